@@ -1,0 +1,83 @@
+# Every command of the project; `make` alone lists them. They need Python 3.13 and make. What they install
+# stays in .venv (the project's) and .venv-sam (the SAM CLI's, which wants another botocore), and is installed
+# once for each lock.
+
+PYTHON       ?= python3.13
+ARCHITECTURE ?= arm64
+STACK        ?= meeting-agents
+export SAM_CLI_TELEMETRY := 0
+
+# The recipe of the layer and `sam build` look for the runtime's own python3.13 on the PATH.
+IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
+UV      := .venv/bin/uv
+LOCKS   := tests/requirements
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name does; do \
+		printf '  make %-9s %s\n' "$$name" "$$does"; done
+
+run: .venv/.sandbox ## Tell the whole story in a sandbox on this machine, then stay up to be tried (ONCE=1: end after the story)
+	@$(IN_VENV) python -m tests.sandbox run $(if $(ONCE),--once)
+
+sandbox: .venv/.sandbox ## The same stack without the story, until Ctrl-C; its addresses are in .sandbox.json
+	@$(IN_VENV) python -m tests.sandbox serve
+
+test: .venv/.dev .venv-sam/.sam ## All tests: no account, no Docker (ARGS="-k webhook": some of them)
+	$(IN_VENV) python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+check: .venv/.dev .venv-sam/.sam ## What CI runs: format, lint, types, template, tests
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/cfn-lint -a cfn_lint_serverless.rules -- template.yaml
+	@$(MAKE) test
+
+format: .venv/.dev ## Format the code and fix what ruff can fix by itself
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+build: .venv-sam/.sam ## Build for AWS with `sam build` (ARCHITECTURE=x86_64: not for arm64)
+	$(IN_VENV) ARCHITECTURE=$(ARCHITECTURE) .venv-sam/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+deploy: build ## Deploy to your AWS account (STACK=meeting-agents PARAMETERS="Name=value …"; an update keeps what is not named)
+	.venv-sam/bin/sam deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
+		--parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
+
+lock: .venv/.uv ## Derive the locks from pyproject.toml (ARGS=--upgrade: with the newest versions that fit)
+	$(LOCK) pyproject.toml --group dev -o $(LOCKS)/dev.txt $(ARGS)
+	$(LOCK) pyproject.toml --group sandbox -c $(LOCKS)/dev.txt -o $(LOCKS)/sandbox.txt
+	$(LOCK) pyproject.toml -c $(LOCKS)/dev.txt -o layers/shared/requirements.txt
+	$(LOCK) --group sam -o $(LOCKS)/sam.txt $(ARGS)
+	$(LOCK) --group uv -o $(LOCKS)/uv.txt
+
+# One lock serves every platform. It names no package index, so it installs from whichever one the machine uses.
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate
+
+clean: ## Remove all that these commands made, both environments included
+	rm -rf .venv .venv-sam .aws-sam .sandbox* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find functions layers tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The environments. Each stamp is as new as the lock that was installed.
+
+.venv/.uv: $(LOCKS)/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' || { \
+		echo 'Python 3.13 is needed, and $(PYTHON) is not it: make … PYTHON=/path/to/python3.13' >&2; exit 1; }
+	@echo 'Creating .venv'
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+# Makes meeting_agents importable from its source, as Lambda does from the layer.
+	@echo ../../../../layers/shared > .venv/lib/python3.13/site-packages/meeting_agents.pth
+	@touch $@
+
+.venv/.sandbox .venv/.dev: .venv/.%: $(LOCKS)/%.txt .venv/.uv
+	@echo 'Installing $< into .venv'
+	@$(UV) pip install --quiet --python .venv --require-hashes --requirement $<
+	@touch $@
+
+.venv-sam/.sam: $(LOCKS)/sam.txt .venv/.uv
+	@echo 'Installing $< into .venv-sam'
+	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-sam
+	@$(UV) pip install --quiet --python .venv-sam --require-hashes --requirement $<
+	@touch $@
+
+.PHONY: help run sandbox test check format build deploy lock clean

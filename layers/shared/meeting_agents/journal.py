@@ -1,0 +1,260 @@
+"""The agents table: append an entry, read a journal, store the record, find what is due."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from meeting_agents.errors import StoreUnavailable
+from meeting_agents.inbox import ENTRY, RECORD, timestamp
+from meeting_agents.lifecycle import (
+    Action,
+    Entry,
+    Graces,
+    Kind,
+    Meeting,
+    Phase,
+    Record,
+    Request,
+    Resource,
+    deadline,
+    relevant_until,
+)
+from meeting_agents.vendor import read_notification
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+EXPIRES = "expires_at"
+"""The table's TTL attribute: seconds since 1970, the same on every item of an agent."""
+DUE_INDEX = "due"
+DAY_INDEX = "day"
+SHARDS = 4
+"""Partitions of the index on deadlines: enough for thousands of agents a second, few enough to ask one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry as it is kept, with what only some readers want."""
+
+    entry: Entry
+    raw: bytes | None = None
+    """The exact bytes of a notification."""
+    body: str = field(default="", repr=False)
+    """What a request sends to Cronofy."""
+    expires_at: int | None = None
+
+
+class Journal:
+    """The journals of all agents.
+
+    Every method raises `StoreUnavailable` when the table does not answer; botocore has tried again by then.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str, graces: Graces, retention: timedelta) -> None:
+        self._client = client
+        self._table = table
+        self.graces = graces
+        self._retention = retention
+
+    def read(self, agent_id: str, now: datetime) -> list[Line]:
+        """Everything that was written down of an agent, own writes included.
+
+        An expired journal is gone at one instant, whenever DynamoDB comes round to deleting its items: what is left of
+        it for some hours is not read, for a part of a journal would add up to something else.
+        """
+        with _answering():
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :entry)",
+                ExpressionAttributeValues={":pk": {"S": agent_id}, ":entry": {"S": ENTRY}},
+                ConsistentRead=True,
+            )
+            lines = [_line(_unpacked(item)) for page in pages for item in page["Items"]]
+        return [line for line in lines if line.expires_at is None or line.expires_at > now.timestamp()]
+
+    def append(self, agent_id: str, entry: Entry, body: str = "") -> bool:
+        """Write one entry down; False if its key is there already."""
+        item = {"pk": agent_id, "sk": ENTRY + entry.key, **_plain(entry), "body": body}
+        del item["key"]
+        return self._put(item, "attribute_not_exists(sk)")
+
+    def has(self, agent_id: str, key: str) -> bool:
+        """Whether an entry with this key is there."""
+        with _answering():
+            answer = self._client.get_item(
+                TableName=self._table,
+                Key={"pk": {"S": agent_id}, "sk": {"S": ENTRY + key}},
+                ProjectionExpression="pk",
+                ConsistentRead=True,
+            )
+        return "Item" in answer
+
+    def store(self, agent_id: str, record: Record, lines: list[Line]) -> bool:
+        """Keep the record that these lines add up to, unless a newer one is kept; the lines expire with it.
+
+        `entries` is the record's version, for a journal only grows.
+        """
+        expires_at = self._expiry(record)
+        with _answering():
+            for line in lines:
+                if line.expires_at != expires_at:
+                    self._client.update_item(
+                        TableName=self._table,
+                        Key={"pk": {"S": agent_id}, "sk": {"S": ENTRY + line.entry.key}},
+                        UpdateExpression="SET expires_at = :at",
+                        ConditionExpression="attribute_exists(sk)",
+                        ExpressionAttributeValues={":at": {"N": str(expires_at)}},
+                    )
+        item = {"pk": agent_id, "sk": RECORD, EXPIRES: expires_at, **self._summary(agent_id, record)}
+        return self._put(item, "attribute_not_exists(sk) OR entries < :entries", {":entries": record.entries})
+
+    def due(self, now: datetime) -> Iterator[str]:
+        """The agents whose stored record has a deadline that has passed, in each shard the longest due first."""
+        with _answering():
+            for shard in range(SHARDS):
+                pages = self._client.get_paginator("query").paginate(
+                    TableName=self._table,
+                    IndexName=DUE_INDEX,
+                    KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+                    ExpressionAttributeValues={":shard": {"S": str(shard)}, ":now": {"S": timestamp(now)}},
+                )
+                for page in pages:
+                    yield from (item["pk"]["S"] for item in page["Items"])
+
+    def _put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> bool:
+        with _answering():
+            try:
+                if values:
+                    self._client.put_item(
+                        TableName=self._table,
+                        Item=_packed(item),
+                        ConditionExpression=condition,
+                        ExpressionAttributeValues=_packed(values),
+                    )
+                else:
+                    self._client.put_item(TableName=self._table, Item=_packed(item), ConditionExpression=condition)
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return False
+        return True
+
+    def _expiry(self, record: Record) -> int:
+        """Whole days, so that a late notification seldom moves the expiry of all that was written before."""
+        until = relevant_until(record, self.graces) + self._retention
+        return (int(until.timestamp()) // 86_400 + 1) * 86_400
+
+    def _summary(self, agent_id: str, record: Record) -> dict[str, Any]:
+        current, identity, meeting = record.current, record.identity, record.meeting
+        start = timestamp(meeting.start or current.began_at)
+        due = deadline(record, self.graces)
+        summary = {
+            "entries": record.entries,
+            "state": record.state,
+            "since": current.since,
+            "reason": current.reason,
+            "attempt": current.number,
+            "day": start[:10],
+            "listed": f"{start}#{agent_id}",
+            "meeting": _plain(meeting),
+            "data_center": identity.data_center if identity else "",
+            "calendar_id": identity.calendar_id if identity else "",
+            "event_id": record.event_id,
+            "scheduling_key": identity.scheduling_key if identity else "",
+            "account": identity.account if identity else "",
+            "verdicts": record.verdicts,
+        }
+        if due:
+            shard = crc32(agent_id.encode()) % SHARDS
+            summary |= {"due_shard": str(shard), "due_at": timestamp(due.at), "due_phase": due.phase}
+        return summary
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        raise StoreUnavailable(f"the agents table answered {code}; try again") from error
+    except BotoCoreError as error:
+        raise StoreUnavailable("the agents table did not answer; try again") from error
+
+
+# ----------------------------------------------------------------------------------------------------- items and back
+
+
+def _plain(value: Any) -> Any:
+    """A dataclass as a map of what is set in it, times as text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        pairs = ((f.name, _plain(getattr(value, f.name))) for f in fields(value))
+        return {name: plain for name, plain in pairs if plain not in (None, "", [], {}, False)}
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, StrEnum) else value
+
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+def _packed(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _serialize(_plain(value)) for name, value in values.items() if value not in (None, "")}
+
+
+def _unpacked(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _natural(_deserialize(value)) for name, value in item.items()}
+
+
+def _natural(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _natural(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_natural(item) for item in value]
+    return value
+
+
+def _time(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None
+
+
+def _line(item: dict[str, Any]) -> Line:
+    """An item as a line. An entry whose kind this version does not know is read as unrecognised, never refused."""
+    raw = bytes(item["raw"].value) if "raw" in item else None
+    said = read_notification(raw) if raw is not None else None
+    kind = item.get("kind", Kind.UNRECOGNISED)
+    if said is not None:
+        kind = said.kinds[-1] if said.kinds else Kind.UNRECOGNISED
+    entry = Entry(
+        key=item["sk"].removeprefix(ENTRY),
+        kind=Kind(kind) if kind in set(Kind) else Kind.UNRECOGNISED,
+        at=datetime.fromisoformat(item["at"]),
+        attempt=item.get("attempt"),
+        revision=item.get("revision"),
+        request=_request(item["request"]) if "request" in item else None,
+        notification=said,
+        phase=Phase(item["phase"]) if "phase" in item else None,
+        retry_at=_time(item.get("retry_at")),
+        sub=item.get("sub", ""),
+        resources=tuple(Resource(**resource) for resource in item.get("resources", ())),
+        reason=item.get("reason", ""),
+    )
+    return Line(entry, raw, item.get("body", ""), item.get(EXPIRES))
+
+
+def _request(values: dict[str, Any]) -> Request:
+    meeting = values.pop("meeting", {})
+    return Request(
+        **values | {"action": Action(values["action"])},
+        meeting=Meeting(**meeting | {"start": _time(meeting.get("start")), "end": _time(meeting.get("end"))}),
+    )

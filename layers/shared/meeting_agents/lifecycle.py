@@ -1,0 +1,740 @@
+"""What can happen to an agent, and what it adds up to.
+
+Two rules guard this file. It is pure: no clock, no network, no environment, nothing but the standard library. And it
+refuses nothing: every entry, in any order, folds to a record and gets exactly one verdict.
+
+What holds for every history, each proved in `tests/test_lifecycle.py`:
+
+1. The notifications of one attempt give the same outcome in every order and with every repetition.
+2. An end is left only by a new request or by evidence from Cronofy.
+3. Every entry has exactly one verdict.
+4. A deadline exists exactly where something is still owed.
+5. Folding is incremental: `fold(b, onto=fold(a))` equals `fold(a + b)`; and idempotent: an entry counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class State(StrEnum):
+    """Where an agent stands. The word is the same in the table, in announcements, in logs and in the README."""
+
+    REQUESTED = "requested"
+    """Asked for through us; Cronofy has not confirmed it."""
+    SCHEDULED = "scheduled"
+    """Cronofy accepted the request. That does not prove that an agent exists."""
+    ACTIVATED = "activated"
+    """Cronofy reported the agent active in the meeting."""
+    COMPLETE = "complete"
+    """Cronofy reported the end, with resources. An end."""
+    FAILED = "failed"
+    """Cronofy reported that the agent failed. An end."""
+    REJECTED = "rejected"
+    """Cronofy refused the request, or it could not be delivered in time. An end."""
+    CANCELLED = "cancelled"
+    """De-provisioned, or its calendar event deleted, through us. An end."""
+    OVERDUE = "overdue"
+    """Silent past a deadline. Not an end: whatever comes later moves it on."""
+
+
+class Kind(StrEnum):
+    """What one entry of the journal says."""
+
+    # from the API
+    REQUESTED = "requested"
+    """Somebody asked; written before Cronofy hears of it."""
+    ACCEPTED = "accepted"
+    """Cronofy answered 200 or 202."""
+    REJECTED = "rejected"
+    """Cronofy refused for good, or the last try was used up."""
+    UNCONFIRMED = "unconfirmed"
+    """Cronofy did not answer, or could not now: the request may or may not have taken effect."""
+    CANCELLED = "cancelled"
+    """Cronofy accepted the de-provisioning or the deletion."""
+    # from Cronofy
+    CONFERENCING_FAILING = "conferencing_failing"
+    """The conference could not be made; Cronofy tries again."""
+    CONFERENCING_ASSIGNED = "conferencing_assigned"
+    """The calendar event has a conference to join."""
+    ACTIVATED = "activated"
+    """The agent is active."""
+    FAILED = "failed"
+    """The agent failed."""
+    COMPLETE = "complete"
+    """The agent is done; its resources are listed."""
+    UNRECOGNISED = "unrecognised"
+    """Signed by Cronofy, and nothing in it that we know."""
+    # from the sweep
+    OVERDUE = "overdue"
+    """A deadline passed in silence."""
+    # from alerting
+    ALERTED = "alerted"
+    """People were told."""
+    ACKNOWLEDGED = "acknowledged"
+    """A person has taken it on."""
+
+
+class Verdict(StrEnum):
+    """What became of one entry. Nothing that was accepted is without one."""
+
+    APPLIED = "applied"
+    """It changed what the record says."""
+    REPEATED = "repeated"
+    """It says what the record said already."""
+    LATE = "late"
+    """Later news, or a later attempt, had overtaken it: noted, not obeyed."""
+    CONFLICTING = "conflicting"
+    """Complete and failed were both reported for one attempt; complete wins, for there are resources."""
+    MISMATCHED = "mismatched"
+    """It speaks of another calendar event than the agent's: kept, without effect."""
+    UNRECOGNISED = "unrecognised"
+    """It says nothing that we know: kept, without effect."""
+
+
+class Phase(StrEnum):
+    """What a deadline is for."""
+
+    RETRY = "retry"
+    """The request must be sent to Cronofy again."""
+    CONFERENCE = "conference"
+    """The conference that was asked for must exist shortly before the start."""
+    ACTIVATION = "activation"
+    """The agent must be active soon after the start."""
+    COMPLETION = "completion"
+    """The agent must be done soon after the end."""
+    RESOURCES = "resources"
+    """A complete agent must have the resources that were expected."""
+
+
+class Cause(StrEnum):
+    """Why people are told."""
+
+    FAILED = "failed"
+    REJECTED = "rejected"
+    NEVER_ACTIVATED = "never_activated"
+    NOT_FINISHED = "not_finished"
+    RESOURCES_MISSING = "resources_missing"
+    NO_CONFERENCE = "no_conference"
+    CONFLICTING = "conflicting"
+    MISMATCHED = "mismatched"
+    RECOVERED = "recovered"
+
+
+class Action(StrEnum):
+    """What a request asks of Cronofy."""
+
+    PROVISION = "provision"
+    CANCEL = "cancel"
+
+
+class Conference(StrEnum):
+    """What is known of the conference that the agent is to join."""
+
+    FAILING = "failing"
+    ASSIGNED = "assigned"
+
+
+_TROUBLES = frozenset(Cause) - {Cause.CONFLICTING, Cause.MISMATCHED, Cause.RECOVERED}
+"""The causes that an all-clear takes back."""
+
+ENDS = frozenset({State.COMPLETE, State.FAILED, State.REJECTED, State.CANCELLED})
+
+_REPORTS = {Kind.ACTIVATED: State.ACTIVATED, Kind.FAILED: State.FAILED, Kind.COMPLETE: State.COMPLETE}
+
+MOVES: Mapping[State, Mapping[Kind, State]] = {
+    State.REQUESTED: {
+        Kind.ACCEPTED: State.SCHEDULED,
+        Kind.CONFERENCING_ASSIGNED: State.SCHEDULED,
+        Kind.CONFERENCING_FAILING: State.SCHEDULED,
+        Kind.REJECTED: State.REJECTED,
+        Kind.CANCELLED: State.CANCELLED,
+        Kind.OVERDUE: State.OVERDUE,
+        **_REPORTS,
+    },
+    State.SCHEDULED: {Kind.CANCELLED: State.CANCELLED, Kind.OVERDUE: State.OVERDUE, **_REPORTS},
+    State.ACTIVATED: {
+        Kind.CANCELLED: State.CANCELLED,
+        Kind.OVERDUE: State.OVERDUE,
+        Kind.FAILED: State.FAILED,
+        Kind.COMPLETE: State.COMPLETE,
+    },
+    State.OVERDUE: {
+        Kind.REQUESTED: State.REQUESTED,
+        Kind.REJECTED: State.REJECTED,
+        Kind.CANCELLED: State.CANCELLED,
+        **_REPORTS,
+    },
+    State.REJECTED: {Kind.CANCELLED: State.CANCELLED, **_REPORTS},
+    State.FAILED: {Kind.CANCELLED: State.CANCELLED, Kind.COMPLETE: State.COMPLETE},
+    State.CANCELLED: {Kind.COMPLETE: State.COMPLETE},
+    State.COMPLETE: {},
+}
+"""Within one attempt: the state an entry moves to; a kind that is not in a row leaves that state as it is.
+
+A request after an end begins a new attempt, in `requested`; that is `next_request`, not a row here."""
+
+_AWAITED = {
+    State.REQUESTED: Phase.ACTIVATION,
+    State.SCHEDULED: Phase.ACTIVATION,
+    State.ACTIVATED: Phase.COMPLETION,
+    State.COMPLETE: Phase.RESOURCES,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """The meeting an agent is for. Times are aware and in UTC; `tzid` is for showing them to people."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    tzid: str = "Etc/UTC"
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was asked of Cronofy, as far as the lifecycle cares."""
+
+    action: Action
+    data_center: str
+    meeting: Meeting
+    calendar_id: str = ""
+    event_id: str = ""
+    scheduling_key: str = ""
+    account: str = ""
+    digest: str = ""
+    """SHA-256 of the caller's body: the same request again is recognised by it."""
+    conference_expected: bool = False
+    """A new conference was asked for, so that Cronofy is to report it."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Resource:
+    """Something an agent left behind: `category`/`type`, and where it is. Cronofy's words."""
+
+    category: str
+    type: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """What a callback says, in our words. `kinds` holds the interactions that we know, `interactions` all of them."""
+
+    kinds: tuple[Kind, ...] = ()
+    interactions: tuple[str, ...] = ()
+    sub: str = ""
+    event_id: str = ""
+    meeting: Meeting = field(default_factory=Meeting)
+    resources: tuple[Resource, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """Fields that nobody documented, as `path: value`. A reason for a failure can only be among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One immutable line of the journal. `key` is unique within its agent and made from what the entry says."""
+
+    key: str
+    kind: Kind
+    at: datetime
+    attempt: int | None = None
+    """Known for our own entries; for a notification only if its address said so."""
+    revision: int | None = None
+    """Which request of this agent an answer, or a missed deadline, belongs to; counted from 1."""
+    request: Request | None = None
+    notification: Notification | None = None
+    phase: Phase | None = None
+    retry_at: datetime | None = None
+    """When the sweep is to send the request to Cronofy (again); none: nobody will."""
+    sub: str = ""
+    """The agent's `sub`, where Cronofy's answer had it."""
+    resources: tuple[Resource, ...] = ()
+    reason: str = ""
+    """Why, in words for a person: what Cronofy answered, what was awaited, what the note says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A request whose outcome is open."""
+
+    revision: int
+    request: Request
+    asked_at: datetime
+    tries: int = 0
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One go at having an agent in the meeting, from a request to an end."""
+
+    number: int
+    state: State
+    since: datetime
+    reason: str
+    began_at: datetime
+    request: Request | None = None
+    """The last request that Cronofy did not refuse."""
+    accepted_revision: int = 0
+    pending: Pending | None = None
+    subs: tuple[str, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    failures: tuple[str, ...] = ()
+    conference: Conference | None = None
+    missed: tuple[str, ...] = ()
+    """The deadlines that passed in silence, as `phase@revision`."""
+    accepted_at: datetime | None = None
+    activated_at: datetime | None = None
+    complete_at: datetime | None = None
+    failed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    overdue_at: datetime | None = None
+
+    @property
+    def is_conflicting(self) -> bool:
+        return self.complete_at is not None and self.failed_at is not None
+
+    @property
+    def asked(self) -> Request | None:
+        """What the agent is wanted for now: the open request, if one is open, else the one that holds."""
+        if self.pending and self.pending.request.action is Action.PROVISION:
+            return self.pending.request
+        return self.request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What the journal of one agent adds up to. Derived, never edited; `entries` is its version."""
+
+    attempts: tuple[Attempt, ...] = ()
+    entries: int = 0
+    revision: int = 0
+    updated_at: datetime = NEVER
+    was_requested: bool = False
+    """False for an agent that we know only because Cronofy spoke of it."""
+    identity: Request | None = None
+    """The first thing known of it: data center, calendar and event id or scheduling key."""
+    event_id: str = ""
+    troubled: bool = False
+    """People were told of trouble, and nothing has shown since that it is over."""
+    acknowledged_at: datetime | None = None
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def current(self) -> Attempt:
+        """The newest attempt. Every record that `fold` returns has one."""
+        return self.attempts[-1]
+
+    @property
+    def state(self) -> State:
+        return self.current.state
+
+    @property
+    def meeting(self) -> Meeting:
+        asked = self.current.asked
+        return asked.meeting if asked else Meeting()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry, what became of it, and the record before and after."""
+
+    entry: Entry
+    verdict: Verdict
+    before: Record
+    after: Record
+
+    @property
+    def state_before(self) -> State | None:
+        return self.before.state if self.before.attempts else None
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why people are to be told of this step; none: they are not."""
+        return _cause(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graces:
+    """How long silence is borne. All from the deployment's parameters."""
+
+    activation: timedelta = timedelta(minutes=10)
+    """After the start, until the agent must be active."""
+    completion: timedelta = timedelta(minutes=30)
+    """After the end, until the agent must be done."""
+    conference: timedelta = timedelta(minutes=15)
+    """Before the start, when there must be a conference to join."""
+    resources: timedelta = timedelta(minutes=15)
+    """After `complete`, until the expected resources must be known."""
+    longest_meeting: timedelta = timedelta(hours=4)
+    """Taken as the length of a meeting whose end nobody told us."""
+    expected_resources: frozenset[str] = frozenset()
+    """Categories that a complete agent must have; empty: none is awaited."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Deadline:
+    """When something must have happened, and what."""
+
+    at: datetime
+    phase: Phase
+
+
+# ---------------------------------------------------------------------------------------------------------- folding
+
+
+def fold(entries: Iterable[Entry], onto: Record | None = None) -> Record:
+    """What the entries add up to, on top of a record of the entries before them."""
+    record = onto or Record()
+    for step in steps(entries, onto):
+        record = step.after
+    return record
+
+
+def steps(entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step]:
+    """The timeline: each entry once, in the order in which it was written down, with its verdict."""
+    record = onto or Record()
+    unique = {entry.key: entry for entry in entries}
+    for entry in sorted(unique.values(), key=_order):
+        before = record
+        changed, verdict = _apply(before, entry)
+        record = replace(
+            changed,
+            entries=before.entries + 1,
+            updated_at=max(before.updated_at, entry.at),
+            verdicts={**before.verdicts, verdict.value: before.verdicts.get(verdict, 0) + 1},
+        )
+        step = Step(entry, verdict, before, record)
+        if step.cause in _TROUBLES or step.cause is Cause.RECOVERED:
+            record = replace(record, troubled=step.cause in _TROUBLES)
+            step = replace(step, after=record)
+        yield step
+
+
+_KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
+
+
+def _order(entry: Entry) -> tuple[datetime, int, str]:
+    return entry.at, _KIND_ORDER[entry.kind], entry.key
+
+
+def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
+    if entry.notification is not None:
+        return _notified(record, entry, entry.notification)
+    match entry.kind:
+        case Kind.REQUESTED if entry.request is not None:
+            return _requested(record, entry, entry.request)
+        case Kind.ACCEPTED | Kind.REJECTED | Kind.CANCELLED | Kind.UNCONFIRMED:
+            return _answered(record, entry)
+        case Kind.OVERDUE:
+            return _missed(record, entry)
+        case Kind.ACKNOWLEDGED:
+            return replace(_begun(record, entry), acknowledged_at=entry.at), Verdict.APPLIED
+        case Kind.ALERTED:
+            return _begun(record, entry), Verdict.APPLIED
+        case _:
+            return _begun(record, entry), Verdict.UNRECOGNISED
+
+
+def _begun(record: Record, entry: Entry) -> Record:
+    """The record with at least one attempt: what we were never asked for is taken as scheduled by somebody else."""
+    if record.attempts:
+        return record
+    first = Attempt(
+        number=1,
+        state=State.SCHEDULED,
+        since=entry.at,
+        began_at=entry.at,
+        reason="Cronofy sent a notification about an agent that was not requested here",
+    )
+    return replace(record, attempts=(first,))
+
+
+def _with(record: Record, attempt: Attempt) -> Record:
+    return replace(record, attempts=tuple(attempt if a.number == attempt.number else a for a in record.attempts))
+
+
+def _moved(attempt: Attempt, kind: Kind, at: datetime, reason: str) -> Attempt:
+    state = MOVES[attempt.state].get(kind, attempt.state)
+    if state is attempt.state:
+        return attempt
+    return replace(attempt, state=state, since=at, reason=reason)
+
+
+def _requested(record: Record, entry: Entry, request: Request) -> tuple[Record, Verdict]:
+    revision = entry.revision or record.revision + 1
+    if record.was_requested and revision <= record.revision:
+        return record, Verdict.REPEATED
+    pending = Pending(revision=revision, request=request, asked_at=entry.at, retry_at=entry.retry_at)
+    number = entry.attempt or 1
+    if not record.attempts or number > record.current.number:
+        attempt = Attempt(
+            number=number,
+            state=State.REQUESTED,
+            since=entry.at,
+            began_at=entry.at,
+            reason="requested; Cronofy has not confirmed it yet",
+            pending=pending,
+        )
+        record = replace(record, attempts=(*record.attempts, attempt), acknowledged_at=None)
+    else:
+        attempt = replace(record.current, pending=pending)
+        if request.action is Action.PROVISION:
+            attempt = _moved(attempt, Kind.REQUESTED, entry.at, "requested again; Cronofy has not confirmed it yet")
+        record = _with(record, attempt)
+    return (
+        replace(
+            record,
+            revision=revision,
+            was_requested=True,
+            identity=record.identity or request,
+            event_id=record.event_id or request.event_id,
+        ),
+        Verdict.APPLIED,
+    )
+
+
+def _answered(record: Record, entry: Entry) -> tuple[Record, Verdict]:
+    record = _begun(record, entry)
+    attempt = next((a for a in record.attempts if a.number == entry.attempt), record.current)
+    revision = entry.revision or 0
+    pending = attempt.pending if attempt.pending and attempt.pending.revision == revision else None
+    if entry.kind is Kind.CANCELLED:
+        if attempt.cancelled_at is not None:
+            return record, Verdict.REPEATED
+        attempt = replace(attempt, cancelled_at=entry.at, pending=None if pending else attempt.pending)
+        attempt = _moved(attempt, entry.kind, entry.at, entry.reason or "de-provisioned through us")
+        return _with(record, attempt), Verdict.APPLIED
+    if pending is None:
+        return record, Verdict.REPEATED if revision <= attempt.accepted_revision else Verdict.LATE
+    if entry.kind is Kind.UNCONFIRMED:
+        pending = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at)
+        attempt = replace(attempt, pending=pending)
+        if attempt.state is State.REQUESTED:
+            attempt = replace(attempt, reason=entry.reason or attempt.reason)
+        return _with(record, attempt), Verdict.APPLIED
+    attempt = replace(attempt, pending=None)
+    if entry.kind is Kind.ACCEPTED:
+        attempt = replace(
+            attempt,
+            request=pending.request,
+            accepted_revision=revision,
+            accepted_at=attempt.accepted_at or entry.at,
+            subs=_united(attempt.subs, entry.sub),
+            resources=_collected(attempt.resources, entry.resources),
+        )
+        attempt = _moved(attempt, entry.kind, entry.at, entry.reason or "Cronofy accepted the request")
+    elif pending.request.action is Action.PROVISION and not attempt.accepted_revision:
+        # A refused change leaves the agent that Cronofy accepted before; a refused cancellation leaves it, too.
+        attempt = replace(attempt, request=pending.request)
+        attempt = _moved(attempt, entry.kind, entry.at, entry.reason or "Cronofy refused the request")
+    return _with(record, attempt), Verdict.APPLIED
+
+
+def _missed(record: Record, entry: Entry) -> tuple[Record, Verdict]:
+    record = _begun(record, entry)
+    attempt = record.current
+    missed = f"{entry.phase}@{entry.revision}"
+    if missed in attempt.missed:
+        return record, Verdict.REPEATED
+    if entry.attempt != attempt.number or entry.revision != record.revision or not _awaits(attempt, entry.phase):
+        return record, Verdict.LATE
+    attempt = replace(attempt, missed=(*attempt.missed, missed))
+    if entry.phase in (Phase.ACTIVATION, Phase.COMPLETION):
+        attempt = _moved(replace(attempt, overdue_at=entry.at), Kind.OVERDUE, entry.at, entry.reason)
+    return _with(record, attempt), Verdict.APPLIED
+
+
+def _awaits(attempt: Attempt, phase: Phase | None) -> bool:
+    if phase is Phase.CONFERENCE:
+        return attempt.conference is not Conference.ASSIGNED and _AWAITED.get(attempt.state) is Phase.ACTIVATION
+    return _AWAITED.get(attempt.state) is phase
+
+
+def _notified(record: Record, entry: Entry, said: Notification) -> tuple[Record, Verdict]:
+    record = _begun(record, entry)
+    if said.event_id and record.event_id and said.event_id != record.event_id:
+        return record, Verdict.MISMATCHED
+    if not said.kinds:
+        return record, Verdict.UNRECOGNISED
+    record = replace(record, event_id=record.event_id or said.event_id)
+    before = _attempt_of(record, entry, said)
+    attempt = before
+    if attempt.asked is None and said.meeting != Meeting():
+        # Never requested here: what Cronofy says of the meeting is all that is known.
+        attempt = replace(
+            attempt,
+            request=Request(action=Action.PROVISION, data_center="", meeting=said.meeting, event_id=said.event_id),
+        )
+    for kind in said.kinds:
+        attempt = _reported(attempt, kind, entry.at, said)
+    after = replace(
+        attempt,
+        subs=_united(attempt.subs, said.sub),
+        resources=_collected(attempt.resources, said.resources),
+    )
+    return _with(record, after), _verdict(record, before, after, said)
+
+
+def _attempt_of(record: Record, entry: Entry, said: Notification) -> Attempt:
+    """Whose news it is: the attempt that had this `sub`, else the one that its address names, else the current."""
+    for attempt in record.attempts:
+        if said.sub and said.sub in attempt.subs:
+            return attempt
+    for attempt in record.attempts:
+        if attempt.number == entry.attempt:
+            return attempt
+    return record.current
+
+
+def _reported(attempt: Attempt, kind: Kind, at: datetime, said: Notification) -> Attempt:
+    match kind:
+        case Kind.ACTIVATED:
+            attempt = replace(attempt, activated_at=_earliest(attempt.activated_at, at))
+            reason = "Cronofy reported the agent active"
+        case Kind.COMPLETE:
+            attempt = replace(attempt, complete_at=_earliest(attempt.complete_at, at))
+            reason = "Cronofy reported the agent complete"
+        case Kind.FAILED:
+            failures = tuple(sorted({*attempt.failures, *said.remarks}))
+            attempt = replace(attempt, failed_at=_earliest(attempt.failed_at, at), failures=failures)
+            reason = "Cronofy reported the agent failed: " + ("; ".join(failures) or "no reason given")
+        case Kind.CONFERENCING_ASSIGNED:
+            attempt = replace(attempt, conference=Conference.ASSIGNED)
+            reason = "Cronofy assigned a conference"
+        case _:
+            attempt = replace(attempt, conference=attempt.conference or Conference.FAILING)
+            reason = "Cronofy could not make the conference yet"
+    return _moved(attempt, kind, at, reason)
+
+
+def _verdict(record: Record, before: Attempt, after: Attempt, said: Notification) -> Verdict:
+    if after == before:
+        return Verdict.REPEATED
+    if before.number != record.current.number:
+        return Verdict.LATE
+    if after.is_conflicting and not before.is_conflicting:
+        return Verdict.CONFLICTING
+    if after.state is not before.state or after.conference is not before.conference:
+        return Verdict.APPLIED
+    if after.state in {_REPORTS.get(kind) for kind in said.kinds}:
+        return Verdict.APPLIED  # no move, and yet something new: a resource, a `sub`, a remark
+    return Verdict.LATE
+
+
+def _earliest(known: datetime | None, at: datetime) -> datetime:
+    return min(known, at) if known else at
+
+
+def _united(subs: tuple[str, ...], sub: str) -> tuple[str, ...]:
+    return tuple(sorted({*subs, sub})) if sub else subs
+
+
+def _collected(known: tuple[Resource, ...], more: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    return tuple(sorted({*known, *more}))
+
+
+# ------------------------------------------------------------------------------------------------ what follows from it
+
+
+def _cause(step: Step) -> Cause | None:
+    match step.verdict:
+        case Verdict.MISMATCHED:
+            return Cause.MISMATCHED
+        case Verdict.CONFLICTING:
+            return Cause.CONFLICTING
+        case Verdict.APPLIED:
+            pass
+        case _:
+            return None
+    attempt = step.after.current
+    if step.entry.kind is Kind.OVERDUE:
+        return {
+            Phase.CONFERENCE: Cause.NO_CONFERENCE,
+            Phase.ACTIVATION: Cause.NEVER_ACTIVATED,
+            Phase.COMPLETION: Cause.NOT_FINISHED,
+            Phase.RESOURCES: Cause.RESOURCES_MISSING,
+        }[step.entry.phase or Phase.ACTIVATION]
+    before = step.before.current if step.before.attempts else None
+    same_attempt = before is not None and before.number == attempt.number
+    if not same_attempt or (before and before.state is not attempt.state):
+        if attempt.state is State.FAILED:
+            return Cause.FAILED
+        if attempt.state is State.REJECTED:
+            return Cause.REJECTED
+        if attempt.state in (State.ACTIVATED, State.COMPLETE) and step.before.troubled:
+            return Cause.RECOVERED
+        if attempt.state is State.SCHEDULED and step.before.troubled and _was_rejected(step.before):
+            return Cause.RECOVERED
+    is_waiting = _AWAITED.get(attempt.state) is Phase.ACTIVATION
+    if is_waiting and attempt.conference is not (before.conference if before and same_attempt else None):
+        if attempt.conference is Conference.FAILING:
+            return Cause.NO_CONFERENCE
+        if step.before.troubled and before and before.state is not State.OVERDUE:
+            return Cause.RECOVERED
+    return None
+
+
+def _was_rejected(record: Record) -> bool:
+    """The trouble that people were told of was a refusal, so that an acceptance ends it."""
+    earlier = [attempt.state for attempt in record.attempts[:-1]]
+    return bool(earlier) and earlier[-1] is State.REJECTED
+
+
+def next_request(record: Record | None, request: Request, at: datetime) -> tuple[int, int, bool]:
+    """Which (attempt, revision) a request made now is, and whether it is news.
+
+    The same body again is no news while what it asked for still stands. A request to provision begins a new attempt
+    after an end, unless the meeting is over too: then it only corrects the calendar event.
+    """
+    if record is None or not record.attempts:
+        return 1, 1, True
+    attempt = record.current
+    pending = attempt.pending
+    last = pending.request if pending else attempt.request
+    is_same = last is not None and last.digest == request.digest and last.action is request.action
+    if request.action is Action.CANCEL:
+        is_news = not (attempt.state is State.CANCELLED or (pending is not None and is_same))
+        return attempt.number, record.revision + is_news, is_news
+    is_over = request.meeting.end is not None and request.meeting.end <= at
+    if attempt.state in ENDS and not (is_over and attempt.state is not State.REJECTED):
+        return attempt.number + 1, record.revision + 1, True
+    if attempt.state is State.OVERDUE and not pending:
+        is_same = False
+    return attempt.number, record.revision + (not is_same), not is_same
+
+
+def deadline(record: Record, graces: Graces) -> Deadline | None:
+    """The next thing that must happen, and by when; none: nothing is owed."""
+    attempt = record.current
+    owed = []
+    if attempt.pending and attempt.pending.retry_at:
+        owed.append(Deadline(attempt.pending.retry_at, Phase.RETRY))
+    asked = attempt.asked
+    start = (asked.meeting.start if asked else None) or attempt.began_at
+    end = (asked.meeting.end if asked else None) or start + graces.longest_meeting
+    asked_at = attempt.pending.asked_at if attempt.pending else attempt.accepted_at or attempt.began_at
+    phase = _AWAITED.get(attempt.state)
+    if phase is Phase.ACTIVATION:
+        owed.append(Deadline(max(start, asked_at) + graces.activation, phase))
+        if asked and asked.conference_expected and attempt.conference is not Conference.ASSIGNED:
+            owed.append(Deadline(max(start - graces.conference, asked_at), Phase.CONFERENCE))
+    elif phase is Phase.COMPLETION:
+        owed.append(Deadline(max(end, attempt.activated_at or end) + graces.completion, phase))
+    elif phase is Phase.RESOURCES and graces.expected_resources - {r.category for r in attempt.resources}:
+        owed.append(Deadline((attempt.complete_at or attempt.since) + graces.resources, phase))
+    return min((d for d in owed if f"{d.phase}@{record.revision}" not in attempt.missed), default=None)
+
+
+def relevant_until(record: Record, graces: Graces) -> datetime:
+    """Until when the agent may still matter: the end of its meeting, or the last thing that happened to it."""
+    meeting = record.meeting
+    end = meeting.end or (meeting.start or record.current.began_at) + graces.longest_meeting
+    return max(end, record.updated_at)

@@ -1,0 +1,99 @@
+"""Every environment variable that a function reads. Nothing else reads the environment."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from meeting_agents.errors import MeetingAgentsError
+
+
+class MissingSetting(MeetingAgentsError):
+    """An environment variable that the template sets is not there."""
+
+    code = "missing_setting"
+
+
+class Settings:
+    """One property for each variable, of the same name in capitals. Raises `MissingSetting` naming the variable."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    @property
+    def agents_table(self) -> str:
+        return self._text("AGENTS_TABLE")
+
+    @property
+    def cronofy_secret_arn(self) -> str:
+        return self._text("CRONOFY_SECRET_ARN")
+
+    @property
+    def cronofy_url(self) -> str:
+        """Where Cronofy is; `{host}` stands for the data center's API host."""
+        return self._text("CRONOFY_URL")
+
+    @property
+    def default_data_center(self) -> str:
+        return self._text("DEFAULT_DATA_CENTER")
+
+    @property
+    def public_url(self) -> str:
+        """Where Cronofy reaches our API; empty: at the address by which the request reached us."""
+        return self._environ.get("PUBLIC_URL", "").rstrip("/")
+
+    @property
+    def api_url(self) -> str:
+        """Where callers reach our API, for links in alerts."""
+        return self._text("API_URL")
+
+    @property
+    def lifecycle_topic_arn(self) -> str:
+        return self._text("LIFECYCLE_TOPIC_ARN")
+
+    @property
+    def alerts_topic_arn(self) -> str:
+        return self._text("ALERTS_TOPIC_ARN")
+
+    @property
+    def activation_grace(self) -> timedelta:
+        return self._seconds("ACTIVATION_GRACE")
+
+    @property
+    def completion_grace(self) -> timedelta:
+        return self._seconds("COMPLETION_GRACE")
+
+    @property
+    def conference_lead(self) -> timedelta:
+        return self._seconds("CONFERENCE_LEAD")
+
+    @property
+    def resources_grace(self) -> timedelta:
+        return self._seconds("RESOURCES_GRACE")
+
+    @property
+    def expected_resources(self) -> frozenset[str]:
+        return frozenset(filter(None, self._environ.get("EXPECTED_RESOURCES", "").split(",")))
+
+    @property
+    def longest_meeting(self) -> timedelta:
+        return self._seconds("LONGEST_MEETING")
+
+    @property
+    def retention(self) -> timedelta:
+        return timedelta(days=self._number("RETENTION_DAYS"))
+
+    def _text(self, name: str) -> str:
+        if value := self._environ.get(name, ""):
+            return value
+        raise MissingSetting(
+            f"the environment variable {name} is not set; the template sets it on each function that needs it"
+        )
+
+    def _number(self, name: str) -> float:
+        value = self._text(name)
+        try:
+            return float(value)
+        except ValueError:
+            raise MissingSetting(f"the environment variable {name} must be a number, not {value!r}") from None
+
+    def _seconds(self, name: str) -> timedelta:
+        return timedelta(seconds=self._number(name))

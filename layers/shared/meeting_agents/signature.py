@@ -1,0 +1,61 @@
+"""The signature of Cronofy's callbacks: https://docs.cronofy.com/developers/push-notifications/authentication/.
+
+`Cronofy-HMAC-SHA256` lists one value for each active secret of the application, separated by commas, each
+`Base64(HMAC-SHA256(body, secret))` over the exact bytes of the body. One match, of any value with any secret held, is
+enough: so a rotation of secrets interrupts nothing.
+"""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from meeting_agents.errors import NoSecret, SignatureRefused
+
+HEADER = "cronofy-hmac-sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A client secret of one data center's application. `slot`: current, or previous while it is being replaced."""
+
+    data_center: str
+    slot: str
+    value: str = field(repr=False)
+
+
+def sign(body: bytes, secrets: Iterable[str]) -> str:
+    """The header's value as Cronofy makes it for an application with these active secrets."""
+    return ",".join(_digest(body, secret).decode() for secret in secrets)
+
+
+def verify(header: str | None, body: bytes, secrets: Sequence[Secret]) -> Secret:
+    """The secret that signed these bytes.
+
+    Raises `NoSecret` when there is none to verify with, `SignatureRefused` in every other case but a match. Values are
+    compared in their encoded form, so that nothing but standard padded base64 can match.
+    """
+    if not secrets:
+        raise NoSecret("no client secret is stored, so no notification can be verified")
+    if not header:
+        raise SignatureRefused("missing", f"the header {HEADER} is missing")
+    offered = [value.strip(" \t").encode("utf-8", "replace") for value in header.split(",")]
+    if not all(len(value) == _ENCODED_LENGTH for value in offered):
+        raise SignatureRefused("malformed", f"{HEADER} must list base64 values of SHA-256 digests, separated by commas")
+    matching = None
+    for secret in secrets:
+        expected = _digest(body, secret.value)
+        for value in offered:  # no early way out: the time taken tells nothing about where a match is
+            if hmac.compare_digest(value, expected):
+                matching = matching or secret
+    if matching is None:
+        raise SignatureRefused("unknown", f"no value of {HEADER} was made with a secret of this application")
+    return matching
+
+
+_ENCODED_LENGTH = 44
+"""Characters of 32 bytes in padded base64."""
+
+
+def _digest(body: bytes, secret: str) -> bytes:
+    return b64encode(hmac.digest(secret.encode(), body, "sha256"))

@@ -1,0 +1,120 @@
+"""Cronofy's words, and where they become ours: data centers, interactions, times, callbacks.
+
+Reading is tolerant on purpose: a callback that we do not understand is kept and counted, never refused.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from meeting_agents.lifecycle import Kind, Meeting, Notification, Resource
+
+HOSTS: Mapping[str, str] = {
+    "us": "api.cronofy.com",
+    "au": "api-au.cronofy.com",
+    "ca": "api-ca.cronofy.com",
+    "de": "api-de.cronofy.com",
+    "sg": "api-sg.cronofy.com",
+    "uk": "api-uk.cronofy.com",
+}
+"""API host by data center: https://docs.cronofy.com/developers/data-centers/. Nothing is shared between them."""
+
+INTERACTIONS: Mapping[str, Kind] = {
+    "meeting_agent_activated": Kind.ACTIVATED,
+    "meeting_agent_complete": Kind.COMPLETE,
+    "meeting_agent_failed": Kind.FAILED,
+    "conferencing_assigned": Kind.CONFERENCING_ASSIGNED,
+    "conferencing_failing": Kind.CONFERENCING_FAILING,
+}
+"""What Cronofy calls it, what we call it: https://docs.cronofy.com/developers/api/meeting-agents/."""
+
+_DOCUMENTED = {"": {"notification", "event", "meeting_agent"}, "notification": {"type", "interactions"}}
+_DOCUMENTED["meeting_agent"] = {"sub", "state", "resources"}
+_REMARK_LENGTH = 300
+
+
+def moment(value: object, tzid: str = "Etc/UTC") -> datetime | None:
+    """Cronofy's time (`2026-04-29T15:30:00Z`, a date, or `{"time", "tzid"}`) as an aware UTC time; none if it is not one.
+
+    A date, and a time without offset, is taken in `tzid`.
+    """
+    if isinstance(value, Mapping):
+        return moment(value.get("time"), str(value.get("tzid") or tzid))
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value) if "T" in value else datetime.combine(date.fromisoformat(value), time())
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=ZoneInfo(tzid))
+        return parsed.astimezone(UTC)
+    except (ValueError, OverflowError, ZoneInfoNotFoundError, OSError):
+        return None
+
+
+def read_notification(raw: bytes) -> Notification:
+    """What a callback says. Any bytes have an answer: nothing recognised, nothing said."""
+    try:
+        body = _mapping(json.loads(raw))
+    except (ValueError, RecursionError):
+        return Notification()
+    notification, event, agent = (_mapping(body.get(name)) for name in ("notification", "event", "meeting_agent"))
+    interactions = [_mapping(item) for item in _list(notification.get("interactions"))]
+    names = tuple(_text(item.get("type")) for item in interactions)
+    kinds = {INTERACTIONS[name] for name in names if name in INTERACTIONS}
+    tzid = _text(event.get("tzid")) or "Etc/UTC"
+    return Notification(
+        kinds=tuple(kind for kind in Kind if kind in kinds),
+        interactions=names,
+        sub=_text(agent.get("sub")),
+        event_id=_text(event.get("event_id")),
+        meeting=Meeting(
+            start=moment(event.get("start"), tzid),
+            end=moment(event.get("end"), tzid),
+            tzid=tzid,
+            summary=_text(event.get("summary")),
+        ),
+        resources=tuple(read_resources(agent)),
+        remarks=tuple(_remarks(body, notification, agent, interactions)),
+    )
+
+
+def read_resources(agent: Mapping[str, Any]) -> Iterator[Resource]:
+    """The resources listed by Cronofy's `meeting_agent` object."""
+    for item in map(_mapping, _list(agent.get("resources"))):
+        if url := _text(item.get("url")):
+            yield Resource(_text(item.get("category")), _text(item.get("type")), url)
+
+
+def _remarks(
+    body: Mapping[str, Any],
+    notification: Mapping[str, Any],
+    agent: Mapping[str, Any],
+    interactions: list[Mapping[str, Any]],
+) -> Iterator[str]:
+    """Whatever nobody documented: a reason for a failure can only be there."""
+    places = [("", body), ("notification", notification), ("meeting_agent", agent)]
+    for place, values in places:
+        for name in values.keys() - _DOCUMENTED[place]:
+            yield _remark(f"{place}.{name}".lstrip("."), values[name])
+    for interaction in interactions:
+        for name in interaction.keys() - {"type"}:
+            yield _remark(f"interaction.{name}", interaction[name])
+
+
+def _remark(path: str, value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"{path}: {text}"[:_REMARK_LENGTH]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

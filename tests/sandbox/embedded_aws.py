@@ -1,0 +1,97 @@
+"""An AWS of its own for tests and the sandbox: ministack, in a child process that leaves nothing behind."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import boto3
+
+# A 12-digit access key is an account of its own to ministack. This one also owns the API of a request without a
+# signature, so only stacks of this account can be called over HTTP by whoever does not sign.
+ACCOUNT = "000000000001"
+REGION = "eu-central-1"
+
+_SERVER = Path(__file__).with_name("embedded_aws_server.py")
+
+
+class EmbeddedAws:
+    """A context manager: a running AWS at `url`, empty at first and gone afterwards; it starts in half a second."""
+
+    url: str
+    log: Path
+
+    def __enter__(self) -> Self:
+        """Start the server and return when it answers; RuntimeError with the end of its log if it does not."""
+        folder = Path(tempfile.mkdtemp(prefix="embedded-aws-"))
+        self.log = folder / "server.log"
+        with socket.create_server(("127.0.0.1", 0)) as listener, self.log.open("wb") as log:
+            port: int = listener.getsockname()[1]
+            self.url = f"http://127.0.0.1:{port}"
+            self._process = subprocess.Popen(
+                [sys.executable, str(_SERVER), str(listener.fileno())],
+                pass_fds=[listener.fileno()],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_environment(folder, port),
+                cwd=folder,
+                start_new_session=True,  # a group to end as one; and Ctrl-C in the terminal reaches us alone
+            )
+        try:
+            urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=30).close()
+        except OSError as error:
+            failure = RuntimeError(f"the embedded AWS did not start: {error}\n{self.log_tail()}")
+            self.__exit__()
+            raise failure from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """End the server and its functions at once; nothing it holds is worth saving."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+        shutil.rmtree(self.log.parent, ignore_errors=True)
+
+    def session(self, account: str = ACCOUNT) -> boto3.Session:
+        """Return a session whose clients speak to this AWS as the given 12-digit account."""
+        session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="secret", region_name=REGION)
+        # As an argument it wins over all variables and profiles of the person who runs this.
+        session.client = partial(session.client, endpoint_url=self.url)  # type: ignore[method-assign]
+        return session
+
+    def log_tail(self, lines: int = 40) -> str:
+        """Return the end of the server's log, which has the output of the functions too."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _environment(folder: Path, port: int) -> dict[str, str]:
+    """Return the server's whole environment; the functions inherit it, so nothing of ours may leak into it."""
+    return {
+        "PATH": os.defpath,
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "S3_DATA_DIR": str(folder / "s3"),
+        "STATE_DIR": str(folder / "state"),
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",  # in the addresses it makes up; `localhost` is ::1 first on some machines
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": REGION,
+        "AUTH": "true",  # functions may do what their policies allow and no more; a 12-digit key is a root user
+        # Further ports, which nothing here uses; and a Docker daemon, whose containers it would tidy away.
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "DOCKER_HOST": f"unix://{folder}/no-docker.sock",
+    }

@@ -1,0 +1,51 @@
+"""The process behind `EmbeddedAws`: ministack on a socket that it is given, with an end and a limit of our own."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import app as ministack  # type: ignore[import-untyped]
+
+type Message = MutableMapping[str, Any]
+type Receive = Callable[[], Awaitable[Message]]
+type Send = Callable[[Message], Awaitable[None]]
+
+# Requests to functions that run at once; the others wait their turn. Without a limit each of 50 senders at once gets a
+# process of its own, and on two cores the last one waits 35 seconds for it to start.
+CONCURRENT_REQUESTS = 8
+
+
+def main(descriptor: int) -> None:
+    """Serve on the listening socket until standard input ends."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    config = Config()
+    config.bind = [f"fd://{descriptor}"]
+    config.keep_alive_timeout = 75
+    limit = asyncio.Semaphore(CONCURRENT_REQUESTS)
+
+    async def limited(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/_aws/execute-api/"):
+            async with limit:
+                await ministack(scope, receive, send)
+        else:
+            await ministack(scope, receive, send)
+
+    asyncio.run(serve(limited, config))  # type: ignore[arg-type]
+
+
+def end_with_parent() -> None:
+    """Wait for the end of the pipe from our parent, which comes even if it is killed, and leave nothing behind."""
+    sys.stdin.read()
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)  # the functions' processes too, a busy one included
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,371 @@
+"""A stand-in for Cronofy on the loopback interface: it checks, answers and calls back as Cronofy documents.
+
+    with StandIn() as cronofy:
+        grant = cronofy.grant("de", calendars=("cal_1",))
+        ...                                        # upsert an event at cronofy.url_for("de")
+        cronofy.activate(("de", "cal_1", "event_1"))
+        cronofy.complete(("de", "cal_1", "event_1"), times=2)
+
+Agents live by what a test, or an operator with curl, tells of them, never by the clock. What Cronofy does not
+document is a choice that `Behaviour` names. All six data centers are here: a path may begin with the host of
+one, as in `/api-de.cronofy.com/v1/…`; without it, it is the American one.
+
+`python -m tests.sandbox.stand_in` runs it alone; `GET /_control` says how to steer it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self, TypedDict, Unpack
+
+from tests.sandbox.stand_in_control import CONTROL, steer
+from tests.sandbox.stand_in_courier import Courier, Delivery, Notification, sign
+from tests.sandbox.stand_in_rules import JsonObject
+from tests.sandbox.stand_in_wire import Answer, Fault, Faults, Request, Server
+from tests.sandbox.stand_in_world import (
+    HOSTS,
+    STEPS,
+    Agent,
+    Application,
+    Behaviour,
+    Grant,
+    Key,
+    Meeting,
+    Refusal,
+    World,
+)
+
+__all__ = [
+    "HOSTS",
+    "Agent",
+    "Application",
+    "Behaviour",
+    "Delivery",
+    "Fault",
+    "Grant",
+    "How",
+    "Key",
+    "Meeting",
+    "Notification",
+    "Request",
+    "StandIn",
+    "sign",
+]
+
+# Documented, per application: seconds and the requests they may hold.
+LIMITS = {1: 50, 60: 500}
+REMEMBERED_REQUESTS = 20_000
+
+
+class How(TypedDict, total=False):
+    """How a callback is made and delivered."""
+
+    deliver: bool
+    """False: only make it. It can be delivered later, in any order, or never."""
+    times: int
+    """How often to deliver the very same bytes."""
+    delay: float
+    """Seconds to wait before the first delivery."""
+    secrets: str | Sequence[str]
+    """Sign with these instead of the application's own: a forgery."""
+    body: bytes | str | JsonObject
+    """Send this instead."""
+    extra: JsonObject
+    """Merge this into the body, level by level: a reason, a field nobody knows yet."""
+    to: str
+    """Deliver here instead of to the subscriptions."""
+
+
+class StandIn:
+    """The server, and the hands that steer it. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        applications: Mapping[str, Application] | None = None,
+        behaviour: Behaviour | None = None,
+        backoff: Sequence[float] = (0.1, 0.3, 0.9),
+        patience: float = 7.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Choose a port and, if wanted, who may call; a data center without an application gets a random one.
+
+        A callback is given `patience` seconds, and is tried again after each pause of `backoff`.
+        """
+        self.behaviour = behaviour or Behaviour()
+        self.faults = Faults()
+        self._lock = threading.RLock()
+        self._requests: deque[Request] = deque(maxlen=REMEMBERED_REQUESTS)
+        self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._server = Server(port, self._respond, self.faults, self._record)
+        self._courier = Courier(backoff=backoff, patience=patience)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._world = World(self.url, applications or {}, self.behaviour, clock)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.stop()
+        self._courier.close()
+
+    def url_for(self, data_center: str) -> str:
+        """The base address of one data center, where Cronofy's own would be `https://{host}`."""
+        return f"{self.url}/{HOSTS[data_center]}"
+
+    # What it knows
+
+    @property
+    def applications(self) -> Mapping[str, Application]:
+        """By data center."""
+        return self._world.applications
+
+    @property
+    def requests(self) -> list[Request]:
+        """What was received and is over, oldest first; steering is not counted."""
+        with self._lock:
+            return list(self._requests)
+
+    @property
+    def meetings(self) -> list[Meeting]:
+        with self._lock:
+            return list(self._world.meetings.values())
+
+    @property
+    def agents(self) -> list[Agent]:
+        """Every agent there ever was, ended and cancelled ones included."""
+        return [agent for meeting in self.meetings for agent in meeting.agents]
+
+    def meeting(self, key: Key) -> Meeting:
+        """What agents were asked for by that key, whole or only its last part.
+
+        Whole it is (data center, calendar_id, event_id) or (data center, scheduling_key).
+        """
+        with self._lock:
+            return self._world.find(key)[0]
+
+    def agent(self, key: Key) -> Agent:
+        """The agent of that sub, or the one last asked for by that key."""
+        with self._lock:
+            agent = self._world.find(key)[1]
+        if agent is None:
+            raise LookupError(f"no agent was asked for by {key!r}")
+        return agent
+
+    def count(self, method: str, path_prefix: str) -> int:
+        """How many such requests were received."""
+        return sum(each.method == method and each.path.startswith(path_prefix) for each in self.requests)
+
+    def busiest(self, seconds: float, data_center: str = "us") -> int:
+        """The most API requests that any such stretch of time held: what Cronofy's limits are about."""
+        window: deque[float] = deque()
+        most = 0
+        for at in sorted(
+            each.received_at for each in self.requests if each.data_center == data_center and _is_api(each)
+        ):
+            window.append(at)
+            while window[0] <= at - seconds:
+                window.popleft()
+            most = max(most, len(window))
+        return most
+
+    # Credentials
+
+    def grant(
+        self,
+        data_center: str = "us",
+        *,
+        calendars: Sequence[str] = ("cal_n23kjnwrw2_jsdfjksn234",),
+        scope: str = "create_event delete_event",
+        service_account: bool = False,
+    ) -> Grant:
+        """Let a user consent to a scope: without `create_event` an upsert is worth 403."""
+        with self._lock:
+            return self._world.grant(data_center, tuple(calendars), scope, 1800 if service_account else 3600)
+
+    def expire(self, access_token: str) -> None:
+        with self._lock:
+            self._world.expire(access_token)
+
+    def revoke(self, grant: Grant) -> None:
+        """Let the user take it back: from now on its access tokens are worth 401, its refresh token 400."""
+        with self._lock:
+            grant.revoked = True
+
+    def rotate_secrets(self, data_center: str = "us", *, finish: bool = False) -> Application:
+        """Add a second active secret; with `finish`, retire all but the newest."""
+        with self._lock:
+            return self._world.rotate_secrets(data_center, finish=finish)
+
+    # What happens to agents
+
+    def activate(self, key: Key, **how: Unpack[How]) -> Notification:
+        """The agent is about to join."""
+        return self.tell("activate", key, **how)
+
+    def complete(self, key: Key, **how: Unpack[How]) -> Notification:
+        """The meeting is over and its recordings are there."""
+        return self.tell("complete", key, **how)
+
+    def fail(self, key: Key, **how: Unpack[How]) -> Notification:
+        """The agent did not make it. No field for a reason is documented: give one as `extra`."""
+        return self.tell("fail", key, **how)
+
+    def assign_conferencing(self, key: Key, **how: Unpack[How]) -> Notification:
+        """The conference exists, and its address with it."""
+        return self.tell("assign_conferencing", key, **how)
+
+    def fail_conferencing(self, key: Key, **how: Unpack[How]) -> Notification:
+        """The conference could not be made; the event was written without one."""
+        return self.tell("fail_conferencing", key, **how)
+
+    def tell(self, step: str, key: Key, **how: Unpack[How]) -> Notification:
+        """Let one of STEPS happen, and tell whoever subscribed to it. LookupError: nobody knows that key."""
+        if unknown := how.keys() - How.__annotations__.keys():
+            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
+        with self._lock:
+            meeting, body = self._world.take_step(STEPS[step], key)
+            active = self.applications[meeting.data_center].client_secrets
+            uris = meeting.wanting(STEPS[step].interaction)
+        content = self._encode(how.get("body", _merged(body, how.get("extra", {}))))
+        signers = how.get("secrets", active)
+        signature = sign(content, (signers,) if isinstance(signers, str) else signers)
+        notification = Notification((how["to"],) if "to" in how else uris, content, signature)
+        if not how.get("deliver", True):
+            return notification
+        time.sleep(how.get("delay", 0))
+        return self.deliver(notification, times=how.get("times", 1))
+
+    def deliver(self, notification: Notification, *, times: int = 1) -> Notification:
+        """Deliver it, perhaps again; what became of it is added to its `deliveries`."""
+        for _ in range(times):
+            made = self._courier.deliver(notification)
+            notification = replace(notification, deliveries=notification.deliveries + made)
+        return notification
+
+    def _encode(self, body: bytes | str | JsonObject) -> bytes:
+        if isinstance(body, bytes):
+            return body
+        if isinstance(body, str):
+            return body.encode()
+        separators = (",", ":") if self.behaviour.compact_json else None
+        return json.dumps(body, ensure_ascii=False, separators=separators).encode()
+
+    # What it answers
+
+    def _record(self, request: Request) -> None:
+        if not request.path.startswith(CONTROL):
+            with self._lock:
+                self._requests.append(request)
+
+    def forget_requests(self) -> None:
+        with self._lock:
+            self._requests.clear()
+
+    def _respond(self, request: Request) -> Answer:
+        if request.path.startswith(CONTROL):
+            return steer(self, request)
+        with self._lock:
+            if self._is_over_limit(request):
+                after = self.behaviour.retry_after
+                return Answer(429, headers={} if after is None else {"Retry-After": str(after)})
+            try:
+                return self._answer(request)
+            except Refusal as refusal:
+                return Answer(refusal.status) if refusal.body is None else Answer.of(refusal.status, refusal.body)
+
+    def _answer(self, request: Request) -> Answer:
+        """Route a call. A body that is no JSON object is judged as one without fields."""
+        world, where, token = self._world, request.data_center, request.token
+        body = parsed if isinstance(parsed := request.json, dict) else {}
+        match request.method, request.parts:
+            case "POST", ("oauth", "token"):
+                return Answer.of(200, world.refresh(where, body))
+            case "POST", ("v1", "calendars", calendar_id, "events"):
+                world.upsert(where, token, calendar_id, body)
+                return Answer(202)
+            case "DELETE", ("v1", "calendars", calendar_id, "events"):
+                world.delete(where, token, calendar_id, body)
+                return Answer(202)
+            case "POST", ("v1", "meeting_agents"):
+                agent = world.ask_for_agent(where, token, body)
+                return Answer(202) if agent is None else Answer.of(200, agent)
+            case "DELETE", ("v1", "meeting_agents"):
+                world.cancel_agent(where, token, body)
+                return Answer(202)
+            case "GET", ("resources", *resource) if len(resource) == 3:
+                address = world.presign(where, token, tuple(resource))
+                return Answer.of(302, {"resource": {"download_url": address}}, Location=address)
+            case "GET", ("presigned", *resource):
+                content = world.download(request.query.get("signature"), tuple(resource))
+                if isinstance(content, bytes):
+                    return Answer(200, content, "application/octet-stream")
+                return Answer.of(200, content)
+            case "GET", ("dashboard", sub):
+                return Answer(200, f"The dashboard of {sub}, for a browser.\n".encode(), "text/plain; charset=utf-8")
+            case _:
+                return Answer(404)
+
+    def _is_over_limit(self, request: Request) -> bool:
+        if not self.behaviour.enforce_limits or not _is_api(request):
+            return False
+        now, recent = time.monotonic(), self._recent[request.data_center]
+        while recent and recent[0] <= now - max(LIMITS):
+            recent.popleft()
+        if any(sum(at > now - seconds for at in recent) >= most for seconds, most in LIMITS.items()):
+            return True
+        recent.append(now)
+        return False
+
+
+def _is_api(request: Request) -> bool:
+    return request.parts[0] in {"v1", "oauth", "resources"}
+
+
+def _merged(body: JsonObject, extra: JsonObject) -> JsonObject:
+    """`extra` over `body`, objects merged and everything else replaced."""
+    both = {
+        name: _merged(body[name], value) if isinstance(body.get(name), dict) and isinstance(value, dict) else value
+        for name, value in extra.items()
+    }
+    return body | both
+
+
+def main() -> None:
+    """Run one stand-in until interrupted, and say how to use it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sandbox.stand_in", description="A stand-in for Cronofy.")
+    parser.add_argument("--port", type=int, default=0, help="a port of 127.0.0.1; 0, the default, takes a free one")
+    with StandIn(port=parser.parse_args().port) as cronofy:
+        application, grant = cronofy.applications["us"], cronofy.grant()
+        print(f"url            {cronofy.url}")
+        print(f"client_id      {application.client_id}")
+        print(f"client_secret  {application.client_secrets[0]}")
+        print(f"calendar_id    {grant.calendars[0]}")
+        print(f"access_token   {grant.access_token}")
+        print(f"refresh_token  {grant.refresh_token}")
+        print(f"how to steer   curl {cronofy.url}{CONTROL}", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print("stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,456 @@
+"""What the stand-in Cronofy knows: applications, grants, calendar events, agents, the words of each callback.
+
+No HTTP, no threads, no clock of its own. Where Cronofy's documentation is silent, `Behaviour` names the choice
+and lets a test make the other one, or a docstring says "unknown": no choice is to pass for fact.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from tests.sandbox import stand_in_rules as rules
+from tests.sandbox.stand_in_rules import JsonObject
+
+type Key = str | tuple[str, ...]
+
+# https://docs.cronofy.com/developers/data-centers/
+HOSTS = {
+    "us": "api.cronofy.com",
+    "au": "api-au.cronofy.com",
+    "ca": "api-ca.cronofy.com",
+    "de": "api-de.cronofy.com",
+    "sg": "api-sg.cronofy.com",
+    "uk": "api-uk.cronofy.com",
+}
+
+# https://docs.cronofy.com/developers/api/meeting-agents/resource-download/
+RECORDINGS = {"transcript": "cronofy", "audio": "voice", "video": "conference"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happens to a meeting: the interaction that tells it, and the agent's state after it."""
+
+    interaction: str
+    state: str | None = None
+    concerns_agent: bool = True
+
+
+# The state after a failure is not documented; "failed" is the stand-in's guess.
+STEPS = {
+    "activate": Step("meeting_agent_activated"),
+    "complete": Step("meeting_agent_complete", "complete"),
+    "fail": Step("meeting_agent_failed", "failed"),
+    "assign_conferencing": Step("conferencing_assigned", concerns_agent=False),
+    "fail_conferencing": Step("conferencing_failing", concerns_agent=False),
+}
+
+
+class Refusal(Exception):
+    """The answer is no: with this status, and this body if Cronofy is known to send one."""
+
+    def __init__(self, status: int, body: JsonObject | None = None) -> None:
+        super().__init__(status, body)
+        self.status = status
+        self.body = body
+
+
+@dataclass
+class Behaviour:
+    """How Cronofy behaves where that is unknown, has changed, or is not wanted in every test."""
+
+    merge_subscriptions: bool = False
+    """Unknown: a second upsert replaces the list of subscriptions, or (True) adds to it."""
+    reschedule: Literal["update", "refuse", "duplicate"] = "update"
+    """Unknown: what a second request with the same scheduling_key does."""
+    older_beta: bool = False
+    """Changed once: no attendee was needed, and the agent was answered at top level."""
+    rotate_refresh_tokens: bool = False
+    """Undocumented: a refresh hands out a new refresh token, and the old one is dead."""
+    enforce_limits: bool = False
+    """Documented: 50 requests a second and 500 a minute per application, else 429."""
+    retry_after: int | None = None
+    """Unknown: whether a 429 carries Retry-After, in seconds."""
+    compact_json: bool = True
+    """Unknown: whether callbacks are written without spaces. The signature covers whatever bytes are sent."""
+
+
+@dataclass(frozen=True)
+class Application:
+    """A registration in one data center. A secret is OAuth client secret, API key and HMAC key at once."""
+
+    client_id: str
+    client_secrets: tuple[str, ...]
+
+    @classmethod
+    def random(cls) -> Application:
+        return cls(client_id=secrets.token_urlsafe(24), client_secrets=(new_secret(),))
+
+
+@dataclass
+class Grant:
+    """A user's consent: what the application may do with which calendars, by which tokens."""
+
+    data_center: str
+    calendars: tuple[str, ...]
+    scope: str
+    expires_in: int
+    sub: str = field(default_factory=lambda: f"acc_{secrets.token_hex(12)}")
+    access_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    refresh_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    revoked: bool = False
+
+
+@dataclass
+class Agent:
+    """A running agent, as the top level of a callback tells of it."""
+
+    sub: str
+    resources: list[JsonObject]
+    state: str = "created"
+    joined: bool = False
+    cancelled: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        return self.state == "created" and not self.cancelled
+
+    def as_json(self) -> JsonObject:
+        return {"sub": self.sub, "state": self.state, "resources": self.resources}
+
+
+@dataclass
+class Meeting:
+    """What agents are asked for: a calendar event, or a bare address to join.
+
+    Its key is (data center, calendar_id, event_id), (data center, scheduling_key), or, of an agent sent at
+    once, (data center, sub).
+    """
+
+    key: tuple[str, ...]
+    request: JsonObject
+    subscriptions: list[JsonObject] = field(default_factory=list)
+    agents: list[Agent] = field(default_factory=list)
+    conference_url: str = field(default_factory=lambda: f"https://zoom.us/j/{secrets.randbelow(10**11):011}")
+    conference_failed: bool = False
+    deleted: bool = False
+
+    @property
+    def data_center(self) -> str:
+        return self.key[0]
+
+    @property
+    def is_calendar_event(self) -> bool:
+        return len(self.key) == 3
+
+    @property
+    def live_agent(self) -> Agent | None:
+        return next((agent for agent in self.agents if agent.is_live), None)
+
+    def wanting(self, interaction: str) -> tuple[str, ...]:
+        """The addresses that asked to be told of this interaction."""
+        return tuple(
+            subscription["uri"]
+            for subscription in self.subscriptions
+            if any(each["type"] == interaction for each in subscription.get("interactions", []))
+        )
+
+
+class World:
+    """Everything that one stand-in knows, and what each call does to it. One thread at a time may call it."""
+
+    def __init__(
+        self,
+        url: str,
+        applications: Mapping[str, Application],
+        behaviour: Behaviour,
+        clock: Callable[[], float],
+    ) -> None:
+        self.url = url
+        self.applications = {name: applications.get(name) or Application.random() for name in HOSTS}
+        self.behaviour = behaviour
+        self.clock = clock
+        self.meetings: dict[tuple[str, ...], Meeting] = {}
+        self._agents: dict[str, tuple[Meeting, Agent]] = {}
+        self._grants: dict[tuple[str, str], Grant] = {}
+        self._access: dict[tuple[str, str], tuple[Grant, float]] = {}
+        self._presigned: dict[str, tuple[str, ...]] = {}
+
+    # Credentials: https://docs.cronofy.com/developers/api/authorization/
+
+    def grant(self, data_center: str, calendars: tuple[str, ...], scope: str, expires_in: int) -> Grant:
+        """Let a user consent, and hand out the tokens that stand for it."""
+        grant = Grant(data_center, calendars, scope, expires_in)
+        self._grants[data_center, grant.refresh_token] = grant
+        self._issue(grant)
+        return grant
+
+    def expire(self, access_token: str) -> None:
+        """Let the time of one access token be over."""
+        for key, (grant, _) in list(self._access.items()):
+            if key[1] == access_token:
+                self._access[key] = (grant, self.clock())
+
+    def rotate_secrets(self, data_center: str, *, finish: bool) -> Application:
+        """Add a second active secret; with `finish`, retire all but the newest."""
+        old = self.applications[data_center]
+        active = old.client_secrets[-1:] if finish else (old.client_secrets[-1], new_secret())
+        self.applications[data_center] = Application(old.client_id, active)
+        return self.applications[data_center]
+
+    def refresh(self, data_center: str, body: JsonObject) -> JsonObject:
+        """Answer `POST /oauth/token`: the only endpoint that says 400."""
+        application = self.applications[data_center]
+        if (
+            body.get("client_id") != application.client_id
+            or body.get("client_secret") not in application.client_secrets
+        ):
+            raise Refusal(400, {"error": "invalid_client"})
+        if body.get("grant_type") != "refresh_token":
+            raise Refusal(400, {"error": "unsupported_grant_type"})
+        grant = self._grants.get((data_center, str(body.get("refresh_token"))))
+        if grant is None or grant.revoked:
+            raise Refusal(400, {"error": "invalid_grant"})
+        grant.access_token = secrets.token_urlsafe(24)
+        if self.behaviour.rotate_refresh_tokens:
+            del self._grants[data_center, grant.refresh_token]
+            grant.refresh_token = secrets.token_urlsafe(24)
+            self._grants[data_center, grant.refresh_token] = grant
+        self._issue(grant)
+        return {
+            "token_type": "bearer",
+            "access_token": grant.access_token,
+            "expires_in": grant.expires_in,
+            "refresh_token": grant.refresh_token,
+            "scope": grant.scope,
+        }
+
+    def _issue(self, grant: Grant) -> None:
+        """Older access tokens keep working until their own time is over (unknown)."""
+        self._access[grant.data_center, grant.access_token] = (grant, self.clock() + grant.expires_in)
+
+    def _check_user(self, data_center: str, token: str | None, calendar_id: str, scope: str) -> None:
+        grant, expires_at = self._access.get((data_center, token or ""), (None, 0.0))
+        if grant is None or grant.revoked or expires_at <= self.clock():
+            raise Refusal(401)
+        if scope not in grant.scope.split():
+            raise Refusal(403)
+        if calendar_id not in grant.calendars:
+            raise Refusal(404)
+
+    def _check_application(self, data_center: str, token: str | None) -> None:
+        if token not in self.applications[data_center].client_secrets:
+            raise Refusal(401)
+
+    # Calendar events: https://docs.cronofy.com/developers/api/meeting-agents/provisioning/
+
+    def upsert(self, data_center: str, token: str | None, calendar_id: str, body: JsonObject) -> None:
+        """Write a calendar event, and provision or de-provision its agent if the body says so."""
+        self._check_user(data_center, token, calendar_id, "create_event")
+        _refuse_if(rules.errors_in_event(body))
+        key = (data_center, calendar_id, body["event_id"])
+        meeting = self.meetings.setdefault(key, Meeting(key, body))
+        if meeting.deleted:
+            meeting.deleted, meeting.subscriptions, meeting.request = False, [], body
+        untouched = {
+            name: meeting.request[name] for name in ("meeting_agent", "conferencing") if name in meeting.request
+        }
+        meeting.request = untouched | body
+        self._subscribe(meeting, body)
+        match body.get("meeting_agent"):
+            case {"profile_id": "cronofy"}:
+                self._provision(meeting)
+            case {"profile_id": "none"}:
+                _cancel(meeting)
+
+    def delete(self, data_center: str, token: str | None, calendar_id: str, body: JsonObject) -> None:
+        """Delete a calendar event, and its agent with it. One that is not there is not refused (unknown)."""
+        self._check_user(data_center, token, calendar_id, "delete_event")
+        _refuse_if(rules.errors_in_deletion(body, "event_id"))
+        meeting = self.meetings.get((data_center, calendar_id, body["event_id"]))
+        if meeting:
+            meeting.deleted = True
+            _cancel(meeting)
+
+    # Agents without an event: https://docs.cronofy.com/developers/api/meeting-agents/schedule/
+
+    def ask_for_agent(self, data_center: str, token: str | None, body: JsonObject) -> JsonObject | None:
+        """Send an agent at once, answering it; or schedule one, answering nothing."""
+        self._check_application(data_center, token)
+        _refuse_if(rules.errors_in_agent(body, attendee_required=not self.behaviour.older_beta))
+        if "scheduling_key" in body:
+            self._schedule((data_center, body["scheduling_key"]), body)
+            return None
+        sub = new_sub()
+        meeting = self.meetings[data_center, sub] = Meeting((data_center, sub), body)
+        agent = self._send_agent(meeting, sub)
+        self._subscribe(meeting, body)
+        return agent.as_json() if self.behaviour.older_beta else {"meeting_agent": agent.as_json()}
+
+    def cancel_agent(self, data_center: str, token: str | None, body: JsonObject) -> None:
+        """Cancel a scheduled agent; one already joining stays. A key nobody used is not refused (unknown)."""
+        self._check_application(data_center, token)
+        _refuse_if(rules.errors_in_deletion(body, "scheduling_key"))
+        meeting = self.meetings.get((data_center, body["scheduling_key"]))
+        if meeting:
+            _cancel(meeting)
+
+    def _schedule(self, key: tuple[str, str], body: JsonObject) -> None:
+        meeting = self.meetings.get(key)
+        if meeting and self.behaviour.reschedule == "refuse":
+            raise Refusal(422, {"errors": {"scheduling_key": [{"key": "errors.invalid", "description": "is taken"}]}})
+        meeting = self.meetings.setdefault(key, Meeting(key, body))
+        meeting.request = body
+        self._subscribe(meeting, body)
+        if self.behaviour.reschedule == "duplicate":
+            self._send_agent(meeting, new_sub())
+        else:
+            self._provision(meeting)
+
+    # Resources: https://docs.cronofy.com/developers/api/meeting-agents/resource-download/
+
+    def presign(self, data_center: str, token: str | None, resource: tuple[str, ...]) -> str:
+        """Answer an address where the resource can be had without credentials."""
+        self._check_application(data_center, token)
+        sub, category, kind = resource
+        known = self._agents[sub][1].resources if sub in self._agents else []
+        if category == "cronofy" or not any((r["category"], r["type"]) == (category, kind) for r in known):
+            raise Refusal(404)
+        signature = secrets.token_hex(16)
+        self._presigned[signature] = resource
+        return f"{self.url}/presigned/{'/'.join(resource)}?signature={signature}"
+
+    def download(self, signature: str | None, resource: tuple[str, ...]) -> JsonObject | bytes:
+        """Hand out a transcript, or some bytes of a recording, to whoever holds the presigned address."""
+        if self._presigned.get(signature or "") != resource:
+            raise Refusal(403)
+        sub, category, _ = resource
+        return transcript(sub) if category == "transcript" else f"{category} of {sub}".encode()
+
+    # Callbacks: https://docs.cronofy.com/developers/api/meeting-agents/callbacks/
+
+    def find(self, key: Key) -> tuple[Meeting, Agent | None]:
+        """Look up a meeting and the agent last asked for; or, by its sub, exactly one agent.
+
+        A key is a meeting's whole key, or its last part alone when only one meeting has it.
+        """
+        if isinstance(key, str) and key in self._agents:
+            return self._agents[key]
+        known = [meeting for whole, meeting in self.meetings.items() if key in (whole, whole[-1])]
+        if len(known) != 1:
+            raise LookupError(f"{len(known)} meetings are known by {key!r}")
+        return known[0], known[0].agents[-1] if known[0].agents else None
+
+    def take_step(self, step: Step, key: Key) -> tuple[Meeting, JsonObject]:
+        """Let something happen to a meeting, and say it in the words of a callback.
+
+        Unknown: whether `event` is there for an agent sent without one, and whether the agent is there in a
+        callback about conferencing. Here neither is so.
+        """
+        meeting, agent = self.find(key)
+        body: JsonObject = {
+            "notification": {"type": "event_subscription", "interactions": [{"type": step.interaction}]}
+        }
+        if not step.concerns_agent:
+            meeting.conference_failed = step is STEPS["fail_conferencing"]
+        if meeting.is_calendar_event:
+            body["event"] = self._describe_event(meeting)
+        if step.concerns_agent:
+            if agent is None:
+                raise LookupError(f"no agent was asked for by {key!r}")
+            agent.joined = True
+            agent.state = step.state or agent.state
+            if step is STEPS["complete"]:
+                agent.resources = self._resources(meeting.data_center, agent.sub, RECORDINGS)
+            body["meeting_agent"] = agent.as_json()
+        return meeting, body
+
+    def _describe_event(self, meeting: Meeting) -> JsonObject:
+        event: JsonObject = {
+            name: meeting.request[name] for name in ("event_id", "summary", "start", "end") if name in meeting.request
+        }
+        event["tzid"] = meeting.request.get("tzid", "Etc/UTC")
+        conferencing = self._conferencing(meeting)
+        if conferencing:
+            event["conferencing"] = conferencing
+        if "meeting_agent" in meeting.request:
+            event["meeting_agent"] = meeting.request["meeting_agent"]
+        return event
+
+    def _conferencing(self, meeting: Meeting) -> JsonObject | None:
+        """No conference is made for an event in the past; an explicit one is the caller's own."""
+        asked = meeting.request.get("conferencing") or {}
+        profile = asked.get("profile_id", "none")
+        if profile == "explicit" and "join_url" in asked:
+            return {"provider_name": asked.get("provider_description"), "join_url": asked["join_url"]}
+        start = rules.moment(meeting.request.get("start"), meeting.request.get("tzid") or "Etc/UTC")
+        is_past = start is not None and start < datetime.fromtimestamp(self.clock(), UTC)
+        if profile in ("explicit", "none") or meeting.conference_failed or is_past:
+            return None
+        return {"provider_name": "zoom", "join_url": meeting.conference_url}
+
+    # Agents
+
+    def _provision(self, meeting: Meeting) -> None:
+        """Give the meeting an agent unless it has a live one: after an end, a new one (unknown)."""
+        if meeting.live_agent is None:
+            self._send_agent(meeting, new_sub())
+
+    def _send_agent(self, meeting: Meeting, sub: str) -> Agent:
+        agent = Agent(sub, self._resources(meeting.data_center, sub, {}))
+        meeting.agents.append(agent)
+        self._agents[sub] = (meeting, agent)
+        return agent
+
+    def _resources(self, data_center: str, sub: str, kinds: Mapping[str, str]) -> list[JsonObject]:
+        api = f"{self.url}/{HOSTS[data_center]}/resources/{sub}"
+        dashboard = {"category": "cronofy", "type": "dashboard", "url": f"{self.url}/dashboard/{sub}"}
+        return [
+            dashboard,
+            *({"category": name, "type": kind, "url": f"{api}/{name}/{kind}"} for name, kind in kinds.items()),
+        ]
+
+    def _subscribe(self, meeting: Meeting, body: JsonObject) -> None:
+        """An empty list removes all; a list left out changes nothing (unknown)."""
+        if "subscriptions" not in body:
+            return
+        wanted = {subscription["uri"]: subscription for subscription in body["subscriptions"]}
+        kept = [each for each in meeting.subscriptions if each["uri"] not in wanted]
+        merges = self.behaviour.merge_subscriptions and wanted
+        meeting.subscriptions = [*(kept if merges else ()), *body["subscriptions"]]
+
+
+def transcript(sub: str) -> JsonObject:
+    """A transcript, by https://docs.cronofy.com/developers/api/meeting-agents/transcripts/ in shape."""
+    sentence = {"text": "Grüß Gott, shall we begin?", "start": 0.4, "end": 2.1}
+    speaker = {"identifier": "speaker_1", "name": "Marty"}
+    paragraph = {"speaker": speaker, "start": 0.4, "end": 2.1, "sentences": [sentence]}
+    return {
+        "meeting_agent": {"sub": sub},
+        "transcript": {"summary": "They began.", "paragraphs": [paragraph]},
+    }
+
+
+def new_sub() -> str:
+    """An agent's identifier that looks as Cronofy's do today."""
+    return f"agt_{secrets.token_hex(12)}"
+
+
+def new_secret() -> str:
+    """A client secret that looks as Cronofy's do today."""
+    return "CRN_" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(38))
+
+
+def _cancel(meeting: Meeting) -> None:
+    for agent in meeting.agents:
+        agent.cancelled = agent.cancelled or (agent.is_live and not agent.joined)
+
+
+def _refuse_if(errors: JsonObject) -> None:
+    if errors:
+        raise Refusal(422, {"errors": errors})
