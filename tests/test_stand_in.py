@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -89,7 +90,7 @@ def grant(cronofy: StandIn) -> Grant:
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(receiver.server.serve_forever, 0.05)
+        thread.submit(receiver.server.serve_forever, 0.01)
         yield receiver
         receiver.server.stop()
 
@@ -274,6 +275,7 @@ def test_a_body_that_breaks_a_documented_rule_is_refused_with_its_field(
 @pytest.mark.parametrize(
     "changes",
     [
+        {"summary": "x" * 1024, "description": "x" * 4096},
         {"start": "2099-04-29", "end": "2099-04-30"},
         {"start": {"time": "2099-04-29T15:30:00Z", "tzid": "Europe/Berlin"}},
         {"conferencing": {"profile_id": "pro_n23kjnwrw2"}},
@@ -323,7 +325,7 @@ def test_a_token_that_is_unknown_expired_revoked_or_an_api_key_is_worth_401(
     revoked = cronofy.grant("de", calendars=[CALENDAR])
     cronofy.revoke(revoked)
     cronofy.expire(grant.access_token)
-    tokens = [None, "", "unknown", api_key, grant.access_token, revoked.access_token]
+    tokens = [None, "unknown", api_key, grant.access_token, revoked.access_token]
     assert [call("POST", EVENTS, token, event()).status_code for token in tokens] == [401] * len(tokens)
 
 
@@ -650,6 +652,15 @@ def test_a_callback_is_signed_with_every_active_secret(
     assert forged.headers["cronofy-hmac-sha256"] == sign(forged.body, ["not-ours"])
 
 
+def test_what_utf_8_can_not_write_does_no_harm(cronofy: StandIn, grant: Grant) -> None:
+    """JSON can name half a surrogate pair."""
+    body = json.dumps(event(summary="\ud800"))
+    headers = {"Authorization": f"Bearer {grant.access_token}"}
+    answer = httpx.post(cronofy.url_for("de") + EVENTS, headers=headers, content=body, trust_env=False)
+    assert answer.status_code == 202
+    assert json.loads(cronofy.activate(KEY, deliver=False).body)["event"]["summary"] == "?"
+
+
 def test_the_spaces_of_the_json_can_be_chosen(cronofy: StandIn, upsert: Callable[..., httpx.Response]) -> None:
     upsert()
     assert b'":"' in cronofy.activate(KEY, deliver=False).body
@@ -705,10 +716,12 @@ def test_a_notification_can_be_doubled_redirected_replaced_and_delayed(
     cronofy: StandIn, receiver: Receiver, upsert: Callable[..., httpx.Response], api_key: str
 ) -> None:
     upsert()
+    began = time.time()
     notification = cronofy.activate(KEY, to=receiver.uri, body=b"{not json", times=2, delay=0.05)
     first, second = receiver.requests
     assert first.body == second.body == b"{not json"
     assert notification.signature == first.headers["cronofy-hmac-sha256"] == sign(b"{not json", [api_key])
+    assert first.received_at - began >= 0.05
 
 
 def test_a_key_nobody_knows_and_an_option_nobody_knows_are_errors(
@@ -768,7 +781,16 @@ def test_resources_are_refused_without_the_api_key_and_before_they_exist(
     assert call("GET", path, grant.access_token).status_code == 401
     assert call("GET", path, api_key).status_code == 302
     assert call("GET", path.replace("transcript", "audio"), api_key).status_code == 404
+    assert call("GET", path.replace("transcript/cronofy", "cronofy/dashboard"), api_key).status_code == 404
     assert call("GET", path.replace("agt_", "agt_0"), api_key).status_code == 404
+
+
+def test_a_data_center_has_no_resources_of_another(cronofy: StandIn, upsert: Callable[..., httpx.Response]) -> None:
+    upsert()
+    cronofy.complete(KEY)
+    headers = {"Authorization": f"Bearer {cronofy.applications['uk'].client_secrets[0]}"}
+    url = cronofy.agent(KEY).resources[1]["url"].replace(HOSTS["de"], HOSTS["uk"])
+    assert httpx.get(url, headers=headers, trust_env=False).status_code == 404
 
 
 def test_the_dashboard_is_for_a_browser(cronofy: StandIn, upsert: Callable[..., httpx.Response]) -> None:
@@ -840,7 +862,7 @@ def test_an_answer_can_be_cut_off(
 ) -> None:
     cronofy.faults.add("POST", "/", truncate=True)
     credential, body = (grant.access_token, event()) if path == EVENTS else (api_key, NOW)
-    with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+    with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
         call("POST", path, credential, body)
 
 

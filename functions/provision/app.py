@@ -21,6 +21,7 @@ from meeting_agents.lifecycle import ENDS, deadline, fold
 from meeting_agents.payloads import (
     AgentSummary,
     AgentView,
+    Answered,
     CalendarEventRequest,
     Links,
     agent_id,
@@ -61,6 +62,15 @@ class NoToken(Refusal):
     code = "no_token"
 
 
+class CronofySaidNo(Exception):
+    """Cronofy answered, and did not accept."""
+
+    def __init__(self, answer: Answer, agent: AgentSummary | None) -> None:
+        super().__init__(f"Cronofy answered {answer.status}")
+        self.answer = answer
+        self.agent = agent
+
+
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -74,7 +84,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 @app.post("/v1/calendars/<calendar_id>/events")
 def upsert_calendar_event(
     calendar_id: CalendarId, body: Annotated[CalendarEventRequest, Body()], data_center: DataCenter = None
-) -> Response[dict[str, Any]]:
+) -> Response[Answered]:
     """Create or change a calendar event, with its meeting agent. https://docs.cronofy.com/developers/api/events/upsert-event/"""
     token, home = _token(), _home(data_center)
     text = app.current_event.decoded_body or ""
@@ -143,27 +153,16 @@ def _is_followed(agent: str) -> bool:
     return bool(lines) and fold(line.entry for line in lines).state not in ENDS
 
 
-def _answer(answer: Answer, agent: AgentSummary | None) -> Response[dict[str, Any]]:
-    """Cronofy's answer as itself, with our part: the agent, or what to do."""
-    ours = agent.model_dump(mode="json") if agent else None
+def _answer(answer: Answer, agent: AgentSummary | None) -> Response[Answered]:
+    """Cronofy's answer as itself, with our part. Raises `CronofySaidNo`."""
     metrics.add_metric(f"Cronofy{answer.outcome.value.title()}", MetricUnit.Count, 1)
-    if answer.outcome is Outcome.ACCEPTED:
-        theirs = answer.content if isinstance(answer.content, dict) else {}
-        return _json(answer.status, {**theirs, "agent": ours})
-    status = answer.status if 400 <= answer.status < 600 else HTTPStatus.BAD_GATEWAY.value
-    theirs = answer.content.get("errors") if isinstance(answer.content, dict) else None
-    advice = WHAT_TO_DO.get(answer.status, "Cronofy could not take the request; send it again later.")
-    headers = {"Retry-After": str(int(answer.retry_after))} if answer.retry_after is not None else {}
-    return _problem(status, f"cronofy_{answer.status}", advice, errors=theirs, agent=ours, headers=headers)
+    if answer.outcome is not Outcome.ACCEPTED:
+        raise CronofySaidNo(answer, agent)
+    theirs = answer.content if isinstance(answer.content, dict) else {}
+    return Response(answer.status, content_type="application/json", body=Answered(**theirs | {"agent": agent}))
 
 
 # --------------------------------------------------------------------------------------------------------------- errors
-
-
-def _json(
-    status: int, content: dict[str, Any], kind: str = "application/json", headers: dict[str, str] | None = None
-) -> Response[Any]:
-    return Response(status, content_type=kind, body=json.dumps(content, ensure_ascii=False), headers=headers or {})
 
 
 def _problem(
@@ -178,7 +177,22 @@ def _problem(
         "detail": detail,
     }
     content |= {name: value for name, value in more.items() if value}
-    return _json(status, content, "application/problem+json", headers)
+    body = json.dumps(content, ensure_ascii=False)
+    return Response(status, content_type="application/problem+json", body=body, headers=dict(headers or {}))
+
+
+@app.exception_handler(CronofySaidNo)
+def _refused(error: CronofySaidNo) -> Response[Any]:
+    """Cronofy's refusal as itself: its status, its errors, and what to do."""
+    answer = error.answer
+    return _problem(
+        answer.status if 400 <= answer.status < 600 else HTTPStatus.BAD_GATEWAY.value,
+        f"cronofy_{answer.status}",
+        WHAT_TO_DO.get(answer.status, "Cronofy could not take the request; send it again later."),
+        errors=answer.content.get("errors") if isinstance(answer.content, dict) else None,
+        agent=error.agent.model_dump(mode="json") if error.agent else None,
+        headers={"Retry-After": str(int(answer.retry_after))} if answer.retry_after is not None else None,
+    )
 
 
 @app.exception_handler(MeetingAgentsError)

@@ -16,7 +16,6 @@ one, as in `/api-de.cronofy.com/v1/…`; without it, it is the American one.
 from __future__ import annotations
 
 import argparse
-import json
 import threading
 import time
 from collections import defaultdict, deque
@@ -28,7 +27,7 @@ from typing import Self, TypedDict, Unpack
 from tests.sandbox.stand_in_control import CONTROL, steer
 from tests.sandbox.stand_in_courier import Courier, Delivery, Notification, sign
 from tests.sandbox.stand_in_rules import JsonObject
-from tests.sandbox.stand_in_wire import Answer, Fault, Faults, Request, Server
+from tests.sandbox.stand_in_wire import Answer, Fault, Faults, Request, Server, encode
 from tests.sandbox.stand_in_world import (
     HOSTS,
     STEPS,
@@ -120,7 +119,7 @@ class StandIn:
         self.stop()
 
     def start(self) -> None:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
         self._server.stop()
@@ -265,8 +264,7 @@ class StandIn:
             return body
         if isinstance(body, str):
             return body.encode()
-        separators = (",", ":") if self.behaviour.compact_json else None
-        return json.dumps(body, ensure_ascii=False, separators=separators).encode()
+        return encode(body, compact=self.behaviour.compact_json)
 
     # What it answers
 

@@ -105,7 +105,7 @@ class Answer:
 
     @classmethod
     def of(cls, status: int, body: object, **headers: str) -> Answer:
-        return cls(status, json.dumps(body, ensure_ascii=False).encode(), headers=headers)
+        return cls(status, encode(body), headers=headers)
 
 
 @dataclass
@@ -264,6 +264,12 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 (the names that http.server calls)
 
 
+def encode(body: object, *, compact: bool = False) -> bytes:
+    """Write JSON as UTF-8. Half a surrogate pair, which JSON allows and UTF-8 does not, becomes a question mark."""
+    separators = (",", ":") if compact else None
+    return json.dumps(body, ensure_ascii=False, separators=separators).encode(errors="replace")
+
+
 def as_bytes(body: object) -> bytes:
     """Text and bytes as they are, nothing as nothing, anything else as JSON."""
     match body:
@@ -274,4 +280,4 @@ def as_bytes(body: object) -> bytes:
         case str():
             return body.encode()
         case _:
-            return json.dumps(body, ensure_ascii=False).encode()
+            return encode(body)

@@ -318,8 +318,10 @@ class World:
         """Answer an address where the resource can be had without credentials."""
         self._check_application(data_center, token)
         sub, category, kind = resource
-        known = self._agents[sub][1].resources if sub in self._agents else []
-        if category == "cronofy" or not any((r["category"], r["type"]) == (category, kind) for r in known):
+        meeting, agent = self._agents.get(sub, (None, None))
+        if meeting is None or agent is None or meeting.data_center != data_center or category == "cronofy":
+            raise Refusal(404)
+        if (category, kind) not in ((each["category"], each["type"]) for each in agent.resources):
             raise Refusal(404)
         signature = secrets.token_hex(16)
         self._presigned[signature] = resource
@@ -447,6 +449,7 @@ def new_secret() -> str:
 
 
 def _cancel(meeting: Meeting) -> None:
+    """Cancel what has not joined yet. An agent that has, stays: documented without an event, unknown with one."""
     for agent in meeting.agents:
         agent.cancelled = agent.cancelled or (agent.is_live and not agent.joined)
 

@@ -724,8 +724,9 @@ def deadline(record: Record, graces: Graces) -> Deadline | None:
     phase = _AWAITED.get(attempt.state)
     if phase is Phase.ACTIVATION:
         owed.append(Deadline(max(start, asked_at) + graces.activation, phase))
-        if asked and asked.conference_expected and attempt.conference is not Conference.ASSIGNED:
-            owed.append(Deadline(max(start - graces.conference, asked_at), Phase.CONFERENCE))
+        by = start - graces.conference
+        if asked and asked.conference_expected and attempt.conference is not Conference.ASSIGNED and by > asked_at:
+            owed.append(Deadline(by, Phase.CONFERENCE))
     elif phase is Phase.COMPLETION:
         owed.append(Deadline(max(end, attempt.activated_at or end) + graces.completion, phase))
     elif phase is Phase.RESOURCES and graces.expected_resources - {r.category for r in attempt.resources}:

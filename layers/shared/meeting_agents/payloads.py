@@ -306,6 +306,15 @@ class AgentSummary(_View):
     links: Links
 
 
+class Answered(_View):
+    """Cronofy's own answer, if it had a body, and what we add to it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    agent: AgentSummary | None
+    """None: the request concerns no agent."""
+
+
 class DeadlineView(_View):
     """What must happen next, and by when."""
 
