@@ -19,9 +19,9 @@ import pytest
 from pycronofy.exceptions import PyCronofyRequestError
 
 from tests.sandbox.stand_in import HOSTS, Application, Behaviour, Grant, Request, StandIn, sign
-from tests.sandbox.stand_in_control import HELP
-from tests.sandbox.stand_in_wire import Answer, Faults, Server
-from tests.sandbox.stand_in_world import STEPS
+from tests.sandbox.stand_in.control import HELP
+from tests.sandbox.stand_in.wire import Answer, Faults, Server
+from tests.sandbox.stand_in.world import STEPS
 
 # https://docs.cronofy.com/developers/api/push-notifications/authentication/
 WELL_KNOWN = b'{"example":"well-known"}'

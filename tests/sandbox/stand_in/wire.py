@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 
-from tests.sandbox.stand_in_rules import JsonObject
-from tests.sandbox.stand_in_world import HOSTS
+from tests.sandbox.stand_in.rules import JsonObject
+from tests.sandbox.stand_in.world import HOSTS
 
 JSON = "application/json; charset=utf-8"
 REDACTED = "[redacted]"

@@ -1,21 +1,7 @@
-"""A stand-in for Cronofy on the loopback interface: it checks, answers and calls back as Cronofy documents.
-
-    with StandIn() as cronofy:
-        grant = cronofy.grant("de", calendars=("cal_1",))
-        ...                                        # upsert an event at cronofy.url_for("de")
-        cronofy.activate(("de", "cal_1", "event_1"))
-        cronofy.complete(("de", "cal_1", "event_1"), times=2)
-
-Agents live by what a test, or an operator with curl, tells of them, never by the clock. What Cronofy does not
-document is a choice that `Behaviour` names. All six data centers are here: a path may begin with the host of
-one, as in `/api-de.cronofy.com/v1/…`; without it, it is the American one.
-
-`python -m tests.sandbox.stand_in` runs it alone; `GET /_control` says how to steer it.
-"""
+"""The server of the stand-in, and the hands that steer it."""
 
 from __future__ import annotations
 
-import argparse
 import threading
 import time
 from collections import defaultdict, deque
@@ -24,11 +10,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
-from tests.sandbox.stand_in_control import CONTROL, steer
-from tests.sandbox.stand_in_courier import Courier, Delivery, Notification, sign
-from tests.sandbox.stand_in_rules import JsonObject
-from tests.sandbox.stand_in_wire import Answer, Fault, Faults, Request, Server, encode
-from tests.sandbox.stand_in_world import (
+from tests.sandbox.stand_in.control import CONTROL, steer
+from tests.sandbox.stand_in.courier import Courier, Notification, sign
+from tests.sandbox.stand_in.rules import JsonObject
+from tests.sandbox.stand_in.wire import Answer, Faults, Request, Server, encode
+from tests.sandbox.stand_in.world import (
     HOSTS,
     STEPS,
     Agent,
@@ -40,23 +26,6 @@ from tests.sandbox.stand_in_world import (
     Refusal,
     World,
 )
-
-__all__ = [
-    "HOSTS",
-    "Agent",
-    "Application",
-    "Behaviour",
-    "Delivery",
-    "Fault",
-    "Grant",
-    "How",
-    "Key",
-    "Meeting",
-    "Notification",
-    "Request",
-    "StandIn",
-    "sign",
-]
 
 # Documented, per application: seconds and the requests they may hold.
 LIMITS = {1: 50, 60: 500}
@@ -344,26 +313,3 @@ def _merged(body: JsonObject, extra: JsonObject) -> JsonObject:
         for name, value in extra.items()
     }
     return body | both
-
-
-def main() -> None:
-    """Run one stand-in until interrupted, and say how to use it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.sandbox.stand_in", description="A stand-in for Cronofy.")
-    parser.add_argument("--port", type=int, default=0, help="a port of 127.0.0.1; 0, the default, takes a free one")
-    with StandIn(port=parser.parse_args().port) as cronofy:
-        application, grant = cronofy.applications["us"], cronofy.grant()
-        print(f"url            {cronofy.url}")
-        print(f"client_id      {application.client_id}")
-        print(f"client_secret  {application.client_secrets[0]}")
-        print(f"calendar_id    {grant.calendars[0]}")
-        print(f"access_token   {grant.access_token}")
-        print(f"refresh_token  {grant.refresh_token}")
-        print(f"how to steer   curl {cronofy.url}{CONTROL}", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print("stopped")
-
-
-if __name__ == "__main__":
-    main()

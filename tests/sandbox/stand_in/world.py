@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from tests.sandbox import stand_in_rules as rules
-from tests.sandbox.stand_in_rules import JsonObject
+from tests.sandbox.stand_in import rules
+from tests.sandbox.stand_in.rules import JsonObject
 
 type Key = str | tuple[str, ...]
 

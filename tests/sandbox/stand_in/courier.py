@@ -17,7 +17,7 @@ from functools import cache
 
 import httpx
 
-from tests.sandbox.stand_in_rules import JsonObject
+from tests.sandbox.stand_in.rules import JsonObject
 
 SIGNATURE_HEADER = "Cronofy-HMAC-SHA256"
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from tests.sandbox.stand_in_courier import Notification
-from tests.sandbox.stand_in_rules import JsonObject
-from tests.sandbox.stand_in_wire import Answer, Request, as_bytes
-from tests.sandbox.stand_in_world import STEPS, Behaviour, Key
+from tests.sandbox.stand_in.courier import Notification
+from tests.sandbox.stand_in.rules import JsonObject
+from tests.sandbox.stand_in.wire import Answer, Request, as_bytes
+from tests.sandbox.stand_in.world import STEPS, Behaviour, Key
 
 if TYPE_CHECKING:
-    from tests.sandbox.stand_in import StandIn
+    from tests.sandbox.stand_in.server import StandIn
 
 CONTROL = "/_control"
 
