@@ -16,6 +16,7 @@ from meeting_agents.errors import StoreUnavailable
 from meeting_agents.inbox import ENTRY, RECORD, timestamp
 from meeting_agents.lifecycle import (
     Action,
+    Cause,
     Entry,
     Graces,
     Kind,
@@ -159,6 +160,7 @@ class Journal:
             "state": record.state,
             "since": current.since,
             "reason": current.reason,
+            "trouble": record.trouble,
             "attempt": current.number,
             "day": start[:10],
             "listed": f"{start}#{agent_id}",
@@ -244,6 +246,7 @@ def _line(item: dict[str, Any]) -> Line:
         request=_request(item["request"]) if "request" in item else None,
         notification=said,
         phase=Phase(item["phase"]) if "phase" in item else None,
+        cause=Cause(item["cause"]) if "cause" in item else None,
         retry_at=_time(item.get("retry_at")),
         sub=item.get("sub", ""),
         resources=tuple(Resource(**resource) for resource in item.get("resources", ())),

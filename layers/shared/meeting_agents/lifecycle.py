@@ -73,6 +73,8 @@ class Kind(StrEnum):
     # from the sweep
     OVERDUE = "overdue"
     """A deadline passed in silence."""
+    ESCALATED = "escalated"
+    """People were told of something grave, and nobody has taken it on."""
     # from alerting
     ALERTED = "alerted"
     """People were told."""
@@ -110,6 +112,8 @@ class Phase(StrEnum):
     """The agent must be done soon after the end."""
     RESOURCES = "resources"
     """A complete agent must have the resources that were expected."""
+    ESCALATION = "escalation"
+    """A person must have taken on what people were told of."""
 
 
 class Cause(StrEnum):
@@ -121,9 +125,39 @@ class Cause(StrEnum):
     NOT_FINISHED = "not_finished"
     RESOURCES_MISSING = "resources_missing"
     NO_CONFERENCE = "no_conference"
+    REAUTHORISATION = "reauthorisation"
+    """The account must authorise the application again before anything more can be asked for it."""
     CONFLICTING = "conflicting"
     MISMATCHED = "mismatched"
     RECOVERED = "recovered"
+
+
+class Severity(StrEnum):
+    """How soon a person should look."""
+
+    HIGH = "high"
+    """A meeting is, or will be, without its agent."""
+    MEDIUM = "medium"
+    """Something is missing or odd, or can still be put right."""
+    CLEAR = "all-clear"
+    """What people were told of is over."""
+
+
+SEVERITIES: Mapping[Cause, Severity] = {
+    Cause.FAILED: Severity.HIGH,
+    Cause.REJECTED: Severity.HIGH,
+    Cause.NEVER_ACTIVATED: Severity.HIGH,
+    Cause.NOT_FINISHED: Severity.MEDIUM,
+    Cause.RESOURCES_MISSING: Severity.MEDIUM,
+    Cause.NO_CONFERENCE: Severity.MEDIUM,
+    Cause.REAUTHORISATION: Severity.MEDIUM,
+    Cause.CONFLICTING: Severity.MEDIUM,
+    Cause.MISMATCHED: Severity.MEDIUM,
+    Cause.RECOVERED: Severity.CLEAR,
+}
+
+ESCALATIONS = 2
+"""How often people are told again of a grave cause that nobody has taken on."""
 
 
 class Action(StrEnum):
@@ -140,7 +174,7 @@ class Conference(StrEnum):
     ASSIGNED = "assigned"
 
 
-_TROUBLES = frozenset(Cause) - {Cause.CONFLICTING, Cause.MISMATCHED, Cause.RECOVERED}
+_TROUBLES = frozenset(Cause) - {Cause.REAUTHORISATION, Cause.CONFLICTING, Cause.MISMATCHED, Cause.RECOVERED}
 """The causes that an all-clear takes back."""
 
 ENDS = frozenset({State.COMPLETE, State.FAILED, State.REJECTED, State.CANCELLED})
@@ -251,6 +285,8 @@ class Entry:
     request: Request | None = None
     notification: Notification | None = None
     phase: Phase | None = None
+    cause: Cause | None = None
+    """What people were told of, or are to be told of, where the entry itself says so."""
     retry_at: datetime | None = None
     """When the sweep is to send the request to Cronofy (again); none: nobody will."""
     sub: str = ""
@@ -322,9 +358,14 @@ class Record:
     identity: Request | None = None
     """The first thing known of it: data center, calendar and event id or scheduling key."""
     event_id: str = ""
-    troubled: bool = False
-    """People were told of trouble, and nothing has shown since that it is over."""
+    trouble: Cause | None = None
+    """What people are told of, as long as nothing has shown that it is over."""
+    told_at: datetime | None = None
+    """When people were last told of that trouble."""
+    escalations: int = 0
+    """How often people were to be told of it again."""
     acknowledged_at: datetime | None = None
+    """When a person took it on."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -335,6 +376,10 @@ class Record:
     @property
     def state(self) -> State:
         return self.current.state
+
+    @property
+    def troubled(self) -> bool:
+        return self.trouble is not None
 
     @property
     def meeting(self) -> Meeting:
@@ -375,6 +420,8 @@ class Graces:
     """After `complete`, until the expected resources must be known."""
     longest_meeting: timedelta = timedelta(hours=4)
     """Taken as the length of a meeting whose end nobody told us."""
+    escalation: timedelta | None = None
+    """After people were told of something grave, until a person must have taken it on; none: they are told once."""
     expected_resources: frozenset[str] = frozenset()
     """Categories that a complete agent must have; empty: none is awaited."""
 
@@ -412,8 +459,9 @@ def steps(entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step
             verdicts={**before.verdicts, verdict.value: before.verdicts.get(verdict, 0) + 1},
         )
         step = Step(entry, verdict, before, record)
-        if step.cause in _TROUBLES or step.cause is Cause.RECOVERED:
-            record = replace(record, troubled=step.cause in _TROUBLES)
+        if entry.kind is not Kind.ESCALATED and (step.cause in _TROUBLES or step.cause is Cause.RECOVERED):
+            trouble = step.cause if step.cause in _TROUBLES else None
+            record = replace(record, trouble=trouble, told_at=None, escalations=0, acknowledged_at=None)
             step = replace(step, after=record)
         yield step
 
@@ -438,7 +486,14 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
         case Kind.ACKNOWLEDGED:
             return replace(_begun(record, entry), acknowledged_at=entry.at), Verdict.APPLIED
         case Kind.ALERTED:
-            return _begun(record, entry), Verdict.APPLIED
+            record = _begun(record, entry)
+            is_told = entry.cause is not None and entry.cause is record.trouble
+            return replace(record, told_at=entry.at) if is_told else record, Verdict.APPLIED
+        case Kind.ESCALATED:
+            record = _begun(record, entry)
+            if entry.attempt != record.current.number or not _is_unheeded(record):
+                return record, Verdict.LATE
+            return replace(record, told_at=None, escalations=record.escalations + 1), Verdict.APPLIED
         case _:
             return _begun(record, entry), Verdict.UNRECOGNISED
 
@@ -644,6 +699,14 @@ def _collected(known: tuple[Resource, ...], more: tuple[Resource, ...]) -> tuple
 # ------------------------------------------------------------------------------------------------ what follows from it
 
 
+_MISSED = {
+    Phase.CONFERENCE: Cause.NO_CONFERENCE,
+    Phase.ACTIVATION: Cause.NEVER_ACTIVATED,
+    Phase.COMPLETION: Cause.NOT_FINISHED,
+    Phase.RESOURCES: Cause.RESOURCES_MISSING,
+}
+
+
 def _cause(step: Step) -> Cause | None:
     match step.verdict:
         case Verdict.MISMATCHED:
@@ -654,14 +717,19 @@ def _cause(step: Step) -> Cause | None:
             pass
         case _:
             return None
+    match step.entry.kind:
+        case Kind.ESCALATED:
+            return step.before.trouble
+        case Kind.UNCONFIRMED:
+            return step.entry.cause
+        case Kind.OVERDUE:
+            return _MISSED[step.entry.phase or Phase.ACTIVATION]
+        case _:
+            return _cause_of_change(step)
+
+
+def _cause_of_change(step: Step) -> Cause | None:
     attempt = step.after.current
-    if step.entry.kind is Kind.OVERDUE:
-        return {
-            Phase.CONFERENCE: Cause.NO_CONFERENCE,
-            Phase.ACTIVATION: Cause.NEVER_ACTIVATED,
-            Phase.COMPLETION: Cause.NOT_FINISHED,
-            Phase.RESOURCES: Cause.RESOURCES_MISSING,
-        }[step.entry.phase or Phase.ACTIVATION]
     before = step.before.current if step.before.attempts else None
     same_attempt = before is not None and before.number == attempt.number
     if not same_attempt or (before and before.state is not attempt.state):
@@ -680,6 +748,18 @@ def _cause(step: Step) -> Cause | None:
         if step.before.troubled and before and before.state is not State.OVERDUE:
             return Cause.RECOVERED
     return None
+
+
+def _is_unheeded(record: Record) -> bool:
+    """People were told of something grave that still stands, and nobody has taken it on."""
+    return (
+        record.trouble is not None
+        and SEVERITIES[record.trouble] is Severity.HIGH
+        and record.told_at is not None
+        and record.acknowledged_at is None
+        and record.escalations < ESCALATIONS
+        and record.state in (State.FAILED, State.REJECTED, State.OVERDUE)
+    )
 
 
 def _was_rejected(record: Record) -> bool:
@@ -731,6 +811,8 @@ def deadline(record: Record, graces: Graces) -> Deadline | None:
         owed.append(Deadline(max(end, attempt.activated_at or end) + graces.completion, phase))
     elif phase is Phase.RESOURCES and graces.expected_resources - {r.category for r in attempt.resources}:
         owed.append(Deadline((attempt.complete_at or attempt.since) + graces.resources, phase))
+    if graces.escalation and record.told_at and _is_unheeded(record):
+        owed.append(Deadline(record.told_at + graces.escalation, Phase.ESCALATION))
     return min((d for d in owed if f"{d.phase}@{record.revision}" not in attempt.missed), default=None)
 
 
