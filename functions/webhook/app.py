@@ -1,6 +1,7 @@
 """Cronofy's callbacks: verify, append, answer. No rules, no models, no topic: the table's stream does the rest."""
 
 import base64
+import binascii
 import json
 import re
 from datetime import UTC, datetime
@@ -22,38 +23,47 @@ metrics = Metrics()
 LARGEST = 256 * 1024
 """Bytes of a notification. Cronofy's are some thousand; an item of the table holds 400 KB."""
 _ADDRESSABLE = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_LATER_ATTEMPT = re.compile(r"[2-9]|[1-9][0-9]{1,5}")
+
+wiring.make_ready(lambda: wiring.client("dynamodb"), wiring.credentials)
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """One callback. https://docs.cronofy.com/developers/push-notifications/"""
-    agent_id = event.get("pathParameters", {}).get("agent_id", "")
+    """One callback. https://docs.cronofy.com/developers/push-notifications/."""
+    agent_id = (event.get("pathParameters") or {}).get("agent_id", "")
     try:
         is_new = receive(event, agent_id)
     except Refusal as error:
         reason = getattr(error, "reason", error.code)
-        logger.warning("notification refused", agent_id=agent_id, reason=reason)
+        logger.warning("notification refused", agent_id=agent_id[:128], reason=reason)
         metrics.add_metric("NotificationsRefused", MetricUnit.Count, 1)
+        metrics.add_dimensions(service=logger.service, reason=reason)
         return _answer(error.status, {"code": error.code, "detail": error.detail})
     except Outage as error:
         logger.error("notification could not be kept", agent_id=agent_id, reason=error.code, detail=error.detail)
         metrics.add_metric("NotificationsNotKept", MetricUnit.Count, 1)
+        metrics.add_dimensions(service=logger.service, reason=error.code)
         return _answer(error.status, {"code": error.code, "detail": error.detail})
     logger.info("notification kept", agent_id=agent_id, is_new=is_new)
-    metrics.add_metric("NotificationsKept" if is_new else "NotificationsRepeated", MetricUnit.Count, 1)
+    metrics.add_metric("NotificationsAccepted", MetricUnit.Count, 1)
+    if not is_new:
+        metrics.add_metric("NotificationsRepeated", MetricUnit.Count, 1)
     return _answer(200, {"kept": agent_id, "new": is_new})
 
 
 def receive(event: dict[str, Any], agent_id: str) -> bool:
     """Keep a notification if Cronofy signed it; False if it was kept before."""
-    body = event.get("body") or ""
-    raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+    raw = _bytes(event)
     if len(raw) > LARGEST:
         raise TooLarge(f"a notification has at most {LARGEST} bytes, this one has {len(raw)}")
-    secret = _signer(event.get("headers", {}).get(HEADER), raw, wiring.credentials())
+    credentials = wiring.credentials()
+    signers = _signers((event.get("headers") or {}).get(HEADER), raw, credentials)
     if not _ADDRESSABLE.fullmatch(agent_id):
         raise NotFound("the address must end in an agent's id")
+    now = datetime.now(UTC)
+    _note(signers, now, credentials)
     attempt = (event.get("queryStringParameters") or {}).get("attempt", "")
     try:
         return keep(
@@ -61,22 +71,41 @@ def receive(event: dict[str, Any], agent_id: str) -> bool:
             wiring.settings().agents_table,
             agent_id,
             raw,
-            at=datetime.now(UTC),
-            attempt=int(attempt) if re.fullmatch(r"[1-9][0-9]{0,5}", attempt) else None,
-            signed_with=f"{secret.data_center}:{secret.slot}",
+            at=now,
+            attempt=int(attempt) if _LATER_ATTEMPT.fullmatch(attempt) else None,
+            signed_with=f"{signers[0].data_center}:{signers[0].slot}",
         )
     except (ClientError, BotoCoreError) as error:
         raise StoreUnavailable("the agents table did not take the notification; send it again") from error
 
 
-def _signer(header: str | None, raw: bytes, credentials: Credentials) -> Secret:
-    """The secret that signed it. One that matches none may be newer than what we have read."""
+def _bytes(event: dict[str, Any]) -> bytes:
+    """The exact bytes that were received. What is no base64, though it is called so, is what no one can have signed."""
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body)
+    except (binascii.Error, ValueError):
+        raise SignatureRefused("undecodable", "the body is not what its transfer encoding says") from None
+
+
+def _signers(header: str | None, raw: bytes, credentials: Credentials) -> tuple[Secret, ...]:
+    """The secrets that signed it. If none did, there may be one that is newer than what we have read."""
     try:
         return verify(header, raw, credentials.secrets())
     except SignatureRefused as error:
         if error.reason != "unknown" or not credentials.reread():
             raise
         return verify(header, raw, credentials.secrets())
+
+
+def _note(signers: tuple[Secret, ...], now: datetime, credentials: Credentials) -> None:
+    """Count which secrets signed, and how long ago the newest was stored: an old one is retired on evidence."""
+    for slot in {signer.slot for signer in signers}:
+        metrics.add_metric(f"SignedWith{slot.title()}", MetricUnit.Count, 1)
+        if slot == "previous" and credentials.stored_at:
+            metrics.add_metric("PreviousSecretAge", MetricUnit.Seconds, (now - credentials.stored_at).total_seconds())
 
 
 def _answer(status: int, content: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ https://docs.cronofy.com/developers/api/authentication/
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -40,7 +41,10 @@ class Credentials:
         self._client = client
         self._secret_arn = secret_arn
         self._clock = clock
+        self.stored_at: datetime | None = None
+        """When the secret that is held was stored: with two secrets in it, since when they are being rotated."""
         self._secrets: tuple[Secret, ...] = ()
+        self._client_ids: dict[str, str] = {}
         self._problem = "it was never read"
         self._read_at: float | None = None
 
@@ -49,7 +53,7 @@ class Credentials:
         if self._age() > (FRESH if self._secrets else PATIENCE):
             self._read()
         if not self._secrets:
-            raise NoSecret(f"the Cronofy secret cannot be used: {self._problem}")
+            raise NoSecret(f"the secret of the output CronofySecretArn cannot be used: {self._problem}")
         return self._secrets
 
     def reread(self) -> bool:
@@ -59,12 +63,25 @@ class Credentials:
         self._read()
         return True
 
-    def api_key(self, data_center: str) -> str:
-        """The key for the endpoints that take the application's own. Raises `NoSecret` for a data center without one."""
-        for secret in self.secrets():
-            if secret.data_center == data_center:
-                return secret.value
-        raise NoSecret(f"the Cronofy secret has no client_secrets for the data center {data_center}")
+    def api_key(self, data_center: str, refused: str = "") -> str:
+        """The key for the endpoints that take the application's own.
+
+        `refused`: the one that Cronofy has just answered with 401; while secrets rotate, another may do. Raises `NoSecret`
+        for a data center without any.
+        """
+        if refused:
+            self.reread()
+        keys = [secret.value for secret in self.secrets() if secret.data_center == data_center]
+        if not keys:
+            raise NoSecret(f"the Cronofy secret has no client_secrets for the data center {data_center}")
+        return next((key for key in keys if key != refused), refused)
+
+    def client_id(self, data_center: str) -> str:
+        """The application's id in a data center. Raises `NoSecret` where it is not stored."""
+        self.secrets()
+        if client_id := self._client_ids.get(data_center, ""):
+            return client_id
+        raise NoSecret(f"the Cronofy secret has no client_id for the data center {data_center}")
 
     def _age(self) -> float:
         return float("inf") if self._read_at is None else self._clock() - self._read_at
@@ -72,8 +89,10 @@ class Credentials:
     def _read(self) -> None:
         self._read_at = self._clock()
         try:
-            text = self._client.get_secret_value(SecretId=self._secret_arn)["SecretString"]
-            secrets = tuple(_secrets(json.loads(text)))
+            answer = self._client.get_secret_value(SecretId=self._secret_arn)
+            value = json.loads(answer["SecretString"])
+            secrets = tuple(_secrets(value))
+            client_ids = {data_center: str(one.get("client_id", "")) for data_center, one in value.items()}
         except ClientError as error:
             self._problem = f"Secrets Manager answered {error.response.get('Error', {}).get('Code', 'an error')}"
         except BotoCoreError:
@@ -83,13 +102,16 @@ class Credentials:
             self._problem = 'its value is not JSON like {"us": {"client_id": "…", "client_secrets": ["…"]}}'
         else:
             self._secrets = secrets or self._secrets
+            self.stored_at = answer.get("CreatedDate")
+            self._client_ids = client_ids or self._client_ids
             self._problem = "it holds no client_secrets for any data center"
 
 
-def _secrets(value: dict[str, Any]) -> list[Secret]:
-    return [
-        Secret(data_center, slot, client_secret)
-        for data_center, application in value.items()
-        for slot, client_secret in zip(SLOTS, application["client_secrets"], strict=False)
-        if client_secret
-    ]
+def _secrets(value: dict[str, Any]) -> Iterator[Secret]:
+    for data_center, application in value.items():
+        listed = application["client_secrets"]
+        if not (isinstance(listed, list) and all(isinstance(one, str) for one in listed)):
+            raise TypeError  # the characters of a text would each be a secret, and a poor one
+        for slot, client_secret in zip(SLOTS, listed, strict=False):
+            if client_secret:
+                yield Secret(data_center, slot, client_secret)

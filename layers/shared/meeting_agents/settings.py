@@ -19,6 +19,11 @@ class Settings:
         self._environ = environ
 
     @property
+    def is_starting_on_lambda(self) -> bool:
+        """Whether Lambda started this process; it tells all of them how."""
+        return "AWS_LAMBDA_INITIALIZATION_TYPE" in self._environ
+
+    @property
     def agents_table(self) -> str:
         return self._text("AGENTS_TABLE")
 

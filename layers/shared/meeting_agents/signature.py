@@ -29,8 +29,8 @@ def sign(body: bytes, secrets: Iterable[str]) -> str:
     return ",".join(_digest(body, secret).decode() for secret in secrets)
 
 
-def verify(header: str | None, body: bytes, secrets: Sequence[Secret]) -> Secret:
-    """The secret that signed these bytes.
+def verify(header: str | None, body: bytes, secrets: Sequence[Secret]) -> tuple[Secret, ...]:
+    """The secrets that signed these bytes: two while Cronofy signs with both, so it shows which one is still in use.
 
     Raises `NoSecret` when there is none to verify with, `SignatureRefused` in every other case but a match. Values are
     compared in their encoded form, so that nothing but standard padded base64 can match.
@@ -40,17 +40,16 @@ def verify(header: str | None, body: bytes, secrets: Sequence[Secret]) -> Secret
     if not header:
         raise SignatureRefused("missing", f"the header {HEADER} is missing")
     offered = [value.strip(" \t").encode("utf-8", "replace") for value in header.split(",")]
-    if not all(len(value) == _ENCODED_LENGTH for value in offered):
+    if not any(len(value) == _ENCODED_LENGTH for value in offered):
         raise SignatureRefused("malformed", f"{HEADER} must list base64 values of SHA-256 digests, separated by commas")
-    matching = None
+    matching = []
     for secret in secrets:
         expected = _digest(body, secret.value)
-        for value in offered:  # no early way out: the time taken tells nothing about where a match is
-            if hmac.compare_digest(value, expected):
-                matching = matching or secret
-    if matching is None:
+        if sum(hmac.compare_digest(value, expected) for value in offered):  # not any(): it would stop at a match
+            matching.append(secret)
+    if not matching:
         raise SignatureRefused("unknown", f"no value of {HEADER} was made with a secret of this application")
-    return matching
+    return tuple(matching)
 
 
 _ENCODED_LENGTH = 44

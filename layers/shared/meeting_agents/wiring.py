@@ -4,11 +4,12 @@ Imports stand inside the functions, for a cold start pays for each: `webhook` mu
 """
 
 import os
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
+from botocore.session import Session
 
 from meeting_agents.settings import Settings
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from meeting_agents.journal import Journal
     from meeting_agents.provisioning import Provisioning
 
-_IMPATIENT = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
-"""Cronofy waits 7 seconds for an answer, and API Gateway's callers 30: the defaults of a minute outlast both."""
+_IMPATIENT = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+"""Cronofy waits 7 seconds for an answer, and API Gateway's callers 30: the defaults of a minute outlast both. Whatever
+calls us tries again by itself."""
 
 
 @cache
@@ -29,15 +31,22 @@ def settings() -> Settings:
     return Settings(os.environ)
 
 
+def make_ready(*collaborators: Callable[[], object]) -> None:
+    """Make these now if this process starts on Lambda: a start has a whole processor, a request a part of one."""
+    if settings().is_starting_on_lambda:
+        for collaborator in collaborators:
+            collaborator()
+
+
 @cache
-def _session() -> boto3.Session:
-    return boto3.Session()
+def _session() -> Session:
+    return Session()  # botocore's own: boto3's is the same one, and imports half as much again for what we do not use
 
 
 @cache
 def client(service: str) -> Any:
     """A client of an AWS service; one session serves all, for a second one costs many times a second client."""
-    return _session().client(service, config=_IMPATIENT)  # type: ignore[call-overload]
+    return _session().create_client(service, config=_IMPATIENT)
 
 
 @cache
