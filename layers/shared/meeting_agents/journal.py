@@ -1,5 +1,6 @@
 """The agents table: append an entry, read a journal, store the record, find what is due."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -12,6 +13,7 @@ from zlib import crc32
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from meeting_agents.calls import Answer, Call
 from meeting_agents.errors import StoreUnavailable
 from meeting_agents.inbox import ENTRY, RECORD, timestamp
 from meeting_agents.lifecycle import (
@@ -37,6 +39,8 @@ EXPIRES = "expires_at"
 """The table's TTL attribute: seconds since 1970, the same on every item of an agent."""
 DUE_INDEX = "due"
 DAY_INDEX = "day"
+READ_AT_ONCE = 500
+"""Items of the index by day that one page reads at most."""
 SHARDS = 4
 """Partitions of the index on deadlines: enough for thousands of agents a second, few enough to ask one by one."""
 
@@ -48,9 +52,19 @@ class Line:
     entry: Entry
     raw: bytes | None = None
     """The exact bytes of a notification."""
-    body: str = field(default="", repr=False)
+    call: Call | None = None
     """What a request sends to Cronofy."""
+    answer: Answer | None = None
+    """What Cronofy answered to it."""
     expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the records that were asked for; `last`: where the next page begins, nothing if there is none."""
+
+    rows: "list[dict[str, Any]]"
+    last: str
 
 
 class Journal:
@@ -81,10 +95,14 @@ class Journal:
             lines = [_line(_unpacked(item)) for page in pages for item in page["Items"]]
         return [line for line in lines if line.expires_at is None or line.expires_at > now.timestamp()]
 
-    def append(self, agent_id: str, entry: Entry, body: str = "") -> bool:
-        """Write one entry down; False if its key is there already."""
-        item = {"pk": agent_id, "sk": ENTRY + entry.key, **_plain(entry), "body": body}
+    def append(self, agent_id: str, entry: Entry, *, call: Call | None = None, answer: Answer | None = None) -> bool:
+        """Write one entry down, with what is sent to Cronofy or what it answered; False if its key is there already."""
+        item = {"pk": agent_id, "sk": ENTRY + entry.key, **_plain(entry)}
         del item["key"]
+        if call:
+            item["call"] = _plain(call)
+        if answer:
+            item["answer"] = {"status": answer.status, "content": json.dumps(answer.content)}
         return self._put(item, "attribute_not_exists(sk)")
 
     def has(self, agent_id: str, key: str) -> bool:
@@ -129,6 +147,49 @@ class Journal:
                 )
                 for page in pages:
                     yield from (item["pk"]["S"] for item in page["Items"])
+
+    def claim(self, agent_id: str, now: datetime, until: datetime) -> bool:
+        """Take what is due for an agent upon oneself, so that nobody else finds it before `until`; False if another did."""
+        with _answering():
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"pk": {"S": agent_id}, "sk": {"S": RECORD}},
+                    UpdateExpression="SET due_at = :until",
+                    ConditionExpression="due_at <= :now",
+                    ExpressionAttributeValues={":until": {"S": timestamp(until)}, ":now": {"S": timestamp(now)}},
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return False
+        return True
+
+    def list(self, day: str, after: str, before: str, wanted: Mapping[str, str], most: int, now: datetime) -> Page:
+        """The records of agents whose meeting starts on a day (`2026-04-29`, UTC), in the order of their start.
+
+        `after`, `before`: between which `listed` (start, `#`, agent id) they are, both exclusive. `wanted`: what they must
+        be equal in. A page reads a bounded part of the table, so that it may have fewer than `most`, or none, though
+        there are more: then `last` says where the next one begins.
+        """
+        names = {f"#{name}": name for name in wanted}
+        equal = "".join(f" AND #{name} = :{name}" for name in wanted)
+        values = {":day": day, ":after": after + " ", ":before": before, ":now": int(now.timestamp())} | {
+            f":{name}": value for name, value in wanted.items()
+        }
+        with _answering():
+            answer = self._client.query(
+                TableName=self._table,
+                IndexName=DAY_INDEX,
+                KeyConditionExpression="#day = :day AND listed BETWEEN :after AND :before",
+                FilterExpression=f"expires_at > :now{equal}",
+                ExpressionAttributeNames={"#day": "day", **names},
+                ExpressionAttributeValues=_packed(values),
+                Limit=READ_AT_ONCE,
+            )
+        rows = [_unpacked(item) for item in answer["Items"]]
+        more = answer.get("LastEvaluatedKey", {}).get("listed", {}).get("S", "")
+        if len(rows) > most:
+            return Page(rows[:most], rows[most - 1]["listed"])
+        return Page(rows, more)
 
     def _put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> bool:
         with _answering():
@@ -247,12 +308,22 @@ def _line(item: dict[str, Any]) -> Line:
         notification=said,
         phase=Phase(item["phase"]) if "phase" in item else None,
         cause=Cause(item["cause"]) if "cause" in item else None,
+        missing=tuple(item.get("missing", ())),
         retry_at=_time(item.get("retry_at")),
         sub=item.get("sub", ""),
         resources=tuple(Resource(**resource) for resource in item.get("resources", ())),
         reason=item.get("reason", ""),
+        correlation_id=item.get("correlation_id", ""),
     )
-    return Line(entry, raw, item.get("body", ""), item.get(EXPIRES))
+    return Line(entry, raw, _call(item), _answer(item), item.get(EXPIRES))
+
+
+def _call(item: dict[str, Any]) -> Call | None:
+    return Call(**{"body": "", "is_repeatable": False} | item["call"]) if "call" in item else None
+
+
+def _answer(item: dict[str, Any]) -> Answer | None:
+    return Answer(item["answer"]["status"], json.loads(item["answer"]["content"])) if "answer" in item else None
 
 
 def _request(values: dict[str, Any]) -> Request:

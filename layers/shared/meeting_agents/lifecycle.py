@@ -3,13 +3,21 @@
 Two rules guard this file. It is pure: no clock, no network, no environment, nothing but the standard library. And it
 refuses nothing: every entry, in any order, folds to a record and gets exactly one verdict.
 
-What holds for every history, each proved in `tests/test_lifecycle.py`:
+What holds for every history, each proved by the test of that name in `tests/test_lifecycle.py`:
 
 1. The notifications of one attempt give the same outcome in every order and with every repetition.
 2. An end is left only by a new request or by evidence from Cronofy.
 3. Every entry has exactly one verdict.
 4. A deadline exists exactly where something is still owed.
-5. Folding is incremental: `fold(b, onto=fold(a))` equals `fold(a + b)`; and idempotent: an entry counts once.
+5. Folding is incremental: `fold(b, onto=fold(a))` equals `fold(a + b)` for any b written down after a.
+6. An entry counts once, however often it is listed.
+7. An earlier attempt may still learn facts, and never changes the state.
+8. An all-clear follows a trouble that people were told of, and each trouble has at most one.
+
+The *outcome* of an attempt is its state, its conference, its `sub`s, resources and failures, and which of its times are
+known: whatever Cronofy's callbacks can change, once there is a request or a first notification. Arrival decides, and
+says so, about the rest: the times themselves, the verdicts, the reason and `since` (they tell of the entry that led
+there), what people were told meanwhile, and whether a deadline was missed.
 """
 
 from __future__ import annotations
@@ -174,9 +182,6 @@ class Conference(StrEnum):
     ASSIGNED = "assigned"
 
 
-_TROUBLES = frozenset(Cause) - {Cause.REAUTHORISATION, Cause.CONFLICTING, Cause.MISMATCHED, Cause.RECOVERED}
-"""The causes that an all-clear takes back."""
-
 ENDS = frozenset({State.COMPLETE, State.FAILED, State.REJECTED, State.CANCELLED})
 
 _REPORTS = {Kind.ACTIVATED: State.ACTIVATED, Kind.FAILED: State.FAILED, Kind.COMPLETE: State.COMPLETE}
@@ -191,7 +196,12 @@ MOVES: Mapping[State, Mapping[Kind, State]] = {
         Kind.OVERDUE: State.OVERDUE,
         **_REPORTS,
     },
-    State.SCHEDULED: {Kind.CANCELLED: State.CANCELLED, Kind.OVERDUE: State.OVERDUE, **_REPORTS},
+    State.SCHEDULED: {
+        Kind.REJECTED: State.REJECTED,
+        Kind.CANCELLED: State.CANCELLED,
+        Kind.OVERDUE: State.OVERDUE,
+        **_REPORTS,
+    },
     State.ACTIVATED: {
         Kind.CANCELLED: State.CANCELLED,
         Kind.OVERDUE: State.OVERDUE,
@@ -204,14 +214,15 @@ MOVES: Mapping[State, Mapping[Kind, State]] = {
         Kind.CANCELLED: State.CANCELLED,
         **_REPORTS,
     },
-    State.REJECTED: {Kind.CANCELLED: State.CANCELLED, **_REPORTS},
+    State.REJECTED: {Kind.ACCEPTED: State.SCHEDULED, Kind.CANCELLED: State.CANCELLED, **_REPORTS},
     State.FAILED: {Kind.CANCELLED: State.CANCELLED, Kind.COMPLETE: State.COMPLETE},
     State.CANCELLED: {Kind.COMPLETE: State.COMPLETE},
     State.COMPLETE: {},
 }
 """Within one attempt: the state an entry moves to; a kind that is not in a row leaves that state as it is.
 
-A request after an end begins a new attempt, in `requested`; that is `next_request`, not a row here."""
+A request after an end begins a new attempt, in `requested`; that is `next_request`, not a row here. An answer moves
+only what no newer request has overtaken, so that a refused change leaves in place what Cronofy accepted before."""
 
 _AWAITED = {
     State.REQUESTED: Phase.ACTIVATION,
@@ -219,6 +230,25 @@ _AWAITED = {
     State.ACTIVATED: Phase.COMPLETION,
     State.COMPLETE: Phase.RESOURCES,
 }
+"""What a state waits for. A state without a row waits for nobody but a person."""
+
+_MISSED = {
+    Phase.CONFERENCE: Cause.NO_CONFERENCE,
+    Phase.ACTIVATION: Cause.NEVER_ACTIVATED,
+    Phase.COMPLETION: Cause.NOT_FINISHED,
+    Phase.RESOURCES: Cause.RESOURCES_MISSING,
+}
+_BAD_ENDS = {State.FAILED: Cause.FAILED, State.REJECTED: Cause.REJECTED}
+
+_ENDED_BY: Mapping[Cause, frozenset[State]] = {
+    Cause.FAILED: frozenset({State.ACTIVATED, State.COMPLETE}),
+    Cause.REJECTED: frozenset({State.SCHEDULED, State.ACTIVATED, State.COMPLETE}),
+    Cause.NEVER_ACTIVATED: frozenset({State.ACTIVATED, State.COMPLETE}),
+    Cause.NOT_FINISHED: frozenset({State.COMPLETE}),
+    Cause.RESOURCES_MISSING: frozenset(),
+    Cause.NO_CONFERENCE: frozenset({State.ACTIVATED, State.COMPLETE}),
+}
+"""The troubles, and the states that show that one is over. Two end by a fact as well: a conference, the resources."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +317,8 @@ class Entry:
     phase: Phase | None = None
     cause: Cause | None = None
     """What people were told of, or are to be told of, where the entry itself says so."""
+    missing: tuple[str, ...] = ()
+    """The resource categories that were missing when their deadline passed."""
     retry_at: datetime | None = None
     """When the sweep is to send the request to Cronofy (again); none: nobody will."""
     sub: str = ""
@@ -294,6 +326,8 @@ class Entry:
     resources: tuple[Resource, ...] = ()
     reason: str = ""
     """Why, in words for a person: what Cronofy answered, what was awaited, what the note says."""
+    correlation_id: str = ""
+    """The caller's name for the request that led to this entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,17 +350,23 @@ class Attempt:
     since: datetime
     reason: str
     began_at: datetime
+    asked_at: datetime
+    """When the agent was asked for at this time of the meeting. Changing a title gives silence no more time."""
     request: Request | None = None
-    """The last request that Cronofy did not refuse."""
+    """The newest request that Cronofy accepted; before there is one, the refused one, or what Cronofy told of it."""
     accepted_revision: int = 0
-    pending: Pending | None = None
+    unanswered: tuple[Pending, ...] = ()
+    """The requests whose outcome is open, oldest first: two callers may ask at the same time."""
     subs: tuple[str, ...] = ()
     resources: tuple[Resource, ...] = ()
     failures: tuple[str, ...] = ()
     conference: Conference | None = None
-    missed: tuple[str, ...] = ()
-    """The deadlines that passed in silence, as `phase@revision`."""
+    missed: tuple[Phase, ...] = ()
+    """What was not done by its deadline. A request that moves the meeting owes it anew."""
+    missing: frozenset[str] = frozenset()
+    """The resource categories that people were told are missing."""
     accepted_at: datetime | None = None
+    """When Cronofy accepted the request that holds."""
     activated_at: datetime | None = None
     complete_at: datetime | None = None
     failed_at: datetime | None = None
@@ -339,10 +379,14 @@ class Attempt:
 
     @property
     def asked(self) -> Request | None:
-        """What the agent is wanted for now: the open request, if one is open, else the one that holds."""
-        if self.pending and self.pending.request.action is Action.PROVISION:
-            return self.pending.request
-        return self.request
+        """What the agent is wanted for now: the newest open request for one, else the request that holds."""
+        wanted = [pending.request for pending in self.unanswered if pending.request.action is Action.PROVISION]
+        return wanted[-1] if wanted else self.request
+
+    @property
+    def pending(self) -> Pending | None:
+        """The newest request whose outcome is open."""
+        return self.unanswered[-1] if self.unanswered else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,7 +423,8 @@ class Record:
 
     @property
     def troubled(self) -> bool:
-        return self.trouble is not None
+        """Whether somebody should look. A cancelled agent troubles nobody, whatever became of it before."""
+        return self.trouble is not None and self.state is not State.CANCELLED
 
     @property
     def meeting(self) -> Meeting:
@@ -404,6 +449,11 @@ class Step:
     def cause(self) -> Cause | None:
         """Why people are to be told of this step; none: they are not."""
         return _cause(self)
+
+    @property
+    def because(self) -> str:
+        """Why the entry was not obeyed, in words for a person; empty for one that was."""
+        return _because(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -452,18 +502,15 @@ def steps(entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step
     for entry in sorted(unique.values(), key=_order):
         before = record
         changed, verdict = _apply(before, entry)
-        record = replace(
+        counted = replace(
             changed,
             entries=before.entries + 1,
             updated_at=max(before.updated_at, entry.at),
             verdicts={**before.verdicts, verdict.value: before.verdicts.get(verdict, 0) + 1},
         )
-        step = Step(entry, verdict, before, record)
-        if entry.kind is not Kind.ESCALATED and (step.cause in _TROUBLES or step.cause is Cause.RECOVERED):
-            trouble = step.cause if step.cause in _TROUBLES else None
-            record = replace(record, trouble=trouble, told_at=None, escalations=0, acknowledged_at=None)
-            step = replace(step, after=record)
-        yield step
+        step = Step(entry, verdict, before, counted)
+        record = _troubled(step)
+        yield replace(step, after=record)
 
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
@@ -486,14 +533,9 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
         case Kind.ACKNOWLEDGED:
             return replace(_begun(record, entry), acknowledged_at=entry.at), Verdict.APPLIED
         case Kind.ALERTED:
-            record = _begun(record, entry)
-            is_told = entry.cause is not None and entry.cause is record.trouble
-            return replace(record, told_at=entry.at) if is_told else record, Verdict.APPLIED
+            return _told(_begun(record, entry), entry), Verdict.APPLIED
         case Kind.ESCALATED:
-            record = _begun(record, entry)
-            if entry.attempt != record.current.number or not _is_unheeded(record):
-                return record, Verdict.LATE
-            return replace(record, told_at=None, escalations=record.escalations + 1), Verdict.APPLIED
+            return _escalated(_begun(record, entry), entry)
         case _:
             return _begun(record, entry), Verdict.UNRECOGNISED
 
@@ -507,6 +549,7 @@ def _begun(record: Record, entry: Entry) -> Record:
         state=State.SCHEDULED,
         since=entry.at,
         began_at=entry.at,
+        asked_at=entry.at,
         reason="Cronofy sent a notification about an agent that was not requested here",
     )
     return replace(record, attempts=(first,))
@@ -523,94 +566,175 @@ def _moved(attempt: Attempt, kind: Kind, at: datetime, reason: str) -> Attempt:
     return replace(attempt, state=state, since=at, reason=reason)
 
 
+# ------------------------------------------------------------------------------------------------ requests and answers
+
+_UNCONFIRMED = {
+    Action.PROVISION: "requested; Cronofy has not confirmed it yet",
+    Action.CANCEL: "its cancellation was requested; Cronofy has not confirmed it yet",
+}
+
+
 def _requested(record: Record, entry: Entry, request: Request) -> tuple[Record, Verdict]:
     revision = entry.revision or record.revision + 1
     if record.was_requested and revision <= record.revision:
         return record, Verdict.REPEATED
-    pending = Pending(revision=revision, request=request, asked_at=entry.at, retry_at=entry.retry_at)
     number = entry.attempt or 1
+    pending = Pending(revision=revision, request=request, asked_at=entry.at, retry_at=entry.retry_at)
     if not record.attempts or number > record.current.number:
         attempt = Attempt(
             number=number,
             state=State.REQUESTED,
             since=entry.at,
             began_at=entry.at,
-            reason="requested; Cronofy has not confirmed it yet",
-            pending=pending,
+            asked_at=entry.at,
+            reason=_UNCONFIRMED[request.action],
+            unanswered=(pending,),
         )
         record = replace(record, attempts=(*record.attempts, attempt), acknowledged_at=None)
     else:
-        attempt = replace(record.current, pending=pending)
-        if request.action is Action.PROVISION:
-            attempt = _moved(attempt, Kind.REQUESTED, entry.at, "requested again; Cronofy has not confirmed it yet")
-        record = _with(record, attempt)
-    return (
-        replace(
-            record,
-            revision=revision,
-            was_requested=True,
-            identity=record.identity or request,
-            event_id=record.event_id or request.event_id,
-        ),
-        Verdict.APPLIED,
+        record = _with(record, _asked_again(record.current, pending))
+    record = replace(
+        record,
+        revision=revision,
+        was_requested=True,
+        identity=record.identity or request,
+        event_id=record.event_id or request.event_id,
     )
+    return record, Verdict.APPLIED
+
+
+def _asked_again(attempt: Attempt, pending: Pending) -> Attempt:
+    """One more request within an attempt. It gives more time only where the meeting moves, or after a silence."""
+    at, request = pending.asked_at, pending.request
+    if request.action is Action.PROVISION and attempt.state not in ENDS:
+        was_silent = attempt.state is State.OVERDUE
+        if was_silent or _moves_meeting(attempt, request):
+            attempt = replace(attempt, asked_at=at, missed=())
+        attempt = _moved(attempt, Kind.REQUESTED, at, "requested again; Cronofy has not confirmed it yet")
+        if was_silent and attempt.activated_at:  # it has been in the meeting: what is owed is its end
+            attempt = _moved(attempt, Kind.ACTIVATED, at, "requested again; it had been reported active before")
+    return replace(attempt, unanswered=(*attempt.unanswered, pending))
+
+
+def _moves_meeting(attempt: Attempt, request: Request) -> bool:
+    known = attempt.asked.meeting if attempt.asked else Meeting()
+    return (known.start, known.end) != (request.meeting.start, request.meeting.end)
 
 
 def _answered(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     record = _begun(record, entry)
     attempt = next((a for a in record.attempts if a.number == entry.attempt), record.current)
-    revision = entry.revision or 0
-    pending = attempt.pending if attempt.pending and attempt.pending.revision == revision else None
-    if entry.kind is Kind.CANCELLED:
-        if attempt.cancelled_at is not None:
-            return record, Verdict.REPEATED
-        attempt = replace(attempt, cancelled_at=entry.at, pending=None if pending else attempt.pending)
-        attempt = _moved(attempt, entry.kind, entry.at, entry.reason or "de-provisioned through us")
-        return _with(record, attempt), Verdict.APPLIED
+    pending = next((p for p in attempt.unanswered if p.revision == entry.revision), None)
     if pending is None:
-        return record, Verdict.REPEATED if revision <= attempt.accepted_revision else Verdict.LATE
-    if entry.kind is Kind.UNCONFIRMED:
-        pending = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at)
-        attempt = replace(attempt, pending=pending)
-        if attempt.state is State.REQUESTED:
-            attempt = replace(attempt, reason=entry.reason or attempt.reason)
-        return _with(record, attempt), Verdict.APPLIED
-    attempt = replace(attempt, pending=None)
-    if entry.kind is Kind.ACCEPTED:
-        attempt = replace(
-            attempt,
-            request=pending.request,
-            accepted_revision=revision,
-            accepted_at=attempt.accepted_at or entry.at,
-            subs=_united(attempt.subs, entry.sub),
-            resources=_collected(attempt.resources, entry.resources),
-        )
-        attempt = _moved(attempt, entry.kind, entry.at, entry.reason or "Cronofy accepted the request")
-    elif pending.request.action is Action.PROVISION and not attempt.accepted_revision:
-        # A refused change leaves the agent that Cronofy accepted before; a refused cancellation leaves it, too.
-        attempt = replace(attempt, request=pending.request)
-        attempt = _moved(attempt, entry.kind, entry.at, entry.reason or "Cronofy refused the request")
-    return _with(record, attempt), Verdict.APPLIED
+        is_known = attempt.cancelled_at is not None
+        if entry.kind is not Kind.CANCELLED:
+            is_known = entry.kind is Kind.ACCEPTED and entry.revision == attempt.accepted_revision
+        return record, Verdict.REPEATED if is_known else Verdict.LATE
+    answered = {
+        Kind.UNCONFIRMED: _unconfirmed,
+        Kind.ACCEPTED: _accepted,
+        Kind.REJECTED: _rejected,
+        Kind.CANCELLED: _cancelled,
+    }[entry.kind](attempt, pending, entry)
+    return _with(record, answered), Verdict.APPLIED if attempt is record.current else Verdict.LATE
+
+
+def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
+    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at)
+    is_news = attempt.state is State.REQUESTED and pending is attempt.pending
+    return replace(
+        attempt,
+        unanswered=tuple(tried if p is pending else p for p in attempt.unanswered),
+        reason=entry.reason or attempt.reason if is_news else attempt.reason,
+    )
+
+
+def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
+    attempt = replace(
+        attempt,
+        request=pending.request,
+        accepted_revision=pending.revision,
+        accepted_at=entry.at,
+        unanswered=_newer(attempt, pending),
+        subs=_united(attempt.subs, entry.sub),
+        resources=_collected(attempt.resources, entry.resources),
+    )
+    return _moved(attempt, Kind.ACCEPTED, entry.at, entry.reason or "Cronofy accepted the request")
+
+
+def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
+    """A refused change leaves in place what was accepted before; a refused cancellation, what was to be cancelled."""
+    is_newest = pending is attempt.pending
+    attempt = replace(attempt, unanswered=tuple(p for p in attempt.unanswered if p is not pending))
+    is_unconfirmed = attempt.state is State.REQUESTED
+    if pending.request.action is Action.CANCEL:
+        stays = attempt.asked is not None or not is_unconfirmed
+    else:
+        stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
+        attempt = attempt if stays else replace(attempt, request=pending.request)
+    reason = entry.reason or "Cronofy refused the request"
+    return attempt if stays else _moved(attempt, Kind.REJECTED, entry.at, reason)
+
+
+def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
+    is_newest = pending is attempt.pending
+    attempt = replace(attempt, cancelled_at=entry.at, unanswered=_newer(attempt, pending))
+    return _moved(attempt, entry.kind, entry.at, entry.reason or "de-provisioned through us") if is_newest else attempt
+
+
+def _newer(attempt: Attempt, answered: Pending) -> tuple[Pending, ...]:
+    """What is still open after an answer: whatever was asked before is overtaken by it."""
+    return tuple(pending for pending in attempt.unanswered if pending.revision > answered.revision)
 
 
 def _missed(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     record = _begun(record, entry)
-    attempt = record.current
-    missed = f"{entry.phase}@{entry.revision}"
-    if missed in attempt.missed:
-        return record, Verdict.REPEATED
-    if entry.attempt != attempt.number or entry.revision != record.revision or not _awaits(attempt, entry.phase):
+    attempt, phase = record.current, entry.phase
+    if entry.attempt != attempt.number or entry.revision != record.revision or phase is None:
         return record, Verdict.LATE
-    attempt = replace(attempt, missed=(*attempt.missed, missed))
-    if entry.phase in (Phase.ACTIVATION, Phase.COMPLETION):
+    if phase in attempt.missed:
+        return record, Verdict.REPEATED
+    if not _awaits(attempt, phase):
+        return record, Verdict.LATE
+    attempt = replace(attempt, missed=(*attempt.missed, phase), missing=frozenset(entry.missing))
+    if phase in (Phase.ACTIVATION, Phase.COMPLETION):
         attempt = _moved(replace(attempt, overdue_at=entry.at), Kind.OVERDUE, entry.at, entry.reason)
     return _with(record, attempt), Verdict.APPLIED
 
 
-def _awaits(attempt: Attempt, phase: Phase | None) -> bool:
+def _awaits(attempt: Attempt, phase: Phase) -> bool:
     if phase is Phase.CONFERENCE:
         return attempt.conference is not Conference.ASSIGNED and _AWAITED.get(attempt.state) is Phase.ACTIVATION
     return _AWAITED.get(attempt.state) is phase
+
+
+# ------------------------------------------------------------------------------------------------------ people are told
+
+
+def _told(record: Record, entry: Entry) -> Record:
+    is_told = entry.cause is not None and entry.cause is record.trouble
+    return replace(record, told_at=entry.at) if is_told else record
+
+
+def _escalated(record: Record, entry: Entry) -> tuple[Record, Verdict]:
+    if entry.attempt != record.current.number or not _is_unheeded(record):
+        return record, Verdict.LATE
+    return replace(record, told_at=None, escalations=record.escalations + 1), Verdict.APPLIED
+
+
+def _is_unheeded(record: Record) -> bool:
+    """People were told of something grave that still stands, and nobody has taken it on."""
+    return (
+        record.trouble is not None
+        and SEVERITIES[record.trouble] is Severity.HIGH
+        and record.told_at is not None
+        and record.acknowledged_at is None
+        and record.escalations < ESCALATIONS
+        and record.state in (State.FAILED, State.REJECTED, State.OVERDUE)
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- notifications
 
 
 def _notified(record: Record, entry: Entry, said: Notification) -> tuple[Record, Verdict]:
@@ -621,19 +745,17 @@ def _notified(record: Record, entry: Entry, said: Notification) -> tuple[Record,
         return record, Verdict.UNRECOGNISED
     record = replace(record, event_id=record.event_id or said.event_id)
     before = _attempt_of(record, entry, said)
-    attempt = before
-    if attempt.asked is None and said.meeting != Meeting():
+    after = before
+    if after.asked is None and said.meeting != Meeting():
         # Never requested here: what Cronofy says of the meeting is all that is known.
-        attempt = replace(
-            attempt,
-            request=Request(action=Action.PROVISION, data_center="", meeting=said.meeting, event_id=said.event_id),
-        )
+        request = Request(action=Action.PROVISION, data_center="", meeting=said.meeting, event_id=said.event_id)
+        after = replace(after, request=request)
     for kind in said.kinds:
-        attempt = _reported(attempt, kind, entry.at, said)
+        after = _reported(after, kind, entry.at, said)
     after = replace(
-        attempt,
-        subs=_united(attempt.subs, said.sub),
-        resources=_collected(attempt.resources, said.resources),
+        after,
+        subs=_united(after.subs, said.sub),
+        resources=_collected(after.resources, said.resources),
     )
     return _with(record, after), _verdict(record, before, after, said)
 
@@ -651,16 +773,20 @@ def _attempt_of(record: Record, entry: Entry, said: Notification) -> Attempt:
 
 def _reported(attempt: Attempt, kind: Kind, at: datetime, said: Notification) -> Attempt:
     match kind:
+        case Kind.ACTIVATED if attempt.activated_at:
+            return attempt  # said again: no sign of life, and no reason to wait anew
         case Kind.ACTIVATED:
-            attempt = replace(attempt, activated_at=_earliest(attempt.activated_at, at))
+            attempt = replace(attempt, activated_at=at)
             reason = "Cronofy reported the agent active"
         case Kind.COMPLETE:
-            attempt = replace(attempt, complete_at=_earliest(attempt.complete_at, at))
+            attempt = replace(attempt, complete_at=attempt.complete_at or at)
             reason = "Cronofy reported the agent complete"
         case Kind.FAILED:
             failures = tuple(sorted({*attempt.failures, *said.remarks}))
-            attempt = replace(attempt, failed_at=_earliest(attempt.failed_at, at), failures=failures)
-            reason = "Cronofy reported the agent failed: " + ("; ".join(failures) or "no reason given")
+            reason = f"Cronofy reported the agent failed: {'; '.join(failures) or 'no reason given'}"
+            attempt = replace(attempt, failed_at=attempt.failed_at or at, failures=failures)
+            if attempt.state is State.FAILED:
+                return replace(attempt, reason=reason)
         case Kind.CONFERENCING_ASSIGNED:
             attempt = replace(attempt, conference=Conference.ASSIGNED)
             reason = "Cronofy assigned a conference"
@@ -672,7 +798,8 @@ def _reported(attempt: Attempt, kind: Kind, at: datetime, said: Notification) ->
 
 def _verdict(record: Record, before: Attempt, after: Attempt, said: Notification) -> Verdict:
     if after == before:
-        return Verdict.REPEATED
+        is_overtaken = said.kinds == (Kind.CONFERENCING_FAILING,) and after.conference is Conference.ASSIGNED
+        return Verdict.LATE if is_overtaken else Verdict.REPEATED
     if before.number != record.current.number:
         return Verdict.LATE
     if after.is_conflicting and not before.is_conflicting:
@@ -682,10 +809,6 @@ def _verdict(record: Record, before: Attempt, after: Attempt, said: Notification
     if after.state in {_REPORTS.get(kind) for kind in said.kinds}:
         return Verdict.APPLIED  # no move, and yet something new: a resource, a `sub`, a remark
     return Verdict.LATE
-
-
-def _earliest(known: datetime | None, at: datetime) -> datetime:
-    return min(known, at) if known else at
 
 
 def _united(subs: tuple[str, ...], sub: str) -> tuple[str, ...]:
@@ -699,73 +822,93 @@ def _collected(known: tuple[Resource, ...], more: tuple[Resource, ...]) -> tuple
 # ------------------------------------------------------------------------------------------------ what follows from it
 
 
-_MISSED = {
-    Phase.CONFERENCE: Cause.NO_CONFERENCE,
-    Phase.ACTIVATION: Cause.NEVER_ACTIVATED,
-    Phase.COMPLETION: Cause.NOT_FINISHED,
-    Phase.RESOURCES: Cause.RESOURCES_MISSING,
-}
-
-
 def _cause(step: Step) -> Cause | None:
-    match step.verdict:
-        case Verdict.MISMATCHED:
+    match step.verdict, step.entry.kind:
+        case Verdict.MISMATCHED, _:
             return Cause.MISMATCHED
-        case Verdict.CONFLICTING:
+        case Verdict.CONFLICTING, _:
             return Cause.CONFLICTING
-        case Verdict.APPLIED:
-            pass
-        case _:
-            return None
-    match step.entry.kind:
-        case Kind.ESCALATED:
+        case Verdict.APPLIED, Kind.ESCALATED:
             return step.before.trouble
-        case Kind.UNCONFIRMED:
+        case Verdict.APPLIED, Kind.UNCONFIRMED:
             return step.entry.cause
-        case Kind.OVERDUE:
-            return _MISSED[step.entry.phase or Phase.ACTIVATION]
         case _:
-            return _cause_of_change(step)
+            return _trouble(step) or (Cause.RECOVERED if _is_over(step) else None)
 
 
-def _cause_of_change(step: Step) -> Cause | None:
-    attempt = step.after.current
-    before = step.before.current if step.before.attempts else None
-    same_attempt = before is not None and before.number == attempt.number
-    if not same_attempt or (before and before.state is not attempt.state):
-        if attempt.state is State.FAILED:
-            return Cause.FAILED
-        if attempt.state is State.REJECTED:
-            return Cause.REJECTED
-        if attempt.state in (State.ACTIVATED, State.COMPLETE) and step.before.troubled:
-            return Cause.RECOVERED
-        if attempt.state is State.SCHEDULED and step.before.troubled and _was_rejected(step.before):
-            return Cause.RECOVERED
-    is_waiting = _AWAITED.get(attempt.state) is Phase.ACTIVATION
-    if is_waiting and attempt.conference is not (before.conference if before and same_attempt else None):
-        if attempt.conference is Conference.FAILING:
-            return Cause.NO_CONFERENCE
-        if step.before.troubled and before and before.state is not State.OVERDUE:
-            return Cause.RECOVERED
-    return None
+def _troubled(step: Step) -> Record:
+    """The record after the step, with the trouble that people are told of now."""
+    if trouble := _trouble(step):
+        return replace(step.after, trouble=trouble, told_at=None, escalations=0, acknowledged_at=None)
+    if _is_over(step):
+        return replace(step.after, trouble=None, told_at=None, escalations=0, acknowledged_at=None)
+    return step.after
 
 
-def _is_unheeded(record: Record) -> bool:
-    """People were told of something grave that still stands, and nobody has taken it on."""
-    return (
-        record.trouble is not None
-        and SEVERITIES[record.trouble] is Severity.HIGH
-        and record.told_at is not None
-        and record.acknowledged_at is None
-        and record.escalations < ESCALATIONS
-        and record.state in (State.FAILED, State.REJECTED, State.OVERDUE)
-    )
+def _trouble(step: Step) -> Cause | None:
+    """The trouble that this step brought: a deadline missed, a bad end reached, a conference that cannot be made."""
+    if step.verdict is not Verdict.APPLIED:
+        return None
+    now, was = step.after.current, _same_before(step)
+    if step.entry.kind is Kind.OVERDUE and step.entry.phase:
+        return _MISSED[step.entry.phase]
+    if was is None or now.state is not was.state:
+        is_wanted = now.request is not None or now.state is State.FAILED
+        if now.state in _BAD_ENDS and is_wanted:
+            return _BAD_ENDS[now.state]
+    is_failing = now.conference is Conference.FAILING and (was is None or was.conference is None)
+    is_waiting = _AWAITED.get(now.state) is Phase.ACTIVATION and Phase.CONFERENCE not in now.missed
+    return Cause.NO_CONFERENCE if is_failing and is_waiting else None
 
 
-def _was_rejected(record: Record) -> bool:
-    """The trouble that people were told of was a refusal, so that an acceptance ends it."""
-    earlier = [attempt.state for attempt in record.attempts[:-1]]
-    return bool(earlier) and earlier[-1] is State.REJECTED
+def _is_over(step: Step) -> bool:
+    """Whether this step shows that the trouble which people were told of is over."""
+    trouble, now, was = step.before.trouble, step.after.current, _same_before(step)
+    match trouble:
+        case None:
+            return False
+        case Cause.NO_CONFERENCE if now.conference is Conference.ASSIGNED:
+            return True
+        case Cause.RESOURCES_MISSING:
+            is_more = now.resources != (was.resources if was else ())
+            return is_more and now.state is State.COMPLETE and now.missing <= {r.category for r in now.resources}
+    return now.state in _ENDED_BY[trouble]
+
+
+def _same_before(step: Step) -> Attempt | None:
+    """The current attempt as it was before the step; none: the step began it."""
+    number = step.after.current.number
+    return next((attempt for attempt in step.before.attempts if attempt.number == number), None)
+
+
+def _because(step: Step) -> str:
+    record, said = step.after, step.entry.notification
+    match step.verdict:
+        case Verdict.APPLIED:
+            return ""
+        case Verdict.CONFLICTING:
+            return "complete and failed were both reported; complete counts, for there are resources"
+        case Verdict.REPEATED:
+            return "the record says so already"
+        case Verdict.MISMATCHED if said:
+            return f"it is about the calendar event {said.event_id}, and this agent is for {record.event_id}"
+        case Verdict.UNRECOGNISED:
+            names = ", ".join(said.interactions) if said else ""
+            return f"nothing is known of {names}" if names else "it says nothing that is known here"
+    return _overtaken(step, said)
+
+
+def _overtaken(step: Step, said: Notification | None) -> str:
+    """Why a late entry came too late."""
+    entry, record = step.entry, step.after
+    number = _attempt_of(record, entry, said).number if said else entry.attempt
+    if number is not None and number != record.current.number:
+        return f"it is about attempt {number}; the current one is attempt {record.current.number}"
+    if said and said.kinds == (Kind.CONFERENCING_FAILING,):
+        return "a conference had been assigned before"
+    if entry.revision is not None and entry.revision < record.revision:
+        return f"it is about request {entry.revision}; request {record.revision} has overtaken it"
+    return f"the agent was {record.state} before"
 
 
 def next_request(record: Record | None, request: Request, at: datetime) -> tuple[int, int, bool]:
@@ -777,43 +920,51 @@ def next_request(record: Record | None, request: Request, at: datetime) -> tuple
     if record is None or not record.attempts:
         return 1, 1, True
     attempt = record.current
-    pending = attempt.pending
-    last = pending.request if pending else attempt.request
+    last = attempt.pending.request if attempt.pending else attempt.request
     is_same = last is not None and last.digest == request.digest and last.action is request.action
     if request.action is Action.CANCEL:
-        is_news = not (attempt.state is State.CANCELLED or (pending is not None and is_same))
+        is_news = not (attempt.state is State.CANCELLED or (attempt.pending is not None and is_same))
         return attempt.number, record.revision + is_news, is_news
     is_over = request.meeting.end is not None and request.meeting.end <= at
     if attempt.state in ENDS and not (is_over and attempt.state is not State.REJECTED):
         return attempt.number + 1, record.revision + 1, True
-    if attempt.state is State.OVERDUE and not pending:
-        is_same = False
-    return attempt.number, record.revision + (not is_same), not is_same
+    is_news = not is_same or (attempt.state is State.OVERDUE and attempt.pending is None)
+    return attempt.number, record.revision + is_news, is_news
 
 
 def deadline(record: Record, graces: Graces) -> Deadline | None:
     """The next thing that must happen, and by when; none: nothing is owed."""
-    attempt = record.current
-    owed = []
-    if attempt.pending and attempt.pending.retry_at:
-        owed.append(Deadline(attempt.pending.retry_at, Phase.RETRY))
-    asked = attempt.asked
-    start = (asked.meeting.start if asked else None) or attempt.began_at
-    end = (asked.meeting.end if asked else None) or start + graces.longest_meeting
-    asked_at = attempt.pending.asked_at if attempt.pending else attempt.accepted_at or attempt.began_at
-    phase = _AWAITED.get(attempt.state)
-    if phase is Phase.ACTIVATION:
-        owed.append(Deadline(max(start, asked_at) + graces.activation, phase))
-        by = start - graces.conference
-        if asked and asked.conference_expected and attempt.conference is not Conference.ASSIGNED and by > asked_at:
-            owed.append(Deadline(by, Phase.CONFERENCE))
-    elif phase is Phase.COMPLETION:
-        owed.append(Deadline(max(end, attempt.activated_at or end) + graces.completion, phase))
-    elif phase is Phase.RESOURCES and graces.expected_resources - {r.category for r in attempt.resources}:
-        owed.append(Deadline((attempt.complete_at or attempt.since) + graces.resources, phase))
+    owed = [*_owed(record.current, graces)]
     if graces.escalation and record.told_at and _is_unheeded(record):
         owed.append(Deadline(record.told_at + graces.escalation, Phase.ESCALATION))
-    return min((d for d in owed if f"{d.phase}@{record.revision}" not in attempt.missed), default=None)
+    return min(owed, default=None)
+
+
+def _owed(attempt: Attempt, graces: Graces) -> Iterator[Deadline]:
+    if attempt.pending and attempt.pending.retry_at:
+        yield Deadline(attempt.pending.retry_at, Phase.RETRY)
+    phase, asked = _AWAITED.get(attempt.state), attempt.asked
+    if phase is None or phase in attempt.missed:
+        return
+    meeting = asked.meeting if asked else Meeting()
+    start = meeting.start or attempt.began_at
+    match phase:
+        case Phase.ACTIVATION if asked:  # nobody is awaited whom nobody asked for
+            yield Deadline(max(start, attempt.asked_at) + graces.activation, phase)
+            by = start - graces.conference
+            is_lacking = asked.conference_expected and attempt.conference is not Conference.ASSIGNED
+            if is_lacking and by > attempt.asked_at and Phase.CONFERENCE not in attempt.missed:
+                yield Deadline(by, Phase.CONFERENCE)
+        case Phase.COMPLETION:
+            end = meeting.end or start + graces.longest_meeting
+            yield Deadline(max(end, attempt.asked_at, attempt.activated_at or end) + graces.completion, phase)
+        case Phase.RESOURCES if missing_resources(attempt, graces):
+            yield Deadline((attempt.complete_at or attempt.since) + graces.resources, phase)
+
+
+def missing_resources(attempt: Attempt, graces: Graces) -> frozenset[str]:
+    """The categories of resources that are expected of a complete agent and are not there."""
+    return graces.expected_resources - {resource.category for resource in attempt.resources}
 
 
 def relevant_until(record: Record, graces: Graces) -> datetime:

@@ -372,6 +372,8 @@ class EntryView(_View):
     interactions: tuple[str, ...]
     sub: str
     reason: str
+    because: str
+    """Why it was not obeyed; empty if it was."""
 
     @classmethod
     def of(cls, step: Step) -> "EntryView":
@@ -386,6 +388,7 @@ class EntryView(_View):
             interactions=said.interactions if said else (),
             sub=said.sub if said else entry.sub,
             reason=entry.reason or ("; ".join(said.remarks) if said else ""),
+            because=step.because,
         )
 
 
