@@ -63,7 +63,7 @@ class Line:
 class Page:
     """Some of the records that were asked for; `last`: where the next page begins, nothing if there is none."""
 
-    rows: "list[dict[str, Any]]"
+    rows: list[dict[str, Any]]
     last: str
 
 
@@ -163,7 +163,7 @@ class Journal:
                 return False
         return True
 
-    def list(self, day: str, after: str, before: str, wanted: Mapping[str, str], most: int, now: datetime) -> Page:
+    def on_day(self, day: str, after: str, before: str, wanted: Mapping[str, str], most: int, now: datetime) -> Page:
         """The records of agents whose meeting starts on a day (`2026-04-29`, UTC), in the order of their start.
 
         `after`, `before`: between which `listed` (start, `#`, agent id) they are, both exclusive. `wanted`: what they must

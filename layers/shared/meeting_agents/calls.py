@@ -1,0 +1,86 @@
+"""A request to Cronofy, in whose name it is made, and what the answer means: values that are kept and sent again. Pure."""
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """What an answer means for the request."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """It will not be different next time."""
+    POSTPONED = "postponed"
+    """Not now (423, 429, 5xx, or an answer that the API does not have): the same request may be accepted later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """In whose name Cronofy is asked: a caller's own token, a registered account, or else the application itself."""
+
+    token: str = field(default="", repr=False)
+    account: str = ""
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether it is still there when the sweep tries again: a caller's own token is written down nowhere."""
+        return not self.token
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to Cronofy, in full: whoever sends it again sends the same."""
+
+    method: str
+    path: str
+    data_center: str
+    body: str = field(repr=False)
+    is_repeatable: bool = True
+    """Whether sending it twice asks for one thing: an upsert does, sending an agent now does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Cronofy answered. `content` is its JSON, or none if it sent none that could be read."""
+
+    status: int
+    content: Any = field(default=None, repr=False)
+    retry_after: float | None = None
+    """Seconds; whether Cronofy ever says so is unknown."""
+    location: str = field(default="", repr=False)
+
+    @classmethod
+    def read(cls, status: int, text: bytes, headers: dict[str, str]) -> "Answer":
+        """From the wire, whatever came. `headers`: names in lower case."""
+        wait = headers.get("retry-after", "")
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            content = None
+        return cls(status, content, float(wait) if wait.isdecimal() else None, headers.get("location", ""))
+
+    @property
+    def outcome(self) -> Outcome:
+        if 200 <= self.status < 300:
+            return Outcome.ACCEPTED
+        if self.status in (423, 429) or not 400 <= self.status < 500:
+            return Outcome.POSTPONED
+        return Outcome.REFUSED
+
+    @property
+    def agent(self) -> dict[str, Any]:
+        """Cronofy's `meeting_agent`, where the answer has it; the older beta answered it at top level.
+
+        https://docs.cronofy.com/developers/api/meeting-agents/schedule/
+        """
+        content = self.content if isinstance(self.content, dict) else {}
+        inner = content.get("meeting_agent", content)
+        return inner if isinstance(inner, dict) and isinstance(inner.get("sub"), str) else {}
+
+    @property
+    def wrong_fields(self) -> set[str]:
+        """The names in Cronofy's `errors`."""
+        errors = self.content.get("errors") if isinstance(self.content, dict) else None
+        return set(errors) if isinstance(errors, dict) else set()
