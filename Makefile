@@ -25,6 +25,9 @@ sandbox: .venv/.sandbox ## The same stack without the story, until Ctrl-C; its a
 test: .venv/.dev .venv-sam/.sam ## All tests: no account, no Docker (ARGS="-k webhook": some of them)
 	$(IN_VENV) python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
+fuzz: .venv/.dev ## 100,000 generated requests to the open door; `make test` sends some hundred (EXAMPLES=…)
+	$(IN_VENV) FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) python -m pytest tests/test_webhook_fuzz.py
+
 check: .venv/.dev .venv-sam/.sam ## What CI runs: format, lint, types, template, tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -80,4 +83,4 @@ clean: ## Remove all that these commands made, both environments included
 	@$(UV) pip install --quiet --python .venv-sam --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help run sandbox test check format build deploy lock clean
+.PHONY: help run sandbox test fuzz check format build deploy lock clean
