@@ -1,0 +1,48 @@
+"""`make crash`: the whole matrix, printed and kept in `.crash.json`; the exit status says whether all is well."""
+
+import json
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from tests.crash.matrix import Cell, cells, table
+from tests.runtime.stories import STORIES, scene
+from tests.sandbox import deployment
+
+AT_ONCE = 2
+
+
+def of_stories(stories: list[str]) -> list[Cell]:
+    with scene() as stage:
+        return list(cells(stage, stories))
+
+
+def main() -> int:
+    began = time.monotonic()
+    deployment.build()
+    with ProcessPoolExecutor(AT_ONCE) as pool:
+        # Each story on a stage of its own: they take minutes, a stage takes seconds.
+        parts = pool.map(of_stories, [[story] for story in sys.argv[1:] or STORIES])
+        done = [cell for part in parts for cell in part]
+    print(table(done))
+    wrong = [cell for cell in done if cell.wrong]
+    for cell in wrong:
+        print(f"\n{cell.story}: {cell.fault.function}, {cell.operation}, {cell.fault.how}: {cell.wrong}")
+    seconds = round(time.monotonic() - began)
+    print(f"\n{len(done)} cells, {len(done) - len(wrong)} well, {seconds} s")
+    kept = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "cells": len(done),
+        "well": len(done) - len(wrong),
+        "seconds": seconds,
+        "table": table(done),
+        "wrong": [asdict(cell) for cell in wrong],
+    }
+    (deployment.ROOT / ".crash.json").write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The crash matrix, made from what the functions are seen to call, so that a new call is in it by itself.
+
+Each story is told once undisturbed. Then, for every outside call of every invocation in it, once for each fault, it is
+told again with that fault; whoever called repeats as on AWS; and in the end everything must be as if nothing had been:
+the same records, the same announcements, no alert missing, Cronofy asked for the same.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.runtime.platform import HOWS, Fault
+from tests.runtime.stories import STORIES, Scene
+
+NOTED = frozenset({"unconfirmed"})
+"""Kinds of entries that tell of the fault itself, and so are more than there were without it."""
+COUNTED = frozenset({"entries", "verdicts"})
+"""What in a record counts its entries, those included."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a story leads to, as far as it does not depend on the clock or on chance."""
+
+    records: dict[str, Any]
+    entries: frozenset[str]
+    """The ids that the entries in the table are announced under, but for those that tell of the fault."""
+    announced: frozenset[str]
+    alerted: frozenset[str]
+    """The announcements that people were told of."""
+    asked: frozenset[tuple[str, str, str]]
+    """What Cronofy was asked for: method, path and body."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One call and one fault, and what was wrong in the end; nothing: all is well."""
+
+    story: str
+    operation: str
+    fault: Fault
+    wrong: str = ""
+
+
+def outcome(scene: Scene) -> Outcome:
+    """What is there now. Everything is read once: the listeners are empty afterwards."""
+    items = scene.platform.items()
+    noted = {_id(item) for item in items if item.get("kind", {}).get("S") in NOTED}
+    announcements = {told["id"]: told for told in scene.platform.announcements()}
+    alerts = "\n".join(scene.platform.alerts())
+    return Outcome(
+        records={item["pk"]["S"]: _lasting(item) for item in items if item["sk"]["S"] == "record"},
+        entries=frozenset(_id(item) for item in items if item["sk"]["S"].startswith("entry#")) - noted,
+        announced=frozenset(announcements) - noted,
+        alerted=frozenset(told for told in announcements if told in alerts),
+        asked=frozenset(
+            (request.method, request.path, request.body.decode())
+            for request in scene.cronofy.requests
+            if request.status is not None and request.status < 300
+        ),
+    )
+
+
+def tell(scene: Scene, story: str, fault: Fault | None = None) -> Outcome:
+    """What the story leads to, from an empty table."""
+    scene.platform.forget()
+    scene.cronofy.forget_requests()
+    scene.platform.fault = fault
+    STORIES[story](scene)
+    return outcome(scene)
+
+
+def cells(scene: Scene, stories: Iterable[str], *, each_once: bool = False) -> Iterator[Cell]:
+    """Every cell of these stories, done. `each_once`: only the first of each function, operation and fault."""
+    seen: set[tuple[str, str, str]] = set()
+    for story in stories:
+        expected = tell(scene, story)
+        for operation, fault in _faults(scene):
+            kind = (fault.function, operation, fault.how)
+            if not (each_once and kind in seen):
+                yield Cell(story, operation, fault, _compared(scene, story, fault, expected))
+            seen.add(kind)
+
+
+def _faults(scene: Scene) -> list[tuple[str, Fault]]:
+    counts: defaultdict[str, int] = defaultdict(int)
+    found = []
+    for invocation in scene.platform.invocations:
+        number = counts[invocation.function]
+        counts[invocation.function] += 1
+        for at, call in enumerate(invocation.calls):
+            operation = f"{call['service']} {call['operation']}"
+            found += [(operation, Fault(invocation.function, number, at, how)) for how in HOWS]
+    return found
+
+
+def _compared(scene: Scene, story: str, fault: Fault, expected: Outcome) -> str:
+    """What is wrong after the fault."""
+    try:
+        left = tell(scene, story, fault)
+    except Exception as error:  # noqa: BLE001 (whatever it was, the story did not come to its end)
+        return f"the story did not end: {type(error).__name__}: {error}"[:2000]
+    wrong = []
+    if left.records != expected.records:
+        wrong.append(f"records {_difference(left.records, expected.records)}")
+    if left.announced != left.entries:
+        wrong.append(f"entries not announced, or announced without being there: {left.entries ^ left.announced}")
+    if left.entries != expected.entries:
+        wrong.append(f"other entries: {left.entries ^ expected.entries}")
+    if missing := expected.alerted - left.alerted:
+        wrong.append(f"no alert of {missing}")
+    if left.asked != expected.asked:
+        wrong.append(f"Cronofy was asked for something else: {left.asked ^ expected.asked}")
+    return "; ".join(wrong)
+
+
+def _difference(left: dict[str, Any], expected: dict[str, Any]) -> str:
+    parts = []
+    for agent in left.keys() | expected.keys():
+        mine, theirs = left.get(agent, {}), expected.get(agent, {})
+        parts += [
+            f"{name}: {mine.get(name)} not {theirs.get(name)}"
+            for name in mine | theirs
+            if mine.get(name) != theirs.get(name)
+        ]
+    return ", ".join(parts)
+
+
+def _id(item: dict[str, Any]) -> str:
+    return f"{item['pk']['S']}.{item['sk']['S'].removeprefix('entry#')}"
+
+
+def _lasting(item: dict[str, Any]) -> Any:
+    """A record without what the clock and chance decide."""
+    text = json.dumps({name: value for name, value in item.items() if name not in COUNTED}, sort_keys=True, default=str)
+    text = re.sub(rf"{datetime.now(UTC):%Y-%m-}\d\d[T ][\d:.]+(Z| UTC)", "now", text)
+    return json.loads(re.sub(r"agt_[0-9a-f]+", "agt", text))
+
+
+def table(done: Iterable[Cell]) -> str:
+    """Calls by faults, in Markdown: in each cell how many came out well, of how many."""
+    by_call: defaultdict[tuple[str, str], defaultdict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
+    for cell in done:
+        by_call[cell.fault.function, cell.operation][cell.fault.how].append(cell)
+    lines = [f"| function | call | {' | '.join(HOWS)} |", "|---|---|" + "---|" * len(HOWS)]
+    for (function, operation), row in sorted(by_call.items()):
+        shown = [f"{sum(not cell.wrong for cell in row[how])} of {len(row[how])}" for how in HOWS]
+        lines.append(f"| `{function}` | {operation} | {' | '.join(shown)} |")
+    return "\n".join(lines)

@@ -1,0 +1,509 @@
+"""The services around the functions, driven by hand: they call a function, and call again as they would on AWS."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import unquote
+
+from tests.sandbox.deployment import Stack
+from tests.sandbox.embedded_aws import EmbeddedAws
+
+_PROCESS = Path(__file__).with_name("process.py")
+REPEATS = 4
+"""How often at most a caller, Cronofy, a stream or a queue tries again here."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to one outside call: `call` of the `invocation`-th invocation of a function, both from 0."""
+
+    function: str
+    invocation: int
+    call: int
+    how: str
+    """refused, lost (it took effect, its answer did not come), killed before, killed after."""
+
+
+HOWS = ("refused", "lost", "killed before", "killed after")
+
+
+@dataclass
+class Invocation:
+    """One run of a function, and all that it did outside."""
+
+    function: str
+    event: dict[str, Any]
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    answered: list[dict[str, Any]] = field(default_factory=list)
+    """For each answer of AWS, retries included: status, milliseconds, and what DynamoDB says it consumed."""
+    answer: Any = None
+    error: str = ""
+    """Why it ended without an answer."""
+    cpu: list[float] = field(default_factory=list)
+    """Seconds of processor time, of each repetition."""
+
+
+class Function:
+    """A function's process, and where it prints."""
+
+    def __init__(self, name: str, folder: Path, layer: Path, environment: dict[str, str], log: Path) -> None:
+        self.name, self.environment, self.log = name, environment, log
+        read, write = os.pipe()
+        self._process = subprocess.Popen(
+            [python(), "-I", "-S", "-B", str(_PROCESS), str(folder), str(layer), str(write)],
+            env=dict(environment),
+            pass_fds=[write],
+            stdin=subprocess.PIPE,
+            stdout=log.open("ab"),
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        os.close(write)
+        self._reports = os.fdopen(read)
+        if not self._reports.readline():
+            raise RuntimeError(f"{name} cannot be imported:\n{log.read_text()}")
+
+    def invoke(self, event: dict[str, Any], fault: Fault | None = None, **how: Any) -> Invocation:
+        """One invocation in a fresh process."""
+        asked: dict[str, Any] = {"event": event, "log": str(self.log), **how}
+        if fault:
+            asked["fault"] = {"call": fault.call, "how": fault.how}
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        done = Invocation(self.name, event, error="it was killed")
+        for line in map(json.loads, self._reports):
+            match line:
+                case {"call": call}:
+                    done.calls.append(call)
+                case {"answered": answered}:
+                    done.answered.append(answered)
+                case {"answer": answer, "cpu": cpu}:
+                    done.answer, done.error, done.cpu = answer, "", cpu
+                case {"error": error}:
+                    done.error = error
+                case {"ended": _}:
+                    return done
+        raise RuntimeError(f"{self.name} ended:\n{self.log.read_text()[-3000:]}")
+
+    def end(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+        self._reports.close()
+
+
+class Platform:
+    """A deployed stack whose functions run here. What is left undone stays undone until `settle`.
+
+        with Platform(aws, stack, built) as platform:
+            platform.request("POST", "/v1/calendars/cal_1/events", {...}, {"cronofy-authorization": "Bearer ..."})
+            platform.settle()
+
+    A `fault` strikes once; `invocations` are all runs since the last `forget`.
+    """
+
+    def __init__(self, aws: EmbeddedAws, stack: Stack, built: Path, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` replace environment variables of the functions."""
+        self.aws, self.stack, self.built = aws, stack, built
+        self.fault: Fault | None = None
+        self.invocations: list[Invocation] = []
+        self._counts: Counter[str] = Counter()
+        self._settings = settings or {}
+        self._open = ExitStack()
+        self.template: dict[str, Any] = json.loads((built / "template.yaml").read_text(encoding="utf-8"))
+
+    def __enter__(self) -> Self:
+        """Take the functions over: from here on the embedded AWS itself calls none."""
+        session = self.stack.session
+        functions, events = session.client("lambda"), session.client("events")
+        for rule in events.list_rules()["Rules"]:
+            events.disable_rule(Name=rule["Name"])
+        self._mappings = functions.list_event_source_mappings()["EventSourceMappings"]
+        for mapping in self._mappings:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="platform-")))
+        self.logs = folder
+        self.functions: dict[str, Function] = {}
+        for name, physical in self.stack.functions.items():
+            function = Function(
+                name,
+                self.built / self.logical(name),
+                self.built / "SharedLayer",
+                self.environment(physical),
+                folder / name,
+            )
+            self.functions[name] = function
+            self._open.callback(function.end)
+        self._announced = self.stack.listen("LifecycleTopic")
+        self._alerted = self.stack.listen("AlertsTopic")
+        self.forget()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        self._open.close()
+
+    def logical(self, function: str) -> str:
+        """The template's name of a function."""
+        resources = self.template["Resources"]
+        return str(next(name for name in resources if name.lower() == f"{function}function"))
+
+    def environment(self, physical: str) -> dict[str, str]:
+        """What Lambda puts into the environment, with credentials of the function's own role."""
+        session = self.stack.session
+        deployed = session.client("lambda").get_function_configuration(FunctionName=physical)
+        role = deployed["Role"]
+        trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+        session.client("iam").update_assume_role_policy(
+            RoleName=role.rpartition("/")[2],
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        )
+        granted = session.client("sts").assume_role(RoleArn=role, RoleSessionName="platform")["Credentials"]
+        return {
+            **deployed["Environment"]["Variables"],
+            "AWS_ACCESS_KEY_ID": granted["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": granted["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": granted["SessionToken"],
+            "AWS_REGION": str(session.region_name),
+            "AWS_DEFAULT_REGION": str(session.region_name),
+            "AWS_ENDPOINT_URL": self.aws.url,
+            "AWS_LAMBDA_FUNCTION_NAME": physical,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "TZ": ":UTC",
+            **self._settings,
+        }
+
+    # ------------------------------------------------------------------------------------------- what calls a function
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Invocation:
+        """Once, with the fault if this is where it is to strike."""
+        fault = self.fault
+        strikes = fault and (fault.function, fault.invocation) == (function, self._counts[function])
+        self._counts[function] += 1
+        done = self.functions[function].invoke(event, fault if strikes else None)
+        self.invocations.append(done)
+        return done
+
+    def _until(self, function: str, event: dict[str, Any], is_done: Callable[[Invocation], bool]) -> Invocation:
+        done = self.invoke(function, event)
+        for _ in range(REPEATS - 1):
+            if is_done(done):
+                break
+            done = self.invoke(function, event)
+        if is_done(done):
+            return done
+        raise RuntimeError(f"{function} does not come to an end: {done.error or done.answer}\n{self.said(function)}")
+
+    def request(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Call the HTTP API, again while it answers 5xx or not at all; return the last answer."""
+        function, event = self.http_event(method, path, body, headers or {})
+        answer: dict[str, Any] = self._until(function, event, _is_answered).answer
+        return answer
+
+    def http_event(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+        """The event that an HTTP API makes of a request, and the function that is to have it. LookupError: no route."""
+        plain, _, query = path.partition("?")
+        for function, route, parameters, is_open in self._routes(method, plain):
+            caller = {
+                "iam": {
+                    "accessKey": "AKIAIOSFODNN7EXAMPLE",
+                    "accountId": "000000000001",
+                    "callerId": "AIDACKCEVSQ6C2EXAMPLE",
+                    "cognitoIdentity": None,
+                    "principalOrgId": None,
+                    "userArn": "arn:aws:iam::000000000001:user/caller",
+                    "userId": "AIDACKCEVSQ6C2EXAMPLE",
+                }
+            }
+            event = {
+                "version": "2.0",
+                "routeKey": f"{method} {route}",
+                "rawPath": plain,
+                "rawQueryString": query,
+                "headers": {"content-type": "application/json", **headers},
+                "requestContext": {
+                    "accountId": "000000000001",
+                    "apiId": "api",
+                    **({} if is_open else {"authorizer": caller}),
+                    "domainName": "api.execute-api.eu-central-1.amazonaws.com",
+                    "domainPrefix": "api",
+                    "http": {
+                        "method": method,
+                        "path": plain,
+                        "protocol": "HTTP/1.1",
+                        "sourceIp": "192.0.2.1",
+                        "userAgent": "platform",
+                    },
+                    "requestId": "request",
+                    "routeKey": f"{method} {route}",
+                    "stage": "$default",
+                    "time": "01/Jan/2026:00:00:00 +0000",
+                    "timeEpoch": 1767225600000,
+                },
+                "pathParameters": parameters,
+                "isBase64Encoded": False,
+            }
+            if query:
+                pairs = (pair.partition("=") for pair in query.split("&"))
+                event["queryStringParameters"] = {unquote(name): unquote(value) for name, _, value in pairs}
+            if body is not None:
+                event["body"] = body if isinstance(body, str) else json.dumps(body)
+            return function, event
+        raise LookupError(f"no route {method} {path}")
+
+    def _routes(self, method: str, path: str) -> Iterator[tuple[str, str, dict[str, str], bool]]:
+        given = path.split("/")
+        for function, event in self.events("HttpApi"):
+            properties = event["Properties"]
+            wanted = properties["Path"].split("/")
+            fits = all(w.startswith("{") or w == g for w, g in zip(wanted, given, strict=False))
+            if properties["Method"].upper() == method and len(wanted) == len(given) and fits:
+                parameters = {w[1:-1]: unquote(g) for w, g in zip(wanted, given, strict=True) if w.startswith("{")}
+                is_open = properties.get("Auth", {}).get("Authorizer") == "NONE"
+                yield function, properties["Path"], parameters, is_open
+
+    def events(self, kind: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """Which function is called by what, as the template has it."""
+        for name, resource in self.template["Resources"].items():
+            if resource["Type"] == "AWS::Serverless::Function":
+                for event in resource["Properties"].get("Events", {}).values():
+                    if kind in event["Type"]:
+                        yield name.removesuffix("Function").lower(), event
+
+    @property
+    def scheduled(self) -> list[str]:
+        """The functions that run by a clock."""
+        return sorted({function for function, _ in self.events("Schedule")})
+
+    def tick(self, function: str) -> Any:
+        """The clock strikes for a function; if it does not come to its end, the clock strikes again."""
+        event = {
+            "version": "0",
+            "id": "tick",
+            "detail-type": "Scheduled Event",
+            "source": "aws.events",
+            "account": "000000000001",
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "region": "eu-central-1",
+            "resources": ["arn:aws:events:eu-central-1:000000000001:rule/clock"],
+            "detail": {},
+        }
+        return self._until(function, event, lambda done: not done.error).answer
+
+    def settle(self) -> None:
+        """Deliver what waits in the stream and in the queues, until nothing does."""
+        while sum(self._deliver(mapping) for mapping in self._mappings):
+            pass
+
+    def _deliver(self, mapping: Any) -> bool:
+        source = mapping["EventSourceArn"]
+        function = self._name(mapping["FunctionArn"])
+        if ":dynamodb:" in source:
+            records = [record for record in self._streamed(source) if _passes(mapping, record)]
+            while records:
+                done = self._until(function, {"Records": records}, lambda done: not done.error)
+                failed = {item["itemIdentifier"] for item in (done.answer or {}).get("batchItemFailures", [])}
+                numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+                first = next((at for at, number in enumerate(numbers) if number in failed), len(records))
+                if first == len(records):
+                    return True
+                records = records[first:]  # Lambda goes on from the first that failed
+                self._patience(function)
+            return False
+        return self._from_queue(function, source)
+
+    def _from_queue(self, function: str, arn: str) -> bool:
+        sqs = self.stack.session.client("sqs")
+        url = sqs.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
+        messages = self._received(url)
+        while messages:
+            records = [_queue_record(message, arn) for message in messages]
+            done = self._until(function, {"Records": records}, lambda done: not done.error)
+            failed = {item["itemIdentifier"] for item in (done.answer or {}).get("batchItemFailures", [])}
+            for message in messages:
+                if message["MessageId"] not in failed:
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            left = [message for message in messages if message["MessageId"] in failed]
+            if not left:
+                return True
+            messages = left
+            self._patience(function)
+        return False
+
+    def _patience(self, function: str) -> None:
+        if self._counts[function] > 50:
+            raise RuntimeError(f"{function} refuses its batch for ever\n{self.said(function)}")
+
+    def _received(self, url: str) -> list[Any]:
+        sqs = self.stack.session.client("sqs")
+        messages: list[Any] = []
+        while batch := sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=600, AttributeNames=["All"]
+        ).get("Messages", []):
+            messages += batch
+        return messages
+
+    def _streamed(self, arn: str) -> list[dict[str, Any]]:
+        """The stream's new records since the last time, as Lambda has them."""
+        streams = self.stack.session.client("dynamodbstreams")
+        records: list[dict[str, Any]] = []
+        for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            after = self._positions.get(shard["ShardId"])
+            where: dict[str, Any] = (
+                {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
+                if after
+                else {"ShardIteratorType": "TRIM_HORIZON"}
+            )
+            position: Any = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], **where)[
+                "ShardIterator"
+            ]
+            while position:
+                page: Any = streams.get_records(ShardIterator=position, Limit=1000)
+                for record in page["Records"]:
+                    self._positions[shard["ShardId"]] = record["dynamodb"]["SequenceNumber"]
+                    records.append(_stream_record(record, arn))
+                if not page["Records"]:
+                    break
+                position = page.get("NextShardIterator")
+        return records
+
+    def _name(self, arn: str) -> str:
+        return next(name for name, physical in self.stack.functions.items() if arn.endswith(f":{physical}"))
+
+    # ------------------------------------------------------------------------------------------------- what came of it
+
+    @property
+    def table(self) -> str:
+        return self.stack.outputs["AgentsTableName"]
+
+    def items(self) -> list[dict[str, Any]]:
+        """Everything in the table, as DynamoDB writes it."""
+        pages = self.stack.session.client("dynamodb").get_paginator("scan").paginate(TableName=self.table)
+        return [dict(item) for page in pages for item in page["Items"]]
+
+    def announcements(self) -> list[dict[str, Any]]:
+        """What the lifecycle topic has published since the last time."""
+        return [json.loads(message["Body"]) for message in self._taken(self._announced)]
+
+    def alerts(self) -> list[str]:
+        """What the alerts topic has published since the last time, as queues get it."""
+        return [str(message["Body"]) for message in self._taken(self._alerted)]
+
+    def _taken(self, url: str) -> list[Any]:
+        messages = self._received(url)
+        for message in messages:
+            self.stack.session.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return messages
+
+    def said(self, function: str = "") -> str:
+        """What the functions have printed: their logs and metrics."""
+        return "".join(
+            path.read_text(errors="replace") for path in sorted(self.logs.iterdir()) if function in ("", path.name)
+        )
+
+    def forget(self) -> None:
+        """Empty the table, the topics' listeners and the queues, and begin to count anew."""
+        dynamodb = self.stack.session.client("dynamodb")
+        for item in self.items():
+            dynamodb.delete_item(TableName=self.table, Key={"pk": item["pk"], "sk": item["sk"]})
+        self._positions = getattr(self, "_positions", {})
+        for mapping in self._mappings:
+            if ":dynamodb:" in mapping["EventSourceArn"]:
+                self._streamed(mapping["EventSourceArn"])
+            else:
+                url = self.stack.session.client("sqs").get_queue_url(
+                    QueueName=mapping["EventSourceArn"].rpartition(":")[2]
+                )["QueueUrl"]
+                self._taken(url)
+        self._taken(self._announced)
+        self._taken(self._alerted)
+        self.invocations.clear()
+        self._counts.clear()
+        self.fault = None
+
+
+def python() -> str:
+    """The interpreter without this project's environment."""
+    return str(getattr(sys, "_base_executable", "") or sys.executable)
+
+
+def _is_answered(done: Invocation) -> bool:
+    return not done.error and done.answer["statusCode"] < 500
+
+
+def _passes(mapping: Any, record: dict[str, Any]) -> bool:
+    filters = mapping.get("FilterCriteria", {}).get("Filters", [])
+    return not filters or any(_matches(json.loads(one["Pattern"]), record) for one in filters)
+
+
+def _matches(pattern: Any, value: Any) -> bool:
+    """EventBridge's pattern language, as far as the template uses it: equality, prefix, exists."""
+    if isinstance(pattern, dict):
+        return isinstance(value, dict) and all(_matches(part, value.get(name)) for name, part in pattern.items())
+    for one in pattern:
+        match one:
+            case {"prefix": str(start)}:
+                if isinstance(value, str) and value.startswith(start):
+                    return True
+            case {"exists": wanted}:
+                if (value is not None) is wanted:
+                    return True
+            case dict():
+                raise NotImplementedError(f"the pattern {one}")
+            case _:
+                if one == value:
+                    return True
+    return False
+
+
+def _stream_record(record: Any, arn: str) -> dict[str, Any]:
+    def told(value: Any) -> Any:
+        if isinstance(value, bytes):
+            return base64.b64encode(value).decode()
+        if isinstance(value, dict):
+            return {name: told(part) for name, part in value.items()}
+        return [told(part) for part in value] if isinstance(value, list) else value
+
+    change = {name: value for name, value in record["dynamodb"].items() if name != "ApproximateCreationDateTime"}
+    return {
+        "eventID": record["eventID"],
+        "eventName": record["eventName"],
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "eu-central-1",
+        "eventSourceARN": arn,
+        "dynamodb": told(change)
+        | {"ApproximateCreationDateTime": record["dynamodb"]["ApproximateCreationDateTime"].timestamp()},
+    }
+
+
+def _queue_record(message: Any, arn: str) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "messageAttributes": {},
+        "md5OfBody": message.get("MD5OfBody", ""),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": "eu-central-1",
+    }

@@ -1,0 +1,205 @@
+"""The process of one function, without this project's environment: `python -I -S -B process.py FOLDER LAYER REPORT`.
+
+It imports the function once, then forks for each line of JSON on standard input: a fresh process without the price of
+one. What a fork calls, and how it ends, goes to the descriptor REPORT as lines of JSON. A line asks for:
+
+    event      what the handler is given
+    log        the file that takes what the function prints
+    fault      {"call": 3, "how": "lost"}: what happens at that outside call, counted from 0; or none
+    remaining  milliseconds until the function's time limit
+    events     instead of one event: the same process is given them all, and nothing is put between it and the wire,
+               so that the processor time of each is the function's own
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from base64 import b64encode
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+FOLDER, LAYER, REPORT = sys.argv[1], sys.argv[2], int(sys.argv[3])
+ROOT_USER = "arn:aws:lambda:eu-central-1:000000000001:function:"
+
+
+class Wire:
+    """Every outside call passes here: it is reported, and the one that was chosen suffers the fault."""
+
+    def __init__(self, fault: dict[str, Any] | None) -> None:
+        self.fault = fault
+        self.calls: list[str] = []  # what tells one call from the next; its retries tell the same
+
+    def pass_on(self, identity: str, told: dict[str, Any], send: Any, refused: Exception, lost: Exception) -> Any:
+        """Send, unless the fault is here. A call that is tried again stays one call, and its fault lasts."""
+        is_retry = bool(self.calls) and self.calls[-1] == identity
+        if not is_retry:
+            self.calls.append(identity)
+        here = self.fault is not None and self.fault["call"] == len(self.calls) - 1
+        how = self.fault["how"] if self.fault and here else ""
+        if not is_retry:
+            report({"call": told})
+        if how == "killed before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if how == "refused" or (how == "lost" and is_retry):
+            raise refused
+        answer = send()
+        if how == "killed after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if how == "lost":
+            raise lost
+        return answer
+
+
+def report(line: dict[str, Any]) -> None:
+    os.write(REPORT, json.dumps(line).encode() + b"\n")
+
+
+def listen_to_aws(wire: Wire) -> None:
+    """Put the wire below botocore, and let DynamoDB say what each call consumes."""
+    http = import_module("botocore.httpsession").URLLib3Session
+    sessions = import_module("botocore.session").Session
+    exceptions = import_module("botocore.exceptions")
+    original, create = http.send, sessions.create_client
+
+    def send(session: Any, request: Any) -> Any:
+        body = request.body or b""
+        text = body.decode() if isinstance(body, bytes) else body
+        target = request.headers.get("X-Amz-Target", "")
+        authorization = request.headers.get("Authorization", "")
+        authorization = authorization.decode() if isinstance(authorization, bytes) else authorization
+        target = target.decode() if isinstance(target, bytes) else target
+        fields = json.loads(text) if target else dict(parse_qsl(text))
+        told = {
+            "service": authorization.split("/")[3] if authorization.count("/") > 3 else "",
+            "operation": target.rpartition(".")[2] or fields.get("Action", urlsplit(request.url).path),
+            "fields": fields,
+            "bytes": len(text),
+        }
+        began = time.perf_counter()
+
+        def sent() -> Any:
+            response = original(session, request)
+            content = json.loads(response.content) if target and response.content else {}
+            consumed = content.get("ConsumedCapacity") if isinstance(content, dict) else None
+            milliseconds = (time.perf_counter() - began) * 1000
+            report({"answered": {"consumed": consumed, "status": response.status_code, "ms": milliseconds}})
+            return response
+
+        identity = request.headers.get("amz-sdk-invocation-id", b"")
+        return wire.pass_on(
+            str(identity),
+            told,
+            sent,
+            exceptions.EndpointConnectionError(endpoint_url=request.url),
+            exceptions.ReadTimeoutError(endpoint_url=request.url),
+        )
+
+    def create_client(session: Any, *arguments: Any, **named: Any) -> Any:
+        client = create(session, *arguments, **named)
+        if client.meta.service_model.service_name == "dynamodb":
+            client.meta.events.register("provide-client-params.dynamodb.*", count_units)
+        return client
+
+    http.send, sessions.create_client = send, create_client
+
+
+def count_units(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
+    wanted = "ReturnConsumedCapacity"
+    return params | {wanted: "INDEXES"} if wanted in model.input_shape.members else params
+
+
+def listen_to_http(wire: Wire) -> None:
+    """Put the wire below httpx, in the functions that call Cronofy: their settings name its address."""
+    if "CRONOFY_URL" not in os.environ:
+        return
+    httpx: Any = import_module("httpx")
+    original = httpx.HTTPTransport.handle_request
+
+    def handle_request(transport: Any, request: Any) -> Any:
+        content = request.read()
+        told = {
+            "service": "cronofy",
+            "operation": request.method,
+            "fields": {"path": request.url.path, "body": content.decode(errors="replace")},
+            "bytes": len(content),
+        }
+        # what may be tried again is the same request; what is the same right after another is a retry
+        return wire.pass_on(
+            f"{request.method} {request.url} {b64encode(content).decode()}",
+            told,
+            lambda: original(transport, request),
+            httpx.ConnectError("refused on purpose", request=request),
+            httpx.ReadTimeout("lost on purpose", request=request),
+        )
+
+    httpx.HTTPTransport.handle_request = handle_request
+
+
+def context(remaining: float) -> Any:
+    """What Lambda passes beside the event, as far as it is documented."""
+    end = time.monotonic() + remaining / 1000
+    name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "function")
+    return SimpleNamespace(
+        function_name=name,
+        function_version="$LATEST",
+        invoked_function_arn=ROOT_USER + name,
+        memory_limit_in_mb="512",
+        aws_request_id="00000000-0000-4000-8000-000000000000",
+        log_group_name=f"/aws/lambda/{name}",
+        log_stream_name="1",
+        tenant_id=None,
+        get_remaining_time_in_millis=lambda: max(0, int((end - time.monotonic()) * 1000)),
+    )
+
+
+def invoke(handler: Any, asked: dict[str, Any]) -> None:
+    """One life of the function. Waits between retries are cut short: nothing here measures them."""
+    log = os.open(asked["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    wait = time.sleep
+
+    def shorter(seconds: float) -> None:
+        wait(min(seconds, 0.001))
+
+    if "events" not in asked:
+        time.sleep = shorter  # type: ignore[assignment]
+        wire = Wire(asked.get("fault"))
+        listen_to_aws(wire)
+        listen_to_http(wire)
+    cpu: list[float] = []
+    answer = None
+    try:
+        for event in asked.get("events") or [asked["event"]]:
+            began = time.process_time()
+            answer = handler(event, context(asked.get("remaining", 30_000)))
+            cpu.append(time.process_time() - began)
+    except Exception as error:  # noqa: BLE001 (as Lambda: the invocation failed, whatever it was)
+        report({"error": f"{type(error).__name__}: {error}", "cpu": cpu})
+    else:
+        report({"answer": answer, "cpu": cpu})
+
+
+def main() -> None:
+    sys.path[:0] = [FOLDER, f"{LAYER}/python"]
+    app = import_module("app")
+
+    report({"ready": True})
+    for line in sys.stdin:
+        asked = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            invoke(app.handler, asked)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        report({"ended": os.waitstatus_to_exitcode(status)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The crash matrix in short; `make crash` does all of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash.matrix import Cell, cells, table
+from tests.runtime.platform import HOWS
+from tests.runtime.stories import STORIES, Scene, scene
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Scene]:
+    """A deployed stack whose functions run one step at a time."""
+    with scene() as set_up:
+        yield set_up
+
+
+@pytest.fixture(scope="module")
+def done(stage: Scene) -> list[Cell]:
+    """Each kind of call of each function with each fault, once."""
+    return list(cells(stage, STORIES, each_once=True))
+
+
+def test_nothing_is_lost_or_doubled_whichever_outside_call_fails_or_is_the_last(done: list[Cell]) -> None:
+    """Same record, same announcements, no alert missing, Cronofy asked for the same."""
+    wrong = [cell for cell in done if cell.wrong]
+    assert not wrong, "\n".join(str(cell) for cell in wrong)
+
+
+def test_every_function_is_in_the_matrix_with_every_fault(done: list[Cell]) -> None:
+    """A new function needs a story in which it is called."""
+    folders = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
+    assert {(cell.fault.function, cell.fault.how) for cell in done} >= {(name, how) for name in folders for how in HOWS}
+
+
+def test_the_table_counts_every_cell(done: list[Cell]) -> None:
+    """What `make crash` prints is the whole of it."""
+    counted = [part.strip() for line in table(done).splitlines()[2:] for part in line.split("|")[3:-1]]
+    assert sum(int(part.split(" of ")[1]) for part in counted) == len(done)
