@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
 from meeting_agents.journal import Journal
-from meeting_agents.lifecycle import Entry, Kind, Phase, deadline, fold
+from meeting_agents.lifecycle import Entry, Kind, Phase, deadline, fold, missing_resources
 
 logger = Logger()
 metrics = Metrics()
@@ -55,6 +55,7 @@ def sweep(journal: Journal, has_time: Callable[[], bool]) -> int:
             attempt=record.current.number,
             revision=record.revision,
             phase=owed.phase,
+            missing=tuple(sorted(missing_resources(record.current, journal.graces))),
             reason=_AWAITED[owed.phase].format(at=f"{owed.at:%Y-%m-%d %H:%M:%S} UTC"),
         )
         if journal.append(agent_id, entry):

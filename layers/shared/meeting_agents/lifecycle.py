@@ -626,10 +626,12 @@ def _answered(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     attempt = next((a for a in record.attempts if a.number == entry.attempt), record.current)
     pending = next((p for p in attempt.unanswered if p.revision == entry.revision), None)
     if pending is None:
-        is_known = attempt.cancelled_at is not None
-        if entry.kind is not Kind.CANCELLED:
-            is_known = entry.kind is Kind.ACCEPTED and entry.revision == attempt.accepted_revision
-        return record, Verdict.REPEATED if is_known else Verdict.LATE
+        is_known = {
+            Kind.ACCEPTED: entry.revision == attempt.accepted_revision,
+            Kind.REJECTED: attempt.state is State.REJECTED,
+            Kind.CANCELLED: attempt.cancelled_at is not None,
+        }
+        return record, Verdict.REPEATED if is_known.get(entry.kind) else Verdict.LATE
     answered = {
         Kind.UNCONFIRMED: _unconfirmed,
         Kind.ACCEPTED: _accepted,
@@ -659,6 +661,8 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         subs=_united(attempt.subs, entry.sub),
         resources=_collected(attempt.resources, entry.resources),
     )
+    if Phase.ACTIVATION in attempt.missed:
+        return attempt  # too late to wait for it again: only the agent itself can show that all is well
     return _moved(attempt, Kind.ACCEPTED, entry.at, entry.reason or "Cronofy accepted the request")
 
 
@@ -804,7 +808,8 @@ def _verdict(record: Record, before: Attempt, after: Attempt, said: Notification
         return Verdict.LATE
     if after.is_conflicting and not before.is_conflicting:
         return Verdict.CONFLICTING
-    if after.state is not before.state or after.conference is not before.conference:
+    is_in_time = before.state in (State.REQUESTED, State.SCHEDULED, State.OVERDUE)
+    if after.state is not before.state or (is_in_time and after.conference is not before.conference):
         return Verdict.APPLIED
     if after.state in {_REPORTS.get(kind) for kind in said.kinds}:
         return Verdict.APPLIED  # no move, and yet something new: a resource, a `sub`, a remark
@@ -906,9 +911,11 @@ def _overtaken(step: Step, said: Notification | None) -> str:
         return f"it is about attempt {number}; the current one is attempt {record.current.number}"
     if said and said.kinds == (Kind.CONFERENCING_FAILING,):
         return "a conference had been assigned before"
+    if entry.kind is Kind.ESCALATED:
+        return "nobody was to be told again by then"
     if entry.revision is not None and entry.revision < record.revision:
         return f"it is about request {entry.revision}; request {record.revision} has overtaken it"
-    return f"the agent was {record.state} before"
+    return f"the agent was {record.state} by then"
 
 
 def next_request(record: Record | None, request: Request, at: datetime) -> tuple[int, int, bool]:
