@@ -13,7 +13,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_6
 
 # Which property says where the code is: in the source a folder, once built a folder, once packaged an address in S3.
 _CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
-_BUCKET = "artifacts"
 
 
 def build(into: Path = ROOT / ".aws-sam" / "sandbox") -> Path:
@@ -50,6 +49,7 @@ def build(into: Path = ROOT / ".aws-sam" / "sandbox") -> Path:
                 (_make if by_makefile else _copy)(name, source, into / name)
                 stamp.write_text(digest)
             resource["Properties"][_CODE[resource["Type"]]] = name
+            resource.setdefault("Metadata", {})["SamResourceId"] = name
         (into / "template.yaml").write_text(json.dumps(template, indent=2, default=str), encoding="utf-8")
     return into
 
@@ -79,7 +79,7 @@ def deploy(
         cloudformation = session.client("cloudformation")
         cloudformation.create_stack(
             StackName=name,
-            TemplateBody=_package(session, built),
+            TemplateBody=_package(session, built, f"artifacts-{account}-{name}"),
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": value} for key, value in (known | dict(parameters)).items()
             ],
@@ -118,6 +118,24 @@ class Stack:
     def resource(self, logical_id: str) -> str:
         """Return the physical id of one of the template's resources."""
         return _resources(self.session, self.name)[logical_id]
+
+    def listen(self, topic: str) -> str:
+        """Subscribe a new queue to one of the template's topics, raw, and return the queue's URL."""
+        sqs, sns = self.session.client("sqs"), self.session.client("sns")
+        url = sqs.create_queue(QueueName=f"{self.name}-{topic}-listener")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        topic_arn = self.resource(topic)
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+        return url
 
     def update(self, parameters: Mapping[str, str]) -> None:
         """Deploy again with some parameters changed; RuntimeError if that fails."""
@@ -184,21 +202,23 @@ def _make(name: str, source: Path, into: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        check=False,
     )
     if made.returncode:
         raise RuntimeError(f"building {name} failed:\n{made.stdout}")
 
 
-def _package(session: boto3.Session, built: Path) -> str:
+def _package(session: boto3.Session, built: Path, bucket: str) -> str:
     """Upload each artifact and return the template that names the uploads: what `sam package` does."""
     s3 = session.client("s3")
-    s3.create_bucket(Bucket=_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     template = json.loads((built / "template.yaml").read_text(encoding="utf-8"))
     for name, resource in _with_code(template):
         archive = _zip(built / name)
         key = f"{name}-{hashlib.sha256(archive).hexdigest()}.zip"
-        s3.put_object(Bucket=_BUCKET, Key=key, Body=archive)
-        resource["Properties"][_CODE[resource["Type"]]] = f"s3://{_BUCKET}/{key}"
+        s3.put_object(Bucket=bucket, Key=key, Body=archive)
+        resource["Properties"][_CODE[resource["Type"]]] = f"s3://{bucket}/{key}"
     return json.dumps(template)
 
 
@@ -257,5 +277,7 @@ def _open_routes(session: boto3.Session, stack: str, *, enforces_iam: bool) -> N
                     ApiId=deployed[name],
                     RouteKey=f"{method.upper()} {path}",
                     Target=f"integrations/{target['IntegrationId']}",
-                    AuthorizationType="AWS_IAM" if enforces_iam and {"AWS_IAM": []} in operation["security"] else "NONE",
+                    AuthorizationType="AWS_IAM"
+                    if enforces_iam and {"AWS_IAM": []} in operation["security"]
+                    else "NONE",
                 )

@@ -1,5 +1,6 @@
 """An AWS of its own for tests and the sandbox: ministack, in a child process that leaves nothing behind."""
 
+import json
 import os
 import shutil
 import socket
@@ -10,14 +11,14 @@ import urllib.request
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import boto3
 
-# A 12-digit access key is an account of its own to ministack. This one also owns the API of a request without a
-# signature, so only stacks of this account can be called over HTTP by whoever does not sign.
+# A 12-digit access key is the root user of an account of its own to ministack. This account also owns the API of a
+# request without a signature, so only its stacks can be called over HTTP by whoever does not sign.
 ACCOUNT = "000000000001"
-REGION = "eu-central-1"
+REGION: Final = "eu-central-1"
 
 _SERVER = Path(__file__).with_name("embedded_aws_server.py")
 
@@ -27,6 +28,10 @@ class EmbeddedAws:
 
     url: str
     log: Path
+
+    def __init__(self, *, enforces_policies: bool = True) -> None:
+        """`enforces_policies`: functions do only what their roles allow, and topics reach only queues that let them."""
+        self._enforces_policies = enforces_policies
 
     def __enter__(self) -> Self:
         """Start the server and return when it answers; RuntimeError with the end of its log if it does not."""
@@ -41,7 +46,7 @@ class EmbeddedAws:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(folder, port),
+                env=_environment(folder, port) | {"AUTH": str(self._enforces_policies)},
                 cwd=folder,
                 start_new_session=True,  # a group to end as one; and Ctrl-C in the terminal reaches us alone
             )
@@ -72,6 +77,12 @@ class EmbeddedAws:
         session.client = partial(session.client, endpoint_url=self.url)  # type: ignore[method-assign]
         return session
 
+    def emails(self, topic_arn: str) -> list[dict[str, str]]:
+        """Return what a topic sent by e-mail, oldest first: `to`, `subject`, `text`. Filter policies do not count."""
+        file = self.log.with_name("emails")
+        sent = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+        return [email for email in sent if email.pop("topic") == topic_arn]
+
     def log_tail(self, lines: int = 40) -> str:
         """Return the end of the server's log, which has the output of the functions too."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -89,7 +100,6 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         "MINISTACK_HOST": "127.0.0.1",  # in the addresses it makes up; `localhost` is ::1 first on some machines
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": REGION,
-        "AUTH": "true",  # functions may do what their policies allow and no more; a 12-digit key is a root user
         # Further ports, which nothing here uses; and a Docker daemon, whose containers it would tidy away.
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",

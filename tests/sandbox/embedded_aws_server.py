@@ -1,17 +1,20 @@
 """The process behind `EmbeddedAws`: ministack on a socket that it is given, with an end and a limit of our own."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app as ministack  # type: ignore[import-untyped]
+from ministack.services import sns  # type: ignore[import-untyped]
 
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
@@ -25,6 +28,7 @@ CONCURRENT_REQUESTS = 8
 def main(descriptor: int) -> None:
     """Serve on the listening socket until standard input ends."""
     threading.Thread(target=end_with_parent, daemon=True).start()
+    keep_emails(Path(os.environ["TMPDIR"]) / "emails")
     config = Config()
     config.bind = [f"fd://{descriptor}"]
     config.keep_alive_timeout = 75
@@ -38,6 +42,22 @@ def main(descriptor: int) -> None:
             await ministack(scope, receive, send)
 
     asyncio.run(serve(limited, config))  # type: ignore[arg-type]
+
+
+def keep_emails(file: Path) -> None:
+    """Write down what SNS sends by e-mail, which ministack only logs: each as a line of JSON in the file."""
+    fanout = sns._fanout
+
+    def keeping(topic: str, id_: str, text: str, subject: str, structure: str = "", *more: Any, **named: Any) -> None:
+        fanout(topic, id_, text, subject, structure, *more, **named)
+        chosen = sns._resolve_message_for_protocol(text, structure, "email")
+        for subscription in sns._topic_by_arn_any_scope(topic)["subscriptions"]:
+            if subscription["protocol"] == "email" and subscription["confirmed"]:
+                email = {"topic": topic, "to": subscription["endpoint"], "subject": subject, "text": chosen}
+                with file.open("a", encoding="utf-8") as emails:
+                    emails.write(json.dumps(email) + "\n")
+
+    sns._fanout = keeping
 
 
 def end_with_parent() -> None:
