@@ -1,0 +1,1182 @@
+"""The rules of the lifecycle: what holds for every history, and what each entry does in each state."""
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from itertools import permutations, product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meeting_agents.lifecycle import (
+    ENDS,
+    MOVES,
+    Action,
+    Attempt,
+    Cause,
+    Conference,
+    Deadline,
+    Entry,
+    Graces,
+    Kind,
+    Meeting,
+    Notification,
+    Phase,
+    Record,
+    Request,
+    Resource,
+    State,
+    Step,
+    Verdict,
+    deadline,
+    fold,
+    missing_resources,
+    next_request,
+    relevant_until,
+    steps,
+)
+
+MINUTE = timedelta(minutes=1)
+NOON = datetime(2026, 4, 29, 12, 0, tzinfo=UTC)
+START, END = NOON + 240 * MINUTE, NOON + 330 * MINUTE
+GRACES = Graces(expected_resources=frozenset({"transcript"}))
+WISH = Request(
+    action=Action.PROVISION,
+    data_center="us",
+    calendar_id="cal_1",
+    event_id="evt_1",
+    meeting=Meeting(start=START, end=END, tzid="Europe/Berlin", summary="Standup"),
+    digest="wish",
+    conference_expected=True,
+)
+AWAY = replace(WISH, action=Action.CANCEL, digest="away")
+DASHBOARD = Resource("cronofy", "dashboard", "https://app.cronofy.com/1")
+TRANSCRIPT = Resource("transcript", "cronofy", "https://api.cronofy.com/2")
+REPORTS = (Kind.ACTIVATED, Kind.FAILED, Kind.COMPLETE)
+REPORTED = (Kind.CONFERENCING_FAILING, Kind.CONFERENCING_ASSIGNED, *REPORTS)
+
+
+def moved(by: timedelta, request: Request = WISH) -> Request:
+    """The same wish for a meeting that begins and ends later."""
+    meeting = replace(request.meeting, start=START + by, end=END + by)
+    return replace(request, meeting=meeting, digest=f"moved by {by}")
+
+
+class History:
+    """A journal in the making: each entry is written down a minute after the one before, with a key of its own."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.at = NOON
+
+    def add(self, kind: Kind, **more: Any) -> "History":
+        self.at += MINUTE
+        self.entries.append(Entry(key=f"{len(self.entries):03d}", kind=kind, at=more.pop("at", self.at), **more))
+        return self
+
+    def request(self, request: Request = WISH) -> "History":
+        attempt, revision, is_news = next_request(self.record if self.entries else None, request, self.at)
+        return self.add(Kind.REQUESTED, attempt=attempt, revision=revision, request=request) if is_news else self
+
+    def answer(self, kind: Kind, revision: int | None = None, **more: Any) -> "History":
+        record = self.record
+        return self.add(kind, **{"attempt": record.current.number, "revision": revision or record.revision} | more)
+
+    def report(self, *kinds: Kind, attempt: int | None = None, **said: Any) -> "History":
+        notification = Notification(
+            kinds=tuple(kind for kind in Kind if kind in kinds),
+            interactions=said.pop("interactions", tuple(kinds)),
+            **{"event_id": "evt_1"} | said,
+        )
+        return self.add(kinds[-1] if kinds else Kind.UNRECOGNISED, attempt=attempt, notification=notification)
+
+    def overdue(self, phase: Phase, **more: Any) -> "History":
+        return self.answer(Kind.OVERDUE, phase=phase, reason=f"{phase} was awaited", **more)
+
+    def cancel(self) -> "History":
+        return self.request(AWAY).answer(Kind.CANCELLED)
+
+    @property
+    def record(self) -> Record:
+        return fold(self.entries)
+
+    @property
+    def steps(self) -> list[Step]:
+        return list(steps(self.entries))
+
+    @property
+    def last(self) -> Step:
+        return self.steps[-1]
+
+    @property
+    def causes(self) -> list[Cause | None]:
+        """Why people are told, leaving out the steps of which they are not."""
+        return [step.cause for step in self.steps if step.cause]
+
+
+def scheduled() -> History:
+    return History().request().answer(Kind.ACCEPTED)
+
+
+REACHED: dict[State, Callable[[], History]] = {
+    State.REQUESTED: lambda: History().request(),
+    State.SCHEDULED: scheduled,
+    State.ACTIVATED: lambda: scheduled().report(Kind.ACTIVATED),
+    State.COMPLETE: lambda: scheduled().report(Kind.COMPLETE),
+    State.FAILED: lambda: scheduled().report(Kind.FAILED),
+    State.REJECTED: lambda: History().request().answer(Kind.REJECTED),
+    State.CANCELLED: lambda: scheduled().cancel(),
+    State.OVERDUE: lambda: scheduled().overdue(Phase.ACTIVATION),
+}
+"""The shortest way into each state."""
+
+
+def outcome(attempt: Attempt) -> tuple[Any, ...]:
+    """What `lifecycle.py` calls so: all that does not depend on when and in which order Cronofy's callbacks arrive."""
+    times = (attempt.activated_at, attempt.complete_at, attempt.failed_at, attempt.cancelled_at)
+    return (
+        attempt.state,
+        attempt.conference,
+        attempt.subs,
+        attempt.resources,
+        attempt.failures,
+        attempt.is_conflicting,
+        tuple(time is not None for time in times),
+    )
+
+
+# --------------------------------------------------------------------------------------------- every state, every entry
+
+S, V = State, Verdict
+REQUESTED, SCHEDULED, ACTIVATED, COMPLETE = S.REQUESTED, S.SCHEDULED, S.ACTIVATED, S.COMPLETE
+FAILED, REJECTED, CANCELLED, OVERDUE = S.FAILED, S.REJECTED, S.CANCELLED, S.OVERDUE
+applied, repeated, late, conflicting = V.APPLIED, V.REPEATED, V.LATE, V.CONFLICTING
+
+EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
+    # Somebody asks again, for the meeting at another time. After an end this begins a new attempt.
+    Kind.REQUESTED: {
+        REQUESTED: (REQUESTED, applied),
+        SCHEDULED: (SCHEDULED, applied),
+        ACTIVATED: (ACTIVATED, applied),
+        COMPLETE: (REQUESTED, applied),
+        FAILED: (REQUESTED, applied),
+        REJECTED: (REQUESTED, applied),
+        CANCELLED: (REQUESTED, applied),
+        OVERDUE: (REQUESTED, applied),
+    },
+    # Cronofy's answers to the request that led here.
+    Kind.ACCEPTED: {
+        REQUESTED: (SCHEDULED, applied),
+        SCHEDULED: (SCHEDULED, repeated),
+        ACTIVATED: (ACTIVATED, repeated),
+        COMPLETE: (COMPLETE, repeated),
+        FAILED: (FAILED, repeated),
+        REJECTED: (REJECTED, late),
+        CANCELLED: (CANCELLED, repeated),
+        OVERDUE: (OVERDUE, repeated),
+    },
+    Kind.REJECTED: {
+        REQUESTED: (REJECTED, applied),
+        SCHEDULED: (SCHEDULED, late),
+        ACTIVATED: (ACTIVATED, late),
+        COMPLETE: (COMPLETE, late),
+        FAILED: (FAILED, late),
+        REJECTED: (REJECTED, repeated),
+        CANCELLED: (CANCELLED, late),
+        OVERDUE: (OVERDUE, late),
+    },
+    Kind.UNCONFIRMED: {
+        REQUESTED: (REQUESTED, applied),
+        SCHEDULED: (SCHEDULED, late),
+        ACTIVATED: (ACTIVATED, late),
+        COMPLETE: (COMPLETE, late),
+        FAILED: (FAILED, late),
+        REJECTED: (REJECTED, late),
+        CANCELLED: (CANCELLED, late),
+        OVERDUE: (OVERDUE, late),
+    },
+    # Cronofy accepts a cancellation that was asked for just before.
+    Kind.CANCELLED: {
+        REQUESTED: (CANCELLED, applied),
+        SCHEDULED: (CANCELLED, applied),
+        ACTIVATED: (CANCELLED, applied),
+        COMPLETE: (COMPLETE, applied),
+        FAILED: (CANCELLED, applied),
+        REJECTED: (CANCELLED, applied),
+        CANCELLED: (CANCELLED, repeated),
+        OVERDUE: (CANCELLED, applied),
+    },
+    # Cronofy's callbacks.
+    Kind.CONFERENCING_FAILING: {
+        REQUESTED: (SCHEDULED, applied),
+        SCHEDULED: (SCHEDULED, applied),
+        ACTIVATED: (ACTIVATED, late),
+        COMPLETE: (COMPLETE, late),
+        FAILED: (FAILED, late),
+        REJECTED: (REJECTED, late),
+        CANCELLED: (CANCELLED, late),
+        OVERDUE: (OVERDUE, applied),
+    },
+    Kind.CONFERENCING_ASSIGNED: {
+        REQUESTED: (SCHEDULED, applied),
+        SCHEDULED: (SCHEDULED, applied),
+        ACTIVATED: (ACTIVATED, late),
+        COMPLETE: (COMPLETE, late),
+        FAILED: (FAILED, late),
+        REJECTED: (REJECTED, late),
+        CANCELLED: (CANCELLED, late),
+        OVERDUE: (OVERDUE, applied),
+    },
+    Kind.ACTIVATED: {
+        REQUESTED: (ACTIVATED, applied),
+        SCHEDULED: (ACTIVATED, applied),
+        ACTIVATED: (ACTIVATED, repeated),
+        COMPLETE: (COMPLETE, late),
+        FAILED: (FAILED, late),
+        REJECTED: (ACTIVATED, applied),
+        CANCELLED: (CANCELLED, late),
+        OVERDUE: (ACTIVATED, applied),
+    },
+    Kind.FAILED: {
+        REQUESTED: (FAILED, applied),
+        SCHEDULED: (FAILED, applied),
+        ACTIVATED: (FAILED, applied),
+        COMPLETE: (COMPLETE, conflicting),
+        FAILED: (FAILED, repeated),
+        REJECTED: (FAILED, applied),
+        CANCELLED: (CANCELLED, late),
+        OVERDUE: (FAILED, applied),
+    },
+    Kind.COMPLETE: {
+        REQUESTED: (COMPLETE, applied),
+        SCHEDULED: (COMPLETE, applied),
+        ACTIVATED: (COMPLETE, applied),
+        COMPLETE: (COMPLETE, repeated),
+        FAILED: (COMPLETE, conflicting),
+        REJECTED: (COMPLETE, applied),
+        CANCELLED: (COMPLETE, applied),
+        OVERDUE: (COMPLETE, applied),
+    },
+    Kind.UNRECOGNISED: {state: (state, Verdict.UNRECOGNISED) for state in State},
+    # What the sweep finds: what the state waits for, or where it waits for nothing, that the agent is not active.
+    Kind.OVERDUE: {
+        REQUESTED: (OVERDUE, applied),
+        SCHEDULED: (OVERDUE, applied),
+        ACTIVATED: (OVERDUE, applied),
+        COMPLETE: (COMPLETE, applied),
+        FAILED: (FAILED, late),
+        REJECTED: (REJECTED, late),
+        CANCELLED: (CANCELLED, late),
+        OVERDUE: (OVERDUE, repeated),
+    },
+    # People are told, told again, and take it on: the agent stands where it stood.
+    Kind.ESCALATED: {state: (state, late) for state in State},
+    Kind.ALERTED: {state: (state, applied) for state in State},
+    Kind.ACKNOWLEDGED: {state: (state, applied) for state in State},
+}
+AWAITED = {ACTIVATED: Phase.COMPLETION, COMPLETE: Phase.RESOURCES}
+
+
+def followed_by(history: History, kind: Kind) -> Step:
+    """One more entry of this kind, as it would come."""
+    state = history.record.state
+    match kind:
+        case Kind.REQUESTED:
+            history.request(moved(60 * MINUTE))
+        case Kind.ACCEPTED | Kind.REJECTED | Kind.UNCONFIRMED:
+            history.answer(kind, revision=1)
+        case Kind.CANCELLED:
+            history.cancel()
+        case Kind.OVERDUE:
+            history.overdue(AWAITED.get(state, Phase.ACTIVATION))
+        case Kind.UNRECOGNISED:
+            history.report(interactions=("meeting_agent_waiting",))
+        case Kind.ESCALATED | Kind.ALERTED | Kind.ACKNOWLEDGED:
+            history.answer(kind)
+        case _:
+            history.report(kind)
+    return history.last
+
+
+def test_the_table_below_speaks_of_every_state_and_every_kind_of_entry() -> None:
+    assert EXPECTED.keys() == set(Kind)
+    assert all(row.keys() == set(State) for row in EXPECTED.values())
+    assert MOVES.keys() == REACHED.keys() == set(State)
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_is_reached(state: State) -> None:
+    assert REACHED[state]().record.state is state
+
+
+@pytest.mark.parametrize(("kind", "state"), list(product(Kind, State)))
+def test_every_entry_does_in_every_state_what_the_table_says(kind: Kind, state: State) -> None:
+    step = followed_by(REACHED[state](), kind)
+    assert (step.after.state, step.verdict) == EXPECTED[kind][state]
+    assert step.state_before is state
+    assert bool(step.because) is (step.verdict is not Verdict.APPLIED)
+    assert step.after.current.reason
+
+
+@pytest.mark.parametrize(("state", "kind"), [(state, kind) for state, row in MOVES.items() for kind in row])
+def test_a_move_in_the_table_of_moves_is_a_move_to_another_state(state: State, kind: Kind) -> None:
+    assert MOVES[state][kind] is not state
+
+
+def test_nothing_leaves_complete_but_a_new_attempt() -> None:
+    assert MOVES[State.COMPLETE] == {}
+    assert {state for state in State if state.value in ("complete", "failed", "rejected", "cancelled")} == ENDS
+
+
+# ---------------------------------------------------------------------------------------------------- whole histories
+
+NOTIFICATIONS = st.builds(
+    lambda kinds, sub, resources, remarks, meeting, event_id: Notification(
+        kinds=tuple(kind for kind in Kind if kind in kinds),
+        interactions=tuple(kinds) or ("meeting_agent_waiting",),
+        sub=sub,
+        event_id=event_id,
+        meeting=meeting,
+        resources=tuple(resources),
+        remarks=tuple(remarks),
+    ),
+    kinds=st.sets(st.sampled_from(REPORTED), max_size=2),
+    sub=st.sampled_from(["", "agt_1", "agt_2"]),
+    resources=st.sets(st.sampled_from([DASHBOARD, TRANSCRIPT])),
+    remarks=st.sets(st.sampled_from(["meeting_agent.reason: kicked", "meeting_agent.code: 7"])),
+    meeting=st.sampled_from([Meeting(), WISH.meeting]),
+    event_id=st.sampled_from(["evt_1", "evt_1", "evt_1", "", "evt_2"]),
+)
+REQUESTS = st.sampled_from([WISH, WISH, replace(WISH, digest="other title"), moved(30 * MINUTE), AWAY])
+ANSWERS = st.sampled_from([Kind.ACCEPTED, Kind.ACCEPTED, Kind.REJECTED, Kind.UNCONFIRMED])
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Entry]:
+    """What can be in a journal: each writer acts on what it knew, which may be a while ago."""
+    history = History()
+    known: list[Record] = [Record()]
+    for _ in range(draw(st.integers(1, 14))):
+        history.at += draw(st.sampled_from([0, 1, 90, 240])) * MINUTE
+        now = known[-1]
+        then = draw(st.sampled_from([now, now, now, known[draw(st.integers(0, len(known) - 1))]]))
+        open_ = [pending for attempt in now.attempts for pending in attempt.unanswered]
+        deed = draw(
+            st.sampled_from(["request", "request", "answer", "answer", "report", "report", "report", "sweep", "people"])
+        )
+        if deed == "request":
+            request = draw(REQUESTS)
+            attempt, revision, _ = next_request(then if then.attempts else None, request, history.at)
+            history.add(Kind.REQUESTED, attempt=attempt, revision=revision, request=request)
+        elif deed == "answer" and open_:
+            pending = draw(st.sampled_from(open_))
+            kind = draw(ANSWERS)
+            if pending.request.action is Action.CANCEL and kind is Kind.ACCEPTED:
+                kind = Kind.CANCELLED
+            number = next(a.number for a in now.attempts if pending in a.unanswered)
+            retry_at = history.at + 5 * MINUTE if kind is Kind.UNCONFIRMED and draw(st.booleans()) else None
+            history.add(kind, attempt=number, revision=pending.revision, retry_at=retry_at)
+        elif deed == "sweep" and then.attempts:
+            due = deadline(then, GRACES)
+            if due and due.phase is not Phase.RETRY:
+                history.at = max(history.at, due.at)
+                missing = tuple(missing_resources(then.current, GRACES))
+                more = {"attempt": then.current.number, "revision": then.revision, "missing": missing}
+                history.add(Kind.OVERDUE, phase=due.phase, **more)
+        elif deed == "people" and now.attempts:
+            kind = draw(st.sampled_from([Kind.ALERTED, Kind.ACKNOWLEDGED, Kind.ESCALATED]))
+            history.add(kind, attempt=now.current.number, cause=now.trouble)
+        else:
+            address = draw(st.sampled_from([None, None, 1, 2]))
+            history.add(Kind.UNRECOGNISED, attempt=address, notification=draw(NOTIFICATIONS))
+        known.append(history.record)
+    return history.entries
+
+
+def ordered(entries: Iterable[Entry]) -> list[Entry]:
+    return [step.entry for step in steps(entries)]
+
+
+OWN_ENTRIES: dict[str, Callable[[], History]] = {
+    "nothing of ours": History,
+    "requested": lambda: History().request(),
+    "accepted": scheduled,
+    "rejected": lambda: History().request().answer(Kind.REJECTED),
+    "unconfirmed": lambda: History().request().answer(Kind.UNCONFIRMED),
+    "moved": lambda: scheduled().request(moved(MINUTE)).answer(Kind.ACCEPTED),
+    "moved in vain": lambda: scheduled().request(moved(MINUTE)).answer(Kind.REJECTED),
+    "cancelled": lambda: scheduled().cancel(),
+    "cancelled in vain": lambda: scheduled().request(AWAY).answer(Kind.REJECTED),
+    "rejected and cancelled": lambda: History().request().answer(Kind.REJECTED).cancel(),
+}
+
+
+def placed(own: Sequence[Entry], notifications: Sequence[Notification], places: Sequence[int]) -> Record:
+    """The record when each notification arrives after so many of our own entries, and after those given before it."""
+    entries = list(own)
+    for number, (notification, place) in enumerate(zip(notifications, places, strict=True)):
+        at = (own[min(place, len(own) - 1)].at if own else NOON) + timedelta(seconds=number + 1)
+        entries.append(Entry(key=f"n{number}", kind=Kind.UNRECOGNISED, at=at, notification=notification))
+    return fold(entries)
+
+
+def same_event(notification: Notification) -> Notification:
+    return replace(notification, event_id="evt_1", meeting=WISH.meeting)
+
+
+@given(st.data())
+def test_the_notifications_of_one_attempt_give_the_same_outcome_in_every_order_and_with_every_repetition(
+    data: st.DataObject,
+) -> None:
+    """Wherever they fall between our own entries, once there is a request."""
+    own = OWN_ENTRIES[data.draw(st.sampled_from(list(OWN_ENTRIES)))]().entries
+    notifications = data.draw(st.lists(NOTIFICATIONS.map(same_event), min_size=1, max_size=6))
+    shuffled = data.draw(st.permutations([*notifications, *data.draw(st.lists(st.sampled_from(notifications)))]))
+    place = st.integers(0, 6)
+    one = placed(own, notifications, [data.draw(place) for _ in notifications])
+    other = placed(own, shuffled, [data.draw(place) for _ in shuffled])
+    assert outcome(one.current) == outcome(other.current)
+    assert one.event_id == other.event_id
+    assert one.meeting == other.meeting
+
+
+@pytest.mark.parametrize("own", OWN_ENTRIES)
+def test_all_120_orders_of_all_five_notifications_give_one_outcome(own: str) -> None:
+    entries = OWN_ENTRIES[own]().entries
+    five = [Notification(kinds=(kind,), sub="agt_1", event_id="evt_1") for kind in REPORTED]
+    records = [placed(entries, order, [9] * 5) for order in permutations(five)]
+    assert len({outcome(record.current) for record in records}) == 1
+    assert {record.state for record in records} == {State.COMPLETE}
+
+
+@given(histories())
+def test_an_end_is_left_only_by_a_new_request_or_by_evidence_from_cronofy(entries: list[Entry]) -> None:
+    """Evidence: one of its callbacks, or its answer to what was asked."""
+    for step in steps(entries):
+        if step.state_before in ENDS and step.after.state is not step.state_before:
+            begins_anew = step.after.current.number > step.before.current.number
+            said = set(step.entry.notification.kinds) if step.entry.notification else {step.entry.kind}
+            assert begins_anew or said & {*REPORTS, Kind.ACCEPTED, Kind.CANCELLED}
+            assert begins_anew or step.state_before is not State.COMPLETE
+
+
+@given(histories())
+def test_every_entry_has_exactly_one_verdict(entries: list[Entry]) -> None:
+    timeline = list(steps(entries))
+    assert sorted(step.entry.key for step in timeline) == sorted(entry.key for entry in entries)
+    assert sum(timeline[-1].after.verdicts.values()) == timeline[-1].after.entries == len(entries)
+    for step in timeline:
+        assert step.after.verdicts[step.verdict] == step.before.verdicts.get(step.verdict, 0) + 1
+        assert bool(step.because) is (step.verdict is not Verdict.APPLIED)
+
+
+ANYTHING = st.builds(
+    Entry,
+    key=st.text(max_size=2),
+    kind=st.sampled_from(Kind),
+    at=st.datetimes(timezones=st.just(UTC)),
+    attempt=st.none() | st.integers(-1, 3),
+    revision=st.none() | st.integers(-1, 3),
+    request=st.none() | REQUESTS,
+    notification=st.none() | NOTIFICATIONS,
+    phase=st.none() | st.sampled_from(Phase),
+    cause=st.none() | st.sampled_from(Cause),
+)
+
+
+@given(st.lists(ANYTHING, min_size=1, max_size=12))
+def test_no_entry_is_refused_however_senseless(entries: list[Entry]) -> None:
+    timeline = list(steps(entries))
+    assert len(timeline) == len({entry.key for entry in entries})
+    for step in timeline:
+        assert step.verdict in Verdict
+        assert step.cause is None or step.cause in Cause
+
+
+@given(histories(), st.sampled_from([GRACES, Graces()]))
+def test_a_deadline_exists_exactly_where_something_is_still_owed(entries: list[Entry], graces: Graces) -> None:
+    """Nobody but an end, a silence that was reported, or a person is waited for without one."""
+    for step in steps(entries):
+        attempt, due = step.after.current, deadline(step.after, graces)
+        awaited = {
+            State.REQUESTED: attempt.asked is not None,
+            State.SCHEDULED: attempt.asked is not None,
+            State.ACTIVATED: True,
+            State.COMPLETE: bool(missing_resources(attempt, graces)) and Phase.RESOURCES not in attempt.missed,
+        }
+        is_retried = attempt.pending is not None and attempt.pending.retry_at is not None
+        assert (due is not None) == (awaited.get(attempt.state, False) or is_retried)
+
+
+@given(histories(), st.integers(0, 14))
+def test_folding_is_incremental(entries: list[Entry], split: int) -> None:
+    entries = ordered(entries)
+    before, after = entries[:split], entries[split:]
+    assert fold(after, onto=fold(before)) == fold(entries)
+
+
+@given(histories(), st.randoms())
+def test_an_entry_counts_once_however_often_it_is_listed(entries: list[Entry], chance: Any) -> None:
+    listed = entries * 2
+    chance.shuffle(listed)
+    assert fold(listed) == fold(entries)
+
+
+@given(histories())
+def test_an_earlier_attempt_may_still_learn_facts_and_never_changes_the_state(entries: list[Entry]) -> None:
+    for step in steps(entries):
+        earlier = step.after.attempts[:-1]
+        if step.before.attempts and earlier != step.before.attempts[: len(earlier)]:
+            assert step.verdict is Verdict.LATE
+            assert step.cause is None
+            assert step.after.current == step.before.current
+
+
+TROUBLES = frozenset(Cause) - {Cause.REAUTHORISATION, Cause.CONFLICTING, Cause.MISMATCHED, Cause.RECOVERED}
+
+
+@given(histories())
+def test_an_all_clear_follows_a_trouble_that_people_were_told_of_and_each_trouble_has_at_most_one(
+    entries: list[Entry],
+) -> None:
+    trouble: Cause | None = None
+    for step in steps(entries):
+        if step.cause is Cause.RECOVERED:
+            assert trouble is not None
+            trouble = None
+        elif step.cause in TROUBLES:
+            trouble = step.cause
+        assert step.after.trouble in (trouble, None)
+
+
+# ---------------------------------------------------------------------------------------- requests, answers, attempts
+
+
+def asked(record: Record | None, request: Request, at: datetime = NOON) -> tuple[int, int, bool]:
+    return next_request(record, request, at)
+
+
+def test_the_first_request_is_the_first_of_the_first_attempt() -> None:
+    assert asked(None, WISH) == asked(Record(), WISH) == (1, 1, True)
+
+
+def test_the_same_body_again_is_no_news_while_it_stands() -> None:
+    """Not while its outcome is open, and not once it is accepted."""
+    for history in (History().request(), scheduled(), scheduled().report(Kind.ACTIVATED)):
+        assert asked(history.record, WISH) == (1, 1, False)
+        assert asked(history.record, moved(MINUTE)) == (1, 2, True)
+
+
+def test_the_body_of_an_overtaken_request_is_news_again() -> None:
+    history = scheduled().request(moved(MINUTE))
+    assert asked(history.record, WISH) == (1, 3, True)
+    assert asked(history.record, moved(MINUTE)) == (1, 2, False)
+    assert asked(history.answer(Kind.REJECTED).record, WISH) == (1, 2, False)
+
+
+@pytest.mark.parametrize("state", sorted(ENDS))
+def test_a_request_after_an_end_begins_a_new_attempt_unless_the_meeting_is_over(state: State) -> None:
+    """What Cronofy refused was never there, so that even then it is a new attempt."""
+    record = REACHED[state]().record
+    anew = (2, record.revision + 1, True)
+    assert asked(record, WISH, END - MINUTE) == anew
+    assert asked(record, moved(MINUTE), END) == anew
+    late_wish = replace(WISH, digest="corrected")
+    is_corrected = state is not State.REJECTED
+    assert asked(record, late_wish, END) == ((1, record.revision + 1, True) if is_corrected else anew)
+    endless = replace(WISH, meeting=Meeting(start=START))
+    assert asked(record, endless, END) == anew
+
+
+def test_a_request_to_a_silent_agent_is_news_until_it_is_under_way() -> None:
+    history = scheduled().overdue(Phase.ACTIVATION)
+    assert asked(history.record, WISH) == (1, 2, True)
+    assert asked(history.request().record, WISH) == (1, 2, False)
+
+
+def test_a_cancellation_is_news_until_it_is_under_way_or_done() -> None:
+    history = scheduled()
+    assert asked(history.record, AWAY) == (1, 2, True)
+    assert asked(history.request(AWAY).record, AWAY) == (1, 2, False)
+    assert asked(history.record, replace(AWAY, digest="deleted")) == (1, 3, True)
+    assert asked(history.answer(Kind.CANCELLED).record, replace(AWAY, digest="deleted")) == (1, 2, False)
+
+
+def test_the_same_digest_asks_for_the_same_only_with_the_same_action() -> None:
+    history = scheduled().request(replace(AWAY, digest=WISH.digest))
+    assert asked(history.record, WISH) == (1, 3, True)
+
+
+def test_a_cancellation_of_nothing_is_written_down_and_owes_nothing() -> None:
+    history = History().request(AWAY)
+    assert (history.record.state, history.record.current.asked) == (State.REQUESTED, None)
+    assert history.record.current.reason == "its cancellation was requested; Cronofy has not confirmed it yet"
+    assert deadline(history.record, GRACES) is None
+    assert history.answer(Kind.CANCELLED).record.state is State.CANCELLED
+
+
+def test_a_refused_cancellation_of_nothing_is_an_end_that_troubles_nobody() -> None:
+    history = History().request(AWAY).answer(Kind.REJECTED)
+    assert history.record.state is State.REJECTED
+    assert (history.causes, history.record.troubled) == ([], False)
+
+
+def test_a_refused_cancellation_leaves_the_agent_as_it_was() -> None:
+    for history in (scheduled(), History().request(), scheduled().report(Kind.ACTIVATED)):
+        before = history.record
+        after = history.request(AWAY).answer(Kind.REJECTED).record
+        assert (after.state, after.current.asked) == (before.state, WISH)
+        assert deadline(after, GRACES) == deadline(before, GRACES)
+        assert after.current.pending is None or after.current.pending.request == WISH
+
+
+def test_a_refused_change_leaves_what_was_accepted_before() -> None:
+    history = scheduled().request(moved(30 * MINUTE))
+    assert history.record.meeting == moved(30 * MINUTE).meeting
+    history.answer(Kind.REJECTED)
+    assert (history.record.state, history.record.meeting) == (State.SCHEDULED, WISH.meeting)
+    assert history.causes == []
+
+
+def test_a_refused_request_is_kept_as_what_was_wanted() -> None:
+    history = History().request().answer(Kind.REJECTED, reason="Cronofy refused the request (422)")
+    assert (history.record.meeting, history.record.current.reason) == (
+        WISH.meeting,
+        "Cronofy refused the request (422)",
+    )
+
+
+def test_a_silent_agent_whose_new_request_is_refused_is_rejected() -> None:
+    history = scheduled().overdue(Phase.ACTIVATION).request().answer(Kind.REJECTED)
+    assert history.record.state is State.REJECTED
+    assert history.causes == [Cause.NEVER_ACTIVATED, Cause.REJECTED]
+
+
+def test_a_request_that_is_refused_after_all_retries_is_rejected_though_it_was_overdue() -> None:
+    history = History().request().answer(Kind.UNCONFIRMED).overdue(Phase.ACTIVATION).answer(Kind.REJECTED)
+    assert history.record.state is State.REJECTED
+
+
+def test_evidence_of_a_conference_does_not_save_a_request_from_refusal() -> None:
+    """The calendar event may have had one before."""
+    assert History().request().report(Kind.CONFERENCING_ASSIGNED).answer(Kind.REJECTED).record.state is State.REJECTED
+
+
+def test_answers_to_two_requests_at_once_may_come_in_any_order() -> None:
+    """The newer request holds, whichever is answered first, and only an accepted one."""
+    for first, second in ((1, 2), (2, 1)):
+        history = History().request().request(moved(MINUTE))
+        history.answer(Kind.ACCEPTED, revision=first).answer(Kind.ACCEPTED, revision=second)
+        assert (history.record.state, history.record.meeting) == (State.SCHEDULED, moved(MINUTE).meeting)
+        assert history.record.current.pending is None
+        overtaken = "it is about request 1; request 2 has overtaken it"
+        assert history.last.because == ("" if second == 2 else overtaken)
+    for answers in ([(1, Kind.ACCEPTED), (2, Kind.REJECTED)], [(2, Kind.REJECTED), (1, Kind.ACCEPTED)]):
+        history = History().request().request(moved(MINUTE))
+        for revision, kind in answers:
+            history.answer(kind, revision=revision)
+        assert (history.record.state, history.record.meeting) == (State.SCHEDULED, WISH.meeting)
+        assert not history.record.troubled
+
+
+def test_the_refusal_of_an_overtaken_request_is_no_end() -> None:
+    history = History().request().request(moved(MINUTE)).answer(Kind.REJECTED, revision=1)
+    assert (history.record.state, history.record.meeting) == (State.REQUESTED, moved(MINUTE).meeting)
+
+
+def test_a_request_after_a_cancellation_holds_though_the_cancellation_is_answered_later() -> None:
+    history = scheduled().request(AWAY).request(moved(MINUTE)).answer(Kind.CANCELLED, revision=2)
+    assert history.record.state is State.SCHEDULED
+    assert history.record.current.cancelled_at
+    assert history.answer(Kind.ACCEPTED, revision=3).record.state is State.SCHEDULED
+    history = scheduled().request(AWAY).request(moved(MINUTE))
+    history.answer(Kind.ACCEPTED, revision=3).answer(Kind.CANCELLED, revision=2)
+    assert (history.record.state, history.last.verdict) == (State.SCHEDULED, Verdict.LATE)
+
+
+def test_an_acceptance_after_the_silence_was_reported_gives_no_more_time() -> None:
+    history = History().request().request(moved(MINUTE)).overdue(Phase.ACTIVATION).answer(Kind.REJECTED, revision=2)
+    assert history.answer(Kind.ACCEPTED, revision=1).record.state is State.REJECTED
+    assert history.report(Kind.ACTIVATED).record.state is State.ACTIVATED
+
+
+def test_unconfirmed_counts_the_tries_and_says_when_the_next_one_is() -> None:
+    history = History().request().answer(Kind.UNCONFIRMED, reason="Cronofy answered 503", retry_at=NOON + 9 * MINUTE)
+    pending = history.record.current.pending
+    assert pending
+    assert (pending.tries, pending.retry_at) == (1, NOON + 9 * MINUTE)
+    assert history.record.current.reason == "Cronofy answered 503"
+    assert deadline(history.record, GRACES) == Deadline(NOON + 9 * MINUTE, Phase.RETRY)
+    pending = history.answer(Kind.UNCONFIRMED).record.current.pending
+    assert pending
+    assert (pending.tries, pending.retry_at) == (2, None)
+    assert history.record.current.reason == "Cronofy answered 503"
+
+
+def test_a_change_that_is_not_confirmed_does_not_change_why_the_agent_stands_where_it_stands() -> None:
+    history = scheduled().request(moved(MINUTE)).answer(Kind.UNCONFIRMED, reason="Cronofy answered 503")
+    assert history.record.current.reason == "Cronofy accepted the request"
+
+
+def test_what_an_acceptance_told_is_kept() -> None:
+    history = History().request().answer(Kind.ACCEPTED, sub="agt_1", resources=(DASHBOARD,))
+    assert (history.record.current.subs, history.record.current.resources) == (("agt_1",), (DASHBOARD,))
+    assert history.record.current.accepted_at == history.at
+
+
+def test_an_answer_for_an_earlier_attempt_is_late() -> None:
+    """Its facts are noted; what happens now is not moved."""
+    history = History().request().report(Kind.FAILED).request()
+    history.answer(Kind.ACCEPTED, revision=1, attempt=1)
+    assert (history.last.verdict, history.record.state) == (Verdict.LATE, State.REQUESTED)
+    assert history.record.attempts[0].accepted_revision == 1
+    assert history.last.because == "it is about attempt 1; the current one is attempt 2"
+
+
+def test_a_request_for_an_agent_known_only_from_cronofy_makes_it_ours() -> None:
+    history = History().report(Kind.ACTIVATED, meeting=WISH.meeting)
+    assert (history.record.was_requested, history.record.identity) == (False, None)
+    history.request()
+    assert (history.record.was_requested, history.record.identity) == (True, WISH)
+    assert (history.record.state, len(history.record.attempts)) == (State.ACTIVATED, 1)
+
+
+# ------------------------------------------------------------------------------------------------------- notifications
+
+
+def test_the_attempt_is_told_by_sub_then_by_address_then_by_being_the_newest() -> None:
+    def history() -> History:
+        return scheduled().report(Kind.FAILED, sub="agt_1").request().answer(Kind.ACCEPTED)
+
+    late_news = history().report(Kind.COMPLETE, sub="agt_1", attempt=2)
+    assert [attempt.state for attempt in late_news.record.attempts] == [State.COMPLETE, State.SCHEDULED]
+    assert (late_news.last.verdict, late_news.last.cause) == (Verdict.LATE, None)
+    assert late_news.last.because == "it is about attempt 1; the current one is attempt 2"
+    for news in (history().report(Kind.COMPLETE, sub="agt_2", attempt=2), history().report(Kind.COMPLETE)):
+        assert [attempt.state for attempt in news.record.attempts] == [State.FAILED, State.COMPLETE]
+    addressed = history().report(Kind.COMPLETE, attempt=1)
+    assert [attempt.state for attempt in addressed.record.attempts] == [State.COMPLETE, State.SCHEDULED]
+
+
+def test_a_notification_about_another_calendar_event_changes_nothing() -> None:
+    history = scheduled()
+    before = history.record
+    history.report(Kind.FAILED, event_id="evt_2", sub="agt_9", resources=(DASHBOARD,))
+    assert (history.last.verdict, history.last.cause) == (Verdict.MISMATCHED, Cause.MISMATCHED)
+    assert history.record.attempts == before.attempts
+    assert history.last.because == "it is about the calendar event evt_2, and this agent is for evt_1"
+
+
+def test_a_notification_without_a_calendar_event_is_not_mismatched() -> None:
+    assert scheduled().report(Kind.ACTIVATED, event_id="").record.state is State.ACTIVATED
+
+
+def test_an_unknown_interaction_is_named() -> None:
+    history = scheduled().report(interactions=("meeting_agent_waiting", "x"))
+    assert history.last.because == "nothing is known of meeting_agent_waiting, x"
+    assert scheduled().report(interactions=()).last.because == "it says nothing that is known here"
+
+
+def test_an_agent_that_was_never_requested_is_followed_from_what_cronofy_says() -> None:
+    record = History().report(Kind.CONFERENCING_ASSIGNED, meeting=WISH.meeting).record
+    assert (record.state, record.was_requested, record.meeting) == (State.SCHEDULED, False, WISH.meeting)
+    assert record.event_id == "evt_1"
+    assert "not requested here" in record.current.reason
+    assert deadline(record, GRACES) == Deadline(START + GRACES.activation, Phase.ACTIVATION)
+
+
+def test_nobody_is_awaited_of_whom_nothing_is_known() -> None:
+    """A signed body that says nothing is no reason to call people ten minutes later."""
+    assert deadline(History().report(interactions=("x",)).record, GRACES) is None
+
+
+def test_several_interactions_in_one_body_all_count() -> None:
+    history = scheduled().report(Kind.COMPLETE, Kind.ACTIVATED, Kind.CONFERENCING_ASSIGNED)
+    attempt = history.record.current
+    assert (attempt.state, attempt.conference) == (State.COMPLETE, Conference.ASSIGNED)
+    assert attempt.activated_at == attempt.complete_at == history.at
+
+
+def test_complete_wins_over_failed_and_the_record_says_that_both_were_reported() -> None:
+    for kinds in permutations((Kind.FAILED, Kind.COMPLETE)):
+        history = scheduled()
+        for kind in kinds:
+            history.report(kind)
+        assert (history.record.state, history.record.current.is_conflicting) == (State.COMPLETE, True)
+        assert (history.last.verdict, history.last.cause) == (Verdict.CONFLICTING, Cause.CONFLICTING)
+        assert not history.record.troubled
+        assert (
+            history.last.because == "complete and failed were both reported; complete counts, for there are resources"
+        )
+        history.report(Kind.FAILED)
+        assert history.last.verdict is Verdict.REPEATED
+
+
+def test_the_times_are_those_of_the_first_report() -> None:
+    history = scheduled().report(Kind.ACTIVATED)
+    first = history.at
+    assert history.report(Kind.ACTIVATED).record.current.activated_at == first
+    history.report(Kind.COMPLETE)
+    first = history.at
+    assert history.report(Kind.COMPLETE, sub="agt_1").record.current.complete_at == first
+    history = scheduled().report(Kind.FAILED)
+    assert history.report(Kind.FAILED, sub="agt_1").record.current.failed_at == history.at - MINUTE
+
+
+def test_a_failure_is_told_in_every_word_that_cronofy_gave() -> None:
+    history = scheduled().report(Kind.FAILED)
+    assert history.record.current.reason == "Cronofy reported the agent failed: no reason given"
+    history.report(Kind.FAILED, remarks=("b: 2",)).report(Kind.FAILED, remarks=("a: 1",))
+    assert history.record.current.reason == "Cronofy reported the agent failed: a: 1; b: 2"
+    assert (history.record.current.failures, history.last.verdict) == (("a: 1", "b: 2"), Verdict.APPLIED)
+    assert history.record.current.since == history.at - 2 * MINUTE
+
+
+def test_more_resources_for_a_complete_agent_are_news() -> None:
+    history = scheduled().report(Kind.COMPLETE, resources=(TRANSCRIPT,)).report(Kind.COMPLETE, resources=(DASHBOARD,))
+    assert history.record.current.resources == (DASHBOARD, TRANSCRIPT)
+    assert history.last.verdict is Verdict.APPLIED
+
+
+def test_a_conference_that_is_assigned_stays_so() -> None:
+    history = scheduled().report(Kind.CONFERENCING_ASSIGNED).report(Kind.CONFERENCING_FAILING)
+    assert (history.record.current.conference, history.last.verdict) == (Conference.ASSIGNED, Verdict.LATE)
+    assert history.last.because == "a conference had been assigned before"
+    assert scheduled().report(Kind.CONFERENCING_FAILING).report(Kind.CONFERENCING_FAILING).last.verdict is V.REPEATED
+
+
+def test_said_again_that_it_is_active_an_agent_that_never_ended_stays_overdue() -> None:
+    """It is no sign of life, and otherwise nobody would wait for its end any more."""
+    history = (
+        scheduled().report(Kind.ACTIVATED).overdue(Phase.COMPLETION).report(Kind.ACTIVATED, resources=(DASHBOARD,))
+    )
+    assert (history.record.state, history.last.verdict) == (State.OVERDUE, Verdict.LATE)
+    assert history.last.because == "the agent was overdue by then"
+
+
+def test_the_record_says_since_when_and_why() -> None:
+    reasons = {state: reach().record.current.reason for state, reach in REACHED.items()}
+    assert reasons == {
+        State.REQUESTED: "requested; Cronofy has not confirmed it yet",
+        State.SCHEDULED: "Cronofy accepted the request",
+        State.ACTIVATED: "Cronofy reported the agent active",
+        State.COMPLETE: "Cronofy reported the agent complete",
+        State.FAILED: "Cronofy reported the agent failed: no reason given",
+        State.REJECTED: "Cronofy refused the request",
+        State.CANCELLED: "de-provisioned through us",
+        State.OVERDUE: "activation was awaited",
+    }
+    for reach in REACHED.values():
+        history = reach()
+        assert history.record.current.since == history.record.updated_at == history.at
+
+
+def test_the_answers_own_words_come_first() -> None:
+    assert History().request().answer(Kind.ACCEPTED, reason="202").record.current.reason == "202"
+    assert scheduled().request(AWAY).answer(Kind.CANCELLED, reason="gone").record.current.reason == "gone"
+
+
+# ------------------------------------------------------------------------------------------------------------ deadlines
+
+
+def due(history: History, graces: Graces = GRACES) -> Deadline | None:
+    return deadline(history.record, graces)
+
+
+def test_before_the_meeting_the_conference_is_awaited_then_the_agent() -> None:
+    history = scheduled()
+    assert due(history) == Deadline(START - GRACES.conference, Phase.CONFERENCE)
+    activation = Deadline(START + GRACES.activation, Phase.ACTIVATION)
+    assert due(scheduled().report(Kind.CONFERENCING_ASSIGNED)) == activation
+    assert due(history.overdue(Phase.CONFERENCE)) == activation
+    unexpected = replace(WISH, conference_expected=False)
+    assert due(History().request(unexpected)) == activation
+
+
+def test_a_conference_is_awaited_only_if_it_was_asked_for_in_time() -> None:
+    """What is asked for a moment before the meeting is asked for too late to be missed."""
+    for lead, phase in ((GRACES.conference, Phase.ACTIVATION), (GRACES.conference + MINUTE, Phase.CONFERENCE)):
+        history = History()
+        history.at = START - lead - MINUTE
+        awaited = due(history.request())
+        assert awaited
+        assert awaited.phase is phase
+
+
+def test_a_running_meeting_gives_an_agent_its_grace_from_the_request() -> None:
+    history = History()
+    history.at = START + 20 * MINUTE
+    history.request()
+    assert due(history) == Deadline(history.at + GRACES.activation, Phase.ACTIVATION)
+
+
+def test_an_active_agent_owes_its_end_and_a_complete_one_its_resources() -> None:
+    history = scheduled().report(Kind.ACTIVATED)
+    assert due(history) == Deadline(END + GRACES.completion, Phase.COMPLETION)
+    history.report(Kind.COMPLETE, resources=(DASHBOARD,))
+    assert due(history) == Deadline(history.at + GRACES.resources, Phase.RESOURCES)
+    assert due(history, Graces()) is None
+    assert due(scheduled().report(Kind.COMPLETE, resources=(TRANSCRIPT,))) is None
+    assert due(history.overdue(Phase.RESOURCES)) is None
+
+
+def test_an_agent_that_becomes_active_late_has_its_grace_from_then() -> None:
+    history = scheduled()
+    history.at = END + 5 * MINUTE
+    history.report(Kind.ACTIVATED)
+    assert due(history) == Deadline(history.at + GRACES.completion, Phase.COMPLETION)
+
+
+def test_a_meeting_without_an_end_is_taken_as_long() -> None:
+    history = History().request(replace(WISH, meeting=Meeting(start=START))).report(Kind.ACTIVATED)
+    assert due(history) == Deadline(START + GRACES.longest_meeting + GRACES.completion, Phase.COMPLETION)
+
+
+def test_a_meeting_without_a_start_begins_with_its_request() -> None:
+    history = History().request(replace(WISH, meeting=Meeting(), conference_expected=False))
+    assert due(history) == Deadline(history.at + GRACES.activation, Phase.ACTIVATION)
+
+
+def test_a_moved_meeting_moves_its_deadlines() -> None:
+    """At once, for the agent is wanted then; and back, if Cronofy refuses."""
+    history = scheduled().report(Kind.CONFERENCING_ASSIGNED).request(moved(60 * MINUTE))
+    later = Deadline(START + 60 * MINUTE + GRACES.activation, Phase.ACTIVATION)
+    assert due(history) == later
+    assert due(history.answer(Kind.REJECTED)) == Deadline(START + GRACES.activation, Phase.ACTIVATION)
+    assert due(history.request(moved(60 * MINUTE)).answer(Kind.ACCEPTED)) == later
+    assert due(history.report(Kind.ACTIVATED)) == Deadline(END + 60 * MINUTE + GRACES.completion, Phase.COMPLETION)
+
+
+def test_a_moved_meeting_owes_its_conference_anew() -> None:
+    history = scheduled().overdue(Phase.CONFERENCE).request(moved(600 * MINUTE)).answer(Kind.ACCEPTED)
+    assert due(history) == Deadline(START + 600 * MINUTE - GRACES.conference, Phase.CONFERENCE)
+
+
+def test_a_new_title_gives_silence_no_more_time() -> None:
+    """Or whoever changes a title every five minutes would keep a dead agent from being found."""
+    history = scheduled().overdue(Phase.CONFERENCE)
+    before = due(history)
+    history.at = START + 5 * MINUTE
+    titled = replace(WISH, digest="new title", meeting=replace(WISH.meeting, summary="New title"))
+    assert due(history.request(titled)) == due(history.answer(Kind.ACCEPTED)) == before
+
+
+def test_a_deadline_missed_for_an_older_request_is_late() -> None:
+    history = scheduled().request(moved(60 * MINUTE)).overdue(Phase.ACTIVATION, revision=1)
+    assert (history.last.verdict, history.record.state) == (Verdict.LATE, State.SCHEDULED)
+    assert history.last.because == "it is about request 1; request 2 has overtaken it"
+
+
+def test_a_deadline_missed_by_an_earlier_attempt_is_late() -> None:
+    history = scheduled().report(Kind.FAILED).request().overdue(Phase.ACTIVATION, attempt=1)
+    assert (history.last.verdict, history.record.state) == (Verdict.LATE, State.REQUESTED)
+
+
+@pytest.mark.parametrize("phase", [Phase.RETRY, Phase.RESOURCES, Phase.COMPLETION, None])
+def test_a_deadline_that_nobody_was_awaiting_is_late(phase: Phase | None) -> None:
+    history = scheduled().answer(Kind.OVERDUE, phase=phase)
+    assert (history.last.verdict, history.last.cause, history.record.state) == (Verdict.LATE, None, State.SCHEDULED)
+
+
+def test_a_silent_agent_that_is_asked_for_again_has_its_grace_again() -> None:
+    history = scheduled().overdue(Phase.ACTIVATION)
+    assert due(history) is None
+    history.at = START + 30 * MINUTE
+    history.request()
+    assert due(history) == Deadline(history.at + GRACES.activation, Phase.ACTIVATION)
+    assert history.answer(Kind.ACCEPTED).overdue(Phase.ACTIVATION).record.state is State.OVERDUE
+
+
+def test_an_active_agent_whose_meeting_is_prolonged_after_its_silence_owes_its_end_again() -> None:
+    """It is in the meeting already and will not be reported active a second time."""
+    history = scheduled().report(Kind.ACTIVATED).overdue(Phase.COMPLETION).request(moved(90 * MINUTE))
+    assert history.record.state is State.ACTIVATED
+    assert due(history) == Deadline(END + 90 * MINUTE + GRACES.completion, Phase.COMPLETION)
+    assert history.causes == [Cause.NOT_FINISHED]
+
+
+def test_a_correction_after_the_end_owes_nothing_anew() -> None:
+    history = scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES, missing=("transcript",))
+    history.at = END
+    history.request(replace(WISH, digest="corrected", meeting=replace(WISH.meeting, start=START - MINUTE)))
+    assert (history.record.state, due(history)) == (State.COMPLETE, None)
+
+
+def test_the_earliest_of_several_deadlines_counts() -> None:
+    history = History().request().answer(Kind.UNCONFIRMED, retry_at=START)
+    assert due(history) == Deadline(START - GRACES.conference, Phase.CONFERENCE)
+    assert due(history.overdue(Phase.CONFERENCE)) == Deadline(START, Phase.RETRY)
+
+
+def test_people_who_do_not_react_are_a_deadline_too() -> None:
+    graces = replace(GRACES, escalation=60 * MINUTE)
+    history = scheduled().report(Kind.FAILED)
+    assert due(history, graces) is None
+    for _ in range(2):
+        history.answer(Kind.ALERTED, cause=Cause.FAILED)
+        assert due(history, graces) == Deadline(history.at + 60 * MINUTE, Phase.ESCALATION)
+        assert due(history) is None
+        history.answer(Kind.ESCALATED)
+        assert (history.last.verdict, history.last.cause) == (Verdict.APPLIED, Cause.FAILED)
+        assert due(history, graces) is None
+    history.answer(Kind.ALERTED, cause=Cause.FAILED)
+    assert due(history, graces) is None
+    assert history.answer(Kind.ESCALATED).last.because == "nobody was to be told again by then"
+
+
+@pytest.mark.parametrize("deed", [Kind.ACKNOWLEDGED, Kind.COMPLETE, Kind.REQUESTED, Kind.CANCELLED])
+def test_nobody_is_told_again_of_what_was_taken_on_or_is_past(deed: Kind) -> None:
+    graces = replace(GRACES, escalation=60 * MINUTE)
+    history = scheduled().report(Kind.FAILED).answer(Kind.ALERTED, cause=Cause.FAILED)
+    followed_by(history, deed)
+    awaited = due(history, graces)
+    assert awaited is None or awaited.phase is not Phase.ESCALATION
+    assert history.answer(Kind.ESCALATED).last.verdict is Verdict.LATE
+
+
+def test_an_agent_matters_until_its_meeting_has_ended_and_nothing_more_happens() -> None:
+    history = scheduled()
+    assert relevant_until(history.record, GRACES) == END
+    history.at = END + 10 * MINUTE
+    assert relevant_until(history.report(Kind.COMPLETE).record, GRACES) == history.at
+    endless = History().request(replace(WISH, meeting=Meeting(start=START)))
+    assert relevant_until(endless.record, GRACES) == START + GRACES.longest_meeting
+    unknown = History().report(interactions=("x",))
+    assert relevant_until(unknown.record, GRACES) == unknown.at + GRACES.longest_meeting
+
+
+# ------------------------------------------------------------------------------------------------- why people are told
+
+
+def test_every_bad_end_is_told_each_time_an_attempt_comes_to_it() -> None:
+    history = scheduled().report(Kind.FAILED).request().answer(Kind.REJECTED).request().report(Kind.FAILED)
+    assert history.causes == [Cause.FAILED, Cause.REJECTED, Cause.FAILED]
+    assert history.report(Kind.FAILED, remarks=("more: 1",)).causes[3:] == []
+
+
+@pytest.mark.parametrize(
+    ("history", "cause"),
+    [
+        (scheduled().overdue(Phase.CONFERENCE), Cause.NO_CONFERENCE),
+        (scheduled().overdue(Phase.ACTIVATION), Cause.NEVER_ACTIVATED),
+        (scheduled().report(Kind.ACTIVATED).overdue(Phase.COMPLETION), Cause.NOT_FINISHED),
+        (scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES), Cause.RESOURCES_MISSING),
+        (scheduled().report(Kind.CONFERENCING_FAILING), Cause.NO_CONFERENCE),
+        (History().report(Kind.FAILED), Cause.FAILED),
+    ],
+)
+def test_each_trouble_has_its_name(history: History, cause: Cause) -> None:
+    assert history.causes == [cause]
+    assert (history.record.trouble, history.record.troubled) == (cause, True)
+
+
+def test_a_conference_that_fails_is_trouble_only_while_the_agent_is_awaited_and_told_once() -> None:
+    failing = Kind.CONFERENCING_FAILING
+    assert scheduled().report(Kind.ACTIVATED).report(failing).causes == []
+    assert scheduled().overdue(Phase.CONFERENCE).report(failing).causes == [Cause.NO_CONFERENCE]
+    assert scheduled().report(failing).report(failing, sub="agt_1").causes == [Cause.NO_CONFERENCE]
+    assert scheduled().report(Kind.CONFERENCING_ASSIGNED).report(failing).causes == []
+
+
+def chain(*deeds: Callable[[History], History]) -> Callable[[], History]:
+    return lambda: reduce(lambda history, deed: deed(history), deeds, scheduled())
+
+
+report, answer, silence = History.report, History.answer, History.overdue
+
+
+@pytest.mark.parametrize(
+    ("trouble", "relief"),
+    [
+        (chain(lambda h: silence(h, Phase.ACTIVATION)), lambda h: report(h, Kind.ACTIVATED)),
+        (chain(lambda h: silence(h, Phase.ACTIVATION)), lambda h: report(h, Kind.COMPLETE)),
+        (
+            chain(lambda h: silence(report(h, Kind.ACTIVATED), Phase.COMPLETION)),
+            lambda h: report(h, Kind.COMPLETE),
+        ),
+        (
+            chain(lambda h: report(h, Kind.FAILED).request().answer(Kind.ACCEPTED)),
+            lambda h: report(h, Kind.ACTIVATED, attempt=2),
+        ),
+        (chain(lambda h: report(h, Kind.FAILED).cancel().request()), lambda h: report(h, Kind.COMPLETE, attempt=2)),
+        (lambda: History().request().answer(Kind.REJECTED).request(), lambda h: answer(h, Kind.ACCEPTED)),
+        (lambda: History().request().answer(Kind.REJECTED), lambda h: report(h, Kind.ACTIVATED)),
+        (lambda: History().request().answer(Kind.REJECTED), lambda h: report(h, Kind.COMPLETE)),
+        (chain(lambda h: report(h, Kind.CONFERENCING_FAILING)), lambda h: report(h, Kind.CONFERENCING_ASSIGNED)),
+        (chain(lambda h: report(h, Kind.CONFERENCING_FAILING)), lambda h: report(h, Kind.ACTIVATED)),
+        (chain(lambda h: silence(h, Phase.CONFERENCE)), lambda h: report(h, Kind.CONFERENCING_ASSIGNED)),
+        (
+            chain(lambda h: silence(report(h, Kind.COMPLETE), Phase.RESOURCES, missing=("transcript",))),
+            lambda h: report(h, Kind.COMPLETE, resources=(DASHBOARD, TRANSCRIPT)),
+        ),
+    ],
+)
+def test_people_are_told_once_when_a_trouble_is_over(
+    trouble: Callable[[], History], relief: Callable[[History], History]
+) -> None:
+    history = trouble()
+    assert len(history.causes) == 1
+    assert history.record.troubled
+    relief(history)
+    assert history.last.cause is Cause.RECOVERED
+    assert (history.record.trouble, history.record.acknowledged_at) == (None, None)
+    history.report(Kind.COMPLETE, sub="agt_1", attempt=history.record.current.number).answer(Kind.ACKNOWLEDGED)
+    assert history.causes[2:] == []
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        scheduled().report(Kind.FAILED).request().answer(Kind.ACCEPTED),
+        scheduled().report(Kind.FAILED).request().report(Kind.CONFERENCING_ASSIGNED),
+        scheduled().report(Kind.FAILED).report(Kind.ACTIVATED),
+        scheduled().overdue(Phase.ACTIVATION).report(Kind.CONFERENCING_ASSIGNED),
+        scheduled().overdue(Phase.ACTIVATION).request().answer(Kind.ACCEPTED),
+        scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES, missing=("transcript",)).answer(Kind.ALERTED),
+        scheduled()
+        .report(Kind.COMPLETE)
+        .overdue(Phase.RESOURCES, missing=("transcript",))
+        .report(Kind.COMPLETE, resources=(DASHBOARD,)),
+    ],
+)
+def test_what_does_not_end_a_trouble_tells_nobody_that_it_is_over(history: History) -> None:
+    assert len(history.causes) == 1
+    assert history.record.troubled
+
+
+def test_a_cancelled_agent_troubles_nobody_and_its_trouble_is_not_forgotten() -> None:
+    history = scheduled().report(Kind.FAILED).cancel()
+    assert (history.record.trouble, history.record.troubled) == (Cause.FAILED, False)
+
+
+def test_mismatched_and_conflicting_are_told_and_need_no_all_clear() -> None:
+    history = scheduled().report(Kind.ACTIVATED, event_id="evt_2").report(Kind.ACTIVATED)
+    assert history.causes == [Cause.MISMATCHED]
+    history.report(Kind.COMPLETE).report(Kind.FAILED).report(Kind.COMPLETE, sub="agt_1")
+    assert history.causes == [Cause.MISMATCHED, Cause.CONFLICTING]
+
+
+def test_an_account_that_must_authorise_again_is_told_by_the_entry_itself() -> None:
+    history = History().request().answer(Kind.UNCONFIRMED, cause=Cause.REAUTHORISATION)
+    assert history.last.cause is Cause.REAUTHORISATION
+    assert not history.record.troubled
+
+
+def test_a_new_trouble_is_told_anew_and_must_be_taken_on_anew() -> None:
+    history = scheduled().overdue(Phase.ACTIVATION).answer(Kind.ALERTED, cause=Cause.NEVER_ACTIVATED)
+    history.answer(Kind.ACKNOWLEDGED)
+    assert (history.record.told_at, history.record.acknowledged_at) == (history.at - MINUTE, history.at)
+    record = history.report(Kind.FAILED).record
+    assert (record.trouble, record.told_at, record.acknowledged_at) == (Cause.FAILED, None, None)
+    assert history.answer(Kind.ALERTED, cause=Cause.NEVER_ACTIVATED).record.told_at is None
+
+
+def test_what_happens_at_the_same_moment_happens_in_the_order_of_the_kinds() -> None:
+    """A time has milliseconds; a request and its answer may share one."""
+    entries = [replace(entry, at=NOON) for entry in scheduled().report(Kind.ACTIVATED).entries]
+    assert [step.entry.kind for step in steps(reversed(entries))] == [Kind.REQUESTED, Kind.ACCEPTED, Kind.ACTIVATED]
+    assert reduce(operator.and_, (step.verdict is Verdict.APPLIED for step in steps(entries)))
