@@ -1,0 +1,147 @@
+"""`python -m tests.sandbox run` tells the story; `serve` offers the same stack without it, until interrupted."""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from meeting_agents.payloads import agent_id
+from tests.sandbox.screen import Screen
+from tests.sandbox.stage import CALENDAR, GRACE, HOME, Stage
+from tests.sandbox.stand_in import sign
+from tests.sandbox.story import EXPECTED, Story, judge
+
+HEADER = "Cronofy-HMAC-SHA256"
+ADDRESSES = Path(".sandbox.json")
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EXPECTED) -> int:
+    """Run one command; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="tell the story, then stay up")
+    run.add_argument("--once", action="store_true", help="end after the story")
+    commands.add_parser("serve", help="stay up; the addresses are in .sandbox.json")
+    chosen = parser.parse_args(arguments)
+
+    screen = Screen(out)
+    status = INTERRUPTED
+    try:
+        if chosen.command == "run":
+            screen.title("Meeting agents", "The whole story on this machine: an embedded AWS, a stand-in for Cronofy.")
+        else:
+            screen.title("Meeting agents", "A sandbox on this machine: an embedded AWS, a stand-in for Cronofy.")
+        screen.scene("The stage is set")
+        with Stage(screen=screen) as stage:
+            if chosen.command == "run":
+                story = Story(stage, screen)
+                story.tell()
+                status = judge(expected, story.seen, screen)
+                if status:
+                    screen.scene("What the embedded AWS said last")
+                    screen.line(stage.aws.log_tail())
+                if not chosen.once:
+                    _stay(stage, screen)
+            else:
+                status = 0
+                with _written_down(stage):
+                    screen.step("addresses", f"{ADDRESSES.name}, until this ends")
+                    _stay(stage, screen)
+    except KeyboardInterrupt:
+        screen.line()
+        screen.line("Stopped; nothing is left running.")
+    return status
+
+
+def invitations(stage: Stage) -> list[tuple[str, str]]:
+    """What to try with `curl`, each with what it is, in an order that tells something."""
+    now = datetime.now(UTC).replace(second=0)
+    wanted = {
+        "event_id": "try-me",
+        "summary": "Try me",
+        "start": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
+        "meeting_agent": {"profile_id": "cronofy"},
+    }
+    unwanted = wanted | {"meeting_agent": {"profile_id": "none"}}
+    activated = {"notification": {"type": "event_subscription", "interactions": [{"type": "meeting_agent_activated"}]}}
+    signature = sign(json.dumps(activated).encode(), [stage.addresses["client_secret"]])
+    api, agent = stage.stack.api_url, agent_id(HOME, CALENDAR, "try-me")
+    events, webhook = f"{api}/v1/calendars/{CALENDAR}/events", f"{api}/webhooks/cronofy/{agent}"
+    token = f"Cronofy-Authorization: Bearer {stage.access_token}"
+    controlled = f"{stage.cronofy.url}/_control/agents/{HOME}/{CALENDAR}/try-me"
+    return [
+        (
+            f"Ask for an agent; {GRACE} s later it is overdue, unless it is heard of",
+            _curl("POST", events, wanted, token),
+        ),
+        ("Read its record and its timeline", _curl("GET", f"{api}/v1/meeting_agents/{agent}")),
+        ("Send a signed notification: it is active", _curl("POST", webhook, activated, f"{HEADER}: {signature}")),
+        ("Send a forged one: 401", _curl("POST", webhook, activated, f"{HEADER}: {sign(b'', ['guessed'])}")),
+        ("Let the stand-in Cronofy report it complete", _curl("POST", f"{controlled}/complete")),
+        ("De-provision it; an agent that is complete stays so", _curl("POST", events, unwanted, token)),
+        ("See what else the stand-in Cronofy can be made to do", _curl("GET", f"{stage.cronofy.url}/_control")),
+    ]
+
+
+def _curl(method: str, url: str, body: dict[str, Any] | None = None, *headers: str) -> str:
+    parts = [f"curl -sS -w ' %{{http_code}}\\n' -X {method} {shlex.quote(url)}"]
+    parts += [f"-H {shlex.quote(header)}" for header in headers]
+    if body is not None:
+        parts += [f"-H 'Content-Type: application/json' -d {shlex.quote(json.dumps(body))}"]
+    return " \\\n  ".join(parts)
+
+
+def _stay(stage: Stage, screen: Screen) -> NoReturn:
+    """Say what can be tried, and stay up until interrupted."""
+    screen.scene(
+        "Try it",
+        "On AWS a caller signs with IAM too (curl --aws-sigv4). The access token is good for an hour, as Cronofy's are;"
+        f" a new one: curl -X POST {stage.cronofy.url}/_control/grants",
+    )
+    for what, command in invitations(stage):
+        screen.line()
+        screen.note(f"# {what}")
+        screen.line(command)
+    screen.line()
+    screen.line("Running until Ctrl-C.")
+    while True:
+        threading.Event().wait()
+
+
+@contextmanager
+def _written_down(stage: Stage) -> Iterator[None]:
+    """The addresses in a file, whole or not there, for as long as they are good."""
+    text = json.dumps(stage.addresses, indent=2) + "\n"
+    unfinished = ADDRESSES.with_name(f"{ADDRESSES.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(ADDRESSES)
+    try:
+        yield
+    finally:
+        if (
+            ADDRESSES.exists() and ADDRESSES.read_text(encoding="utf-8") == text
+        ):  # another sandbox may have its own there
+            ADDRESSES.unlink()
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """End once, whatever asks for it and however often."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wanted, _interrupt)
+    sys.exit(main(sys.argv[1:], sys.stdout))

@@ -1,0 +1,121 @@
+"""What the sandbox says on the terminal: aligned, in 80 to 100 columns, in colour only where colour is wanted."""
+
+import os
+import re
+import shutil
+import textwrap
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+NARROW, WIDE = 80, 100
+_TIME, _ACTOR, _TEXT = 8, 10, 32  # the columns of a step; what came of it has the rest
+
+_BOLD, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "1", "2", "31", "32", "33", "36"
+_MEANINGS = {
+    **dict.fromkeys(("complete", "all-clear", "recovered", "✓"), _GREEN),
+    **dict.fromkeys(("failed", "rejected", "high", "401", "not announced", "never told", "✗"), _RED),
+    **dict.fromkeys(("overdue", "never_activated", "medium", "late", "repeated", "conflicting", "mismatched"), _YELLOW),
+    **dict.fromkeys(("cancelled",), _DIM),
+    **dict.fromkeys(("scheduled", "activated"), _CYAN),
+}
+_WORDS = re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, _MEANINGS)) + r")(?![\w-])")
+
+
+class Screen:
+    """A page that grows downwards. What is awaited stands on its last line, and gives way to what then happens."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._is_live = out.isatty() and os.environ.get("TERM") != "dumb"
+        self._is_coloured = self._is_live and not os.environ.get("NO_COLOR")
+        columns = shutil.get_terminal_size((WIDE, 24)).columns if self._is_live else WIDE
+        self._width = max(NARROW, min(WIDE, columns))
+        self._began = time.monotonic()
+
+    def title(self, text: str, note: str) -> None:
+        self.line()
+        self.line(self._styled(text, _BOLD))
+        self.line(self._styled(note, _DIM))
+
+    def scene(self, text: str, note: str = "") -> None:
+        """Begin a new part of the page."""
+        self.line()
+        self.line(self._styled(text, _BOLD))
+        if note:
+            self.note(note)
+
+    def awaiting(self, actor: str, text: str) -> None:
+        """Show, on a terminal only, what is happening now."""
+        if self._is_live:
+            self._out.write(f"\r\x1b[2K{self._head(actor)}{self._styled(text + ' …', _DIM)}")
+            self._out.flush()
+
+    def step(self, actor: str, text: str, outcome: str = "") -> None:
+        """Say who did what, when, and what came of it."""
+        indent = " " * (_TIME + _ACTOR)
+        if outcome:
+            self.line(f"{self._head(actor)}{text:<{_TEXT}}  {self._meant(outcome)}")
+            return
+        first, *rest = _wrapped(text, self._width - len(indent))
+        self.line(self._head(actor) + self._meant(first))
+        for line in rest:
+            self.line(indent + self._meant(line))
+
+    def table(self, rows: Sequence[Sequence[str]], indent: int = 2) -> None:
+        """Print rows with aligned columns, if there are any; the last one is wrapped where it must be."""
+        if not rows:
+            return
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        left = indent + sum(widths[:-1]) + 2 * len(widths[:-1])
+        for row in rows:
+            cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)][:-1]
+            wrapped = _wrapped(row[-1], max(24, self._width - left))
+            for number, text in enumerate(wrapped):
+                head = " " * indent + "".join(self._meant(cell) + "  " for cell in cells) if not number else " " * left
+                self.line((head + self._meant(text)).rstrip())
+
+    def letter(self, receiver: str, subject: str, text: str) -> None:
+        """Print an e-mail as its reader sees it."""
+        bar = self._styled("│", _DIM)
+        self.line()
+        for name, value in (("To", receiver), ("Subject", subject)):
+            self.line(f"  {bar} {self._styled(f'{name + ":":<12}', _DIM)}{self._meant(value)}")
+        for paragraph in ["", *text.splitlines()]:
+            hanging = " " * 12 if re.match(r"[A-Z][A-Za-z ]{2,10}: ", paragraph) else ""
+            for line in _wrapped(paragraph, self._width - 4, hanging):
+                self.line(f"  {bar} {line}".rstrip())
+
+    def line(self, text: str = "") -> None:
+        """Print a line as it is."""
+        if self._is_live:
+            self._out.write("\r\x1b[2K")
+        self._out.write(text + "\n")
+        self._out.flush()
+
+    def note(self, text: str) -> None:
+        """Print what need not be read."""
+        for line in _wrapped(text, self._width):
+            self.line(self._styled(line, _DIM))
+
+    def verdict(self, text: str, *, is_good: bool) -> None:
+        """Print what it all comes to."""
+        self.line()
+        self.line(self._styled(text, _GREEN if is_good else _RED, _BOLD))
+
+    def _head(self, actor: str) -> str:
+        seconds = f"{time.monotonic() - self._began:.1f} s"
+        return f"{self._styled(f'{seconds:>{_TIME - 2}}', _DIM)}  {actor:<{_ACTOR}}"
+
+    def _meant(self, text: str) -> str:
+        """The words that say how things stand, in their colours."""
+        return _WORDS.sub(lambda word: self._styled(word[0], _MEANINGS[word[0]]), text) if self._is_coloured else text
+
+    def _styled(self, text: str, *styles: str) -> str:
+        return f"\x1b[{';'.join(styles)}m{text}\x1b[0m" if self._is_coloured and text else text
+
+
+def _wrapped(text: str, width: int, hanging: str = "") -> list[str]:
+    """The lines of a paragraph, at least one; no word is broken, for a broken address cannot be copied."""
+    lines = textwrap.wrap(text, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
+    return lines or [""]

@@ -1,0 +1,206 @@
+"""The whole system, running on this machine: the story is told on it, tests use it, `make sandbox` offers it."""
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.sandbox import deployment
+from tests.sandbox.embedded_aws import REGION, EmbeddedAws
+from tests.sandbox.screen import Screen
+from tests.sandbox.stand_in import StandIn
+
+CALENDAR = "cal_n23kjnwrw2_jsdfjksn234"
+HOME = "us"
+ONCALL = "oncall@example.com"
+GRACE = 5
+"""Seconds of silence after which an agent is overdue; ten and thirty minutes unless a deployment says otherwise."""
+SWEEP_PAUSE = 1.0
+"""Seconds from one sweep to the next. The deployed schedule comes round too, but only once a minute."""
+PATIENCE = 15.0
+"""Seconds until what does not happen is not waited for any longer."""
+
+
+class Inbox:
+    """What a queue that listens to a topic has received."""
+
+    def __init__(self, stack: deployment.Stack, topic: str) -> None:
+        self.url = stack.listen(topic)
+        self._sqs = stack.session.client("sqs")
+        self._taken: list[dict[str, Any]] = []
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Take what has come, and return it after all that came before."""
+        while messages := self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                self._taken.append(json.loads(message["Body"]))
+                self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return list(self._taken)
+
+
+class Stage:
+    """A context manager: the deployed stack, a stand-in Cronofy, a caller, subscribers, and a sweep every second.
+
+    `parameters`: the template's, over those of a sandbox. `screen`: is told of each thing that stands, and where.
+    """
+
+    aws: EmbeddedAws
+    cronofy: StandIn
+    stack: deployment.Stack
+    api: httpx.Client
+    """Its base address is the HTTP API's; it sends the access token of a user of `CALENDAR`."""
+    access_token: str
+    lifecycle: Inbox
+    alerts: Inbox
+
+    def __init__(
+        self,
+        aws: EmbeddedAws | None = None,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        screen: Screen | None = None,
+    ) -> None:
+        """`aws`: one that runs already."""
+        self._aws = aws
+        self._parameters = parameters or {}
+        self._screen = screen or Screen(io.StringIO())
+        self._is_over = threading.Event()
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Build, start and deploy everything; RuntimeError saying what failed."""
+        with ExitStack() as opened:
+            screen = self._screen
+            screen.awaiting("build", "the layer and five functions")
+            built = deployment.build()
+            screen.step("build", "the layer and five functions, by the recipes of `sam build`")
+            screen.awaiting("AWS", "starts")
+            self.aws = self._aws or opened.enter_context(EmbeddedAws())
+            screen.step("AWS", f"an embedded one, {self.aws.url}")
+            self.cronofy = opened.enter_context(StandIn())
+            screen.step("Cronofy", f"a stand-in, {self.cronofy.url}")
+            screen.awaiting("stack", "is deployed")
+            graces = dict.fromkeys(("ActivationGrace", "CompletionGrace"), str(GRACE))
+            ours = {"CronofyUrl": self.cronofy.url + "/{host}", "AlertEmail": ONCALL, "AlertWindow": "0"}
+            self.stack = deployment.deploy(self.aws, built, graces | ours | dict(self._parameters))
+            screen.step("stack", f"template.yaml, with {GRACE} s of grace instead of 10 and 30 minutes")
+            self._store_secrets()
+            self.lifecycle = Inbox(self.stack, "LifecycleTopic")
+            self.alerts = Inbox(self.stack, "AlertsTopic")
+            self.access_token = self.cronofy.grant(HOME, calendars=(CALENDAR,)).access_token
+            self.api = opened.enter_context(
+                httpx.Client(
+                    base_url=self.stack.api_url,
+                    headers={"Cronofy-Authorization": f"Bearer {self.access_token}"},
+                    timeout=40,
+                    trust_env=False,
+                )
+            )
+            screen.awaiting("functions", "start")
+            self._warm()
+            screen.step("functions", "all five started, so that what follows shows no cold start")
+            sweeping = threading.Thread(target=self._sweep_again_and_again, daemon=True)
+            sweeping.start()
+            opened.callback(sweeping.join)
+            opened.callback(self._is_over.set)
+            self._closing = opened.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything, and leave nothing behind."""
+        self._closing.close()
+
+    @property
+    def addresses(self) -> dict[str, Any]:
+        """What somebody outside needs to use it."""
+        outputs = self.stack.outputs
+        return {
+            "api_url": self.stack.api_url,
+            "cronofy_url": self.cronofy.url,
+            "aws_endpoint_url": self.aws.url,
+            "region": REGION,
+            "table": outputs["AgentsTableName"],
+            "lifecycle_topic_arn": outputs["LifecycleTopicArn"],
+            "alerts_topic_arn": outputs["AlertsTopicArn"],
+            "lifecycle_queue_url": self.lifecycle.url,
+            "alerts_queue_url": self.alerts.url,
+            "client_secret": self.cronofy.applications[HOME].client_secrets[0],
+            "functions": self.stack.functions,
+            "access_token": self.access_token,
+            "calendar_id": CALENDAR,
+        }
+
+    def request(self, event_id: str, summary: str, start: datetime, end: datetime, **more: Any) -> httpx.Response:
+        """Ask for an agent as any caller would; `more` replaces or adds fields of the body."""
+        body = {
+            "event_id": event_id,
+            "summary": summary,
+            "start": f"{start:%Y-%m-%dT%H:%M:%SZ}",
+            "end": f"{end:%Y-%m-%dT%H:%M:%SZ}",
+            "tzid": "Europe/Berlin",
+            "conferencing": {"profile_id": "default"},
+            "meeting_agent": {"profile_id": "cronofy"},
+        }
+        return self.api.post(f"/v1/calendars/{CALENDAR}/events", json=body | more)
+
+    def read(self, agent_id: str) -> dict[str, Any]:
+        """Read an agent's record and timeline through the HTTP API; a problem, if there is no such agent."""
+        agent: dict[str, Any] = self.api.get(f"/v1/meeting_agents/{agent_id}").json()
+        return agent
+
+    def emails(self) -> list[dict[str, str]]:
+        """What people got by e-mail, oldest first: `to`, `subject`, `text`."""
+        return self.aws.emails(self.stack.outputs["AlertsTopicArn"])
+
+    def _store_secrets(self) -> None:
+        secrets = {
+            data_center: {"client_id": application.client_id, "client_secrets": application.client_secrets}
+            for data_center, application in self.cronofy.applications.items()
+        }
+        self.stack.session.client("secretsmanager").put_secret_value(
+            SecretId=self.stack.outputs["CronofySecretArn"], SecretString=json.dumps(secrets)
+        )
+
+    def _warm(self) -> None:
+        """Call each function once, in a way that leaves no trace in the table."""
+        functions, names = self.stack.session.client("lambda"), self.stack.functions
+        unknown = {"eventName": "INSERT", "dynamodb": {"Keys": {"pk": {"S": "none"}, "sk": {"S": "entry#none"}}}}
+
+        def invoke(name: str, *records: Any) -> None:
+            functions.invoke(FunctionName=names[name], Payload=json.dumps({"Records": records}))
+
+        with ThreadPoolExecutor() as pool:
+            calls: list[Future[Any]] = [
+                pool.submit(self.api.get, "/v1/meeting_agents/none"),
+                pool.submit(self.api.post, "/webhooks/cronofy/none"),
+                pool.submit(invoke, "track", unknown),
+                pool.submit(invoke, "alert"),
+                pool.submit(invoke, "sweep"),
+            ]
+        for call in calls:
+            call.result()
+
+    def _sweep_again_and_again(self) -> None:
+        functions, name = self.stack.session.client("lambda"), self.stack.functions["sweep"]
+        while not self._is_over.wait(SWEEP_PAUSE):
+            with suppress(BotoCoreError, ClientError):  # the next one is due anyway
+                functions.invoke(FunctionName=name)
+
+
+def wait_until[Found](find: Callable[[], Found | None], within: float = PATIENCE) -> Found | None:
+    """Return what is found as soon as it is; None if it never is."""
+    until = time.monotonic() + within
+    while not (found := find()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found

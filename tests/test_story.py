@@ -1,0 +1,163 @@
+"""What `make run` and `make sandbox` do, from the first line to Ctrl-C."""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sandbox.__main__ import main
+from tests.sandbox.deployment import ROOT
+from tests.sandbox.screen import Screen
+from tests.sandbox.story import EXPECTED, REVIEW, WEEKLY, judge
+
+JUDGED = re.compile(r"^  ([✓✗])  (.+?)  +", re.MULTILINE)
+
+
+def test_the_story_happens_as_expected_and_what_does_not_ends_it_with_status_1() -> None:
+    """Told once, with one expectation that cannot come true: that one alone is missed."""
+    out = io.StringIO()
+
+    status = main(["run", "--once"], out, dict(EXPECTED) | {WEEKLY: "requested, failed"})
+
+    page = out.getvalue()
+    assert status == 1, page
+    verdicts = {name: mark for mark, name in JUDGED.findall(page)}
+    assert verdicts == dict.fromkeys(EXPECTED, "✓") | {WEEKLY: "✗"}, page
+    assert "expected: requested, failed / happened: requested, accepted," in page
+    assert "Happened: all but 1 of them." in page
+    assert '│ Subject:    [high] "Design review": the meeting agent failed' in page
+    assert "\x1b" not in page, "a page that is no terminal gets no colours"
+
+
+def test_a_story_as_expected_ends_with_status_0() -> None:
+    """The judgement alone, on the same words."""
+    out = io.StringIO()
+
+    assert judge(EXPECTED, dict(EXPECTED), Screen(out)) == 0
+    assert out.getvalue().rstrip().endswith("Happened: the same.")
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {name: text for name, text in EXPECTED.items() if name != REVIEW},
+        dict(EXPECTED) | {REVIEW: "requested, accepted"},
+        dict(EXPECTED) | {"something else": "happened"},
+    ],
+    ids=["missing", "different", "surplus"],
+)
+def test_whatever_differs_from_what_was_expected_is_status_1(seen: dict[str, str]) -> None:
+    """Something missing, something different, and something that nobody expected."""
+    assert judge(EXPECTED, seen, Screen(io.StringIO())) == 1
+
+
+@dataclass
+class Served:
+    """A `make sandbox` that stays up: its process, its addresses, what it has said."""
+
+    process: subprocess.Popen[str]
+    file: Path
+    page: str
+
+    @property
+    def addresses(self) -> dict[str, Any]:
+        addresses: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
+        return addresses
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """What `make sandbox` runs, in a folder of its own, so that it does not disturb somebody's sandbox."""
+    folder = tmp_path_factory.mktemp("served")
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.sandbox", "serve"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'layers/shared'}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout
+        page = ""
+        for line in process.stdout:
+            page += line
+            if line.startswith("Running until"):
+                break
+        try:
+            yield Served(process, folder / ".sandbox.json", page)
+        finally:
+            process.terminate()
+
+
+def test_the_addresses_of_a_sandbox_are_in_a_file_while_it_is_up(served: Served) -> None:
+    """Exactly what scripts outside rely on, besides the token and the calendar that a request needs."""
+    addresses = served.addresses
+
+    assert addresses.keys() == {
+        "api_url",
+        "cronofy_url",
+        "aws_endpoint_url",
+        "region",
+        "table",
+        "lifecycle_topic_arn",
+        "alerts_topic_arn",
+        "lifecycle_queue_url",
+        "alerts_queue_url",
+        "client_secret",
+        "functions",
+        "access_token",
+        "calendar_id",
+    }
+    assert addresses["functions"].keys() == {"provision", "webhook", "track", "alert", "sweep"}
+
+
+def test_every_curl_line_works_as_it_is_printed(served: Served) -> None:
+    """Pasted into a shell one after the other; meanwhile a silent agent is found without anybody's doing."""
+    commands = re.findall(r"^# (.+)\n(curl (?:.*\\\n)*.*)$", served.page, re.MULTILINE)
+    answers = {}
+    for what, command in commands:
+        answered = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, text=True, check=True).stdout
+        answers[what.partition(";")[0].partition(":")[0]] = re.sub(r"\s+", " ", answered).strip()
+        if what.startswith("Ask for an agent"):
+            agent = f"{served.addresses['api_url']}/v1/meeting_agents/{json.loads(answered[:-4])['agent']['id']}"
+            assert _becomes("overdue", agent), served.page
+
+    statuses = [answer[-3:] for answer in answers.values()]
+    assert statuses == ["202", "200", "200", "401", "200", "202", "200"], answers
+    assert '"state":"overdue"' in answers["Read its record and its timeline"]
+    assert '"succeeded": true' in answers["Let the stand-in Cronofy report it complete"]
+    assert '"state":"complete"' in answers["De-provision it"]
+
+
+def test_an_interrupted_sandbox_ends_in_silence_and_takes_its_addresses_along(served: Served) -> None:
+    """Ctrl-C is the normal end: status 0, no traceback, no file, no server."""
+    url = served.addresses["aws_endpoint_url"]
+
+    served.process.send_signal(signal.SIGINT)
+    rest, _ = served.process.communicate(timeout=20)
+
+    assert served.process.returncode == 0
+    assert rest.strip() == "Stopped; nothing is left running."
+    assert not list(served.file.parent.iterdir())
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run(["curl", "-sS", url], check=True, stderr=subprocess.DEVNULL)
+
+
+def _becomes(state: str, agent_url: str, within: float = 20) -> bool:
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        got = subprocess.run(["curl", "-sS", agent_url], stdout=subprocess.PIPE, text=True, check=True).stdout
+        if json.loads(got)["state"] == state:
+            return True
+        time.sleep(0.2)
+    return False
