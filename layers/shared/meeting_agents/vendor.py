@@ -30,18 +30,22 @@ INTERACTIONS: Mapping[str, Kind] = {
 }
 """What Cronofy calls it, what we call it: https://docs.cronofy.com/developers/api/meeting-agents/."""
 
-_DOCUMENTED = {"": {"notification", "event", "meeting_agent"}, "notification": {"type", "interactions"}}
-_DOCUMENTED["meeting_agent"] = {"sub", "state", "resources"}
+_DOCUMENTED = {
+    "": {"notification", "event", "meeting_agent"},
+    "notification": {"type", "interactions"},
+    "meeting_agent": {"sub", "state", "resources"},
+}
 _REMARK_LENGTH = 300
 
 
 def moment(value: object, tzid: str = "Etc/UTC") -> datetime | None:
-    """Cronofy's time (`2026-04-29T15:30:00Z`, a date, or `{"time", "tzid"}`) as an aware UTC time; none if it is not one.
+    """Cronofy's time (`2026-04-29T15:30:00Z`, a date, or `{"time", "tzid"}`) as an aware UTC time; none if it is none.
 
     A date, and a time without offset, is taken in `tzid`.
     """
     if isinstance(value, Mapping):
-        return moment(value.get("time"), str(value.get("tzid") or tzid))
+        tzid = _text(value.get("tzid")) or tzid
+        value = value.get("time")
     if not isinstance(value, str):
         return None
     try:
@@ -72,7 +76,7 @@ def read_notification(raw: bytes) -> Notification:
         meeting=Meeting(
             start=moment(event.get("start"), tzid),
             end=moment(event.get("end"), tzid),
-            tzid=tzid,
+            tzid=tzid if _is_zone(tzid) else "Etc/UTC",
             summary=_text(event.get("summary")),
         ),
         resources=tuple(read_resources(agent)),
@@ -96,16 +100,27 @@ def _remarks(
     """Whatever nobody documented: a reason for a failure can only be there."""
     places = [("", body), ("notification", notification), ("meeting_agent", agent)]
     for place, values in places:
-        for name in values.keys() - _DOCUMENTED[place]:
+        for name in sorted(values.keys() - _DOCUMENTED[place]):
             yield _remark(f"{place}.{name}".lstrip("."), values[name])
     for interaction in interactions:
-        for name in interaction.keys() - {"type"}:
+        for name in sorted(interaction.keys() - {"type"}):
             yield _remark(f"interaction.{name}", interaction[name])
 
 
 def _remark(path: str, value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"{path}: {text}"[:_REMARK_LENGTH]
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        text = "(nested too deeply)"
+    return _text(f"{path}: {text}")[:_REMARK_LENGTH]
+
+
+def _is_zone(tzid: str) -> bool:
+    try:
+        ZoneInfo(tzid)
+    except (ValueError, ZoneInfoNotFoundError, OSError):
+        return False
+    return True
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -117,4 +132,5 @@ def _list(value: object) -> list[Any]:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """The text, if it is one; a lone surrogate, which JSON can write and nothing else, becomes a question mark."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
