@@ -1,17 +1,22 @@
-"""The queue of announcements worth an alert: a batch of them becomes one message to people."""
+"""The queue of announcements worth an alert: a batch of them becomes few messages to people."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from meeting_agents import wiring
-from meeting_agents.alerts import Alert
+from meeting_agents.alerts import Alert, Places, grouped
+from meeting_agents.inbox import is_probe
 from meeting_agents.journal import Journal
 from meeting_agents.lifecycle import Entry, Kind
 from meeting_agents.payloads import Announcement
+from meeting_agents.people import People
+from meeting_agents.turn import Turn
 
 logger = Logger()
 metrics = Metrics()
@@ -20,51 +25,69 @@ metrics = Metrics()
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """A batch from the queue. What cannot be read is left to the dead-letter queue; the others are told."""
-    announcements, unreadable = [], []
+    """A batch from the queue. What cannot be read or told is left to the queue, and at last to its failure queue."""
+    messages: dict[str, Announcement] = {}
+    failed = set()
     for record in event["Records"]:
         try:
-            announcements.append(Announcement.model_validate_json(record["body"]))
+            messages[record["messageId"]] = Announcement.model_validate_json(record["body"])
         except ValidationError:
             logger.error("announcement cannot be read", message_id=record["messageId"])
-            unreadable.append({"itemIdentifier": record["messageId"]})
-    tell(announcements, wiring.journal(), wiring.client("sns"), wiring.settings().alerts_topic_arn)
-    return {"batchItemFailures": unreadable}
+            failed.add(record["messageId"])
+    places = Places(wiring.settings().api_url, wiring.settings().dashboard_url)
+    untold = tell(list(messages.values()), wiring.journal(), wiring.people(), wiring.turn("alert"), places)
+    failed |= {message_id for message_id, announcement in messages.items() if announcement.id in untold}
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in sorted(failed)]}
 
 
-def tell(announcements: list[Announcement], journal: Journal, sns: Any, topic_arn: str) -> None:
-    """Tell people of each announcement once, all in one message, and note in each journal that they were told.
+def tell(
+    announcements: Sequence[Announcement], journal: Journal, people: People, turn: Turn, places: Places
+) -> set[str]:
+    """Tell people of each announcement once, and note in each journal that they were told; the ids of those untold.
 
+    One copy of this function at a time looks, tells and notes, so that an announcement delivered twice is told once.
     The note follows the message: should the function die between the two, the queue delivers again and people are told
-    twice, which is better than never.
+    twice, which is better than never. A probe goes the same way, but for the telling.
     """
     unique = {announcement.id: announcement for announcement in announcements}
-    news = tuple(a for a in unique.values() if not journal.has(a.subject, _key(a)))
-    if not news:
-        return
-    alert = Alert(news, wiring.settings().api_url)
-    attributes = {"severity": str(alert.severity)}
-    if len(alert.causes) == 1:
-        attributes["cause"] = str(next(iter(alert.causes)))
-    sns.publish(
-        TopicArn=topic_arn,
-        Subject=alert.subject,
-        Message=alert.message,
-        MessageStructure="json",
-        MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
-    )
-    for announcement in news:
+    untold: set[str] = set()
+    with turn.taken():
+        noted = journal.existing([(announcement.subject, _key(announcement)) for announcement in unique.values()])
+        news = [a for a in unique.values() if (a.subject, _key(a)) not in noted]
+        for alert in grouped((a for a in news if not is_probe(a.subject)), places):
+            try:
+                people.tell(alert.subject, alert.message, alert.attributes)
+            except (ClientError, BotoCoreError) as error:
+                logger.error("people could not be told", kind=type(error).__name__, agents=len(alert.announcements))
+                untold |= {announcement.id for announcement in alert.announcements}
+            else:
+                _note(alert.announcements, journal)
+                _count(alert)
+        _note([a for a in news if is_probe(a.subject)], journal)
+    return untold
+
+
+def _note(announcements: Sequence[Announcement], journal: Journal) -> None:
+    for announcement in announcements:
         entry = Entry(
             key=_key(announcement),
             kind=Kind.ALERTED,
             at=datetime.now(UTC),
             attempt=announcement.data.attempt,
+            cause=announcement.data.cause,
             reason=f"people were told: {announcement.data.cause}",
         )
         journal.append(announcement.subject, entry)
+
+
+def _count(alert: Alert) -> None:
+    now = datetime.now(UTC)
     metrics.add_metric("AlertsPublished", MetricUnit.Count, 1)
-    metrics.add_metric("AgentsAlerted", MetricUnit.Count, len(news))
-    logger.info("people told", severity=alert.severity, agents=len(news), subjects=[a.subject for a in news])
+    metrics.add_metric("AgentsAlerted", MetricUnit.Count, len(alert.announcements))
+    for announcement in alert.announcements:
+        metrics.add_metric("TimeToAlert", MetricUnit.Seconds, (now - announcement.time).total_seconds())
+    subjects = [announcement.subject for announcement in alert.announcements]
+    logger.info("people told", severity=alert.severity, agents=len(subjects), subjects=subjects)
 
 
 def _key(announcement: Announcement) -> str:

@@ -1,208 +1,306 @@
-"""What people are told: many announcements, one readable message. Pure."""
+"""What people are told: many announcements, few readable messages. Pure.
+
+One message holds one severity. A subscriber that filters on it gets all that it asked for and nothing else, and an
+all-clear hides no failure. Of the causes, data centers and accounts a message may hold several, and says so.
+"""
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from zoneinfo import ZoneInfo
+from hashlib import sha256
+from itertools import batched, zip_longest
+from textwrap import fill
+from typing import Any
 
-from meeting_agents.lifecycle import Cause
-from meeting_agents.payloads import Announced, Announcement, MeetingView
+from meeting_agents.advice import WORDINGS, steps
+from meeting_agents.lifecycle import ESCALATIONS, SEVERITIES, Cause, Kind, Severity
+from meeting_agents.payloads import Announced, Announcement
+from meeting_agents.prose import ascii_only, clean, is_link, moment, moments, relation, shortened, table, when, zone
 
 LISTED = 20
-"""Agents shown in full in one message; the rest are counted and linked."""
+"""Agents shown in full in one message; the rest are counted and named."""
+LARGEST = 240 * 1024
+"""Bytes of one message, all its texts together; SNS has 256 KB: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
 SUBJECT_LENGTH = 100
-"""Characters of an SNS subject, ASCII only: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
+"""Characters of a subject, ASCII only: the same page."""
 SMS_LENGTH = 140
-
-
-class Severity(StrEnum):
-    """How soon a person should look."""
-
-    HIGH = "high"
-    MEDIUM = "medium"
-    CLEAR = "all-clear"
+"""One segment, in any of SNS's encodings but UCS-2: https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html."""
+WIDTH = 100
+"""Characters of a line of advice in an e-mail."""
+QUOTED = 10
+"""Fields that nobody documented, of which one notification may have thousands."""
+DESCRIPTION_LENGTH = 4000
+"""Characters of a chat message's text; what Amazon Q Developer bears is said to be more, but not seen."""
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
-    """What a cause is called, and what a person can do. Nothing here claims to know why."""
+class Places:
+    """Where a reader goes from an alert: our API, and the CloudWatch dashboard."""
 
-    severity: Severity
-    headline: str
-    steps: str
+    api: str
+    dashboard: str
 
-
-_JOINING = (
-    "Open the meeting: in Google Meet somebody has to admit the agent; a locked Teams meeting, or one where unverified"
-    " participants must verify, keeps it out; a Zoom meeting that Cronofy did not create needs its organiser's one-time"
-    " consent by e-mail."
-)
-
-ADVICE: Mapping[Cause, Advice] = {
-    Cause.FAILED: Advice(
-        Severity.HIGH, "failed", f"{_JOINING} Then send the same request again to start a new attempt."
-    ),
-    Cause.REJECTED: Advice(
-        Severity.HIGH,
-        "was refused by Cronofy",
-        "Read Cronofy's answer in the timeline and correct the request, the plan or the authorisation it names;"
-        " then send the request again to start a new attempt.",
-    ),
-    Cause.NEVER_ACTIVATED: Advice(
-        Severity.HIGH,
-        "has gone silent: it never became active",
-        f"Look whether the agent is in the meeting. {_JOINING} If it is missing, ask somebody to take notes, and send"
-        " the request again.",
-    ),
-    Cause.NOT_FINISHED: Advice(
-        Severity.MEDIUM,
-        "has gone silent: no end was reported",
-        "Look in the Cronofy dashboard whether the meeting was recorded. A lost callback cannot be asked for again.",
-    ),
-    Cause.RESOURCES_MISSING: Advice(
-        Severity.MEDIUM,
-        "is complete without the resources expected",
-        "Look in the Cronofy dashboard for the recording and the transcript.",
-    ),
-    Cause.NO_CONFERENCE: Advice(
-        Severity.MEDIUM,
-        "has no conference to join",
-        "Add a conference link to the calendar event before the meeting starts, or check the organiser's conferencing"
-        " connection.",
-    ),
-    Cause.CONFLICTING: Advice(
-        Severity.MEDIUM,
-        "was reported both complete and failed",
-        "Check that the resources are whole; the record keeps them.",
-    ),
-    Cause.MISMATCHED: Advice(
-        Severity.MEDIUM,
-        "received a notification about another calendar event",
-        "Somebody may be sending old notifications to wrong addresses. It was kept and had no effect.",
-    ),
-    Cause.RECOVERED: Advice(Severity.CLEAR, "is all right after all", "Nothing to do."),
-}
+    def timeline(self, agent_id: str) -> str:
+        return f"{self.api}/v1/meeting_agents/{agent_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One message for people, about one or many announcements that have a cause."""
+    """One message for people, about one or many announcements of one severity. `grouped` makes them."""
 
     announcements: tuple[Announcement, ...]
-    base_url: str
-    """Where the API is, for links."""
+    places: Places
 
     @property
     def severity(self) -> Severity:
-        order = list(Severity)
-        return min((ADVICE[_cause(a.data)].severity for a in self.announcements), key=order.index)
+        return SEVERITIES[_cause(self.announcements[0].data)]
+
+    @property
+    def reminder(self) -> int:
+        """How often people have been told the same before; 0: this is the first time."""
+        return _reminder(self.announcements[0])
 
     @property
     def causes(self) -> Counter[Cause]:
         return Counter(_cause(announcement.data) for announcement in self.announcements)
 
     @property
+    def attributes(self) -> dict[str, tuple[str, ...]]:
+        """What a subscriber can filter on; `cause`, `data_center` and `account` have every value in the message."""
+        told = [announcement.data for announcement in self.announcements]
+        values = {
+            "severity": {str(self.severity)},
+            "cause": {str(cause) for cause in self.causes},
+            "data_center": {one.data_center for one in told},
+            "account": {one.account for one in told},
+        }
+        kept = {name: tuple(sorted(filter(None, held))) for name, held in values.items()}
+        return {name: held for name, held in kept.items() if held}
+
+    @property
     def subject(self) -> str:
-        """At most 100 ASCII characters: what happened to which meeting."""
-        if len(self.announcements) == 1:
-            told = self.announcements[0].data
-            text = f"[{self.severity}] {_title(told)}: the meeting agent {ADVICE[_cause(told)].headline}"
-            overlong = len(_ascii(text)) - SUBJECT_LENGTH
-            if overlong > 0:
-                title = _ascii(_title(told))
-                text = text.replace(_title(told), title[: max(8, len(title) - overlong - 3)] + "...")
-        else:
-            text = f"[{self.severity}] {len(self.announcements)} meeting agents: {self._counted}"
-        return _ascii(text)[:SUBJECT_LENGTH]
+        """At most 100 ASCII characters: what happened to which meeting, and when that is."""
+        again = f", again {self.reminder}/{ESCALATIONS}" if self.reminder else ""
+        mark = f"[{self.severity}{again}] "
+        if len(self.announcements) > 1:
+            return ascii_only(f"{mark}{len(self.announcements)} meeting agents: {self._counted}")[:SUBJECT_LENGTH]
+        return mark + self._happened(SUBJECT_LENGTH - len(mark))
+
+    @property
+    def sms(self) -> str:
+        """One segment, in characters that every encoding of SMS has."""
+        if len(self.announcements) > 1:
+            return f"{len(self.announcements)} meeting agents: {self._counted}. See e-mail."[:SMS_LENGTH]
+        agent = f". {self.announcements[0].subject}"
+        again = "AGAIN: " if self.reminder else ""
+        return (again + self._happened(SMS_LENGTH - len(again) - len(agent)) + agent).translate(_OUTSIDE_GSM)
 
     @property
     def text(self) -> str:
         """The message as a person reads it."""
-        if len(self.announcements) == 1:
-            return self._told(self.announcements[0].data) + "\n"
-        shown = [self._told(announcement.data) for announcement in self.announcements[:LISTED]]
-        parts = [f"{len(self.announcements)} meeting agents need a look: {self._counted}.", *shown]
-        if more := self.announcements[LISTED:]:
-            parts.append(f"And {len(more)} more:\n" + "\n".join(f"  {self._link(a.subject)}" for a in more))
+        parts = [self._alone(self.announcements[0])] if len(self.announcements) == 1 else list(self._together())
+        if self.reminder:
+            parts.insert(0, f"Nobody has taken this on yet: reminder {self.reminder} of {ESCALATIONS}.")
         return "\n\n".join(parts) + "\n"
 
     @property
-    def sms(self) -> str:
-        """One segment."""
-        if len(self.announcements) > 1:
-            return self.subject[:SMS_LENGTH]
-        told = self.announcements[0].data
-        return _ascii(f"{_title(told)[:50]}: meeting agent {ADVICE[_cause(told)].headline}. {told.agent_id}")[
-            :SMS_LENGTH
-        ]
+    def machine(self) -> str:
+        """The same as JSON: `agents` has the first twenty in full, `others` the ids of the rest by cause."""
+        shown, others = self._shown
+        content = {
+            "id": self._id,
+            "severity": self.severity,
+            "reminder": self.reminder,
+            "causes": dict(self.causes),
+            "subject": self.subject,
+            "count": len(self.announcements),
+            "agents": [self._described(announcement) for announcement in shown],
+            "others": others,
+            "dashboard": self.places.dashboard,
+        }
+        return json.dumps(content, ensure_ascii=False)
 
     @property
-    def machine(self) -> str:
-        """The same as JSON, for queues, functions and HTTPS endpoints."""
-        return json.dumps(
-            {
-                "severity": self.severity,
-                "causes": dict(self.causes),
-                "subject": self.subject,
-                "agents": [
-                    {
-                        "announcement_id": announcement.id,
-                        "agent_id": announcement.subject,
-                        "cause": announcement.data.cause,
-                        "severity": ADVICE[_cause(announcement.data)].severity,
-                        "headline": ADVICE[_cause(announcement.data)].headline,
-                        "advice": ADVICE[_cause(announcement.data)].steps,
-                        "timeline": self._link(announcement.subject),
-                        **announcement.data.model_dump(
-                            mode="json",
-                            include={"state", "previous_state", "reason", "attempt", "data_center", "calendar_id"}
-                            | {"event_id", "scheduling_key", "account", "meeting", "failures"},
-                        ),
-                    }
-                    for announcement in self.announcements
-                ],
-            },
-            ensure_ascii=False,
-        )
+    def chat(self) -> str:
+        """A custom notification of Amazon Q Developer in chat applications, which brings it to Slack and Teams.
+
+        It subscribes by HTTPS, as other machines do: for them the JSON of `machine` is inside, as the text
+        `metadata.additionalContext.alert`, for a member that this page does not name might not be borne:
+        https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html.
+        """
+        shown, _ = self._shown
+        told = [self._line(announcement) for announcement in shown]
+        if more := len(self.announcements) - len(shown):
+            told.append(f"And {more} more, see the overview.")
+        told.append(f"Overview: {self.places.dashboard}")
+        summary = self.subject.translate(_WITHOUT_MARKUP)
+        content = {
+            "textType": "client-markdown",
+            "title": summary,
+            "description": shortened("\n".join(told).translate(_WITHOUT_MARKUP), DESCRIPTION_LENGTH),
+            "nextSteps": [step.translate(_WITHOUT_MARKUP) for step in self._steps(next(iter(self._by_cause)))],
+            "keywords": [str(self.severity), *map(str, self.causes)],
+        }
+        metadata = {
+            **({"threadId": self.announcements[0].subject} if len(self.announcements) == 1 else {}),
+            "summary": summary,
+            "eventType": "meeting_agents.alert",
+            "relatedResources": [announcement.subject for announcement in shown],
+            "additionalContext": {"severity": str(self.severity), "alert": self.machine},
+        }
+        notification = {"version": "1.0", "source": "custom", "id": self._id, "content": content, "metadata": metadata}
+        return json.dumps(notification, ensure_ascii=False)
 
     @property
     def message(self) -> str:
-        """One text for each protocol of SNS, for `MessageStructure: json`."""
-        texts = {"default": self.text, "email": self.text, "sms": self.sms}
-        machine = dict.fromkeys(("sqs", "lambda", "http", "https"), self.machine)
-        return json.dumps(texts | machine, ensure_ascii=False)
+        """A text for each protocol of SNS, for `MessageStructure: json`; queues and functions get the default."""
+        texts = {"default": self.machine, "email": self.text, "sms": self.sms, "https": self.chat}
+        return json.dumps(texts, ensure_ascii=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes, attributes included."""
+        return len((self.message + json.dumps(self.attributes)).encode())
+
+    @property
+    def _id(self) -> str:
+        return sha256("\n".join(announcement.id for announcement in self.announcements).encode()).hexdigest()[:32]
 
     @property
     def _counted(self) -> str:
-        return ", ".join(f"{count} {cause.replace('_', ' ')}" for cause, count in self.causes.most_common())
+        return ", ".join(f"{count} {WORDINGS[cause].many}" for cause, count in self.causes.most_common())
 
-    def _link(self, agent_id: str) -> str:
-        return f"{self.base_url}/v1/meeting_agents/{agent_id}"
+    @property
+    def _by_cause(self) -> dict[Cause, list[Announcement]]:
+        """The announcements of each cause, the earliest meeting first; the most frequent cause first."""
+        ordered = sorted(self.announcements, key=lambda a: (a.data.meeting.start or a.time, a.subject))
+        return {cause: [a for a in ordered if a.data.cause is cause] for cause, _ in self.causes.most_common()}
 
-    def _told(self, told: Announced) -> str:
-        advice = ADVICE[_cause(told)]
-        known = "; ".join(told.failures) if told.cause is Cause.FAILED else ""
-        if told.cause is Cause.FAILED:
-            known = known or "unknown: Cronofy gave no reason"
-        lines = [
-            ("Meeting", told.meeting.summary or "(no title)"),
-            ("When", _when(told.meeting)),
-            ("What", f"{told.reason} (state: {told.previous_state or 'none'} -> {told.state})"),
-            ("Why", known),
-            ("What to do", advice.steps),
-            ("Agent", f"{told.agent_id}, attempt {told.attempt}"),
-            (
-                "Event",
-                " / ".join(filter(None, (told.data_center, told.calendar_id, told.event_id or told.scheduling_key))),
-            ),
-            ("Dashboard", next((r.url for r in told.resources if r.type == "dashboard"), "")),
-            ("Timeline", self._link(told.agent_id)),
+    @property
+    def _shown(self) -> tuple[list[Announcement], dict[Cause, list[str]]]:
+        """Those shown in full, from each cause as many as there is room for; and the ids of the others."""
+        in_turn = zip_longest(*self._by_cause.values())
+        shown = [one for each in in_turn for one in each if one is not None][:LISTED]
+        chosen = {announcement.id for announcement in shown}
+        others = {cause: [a.subject for a in told if a.id not in chosen] for cause, told in self._by_cause.items()}
+        return shown, {cause: ids for cause, ids in others.items() if ids}
+
+    def _steps(self, cause: Cause) -> tuple[str, ...]:
+        """The advice for all of a cause: that of the first, unless the others' differs."""
+        told = self._by_cause[cause]
+        each = {steps(announcement.data, announcement.time): None for announcement in told}
+        return tuple(dict.fromkeys(step for some in each for step in some))
+
+    def _happened(self, room: int) -> str:
+        """`Meeting agent failed: "Quarterly review", 29 Apr 17:30 CEST`, in ASCII; the title is shortened to fit."""
+        told = self.announcements[0].data
+        head = f"Meeting agent {WORDINGS[_cause(told)].one}: "
+        start = told.meeting.start
+        tail = f", {moment(start, zone(told.meeting.tzid), '%d %b %H:%M')}" if start else ""
+        title = shortened(ascii_only(_title(told)), room - len(head) - len(tail))
+        return ascii_only(head + title + tail)[:room]
+
+    def _alone(self, announcement: Announcement) -> str:
+        told, cause, severity = announcement.data, _cause(announcement.data), self.severity
+        known = told.since if _reminder(announcement) else announcement.time
+        has_moved = told.previous_state is not None and told.previous_state is not told.state
+        facts = [
+            ("Meeting", when(told.meeting)),
+            ("Known since", moments(known, zone(told.meeting.tzid))),
+            ("What", _what(told)),
+            ("Why", _why(told)),
+            ("State", f"{told.previous_state} -> {told.state}" if has_moved else str(told.state)),
         ]
-        table = "\n".join(f"{name + ':':<12}{value}" for name, value in lines if value)
-        return f"The meeting agent for {_title(told)} {advice.headline}.\n\n{table}"
+        number = f"attempt {told.attempt} of agent {told.agent_id}"
+        names = (
+            ("account", told.account),
+            ("calendar", told.calendar_id),
+            ("event", told.event_id),
+            ("scheduling key", told.scheduling_key),
+            ("data center", told.data_center),
+        )
+        timeline = self.places.timeline(told.agent_id)
+        links = [
+            ("At Cronofy", next((r.url for r in told.resources if r.type == "dashboard" and is_link(r.url)), "")),
+            ("Overview", self.places.dashboard),
+            ("Timeline", timeline),
+            ("Take it on", f'POST {timeline}/acknowledgement {{"note": "..."}}' if severity is Severity.HIGH else ""),
+            ("Which", ", ".join([number, *(f"{name} {clean(value)}" for name, value in names if value)])),
+        ]
+        return "\n\n".join(
+            [
+                f"The meeting agent for {_title(told)} {WORDINGS[cause].one}{relation(known, told.meeting)}.",
+                table(facts),
+                _numbered(steps(told, announcement.time)),
+                table(links),
+            ]
+        )
+
+    def _together(self) -> Iterator[str]:
+        shown, others = self._shown
+        chosen = {announcement.id for announcement in shown}
+        need = "" if self.severity is Severity.CLEAR else " need a person"
+        yield f"{len(self.announcements)} meeting agents{need}: {self._counted}."
+        for cause, told in self._by_cause.items():
+            yield f"{len(told)} {WORDINGS[cause].many}".upper()
+            yield _numbered(self._steps(cause))
+            yield "\n".join(self._line(announcement) for announcement in told if announcement.id in chosen)
+        if others:
+            count = sum(map(len, others.values()))
+            yield f"And {count} more; the timeline of each is at {self.places.timeline('<agent id>')}"
+            for cause, ids in others.items():
+                yield f"{WORDINGS[cause].many}:\n" + "\n".join(
+                    "  " + "  ".join(row) for row in batched(ids, 3, strict=False)
+                )
+        yield table([("Overview", self.places.dashboard)])
+
+    def _line(self, announcement: Announcement) -> str:
+        told = announcement.data
+        cause = _cause(told)
+        more = f"; why: {_why(told)}" if cause is Cause.FAILED else ""
+        if cause in (Cause.REJECTED, Cause.REAUTHORISATION):
+            more = f"; {_what(told)}"
+        what = f"{WORDINGS[cause].one}{relation(announcement.time, told.meeting)}{more}"
+        return f"- {_title(told)}, {when(told.meeting)}\n  {what}\n  {self.places.timeline(told.agent_id)}"
+
+    def _described(self, announcement: Announcement) -> dict[str, Any]:
+        told, cause = announcement.data, _cause(announcement.data)
+        return {
+            "announcement_id": announcement.id,
+            "agent_id": announcement.subject,
+            "cause": cause,
+            "at": announcement.time.isoformat(),
+            "headline": WORDINGS[cause].one,
+            "advice": steps(told, announcement.time),
+            "timeline": self.places.timeline(announcement.subject),
+            **_bounded(
+                told.model_dump(
+                    mode="json",
+                    include={"state", "previous_state", "reason", "attempt", "data_center", "calendar_id", "event_id"}
+                    | {"scheduling_key", "account", "meeting", "failures"},
+                )
+            ),
+        }
+
+
+def grouped(announcements: Iterable[Announcement], places: Places) -> list[Alert]:
+    """As few messages as can be: one for each severity, reminders apart, more only where SNS would refuse the size."""
+    kinds: dict[tuple[Severity, int], list[Announcement]] = {}
+    for announcement in announcements:
+        key = SEVERITIES[_cause(announcement.data)], _reminder(announcement)
+        kinds.setdefault(key, []).append(announcement)
+    order = list(Severity)
+    ordered = sorted(kinds.items(), key=lambda item: (order.index(item[0][0]), item[0][1]))
+    return [alert for _, told in ordered for alert in _fitting(Alert(tuple(told), places))]
+
+
+def _fitting(alert: Alert) -> list[Alert]:
+    told = alert.announcements
+    if len(told) == 1 or alert.size <= LARGEST:
+        return [alert]
+    half = len(told) // 2
+    return [part for some in (told[:half], told[half:]) for part in _fitting(Alert(some, alert.places))]
 
 
 def _cause(told: Announced) -> Cause:
@@ -211,32 +309,56 @@ def _cause(told: Announced) -> Cause:
     return told.cause
 
 
+def _reminder(announcement: Announcement) -> int:
+    return announcement.data.escalations if announcement.data.entry.kind is Kind.ESCALATED else 0
+
+
+def _what(told: Announced) -> str:
+    """What was written down, where the cause alone does not say it."""
+    match told.cause:
+        case Cause.FAILED | Cause.MISMATCHED:
+            return ""
+        case Cause.CONFLICTING:
+            return "Cronofy reported both; the record says complete, for that is when there are resources"
+        case Cause.NO_CONFERENCE if told.entry.kind is Kind.CONFERENCING_FAILING:
+            return "Cronofy reported that it could not make the conference; it tries again"
+        case Cause.RECOVERED:
+            return clean(told.reason)
+        case _:
+            return clean(told.entry.reason or told.reason)
+
+
+def _why(told: Announced) -> str:
+    """Cronofy's own words, or that there were none; nothing where no reason is asked for."""
+    if told.cause is not Cause.FAILED:
+        return ""
+    return "; ".join(map(clean, told.failures[:QUOTED])) or "unknown, for Cronofy gave no reason"
+
+
 def _title(told: Announced) -> str:
-    return (
-        f'"{told.meeting.summary}"' if told.meeting.summary else told.event_id or told.scheduling_key or told.agent_id
+    summary = clean(told.meeting.summary, 120)
+    return f'"{summary}"' if summary else f"event {clean(told.event_id, 120)}" if told.event_id else told.agent_id
+
+
+def _bounded(value: Any) -> Any:
+    """The same with no text and no list so long that an alert could not be sent for it."""
+    if isinstance(value, dict):
+        return {name: _bounded(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_bounded(inner) for inner in value[:QUOTED]]
+    return shortened(value, 1024) if isinstance(value, str) else value
+
+
+def _numbered(lines: Sequence[str]) -> str:
+    numbered = (
+        fill(line, WIDTH, initial_indent=f"  {number}. ", subsequent_indent=" " * 5, break_long_words=False)
+        for number, line in enumerate(lines, 1)
     )
+    return "\n".join(["What to do next", *numbered])
 
 
-def _ascii(text: str) -> str:
-    return "".join(character if " " <= character <= "~" else "?" for character in text)
+_WITHOUT_MARKUP = str.maketrans("<>", "()")
+"""Nothing from outside may mention a channel or hide an address in a chat: both need angle brackets."""
 
-
-def _when(meeting: MeetingView) -> str:
-    if meeting.start is None:
-        return "unknown"
-    zone = ZoneInfo(meeting.tzid)
-    local = _span(meeting.start, meeting.end, zone)
-    return (
-        local
-        if meeting.tzid in ("Etc/UTC", "UTC")
-        else f"{local} ({_span(meeting.start, meeting.end, ZoneInfo('UTC'))})"
-    )
-
-
-def _span(start: datetime, end: datetime | None, zone: ZoneInfo) -> str:
-    start = start.astimezone(zone)
-    text = f"{start:%a %d %b %Y, %H:%M}"
-    if end:
-        end = end.astimezone(zone)
-        text += f" - {end:%H:%M}" if end.date() == start.date() else f" - {end:%a %d %b %Y, %H:%M}"
-    return f"{text} {start:%Z}"
+_OUTSIDE_GSM = str.maketrans("[]{}\\|^~`", "()()//'-'")
+"""ASCII characters that GSM 7-bit lacks, or counts twice."""

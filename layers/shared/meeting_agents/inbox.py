@@ -15,6 +15,13 @@ ENTRY = "entry#"
 """The sort key of an entry: this prefix, then its key. The stream's filter in the template selects by it."""
 RECORD = "record"
 """The sort key of the record."""
+PROBE = "ma_probe-"
+"""How the ids of the agents begin that only the probe speaks of; the hyphen is in no id made from a natural key."""
+
+
+def is_probe(agent_id: str) -> bool:
+    """Whether it is no agent at all, but the system trying itself: nobody is told of it, and no list has it."""
+    return agent_id.startswith(PROBE)
 
 
 def timestamp(at: datetime) -> str:

@@ -458,6 +458,10 @@ class Announced(_View):
     """None: this entry is the first of its agent."""
     cause: Cause | None
     """Why people are told of it; none: they are not."""
+    escalations: int = 0
+    """How often people were to be told again of what nobody has taken on."""
+    since: datetime
+    """When the agent came into its state."""
     reason: str
     attempt: int
     data_center: str
@@ -501,6 +505,8 @@ class Announcement(_View):
                 state=record.state,
                 previous_state=step.state_before,
                 cause=step.cause,
+                escalations=record.escalations,
+                since=record.current.since,
                 reason=record.current.reason,
                 attempt=record.current.number,
                 resources=tuple(ResourceView.model_validate(resource) for resource in record.current.resources),

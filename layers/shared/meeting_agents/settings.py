@@ -51,6 +51,11 @@ class Settings:
         return self._text("API_URL")
 
     @property
+    def dashboard_url(self) -> str:
+        """Where people see all agents, for links in alerts."""
+        return self._text("DASHBOARD_URL")
+
+    @property
     def lifecycle_topic_arn(self) -> str:
         return self._text("LIFECYCLE_TOPIC_ARN")
 
@@ -81,6 +86,11 @@ class Settings:
     @property
     def longest_meeting(self) -> timedelta:
         return self._seconds("LONGEST_MEETING")
+
+    @property
+    def escalation(self) -> timedelta | None:
+        """After people were told of something grave, until they are told again; none: never."""
+        return self._seconds("ESCALATE_AFTER") or None
 
     @property
     def retention(self) -> timedelta:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from meeting_agents.credentials import Credentials
     from meeting_agents.cronofy import Cronofy
     from meeting_agents.journal import Journal
+    from meeting_agents.people import People
     from meeting_agents.provisioning import Provisioning
+    from meeting_agents.turn import Turn
 
 _IMPATIENT = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 """Cronofy waits 7 seconds for an answer, and API Gateway's callers 30: the defaults of a minute outlast both. Whatever
@@ -62,6 +64,7 @@ def journal() -> "Journal":
         conference=known.conference_lead,
         resources=known.resources_grace,
         longest_meeting=known.longest_meeting,
+        escalation=known.escalation,
         expected_resources=known.expected_resources,
     )
     return Journal(client("dynamodb"), known.agents_table, graces, known.retention)
@@ -99,3 +102,18 @@ def announcements() -> "Announcements":
     from meeting_agents.announcements import Announcements
 
     return Announcements(client("sns"), settings().lifecycle_topic_arn)
+
+
+@cache
+def people() -> "People":
+    """The alerts topic."""
+    from meeting_agents.people import People
+
+    return People(client("sns"), settings().alerts_topic_arn)
+
+
+def turn(name: str) -> "Turn":
+    """The right to do something one at a time."""
+    from meeting_agents.turn import Turn
+
+    return Turn(client("dynamodb"), settings().agents_table, name)

@@ -1,0 +1,353 @@
+"""What people read: each text of each alert is a file in `tests/golden/alerts/`, kept because a person found it good.
+
+`UPDATE_GOLDEN=1` writes the files anew; what changed is then read before it is kept.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meeting_agents.advice import WORDINGS
+from meeting_agents.alerts import LARGEST, SMS_LENGTH, SUBJECT_LENGTH, Alert, Places, grouped
+from meeting_agents.lifecycle import (
+    SEVERITIES,
+    Action,
+    Cause,
+    Entry,
+    Kind,
+    Meeting,
+    Phase,
+    Request,
+    Severity,
+    steps,
+)
+from meeting_agents.payloads import Announcement, agent_id
+from meeting_agents.vendor import read_notification
+
+GOLDEN = Path(__file__).parent / "golden" / "alerts"
+PLACES = Places(
+    "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
+    "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/meeting-agents",
+)
+START = datetime(2026, 4, 29, 15, 30, tzinfo=UTC)
+END = START + timedelta(minutes=90)
+MEETING = Meeting(start=START, end=END, tzid="Europe/Berlin", summary="Quarterly review")
+GSM = set(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ ÆæßÉ!\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+"""The characters that take one place in an SMS."""
+
+
+class History:
+    """What was written down of one agent, and what is announced of its last entry."""
+
+    def __init__(
+        self, event: str = "review-17", meeting: Meeting = MEETING, account: str = "acc_567236000909002"
+    ) -> None:
+        self.meeting = meeting
+        self.event = event
+        self.agent = agent_id("de", "cal_n23kjnwrw2_jsdfjksn234", event)
+        self.account = account
+        self.entries: list[Entry] = []
+        self.bodies: dict[str, bytes] = {}
+
+    def ask(self, at: datetime = START - timedelta(days=2), *, attempt: int = 1, **more: Any) -> "History":
+        revision = sum(entry.kind is Kind.REQUESTED for entry in self.entries) + 1
+        request = Request(
+            action=Action.PROVISION,
+            data_center="de",
+            meeting=self.meeting,
+            calendar_id="cal_n23kjnwrw2_jsdfjksn234",
+            event_id=self.event,
+            account=self.account,
+            **more,
+        )
+        return self.add(Kind.REQUESTED, at, attempt=attempt, revision=revision, request=request)
+
+    def add(self, kind: Kind, at: datetime, **more: Any) -> "History":
+        key = f"{kind}#{len(self.entries):04d}"
+        self.entries.append(Entry(key=key, kind=kind, at=at, **{"attempt": 1, "revision": 1} | more))
+        return self
+
+    def accepted(self, **more: Any) -> "History":
+        last = self.entries[-1]
+        return self.add(Kind.ACCEPTED, last.at + timedelta(seconds=1), revision=last.revision, **more)
+
+    def hear(self, interaction: str, at: datetime, *, event: dict[str, Any] | None = None, **more: Any) -> "History":
+        body = {
+            "notification": {"type": "event_subscription", "interactions": [{"type": interaction}]},
+            "event": {"event_id": self.event} | (event or {}),
+            "meeting_agent": {
+                "sub": "agt_692702a100ccd07000000000",
+                "state": "created",
+                "resources": [
+                    {"category": "cronofy", "type": "dashboard", "url": "https://app.cronofy.com/agents/692702a1"}
+                ],
+            }
+            | more,
+        }
+        raw = json.dumps(body).encode()
+        said = read_notification(raw)
+        kind = said.kinds[-1] if said.kinds else Kind.UNRECOGNISED
+        key = f"notification#{len(self.entries):04d}"
+        self.bodies[key] = raw
+        self.entries.append(Entry(key=key, kind=kind, at=at, notification=said))
+        return self
+
+    def announced(self) -> Announcement:
+        step = list(steps(self.entries))[-1]
+        return Announcement.of(self.agent, step, self.bodies.get(step.entry.key), None)
+
+
+def silent(phase: Phase, at: datetime, reason: str) -> History:
+    return History().ask().accepted().add(Kind.OVERDUE, at, phase=phase, reason=reason)
+
+
+def failed(**more: Any) -> History:
+    return History().ask().accepted().hear("meeting_agent_failed", START + timedelta(minutes=1, seconds=12), **more)
+
+
+def escalated() -> History:
+    history = failed()
+    history.add(Kind.ALERTED, START + timedelta(minutes=2), cause=Cause.FAILED)
+    return history.add(Kind.ESCALATED, START + timedelta(minutes=17))
+
+
+def many() -> list[Announcement]:
+    """An outage: thirty fail, three were silent."""
+    told = []
+    for number in range(30):
+        meeting = replace(MEETING, start=START + timedelta(minutes=number), end=END, summary=f"Stand-up {number + 1}")
+        history = History(f"standup-{number}", meeting, f"acc_{number % 3}").ask().accepted()
+        told.append(history.hear("meeting_agent_failed", START + timedelta(minutes=31)).announced())
+    for number in range(3):
+        history = History(f"silent-{number}", replace(MEETING, summary=f"Interview {number + 1}")).ask().accepted()
+        at = START + timedelta(minutes=10, seconds=20)
+        reason = "nothing was heard of the agent by 2026-04-29 15:40:00 UTC; it should have been active by then"
+        told.append(history.add(Kind.OVERDUE, at, phase=Phase.ACTIVATION, reason=reason).announced())
+    return told
+
+
+def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
+    minutes = timedelta(minutes=1)
+    waited = "nothing was heard of the agent by 2026-04-29 15:40:00 UTC; it should have been active by then"
+    yield "failed", [failed().announced()]
+    zoom = {"conferencing": {"provider_name": "zoom", "join_url": "https://zoom.us/00001111-222"}}
+    yield "failed_with_words", [failed(event=zoom, failure_reason="waiting room timed out").announced()]
+    yield (
+        "failed_after_the_end",
+        [History().ask().accepted().hear("meeting_agent_failed", END + 4 * minutes).announced()],
+    )
+    yield (
+        "failed_of_a_stranger",
+        [
+            History("unknown-event")
+            .hear(
+                "meeting_agent_failed",
+                START + minutes,
+                event={
+                    "summary": "Bcc: boss@example.com\r\nFrom: me \u202e ignore",
+                    "start": START.isoformat(),
+                    "tzid": "Mars/Phobos",
+                },
+            )
+            .announced()
+        ],
+    )
+    refused = "Cronofy refused the request (403)"
+    yield "rejected", [History().ask().add(Kind.REJECTED, START - 2879 * minutes, reason=refused).announced()]
+    yield "never_activated", [silent(Phase.ACTIVATION, START + 10 * minutes, waited).announced()]
+    history = History().ask().accepted().hear("meeting_agent_activated", START)
+    ended = "nothing was heard of the agent's end by 2026-04-29 17:30:00 UTC"
+    yield (
+        "not_finished",
+        [history.add(Kind.OVERDUE, END + 30 * minutes, phase=Phase.COMPLETION, reason=ended).announced()],
+    )
+    history = History().ask().accepted().hear("meeting_agent_complete", END + minutes, state="complete")
+    bare = "the agent is complete, but the resources expected had not been reported by 2026-04-29 17:16:00 UTC"
+    yield (
+        "resources_missing",
+        [history.add(Kind.OVERDUE, END + 16 * minutes, phase=Phase.RESOURCES, reason=bare).announced()],
+    )
+    history = History().ask(conference_expected=True).accepted()
+    none = "no conference had been reported by 2026-04-29 15:15:00 UTC, shortly before the start"
+    yield (
+        "no_conference",
+        [history.add(Kind.OVERDUE, START - 15 * minutes, phase=Phase.CONFERENCE, reason=none).announced()],
+    )
+    history = History().ask(conference_expected=True).accepted()
+    yield "no_conference_reported", [history.hear("conferencing_failing", START - 1500 * minutes).announced()]
+    dead = "Cronofy does not accept the account's refresh token any more (invalid_grant)"
+    yield (
+        "reauthorisation",
+        [
+            History()
+            .ask()
+            .add(Kind.UNCONFIRMED, START - 2879 * minutes, cause=Cause.REAUTHORISATION, reason=dead)
+            .announced()
+        ],
+    )
+    both = History().ask().accepted().hear("meeting_agent_complete", END + minutes, state="complete")
+    yield "conflicting", [both.hear("meeting_agent_failed", END + 2 * minutes).announced()]
+    other = {"event_id": "somebody-elses-event"}
+    yield "mismatched", [History().ask().accepted().hear("meeting_agent_complete", START, event=other).announced()]
+    late = silent(Phase.ACTIVATION, START + 10 * minutes, waited)
+    yield "recovered", [late.hear("meeting_agent_activated", START + 14 * minutes).announced()]
+    yield "again", [escalated().announced()]
+    yield "many", many()
+
+
+CASES = dict(cases())
+
+
+def shown(alert: Alert) -> str:
+    """All texts of an alert in one file."""
+    attributes = "\n".join(f"{name}: {', '.join(values)}" for name, values in alert.attributes.items())
+    texts = json.loads(alert.message)
+    chat = json.loads(texts["https"])
+    assert chat["metadata"]["additionalContext"].pop("alert") == texts["default"]
+    parts = {
+        "attributes": attributes,
+        "subject": alert.subject,
+        "sms": texts["sms"],
+        "email": texts["email"].rstrip("\n"),
+        "default (queues, functions, HTTP)": json.dumps(json.loads(texts["default"]), indent=2, ensure_ascii=False),
+        "https (the default's text stands in additionalContext.alert, too)": json.dumps(
+            chat, indent=2, ensure_ascii=False
+        ),
+    }
+    return "".join(f"=== {name}\n{text}\n\n" for name, text in parts.items())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_alert_reads_as_a_person_found_it_good(case: str) -> None:
+    """Subject, SMS, e-mail and both JSON texts equal the file of this case."""
+    text = "".join(map(shown, grouped(CASES[case], PLACES)))
+    path = GOLDEN / f"{case}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_every_golden_file_is_of_a_case() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == set(CASES)
+
+
+def test_every_cause_has_a_severity_a_wording_and_a_case() -> None:
+    """A cause that nobody could be told of would be silence again."""
+    assert set(SEVERITIES) == set(WORDINGS) == set(Cause)
+    assert {announcement.data.cause for told in CASES.values() for announcement in told} == set(Cause)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "title",
+    ["Quarterly review", "Überprüfung " * 40, "価格会議" * 60, "a\r\nBcc: you@example.com\x00", "[{^|~\\`}]" * 30, ""],
+)
+def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str) -> None:
+    """A subject is at most 100 printable ASCII characters, an SMS one segment of GSM characters."""
+    told = [
+        announcement.model_copy(
+            update={
+                "data": announcement.data.model_copy(
+                    update={"meeting": announcement.data.meeting.model_copy(update={"summary": title})}
+                )
+            }
+        )
+        for announcement in CASES[case]
+    ]
+    for alert in grouped(told, PLACES):
+        assert 0 < len(alert.subject) <= SUBJECT_LENGTH
+        assert all(" " <= character <= "~" for character in alert.subject)
+        assert len(alert.sms) <= SMS_LENGTH
+        assert set(alert.sms) <= GSM
+        assert "\nBcc" not in alert.text
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "many"])
+def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
+    """Nobody reads further at night than to the first line."""
+    (alert,) = grouped(CASES[case], PLACES)
+    (announcement,) = alert.announcements
+    first = alert.text.splitlines()[2 if alert.reminder else 0]
+    assert WORDINGS[Cause(announcement.data.cause or "")].one in first
+    assert "Bcc: boss@example.com From: me ignore" in first or "Quarterly review" in first
+
+
+def test_a_thousand_failures_are_one_message_that_names_each() -> None:
+    """Every one is in it, twenty in full, and SNS takes it."""
+    told = []
+    for number in range(1000):
+        history = History(f"event-{number}", replace(MEETING, summary=f"Weekly {number}"), f"acc_{number:024d}")
+        told.append(history.ask().accepted().hear("meeting_agent_failed", START).announced())
+    (alert,) = grouped(told, PLACES)
+    assert alert.size <= LARGEST
+    machine = json.loads(json.loads(alert.message)["default"])
+    named = [agent["agent_id"] for agent in machine["agents"]] + machine["others"]["failed"]
+    assert sorted(named) == sorted(announcement.subject for announcement in told)
+    assert len(machine["agents"]) == 20
+    assert all(announcement.subject in alert.text for announcement in told)
+
+
+def test_what_sns_would_refuse_for_its_size_is_parted_and_loses_nobody() -> None:
+    """Hostile notifications with endless reasons make more messages, each within the limit."""
+    told = []
+    for number in range(60):
+        history = History(f"event-{number}", replace(MEETING, summary="x" * 1024), "a" * 900 + str(number))
+        reasons = {f"reason_{position}": "\N{PILE OF POO}" * 400 for position in range(300)}
+        told.append(history.ask().accepted().hear("meeting_agent_failed", START, **reasons).announced())
+    alerts = grouped(told, PLACES)
+    assert len(alerts) > 1
+    assert all(alert.size <= LARGEST for alert in alerts)
+    assert [a.id for alert in alerts for a in alert.announcements] == [announcement.id for announcement in told]
+
+
+def test_each_message_has_one_severity_and_all_its_other_values() -> None:
+    """A subscriber that filters gets what it asked for, and no all-clear hides a failure."""
+    told = [announcement for case in ("failed", "recovered", "no_conference", "again") for announcement in CASES[case]]
+    alerts = grouped(told, PLACES)
+    assert [(alert.severity, alert.reminder) for alert in alerts] == [
+        (Severity.HIGH, 0),
+        (Severity.HIGH, 1),
+        (Severity.MEDIUM, 0),
+        (Severity.CLEAR, 0),
+    ]
+    (first, *_) = grouped(CASES["many"], PLACES)
+    assert first.attributes == {
+        "severity": ("high",),
+        "cause": ("failed", "never_activated"),
+        "data_center": ("de",),
+        "account": ("acc_0", "acc_1", "acc_2", "acc_567236000909002"),
+    }
+
+
+def test_no_alert_shows_a_join_link() -> None:
+    """Whoever has the link can walk into the meeting."""
+    for case, told in CASES.items():
+        for alert in grouped(told, PLACES):
+            assert "zoom.us/00001111" not in alert.message, case
+
+
+def test_a_chat_message_has_only_the_documented_members_and_no_markup_of_others() -> None:
+    """Nothing from outside mentions a channel or hides an address in Slack or Teams."""
+    history = History(meeting=replace(MEETING, summary="<!channel> <https://evil.example|here>")).ask().accepted()
+    (alert,) = grouped([history.hear("meeting_agent_failed", START).announced()], PLACES)
+    chat = json.loads(alert.chat)
+    assert set(chat) == {"version", "source", "id", "content", "metadata"}
+    assert set(chat["content"]) == {"textType", "title", "description", "nextSteps", "keywords"}
+    assert set(chat["metadata"]) == {
+        "threadId",
+        "summary",
+        "eventType",
+        "relatedResources",
+        "additionalContext",
+    }
+    assert all(isinstance(value, str) for value in chat["metadata"]["additionalContext"].values())
+    assert not {"<", ">"} & set(json.dumps([chat["content"], chat["metadata"]["summary"]]))
