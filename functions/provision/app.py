@@ -1,50 +1,76 @@
 """The API that callers see: Cronofy's own paths and bodies, and what Cronofy lacks."""
 
+import base64
 import json
 import re
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, unquote
+from uuid import uuid4
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path
+from aws_lambda_powertools.event_handler.openapi.models import Server
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 from aws_lambda_powertools.metrics import MetricUnit
+from pydantic import AfterValidator
 
 from meeting_agents import wiring
-from meeting_agents.cronofy import Answer, Call, Outcome
-from meeting_agents.errors import Field, InvalidRequest, MeetingAgentsError, NotFound, Refusal
-from meeting_agents.lifecycle import ENDS, deadline, fold
+from meeting_agents.accounts import Account
+from meeting_agents.calls import Answer, Authority, Call, Outcome
+from meeting_agents.errors import (
+    Field,
+    InvalidRequest,
+    LimitReached,
+    MeetingAgentsError,
+    NotFound,
+    NoToken,
+    Unreachable,
+)
+from meeting_agents.inbox import timestamp
+from meeting_agents.lifecycle import ENDS, Action, Record, Request, State, deadline, fold
 from meeting_agents.payloads import (
+    AccountRegistration,
+    AccountView,
+    AgentCancellation,
+    AgentList,
+    AgentRequest,
+    AgentRow,
     AgentSummary,
     AgentView,
     Answered,
+    CalendarEventDeletion,
     CalendarEventRequest,
     Links,
+    MeetingView,
+    Problem,
+    ResourceAddress,
     agent_id,
+    digest,
     strict_json,
     with_subscription,
 )
-from meeting_agents.provisioning import Asked, timeline
+from meeting_agents.payloads import DataCenter as DataCenterName
+from meeting_agents.provisioning import Asked, Told, timeline
 from meeting_agents.vendor import HOSTS
 
 logger = Logger()
 metrics = Metrics()
 app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=strict_json)
 
-CalendarId = Annotated[str, Path(min_length=1, max_length=1024, description="Cronofy's id of the calendar")]
-AgentId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,128}$", description="our id of the agent: ma_…")]
-DataCenter = Annotated[
-    str | None,
-    Header(alias="Cronofy-Data-Center", description=f"where the account lives: {', '.join(HOSTS)}"),
-]
+DEFAULT_WINDOW = timedelta(days=1), timedelta(days=14)
+"""Before and after now: the meetings that a list without `from` and `to` shows."""
+LONGEST_WINDOW = timedelta(days=92)
+READS = 10
+"""How often a list asks the table at most before it answers with what it has, and says where to go on."""
 
 WHAT_TO_DO = {
     400: "Cronofy could not read the request; compare it with its documentation.",
-    401: "Cronofy does not accept the access token: refresh it and send the request again.",
+    401: "Cronofy does not accept the token: refresh it and send the request again.",
     402: "The application's Cronofy plan lacks the feature; ask Cronofy, or switch it on in the developer dashboard.",
     403: "The account has not granted the scope: a person must authorise the application again.",
     404: "Cronofy knows no such calendar for this account; check the calendar id and the data center.",
@@ -55,78 +81,411 @@ WHAT_TO_DO = {
 """What a caller can do about Cronofy's answer: https://docs.cronofy.com/developers/api/errors/."""
 
 
-class NoToken(Refusal):
-    """The request carries no access token for Cronofy."""
+class NotDone(Exception):
+    """A request that was written down, and did not get Cronofy's consent."""
 
-    status = 401
-    code = "no_token"
-
-
-class CronofySaidNo(Exception):
-    """Cronofy answered, and did not accept."""
-
-    def __init__(self, answer: Answer, agent: AgentSummary | None) -> None:
-        super().__init__(f"Cronofy answered {answer.status}")
-        self.answer = answer
+    def __init__(self, agent: AgentSummary | None, answer: Answer | None, error: MeetingAgentsError | None) -> None:
+        super().__init__(f"Cronofy answered {answer.status}" if answer else str(error))
         self.agent = agent
+        self.answer = answer
+        self.error = error
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Every route but the webhook's."""
-    return app.resolve(event, context)
+    """Every route but the webhook's. `X-Correlation-Id` goes into every line that a request leads to."""
+    headers = event.setdefault("headers", {})
+    given = headers.get("x-correlation-id", "")
+    correlation_id = given if re.fullmatch(r"[A-Za-z0-9._:/+=@-]{1,128}", given) else str(uuid4())
+    headers |= {"x-correlation-id": correlation_id, "content-type": "application/json"}  # no body is anything else
+    logger.append_keys(correlation_id=correlation_id)
+    answer = app.resolve(event, context)
+    answer.setdefault("headers", {})["X-Correlation-Id"] = correlation_id
+    logger.info("request answered", route=event.get("routeKey", ""), status=answer["statusCode"])
+    return answer
 
 
-# --------------------------------------------------------------------------------------------------------------- routes
+# -------------------------------------------------------------------------------------------- what requests are made of
 
 
-@app.post("/v1/calendars/<calendar_id>/events")
+def _is_path_segment(value: str) -> str:
+    """A calendar id never leads to another path of Cronofy's, whether or not what is before us decoded it."""
+    decoded = unquote(value)
+    if decoded in (".", "..") or re.search(r"[/\\?#%\x00-\x1f\x7f]", decoded):
+        raise ValueError("must be Cronofy's id of a calendar, without / \\ ? # % and control characters")
+    return decoded
+
+
+CalendarId = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=512,
+        description="Cronofy's id of the calendar",
+        examples=["cal_n23kjnwrw2_jsdfjksn234"],
+    ),
+    AfterValidator(_is_path_segment),
+]
+AgentId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,128}$", description="our id of the agent: ma_…")]
+AccountId = Annotated[
+    str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$", description="your own name for the account")
+]
+DataCenter = Annotated[
+    DataCenterName | None,
+    Header(
+        alias="Cronofy-Data-Center",
+        description="where the account or application lives; left out: the account's own, or the deployment's default",
+    ),
+]
+OwnToken = Annotated[
+    str | None,
+    Header(
+        alias="Cronofy-Authorization",
+        pattern=r"^[Bb]earer +[!-~]{1,4096}$",
+        description="`Bearer …`: your own token for Cronofy. It is stored nowhere, so a request with it is only tried"
+        " while you wait. Where `Authorization` is not taken by the authoriser of this API, it does as well",
+    ),
+]
+AccountName = Annotated[
+    str | None,
+    Header(
+        alias="Cronofy-Account",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$",
+        description="a registered account, in whose name Cronofy is asked, again and again if need be",
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{1,255}$",
+        description="for an agent that comes now: the same key and body again get the same answer, and no second agent",
+    ),
+]
+CorrelationId = Annotated[
+    str | None,
+    Header(
+        alias="X-Correlation-Id",
+        description="your name for this request, in every log line and journal entry that it leads to",
+    ),
+]
+
+_PROBLEMS = {
+    401: "no token for Cronofy, or one that it does not accept",
+    402: "Cronofy: the plan lacks the feature",
+    403: "Cronofy: the scope is missing; or the account must be authorised again",
+    404: "there is no such thing here; or Cronofy knows no such calendar",
+    409: "the same request is being answered at this moment",
+    413: "the body is too large",
+    422: "fields are wrong or missing, here or for Cronofy: see `errors`",
+    423: "Cronofy has locked the account for the moment",
+    429: "Cronofy's limits are used up for the moment: see the header Retry-After",
+    500: "something unforeseen",
+    502: "Cronofy could not be reached, or answered what it should not",
+    503: "something that we need does not answer, or is not set up",
+    504: "Cronofy did not answer in time; it may have acted all the same",
+}
+
+
+def _answers(status: int, description: str, model: Any, *problems: int) -> dict[int, Any]:
+    """What a route may answer, for the OpenAPI document."""
+    good = {"description": description} | ({"content": {"application/json": {"model": model}}} if model else {})
+    return {status: good} | {
+        code: {"description": _PROBLEMS[code], "content": {"application/problem+json": {"model": Problem}}}
+        for code in (*problems, 422, 500, 503)
+    }
+
+
+_CRONOFYS = (401, 402, 403, 404, 413, 423, 429, 502, 504)
+
+# -------------------------------------------------------------------------------------------------------- Cronofy's own
+
+
+@app.post(
+    "/v1/calendars/<calendar_id>/events",
+    tags=["Cronofy's own"],
+    responses=_answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered, *_CRONOFYS),
+)
 def upsert_calendar_event(
-    calendar_id: CalendarId, body: Annotated[CalendarEventRequest, Body()], data_center: DataCenter = None
+    calendar_id: CalendarId,
+    body: Annotated[CalendarEventRequest, Body()],
+    data_center: DataCenter = None,
+    own_token: OwnToken = None,
+    account: AccountName = None,
+    correlation_id: CorrelationId = None,
 ) -> Response[Answered]:
-    """Create or change a calendar event, with its meeting agent. https://docs.cronofy.com/developers/api/events/upsert-event/"""
-    token, home = _token(), _home(data_center)
-    text = app.current_event.decoded_body or ""
-    path = f"/v1/calendars/{quote(calendar_id, safe='')}/events"
-    agent = agent_id(home, calendar_id, body.event_id)
-    if body.meeting_agent is None and not _is_followed(agent):
-        answer = wiring.cronofy().send(Call("POST", path, home, text), token)
-        return _answer(answer, None)
+    """Create or change a calendar event, with its meeting agent.
 
-    def sent(attempt: int) -> str:
-        base = f"{_address()}/webhooks/cronofy/"
-        return with_subscription(text, base + agent + (f"?attempt={attempt}" if attempt > 1 else ""), base)
+    https://docs.cronofy.com/developers/api/events/upsert-event/
+    """
+    authority, home = _user(data_center, own_token, account)
+    agent, path, text = agent_id(home, calendar_id, body.event_id), _events_of(calendar_id), _text()
+    record = _record(agent)
+    if body.meeting_agent is None and not _is_live(record):
+        return _pass_on(Call("POST", path, home, text), authority, agent, record)
+    known = record.current.asked if record and record.state not in (State.REJECTED, State.CANCELLED) else None
+    request = body.request(home, calendar_id, authority.account, text, known=known, now=datetime.now(UTC))
+    return _ask(Asked(agent, request, "POST", path, authority, _subscribed(agent, text), correlation_id or ""))
 
-    asked = Asked(agent, body.request(home, calendar_id, "", text), "POST", path, sent)
-    told = wiring.provisioning().ask(asked, token)
-    return _answer(
-        told.answer,
-        AgentSummary(id=agent, state=told.record.state, attempt=told.record.current.number, links=_links(agent)),
+
+@app.delete(
+    "/v1/calendars/<calendar_id>/events",
+    tags=["Cronofy's own"],
+    responses=_answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered, *_CRONOFYS),
+)
+def delete_calendar_event(
+    calendar_id: CalendarId,
+    body: Annotated[CalendarEventDeletion, Body()],
+    data_center: DataCenter = None,
+    own_token: OwnToken = None,
+    account: AccountName = None,
+    correlation_id: CorrelationId = None,
+) -> Response[Answered]:
+    """Delete a calendar event; its agent is cancelled.
+
+    https://docs.cronofy.com/developers/api/events/delete-event/
+    """
+    authority, home = _user(data_center, own_token, account)
+    agent, path, text = agent_id(home, calendar_id, body.event_id), _events_of(calendar_id), _text()
+    record = _record(agent)
+    if record is None or not _is_live(record):
+        return _pass_on(Call("DELETE", path, home, text), authority, agent, record)
+    request = Request(
+        action=Action.CANCEL,
+        data_center=home,
+        calendar_id=calendar_id,
+        event_id=body.event_id,
+        account=authority.account,
+        meeting=record.meeting,
+        digest=digest(text),
+    )
+    return _ask(Asked(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
+
+
+@app.post(
+    "/v1/meeting_agents",
+    tags=["Cronofy's own"],
+    responses=_answers(
+        200, "the agent is sent: `meeting_agent.sub` is Cronofy's name for it", Answered, *_CRONOFYS, 409
+    )
+    | _answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered),
+)
+def ask_for_agent(
+    body: Annotated[AgentRequest, Body()],
+    data_center: DataCenter = None,
+    own_token: OwnToken = None,
+    idempotency_key: IdempotencyKey = None,
+    correlation_id: CorrelationId = None,
+) -> Response[Answered]:
+    """Schedule an agent, or send one now, without a calendar event.
+
+    https://docs.cronofy.com/developers/api/meeting-agents/schedule/
+    """
+    authority, home = _application(data_center, own_token)
+    text, key = _text(), body.scheduling_key
+    agent = agent_id(home, key) if key else agent_id(home, "", idempotency_key or str(uuid4()))
+    return _ask(
+        Asked(
+            agent,
+            body.request(home, text, datetime.now(UTC)),
+            "POST",
+            "/v1/meeting_agents",
+            authority,
+            _subscribed(agent, text),
+            correlation_id or "",
+            is_sent_once=True,
+            is_repeatable=key is not None,
+        )
     )
 
 
-@app.get("/v1/meeting_agents/<agent>")
+@app.delete(
+    "/v1/meeting_agents",
+    tags=["Cronofy's own"],
+    responses=_answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered, *_CRONOFYS),
+)
+def cancel_agent(
+    body: Annotated[AgentCancellation, Body()],
+    data_center: DataCenter = None,
+    own_token: OwnToken = None,
+    correlation_id: CorrelationId = None,
+) -> Response[Answered]:
+    """Cancel a scheduled agent.
+
+    https://docs.cronofy.com/developers/api/meeting-agents/schedule/
+    """
+    authority, home = _application(data_center, own_token)
+    agent, path, text = agent_id(home, body.scheduling_key), "/v1/meeting_agents", _text()
+    record = _record(agent)
+    if record is None or not _is_live(record):
+        return _pass_on(Call("DELETE", path, home, text), authority, agent, record)
+    request = Request(
+        action=Action.CANCEL,
+        data_center=home,
+        scheduling_key=body.scheduling_key,
+        meeting=record.meeting,
+        digest=digest(text),
+    )
+    return _ask(Asked(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
+
+
+# --------------------------------------------------------------------------------------------------- what Cronofy lacks
+
+
+@app.get("/v1/meeting_agents", tags=["What Cronofy lacks"], responses=_answers(200, "a page of agents", AgentList))
+def list_agents(
+    state: Annotated[State | None, Query()] = None,
+    start: Annotated[datetime | None, Query(alias="from", description="meetings that start then or later")] = None,
+    end: Annotated[datetime | None, Query(alias="to", description="meetings that start before")] = None,
+    data_center: Annotated[DataCenterName | None, Query()] = None,
+    account: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
+    calendar_id: Annotated[str | None, Query(min_length=1, max_length=512)] = None,
+    event_id: Annotated[str | None, Query(min_length=1, max_length=1024)] = None,
+    scheduling_key: Annotated[str | None, Query(min_length=1, max_length=1024)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+) -> AgentList:
+    """Agents in the order in which their meetings start; or the one that has this natural key.
+
+    `from` and `to` are at most 92 days apart; without them, from a day ago until in two weeks. A list follows what
+    happens after a moment; an agent by its natural key is read as it is now.
+    """
+    if event_id or calendar_id or scheduling_key:
+        home = _home(data_center)
+        if bool(event_id) != bool(calendar_id) or bool(event_id) == bool(scheduling_key):
+            raise InvalidRequest(
+                "this is no natural key", Field("calendar_id", "calendar_id with event_id, or scheduling_key alone")
+            )
+        agent = agent_id(home, scheduling_key) if scheduling_key else agent_id(home, calendar_id or "", event_id or "")
+        record = _record(agent)
+        return AgentList(agents=(_row(agent, record),) if record else (), next_cursor=None)
+    after, before = _window(start, end, cursor)
+    filters = {"state": state, "data_center": data_center, "account": account}
+    return _listed(after, before, {name: str(value) for name, value in filters.items() if value}, limit)
+
+
+@app.get(
+    "/v1/meeting_agents/<agent>", tags=["What Cronofy lacks"], responses=_answers(200, "the agent", AgentView, 404)
+)
 def read_agent(agent: AgentId) -> AgentView:
-    """The record of an agent, its attempts and its timeline."""
+    """The record of an agent, its attempts, its timeline with verdicts, and what it waits for until when."""
     lines = wiring.journal().read(agent, datetime.now(UTC))
     if not lines:
-        raise NotFound(f"no agent {agent} is known here; its journal may have expired")
+        raise _unknown(agent)
     told = timeline(lines)
     return AgentView.of(agent, told, deadline(told[-1].after, wiring.journal().graces), _links(agent))
 
 
-# ------------------------------------------------------------------------------------------------------- what they share
+@app.get(
+    "/v1/meeting_agents/<agent>/resources/<category>",
+    tags=["What Cronofy lacks"],
+    responses=_answers(200, "with `format=json`: the address", ResourceAddress, 401, 404, 429, 502, 504)
+    | {302: {"description": "to where the resource can be had for a while, without credentials"}},
+)
+def read_resource(
+    agent: AgentId,
+    category: Annotated[
+        str, Path(pattern=r"^[a-z_]{1,64}$", description="transcript, audio, video; cronofy: the dashboard")
+    ],
+    kind: Annotated[str | None, Query(alias="type", description="where a category has several")] = None,
+    form: Annotated[Literal["json"] | None, Query(alias="format")] = None,
+) -> Response[ResourceAddress]:
+    """Where a resource of an agent can be had: asked of Cronofy at this moment, for its address does not last."""
+    record = _record(agent)
+    if record is None:
+        raise _unknown(agent)
+    found = [
+        resource
+        for attempt in reversed(record.attempts)
+        for resource in attempt.resources
+        if resource.category == category and kind in (None, resource.type)
+    ]
+    if not found:
+        raise NotFound(f"the agent has no resource {category}; its attempts list what it has")
+    resource = found[0]
+    url = resource.url if resource.category == "cronofy" else _presigned(record, resource.url)
+    if form == "json":
+        body = ResourceAddress(category=resource.category, type=resource.type, url=url)
+        return Response(200, content_type="application/json", body=body, headers={"Cache-Control": "no-store"})
+    return Response(302, headers={"Location": url, "Cache-Control": "no-store"})
 
 
-def _token() -> str:
-    """The caller's access token for Cronofy. `Authorization` may be taken by AWS's own signature."""
-    headers = app.current_event.headers
-    for name in ("cronofy-authorization", "authorization"):
-        scheme, _, token = headers.get(name, "").partition(" ")
-        if scheme.lower() == "bearer" and re.fullmatch(r"[!-~]{1,4096}", token.strip()):
-            return token.strip()
-    raise NoToken("send the user's Cronofy access token as `Cronofy-Authorization: Bearer …`")
+@app.put("/v1/accounts/<account_id>", tags=["Accounts"], responses=_answers(200, "the account", AccountView, 413))
+def register_account(account_id: AccountId, body: Annotated[AccountRegistration, Body()]) -> AccountView:
+    """Register a user's refresh token, or replace it, so that `Cronofy-Account` can name the user."""
+    return _shown(wiring.accounts().register(account_id, body.data_center, body.refresh_token))
+
+
+@app.get("/v1/accounts/<account_id>", tags=["Accounts"], responses=_answers(200, "the account", AccountView, 404))
+def read_account(account_id: AccountId) -> AccountView:
+    """A registered account: everything but its tokens."""
+    account = wiring.accounts().find(account_id)
+    if account is None:
+        raise NotFound(f"no account {account_id} is registered")
+    return _shown(account)
+
+
+@app.delete("/v1/accounts/<account_id>", tags=["Accounts"], responses=_answers(204, "it is forgotten", None, 404))
+def delete_account(account_id: AccountId) -> Response[str]:
+    """Forget an account and its tokens. What still waits to be asked in its name will be rejected."""
+    if not wiring.accounts().delete(account_id):
+        raise NotFound(f"no account {account_id} is registered")
+    return Response(204, body="")
+
+
+# -------------------------------------------------------------------------------------------------------- documentation
+
+TITLE, VERSION = "Meeting agents", "1.0.0"
+ABOUT = "Cronofy's meeting-agent API with a memory: the same paths and bodies, and lists, timelines, retries."
+
+
+@app.get("/openapi.json", include_in_schema=False)
+def read_openapi() -> Response[str]:
+    """The OpenAPI document of all this."""
+    document = app.get_openapi_json_schema(
+        title=TITLE, version=VERSION, description=ABOUT, servers=[Server(url=_address())]
+    )
+    return Response(200, content_type="application/json", body=document)
+
+
+app.enable_swagger(path="/docs", title=TITLE, version=VERSION, description=ABOUT)
+
+# ------------------------------------------------------------------------------------------------------ what they share
+
+
+def _user(data_center: str | None, own_token: str | None, account: str | None) -> tuple[Authority, str]:
+    """In whose name a calendar is asked for, and in which data center."""
+    if token := _own_token(own_token):
+        return Authority(token=token), _home(data_center)
+    if account is None:
+        raise NoToken(
+            "send the user's Cronofy access token as `Cronofy-Authorization: Bearer …`, or name a registered account in"
+            " `Cronofy-Account`"
+        )
+    known = wiring.accounts().read(account)
+    if data_center not in (None, known.data_center):
+        raise InvalidRequest(
+            "the account lives in another data center",
+            Field("Cronofy-Data-Center", f"{known.data_center}, or left out"),
+        )
+    return Authority(account=account), known.data_center
+
+
+def _application(data_center: str | None, own_token: str | None) -> tuple[Authority, str]:
+    """In whose name an agent without a calendar event is asked for: whoever has an API key, or the application."""
+    home = _home(data_center)
+    if token := _own_token(own_token):
+        return Authority(token=token), home
+    wiring.credentials().api_key(home)  # raises NoSecret while there is nobody yet to whom an agent would be promised
+    return Authority(), home
+
+
+def _own_token(given: str | None) -> str:
+    """`Authorization` may be taken by AWS's own signature."""
+    scheme, _, token = (given or app.current_event.headers.get("authorization", "")).partition(" ")
+    is_token = scheme.lower() == "bearer" and re.fullmatch(r"[!-~]{1,4096}", token.strip())
+    return token.strip() if is_token else ""
 
 
 def _home(data_center: str | None) -> str:
@@ -134,6 +493,15 @@ def _home(data_center: str | None) -> str:
     if home not in HOSTS:
         raise InvalidRequest("unknown data center", Field("Cronofy-Data-Center", f"one of {', '.join(HOSTS)}"))
     return home
+
+
+def _events_of(calendar_id: str) -> str:
+    return f"/v1/calendars/{quote(calendar_id, safe='')}/events"
+
+
+def _text() -> str:
+    """The caller's own text: what is sent on is this, not what we understood of it."""
+    return app.current_event.decoded_body or ""
 
 
 def _address() -> str:
@@ -147,27 +515,182 @@ def _links(agent: str) -> Links:
     return Links(self=f"{_address()}/v1/meeting_agents/{agent}")
 
 
-def _is_followed(agent: str) -> bool:
-    """Whether there is an agent that an event's change concerns, though the change says nothing of it."""
+def _subscribed(agent: str, text: str) -> Any:
+    """The caller's text with our subscription, whose address names the attempt from the second on."""
+    base = f"{_address()}/webhooks/cronofy/"
+
+    def body_for(attempt: int) -> str:
+        return with_subscription(text, base + agent + (f"?attempt={attempt}" if attempt > 1 else ""), base)
+
+    return body_for
+
+
+def _record(agent: str) -> Record | None:
     lines = wiring.journal().read(agent, datetime.now(UTC))
-    return bool(lines) and fold(line.entry for line in lines).state not in ENDS
+    return fold(line.entry for line in lines) if lines else None
 
 
-def _answer(answer: Answer, agent: AgentSummary | None) -> Response[Answered]:
-    """Cronofy's answer as itself, with our part. Raises `CronofySaidNo`."""
-    metrics.add_metric(f"Cronofy{answer.outcome.value.title()}", MetricUnit.Count, 1)
+def _is_live(record: Record | None) -> bool:
+    return record is not None and record.state not in ENDS
+
+
+def _unknown(agent: str) -> NotFound:
+    return NotFound(f"no agent {agent} is known here; its journal may have expired")
+
+
+def _ask(asked: Asked) -> Response[Answered]:
+    logger.append_keys(agent_id=asked.agent_id)
+    told = wiring.provisioning().ask(asked)
+    return _told(told, AgentSummary.of(asked.agent_id, told.record, _links(asked.agent_id)))
+
+
+def _told(told: Told, agent: AgentSummary) -> Response[Answered]:
+    """Cronofy's answer as itself, with our part; 202 for what is asked again by itself. Raises `NotDone`."""
+    metrics.add_metric(
+        f"Cronofy{told.answer.outcome.value.title()}" if told.answer else "CronofySilent", MetricUnit.Count, 1
+    )
+    if told.answer and told.answer.outcome is Outcome.ACCEPTED:
+        return _accepted(told.answer, agent)
+    if agent.retry_at:
+        return Response(202, content_type="application/json", body=Answered(agent=agent))
+    raise NotDone(agent, told.answer, told.error)
+
+
+def _pass_on(call: Call, authority: Authority, agent: str, record: Record | None) -> Response[Answered]:
+    """What concerns no agent that is still followed is Cronofy's business alone."""
+    answer = wiring.provisioning().pass_on(call, authority)
+    summary = AgentSummary.of(agent, record, _links(agent)) if record else None
     if answer.outcome is not Outcome.ACCEPTED:
-        raise CronofySaidNo(answer, agent)
+        raise NotDone(summary, answer, None)
+    return _accepted(answer, summary)
+
+
+def _accepted(answer: Answer, agent: AgentSummary | None) -> Response[Answered]:
     theirs = answer.content if isinstance(answer.content, dict) else {}
-    return Response(answer.status, content_type="application/json", body=Answered(**theirs | {"agent": agent}))
+    status = answer.status if answer.status in (200, 202) else 202
+    return Response(status, content_type="application/json", body=Answered(**theirs | {"agent": agent}))
+
+
+def _presigned(record: Record, url: str) -> str:
+    """Where Cronofy says that a resource is, for a while. Raises `NotDone`."""
+    home = (record.identity.data_center if record.identity else "") or wiring.settings().default_data_center
+    credentials = wiring.credentials()
+    answer = wiring.cronofy().resolve(url, home, credentials.api_key(home))
+    if answer.status == 401:
+        answer = wiring.cronofy().resolve(url, home, credentials.api_key(home, credentials.api_key(home)))
+    content = answer.content if isinstance(answer.content, dict) else {}
+    resource = content.get("resource")
+    address = (resource.get("download_url") if isinstance(resource, dict) else None) or answer.location
+    if 200 <= answer.status < 400 and isinstance(address, str) and re.fullmatch(r"https?://[^\s\x00-\x1f]+", address):
+        return address
+    if 400 <= answer.status < 500:
+        raise NotDone(None, answer, None)
+    raise Unreachable(f"Cronofy answered {answer.status}, without an address of the resource")
+
+
+def _shown(account: Account) -> AccountView:
+    return AccountView.model_validate(account)
+
+
+# ---------------------------------------------------------------------------------------------------------------- lists
+
+
+def _window(start: datetime | None, end: datetime | None, cursor: str | None) -> tuple[str, str]:
+    """Between which places of the index a list is: its cursor, or its beginning, and its end."""
+    now = datetime.now(UTC)
+    if cursor:
+        return _read_cursor(cursor)
+    first, last = _utc(start), _utc(end)
+    if first is None:
+        first = min(now, last or now) - DEFAULT_WINDOW[0]
+    if last is None:
+        last = max(now, first) + DEFAULT_WINDOW[1]
+    if not timedelta(0) <= last - first <= LONGEST_WINDOW:
+        raise InvalidRequest("this is no window of time", Field("to", "after `from`, by 92 days at most"))
+    return timestamp(first), timestamp(last)
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    try:
+        return at and (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC))
+    except OverflowError:
+        raise InvalidRequest(
+            "this is no window of time", Field("from", "a time between the years 1 and 9999")
+        ) from None
+
+
+def _read_cursor(cursor: str) -> tuple[str, str]:
+    try:
+        after, before = json.loads(base64.urlsafe_b64decode(cursor))
+        datetime.fromisoformat(after.partition("#")[0])
+        datetime.fromisoformat(before)
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidRequest("this is no cursor of ours", Field("cursor", "`next_cursor` of a page before")) from None
+    return after, before
+
+
+def _listed(after: str, before: str, wanted: dict[str, str], limit: int) -> AgentList:
+    """One page. It ends early, and says where to go on, when it took too much reading to fill it."""
+    journal, now = wiring.journal(), datetime.now(UTC)
+    rows: list[dict[str, Any]] = []
+    reads = 0
+    for day in _days(after, before):
+        place = after if after[:10] == day else day
+        while place:
+            if reads == READS:
+                return _page(rows, place, before)
+            page = journal.on_day(day, place, before, wanted, limit - len(rows), now)
+            reads += 1
+            rows += page.rows
+            if len(rows) == limit:
+                return _page(rows, rows[-1]["listed"], before)
+            place = page.last
+    return _page(rows, "", before)
+
+
+def _days(after: str, before: str) -> Iterator[str]:
+    day, last = datetime.fromisoformat(after[:10]).date(), datetime.fromisoformat(before[:10]).date()
+    while day <= last:
+        yield day.isoformat()
+        day += timedelta(days=1)
+
+
+def _page(rows: list[dict[str, Any]], last: str, before: str) -> AgentList:
+    cursor = base64.urlsafe_b64encode(json.dumps([last, before]).encode()).decode() if last else None
+    return AgentList(
+        agents=tuple(AgentRow(**row | {"id": row["pk"], "links": _links(row["pk"])}) for row in rows),
+        next_cursor=cursor,
+    )
+
+
+def _row(agent: str, record: Record) -> AgentRow:
+    known = record.identity
+    return AgentRow(
+        id=agent,
+        state=record.state,
+        since=record.current.since,
+        reason=record.current.reason,
+        attempt=record.current.number,
+        data_center=known.data_center if known else "",
+        calendar_id=known.calendar_id if known else "",
+        event_id=record.event_id,
+        scheduling_key=known.scheduling_key if known else "",
+        account=known.account if known else "",
+        meeting=MeetingView.model_validate(record.meeting),
+        links=_links(agent),
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------- errors
 
 
-def _problem(
-    status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: Any
-) -> Response[Any]:
+type _Handler = Callable[[Any], Response[Any]]
+_answering: Callable[[type[Exception]], Callable[[_Handler], _Handler]] = (
+    app.exception_handler
+)  # it comes without types
+
+
+def _problem(status: int, code: str, detail: str, *, retry_after: float | None = None, **more: Any) -> Response[Any]:
     """An error as RFC 9457 has it; `code` is stable, `detail` is for people."""
     content = {
         "type": "about:blank",
@@ -177,35 +700,49 @@ def _problem(
         "detail": detail,
     }
     content |= {name: value for name, value in more.items() if value}
+    headers = {"Retry-After": str(int(retry_after))} if retry_after is not None else {}
     body = json.dumps(content, ensure_ascii=False)
-    return Response(status, content_type="application/problem+json", body=body, headers=dict(headers or {}))
+    return Response(status, content_type="application/problem+json", body=body, headers=headers)
 
 
-@app.exception_handler(CronofySaidNo)
-def _refused(error: CronofySaidNo) -> Response[Any]:
-    """Cronofy's refusal as itself: its status, its errors, and what to do."""
-    answer = error.answer
+@_answering(NotDone)
+def _not_done(refused: NotDone) -> Response[Any]:
+    """Cronofy's refusal as itself, its status and its errors, and what to do; or why it did not answer."""
+    agent = refused.agent.model_dump(mode="json") if refused.agent else None
+    answer, error = refused.answer, refused.error
+    if answer is None:
+        error = error or Unreachable("Cronofy did not answer")
+        logger.warning("Cronofy did not answer", code=error.code)
+        return _problem(error.status, error.code, error.detail, agent=agent)
+    logger.warning("Cronofy did not accept", status=answer.status)
     return _problem(
-        answer.status if 400 <= answer.status < 600 else HTTPStatus.BAD_GATEWAY.value,
+        answer.status if answer.status in _PROBLEMS and answer.status < 500 else HTTPStatus.BAD_GATEWAY.value,
         f"cronofy_{answer.status}",
         WHAT_TO_DO.get(answer.status, "Cronofy could not take the request; send it again later."),
         errors=answer.content.get("errors") if isinstance(answer.content, dict) else None,
-        agent=error.agent.model_dump(mode="json") if error.agent else None,
-        headers={"Retry-After": str(int(answer.retry_after))} if answer.retry_after is not None else None,
+        agent=agent,
+        retry_after=answer.retry_after,
     )
 
 
-@app.exception_handler(MeetingAgentsError)
+@_answering(MeetingAgentsError)
 def _foreseen(error: MeetingAgentsError) -> Response[Any]:
     logger.warning("request not done", code=error.code, reason=error.detail)
     fields = [{"field": wrong.field, "expected": wrong.expected} for wrong in error.fields]
-    return _problem(error.status, error.code, error.detail, errors=fields)
+    retry_after = error.retry_after if isinstance(error, LimitReached) else None
+    return _problem(error.status, error.code, error.detail, errors=fields, retry_after=retry_after)
 
 
-@app.exception_handler(RequestValidationError)
+@_answering(RequestValidationError)
 def _invalid(error: RequestValidationError) -> Response[Any]:
     fields = [{"field": _place(wrong["loc"]), "expected": wrong["msg"]} for wrong in error.errors()]
     return _problem(422, InvalidRequest.code, "the request has wrong or missing fields: see `errors`", errors=fields)
+
+
+@_answering(UnicodeDecodeError)
+def _unreadable(error: UnicodeDecodeError) -> Response[Any]:
+    fields = [{"field": "body", "expected": "JSON in UTF-8"}]
+    return _problem(422, InvalidRequest.code, "the body is not text", errors=fields)
 
 
 @app.not_found
@@ -219,7 +756,7 @@ def _place(location: tuple[str | int, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
 
 
-@app.exception_handler(Exception)
+@_answering(Exception)
 def _unforeseen(error: Exception) -> Response[Any]:
     logger.error("unforeseen error", kind=type(error).__name__, exc_info=error)
     return _problem(500, "internal_error", "something unforeseen went wrong here; the log has it")

@@ -1,4 +1,4 @@
-"""A request to Cronofy, in whose name it is made, and what the answer means: values that are kept and sent again. Pure."""
+"""A request to Cronofy, in whose name it is made, and what the answer means. Pure."""
 
 import json
 from dataclasses import dataclass, field
@@ -50,6 +50,8 @@ class Answer:
     retry_after: float | None = None
     """Seconds; whether Cronofy ever says so is unknown."""
     location: str = field(default="", repr=False)
+    tries: int = 1
+    """How often it was asked."""
 
     @classmethod
     def read(cls, status: int, text: bytes, headers: dict[str, str]) -> "Answer":

@@ -1,124 +1,120 @@
-"""Cronofy's HTTP API: one call, with bounded time and bounded retries, and an answer that says what it means."""
+"""Cronofy's HTTP API: one call, with bounded time and bounded tries, within Cronofy's limits."""
 
-import json
 import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import httpx
 
-from meeting_agents.errors import TimedOut, Unreachable
+from meeting_agents.calls import Answer, Call
+from meeting_agents.errors import ForeignResource, LimitReached, TimedOut, Unreachable
+from meeting_agents.pacing import Pacing, Permit
 from meeting_agents.vendor import HOSTS
 
 TRIES = 2
 BUDGET = 20.0
-"""Seconds after which no more of an answer is waited for: API Gateway gives a caller 30, and the journal wants its share."""
+"""Seconds for all that one request of ours asks of Cronofy: API Gateway gives a caller 30, the journal has its share."""
 TIMEOUT = httpx.Timeout(9.0, connect=3.0)
 """Seconds of silence that one try bears, so that two tries fit into the budget."""
 LARGEST_ANSWER = 1_000_000
 """Bytes that are read of an answer; Cronofy's are a few hundred."""
 
 
-class Outcome(StrEnum):
-    """What an answer means for the request."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    """It will not be different next time."""
-    POSTPONED = "postponed"
-    """Not now (423, 429, 5xx): the same request may be accepted later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request to Cronofy, in full: whoever sends it again sends the same."""
-
-    method: str
-    path: str
-    data_center: str
-    body: str = field(repr=False)
-    is_idempotent: bool = True
-    """Whether sending it twice asks for the same thing: an upsert does, sending an agent now does not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What Cronofy answered. `content` is its JSON, or none if it sent none."""
-
-    status: int
-    content: Any = field(repr=False)
-    retry_after: float | None = None
-
-    @property
-    def outcome(self) -> Outcome:
-        if 200 <= self.status < 300:
-            return Outcome.ACCEPTED
-        if self.status in (423, 429) or not 400 <= self.status < 500:
-            return Outcome.POSTPONED
-        return Outcome.REFUSED
-
-
 class Cronofy:
     """Cronofy in all its data centers. `url`: where it is, `{host}` standing for a data center's API host."""
 
-    def __init__(self, client: httpx.Client, url: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, client: httpx.Client, url: str, pacing: Pacing, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._client = client
         self._url = url
+        self._pacing = pacing
         self._sleep = sleep
 
-    def send(self, call: Call, token: str) -> Answer:
+    def permit(self, data_center: str, share: float = 1.0) -> Permit:
+        """Leave to send one request; see `Pacing.permit`."""
+        return self._pacing.permit(data_center, share)
+
+    def send(self, call: Call, token: str, *, permit: Permit | None = None, until: float | None = None) -> Answer:
         """Cronofy's answer, whatever its status; the last one, where a 5xx was worth a second try.
 
-        Raises `Unreachable` when the request certainly never reached it, `TimedOut` when it may have.
+        `until`: of `time.monotonic`, when to wait no longer. Raises `LimitReached` and `Unreachable` when the request
+        certainly did not reach Cronofy, `TimedOut` when it may have.
         """
-        until = time.monotonic() + BUDGET
-        for tries_left in reversed(range(TRIES)):
+        until = until or time.monotonic() + BUDGET
+        permit = permit or self.permit(call.data_center)
+        url = self._address(call.data_center) + call.path
+        for tried in range(1, TRIES + 1):
             try:
-                answer = self._once(call, token, until)
+                answer = replace(self._once(call, url, token, until), tries=tried)
             except Unreachable as error:
-                may_repeat = call.is_idempotent or not isinstance(error, TimedOut)
-                if not (tries_left and may_repeat):
+                may_repeat = call.is_repeatable or not isinstance(error, TimedOut)
+                if not may_repeat or tried == TRIES or not self._may_go_on(permit, until):
                     raise
             else:
-                if answer.status < 500 or not (tries_left and call.is_idempotent):
+                may_repeat = call.is_repeatable and answer.status >= 500
+                if not may_repeat or tried == TRIES or not self._may_go_on(permit, until):
                     return answer
-            self._sleep(random.uniform(0.1, 0.5))  # noqa: S311 - jitter, not a secret
         raise AssertionError("the last try returns or raises")
 
-    def _once(self, call: Call, token: str, until: float) -> Answer:
-        request = self._client.build_request(
-            call.method,
-            self._url.format(host=HOSTS[call.data_center]) + call.path,
-            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json; charset=utf-8"},
-            content=call.body.encode(),
-        )
+    def resolve(self, url: str, data_center: str, api_key: str) -> Answer:
+        """Cronofy's answer to a resource's address: a redirect to where it can be had without credentials.
+
+        https://docs.cronofy.com/developers/api/meeting-agents/resource-download/. Raises `ForeignResource` for an
+        address that is not Cronofy's: the API key goes nowhere else.
+        """
+        home, place = self._address(data_center), urlsplit(url)
+        is_cronofys = place.scheme == "https" and (place.hostname or "").endswith(".cronofy.com") and not place.port
+        if not (is_cronofys or url.startswith(home + "/")):
+            raise ForeignResource(
+                "the resource is not at one of Cronofy's addresses, so the API key was not sent there"
+            )
+        self.permit(data_center)
+        return self._once(Call("GET", "", data_center, ""), url, api_key, time.monotonic() + BUDGET)
+
+    def _address(self, data_center: str) -> str:
+        return self._url.format(host=HOSTS[data_center])
+
+    def _may_go_on(self, permit: Permit, until: float) -> bool:
+        """Pause before a second try, if there is time for one and Cronofy's limits leave room."""
+        self._sleep(random.uniform(0.1, 0.5))  # noqa: S311 - jitter, not a secret
+        if time.monotonic() >= until:
+            return False
         try:
-            response = self._client.send(request, stream=True)
-            try:
-                content = bytearray()
-                for chunk in response.iter_bytes():
-                    content += chunk
-                    if len(content) > LARGEST_ANSWER or time.monotonic() > until:
-                        raise TimedOut("Cronofy's answer did not end in time")
-            finally:
-                response.close()
+            self.permit(permit.data_center)
+        except LimitReached:
+            return False
+        return True
+
+    def _once(self, call: Call, url: str, token: str, until: float) -> Answer:
+        patience = max(0.1, until - time.monotonic())
+        headers = {"Content-Type": "application/json; charset=utf-8"} if call.body else {}
+        try:
+            with self._client.stream(
+                call.method,
+                url,
+                headers=headers | ({"Authorization": f"Bearer {token}"} if token else {}),
+                content=call.body.encode() or None,
+                timeout=httpx.Timeout(min(TIMEOUT.read or patience, patience), connect=min(3.0, patience)),
+            ) as response:
+                known = {name.lower(): value for name, value in response.headers.items()}
+                return Answer.read(response.status_code, _read(response, until), known)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable("Cronofy could not be reached; nothing was asked of it") from error
         except httpx.HTTPError as error:
             raise TimedOut("Cronofy did not answer; it may have acted all the same") from error
-        return Answer(response.status_code, _json(bytes(content)), _seconds(response.headers))
 
 
-def _json(content: bytes) -> Any:
+def _read(response: httpx.Response, until: float) -> bytes:
+    """The answer's body, or nothing of one that breaks off or does not end: its status has said what matters most."""
+    content = bytearray()
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    value = headers.get("retry-after", "")
-    return float(value) if value.isdecimal() else None
+        for chunk in response.iter_bytes():
+            content += chunk
+            if len(content) > LARGEST_ANSWER or time.monotonic() > until:
+                return b""
+    except httpx.HTTPError:
+        return b""
+    return bytes(content)

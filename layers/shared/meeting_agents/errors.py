@@ -4,11 +4,19 @@ MeetingAgentsError
 ├── Refusal              whoever called must change something: 4xx
 │   ├── InvalidRequest   a field is missing or wrong; `fields` names each
 │   ├── TooLarge         more bytes than such a body can have
-│   ├── NotFound         there is no such agent
+│   ├── NotFound         there is no such agent, resource or account
+│   ├── NoToken          the request carries no access token for Cronofy
+│   ├── UnknownAccount   `Cronofy-Account` names an account that is not registered
+│   ├── NeedsAuthorisation  a person must authorise the account again
+│   ├── LimitReached     Cronofy's limits are used up for the moment
+│   ├── InProgress       the same request is being answered at this moment
+│   ├── KeyReused        an `Idempotency-Key` with another body than before
 │   └── SignatureRefused a notification without a valid signature
 └── Outage               something is down or missing: 5xx, try again
     ├── NoSecret         no secret to verify with or to call Cronofy with: an operator must store one
-    ├── StoreUnavailable the table did not answer
+    ├── StoreUnavailable a table or the key of the tokens did not answer
+    ├── TopicUnavailable the lifecycle topic did not answer
+    ├── ForeignResource  a resource is where the API key must not go
     └── Unreachable      Cronofy did not answer
         └── TimedOut     it may have acted all the same
 
@@ -61,10 +69,58 @@ class TooLarge(Refusal):
 
 
 class NotFound(Refusal):
-    """There is no such agent."""
+    """There is no such agent, resource or account."""
 
     status = 404
     code = "not_found"
+
+
+class NoToken(Refusal):
+    """The request carries no access token for Cronofy."""
+
+    status = 401
+    code = "no_token"
+
+
+class UnknownAccount(Refusal):
+    """`Cronofy-Account` names an account that is not registered."""
+
+    status = 422
+    code = "unknown_account"
+
+
+class NeedsAuthorisation(Refusal):
+    """Cronofy takes the account's refresh token no more: a person must authorise the account again."""
+
+    status = 403
+    code = "needs_authorisation"
+
+
+class LimitReached(Refusal):
+    """Cronofy's limits are used up for the moment. `retry_after`: seconds."""
+
+    status = 429
+    code = "limit_reached"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(
+            f"Cronofy's limits for the application are used up for the moment; try again in {retry_after} seconds"
+        )
+        self.retry_after = retry_after
+
+
+class InProgress(Refusal):
+    """The same request is being answered at this moment."""
+
+    status = 409
+    code = "in_progress"
+
+
+class KeyReused(Refusal):
+    """An `Idempotency-Key` came with another body than before."""
+
+    status = 422
+    code = "idempotency_key_reused"
 
 
 class SignatureRefused(Refusal):
@@ -92,9 +148,22 @@ class NoSecret(Outage):
 
 
 class StoreUnavailable(Outage):
-    """The table did not answer."""
+    """A table, or the key of the tokens, did not answer."""
 
     code = "store_unavailable"
+
+
+class TopicUnavailable(Outage):
+    """The lifecycle topic did not answer."""
+
+    code = "topic_unavailable"
+
+
+class ForeignResource(Outage):
+    """A resource is at an address to which the API key must not go."""
+
+    status = 502
+    code = "foreign_resource"
 
 
 class Unreachable(Outage):

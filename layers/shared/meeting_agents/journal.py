@@ -1,9 +1,10 @@
 """The agents table: append an entry, read a journal, store the record, find what is due."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -28,6 +29,7 @@ from meeting_agents.lifecycle import (
     Record,
     Request,
     Resource,
+    Step,
     deadline,
     relevant_until,
 )
@@ -137,24 +139,49 @@ class Journal:
                 asked = answer.get("UnprocessedKeys", {})  # type: ignore[assignment] # the same shape in and out
         return found
 
-    def store(self, agent_id: str, record: Record, lines: list[Line]) -> bool:
-        """Keep the record that these lines add up to, unless a newer one is kept; the lines expire with it.
+    def store(self, agent_id: str, told: Sequence[Step], lines: Sequence[Line], now: datetime) -> dict[str, int]:
+        """Keep the record that these lines add up to, unless a newer one is kept; lines and record expire together.
 
-        `entries` is the record's version, for a journal only grows.
+        `told`: the timeline of the lines. `entries` is the record's version, for a journal only grows until it expires.
+        Returns by how much the number of notifications of each verdict has grown since the record that was kept before;
+        these add up to the truth, however often and in whatever order records are stored.
         """
-        expires_at = self._expiry(agent_id, record)
+        record = told[-1].after
+        expires_at = max([self._expiry(agent_id, record), *(line.expires_at or 0 for line in lines)])
+        for line in lines:
+            if line.expires_at != expires_at:
+                self._prolong(agent_id, line.entry.key, expires_at)
+        judged = Counter(step.verdict.value for step in told if step.entry.notification)
+        item = {"pk": agent_id, "sk": RECORD, EXPIRES: expires_at, **self._summary(agent_id, record), "judged": judged}
         with _answering():
-            for line in lines:
-                if line.expires_at != expires_at:
-                    self._client.update_item(
-                        TableName=self._table,
-                        Key={"pk": {"S": agent_id}, "sk": {"S": ENTRY + line.entry.key}},
-                        UpdateExpression="SET expires_at = :at",
-                        ConditionExpression="attribute_exists(sk)",
-                        ExpressionAttributeValues={":at": {"N": str(expires_at)}},
-                    )
-        item = {"pk": agent_id, "sk": RECORD, EXPIRES: expires_at, **self._summary(agent_id, record)}
-        return self._put(item, "attribute_not_exists(sk) OR entries < :entries", {":entries": record.entries})
+            try:
+                answer = self._client.put_item(
+                    TableName=self._table,
+                    Item=_packed(item),
+                    ConditionExpression="attribute_not_exists(sk) OR entries < :entries OR expires_at <= :now",
+                    ExpressionAttributeValues=_packed({":entries": record.entries, ":now": int(now.timestamp())}),
+                    ReturnValues="ALL_OLD",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return {}
+        before = _unpacked(answer.get("Attributes", {}))
+        known = before.get("judged", {}) if before.get(EXPIRES, 0) > now.timestamp() else {}
+        growth = {verdict: judged[verdict] - known.get(verdict, 0) for verdict in {*judged, *known}}
+        return {verdict: by for verdict, by in growth.items() if by}
+
+    def _prolong(self, agent_id: str, key: str, expires_at: int) -> None:
+        """Let an entry expire later, and never earlier: whoever computed from less of the journal changes nothing."""
+        with _answering():
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"pk": {"S": agent_id}, "sk": {"S": ENTRY + key}},
+                    UpdateExpression="SET expires_at = :at",
+                    ConditionExpression="attribute_exists(sk) AND (attribute_not_exists(expires_at) OR expires_at < :at)",
+                    ExpressionAttributeValues={":at": {"N": str(expires_at)}},
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return
 
     def due(self, now: datetime) -> Iterator[str]:
         """The agents whose stored record has a deadline that has passed, in each shard the longest due first."""
@@ -170,7 +197,7 @@ class Journal:
                     yield from (item["pk"]["S"] for item in page["Items"])
 
     def claim(self, agent_id: str, now: datetime, until: datetime) -> bool:
-        """Take what is due for an agent upon oneself, so that nobody else finds it before `until`; False if another did."""
+        """Take upon oneself what is due, so that nobody else finds it before `until`; False if another did."""
         with _answering():
             try:
                 self._client.update_item(
@@ -187,9 +214,9 @@ class Journal:
     def on_day(self, day: str, after: str, before: str, wanted: Mapping[str, str], most: int, now: datetime) -> Page:
         """The records of agents whose meeting starts on a day (`2026-04-29`, UTC), in the order of their start.
 
-        `after`, `before`: between which `listed` (start, `#`, agent id) they are, both exclusive. `wanted`: what they must
-        be equal in. A page reads a bounded part of the table, so that it may have fewer than `most`, or none, though
-        there are more: then `last` says where the next one begins.
+        `after`, `before`: between which `listed` (start, `#`, agent id) they are, both exclusive. `wanted`: what they
+        must be equal in. A page reads a bounded part of the table, so that it may have fewer than `most`, or none,
+        though there are more: then `last` says where the next one begins.
         """
         names = {f"#{name}": name for name in wanted}
         equal = "".join(f" AND #{name} = :{name}" for name in wanted)
@@ -212,18 +239,10 @@ class Journal:
             return Page(rows[:most], rows[most - 1]["listed"])
         return Page(rows, more)
 
-    def _put(self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any] | None = None) -> bool:
+    def _put(self, item: Mapping[str, Any], condition: str) -> bool:
         with _answering():
             try:
-                if values:
-                    self._client.put_item(
-                        TableName=self._table,
-                        Item=_packed(item),
-                        ConditionExpression=condition,
-                        ExpressionAttributeValues=_packed(values),
-                    )
-                else:
-                    self._client.put_item(TableName=self._table, Item=_packed(item), ConditionExpression=condition)
+                self._client.put_item(TableName=self._table, Item=_packed(item), ConditionExpression=condition)
             except self._client.exceptions.ConditionalCheckFailedException:
                 return False
         return True
@@ -268,12 +287,14 @@ def _answering() -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
+        if code == "ValidationException":
+            raise  # what we asked is wrong, and will be so next time
         raise StoreUnavailable(f"the agents table answered {code}; try again") from error
     except BotoCoreError as error:
         raise StoreUnavailable("the agents table did not answer; try again") from error
 
 
-# ----------------------------------------------------------------------------------------------------- items and back
+# ------------------------------------------------------------------------------------------------------- items and back
 
 
 def _plain(value: Any) -> Any:

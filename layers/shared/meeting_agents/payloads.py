@@ -1,20 +1,22 @@
 """What crosses our boundaries and may be refused or relied on: requests to us, our answers, announcements.
 
-Requests are modelled after Cronofy's documentation, with its limits, and every field that we do not know is let through.
+Requests are modelled after Cronofy's documentation, with its limits; every field that we do not know is let through.
 What is sent on is never the model but the caller's own text, with our subscription spliced in.
 """
 
 import base64
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from meeting_agents.errors import Field as WrongField
 from meeting_agents.errors import InvalidRequest, TooLarge
@@ -34,7 +36,7 @@ from meeting_agents.lifecycle import (
 )
 from meeting_agents.vendor import INTERACTIONS, moment
 
-# ------------------------------------------------------------------------------------------------------------ requests
+# ------------------------------------------------------------------------------------------------------------- requests
 
 
 def _public_host(url: str) -> str:
@@ -45,7 +47,8 @@ def _public_host(url: str) -> str:
     try:
         is_public = ip_address(host).is_global
     except ValueError:
-        is_public = "." in host and not host.replace(".", "").isdecimal()
+        # A name ends in letters; 127.1 and 0x7f.1 are ways to write an address.
+        is_public = "." in host and host.rpartition(".")[2][:1].isalpha()
     if not is_public:
         raise ValueError("must name a host that is reachable from the internet")
     return url
@@ -66,14 +69,36 @@ def _is_zone(value: str) -> str:
 
 
 Url = Annotated[
-    str, StringConstraints(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=2048), AfterValidator(_public_host)
+    str,
+    StringConstraints(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=2048),
+    AfterValidator(_public_host),
+    Field(examples=["https://example.com/notification"]),
 ]
 HttpsUrl = Annotated[
-    str, StringConstraints(pattern=r"^https://[^\s\x00-\x1f]+$", max_length=2048), AfterValidator(_public_host)
+    str,
+    StringConstraints(pattern=r"^https://[^\s\x00-\x1f]+$", max_length=2048),
+    AfterValidator(_public_host),
+    Field(examples=["https://example.com/agent.png"]),
 ]
+DataCenter = Literal["us", "au", "ca", "de", "sg", "uk"]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Time = Annotated[str | dict[str, Any], AfterValidator(_is_time)]
-Zone = Annotated[str, AfterValidator(_is_zone)]
+Zone = Annotated[str, AfterValidator(_is_zone), Field(examples=["Europe/Berlin"])]
+
+
+class ZonedTime(BaseModel):
+    """A time in its own zone."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    time: str
+    tzid: Zone = "Etc/UTC"
+
+
+Time = Annotated[
+    str | ZonedTime,
+    BeforeValidator(_is_time),
+    Field(examples=["2026-04-29T15:30:00Z", "2026-04-29", {"time": "2026-04-29T17:30:00", "tzid": "Europe/Berlin"}]),
+]
 
 
 class _Vendor(BaseModel):
@@ -83,29 +108,53 @@ class _Vendor(BaseModel):
 
 
 class Interaction(_Vendor):
+    """Something that a subscription wants to be told of."""
+
     type: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+class Offset(_Vendor):
+    """How long before or after."""
+
+    minutes: int
+
+
+class Transition(_Vendor):
+    """A moment of the calendar event that a subscription wants to be told of."""
+
+    before: Literal["event_start", "event_end"] | None = None
+    after: Literal["event_start", "event_end"] | None = None
+    offset: Offset | None = None
+
+
 class Subscription(_Vendor):
-    """https://docs.cronofy.com/developers/api/events/event-triggers/"""
+    """The caller's own: https://docs.cronofy.com/developers/api/events/event-triggers/. Ours is added to them."""
 
     type: Literal["webhook"]
     uri: Url
     interactions: list[Interaction] | None = None
+    transitions: list[Transition] | None = None
 
 
 class AgentWish(_Vendor):
     """The `meeting_agent` of a calendar event: https://docs.cronofy.com/developers/api/meeting-agents/."""
 
     profile_id: Literal["cronofy", "none"]
-    display_name: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    """`cronofy` provisions an agent, `none` takes it back."""
+    display_name: str | None = None
+    """How it is called in the meeting; else as the application's branding has it."""
     image_url: HttpsUrl | None = None
+    """PNG or JPEG, best in 16:9; fetched shortly before the agent joins, so it must be there until then."""
 
 
 class Conferencing(_Vendor):
     """The `conferencing` of a calendar event: https://docs.cronofy.com/developers/api/conferencing-services/create/."""
 
-    profile_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    profile_id: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None, examples=["default", "integrated", "explicit", "none"]
+    )
+    provider_description: str | None = None
+    join_url: str | None = None
 
     @property
     def is_new(self) -> bool:
@@ -117,6 +166,7 @@ class CalendarEventRequest(_Vendor):
     """The body of `POST /v1/calendars/{calendar_id}/events`: https://docs.cronofy.com/developers/api/events/upsert-event/."""
 
     event_id: Key
+    """Your own identifier of the calendar event, which together with the calendar is its key."""
     summary: Annotated[str, StringConstraints(max_length=1024)] = ""
     description: Annotated[str, StringConstraints(max_length=4096)] = ""
     start: Time | None = None
@@ -124,39 +174,135 @@ class CalendarEventRequest(_Vendor):
     tzid: Zone = "Etc/UTC"
     conferencing: Conferencing | None = None
     meeting_agent: AgentWish | None = None
+    """Left out: an agent that is there is left untouched."""
     subscriptions: list[Subscription] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _is_a_meeting(self) -> Self:
         if self.meeting_agent and self.meeting_agent.profile_id == "cronofy" and not (self.start and self.end):
             raise ValueError("start and end are required with a meeting_agent: its deadlines are counted from them")
-        start, end = moment(self.start, self.tzid), moment(self.end, self.tzid)
-        if start and end and end <= start:
+        meeting = self.meeting
+        if meeting.start and meeting.end and meeting.end <= meeting.start:
             raise ValueError("end must be after start")
         return self
 
     @property
     def meeting(self) -> Meeting:
         return Meeting(
-            start=moment(self.start, self.tzid),
-            end=moment(self.end, self.tzid),
+            start=_moment(self.start, self.tzid),
+            end=_moment(self.end, self.tzid),
             tzid=self.tzid,
             summary=self.summary,
         )
 
-    def request(self, data_center: str, calendar_id: str, account: str, body: str) -> Request:
-        """The same in the lifecycle's terms. `body`: the caller's own text, whose digest recognises a repetition."""
+    def request(
+        self, data_center: str, calendar_id: str, account: str, body: str, *, known: Request | None, now: datetime
+    ) -> Request:
+        """The same in the lifecycle's terms. Raises `InvalidRequest` for a conference that Cronofy makes no more.
+
+        `body`: the caller's own text, whose digest recognises a repetition. `known`: what the agent is wanted for so
+        far, which stands where this request says nothing.
+        """
         is_cancelling = self.meeting_agent is not None and self.meeting_agent.profile_id == "none"
+        meeting, conference_expected = self.meeting, self.conferencing is not None and self.conferencing.is_new
+        if known:
+            meeting = replace(meeting, start=meeting.start or known.meeting.start, end=meeting.end or known.meeting.end)
+        is_new_conference = conference_expected and not is_cancelling and not (known and known.conference_expected)
+        if is_new_conference and meeting.start and meeting.start < now - TARDINESS:
+            raise InvalidRequest(
+                "Cronofy makes no conference for a meeting that has begun",
+                WrongField(
+                    "start", 'a time to come, or `conferencing` left out or with the profile "explicit" or "none"'
+                ),
+            )
         return Request(
             action=Action.CANCEL if is_cancelling else Action.PROVISION,
             data_center=data_center,
             calendar_id=calendar_id,
             event_id=self.event_id,
             account=account,
-            meeting=self.meeting,
-            digest=sha256(body.encode()).hexdigest(),
-            conference_expected=self.conferencing is not None and self.conferencing.is_new,
+            meeting=meeting,
+            digest=digest(body),
+            conference_expected=(
+                known.conference_expected if known and self.conferencing is None else conference_expected
+            ),
         )
+
+
+class CalendarEventDeletion(_Vendor):
+    """The body of `DELETE /v1/calendars/{calendar_id}/events`: https://docs.cronofy.com/developers/api/events/delete-event/."""
+
+    event_id: Key
+
+
+class Attendee(_Vendor):
+    """In whose name the agent joins."""
+
+    email: Annotated[str, StringConstraints(max_length=320, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$")]
+
+
+class AgentRequest(_Vendor):
+    """The body of `POST /v1/meeting_agents`: https://docs.cronofy.com/developers/api/meeting-agents/schedule/.
+
+    With `scheduling_key` and `join_time` the agent comes later, without them it comes now.
+    """
+
+    join_url: Url
+    """Where the meeting is."""
+    on_behalf_of_attendee: Attendee | None = None
+    scheduling_key: Key | None = None
+    """Your own identifier of this meeting."""
+    join_time: Time | None = None
+    display_name: str | None = None
+    image_url: HttpsUrl | None = None
+    subscriptions: list[Subscription] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _comes_now_or_later(self) -> Self:
+        if (self.scheduling_key is None) != (self.join_time is None):
+            raise ValueError("scheduling_key and join_time belong together: both for later, none for now")
+        return self
+
+    def request(self, data_center: str, body: str, now: datetime) -> Request:
+        """The same in the lifecycle's terms; an agent without a time is for now."""
+        return Request(
+            action=Action.PROVISION,
+            data_center=data_center,
+            scheduling_key=self.scheduling_key or "",
+            meeting=Meeting(start=_moment(self.join_time, "Etc/UTC") or now),
+            digest=digest(body),
+        )
+
+
+class AgentCancellation(_Vendor):
+    """The body of `DELETE /v1/meeting_agents`: https://docs.cronofy.com/developers/api/meeting-agents/schedule/."""
+
+    scheduling_key: Key
+
+
+class AccountRegistration(BaseModel):
+    """The body of `PUT /v1/accounts/{account_id}`: what Cronofy gave when the user authorised the application."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    refresh_token: Annotated[
+        str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[!-~]+$"), Field(repr=False)
+    ]
+    data_center: DataCenter
+    """Where the account lives."""
+
+
+TARDINESS = timedelta(minutes=5)
+"""How long a meeting may have begun when a conference is asked for: clocks differ, and requests take their time."""
+
+
+def digest(body: str) -> str:
+    """By which the same request is recognised when it comes again."""
+    return sha256(body.encode()).hexdigest()
+
+
+def _moment(value: str | ZonedTime | None, tzid: str) -> datetime | None:
+    return moment(value.model_dump() if isinstance(value, ZonedTime) else value, tzid)
 
 
 def agent_id(*natural_key: str) -> str:
@@ -168,7 +314,7 @@ def agent_id(*natural_key: str) -> str:
     return "ma_" + base64.b32encode(digest).decode().lower()[:26]
 
 
-# --------------------------------------------------------------------------------------- the caller's text, and our part
+# -------------------------------------------------------------------------------------- the caller's text, and our part
 
 DEEPEST = 32
 """Levels of nesting in a request; Cronofy's documentation shows six."""
@@ -187,11 +333,12 @@ def strict_json(body: str) -> dict[str, Any]:
         value = json.loads(body, object_pairs_hook=_distinct, parse_constant=_no_constant)
         body.encode()
         json.dumps(value, ensure_ascii=False).encode()
+        depth = _depth(value)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("the body must be a JSON object", WrongField("body", _said(error))) from None
     if not isinstance(value, dict):
         raise InvalidRequest("the body must be a JSON object", WrongField("body", "a JSON object"))
-    if _depth(value) > DEEPEST:
+    if depth > DEEPEST:
         raise InvalidRequest("the body is nested too deeply", WrongField("body", f"at most {DEEPEST} levels"))
     return value
 
@@ -205,11 +352,11 @@ def _said(error: Exception) -> str:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"each name once in an object, and {twice[:64]!r} stands there twice")
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise ValueError(f"each name once in an object, and {name[:64]!r} stands there twice")
+        values[name] = value
     return values
 
 
@@ -230,8 +377,8 @@ def subscription(address: str) -> dict[str, Any]:
 def with_subscription(body: str, address: str, ours: str) -> str:
     """The caller's JSON object with our subscription added, every other character as it was.
 
-    `ours`: how the address of any of our subscriptions begins. One that a caller sends back to us is replaced, so that it is
-    there once. The whole list is sent each time, for Cronofy does not say whether it replaces or merges.
+    `ours`: how the address of any of our subscriptions begins. One that a caller sends back to us is replaced, so that
+    it is there once. The whole list is sent each time, for Cronofy does not say whether it replaces or merges.
     """
     kept: list[str] = []
     place: tuple[int, int] | None = None
@@ -282,7 +429,7 @@ def _skip(body: str, at: int) -> int:
     return at
 
 
-# ------------------------------------------------------------------------------------------------------------- answers
+# -------------------------------------------------------------------------------------------------------------- answers
 
 
 class _View(BaseModel):
@@ -303,7 +450,22 @@ class AgentSummary(_View):
     id: str
     state: State
     attempt: int
+    retry_at: datetime | None = None
+    """When Cronofy is asked again, by itself; none: nobody asks again but the caller."""
+    reason: str = ""
     links: Links
+
+    @classmethod
+    def of(cls, agent_id: str, record: Record, links: Links) -> "AgentSummary":
+        pending = record.current.pending
+        return cls(
+            id=agent_id,
+            state=record.state,
+            attempt=record.current.number,
+            retry_at=pending.retry_at if pending else None,
+            reason=record.current.reason,
+            links=links,
+        )
 
 
 class Answered(_View):
@@ -333,10 +495,10 @@ class ResourceView(_View):
 class MeetingView(_View):
     """The meeting as it was last asked for."""
 
-    summary: str
-    start: datetime | None
-    end: datetime | None
-    tzid: str
+    summary: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+    tzid: str = "Etc/UTC"
 
 
 class AttemptView(_View):
@@ -360,6 +522,79 @@ class AttemptView(_View):
     overdue_at: datetime | None
 
 
+class AgentRow(_View):
+    """An agent as a list shows it."""
+
+    id: str
+    state: State
+    since: datetime
+    reason: str
+    attempt: int
+    data_center: str = ""
+    calendar_id: str = ""
+    event_id: str = ""
+    scheduling_key: str = ""
+    account: str = ""
+    meeting: MeetingView
+    links: Links
+
+
+class AgentList(_View):
+    """One page of agents, in the order in which their meetings start."""
+
+    agents: tuple[AgentRow, ...]
+    next_cursor: str | None
+    """Where the next page begins; none: this is the last one. A page may be short, or empty, and not be the last."""
+
+
+class AccountState(StrEnum):
+    """Whether calls can be made in an account's name."""
+
+    ACTIVE = "active"
+    NEEDS_AUTHORISATION = "needs_authorisation"
+    """Cronofy takes its refresh token no more: a person must authorise it again."""
+
+
+class AccountView(_View):
+    """A registered account: everything but its tokens."""
+
+    id: str
+    data_center: DataCenter
+    state: AccountState
+    registered_at: datetime
+    refreshed_at: datetime | None
+    access_token_until: datetime | None
+
+
+class ResourceAddress(_View):
+    """Where a resource can be had for a while, without credentials."""
+
+    category: str
+    type: str
+    url: str
+
+
+class WrongFieldView(_View):
+    """One wrong field of a request: where it is, and what was expected there."""
+
+    field: str
+    expected: str
+
+
+class Problem(_View):
+    """An error, as RFC 9457 has it; `code` is stable, `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: tuple[WrongFieldView, ...] | dict[str, Any] | None = None
+    """The wrong fields, or Cronofy's own `errors`."""
+    agent: AgentSummary | None = None
+    """The agent that the request concerns, where it has been written down."""
+
+
 class EntryView(_View):
     """One line of the timeline: what was written down, what became of it, and the state after it."""
 
@@ -372,6 +607,7 @@ class EntryView(_View):
     interactions: tuple[str, ...]
     sub: str
     reason: str
+    correlation_id: str
     because: str
     """Why it was not obeyed; empty if it was."""
 
@@ -388,6 +624,7 @@ class EntryView(_View):
             interactions=said.interactions if said else (),
             sub=said.sub if said else entry.sub,
             reason=entry.reason or ("; ".join(said.remarks) if said else ""),
+            correlation_id=entry.correlation_id,
             because=step.because,
         )
 
@@ -445,7 +682,7 @@ def _known_of(record: Record) -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------------------------------------- announcements
+# -------------------------------------------------------------------------------------------------------- announcements
 
 
 class Announced(_View):
@@ -475,6 +712,8 @@ class Announced(_View):
     awaited: DeadlineView | None
     notification: Any = None
     """Cronofy's own body, where the entry is a notification: its JSON, or `{"base64": "…"}` if it is none."""
+    replayed: bool = False
+    """Whether somebody asked to be told again; the announcement's id is the one that it had before."""
 
 
 class Announcement(_View):
@@ -522,6 +761,9 @@ def _readable(raw: bytes | None) -> Any:
     if raw is None:
         return None
     try:
-        return json.loads(raw)
+        value: Any = json.loads(raw)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        is_sendable = _depth(value) <= DEEPEST
     except (ValueError, RecursionError):
-        return {"base64": base64.b64encode(raw).decode()}
+        is_sendable = False
+    return value if is_sendable else {"base64": base64.b64encode(raw).decode()}

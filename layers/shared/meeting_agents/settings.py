@@ -37,6 +37,23 @@ class Settings:
         return self._text("CRONOFY_URL")
 
     @property
+    def accounts_table(self) -> str:
+        return self._text("ACCOUNTS_TABLE")
+
+    @property
+    def tokens_key_arn(self) -> str:
+        return self._text("TOKENS_KEY_ARN")
+
+    @property
+    def requests_per_second(self) -> int:
+        """What may be asked of Cronofy in one data center, all functions together."""
+        return int(self._number("REQUESTS_PER_SECOND"))
+
+    @property
+    def requests_per_minute(self) -> int:
+        return int(self._number("REQUESTS_PER_MINUTE"))
+
+    @property
     def default_data_center(self) -> str:
         return self._text("DEFAULT_DATA_CENTER")
 
@@ -58,6 +75,11 @@ class Settings:
     @property
     def lifecycle_topic_arn(self) -> str:
         return self._text("LIFECYCLE_TOPIC_ARN")
+
+    @property
+    def failures_url(self) -> str:
+        """The queue in which a function parks what it cannot do."""
+        return self._text("FAILURES_URL")
 
     @property
     def alerts_topic_arn(self) -> str:

@@ -14,6 +14,7 @@ from botocore.session import Session
 from meeting_agents.settings import Settings
 
 if TYPE_CHECKING:
+    from meeting_agents.accounts import Accounts
     from meeting_agents.announcements import Announcements
     from meeting_agents.credentials import Credentials
     from meeting_agents.cronofy import Cronofy
@@ -84,8 +85,23 @@ def cronofy() -> "Cronofy":
     import httpx
 
     from meeting_agents.cronofy import TIMEOUT, Cronofy
+    from meeting_agents.pacing import Limits, Pacing
 
-    return Cronofy(httpx.Client(timeout=TIMEOUT, follow_redirects=False), settings().cronofy_url)
+    known = settings()
+    limits = Limits(known.requests_per_second, known.requests_per_minute)
+    pacing = Pacing(client("dynamodb"), known.agents_table, limits)
+    return Cronofy(httpx.Client(timeout=TIMEOUT, follow_redirects=False), known.cronofy_url, pacing)
+
+
+@cache
+def accounts() -> "Accounts":
+    """The registered accounts and their tokens."""
+    from meeting_agents.accounts import Accounts
+
+    known = settings()
+    return Accounts(
+        client("dynamodb"), known.accounts_table, client("kms"), known.tokens_key_arn, cronofy(), credentials()
+    )
 
 
 @cache
@@ -93,7 +109,7 @@ def provisioning() -> "Provisioning":
     """Requests to Cronofy, journalled."""
     from meeting_agents.provisioning import Provisioning
 
-    return Provisioning(journal(), cronofy())
+    return Provisioning(journal(), cronofy(), credentials(), accounts())
 
 
 @cache
