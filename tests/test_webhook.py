@@ -19,7 +19,7 @@ from meeting_agents.credentials import FRESH, PATIENCE, Credentials
 from meeting_agents.errors import NoSecret
 from meeting_agents.signature import HEADER, sign
 from tests.answers import ANSWERS, Answer
-from tests.wire import CURRENT, ENVIRONMENT, STORED_AT, Aws
+from tests.wire import CURRENT, ENVIRONMENT, STORED_AT, Aws, forget
 
 ROOT = Path(__file__).resolve().parents[1]
 EVENTS = ROOT / "events/webhook"
@@ -40,18 +40,11 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """AWS, as the function's own clients see it."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    _forget()
+    forget()
     aws = Aws()
     wiring._session().register("before-send", aws)
     yield aws
-    _forget()
-
-
-def _forget() -> None:
-    """Start as a new process does, with nothing made yet."""
-    for made in vars(wiring).values():
-        if hasattr(made, "cache_clear"):
-            made.cache_clear()
+    forget()
 
 
 def event(case: str) -> Event:

@@ -20,7 +20,7 @@ from meeting_agents import wiring
 from meeting_agents.signature import HEADER
 from tests.answers import example
 from tests.test_webhook import CONTEXT, event
-from tests.wire import CURRENT, ENVIRONMENT, PREVIOUS, Aws
+from tests.wire import CURRENT, ENVIRONMENT, PREVIOUS, Aws, forget
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 SECRETS = (CURRENT, PREVIOUS)
@@ -108,9 +108,7 @@ def aws() -> Iterator[Aws]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
-        for made in vars(wiring).values():
-            if hasattr(made, "cache_clear"):
-                made.cache_clear()
+        forget()
         aws = Aws()
         wiring._session().register("before-send", aws)
         app.logger.setLevel("CRITICAL")

@@ -10,6 +10,8 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectTimeoutError
 
+from meeting_agents import wiring
+
 CURRENT = "CRN_NggYusqPGLxwjw5FHOJYOqSrTPNXy8WQf14OID"
 PREVIOUS = "CRN_nGlYDFXwfSXgB9rvGNBJyfE454GGPtWIbNuPwr"
 STORED_AT = 1_777_000_000
@@ -55,6 +57,13 @@ class Aws:
                 request, 400, {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}
             )
         return _response(request, 200, {})
+
+
+def forget() -> None:
+    """Start as a new process does, with no collaborator made yet."""
+    for made in vars(wiring).values():
+        if hasattr(made, "cache_clear"):
+            made.cache_clear()
 
 
 class _Raw(io.BytesIO):

@@ -1,49 +1,95 @@
 """The table's stream: for each new entry, the record it leads to is stored and the entry announced."""
 
+import json
 from datetime import UTC, datetime
+from traceback import extract_tb
 from typing import Any
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
-from meeting_agents.announcements import Announcements
+from meeting_agents.announcements import Announcements, announced
+from meeting_agents.errors import Outage
 from meeting_agents.inbox import ENTRY
 from meeting_agents.journal import Journal
-from meeting_agents.lifecycle import deadline
-from meeting_agents.payloads import Announcement
 from meeting_agents.provisioning import timeline
 
 logger = Logger()
-processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
+metrics = Metrics()
+
+wiring.make_ready(wiring.journal, wiring.announcements)
 
 
+@metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: Any) -> Any:
-    """A batch of new entries. One that fails is tried again, then parked in the failure queue; the others go on."""
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """A batch of new entries, agent by agent, each agent's in order.
 
-    def one(record: DynamoDBRecord) -> None:
-        keys = (record.dynamodb and record.dynamodb.keys) or {}
-        announce(keys["pk"], keys["sk"].removeprefix(ENTRY), wiring.journal(), wiring.announcements())
+    An outage ends the batch: the stream goes on from the first entry that is reported as failed, so whatever comes after
+    it would be announced again. An agent whose journal cannot be told is none: its entries are parked, the others go on.
+    """
+    waiting: dict[str, list[dict[str, Any]]] = {}
+    for record in event["Records"]:
+        waiting.setdefault(record["dynamodb"]["Keys"]["pk"]["S"], []).append(record)
+    try:
+        for agent_id, records in list(waiting.items()):
+            _told_or_parked(agent_id, records)
+            del waiting[agent_id]
+    except Outage as error:
+        logger.error(
+            "entries wait for the end of an outage", reason=error.code, detail=error.detail, agents=len(waiting)
+        )
+    failed = [record["dynamodb"]["SequenceNumber"] for records in waiting.values() for record in records]
+    metrics.add_metric("EntriesPostponed", MetricUnit.Count, len(failed))
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
-    return process_partial_response(event, one, processor, context)
 
-
-def announce(agent_id: str, key: str, journal: Journal, announcements: Announcements) -> None:
-    """Store what the agent's journal adds up to now, and announce the entry with this key."""
-    lines = journal.read(agent_id, datetime.now(UTC))
+def announce(agent_id: str, keys: set[str], journal: Journal, announcements: Announcements) -> None:
+    """Store what the agent's journal adds up to now, and announce the entries with these keys."""
+    now = datetime.now(UTC)
+    lines = journal.read(agent_id, now)
     told = timeline(lines)
-    step = next((step for step in told if step.entry.key == key), None)
-    if step is None:
-        logger.warning("entry expired before it was announced", agent_id=agent_id, key=key)
-        return
-    journal.store(agent_id, told[-1].after, lines)
-    raw = next(line.raw for line in lines if line.entry.key == key)
-    announcements.publish(Announcement.of(agent_id, step, raw, deadline(step.after, journal.graces)))
-    with single_metric("EntriesAnnounced", MetricUnit.Count, 1) as metric:
-        metric.add_dimension("verdict", step.verdict)
-    logger.info(
-        "entry announced", agent_id=agent_id, kind=step.entry.kind, verdict=step.verdict, state=step.after.state
-    )
+    news = announced(agent_id, told, lines, journal.graces, keys)
+    if news:
+        for verdict, growth in journal.store(agent_id, told, lines, now).items():
+            metrics.add_metric(f"Notifications{verdict.title()}", MetricUnit.Count, growth)
+        announcements.publish(news)
+    metrics.add_metric("EntriesAnnounced", MetricUnit.Count, len(news))
+    for one in news:
+        entry = one.data.entry
+        logger.info(
+            "entry announced",
+            agent_id=agent_id,
+            kind=entry.kind,
+            verdict=entry.verdict,
+            state=one.data.state,
+            id=one.id,
+        )
+    if len(news) < len(keys):
+        logger.warning("entries expired before they were announced", agent_id=agent_id, entries=len(keys) - len(news))
+
+
+def _told_or_parked(agent_id: str, records: list[dict[str, Any]]) -> None:
+    keys = {record["dynamodb"]["Keys"]["sk"]["S"].removeprefix(ENTRY) for record in records}
+    try:
+        announce(agent_id, keys, wiring.journal(), wiring.announcements())
+    except Outage:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one agent, the others must not wait for it
+        # Where it happened, never the error's own words: they may quote what must not be logged.
+        place = extract_tb(error.__traceback__)[-1]
+        logger.error("entries parked", agent_id=agent_id, keys=sorted(keys), kind=type(error).__name__, line=str(place))
+        _park(records)
+        metrics.add_metric("EntriesParked", MetricUnit.Count, len(records))
+
+
+def _park(records: list[dict[str, Any]]) -> None:
+    """Put these entries into the failure queue, as the very event that this function is to be given again."""
+    bare = [
+        {name: record[name] for name in ("eventSource", "eventName")}
+        | {"dynamodb": {name: record["dynamodb"][name] for name in ("Keys", "SequenceNumber")}}
+        for record in records
+    ]
+    queue = wiring.settings().failures_url
+    wiring.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps({"Records": bare}))

@@ -14,7 +14,8 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app as ministack  # type: ignore[import-untyped]
-from ministack.services import sns  # type: ignore[import-untyped]
+from ministack.core import iam_actions  # type: ignore[import-untyped]
+from ministack.services import lambda_svc, sns  # type: ignore[import-untyped]
 
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
@@ -29,6 +30,8 @@ def main(descriptor: int) -> None:
     """Serve on the listening socket until standard input ends."""
     threading.Thread(target=end_with_parent, daemon=True).start()
     keep_emails(Path(os.environ["TMPDIR"]) / "emails")
+    allow_batches()
+    repeat_failed_entries()
     config = Config()
     config.bind = [f"fd://{descriptor}"]
     config.keep_alive_timeout = 75
@@ -58,6 +61,35 @@ def keep_emails(file: Path) -> None:
                     emails.write(json.dumps(email) + "\n")
 
     sns._fanout = keeping
+
+
+def allow_batches() -> None:
+    """Let who may publish to a topic publish ten at once, as on AWS, where that is no action of its own."""
+    extract = iam_actions.extract_iam_action
+
+    def extracting(*request: Any, **named: Any) -> Any:
+        action = extract(*request, **named)
+        return "sns:Publish" if action == "sns:PublishBatch" else action
+
+    iam_actions.extract_iam_action = extracting
+
+
+def repeat_failed_entries() -> None:
+    """Hand a stream's batch over again when the function reports failed entries, which ministack takes for done."""
+    execute = lambda_svc._execute_function
+
+    def executing(function: Any, event: Any) -> Any:
+        result = execute(function, event)
+        records = event.get("Records") or [{}]
+        is_from_stream = records[0].get("eventSource") == "aws:dynamodb" and "eventID" in records[0]
+        if is_from_stream and not result.get("error"):
+            body = result.get("body") or {}
+            answer = body if isinstance(body, dict) else json.loads(body)
+            if answer.get("batchItemFailures"):
+                return {**result, "error": True, "body": {"errorType": "BatchItemFailures", **answer}}
+        return result
+
+    lambda_svc._execute_function = executing
 
 
 def end_with_parent() -> None:
