@@ -80,6 +80,7 @@ class Stage:
         """Build, start and deploy everything; RuntimeError saying what failed."""
         with ExitStack() as opened:
             screen = self._screen
+            screen.scene("The stage is set")
             screen.awaiting("build", "the layer and five functions")
             built = deployment.build()
             screen.step("build", "the layer and five functions, by the recipes of `sam build`")
