@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -11,8 +12,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
 from meeting_agents.errors import LimitReached, MeetingAgentsError
+from meeting_agents.inbox import timestamp
 from meeting_agents.journal import Journal
-from meeting_agents.lifecycle import Entry, Kind, Phase, deadline, fold, missing_resources
+from meeting_agents.lifecycle import Deadline, Entry, Graces, Kind, Phase, Record, deadline, fold, missing_resources
 from meeting_agents.provisioning import Provisioning
 
 logger = Logger()
@@ -22,6 +24,8 @@ RESERVE = 10_000
 """Milliseconds before the function's time limit at which a sweep stops; what is left is due first next time."""
 RESERVE_FOR_A_CALL = 25_000
 """Milliseconds before the limit at which no call to Cronofy begins any more, for one may take as long."""
+REST = timedelta(minutes=5)
+"""For which an agent that was looked at is not found again, should its record not follow: others wait behind it."""
 CALLS_AT_ONCE = 8
 """Requests to Cronofy at the same time: enough for its limits, should it take half a second for each."""
 
@@ -75,7 +79,7 @@ def retry(agent_id: str, provisioning: Provisioning, has_time: Callable[[], bool
 
 
 def sweep(journal: Journal, has_time: Callable[[], bool], ask_again: Callable[[str], None]) -> int:
-    """Append `overdue` for each agent past its deadline; how many were. Safe when two run at once.
+    """Append `overdue`, or `escalated`, for each agent past its deadline; how many were. Safe when two run at once.
 
     Whatever is only to be sent to Cronofy again is handed to `ask_again`.
     """
@@ -87,22 +91,25 @@ def sweep(journal: Journal, has_time: Callable[[], bool], ask_again: Callable[[s
             break
         record = fold(line.entry for line in journal.read(agent_id, now))
         owed = deadline(record, journal.graces) if record.attempts else None
-        if owed is None or owed.at > now:
-            continue  # the journal knows better than the index, which follows a moment later
-        if owed.phase is Phase.RETRY:
+        if owed and owed.at <= now and owed.phase is Phase.RETRY:
             ask_again(agent_id)
             continue
-        entry = Entry(
-            key=f"overdue#{record.current.number}#{record.revision:04d}#{owed.phase}",
-            kind=Kind.OVERDUE,
-            at=now,
-            attempt=record.current.number,
-            revision=record.revision,
-            phase=owed.phase,
-            missing=tuple(sorted(missing_resources(record.current, journal.graces))),
-            reason=_AWAITED[owed.phase].format(at=f"{owed.at:%Y-%m-%d %H:%M:%S} UTC"),
-        )
-        if journal.append(agent_id, entry):
+        if owed and owed.at <= now and journal.append(agent_id, _entry(record, owed, journal.graces, now)):
             found += 1
+            metrics.add_metric("TimeToDetect", MetricUnit.Seconds, (now - owed.at).total_seconds())
             logger.warning("agent overdue", agent_id=agent_id, phase=owed.phase)
+        # The journal has it now; the record follows, or is to be looked at again later.
+        journal.claim(agent_id, now, now + REST)
     return found
+
+
+def _entry(record: Record, owed: Deadline, graces: Graces, now: datetime) -> Entry:
+    """What is written down of a deadline that has passed; its key is the same for every sweep that finds it."""
+    number, revision = record.current.number, record.revision
+    key = f"overdue#{number}#{revision:04d}#{owed.phase}"
+    entry = Entry(key=key, kind=Kind.OVERDUE, at=now, attempt=number, revision=revision, phase=owed.phase)
+    if owed.phase is Phase.ESCALATION and record.told_at:
+        reason = f"people were told at {record.told_at:%Y-%m-%d %H:%M:%S} UTC, and nobody has taken it on"
+        return replace(entry, key=f"escalated#{timestamp(record.told_at)}", kind=Kind.ESCALATED, reason=reason)
+    missing = tuple(sorted(missing_resources(record.current, graces)))
+    return replace(entry, missing=missing, reason=_AWAITED[owed.phase].format(at=f"{owed.at:%Y-%m-%d %H:%M:%S} UTC"))

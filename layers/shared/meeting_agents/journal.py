@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from heapq import merge
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -184,17 +185,20 @@ class Journal:
                 return
 
     def due(self, now: datetime) -> Iterator[str]:
-        """The agents whose stored record has a deadline that has passed, in each shard the longest due first."""
+        """The agents whose stored record has a deadline that has passed, the longest due first, in pages as needed."""
+        for _, agent_id in merge(*(self._due_in(str(shard), now) for shard in range(SHARDS))):
+            yield agent_id
+
+    def _due_in(self, shard: str, now: datetime) -> Iterator[tuple[str, str]]:
         with _answering():
-            for shard in range(SHARDS):
-                pages = self._client.get_paginator("query").paginate(
-                    TableName=self._table,
-                    IndexName=DUE_INDEX,
-                    KeyConditionExpression="due_shard = :shard AND due_at <= :now",
-                    ExpressionAttributeValues={":shard": {"S": str(shard)}, ":now": {"S": timestamp(now)}},
-                )
-                for page in pages:
-                    yield from (item["pk"]["S"] for item in page["Items"])
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                IndexName=DUE_INDEX,
+                KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+                ExpressionAttributeValues={":shard": {"S": shard}, ":now": {"S": timestamp(now)}},
+            )
+            for page in pages:
+                yield from ((item["due_at"]["S"], item["pk"]["S"]) for item in page["Items"])
 
     def claim(self, agent_id: str, now: datetime, until: datetime) -> bool:
         """Take upon oneself what is due, so that nobody else finds it before `until`; False if another did."""
