@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import batched
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,8 @@ from tests.sandbox.embedded_aws import EmbeddedAws
 _PROCESS = Path(__file__).with_name("process.py")
 REPEATS = 4
 """How often at most a caller, Cronofy, a stream or a queue tries again here."""
+MOST_REFUSALS = 20
+"""How often functions may give back a part of a batch before that counts as never ending."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,7 @@ class Platform:
             done = self.invoke(function, event)
         if is_done(done):
             return done
-        raise RuntimeError(f"{function} does not come to an end: {done.error or done.answer}\n{self.said(function)}")
+        raise RuntimeError(f"{function} does not come to an end: {done.error or done.answer}\n{self._end(function)}")
 
     def request(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
@@ -314,43 +317,48 @@ class Platform:
             pass
 
     def _deliver(self, mapping: Any) -> bool:
-        source = mapping["EventSourceArn"]
+        """Whether there was anything to deliver."""
+        source, size = mapping["EventSourceArn"], mapping["BatchSize"]
         function = self._name(mapping["FunctionArn"])
         if ":dynamodb:" in source:
             records = [record for record in self._streamed(source) if _passes(mapping, record)]
-            while records:
-                done = self._until(function, {"Records": records}, lambda done: not done.error)
-                failed = {item["itemIdentifier"] for item in (done.answer or {}).get("batchItemFailures", [])}
-                numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
-                first = next((at for at, number in enumerate(numbers) if number in failed), len(records))
-                if first == len(records):
-                    return True
-                records = records[first:]  # Lambda goes on from the first that failed
-                self._patience(function)
-            return False
-        return self._from_queue(function, source)
-
-    def _from_queue(self, function: str, arn: str) -> bool:
-        sqs = self.stack.session.client("sqs")
-        url = sqs.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
+            for batch in batched(records, size, strict=False):
+                self._from_stream(function, list(batch))
+            return bool(records)
+        url = self._queue_url(source)
         messages = self._received(url)
+        for some in batched(messages, size, strict=False):
+            self._from_queue(function, source, url, list(some))
+        return bool(messages)
+
+    def _from_stream(self, function: str, records: list[dict[str, Any]]) -> None:
+        """In order: Lambda goes on from the first that failed."""
+        while records:
+            failed = self._failed(function, records)
+            numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+            first = next((at for at, number in enumerate(numbers) if number in failed), len(records))
+            records = records[first:]
+
+    def _from_queue(self, function: str, arn: str, url: str, messages: list[Any]) -> None:
+        """What is not reported as failed is deleted; the rest comes again."""
+        sqs = self.stack.session.client("sqs")
         while messages:
-            records = [_queue_record(message, arn) for message in messages]
-            done = self._until(function, {"Records": records}, lambda done: not done.error)
-            failed = {item["itemIdentifier"] for item in (done.answer or {}).get("batchItemFailures", [])}
+            failed = self._failed(function, [_queue_record(message, arn) for message in messages])
             for message in messages:
                 if message["MessageId"] not in failed:
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            left = [message for message in messages if message["MessageId"] in failed]
-            if not left:
-                return True
-            messages = left
-            self._patience(function)
-        return False
+            messages = [message for message in messages if message["MessageId"] in failed]
 
-    def _patience(self, function: str) -> None:
-        if self._counts[function] > 50:
-            raise RuntimeError(f"{function} refuses its batch for ever\n{self.said(function)}")
+    def _failed(self, function: str, records: list[dict[str, Any]]) -> set[str]:
+        """What the function says it could not do. RuntimeError when that never ends."""
+        done = self._until(function, {"Records": records}, lambda done: not done.error)
+        self._refusals += 1 if (failures := (done.answer or {}).get("batchItemFailures")) else 0
+        if self._refusals > MOST_REFUSALS:
+            raise RuntimeError(f"{function} refuses its batch for ever\n{self._end(function)}")
+        return {item["itemIdentifier"] for item in failures or ()}
+
+    def _queue_url(self, arn: str) -> str:
+        return self.stack.session.client("sqs").get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
 
     def _received(self, url: str) -> list[Any]:
         sqs = self.stack.session.client("sqs")
@@ -419,6 +427,9 @@ class Platform:
             path.read_text(errors="replace") for path in sorted(self.logs.iterdir()) if function in ("", path.name)
         )
 
+    def _end(self, function: str) -> str:
+        return self.said(function)[-3000:]
+
     def forget(self) -> None:
         """Empty the table, the topics' listeners and the queues, and begin to count anew."""
         dynamodb = self.stack.session.client("dynamodb")
@@ -429,14 +440,12 @@ class Platform:
             if ":dynamodb:" in mapping["EventSourceArn"]:
                 self._streamed(mapping["EventSourceArn"])
             else:
-                url = self.stack.session.client("sqs").get_queue_url(
-                    QueueName=mapping["EventSourceArn"].rpartition(":")[2]
-                )["QueueUrl"]
-                self._taken(url)
+                self._taken(self._queue_url(mapping["EventSourceArn"]))
         self._taken(self._announced)
         self._taken(self._alerted)
         self.invocations.clear()
         self._counts.clear()
+        self._refusals = 0
         self.fault = None
 
 

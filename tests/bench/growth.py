@@ -1,0 +1,94 @@
+"""What the sweep, a read and a page of a list cost while the table grows: calls and units, not the emulator's time."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from itertools import batched
+from typing import Any
+
+from tests.runtime.platform import Invocation
+from tests.runtime.stories import Scene
+
+DUE = 10
+"""Agents past their deadline, in a table of any size."""
+A_BATCH = 25
+
+
+def growth(scene: Scene, sizes: list[int]) -> dict[str, dict[str, Any]]:
+    """By number of agents, by work: calls and consumed units. The same `DUE` agents are due in each."""
+    platform = scene.platform
+    platform.forget()
+    agent = scene.ask(scene.event("growth"))
+    platform.settle()
+    items = platform.items()
+    figures: dict[str, dict[str, Any]] = {}
+    seeded = 0
+    for size in sizes:
+        _seed(scene, items, agent, range(seeded, size))
+        seeded = size
+        _make_due(scene, items, agent, size)
+        platform.invocations.clear()
+        answer = platform.tick("sweep")
+        figures[str(size)] = {"sweep": _cost(platform.invocations[-1]) | {"answer": answer}}
+        for name, path in _reads(scene, agent).items():
+            platform.invocations.clear()
+            answered = platform.request("GET", path)
+            if answered["statusCode"] != 200:
+                raise RuntimeError(f"GET {path}: {answered}")
+            figures[str(size)][name] = _cost(platform.invocations[-1])
+    return figures
+
+
+def _reads(scene: Scene, agent: str) -> dict[str, str]:
+    """What the API lets one read: always an agent; lists where the template has such a route."""
+    paths = {"read": f"/v1/meeting_agents/{agent}"}
+    routes = {
+        event["Properties"]["Path"]
+        for _, event in scene.platform.events("HttpApi")
+        if event["Properties"]["Method"].upper() == "GET"
+    }
+    if "/v1/meeting_agents" in routes:
+        paths["list page"] = "/v1/meeting_agents?from=2091-04-25&to=2091-04-26&limit=50"
+    return paths
+
+
+def _seed(scene: Scene, items: list[dict[str, Any]], agent: str, numbers: range) -> None:
+    """Copies of one agent under other names, their meetings on many days."""
+    dynamodb, table = scene.platform.stack.session.client("dynamodb"), scene.platform.table
+
+    def write(some: tuple[dict[str, Any], ...]) -> None:
+        dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in some]})
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(write, batched(_copies(items, agent, numbers), A_BATCH, strict=False)):
+            pass
+
+
+def _copies(items: list[dict[str, Any]], agent: str, numbers: range) -> Iterator[dict[str, Any]]:
+    for number in numbers:
+        day = date(2091, 4, 25) + timedelta(days=number % 1000)
+        for item in items:
+            text = json.dumps(item).replace(agent, f"ma_growth{number:07d}").replace("2091-04-25", f"{day}")
+            copy = json.loads(text)
+            if "due_shard" in copy:
+                copy["due_shard"] = {"S": str(number % 4)}
+            yield copy
+
+
+def _make_due(scene: Scene, items: list[dict[str, Any]], agent: str, size: int) -> None:
+    """Let the deadlines of some agents, new ones for each size, be past: their meetings were years ago."""
+    dynamodb, table = scene.platform.stack.session.client("dynamodb"), scene.platform.table
+    for number in range(DUE):
+        for item in items:
+            text = json.dumps(item).replace(agent, f"ma_due{size}_{number}").replace("2091-04-25", "2020-04-25")
+            copy = json.loads(text)
+            if "due_shard" in copy:
+                copy["due_shard"] = {"S": str(number % 4)}
+                copy["due_at"] = {"S": f"{datetime.now(UTC) - timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}.000Z"}
+            dynamodb.put_item(TableName=table, Item=copy)
+
+
+def _cost(run: Invocation) -> dict[str, Any]:
+    units = sum((answer["consumed"] or {}).get("CapacityUnits", 0.0) for answer in run.answered)
+    return {"calls": len(run.calls), "units": round(units, 1)}

@@ -1,0 +1,112 @@
+"""The figures as people read them: one Markdown table, in the README and on the terminal."""
+
+from typing import Any
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures of `.bench.json` as a Markdown table: what was measured, the result, and the least or most wanted."""
+    rows = [*_speed(figures), *_burst(figures), *_alerts(figures), *_growth(figures), *_cost(figures)]
+    lines = ["| what | measured | wanted |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {what} | {measured} | {wanted} |" for what, measured, wanted in rows])
+
+
+def _speed(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    rows = []
+    for name, cold in figures["cold_start"].items():
+        ready = cold["ready_ms"]["function"]["median"]
+        rows.append(
+            (
+                f"Cold start of `{name}`, import and clients, beside a bare handler with the same clients",
+                f"{_times(cold['ready_processor_ratio'])} ({ready:.0f} ms here)",
+                "≤ 1.3 times" if name == "webhook" else "",
+            )
+        )
+    without = [cold["without_bytecode_ratio"]["median"] for cold in figures["cold_start"].values()]
+    rows.append(
+        ("The same without the layer's bytecode", f"{min(without):.1f} to {max(without):.1f} times as long", "")
+    )
+    warm = figures["warm"]
+    milliseconds = warm["webhook"]["median"]
+    rows.append(
+        (
+            "Processor time of a notification, warm, beside HMAC, `json.loads` and one `put_item`",
+            f"{_times(warm['ratio'])} ({milliseconds:.1f} ms here)",
+            "≤ 1.25 times",
+        )
+    )
+    return rows
+
+
+def _burst(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    rows = []
+    for burst in figures["bursts"]:
+        ack = burst["ack_ms"]
+        what = (
+            f"{burst['notifications']:,} notifications, {burst['distinct']} distinct, from {burst['senders']} senders"
+        )
+        rows += [
+            (f"{what}: doubled, unaccounted, not announced", _zeros(burst), "0, 0, 0"),
+            (
+                f"{what}: acknowledged after p50, p95, p99, on an emulator with 8 processes",
+                f"{ack['p50']:.0f}, {ack['p95']:.0f}, {ack['p99']:.0f} ms; {burst['per_second']} a second",
+                "",
+            ),
+        ]
+    return rows
+
+
+def _zeros(burst: dict[str, Any]) -> str:
+    return f"{burst['doubled']}, {burst['unaccounted']}, {burst['not_announced']}"
+
+
+def _alerts(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    detection, alert, outage = figures["detection"], figures["alert"], figures["outage"]
+    return [
+        (
+            f"A silent agent is found after its deadline, median and most of {detection['agents']}",
+            f"{detection['seconds']['median']:.0f} s, {detection['most_seconds']:.0f} s",
+            "one sweep: 60 s",
+        ),
+        (
+            "From Cronofy's call to the alert published, p95, without the window in which alerts are collected",
+            f"{alert['p95'] / 1000:.1f} s",
+            "≤ 5 s",
+        ),
+        (
+            f"{outage['failures']:,} failures in one window: messages, agents in none, agents in two",
+            f"{outage['messages']}, {outage['not_in_an_alert']}, {outage['in_two_alerts']}",
+            "≤ 5, 0, 0",
+        ),
+    ]
+
+
+def _growth(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    sizes = list(figures["growth"])
+    rows = []
+    for work in figures["growth"][sizes[0]]:
+        units = ", ".join(f"{figures['growth'][size][work]['units']:g}" for size in sizes)
+        agents = ", ".join(f"{int(size):,}" for size in sizes)
+        what = {"sweep": "A sweep with 10 agents due", "read": "Reading an agent", "list page": "A page of the list"}[
+            work
+        ]
+        rows.append((f"{what}: units of the table, with {agents} agents in it", units, "flat"))
+    return rows
+
+
+def _cost(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    cost = figures["cost"]
+    items = ", ".join(f"{name} {usd:.4f}" for name, usd in list(cost["usd_by_item"].items())[:3])
+    at_rest = sum(cost["usd_per_month_at_rest"].values())
+    return [
+        (
+            f"1,000 meetings on AWS, {cost['region']}, prices of {cost['prices_as_known']}",
+            f"US$ {cost['usd_per_1000_meetings']:.3f} ({items})",
+            "< US$ 0.05",
+        ),
+        ("A month in which nothing happens", f"US$ {at_rest:.2f}", ""),
+    ]
+
+
+def _times(ratio: dict[str, Any]) -> str:
+    low, high = ratio["quartiles"]
+    return f"{ratio['median']:.2f} times ({low:.2f} to {high:.2f})"
