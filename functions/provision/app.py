@@ -17,10 +17,11 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from aws_lambda_powertools.event_handler.openapi.models import Server
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 from aws_lambda_powertools.metrics import MetricUnit
-from pydantic import AfterValidator
+from pydantic import AfterValidator, AwareDatetime
 
 from meeting_agents import wiring
 from meeting_agents.accounts import Account
+from meeting_agents.announcements import again, announced
 from meeting_agents.calls import Answer, Authority, Call, Outcome
 from meeting_agents.errors import (
     Field,
@@ -32,10 +33,11 @@ from meeting_agents.errors import (
     Unreachable,
 )
 from meeting_agents.inbox import timestamp
-from meeting_agents.lifecycle import ENDS, Action, Record, Request, State, deadline, fold
+from meeting_agents.lifecycle import ENDS, Action, Entry, Kind, Record, Request, State, deadline, fold
 from meeting_agents.payloads import (
     AccountRegistration,
     AccountView,
+    Acknowledgement,
     AgentCancellation,
     AgentList,
     AgentRequest,
@@ -48,6 +50,7 @@ from meeting_agents.payloads import (
     Links,
     MeetingView,
     Problem,
+    Replay,
     ResourceAddress,
     agent_id,
     digest,
@@ -220,7 +223,7 @@ def upsert_calendar_event(
     https://docs.cronofy.com/developers/api/events/upsert-event/
     """
     authority, home = _user(data_center, own_token, account)
-    agent, path, text = agent_id(home, calendar_id, body.event_id), _events_of(calendar_id), _text()
+    agent, path, text = agent_id(home, calendar_id, body.event_id), _calendar_events(calendar_id), _text()
     record = _record(agent)
     if body.meeting_agent is None and not _is_live(record):
         return _pass_on(Call("POST", path, home, text), authority, agent, record)
@@ -247,7 +250,7 @@ def delete_calendar_event(
     https://docs.cronofy.com/developers/api/events/delete-event/
     """
     authority, home = _user(data_center, own_token, account)
-    agent, path, text = agent_id(home, calendar_id, body.event_id), _events_of(calendar_id), _text()
+    agent, path, text = agent_id(home, calendar_id, body.event_id), _calendar_events(calendar_id), _text()
     record = _record(agent)
     if record is None or not _is_live(record):
         return _pass_on(Call("DELETE", path, home, text), authority, agent, record)
@@ -377,6 +380,29 @@ def read_agent(agent: AgentId) -> AgentView:
     return AgentView.of(agent, told, deadline(told[-1].after, wiring.journal().graces), _links(agent))
 
 
+@app.post(
+    "/v1/meeting_agents/<agent>/acknowledgement",
+    tags=["What Cronofy lacks"],
+    responses=_answers(200, "the agent", AgentView, 404, 413),
+)
+def acknowledge(agent: AgentId, body: Annotated[Acknowledgement, Body()]) -> AgentView:
+    """Take on what people were told of an agent, so that they are not told again. The same note again adds nothing."""
+    record = _record(agent)
+    if record is None:
+        raise _unknown(agent)
+    caller = _caller()
+    entry = Entry(
+        key=f"acknowledged#{record.revision:04d}#{record.trouble}#{digest(body.note)[:32]}",
+        kind=Kind.ACKNOWLEDGED,
+        at=datetime.now(UTC),
+        attempt=record.current.number,
+        revision=record.revision,
+        reason=f"{body.note} ({caller})" if caller else body.note,
+    )
+    wiring.journal().append(agent, entry)
+    return read_agent(agent)
+
+
 @app.get(
     "/v1/meeting_agents/<agent>/resources/<category>",
     tags=["What Cronofy lacks"],
@@ -409,6 +435,41 @@ def read_resource(
         body = ResourceAddress(category=resource.category, type=resource.type, url=url)
         return Response(200, content_type="application/json", body=body, headers={"Cache-Control": "no-store"})
     return Response(302, headers={"Location": url, "Cache-Control": "no-store"})
+
+
+@app.post(
+    "/v1/meeting_agents/<agent>/replay",
+    tags=["What Cronofy lacks"],
+    responses=_answers(200, "what was announced again", Replay, 404),
+)
+def replay_agent(
+    agent: AgentId,
+    start: Annotated[AwareDatetime | None, Query(alias="from", description="what was written down then or later")] = None,
+    end: Annotated[AwareDatetime | None, Query(alias="to", description="what was written down before")] = None,
+    state: Annotated[State | None, Query(description="what led to this state, or left the agent in it")] = None,
+    dry_run: Annotated[bool, Query(description="only say what would be announced")] = False,
+) -> Replay:
+    """Announce again what happened to an agent, marked `replayed`.
+
+    Ids do not change, so that whoever has had an announcement can tell, and people are not told twice.
+    """
+    journal = wiring.journal()
+    lines = journal.read(agent, datetime.now(UTC))
+    if not lines:
+        raise _unknown(agent)
+    told = timeline(lines)
+    keys = {
+        step.entry.key
+        for step in told
+        if (start is None or start <= step.entry.at)
+        and (end is None or step.entry.at < end)
+        and state in (None, step.after.state)
+    }
+    announcements = [again(one) for one in announced(agent, told, lines, journal.graces, keys)]
+    if not dry_run:
+        wiring.announcements().publish(announcements)
+        metrics.add_metric("EntriesReplayed", MetricUnit.Count, len(announcements))
+    return Replay(dry_run=dry_run, announcements=tuple(one.id for one in announcements))
 
 
 @app.put("/v1/accounts/<account_id>", tags=["Accounts"], responses=_answers(200, "the account", AccountView, 413))
@@ -495,7 +556,7 @@ def _home(data_center: str | None) -> str:
     return home
 
 
-def _events_of(calendar_id: str) -> str:
+def _calendar_events(calendar_id: str) -> str:
     return f"/v1/calendars/{quote(calendar_id, safe='')}/events"
 
 
@@ -528,6 +589,13 @@ def _subscribed(agent: str, text: str) -> Any:
 def _record(agent: str) -> Record | None:
     lines = wiring.journal().read(agent, datetime.now(UTC))
     return fold(line.entry for line in lines) if lines else None
+
+
+def _caller() -> str:
+    """Who signed in, as far as the authoriser says."""
+    authorizer = app.current_event.raw_event["requestContext"].get("authorizer") or {}
+    arn: str = (authorizer.get("iam") or {}).get("userArn") or ""
+    return arn or ((authorizer.get("jwt") or {}).get("claims") or {}).get("sub") or ""
 
 
 def _is_live(record: Record | None) -> bool:

@@ -85,7 +85,7 @@ def _told_or_parked(agent_id: str, records: list[dict[str, Any]]) -> None:
 
 
 def _park(records: list[dict[str, Any]]) -> None:
-    """Put these entries into the failure queue, as the very event that this function is to be given again."""
+    """Put these entries into the failure queue, as the Lambda event that this function is to be given again."""
     bare = [
         {name: record[name] for name in ("eventSource", "eventName")}
         | {"dynamodb": {name: record["dynamodb"][name] for name in ("Keys", "SequenceNumber")}}

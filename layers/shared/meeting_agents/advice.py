@@ -97,8 +97,8 @@ def steps(told: Announced, at: datetime) -> tuple[str, ...]:
 
 def _doors(told: Announced) -> str:
     """What may keep the agent out of this conference; of all kinds, where it is not known which one it is."""
-    event = told.notification.get("event") if isinstance(told.notification, dict) else None
-    conferencing = event.get("conferencing") if isinstance(event, dict) else None
+    calendar_event = told.notification.get("event") if isinstance(told.notification, dict) else None
+    conferencing = calendar_event.get("conferencing") if isinstance(calendar_event, dict) else None
     known = conferencing if isinstance(conferencing, dict) else {}
     words = f"{known.get('provider_name')} {known.get('join_url')}".lower()
     return " ".join([advice for word, advice in _DOORS.items() if word in words] or _DOORS.values())

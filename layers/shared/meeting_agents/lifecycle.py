@@ -400,7 +400,7 @@ class Record:
     was_requested: bool = False
     """False for an agent that we know only because Cronofy spoke of it."""
     identity: Request | None = None
-    """The first thing known of it: data center, calendar and event id or scheduling key."""
+    """The first thing known of it: data center, calendar and calendar event, or scheduling key."""
     event_id: str = ""
     trouble: Cause | None = None
     """What people are told of, as long as nothing has shown that it is over."""

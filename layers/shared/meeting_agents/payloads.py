@@ -292,6 +292,15 @@ class AccountRegistration(BaseModel):
     """Where the account lives."""
 
 
+class Acknowledgement(BaseModel):
+    """The body of `POST /v1/meeting_agents/{agent}/acknowledgement`: that somebody takes care of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    note: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+    """Who does what about it: it stands in the timeline."""
+
+
 TARDINESS = timedelta(minutes=5)
 """How long a meeting may have begun when a conference is asked for: clocks differ, and requests take their time."""
 
@@ -308,7 +317,7 @@ def _moment(value: str | ZonedTime | None, tzid: str) -> datetime | None:
 def agent_id(*natural_key: str) -> str:
     """Our id of an agent, made from what the caller calls it, so that the same request always means the same agent.
 
-    From (data center, calendar id, event id), or (data center, scheduling key).
+    From (data center, calendar id, calendar event id), or (data center, scheduling key).
     """
     digest = sha256(json.dumps(natural_key).encode()).digest()
     return "ma_" + base64.b32encode(digest).decode().lower()[:26]
@@ -645,6 +654,10 @@ class AgentView(_View):
     meeting: MeetingView
     awaited: DeadlineView | None
     troubled: bool
+    trouble: Cause | None
+    """What people were told of, as long as nothing has shown that it is over."""
+    acknowledged_at: datetime | None
+    """When a person took that on."""
     verdicts: dict[str, int]
     attempts: tuple[AttemptView, ...]
     timeline: tuple[EntryView, ...]
@@ -661,6 +674,8 @@ class AgentView(_View):
             origin="request" if record.was_requested else "notification",
             awaited=DeadlineView.model_validate(awaited) if awaited else None,
             troubled=record.troubled,
+            trouble=record.trouble,
+            acknowledged_at=record.acknowledged_at,
             verdicts=dict(record.verdicts),
             attempts=tuple(AttemptView.model_validate(attempt) for attempt in record.attempts),
             timeline=tuple(EntryView.of(step) for step in timeline),

@@ -1,0 +1,365 @@
+"""What callers send is checked, and sent on as they wrote it, with our subscription added."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from meeting_agents.errors import InvalidRequest, TooLarge
+from meeting_agents.lifecycle import Action, Entry, Kind, Notification, steps
+from meeting_agents.payloads import (
+    DEEPEST,
+    LARGEST,
+    Announcement,
+    CalendarEventRequest,
+    agent_id,
+    digest,
+    strict_json,
+    subscription,
+    with_subscription,
+)
+from meeting_agents.vendor import INTERACTIONS
+
+OURS = "https://api.example.com/webhooks/cronofy/"
+ADDRESS = OURS + "ma_abc"
+NOON = datetime(2026, 4, 29, 12, tzinfo=UTC)
+# https://docs.cronofy.com/developers/api/meeting-agents/
+DOCUMENTED: dict[str, Any] = {
+    "event_id": "qTtZdczOccgaPncGJaCiLg",
+    "summary": "Meeting agent enhanced",
+    "start": "2026-04-29T15:30:00Z",
+    "end": "2026-04-29T17:00:00Z",
+    "tzid": "Europe/Berlin",
+    "conferencing": {"profile_id": "default"},
+    "meeting_agent": {"profile_id": "cronofy"},
+    "subscriptions": [
+        {
+            "type": "webhook",
+            "uri": "https://example.com/notification",
+            "interactions": [{"type": "meeting_agent_activated"}],
+        }
+    ],
+}
+
+
+# ------------------------------------------------------------------------------------------------- our subscription
+
+
+def test_our_subscription_asks_for_everything_that_the_lifecycle_understands() -> None:
+    assert subscription(ADDRESS) == {
+        "type": "webhook",
+        "uri": ADDRESS,
+        "interactions": [{"type": name} for name in INTERACTIONS],
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "before", "after"),
+    [
+        ("{}", "{", "}"),
+        (" { } \n", " {", "}"),
+        ('{"a":1}', '{"a":1,', "}"),
+        ('{"a" : 1.0e+5 ,\t"ü":"\\u00fc\\/"\n}', '{"a" : 1.0e+5 ,\t"ü":"\\u00fc\\/",', "}"),
+        ('{"subscriptions2":[],"x":{"subscriptions":[]}}', '{"subscriptions2":[],"x":{"subscriptions":[]},', "}"),
+    ],
+)
+def test_it_is_added_to_a_body_without_subscriptions(body: str, before: str, after: str) -> None:
+    """Every other character stays: 1.0e+5 is not 100000.0 to everybody."""
+    ours = json.dumps(subscription(ADDRESS))
+    assert with_subscription(body, ADDRESS, OURS) == f'{before}"subscriptions":[{ours}]{after}'
+
+
+def test_it_is_added_to_the_callers_own_which_stay_as_they_are_written() -> None:
+    theirs = '{ "type":"webhook", "uri":"https:\\/\\/example.com", "transitions":[{"before":"event_start"}],"n":1.50 }'
+    body = f'{{"subscriptions" : [ {theirs} ,{{"uri":1}} ] , "event_id":"1"}}'
+    ours = json.dumps(subscription(ADDRESS))
+    sent = with_subscription(body, ADDRESS, OURS)
+    assert sent == f'{{"subscriptions" : [{theirs},{{"uri":1}},{ours}] , "event_id":"1"}}'
+
+
+@pytest.mark.parametrize("uri", [ADDRESS, ADDRESS + "?attempt=2", OURS + "ma_other"])
+def test_one_of_ours_that_a_caller_sends_back_is_replaced(uri: str) -> None:
+    body = json.dumps({"subscriptions": [subscription(uri), {"type": "webhook", "uri": "https://example.com"}]})
+    uris = [each["uri"] for each in json.loads(with_subscription(body, ADDRESS, OURS))["subscriptions"]]
+    assert uris == ["https://example.com", ADDRESS]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=12,
+)
+SUBSCRIPTIONS = st.lists(st.dictionaries(st.sampled_from(["uri", "type", "x"]), JSON, max_size=3), max_size=3)
+
+
+@given(
+    st.dictionaries(st.text(max_size=8) | st.just("event_id"), JSON, max_size=5),
+    st.none() | SUBSCRIPTIONS,
+    st.sampled_from([None, 1, "\t"]),
+    st.booleans(),
+)
+def test_what_is_sent_means_what_the_caller_wrote_and_ours_besides(
+    body: dict[str, Any], subscriptions: list[Any] | None, indent: int | str | None, ascii_only: bool
+) -> None:
+    body.pop("subscriptions", None)
+    theirs = body if subscriptions is None else {**body, "subscriptions": subscriptions, "later": 1}
+    text = json.dumps(theirs, indent=indent, ensure_ascii=ascii_only)
+    sent = json.loads(with_subscription(text, ADDRESS, OURS))
+    assert sent == theirs | {"subscriptions": [*(subscriptions or []), subscription(ADDRESS)]}
+    assert with_subscription(with_subscription(text, ADDRESS, OURS), ADDRESS, OURS) == with_subscription(
+        text, ADDRESS, OURS
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- strict JSON
+
+
+def wrong(body: str) -> str:
+    with pytest.raises(InvalidRequest) as refused:
+        strict_json(body)
+    [field] = refused.value.fields
+    assert field.field == "body"
+    return field.expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("", "JSON; Expecting value at line 1 column 1"),
+        ('{"a":1,}', "JSON; Illegal trailing comma before end of object at line 1 column 7"),
+        ("[]", "a JSON object"),
+        ("7", "a JSON object"),
+        ("null", "a JSON object"),
+        ('{"a":NaN}', "JSON, which has no NaN"),
+        ('{"a":-Infinity}', "JSON, which has no -Infinity"),
+        ('{"a":{"b":1,"c":2,"b":3}}', "each name once in an object, and 'b' stands there twice"),
+        ('{"a":"\\ud800"}', "text that can be written as UTF-8"),
+        ('{"\\udfff":1}', "text that can be written as UTF-8"),
+        ('{"a":"\ud800"}', "text that can be written as UTF-8"),
+        ("\ufeff{}", "JSON; Unexpected UTF-8 BOM (decode using utf-8-sig) at line 1 column 1"),
+    ],
+)
+def test_what_two_readers_may_read_differently_is_refused_with_a_reason(body: str, expected: str) -> None:
+    assert wrong(body) == expected
+
+
+def nested(depth: int) -> Iterator[str]:
+    yield '{"a":' * depth + "1" + "}" * depth
+    yield '{"a":' + "[" * (depth - 1) + "]" * (depth - 1) + "}"
+
+
+@pytest.mark.parametrize("depth", [DEEPEST + 1, 500, 990, 1200, 3000, 20_000])
+def test_no_depth_of_nesting_does_more_than_be_refused(depth: int) -> None:
+    for body in nested(depth):
+        assert wrong(body) == f"at most {DEEPEST} levels"
+    for body in nested(DEEPEST):
+        assert strict_json(body)
+
+
+def test_a_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    """Bytes, not characters."""
+    assert strict_json('{"a":"' + "x" * (LARGEST - 8) + '"}')
+    for letter in ("x" * (LARGEST - 7), "ü" * (LARGEST // 2)):
+        with pytest.raises(TooLarge):
+            strict_json(f'{{"a":"{letter}"}}')
+
+
+def test_many_names_of_which_the_last_is_there_twice_are_refused_at_once() -> None:
+    body = "{" + ",".join(f'"{number}":1' for number in range(25_000)) + ',"24999":1}'
+    began = time.process_time()
+    assert "'24999' stands there twice" in wrong(body)
+    assert time.process_time() - began < 1
+
+
+@given(st.text(st.characters(), max_size=50) | JSON.map(json.dumps))
+def test_no_text_does_more_than_be_refused(body: str) -> None:
+    try:
+        value = strict_json(body)
+    except InvalidRequest:
+        return
+    assert value == json.loads(body)
+
+
+# -------------------------------------------------------------------------------------------------------- requests
+
+
+def changed(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in (DOCUMENTED | fields).items() if value is not None}
+
+
+def problems(body: dict[str, Any]) -> set[str]:
+    with pytest.raises(ValidationError) as refused:
+        CalendarEventRequest.model_validate(body)
+    return {".".join(str(part) for part in problem["loc"]) for problem in refused.value.errors()}
+
+
+def test_the_documented_request_becomes_the_lifecycles_own() -> None:
+    body = json.dumps(DOCUMENTED)
+    request = CalendarEventRequest.model_validate_json(body).request("de", "cal_1", "acc_1", body, known=None, now=NOON)
+    assert (request.action, request.data_center, request.calendar_id) == (Action.PROVISION, "de", "cal_1")
+    assert (request.event_id, request.account) == ("qTtZdczOccgaPncGJaCiLg", "acc_1")
+    assert (request.meeting.start, request.meeting.end) == (
+        datetime(2026, 4, 29, 15, 30, tzinfo=UTC),
+        datetime(2026, 4, 29, 17, tzinfo=UTC),
+    )
+    assert (request.meeting.tzid, request.meeting.summary) == ("Europe/Berlin", "Meeting agent enhanced")
+    assert (request.digest, request.conference_expected) == (digest(body), True)
+
+
+@pytest.mark.parametrize(
+    ("profile", "action"), [("cronofy", Action.PROVISION), ("none", Action.CANCEL), (None, Action.PROVISION)]
+)
+def test_the_profile_none_takes_an_agent_back(profile: str | None, action: Action) -> None:
+    body = changed(meeting_agent=profile and {"profile_id": profile})
+    request = CalendarEventRequest.model_validate(body).request("us", "cal_1", "", "", known=None, now=NOON)
+    assert request.action is action
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [("default", True), ("integrated", True), ("pro_1", True), ("explicit", False), ("none", False), (None, False)],
+)
+def test_a_conference_is_expected_where_cronofy_is_asked_to_make_one(profile: str | None, expected: bool) -> None:
+    body = changed(conferencing=profile and {"profile_id": profile})
+    request = CalendarEventRequest.model_validate(body).request("us", "cal_1", "", "", known=None, now=NOON)
+    assert request.conference_expected is expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"event_id": None}, "event_id"),
+        ({"event_id": ""}, "event_id"),
+        ({"event_id": "a\nb"}, "event_id"),
+        ({"event_id": "x" * 1025}, "event_id"),
+        ({"event_id": 7}, "event_id"),
+        ({"summary": "x" * 1025}, "summary"),
+        ({"description": "x" * 4097}, "description"),
+        ({"tzid": "Mars/Olympus"}, "tzid"),
+        ({"meeting_agent": {}}, "meeting_agent.profile_id"),
+        ({"meeting_agent": {"profile_id": "other"}}, "meeting_agent.profile_id"),
+        (
+            {"meeting_agent": {"profile_id": "cronofy", "image_url": "http://example.com/a.png"}},
+            "meeting_agent.image_url",
+        ),
+        ({"subscriptions": {}}, "subscriptions"),
+        ({"subscriptions": [{"type": "email", "uri": "https://example.com"}]}, "subscriptions.0.type"),
+        ({"subscriptions": [{"type": "webhook"}]}, "subscriptions.0.uri"),
+        (
+            {"subscriptions": [{"type": "webhook", "uri": "https://a.com", "interactions": [{}]}]},
+            "subscriptions.0.interactions.0.type",
+        ),
+        ({"start": None}, ""),
+        ({"end": None}, ""),
+        ({"end": "2026-04-29T15:30:00Z"}, ""),
+    ],
+)
+def test_each_broken_rule_is_named_by_its_place(fields: dict[str, Any], place: str) -> None:
+    assert place in problems(changed(**fields))
+
+
+@pytest.mark.parametrize("value", ["tomorrow", 7, [], {}, "2026-13-01", {"time": "x"}, "2026-04-29T15:30:00+99:00"])
+def test_what_is_no_time_is_refused(value: Any) -> None:
+    assert any(place.startswith("start") for place in problems(changed(start=value)))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost", "LOCALHOST.", "a.localhost", "printer.local", "db.internal", "intranet", "127.0.0.1", "127.1"),
+        *("10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.1", "2130706433", "0x7f.1", "100.64.0.1"),
+        *("[::1]", "[fd00::1]", "[fe80::1]", "[::ffff:127.0.0.1]", "user@127.0.0.1", ""),
+    ],
+)
+def test_an_address_that_cronofy_cannot_reach_or_must_not_is_refused(host: str) -> None:
+    body = changed(subscriptions=[{"type": "webhook", "uri": f"http://{host}/x"}])
+    assert "subscriptions.0.uri" in problems(body)
+
+
+@pytest.mark.parametrize(
+    "uri", ["ftp://example.com", "example.com", "https://", "https://a b.com", "https://[/", "//a.com"]
+)
+def test_an_address_that_is_none_is_refused(uri: str) -> None:
+    assert "subscriptions.0.uri" in problems(changed(subscriptions=[{"type": "webhook", "uri": uri}]))
+
+
+def test_fields_that_we_do_not_know_are_the_vendors_business() -> None:
+    body = changed(
+        attendees={"invite": [{"email": "a@example.com"}]},
+        reminders=[{"minutes": 5}],
+        meeting_agent={"profile_id": "cronofy", "x": 1},
+    )
+    assert CalendarEventRequest.model_validate(body).model_dump()["attendees"] == body["attendees"]
+
+
+@pytest.mark.parametrize("value", ["2026-04-29", {"time": "2026-04-29T15:30:00", "tzid": "Europe/Berlin"}])
+def test_every_documented_form_of_a_time_is_understood(value: Any) -> None:
+    assert CalendarEventRequest.model_validate(changed(start=value)).meeting.start
+
+
+# ---------------------------------------------------------------------------------------------------------- identity
+
+
+def test_the_same_request_always_means_the_same_agent() -> None:
+    """The id is in addresses that Cronofy keeps: it must never be computed otherwise."""
+    assert agent_id("us", "cal_n23kjnwrw2_jsdfjksn234", "qTtZdczOccgaPncGJaCiLg") == "ma_rgl3mny2sxodzzijzyytw3a2ig"
+    assert re.fullmatch(r"ma_[a-z2-7]{26}", agent_id("de", "weekly-42"))
+
+
+def test_no_two_natural_keys_run_into_one() -> None:
+    keys = [
+        ("a", "bc"),
+        ("ab", "c"),
+        ("a", "b", "c"),
+        ("abc",),
+        ("a", "b,c"),
+        ('a","b', "c"),
+        ("A", "bc"),
+        ("a", "bc", ""),
+    ]
+    assert len({agent_id(*key) for key in keys}) == len(keys)
+
+
+# ------------------------------------------------------------------------------------------------------ announcements
+
+
+@pytest.mark.parametrize(
+    ("raw", "notification"),
+    [
+        (None, None),
+        (b'{"a": [1, "\xc3\xbc"]}', {"a": [1, "ü"]}),
+        (b"not JSON", {"base64": "bm90IEpTT04="}),
+        (b"\xff", {"base64": "/w=="}),
+        (b'"\\ud800"', {"base64": "Ilx1ZDgwMCI="}),
+        (b"[NaN]", {"base64": "W05hTl0="}),
+    ],
+)
+def test_any_notification_can_be_announced(raw: bytes | None, notification: Any) -> None:
+    """As its JSON, or where nobody could be sent that, as its bytes."""
+    entry = Entry(key="1", kind=Kind.UNRECOGNISED, at=NOON, notification=Notification())
+    [step] = steps([entry])
+    sent = json.loads(Announcement.of("ma_1", step, raw, None).model_dump_json())
+    assert sent["data"]["notification"] == notification
+    assert (sent["id"], sent["subject"], sent["specversion"]) == ("ma_1.1", "ma_1", "1.0")
+    assert sent["data"]["entry"]["because"] == "it says nothing that is known here"
+
+
+@given(st.binary(max_size=100))
+def test_no_bytes_stop_an_announcement(raw: bytes) -> None:
+    [step] = steps([Entry(key="1", kind=Kind.UNRECOGNISED, at=NOON, notification=Notification())])
+    announcement = Announcement.of("ma_1", step, raw, None)
+    assert Announcement.model_validate_json(announcement.model_dump_json()) == announcement
+
+
+@pytest.mark.parametrize("depth", [900, 3000])
+def test_a_deeply_nested_notification_can_be_announced(depth: int) -> None:
+    [step] = steps([Entry(key="1", kind=Kind.UNRECOGNISED, at=NOON, notification=Notification())])
+    raw = b'{"a":' * depth + b"1" + b"}" * depth
+    assert json.loads(Announcement.of("ma_1", step, raw, None).model_dump_json())["data"]["notification"]
