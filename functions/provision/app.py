@@ -444,8 +444,8 @@ def read_resource(
 )
 def replay_agent(
     agent: AgentId,
-    start: Annotated[AwareDatetime | None, Query(alias="from", description="what was written down then or later")] = None,
-    end: Annotated[AwareDatetime | None, Query(alias="to", description="what was written down before")] = None,
+    start: Annotated[AwareDatetime | None, Query(alias="from", description="what was noted then or later")] = None,
+    end: Annotated[AwareDatetime | None, Query(alias="to", description="what was noted before")] = None,
     state: Annotated[State | None, Query(description="what led to this state, or left the agent in it")] = None,
     dry_run: Annotated[bool, Query(description="only say what would be announced")] = False,
 ) -> Replay:

@@ -37,6 +37,11 @@ def announced(
     ]
 
 
+def again(announcement: Announcement) -> Announcement:
+    """The same, marked as one that somebody asked for again."""
+    return announcement.model_copy(update={"data": announcement.data.model_copy(update={"replayed": True})})
+
+
 class Announcements:
     """The topic that any subscriber may listen to, filtering on the message attributes.
 

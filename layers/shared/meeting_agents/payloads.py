@@ -697,6 +697,14 @@ def _known_of(record: Record) -> dict[str, Any]:
     }
 
 
+class Replay(_View):
+    """What was announced again, or would be."""
+
+    dry_run: bool
+    announcements: tuple[str, ...]
+    """Their ids, which are those that they had before."""
+
+
 # -------------------------------------------------------------------------------------------------------- announcements
 
 

@@ -1,0 +1,1 @@
+"""What was announced once can be announced again, under the ids that it had."""
