@@ -46,6 +46,16 @@ deploy: build ## Deploy to your AWS account (STACK=meeting-agents PARAMETERS="Na
 	.venv-sam/bin/sam deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
 		--parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
+replay: .venv/.sandbox ## Announce again what was written down FROM=… until TO=… (STATE=failed: only that; DRY_RUN=1: only count)
+	@.venv/bin/python layers/shared/operate.py --stack $(STACK) replay --from "$(FROM)" --to "$(TO)" \
+		$(if $(STATE),--state $(STATE)) $(if $(DRY_RUN),--dry-run)
+
+redrive: .venv/.sandbox ## Give back what is parked in the failure queue of QUEUE=track, alert, …
+	@.venv/bin/python layers/shared/operate.py --stack $(STACK) redrive --queue "$(QUEUE)"
+
+verdicts: .venv/.sandbox ## What became of every notification that was kept
+	@.venv/bin/python layers/shared/operate.py --stack $(STACK) verdicts
+
 lock: .venv/.uv ## Derive the locks from pyproject.toml (ARGS=--upgrade: with the newest versions that fit)
 	$(LOCK) pyproject.toml --group dev -o $(LOCKS)/dev.txt $(ARGS)
 	$(LOCK) pyproject.toml --group sandbox -c $(LOCKS)/dev.txt -o $(LOCKS)/sandbox.txt
@@ -83,4 +93,4 @@ clean: ## Remove all that these commands made, both environments included
 	@$(UV) pip install --quiet --python .venv-sam --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help run sandbox test fuzz check format build deploy lock clean
+.PHONY: help run sandbox test fuzz check format build deploy replay redrive verdicts lock clean

@@ -1,1 +1,276 @@
-"""What was announced once can be announced again, under the ids that it had."""
+"""What was announced can be announced again, and what was parked given back: on the running sandbox."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from meeting_agents.inbox import ENTRY
+from meeting_agents.signature import HEADER, sign
+from tests.answers import example
+from tests.sandbox.deployment import ROOT
+from tests.sandbox.embedded_aws import ACCOUNT, REGION
+from tests.sandbox.stage import Stage, wait_until
+
+FAR = {"start": "2099-04-25T15:30:00Z", "end": "2099-04-25T17:00:00Z"}
+"""A meeting for which no deadline comes while tests run."""
+
+
+def agent() -> str:
+    """An agent of the test's own, that was never requested."""
+    return f"ma_{uuid4().hex[:26]}"
+
+
+def notify(stage: Stage, agent_id: str, *interactions: str, **changes: Any) -> str:
+    """Send a signed notification; the announcement id that its entry will have."""
+    said = {"type": "event_subscription", "interactions": [{"type": one} for one in interactions]}
+    event = example()["event"] | FAR | {"event_id": f"event of {agent_id}"}
+    raw = json.dumps(example(**{"notification": said, "event": event} | changes)).encode()
+    header = sign(raw, [stage.addresses["client_secret"]])
+    answer = httpx.post(
+        f"{stage.stack.api_url}/webhooks/cronofy/{agent_id}", content=raw, headers={HEADER: header}, timeout=40
+    )
+    assert answer.status_code == 200
+    return f"{agent_id}.{sha256(raw).hexdigest()}"
+
+
+def heard(stage: Stage, agent_id: str, count: int, *, replayed: bool) -> list[str]:
+    """The ids of this agent's announcements, as soon as there are so many."""
+
+    def find() -> list[str] | None:
+        told = [one for one in stage.lifecycle.messages() if one["subject"] == agent_id]
+        ids = [one["id"] for one in told if one["data"]["replayed"] is replayed]
+        return ids if len(ids) >= count else None
+
+    return wait_until(find) or []
+
+
+@pytest.fixture
+def followed(stage: Stage) -> tuple[str, list[str]]:
+    """An agent that was activated and is complete, and the ids of its two announcements."""
+    agent_id = agent()
+    ids = [notify(stage, agent_id, f"meeting_agent_{step}") for step in ("activated", "complete")]
+    assert heard(stage, agent_id, 2, replayed=False) == ids
+    return agent_id, ids
+
+
+@pytest.fixture
+def operate(stage: Stage) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The operator's command line, against the sandbox as against AWS."""
+    environment = os.environ | {
+        "AWS_ENDPOINT_URL": stage.aws.url,
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": REGION,
+    }
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "layers/shared/operate.py", "--stack", stage.stack.name, *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    return run
+
+
+# --------------------------------------------------------------------------------------------------------------- replay
+
+
+def test_a_replay_announces_under_the_same_ids_and_says_that_it_is_one(
+    stage: Stage, followed: tuple[str, list[str]]
+) -> None:
+    """Safe to ask for: whoever has had an announcement knows it by its id, and the record stays as it is."""
+    agent_id, ids = followed
+    before = stage.read(agent_id)
+    answer = stage.api.post(f"/v1/meeting_agents/{agent_id}/replay")
+    assert (answer.status_code, answer.json()) == (200, {"dry_run": False, "announcements": ids})
+    assert heard(stage, agent_id, 2, replayed=True) == ids
+    assert stage.read(agent_id) == before
+
+
+def test_a_dry_run_announces_nothing(stage: Stage, followed: tuple[str, list[str]]) -> None:
+    """It says what would be announced."""
+    agent_id, ids = followed
+    answer = stage.api.post(f"/v1/meeting_agents/{agent_id}/replay?dry_run=true")
+    assert answer.json() == {"dry_run": True, "announcements": ids}
+    notify(stage, agent_id, "meeting_agent_activated", late=True)
+    assert len(heard(stage, agent_id, 3, replayed=False)) == 3
+    assert heard(stage, agent_id, 0, replayed=True) == []
+
+
+def test_a_replay_may_be_of_one_state_or_of_a_span_of_time(stage: Stage, followed: tuple[str, list[str]]) -> None:
+    """A subscriber that was down for an hour wants that hour; one that cares for ends wants those."""
+    agent_id, (activated, complete) = followed
+    second = stage.read(agent_id)["timeline"][1]["at"]
+
+    def would(**query: str) -> list[str]:
+        path = f"/v1/meeting_agents/{agent_id}/replay"
+        ids: list[str] = stage.api.post(path, params=query | {"dry_run": "true"}).json()["announcements"]
+        return ids
+
+    assert would(state="complete") == [complete]
+    assert would(to=second) == [activated]
+    assert would(**{"from": second}) == [complete]
+    assert would(state="failed") == []
+
+
+@pytest.mark.parametrize(
+    "query", ["from=yesterday", "from=2026-04-25T15:30:00", "to=1e99", "state=gone", "dry_run=perhaps"]
+)
+def test_a_replay_that_makes_no_sense_is_refused(query: str, stage: Stage, followed: tuple[str, list[str]]) -> None:
+    """The field is named, and nothing is announced."""
+    answer = stage.api.post(f"/v1/meeting_agents/{followed[0]}/replay?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
+
+
+def test_an_agent_that_is_not_known_cannot_be_replayed(stage: Stage) -> None:
+    """404, as for reading it."""
+    assert stage.api.post(f"/v1/meeting_agents/{agent()}/replay").status_code == 404
+
+
+def test_people_are_not_told_again_by_a_replay(stage: Stage) -> None:
+    """The alert of a failure is once, whatever is announced again."""
+    agent_id = agent()
+    notify(stage, agent_id, "meeting_agent_failed")
+
+    def alerts() -> int:
+        return sum(agent_id in json.dumps(message) for message in stage.alerts.messages())
+
+    assert wait_until(lambda: alerts() or None) == 1
+    assert stage.api.post(f"/v1/meeting_agents/{agent_id}/replay").status_code == 200
+    assert heard(stage, agent_id, 1, replayed=True)
+    other = agent()  # what comes after it on the same way has passed it
+    notify(stage, other, "meeting_agent_failed")
+    assert wait_until(lambda: any(other in json.dumps(message) for message in stage.alerts.messages()) or None)
+    assert alerts() == 1
+
+
+def test_the_command_replays_every_agent_of_a_span_of_time(
+    stage: Stage, operate: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """`make replay`: found in the table, announced through the API, counted at the end."""
+    before = datetime.now(UTC)
+    agents = [agent() for _ in range(3)]
+    for agent_id in agents:
+        notify(stage, agent_id, "meeting_agent_activated")
+        notify(stage, agent_id, "meeting_agent_complete")
+        assert heard(stage, agent_id, 2, replayed=False)
+    span = ["--from", before.isoformat(), "--to", (datetime.now(UTC) + timedelta(seconds=1)).isoformat()]
+
+    dry = operate("replay", *span, "--state", "complete", "--dry-run")
+    assert (dry.returncode, dry.stderr) == (0, "")
+    assert dry.stdout == "3 entries of 3 agents would be announced again\n"
+    done = operate("replay", *span)
+    assert done.stdout == "6 entries of 3 agents were announced again\n"
+    for agent_id in agents:
+        assert len(heard(stage, agent_id, 2, replayed=True)) == 2
+
+
+# -------------------------------------------------------------------------------------------------------------- redrive
+
+
+def parked(stage: Stage, queue: str) -> int:
+    """How many messages wait in a failure queue."""
+    url = stage.stack.outputs[f"{queue}FailuresUrl"]
+    names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    got = stage.stack.session.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return sum(map(int, got["Attributes"].values()))
+
+
+def test_a_poisoned_entry_is_announced_once_it_is_mended_and_given_back(
+    stage: Stage, operate: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """From the stream to the failure queue, from there round once more in vain, then mended, and announced."""
+    agent_id, table = agent(), stage.stack.outputs["AgentsTableName"]
+    dynamodb = stage.stack.session.client("dynamodb")
+    entry: Any = {"pk": {"S": agent_id}, "sk": {"S": f"{ENTRY}bad"}, "at": {"S": "never"}, "kind": {"S": "overdue"}}
+    dynamodb.put_item(TableName=table, Item=entry)
+    other = agent()
+    notify(stage, other, "meeting_agent_activated")
+    assert heard(stage, other, 1, replayed=False)
+    assert wait_until(lambda: parked(stage, "Track") or None) == 1
+
+    in_vain = operate("redrive", "--queue", "track")
+    assert (in_vain.returncode, in_vain.stdout) == (1, "1 messages given back, 1 kept\n")
+
+    dynamodb.put_item(TableName=table, Item=entry | {"at": {"S": "2026-04-25T15:30:00.000Z"}})
+    mended = operate("redrive", "--queue", "track")
+    assert (mended.returncode, mended.stdout) == (0, "1 messages given back, 0 kept\n")
+    assert heard(stage, agent_id, 1, replayed=False) == [f"{agent_id}.bad"]
+    assert parked(stage, "Track") == 0
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True], ids=["in_the_stream", "after_a_day"])
+def test_what_lambda_parked_is_read_from_the_stream_again_or_found_by_its_time(
+    is_forgotten: bool,
+    stage: Stage,
+    followed: tuple[str, list[str]],
+    operate: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    """Lambda parks no entries but a place in the stream, which forgets after a day: then the table is searched."""
+    agent_id, ids = followed
+    session = stage.stack.session
+    table = session.client("dynamodb").describe_table(TableName=stage.stack.outputs["AgentsTableName"])["Table"]
+    streams = session.client("dynamodbstreams")
+    (shard,) = streams.describe_stream(StreamArn=table["LatestStreamArn"])["StreamDescription"]["Shards"]
+    iterator = streams.get_shard_iterator(
+        StreamArn=table["LatestStreamArn"], ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    ours = [
+        record["dynamodb"]["SequenceNumber"]
+        for record in streams.get_records(ShardIterator=iterator)["Records"]
+        if record["dynamodb"]["Keys"]["pk"]["S"] == agent_id and record["eventName"] == "INSERT"
+    ]
+    now = datetime.now(UTC)
+    place = {
+        "shardId": shard["ShardId"],
+        "startSequenceNumber": "1".zfill(21) if is_forgotten else ours[0],
+        "endSequenceNumber": ours[-1],
+        "approximateArrivalOfFirstRecord": f"{now - timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}",
+        "approximateArrivalOfLastRecord": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "batchSize": len(ours),
+        "streamArn": table["LatestStreamArn"],
+    }
+    message = {"requestContext": {"condition": "RetryAttemptsExhausted"}, "version": "1.0", "DDBStreamBatchInfo": place}
+    session.client("sqs").send_message(
+        QueueUrl=stage.stack.outputs["TrackFailuresUrl"], MessageBody=json.dumps(message)
+    )
+
+    done = operate("redrive", "--queue", "track")
+    assert (done.returncode, done.stdout) == (0, "1 messages given back, 0 kept\n")
+    assert heard(stage, agent_id, 4, replayed=False) == [*ids, *ids]
+
+
+def test_a_parked_alert_is_told_after_all(
+    stage: Stage, operate: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """What could not be told goes back into the queue from which it is told."""
+    agent_id = agent()
+    announcement_id = notify(stage, agent_id, "meeting_agent_activated")
+    assert heard(stage, agent_id, 1, replayed=False)
+    told = next(one for one in stage.lifecycle.messages() if one["id"] == announcement_id)
+    told["data"]["cause"] = "failed"
+    stage.stack.session.client("sqs").send_message(
+        QueueUrl=stage.stack.outputs["AlertFailuresUrl"], MessageBody=json.dumps(told)
+    )
+    done = operate("redrive", "--queue", "alert")
+    assert (done.returncode, done.stdout) == (0, "1 messages given back, 0 kept\n")
+    assert wait_until(lambda: any(agent_id in json.dumps(message) for message in stage.alerts.messages()) or None)
+
+
+def test_a_queue_that_is_not_there_is_named_with_those_that_are(
+    operate: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    """An operator in a hurry mistypes."""
+    failed = operate("redrive", "--queue", "trakc")
+    assert failed.returncode == 1
+    assert "there is no failure queue trakc; there are: alert" in failed.stderr
