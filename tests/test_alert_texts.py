@@ -301,7 +301,7 @@ def test_what_sns_would_refuse_for_its_size_is_parted_and_loses_nobody() -> None
     told = []
     for number in range(60):
         history = History(f"event-{number}", replace(MEETING, summary="x" * 1024), "a" * 900 + str(number))
-        reasons = {f"reason_{position}": "\N{PILE OF POO}" * 400 for position in range(300)}
+        reasons: dict[str, Any] = {f"reason_{position}": "\N{PILE OF POO}" * 400 for position in range(300)}
         told.append(history.ask().accepted().hear("meeting_agent_failed", START, **reasons).announced())
     alerts = grouped(told, PLACES)
     assert len(alerts) > 1

@@ -119,10 +119,13 @@ class Stack:
         """Return the physical id of one of the template's resources."""
         return _resources(self.session, self.name)[logical_id]
 
-    def listen(self, topic: str) -> str:
-        """Subscribe a new queue to one of the template's topics, raw, and return the queue's URL."""
+    def listen(self, topic: str, name: str = "listener", wanted: Mapping[str, list[str]] | None = None) -> str:
+        """Subscribe a new queue to one of the template's topics, raw, and return the queue's URL.
+
+        `wanted`: the message attributes that it filters on.
+        """
         sqs, sns = self.session.client("sqs"), self.session.client("sns")
-        url = sqs.create_queue(QueueName=f"{self.name}-{topic}-listener")["QueueUrl"]
+        url = sqs.create_queue(QueueName=f"{self.name}-{topic}-{name}")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         topic_arn = self.resource(topic)
         statement = {
@@ -134,7 +137,9 @@ class Stack:
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+        filtered = {"FilterPolicy": json.dumps(wanted)} if wanted else {}
+        attributes = {"RawMessageDelivery": "true"} | filtered
+        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn, Attributes=attributes)
         return url
 
     def update(self, parameters: Mapping[str, str]) -> None:
