@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from tests.sandbox.__main__ import main
@@ -20,6 +21,7 @@ from tests.sandbox.deployment import ROOT
 from tests.sandbox.screen import Screen
 from tests.sandbox.story import EXPECTED, REVIEW, WEEKLY, judge
 
+COMMANDS = re.compile(r"^# (.+)\n(curl (?:.*\\\n)*.*)$", re.MULTILINE)
 JUDGED = re.compile(r"^  ([✓✗])  (.+?)  +", re.MULTILINE)
 
 
@@ -35,7 +37,7 @@ def test_the_story_happens_as_expected_and_what_does_not_ends_it_with_status_1()
     assert verdicts == dict.fromkeys(EXPECTED, "✓") | {WEEKLY: "✗"}, page
     assert "expected: requested, failed / happened: requested, accepted," in page
     assert "Happened: all but 1 of them." in page
-    assert '│ Subject:    [high] "Design review": the meeting agent failed' in page
+    assert re.search(r"│ To: +oncall@example.com\n +│ Subject: .*Design review", page), "alerts are shown as e-mails"
     assert "\x1b" not in page, "a page that is no terminal gets no colours"
 
 
@@ -123,20 +125,40 @@ def test_the_addresses_of_a_sandbox_are_in_a_file_while_it_is_up(served: Served)
 
 def test_every_curl_line_works_as_it_is_printed(served: Served) -> None:
     """Pasted into a shell one after the other; meanwhile a silent agent is found without anybody's doing."""
-    commands = re.findall(r"^# (.+)\n(curl (?:.*\\\n)*.*)$", served.page, re.MULTILINE)
     answers = {}
-    for what, command in commands:
+    for what, command in COMMANDS.findall(served.page):
         answered = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, text=True, check=True).stdout
-        answers[what.partition(";")[0].partition(":")[0]] = re.sub(r"\s+", " ", answered).strip()
+        answers[what] = re.sub(r"\s+", " ", answered).strip()
         if what.startswith("Ask for an agent"):
             agent = f"{served.addresses['api_url']}/v1/meeting_agents/{json.loads(answered[:-4])['agent']['id']}"
             assert _becomes("overdue", agent), served.page
 
-    statuses = [answer[-3:] for answer in answers.values()]
-    assert statuses == ["202", "200", "200", "401", "200", "202", "200"], answers
+    statuses = {what: answer[-3:] for what, answer in answers.items()}
+    refused = {what: status for what, status in statuses.items() if not status.startswith("2")}
+    assert refused == {"Send a forged one: 401": "401"}, answers
     assert '"state":"overdue"' in answers["Read its record and its timeline"]
     assert '"succeeded": true' in answers["Let the stand-in Cronofy report it complete"]
-    assert '"state":"complete"' in answers["De-provision it"]
+    assert "/presigned/" in answers["Find its transcript"]
+
+
+def test_there_is_a_curl_line_for_every_route(served: Served) -> None:
+    """What the deployed API can do, somebody at the terminal can try."""
+    client: Any = boto3.client(
+        "apigatewayv2",
+        endpoint_url=served.addresses["aws_endpoint_url"],
+        region_name=served.addresses["region"],
+        aws_access_key_id="anybody",
+        aws_secret_access_key="anything",
+    )
+    api_id = served.addresses["api_url"].rpartition("/")[2]
+    routes = [route["RouteKey"] for route in client.get_routes(ApiId=api_id)["Items"]]
+    tried = re.findall(r"-X (\w+) '?" + re.escape(served.addresses["api_url"]) + r"([^\s'?]*)", served.page)
+
+    assert len(routes) > 2
+    for route in routes:
+        method, path = route.split(" ")
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))
+        assert any(m == method and re.fullmatch(pattern, p) for m, p in tried), f"{route} has no curl line"
 
 
 def test_an_interrupted_sandbox_ends_in_silence_and_takes_its_addresses_along(served: Served) -> None:

@@ -62,33 +62,56 @@ def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EX
 
 
 def invitations(stage: Stage) -> list[tuple[str, str]]:
-    """What to try with `curl`, each with what it is, in an order that tells something."""
+    """What to try with `curl`, each with what it is, in an order that tells something; together, every route."""
     now = datetime.now(UTC).replace(second=0)
-    wanted = {
-        "event_id": "try-me",
-        "summary": "Try me",
-        "start": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "end": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
-        "meeting_agent": {"profile_id": "cronofy"},
+    start, end = (f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in (now, now + timedelta(hours=1)))
+    event = {"event_id": "try-me", "summary": "Try me", "start": start, "end": end}
+    wanted = event | {"meeting_agent": {"profile_id": "cronofy"}}
+    scheduled = {
+        "scheduling_key": "try-me",
+        "join_url": "https://zoom.us/j/1",
+        "join_time": end,
+        "on_behalf_of_attendee": {"email": "marty@example.com"},
     }
-    unwanted = wanted | {"meeting_agent": {"profile_id": "none"}}
     activated = {"notification": {"type": "event_subscription", "interactions": [{"type": "meeting_agent_activated"}]}}
     signature = sign(json.dumps(activated).encode(), [stage.addresses["client_secret"]])
+    registration = {"data_center": HOME, "refresh_token": stage.grant.refresh_token}
     api, agent = stage.stack.api_url, agent_id(HOME, CALENDAR, "try-me")
-    events, webhook = f"{api}/v1/calendars/{CALENDAR}/events", f"{api}/webhooks/cronofy/{agent}"
-    token = f"Cronofy-Authorization: Bearer {stage.access_token}"
-    controlled = f"{stage.cronofy.url}/_control/agents/{HOME}/{CALENDAR}/try-me"
+    events, agents, account = (
+        f"{api}/v1/calendars/{CALENDAR}/events",
+        f"{api}/v1/meeting_agents",
+        f"{api}/v1/accounts/me",
+    )
+    webhook, control = f"{api}/webhooks/cronofy/{agent}", f"{stage.cronofy.url}/_control"
+    token = f"Cronofy-Authorization: Bearer {stage.grant.access_token}"
     return [
         (
             f"Ask for an agent; {GRACE} s later it is overdue, unless it is heard of",
             _curl("POST", events, wanted, token),
         ),
-        ("Read its record and its timeline", _curl("GET", f"{api}/v1/meeting_agents/{agent}")),
+        ("Read its record and its timeline", _curl("GET", f"{agents}/{agent}")),
+        (
+            "Take on that it is silent, so that nobody is told again",
+            _curl("POST", f"{agents}/{agent}/acknowledgement", {"note": "I am on it"}),
+        ),
         ("Send a signed notification: it is active", _curl("POST", webhook, activated, f"{HEADER}: {signature}")),
         ("Send a forged one: 401", _curl("POST", webhook, activated, f"{HEADER}: {sign(b'', ['guessed'])}")),
-        ("Let the stand-in Cronofy report it complete", _curl("POST", f"{controlled}/complete")),
-        ("De-provision it; an agent that is complete stays so", _curl("POST", events, unwanted, token)),
-        ("See what else the stand-in Cronofy can be made to do", _curl("GET", f"{stage.cronofy.url}/_control")),
+        (
+            "Let the stand-in Cronofy report it complete",
+            _curl("POST", f"{control}/agents/{HOME}/{CALENDAR}/try-me/complete"),
+        ),
+        ("Find its transcript", _curl("GET", f"{agents}/{agent}/resources/transcript?format=json")),
+        ("Announce again what happened to it", _curl("POST", f"{agents}/{agent}/replay")),
+        ("Delete its calendar event", _curl("DELETE", events, {"event_id": "try-me"}, token)),
+        ("Schedule an agent without a calendar event", _curl("POST", agents, scheduled)),
+        ("Cancel it", _curl("DELETE", agents, {"scheduling_key": "try-me"})),
+        ("List all agents that were cancelled", _curl("GET", f"{agents}?state=cancelled")),
+        ("Register an account, so that its tokens are kept fresh", _curl("PUT", account, registration)),
+        ("Read it", _curl("GET", account)),
+        ("Forget it", _curl("DELETE", account)),
+        ("Get the OpenAPI document", _curl("GET", f"{api}/openapi.json") + " -o /tmp/openapi.json"),
+        ("Get it as a page; better open it in a browser", _curl("GET", f"{api}/docs") + " -o /dev/null"),
+        ("See what else the stand-in Cronofy can be made to do", _curl("GET", control)),
     ]
 
 

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
 from tests.sandbox.screen import Screen
-from tests.sandbox.stand_in import StandIn
+from tests.sandbox.stand_in import Grant, StandIn
 
 CALENDAR = "cal_n23kjnwrw2_jsdfjksn234"
 HOME = "us"
@@ -58,7 +58,8 @@ class Stage:
     stack: deployment.Stack
     api: httpx.Client
     """Its base address is the HTTP API's; it sends the access token of a user of `CALENDAR`."""
-    access_token: str
+    grant: Grant
+    """Of the user of `CALENDAR`."""
     lifecycle: Inbox
     alerts: Inbox
 
@@ -97,11 +98,11 @@ class Stage:
             self._store_secrets()
             self.lifecycle = Inbox(self.stack, "LifecycleTopic")
             self.alerts = Inbox(self.stack, "AlertsTopic")
-            self.access_token = self.cronofy.grant(HOME, calendars=(CALENDAR,)).access_token
+            self.grant = self.cronofy.grant(HOME, calendars=(CALENDAR,))
             self.api = opened.enter_context(
                 httpx.Client(
                     base_url=self.stack.api_url,
-                    headers={"Cronofy-Authorization": f"Bearer {self.access_token}"},
+                    headers={"Cronofy-Authorization": f"Bearer {self.grant.access_token}"},
                     timeout=40,
                     trust_env=False,
                 )
@@ -138,7 +139,7 @@ class Stage:
             "alerts_queue_url": self.alerts.url,
             "client_secret": self.cronofy.applications[HOME].client_secrets[0],
             "functions": self.stack.functions,
-            "access_token": self.access_token,
+            "access_token": self.grant.access_token,
             "calendar_id": CALENDAR,
         }
 
