@@ -1,6 +1,6 @@
 """The parts of the README that say what the code says: made from it, so that they cannot drift.
 
-Each stands between `<!-- name -->` and `<!-- /name -->`. `python -m tests.readme` writes them anew; a test compares them.
+Each stands between `<!-- name -->` and `<!-- /name -->`. `make readme` writes them anew; a test compares them.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Any
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from meeting_agents.lifecycle import ENDS, MOVES, Kind, State
+from tests import answers
 from tests.sandbox.deployment import ROOT
 
 README = ROOT / "README.md"
@@ -18,12 +19,14 @@ README = ROOT / "README.md"
 def lifecycle() -> str:
     """The table of moves as a Mermaid state diagram; what every open state has in common is drawn once."""
     opened = [state for state in State if state not in ENDS]
-    common = {kind: to for kind, to in MOVES[opened[0]].items() if all(MOVES[state].get(kind) is to for state in opened)}
+    first, *others = opened
+    common = {kind: to for kind, to in MOVES[first].items() if all(MOVES[state].get(kind) is to for state in others)}
     lines = ["```mermaid", "stateDiagram-v2", "    [*] --> requested: requested", "    state open {"]
     lines += [f"        {line}" for state in opened for line in _moves(state, common, within=opened)]
     lines += ["    }"]
     lines += [f"    open --> {to}: {kind}" for kind, to in common.items()]
-    lines += [f"    {line}" for state in State for line in _moves(state, common if state in opened else {}, beyond=opened)]
+    for state in State:
+        lines += [f"    {line}" for line in _moves(state, common if state in opened else {}, beyond=opened)]
     lines += [f"    {state} --> requested: requested (next attempt)" for state in State if state in ENDS]
     return "\n".join([*lines, "```"])
 
@@ -43,33 +46,36 @@ def _moves(
 def parameters() -> str:
     """The template's parameters, with what they mean and their defaults."""
     template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
-    rows = [
-        f"| `{name}` | {'`' + str(one['Default']) + '`' if one.get('Default') not in (None, '') else ''} | {one['Description']} |"
-        for name, one in template["Parameters"].items()
-    ]
+    rows = []
+    for name, parameter in template["Parameters"].items():
+        default = parameter.get("Default", "")
+        rows.append(f"| `{name}` | {f'`{default}`' if default != '' else ''} | {parameter['Description']} |")
     return "\n".join(["| parameter | default | what it is |", "|---|---|---|", *rows])
 
 
 def commands() -> str:
     """What `make` alone prints."""
     targets = re.findall(r"^([a-z]+):.*## (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    return "\n".join(["| command | what it does |", "|---|---|", *(f"| `make {name}` | {does} |" for name, does in targets)])
+    rows = [f"| `make {name}` | {does} |" for name, does in targets]
+    return "\n".join(["| command | what it does |", "|---|---|", *rows])
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "lifecycle": lifecycle,
     "parameters": parameters,
     "commands": commands,
+    "answers": answers.table,
 }
 
 
 def written(text: str) -> str:
-    """The README with every block made anew. Raises ValueError for a block that it does not have."""
+    """Return the README with every block made anew; ValueError for a block that it does not have."""
     for name, block in BLOCKS.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        if not pattern.search(text):
+        before, opening, rest = text.partition(f"<!-- {name} -->\n")
+        _, closing, after = rest.partition(f"<!-- /{name} -->")
+        if not (opening and closing):
             raise ValueError(f"README.md has no block <!-- {name} -->")
-        text = pattern.sub(lambda match, block=block: f"{match[1]}{block()}\n{match[2]}", text)
+        text = f"{before}{opening}{block()}\n{closing}{after}"
     return text
 
 
