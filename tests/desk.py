@@ -1,0 +1,187 @@
+"""Provisioning without functions: the real objects on real tables, a stand-in Cronofy, and a clock that tests move."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from meeting_agents.accounts import Accounts
+from meeting_agents.calls import Authority
+from meeting_agents.credentials import Credentials
+from meeting_agents.cronofy import TIMEOUT, Cronofy
+from meeting_agents.journal import Journal
+from meeting_agents.lifecycle import Graces, Kind, Record, Step
+from meeting_agents.pacing import Limits, Pacing
+from meeting_agents.payloads import AgentRequest, CalendarEventRequest, agent_id, with_subscription
+from meeting_agents.provisioning import Asked, Provisioning, Told, timeline
+from tests.sandbox.embedded_aws import EmbeddedAws
+from tests.sandbox.stand_in import Application, StandIn
+
+TEMPLATE = Path(__file__).parents[1] / "template.yaml"
+CALENDAR = "cal_1"
+NOON = datetime(2026, 4, 29, 12, tzinfo=UTC)
+_numbers = count(1)
+
+
+@cache
+def _clients(aws: EmbeddedAws) -> Callable[[str], Any]:
+    """For all desks, in an account of their own: to make a client takes longer than most tests."""
+    return cache(aws.session("000000000200").client)
+
+
+class Desk:
+    """A context manager. `now` is everybody's time, Cronofy's too; to sleep is to move it."""
+
+    def __init__(self, aws: EmbeddedAws, limits: Limits | None = None) -> None:
+        self.now = NOON
+        self.limits = limits or Limits()
+        self._client = _clients(aws)
+        self._number = next(_numbers)
+        self.cronofy = StandIn(clock=self.seconds, applications={"us": Application("id", ("CRN_secret",))})
+        self.agents_table, self.accounts_table = self._create("AgentsTable"), self._create("AccountsTable")
+        self.key_id = self._client("kms").create_key()["KeyMetadata"]["KeyId"]
+        applications = {"us": {"client_id": "id", "client_secrets": ["CRN_secret"]}}
+        self.secret = self._client("secretsmanager").create_secret(
+            Name=f"cronofy{self._number}", SecretString=json.dumps(applications)
+        )["ARN"]
+
+    def __enter__(self) -> Self:
+        self.cronofy.start()
+        self.http = httpx.Client(timeout=TIMEOUT, trust_env=False, verify=False)  # noqa: S501 - it only speaks HTTP to the loopback
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+        self.cronofy.stop()
+
+    def _create(self, name: str) -> str:
+        described = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"][name]["Properties"]
+        wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        self._client("dynamodb").create_table(
+            TableName=f"{name}{self._number}", **{key: described[key] for key in wanted if key in described}
+        )
+        return f"{name}{self._number}"
+
+    # What a process has: another call, another process.
+
+    def journal(self) -> Journal:
+        return Journal(self._client("dynamodb"), self.agents_table, Graces(), timedelta(days=400))
+
+    def pacing(self) -> Pacing:
+        return Pacing(self._client("dynamodb"), self.agents_table, self.limits, self.seconds, self.sleep)
+
+    def cronofys(self) -> Cronofy:
+        return Cronofy(self.http, self.cronofy.url + "/{host}", self.pacing(), lambda _: None)
+
+    def credentials(self) -> Credentials:
+        return Credentials(self._client("secretsmanager"), self.secret)
+
+    def accounts(self, sleep: Callable[[float], None] | None = None) -> Accounts:
+        return Accounts(
+            self._client("dynamodb"),
+            self.accounts_table,
+            self._client("kms"),
+            self.key_id,
+            self.cronofys(),
+            self.credentials(),
+            self.seconds,
+            sleep or self.sleep,
+        )
+
+    def provisioning(self) -> Provisioning:
+        return Provisioning(
+            self.journal(), self.cronofys(), self.credentials(), self.accounts(), lambda: self.now, self.sleep
+        )
+
+    # What time does
+
+    def seconds(self) -> float:
+        return self.now.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    # What callers, the stream and the sweep do
+
+    def upsert(self, authority: Authority, event_id: str = "event_1", **changes: Any) -> Asked:
+        """A calendar event with an agent, tomorrow."""
+        start = NOON + timedelta(days=1)
+        body: dict[str, Any] = {
+            "event_id": event_id,
+            "summary": "Weekly sync",
+            "start": f"{start:%Y-%m-%dT%H:%M:%SZ}",
+            "end": f"{start + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
+            "meeting_agent": {"profile_id": "cronofy"},
+        } | changes
+        text = json.dumps(body)
+        agent = agent_id("us", CALENDAR, event_id)
+        request = CalendarEventRequest.model_validate(body).request(
+            "us", CALENDAR, authority.account, text, known=None, now=self.now
+        )
+        return Asked(agent, request, "POST", f"/v1/calendars/{CALENDAR}/events", authority, partial(_sent, agent, text))
+
+    def schedule(self, key: str = "key_1", authority: Authority | None = None) -> Asked:
+        """An agent without a calendar event, tomorrow."""
+        start = f"{NOON + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
+        return self._agent(agent_id("us", key), authority, {"scheduling_key": key, "join_time": start})
+
+    def send_now(self, idempotency_key: str, **changes: Any) -> Asked:
+        """An agent without a calendar event, now."""
+        return self._agent(agent_id("us", "", idempotency_key), None, changes)
+
+    def _agent(self, agent: str, authority: Authority | None, changes: dict[str, Any]) -> Asked:
+        body = {"join_url": "https://zoom.us/j/1", "on_behalf_of_attendee": {"email": "marty@example.com"}} | changes
+        text, is_later = json.dumps(body), "scheduling_key" in changes
+        return Asked(
+            agent,
+            AgentRequest.model_validate(body).request("us", text, self.now),
+            "POST",
+            "/v1/meeting_agents",
+            authority or Authority(),
+            partial(_sent, agent, text),
+            is_sent_once=True,
+            is_repeatable=is_later,
+        )
+
+    def register(self, name: str = "alice") -> Authority:
+        """A user who has authorised us, registered."""
+        grant = self.cronofy.grant("us", calendars=(CALENDAR,))
+        self.accounts().register(name, "us", grant.refresh_token)
+        return Authority(account=name)
+
+    def track(self, agent: str) -> Record:
+        """What the stream does: store the record that the journal adds up to."""
+        lines = self.journal().read(agent, self.now)
+        told = timeline(lines)
+        self.journal().store(agent, told, lines, self.now)
+        return told[-1].after
+
+    def sweep(self) -> list[Told]:
+        """What the sweep does with requests that are due to be asked again."""
+        for agent in self._agents():
+            self.track(agent)
+        told = [self.provisioning().retry(agent) for agent in self.journal().due(self.now)]
+        return [one for one in told if one is not None]
+
+    def _agents(self) -> set[str]:
+        items = self._client("dynamodb").scan(TableName=self.agents_table)["Items"]
+        return {item["pk"]["S"] for item in items if item["sk"]["S"].startswith("entry#")}
+
+    # What came of it
+
+    def steps(self, agent: str) -> list[Step]:
+        return timeline(self.journal().read(agent, self.now))
+
+    def kinds(self, agent: str) -> list[Kind]:
+        return [step.entry.kind for step in self.steps(agent)]
+
+
+def _sent(agent: str, text: str, attempt: int) -> str:
+    address = f"https://us.example.com/webhooks/cronofy/{agent}" + (f"?attempt={attempt}" if attempt > 1 else "")
+    return with_subscription(text, address, "https://us.example.com/webhooks/cronofy/")

@@ -1,0 +1,258 @@
+"""One call to Cronofy: how often it is tried, how long it is waited for, and what is made of an odd answer."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from meeting_agents.calls import Answer, Call, Outcome
+from meeting_agents.cronofy import BUDGET, LARGEST_ANSWER, Cronofy
+from meeting_agents.errors import ForeignResource, LimitReached, TimedOut, Unreachable
+from meeting_agents.pacing import Permit
+
+UPSERT = Call("POST", "/v1/calendars/cal_1/events", "de", '{"event_id": "grün"}')
+SEND_NOW = Call("POST", "/v1/meeting_agents", "us", "{}", is_repeatable=False)
+
+type Handler = Callable[[httpx.Request], httpx.Response]
+
+
+class Room:
+    """Stands where the pacing stands: counts permits, and has no more than so many."""
+
+    def __init__(self, most: int = 99) -> None:
+        self.most = most
+        self.taken = 0
+
+    def permit(self, data_center: str, share: float = 1.0) -> Permit:
+        if self.taken == self.most:
+            raise LimitReached(7)
+        self.taken += 1
+        return Permit(data_center)
+
+
+def cronofy(handler: Handler, room: Room | None = None, url: str = "https://{host}") -> Cronofy:
+    client = httpx.Client(transport=httpx.MockTransport(handler))
+    return Cronofy(client, url, room or Room(), lambda _: None)  # type: ignore[arg-type] # the same two words
+
+
+class Script:
+    """Answers as it is told, one after the other, and remembers what it was asked."""
+
+    def __init__(self, *answers: int | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer)
+
+
+def test_a_call_goes_to_the_data_centers_own_host_as_it_was_given() -> None:
+    """Body, token and path; nothing that a caller wrote is written anew."""
+    script = Script(202)
+    assert cronofy(script).send(UPSERT, "token").status == 202
+    (request,) = script.asked
+    assert str(request.url) == "https://api-de.cronofy.com/v1/calendars/cal_1/events"
+    assert request.headers["authorization"] == "Bearer token"
+    assert request.headers["content-type"] == "application/json; charset=utf-8"
+    assert request.content == '{"event_id": "grün"}'.encode()
+
+
+@pytest.mark.parametrize(
+    "first", [500, 503, httpx.ReadTimeout("slow"), httpx.ConnectError("no"), httpx.ReadError("cut")]
+)
+def test_a_call_that_may_be_repeated_is_tried_twice(first: int | Exception) -> None:
+    """Within the caller's own time."""
+    room, script = Room(), Script(first, 202)
+    assert cronofy(script, room).send(UPSERT, "token") == Answer(202, tries=2)
+    assert room.taken == 2
+
+
+@pytest.mark.parametrize("status", [200, 202, 400, 401, 402, 403, 404, 422, 423, 429, 302])
+def test_an_answer_is_an_answer(status: int) -> None:
+    """Only a 5xx is worth a second try at once."""
+    script = Script(status)
+    assert cronofy(script).send(UPSERT, "token").status == status
+
+
+def test_the_second_failure_is_the_answer() -> None:
+    assert cronofy(Script(500, 502)).send(UPSERT, "token").status == 502
+    with pytest.raises(TimedOut):
+        cronofy(Script(500, httpx.ReadTimeout("slow"))).send(UPSERT, "token")
+    with pytest.raises(Unreachable):
+        cronofy(Script(httpx.ConnectError("no"), httpx.ConnectTimeout("no"))).send(UPSERT, "token")
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"),
+    [(500, 1), (httpx.ReadTimeout("slow"), 1), (httpx.ReadError("cut"), 1), (httpx.ConnectError("no"), 2)],
+)
+def test_what_must_not_happen_twice_is_tried_again_only_if_it_cannot_have_happened(
+    first: int | Exception, asked: int
+) -> None:
+    """A connection that was never made has carried nothing."""
+    script = Script(first, 200)
+    try:
+        answer = cronofy(script).send(SEND_NOW, "key")
+    except TimedOut:
+        answer = None
+    assert len(script.asked) == asked
+    assert (answer is not None and answer.status == 200) == (asked == 2)
+
+
+def test_a_second_try_is_left_out_when_cronofys_limits_are_used_up() -> None:
+    """The first answer is then the answer."""
+    script = Script(500, 202)
+    assert cronofy(script, Room(1)).send(UPSERT, "token").status == 500
+    with pytest.raises(TimedOut):
+        cronofy(Script(httpx.ReadTimeout("slow"), 202), Room(1)).send(UPSERT, "token")
+    with pytest.raises(LimitReached):
+        cronofy(script, Room(0)).send(UPSERT, "token")
+
+
+def test_a_permit_taken_before_is_not_taken_again() -> None:
+    room = Room()
+    cronofy(Script(202), room).send(UPSERT, "token", permit=Permit("de"))
+    assert room.taken == 0
+
+
+def test_what_cronofy_means_by_a_status() -> None:
+    """https://docs.cronofy.com/developers/api/errors/."""
+    assert {status for status in range(100, 600) if Answer(status).outcome is Outcome.ACCEPTED} == set(range(200, 300))
+    assert {status for status in range(100, 600) if Answer(status).outcome is Outcome.REFUSED} == set(
+        range(400, 500)
+    ) - {423, 429}
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": ', b"\xff\xfe", b"[" * 100_000, b"null"])
+def test_an_answer_that_is_no_json_has_no_content(body: bytes) -> None:
+    """And its status counts all the same."""
+    answer = cronofy(lambda _: httpx.Response(422, content=body)).send(UPSERT, "token")
+    assert (answer.status, answer.content, answer.agent, answer.wrong_fields) == (422, None, {}, set())
+
+
+@pytest.mark.parametrize("content", [{"meeting_agent": {"sub": "agt_1"}}, {"sub": "agt_1"}])
+def test_both_shapes_of_the_beta_name_the_agent(content: dict[str, object]) -> None:
+    """https://docs.cronofy.com/developers/api/meeting-agents/schedule/."""
+    assert Answer(200, content).agent["sub"] == "agt_1"
+
+
+@pytest.mark.parametrize(
+    "content", [{"meeting_agent": None}, {"meeting_agent": {"sub": 1}}, {}, [], None, {"sub": None}]
+)
+def test_an_answer_without_a_sub_names_no_agent(content: object) -> None:
+    assert Answer(200, content).agent == {}
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("120", 120.0), ("", None), ("soon", None), ("-1", None), ("²", None)])
+def test_retry_after_is_honoured_in_seconds(value: str, seconds: float | None) -> None:
+    """Whether Cronofy ever sends it is unknown, so anything may be in it."""
+    assert Answer.read(429, b"", {"retry-after": value}).retry_after == seconds
+
+
+class Endless(httpx.SyncByteStream):
+    """A body that does not end."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            yield b"x" * 100_000
+
+
+class Broken(httpx.SyncByteStream):
+    """A body that breaks off."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b'{"meeting_agent": {"sub"'
+        raise httpx.RemoteProtocolError("peer closed connection")
+
+
+@pytest.mark.parametrize("stream", [Endless(), Broken()])
+def test_a_body_that_does_not_come_to_its_end_takes_nothing_from_the_status(stream: httpx.SyncByteStream) -> None:
+    """A 202 has been said, and more than a megabyte is not read."""
+    answer = cronofy(lambda _: httpx.Response(202, stream=stream)).send(UPSERT, "token")
+    assert (answer.status, answer.content) == (202, None)
+    assert LARGEST_ANSWER == 1_000_000
+
+
+def test_no_token_and_no_body_shows_where_a_call_or_an_answer_is_printed() -> None:
+    """In a log line or a traceback."""
+    assert "grün" not in repr(UPSERT)
+    assert "agt_1" not in repr(Answer(200, {"sub": "agt_1"}, location="https://storage.example.com/?signature=1"))
+    assert "signature" not in repr(Answer(200, location="https://storage.example.com/?signature=1"))
+
+
+def test_a_silent_cronofy_is_left_in_time() -> None:
+    """On a real socket that never answers: within what is left of the budget, and it may have acted."""
+    with httpx.Client() as client, _silent_server() as url:
+        began = time.monotonic()
+        with pytest.raises(TimedOut):
+            Cronofy(client, url, Room(), lambda _: None).send(UPSERT, "token", until=began + 1.0)  # type: ignore[arg-type]
+        assert 0.9 < time.monotonic() - began < 3
+    assert BUDGET < 29 - 5  # the function's time limit, less the journal's share
+
+
+class _silent_server:  # noqa: N801 - used like a function
+    def __enter__(self) -> str:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.held: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def _accept(self) -> None:
+        try:
+            while True:
+                self.held.append(self.listener.accept()[0])
+        except OSError:
+            return
+
+    def __exit__(self, *_: object) -> None:
+        self.listener.close()
+        for connection in self.held:
+            connection.close()
+
+
+# ------------------------------------------------------------------------------------------------------------ resources
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api-de.cronofy.com/v1/resources/1",
+        "https://files.cronofy.com/1",
+    ],
+)
+def test_a_resource_is_asked_for_with_the_api_key_and_no_redirect_is_followed(url: str) -> None:
+    """The address it leads to is somebody else's."""
+    script = Script(302)
+    assert cronofy(script).resolve(url, "de", "CRN_key").status == 302
+    (request,) = script.asked
+    assert (str(request.url), request.method) == (url, "GET")
+    assert request.headers["authorization"] == "Bearer CRN_key"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example.com/v1/resources/1",
+        "https://api-de.cronofy.com.evil.example.com/1",
+        "https://evilcronofy.com/1",
+        "http://api-de.cronofy.com/1",
+        "https://api-de.cronofy.com:8443/1",
+        "https://api-de.cronofy.com@evil.example.com/1",
+        "//api-de.cronofy.com/1",
+        "file:///etc/passwd",
+        "",
+    ],
+)
+def test_the_api_key_goes_to_nobody_but_cronofy(url: str) -> None:
+    """Whatever a notification names as a resource's address."""
+    script = Script(302)
+    with pytest.raises(ForeignResource):
+        cronofy(script).resolve(url, "de", "CRN_key")
+    assert script.asked == []

@@ -1,0 +1,419 @@
+"""Nothing lost, nothing doubled: what is asked of Cronofy, when it does not answer, and when we die on the way."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from meeting_agents.calls import Authority
+from meeting_agents.errors import KeyReused, LimitReached, TimedOut
+from meeting_agents.lifecycle import Cause, Kind, State
+from meeting_agents.pacing import Limits
+from meeting_agents.provisioning import LATEST, LEASE, Asked, pause
+from tests.desk import CALENDAR, Desk
+from tests.sandbox.embedded_aws import EmbeddedAws
+
+EVENTS = f"/v1/calendars/{CALENDAR}/events"
+
+
+@pytest.fixture
+def desk(aws: EmbeddedAws) -> Iterator[Desk]:
+    with Desk(aws) as desk:
+        yield desk
+
+
+@pytest.fixture
+def own(desk: Desk) -> Authority:
+    """A caller's own token."""
+    return Authority(token=desk.cronofy.grant("us", calendars=(CALENDAR,)).access_token)
+
+
+# ------------------------------------------------------------------------------------------------ nobody tries but them
+
+
+def test_a_request_is_in_the_journal_before_cronofy_hears_of_it(desk: Desk, own: Authority) -> None:
+    """Seen at the wire: when Cronofy has read the request, its entry is there already."""
+    asked = desk.upsert(own)
+    seen: list[list[Kind]] = []
+    desk.http.event_hooks["request"] = [lambda _: seen.append(desk.kinds(asked.agent_id))]
+    desk.provisioning().ask(asked)
+    assert seen == [[Kind.REQUESTED]]
+    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.ACCEPTED]
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 422, 423, 429])
+def test_what_cronofy_refuses_a_callers_own_token_is_rejected(desk: Desk, own: Authority, status: int) -> None:
+    """423 and 429 too: their caller is told, and is the only one who can try again."""
+    asked = desk.upsert(own)
+    desk.cronofy.faults.add("POST", EVENTS, status=status)
+    told = desk.provisioning().ask(asked)
+    assert told.answer
+    assert told.answer.status == status
+    assert told.record.state is State.REJECTED
+    assert desk.sweep() == []
+    assert desk.cronofy.count("POST", EVENTS) == 1
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 302, "headers": {"Location": "https://example.com/"}}])
+def test_what_cronofy_cannot_say_to_a_callers_own_token_stays_open(
+    desk: Desk, own: Authority, fault: dict[str, Any]
+) -> None:
+    """Nobody asks again but the caller; the deadline of the meeting watches over it."""
+    asked = desk.upsert(own)
+    desk.cronofy.faults.add("POST", EVENTS, times=None, **fault)
+    told = desk.provisioning().ask(asked)
+    assert (told.record.state, told.record.current.pending and told.record.current.pending.retry_at) == (
+        State.REQUESTED,
+        None,
+    )
+    assert "nobody tries again but the caller" in told.record.current.reason
+    desk.now += timedelta(days=2)
+    assert desk.sweep() == []
+
+
+def test_a_silent_cronofy_leaves_the_request_open(desk: Desk, own: Authority) -> None:
+    """It may have acted, so nothing else is said."""
+    asked = desk.upsert(own)
+    desk.cronofy.faults.add("POST", EVENTS, times=2, close="unanswered")
+    told = desk.provisioning().ask(asked)
+    assert isinstance(told.error, TimedOut)
+    assert told.record.state is State.REQUESTED
+    told = desk.provisioning().ask(asked)
+    assert told.record.state is State.SCHEDULED
+    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.UNCONFIRMED, Kind.ACCEPTED]
+
+
+# ------------------------------------------------------------------------------------------------ the sweep tries again
+
+UNSURE = [
+    {"status": 500},
+    {"status": 503, "has_effect": True},
+    {"status": 423},
+    {"status": 429},
+    {"status": 302},
+    {"close": "unread"},
+    {"close": "unanswered"},
+]
+
+
+@pytest.mark.parametrize("fault", UNSURE)
+@pytest.mark.parametrize("durable", ["account", "api key"])
+def test_what_cronofy_does_not_take_is_asked_again_until_it_does(
+    desk: Desk, durable: str, fault: dict[str, Any]
+) -> None:
+    """With credentials that outlast the request. In the end there is one agent, and its timeline tells of each try."""
+    asked = desk.upsert(desk.register()) if durable == "account" else desk.schedule()
+    path = asked.path
+    desk.cronofy.faults.add("POST", path, times=2, **fault)
+    if fault.get("status", 500) < 500:
+        desk.cronofy.faults.clear()
+        desk.cronofy.faults.add("POST", path, times=1, **fault)
+    told = desk.provisioning().ask(asked)
+    assert told.record.state is State.REQUESTED
+    assert told.record.current.pending
+    retry_at = told.record.current.pending.retry_at
+    assert retry_at
+    assert desk.now < retry_at <= desk.now + timedelta(seconds=15)
+    assert desk.sweep() == []  # not yet
+    desk.now = retry_at
+    (told,) = desk.sweep()
+    assert told.record.state is State.SCHEDULED
+    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.UNCONFIRMED, Kind.ACCEPTED]
+    assert len(desk.cronofy.agents) == 1
+    desk.now += timedelta(hours=1)
+    assert desk.sweep() == []
+
+
+def test_two_sweeps_at_once_ask_once(desk: Desk) -> None:
+    """What is due belongs to whoever claims it first."""
+    asked = desk.schedule()
+    desk.cronofy.faults.add("POST", asked.path, status=429)
+    desk.provisioning().ask(asked)
+    desk.now += LATEST
+    desk.track(asked.agent_id)
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda _: desk.provisioning().retry(asked.agent_id), range(8)))
+    assert sum(one is not None for one in told) == 1
+    assert desk.cronofy.count("POST", asked.path) == 2
+
+
+def test_pauses_double_up_to_a_quarter_of_an_hour_and_honour_retry_after(desk: Desk) -> None:
+    """Half of a pause is chance, so that many do not come back at the same moment."""
+    longest = [max(pause(tries).total_seconds() for _ in range(200)) for tries in range(9)]
+    assert longest == [pytest.approx(min(15 * 2**tries, 900), rel=0.1) for tries in range(9)]
+    assert min(pause(0).total_seconds() for _ in range(200)) >= 7.5
+    assert pause(0, 3600).total_seconds() == 3600
+    asked = desk.schedule()
+    desk.cronofy.faults.add("POST", asked.path, status=429, headers={"Retry-After": "120"})
+    pending = desk.provisioning().ask(asked).record.current.pending
+    assert pending
+    assert pending.retry_at == desk.now + timedelta(seconds=120)
+
+
+def test_what_cannot_be_delivered_before_the_meeting_ends_is_rejected_with_the_last_reason(desk: Desk) -> None:
+    """And not a moment later: an agent for a meeting that is over is of no use."""
+    asked = desk.upsert(desk.register(), start="2026-04-29T12:30:00Z", end="2026-04-29T13:30:00Z")
+    desk.cronofy.faults.add("POST", asked.path, times=None, status=503)
+    told = desk.provisioning().ask(asked)
+    tries = 0
+    while told.record.state is State.REQUESTED:
+        pending = told.record.current.pending
+        assert pending
+        assert pending.retry_at
+        desk.now = pending.retry_at
+        (told,) = desk.sweep()
+        tries += 1
+    assert asked.request.meeting.end
+    assert asked.request.meeting.end - LATEST < desk.now <= asked.request.meeting.end
+    assert told.record.state is State.REJECTED
+    assert "could not be delivered in time" in told.record.current.reason
+    assert "503" in told.record.current.reason
+    assert 7 < tries < 20
+
+
+def test_a_change_that_overtakes_a_waiting_request_is_what_is_asked_again(desk: Desk) -> None:
+    """The older body is never sent after the newer one."""
+    account = desk.register()
+    first, second = desk.upsert(account, summary="Old"), desk.upsert(account, summary="New")
+    desk.cronofy.faults.add("POST", first.path, times=2, status=429)
+    desk.provisioning().ask(first)
+    desk.provisioning().ask(second)
+    desk.now += LATEST
+    desk.sweep()
+    desk.now += LATEST
+    desk.sweep()
+    assert desk.cronofy.meeting(("us", CALENDAR, "event_1")).request["summary"] == "New"
+    assert [r.json["summary"] for r in desk.cronofy.requests if r.path == first.path] == ["Old", "New", "New"]
+
+
+@pytest.mark.parametrize("reschedule", ["update", "refuse"])
+def test_a_scheduled_agent_that_had_arrived_is_scheduled_whatever_a_second_request_does(
+    desk: Desk, reschedule: Any
+) -> None:
+    """What Cronofy makes of a scheduling_key that it has already is unknown."""
+    desk.cronofy.behaviour.reschedule = reschedule
+    asked = desk.schedule()
+    desk.cronofy.faults.add("POST", asked.path, times=2, status=503, has_effect=True)
+    desk.provisioning().ask(asked)
+    desk.now += LATEST
+    desk.sweep()
+    assert desk.steps(asked.agent_id)[-1].after.state is State.SCHEDULED
+    assert len(desk.cronofy.agents) == 1
+
+
+# ----------------------------------------------------------------------------------------------------- death on the way
+
+
+class Dead(BaseException):
+    """The function ends here: no handler runs."""
+
+
+def _dies(_: object) -> None:
+    raise Dead
+
+
+@pytest.mark.parametrize("at", ["request", "response"])
+@pytest.mark.parametrize("durable", ["account", "api key"])
+def test_a_function_that_dies_around_the_call_is_made_up_for_by_the_sweep(desk: Desk, durable: str, at: str) -> None:
+    """Before Cronofy hears of it or after it has acted: one agent, and the journal knows."""
+    asked = desk.upsert(desk.register()) if durable == "account" else desk.schedule()
+    desk.accounts().access_token("alice") if durable == "account" else None
+    desk.http.event_hooks[at] = [_dies]
+    with pytest.raises(Dead):
+        desk.provisioning().ask(asked)
+    desk.http.event_hooks[at] = []
+    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED]
+    assert desk.sweep() == []
+    desk.now += LEASE
+    (told,) = desk.sweep()
+    assert told.record.state is State.SCHEDULED
+    assert len(desk.cronofy.agents) == 1
+
+
+def test_a_sweep_that_dies_with_a_request_in_hand_leaves_it_to_the_next(desk: Desk) -> None:
+    """Its claim ends by itself."""
+    asked = desk.schedule()
+    desk.cronofy.faults.add("POST", asked.path, status=429)
+    desk.provisioning().ask(asked)
+    desk.now += LATEST
+    desk.http.event_hooks["request"] = [_dies]
+    with pytest.raises(Dead):
+        desk.sweep()
+    desk.http.event_hooks["request"] = []
+    assert list(desk.journal().due(desk.now)) == []
+    desk.now += LEASE
+    assert list(desk.journal().due(desk.now)) == [asked.agent_id]
+    (told,) = desk.sweep()
+    assert told.record.state is State.SCHEDULED
+
+
+# ----------------------------------------------------------------------------------------------------- the same request
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_the_same_request_at_the_same_time_is_one_agent_and_one_pair_of_entries(
+    desk: Desk, own: Authority, durable: bool
+) -> None:
+    """And everybody gets the same answer."""
+    asked = desk.upsert(desk.register() if durable else own)
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda _: desk.provisioning().ask(asked), range(8)))
+    assert {one.answer.status if one.answer else None for one in told} == {202}
+    assert {one.record.state for one in told} == {State.SCHEDULED}
+    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.ACCEPTED]
+    assert len(desk.cronofy.agents) == 1
+
+
+def _asks(desk: Desk, kind: str) -> Asked:
+    return desk.schedule() if kind == "later" else desk.send_now("key")
+
+
+@pytest.mark.parametrize("kind", ["now", "later"])
+def test_an_agent_without_an_event_is_asked_for_once_however_often_it_is_requested(desk: Desk, kind: str) -> None:
+    """At the same time and later: one request to Cronofy, one agent, one answer."""
+    asked = _asks(desk, kind)
+    with ThreadPoolExecutor(6) as pool:
+        told = list(pool.map(lambda _: desk.provisioning().ask(asked), range(6)))
+    told.append(desk.provisioning().ask(asked))
+    assert {repr(one.answer and (one.answer.status, one.answer.content)) for one in told} == {
+        repr(told[0].answer and (told[0].answer.status, told[0].answer.content))
+    }
+    assert desk.cronofy.count("POST", "/v1/meeting_agents") == 1
+    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.ACCEPTED]
+    if kind == "now":
+        assert told[0].answer
+        assert told[-1].record.current.subs == (told[0].answer.content["meeting_agent"]["sub"],)
+
+
+@pytest.mark.parametrize("fault", [{"close": "unanswered"}, {"status": 500, "has_effect": True}])
+def test_an_agent_for_now_that_may_have_been_sent_is_never_sent_again(desk: Desk, fault: dict[str, Any]) -> None:
+    """Two agents in a meeting are worse than a person who is asked to look."""
+    asked = desk.send_now("key")
+    desk.cronofy.faults.add("POST", asked.path, **fault)
+    first = desk.provisioning().ask(asked)
+    assert first.record.state is State.REQUESTED
+    desk.now += LATEST
+    assert desk.sweep() == []
+    again = desk.provisioning().ask(asked)
+    assert isinstance(again.error, TimedOut)
+    assert desk.cronofy.count("POST", asked.path) == 1
+
+
+def test_an_agent_for_now_that_cannot_have_been_sent_is_sent_by_the_sweep_and_only_once(desk: Desk) -> None:
+    """Should the sweep die while it sends, nobody sends it again."""
+    asked = desk.send_now("key")
+    desk.cronofy.faults.add("POST", asked.path, status=429)
+    told = desk.provisioning().ask(asked)
+    assert told.record.current.pending
+    assert told.record.current.pending.retry_at
+    desk.now = told.record.current.pending.retry_at
+    desk.http.event_hooks["response"] = [_dies]
+    with pytest.raises(Dead):
+        desk.sweep()
+    desk.http.event_hooks["response"] = []
+    desk.now += LATEST
+    assert desk.sweep() == []
+    assert len(desk.cronofy.agents) == 1
+
+
+def test_a_key_with_another_body_is_refused(desk: Desk) -> None:
+    """It cannot mean the same agent."""
+    desk.provisioning().ask(desk.send_now("key"))
+    with pytest.raises(KeyReused):
+        desk.provisioning().ask(desk.send_now("key", display_name="Somebody else"))
+    assert len(desk.cronofy.agents) == 1
+
+
+def test_a_repeated_key_gets_the_refusal_again(desk: Desk) -> None:
+    """The same answer, though Cronofy would say something else by now."""
+    asked = desk.send_now("key")
+    desk.cronofy.faults.add("POST", asked.path, status=402)
+    statuses = [desk.provisioning().ask(asked).answer for _ in range(2)]
+    assert [answer and answer.status for answer in statuses] == [402, 402]
+    assert desk.cronofy.count("POST", asked.path) == 1
+
+
+# -------------------------------------------------------------------------------------------------- limits and accounts
+
+
+def test_beyond_the_limits_a_durable_request_waits_and_another_is_told_to(desk: Desk, own: Authority) -> None:
+    """The first is `requested` and comes by itself; the second has not been written down at all."""
+    desk.limits = Limits(1, 1)
+    desk.provisioning().ask(desk.schedule("first"))
+    waiting = desk.schedule("second")
+    told = desk.provisioning().ask(waiting)
+    assert isinstance(told.error, LimitReached)
+    assert told.record.state is State.REQUESTED
+    refused = desk.upsert(own)
+    with pytest.raises(LimitReached):
+        desk.provisioning().ask(refused)
+    assert desk.kinds(refused.agent_id) == []
+    assert desk.cronofy.count("POST", "/v1/meeting_agents") == 1
+    desk.now += timedelta(seconds=62)
+    assert [one.record.state for one in desk.sweep()] == [State.SCHEDULED]
+
+
+def test_a_revoked_account_raises_one_alert_and_its_requests_wait_for_a_person(desk: Desk) -> None:
+    """Ten requests at the moment of the revocation; after the new registration all of them arrive."""
+    account = desk.register()
+    desk.provisioning().ask(desk.upsert(account, "before"))
+    (grant,) = desk.cronofy._world._grants.values()
+    desk.cronofy.revoke(grant)
+    asked = [desk.upsert(account, f"event_{number}") for number in range(10)]
+    with ThreadPoolExecutor(5) as pool:
+        told = list(pool.map(lambda one: desk.provisioning().ask(one), asked))
+    told += [desk.provisioning().ask(desk.upsert(account, "event_10"))]
+    assert {one.record.state for one in told} == {State.REQUESTED}
+    desk.now += LATEST
+    desk.sweep()
+    causes = [step.cause for one in asked for step in desk.steps(one.agent_id)]
+    assert causes.count(Cause.REAUTHORISATION) == 1
+    assert set(causes) == {Cause.REAUTHORISATION, None}
+    desk.register()
+    for _ in range(3):
+        desk.now += LATEST
+        desk.sweep()
+    assert {desk.steps(one.agent_id)[-1].after.state for one in asked} == {State.SCHEDULED}
+
+
+def test_an_alert_that_was_claimed_and_not_written_down_is_claimed_again(desk: Desk) -> None:
+    """Whoever claimed it died; the next try of any request makes up for it."""
+    account = desk.register()
+    desk.cronofy.revoke(next(iter(desk.cronofy._world._grants.values())))
+    asked = desk.upsert(account)
+    desk.accounts().claim_alert("alice", 60)
+    with pytest.raises(Exception, match="no more"):
+        desk.accounts().access_token("alice")
+    assert desk.accounts().claim_alert("alice", 60)
+    desk.provisioning().ask(asked)
+    assert Cause.REAUTHORISATION not in [step.cause for step in desk.steps(asked.agent_id)]
+    desk.now += LATEST
+    desk.sweep()
+    assert [step.cause for step in desk.steps(asked.agent_id)].count(Cause.REAUTHORISATION) == 1
+
+
+def test_what_waits_in_the_name_of_a_deleted_account_is_rejected(desk: Desk) -> None:
+    """There is nobody any more in whose name it could be asked."""
+    asked = desk.upsert(desk.register())
+    desk.cronofy.faults.add("POST", asked.path, status=423)
+    desk.provisioning().ask(asked)
+    desk.accounts().delete("alice")
+    desk.now += LATEST
+    (told,) = desk.sweep()
+    assert told.record.state is State.REJECTED
+    assert "alice" in told.record.current.reason
+
+
+def test_an_expired_access_token_is_renewed_and_the_request_sent_again(desk: Desk) -> None:
+    """Though we took it for good: Cronofy's 401 is believed, once."""
+    account = desk.register()
+    desk.cronofy.expire(desk.accounts().access_token("alice"))
+    told = desk.provisioning().ask(desk.upsert(account))
+    assert told.record.state is State.SCHEDULED
+    assert [r.status for r in desk.cronofy.requests if r.path == EVENTS] == [401, 202]
+    desk.cronofy.faults.add("POST", EVENTS, times=None, status=401)
+    told = desk.provisioning().ask(desk.upsert(account, "other"))
+    assert told.record.state is State.REJECTED
+    assert [r.status for r in desk.cronofy.requests if r.path == EVENTS] == [401, 202, 401, 401]
