@@ -593,9 +593,10 @@ def _record(agent: str) -> Record | None:
 
 def _caller() -> str:
     """Who signed in, as far as the authoriser says."""
-    authorizer = app.current_event.raw_event["requestContext"].get("authorizer") or {}
-    arn: str = (authorizer.get("iam") or {}).get("userArn") or ""
-    return arn or ((authorizer.get("jwt") or {}).get("claims") or {}).get("sub") or ""
+    authorizer = app.current_event.request_context.authorizer
+    if authorizer is None:
+        return ""
+    return (authorizer.iam and authorizer.iam.user_arn) or (authorizer.jwt_claim or {}).get("sub") or ""
 
 
 def _is_live(record: Record | None) -> bool:

@@ -68,6 +68,11 @@ class Settings:
         return self._text("API_URL")
 
     @property
+    def alert_window(self) -> timedelta:
+        """For which alerts are collected into one message."""
+        return self._seconds("ALERT_WINDOW")
+
+    @property
     def dashboard_url(self) -> str:
         """Where people see all agents, for links in alerts."""
         return self._text("DASHBOARD_URL")

@@ -84,6 +84,17 @@ def read_notification(raw: bytes) -> Notification:
     )
 
 
+def write_notification(kind: Kind, event_id: str, summary: str) -> bytes:
+    """A callback as Cronofy makes it, with as little in it as it can have."""
+    name = next(name for name, known in INTERACTIONS.items() if known is kind)
+    body = {
+        "notification": {"interactions": [{"type": name}]},
+        "event": {"event_id": event_id, "summary": summary},
+        "meeting_agent": {"resources": []},
+    }
+    return json.dumps(body).encode()
+
+
 def read_resources(agent: Mapping[str, Any]) -> Iterator[Resource]:
     """The resources listed by Cronofy's `meeting_agent` object."""
     for item in map(_mapping, _list(agent.get("resources"))):

@@ -14,6 +14,8 @@ from botocore.session import Session
 from meeting_agents.settings import Settings
 
 if TYPE_CHECKING:
+    import httpx
+
     from meeting_agents.accounts import Accounts
     from meeting_agents.announcements import Announcements
     from meeting_agents.credentials import Credentials
@@ -118,6 +120,14 @@ def announcements() -> "Announcements":
     from meeting_agents.announcements import Announcements
 
     return Announcements(client("sns"), settings().lifecycle_topic_arn)
+
+
+@cache
+def http() -> "httpx.Client":
+    """A client for our own public address."""
+    import httpx
+
+    return httpx.Client(timeout=10.0, follow_redirects=False)
 
 
 @cache

@@ -1,0 +1,129 @@
+"""The system tries itself: what a probe finds out, and that nobody but the alarm ever hears of it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from functions.probe.app import INTERVAL, judge, send
+from meeting_agents.inbox import PROBE, is_probe
+from meeting_agents.journal import Journal
+from meeting_agents.lifecycle import Cause, Entry, Graces, Kind
+from meeting_agents.payloads import agent_id
+from tests.sandbox.stage import Stage, wait_until
+
+PATIENCE = timedelta(seconds=90)
+
+
+@pytest.fixture(scope="module")
+def journal(stage: Stage) -> Journal:
+    """The real table, in which nobody else looks at the times of these probes."""
+    client = stage.stack.session.client("dynamodb")
+    return Journal(client, stage.stack.outputs["AgentsTableName"], Graces(), timedelta(days=1))
+
+
+def invoke(stage: Stage) -> dict[str, Any]:
+    functions = stage.stack.session.client("lambda")
+    answer = functions.invoke(FunctionName=stage.stack.functions["probe"], Payload=b"{}")
+    content: dict[str, Any] = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, content
+    return content
+
+
+def probes(stage: Stage, kind: str) -> list[dict[str, Any]]:
+    return [
+        one for one in stage.lifecycle.messages() if is_probe(one["subject"]) and one["data"]["entry"]["kind"] == kind
+    ]
+
+
+def test_a_probe_goes_the_whole_way_and_reaches_neither_people_nor_lists(stage: Stage) -> None:
+    """Kept, announced with a cause, taken from the queue and noted as told; and nobody is told."""
+    assert invoke(stage) == {"lost": []}
+    noted = wait_until(lambda: probes(stage, "alerted") or None)
+    assert noted, "the probe was not seen through"
+    agent = noted[0]["subject"]
+    (failed,) = [one for one in probes(stage, "failed") if one["subject"] == agent]
+    assert failed["data"]["cause"] == "failed"
+    assert [entry["kind"] for entry in stage.read(agent)["timeline"]] == ["failed", "alerted"]
+    assert not any(is_probe(one["agent_id"]) for message in stage.alerts.messages() for one in message["agents"])
+    listed = stage.api.get("/v1/meeting_agents", params={"limit": 100}).json()["agents"]
+    assert not any(is_probe(one["id"]) for one in listed)
+    assert invoke(stage) == {"lost": []}
+
+
+def test_no_natural_key_gives_the_id_of_a_probe() -> None:
+    """The hyphen is not in the alphabet of the ids that are computed."""
+    assert "-" in PROBE
+    assert not any("-" in agent_id("us", "cal", str(number)) for number in range(100))
+
+
+def kept(journal: Journal, at: datetime, *kinds: Kind) -> str:
+    """A probe as it stands in the journal, sent at that time."""
+    agent = f"{PROBE}{int(at.timestamp() // INTERVAL.total_seconds())}"
+    for kind in kinds:
+        journal.append(agent, Entry(key=f"{kind}#1", kind=kind, at=at, attempt=1, cause=Cause.FAILED))
+    return agent
+
+
+def test_a_probe_that_was_not_alerted_is_lost_when_its_time_is_up(journal: Journal) -> None:
+    """Before that it is not judged, and neither is one that never was."""
+    now = datetime(2031, 1, 1, 12, 2, 30, tzinfo=UTC)
+    assert judge(journal, now, PATIENCE) == ""
+    agent = kept(journal, now - INTERVAL, Kind.UNRECOGNISED)
+    assert judge(journal, now, timedelta(seconds=360)) == ""
+    assert judge(journal, now, PATIENCE).startswith(f"{agent} was kept, but would not have been told")
+    kept(journal, now - INTERVAL, Kind.ALERTED)
+    assert judge(journal, now, PATIENCE) == ""
+
+
+def test_the_newest_probe_that_had_its_time_is_judged_even_if_a_run_was_left_out(journal: Journal) -> None:
+    """An old failure that was judged before is not counted against a newer success."""
+    now = datetime(2032, 1, 1, 12, 2, 30, tzinfo=UTC)
+    kept(journal, now - 3 * INTERVAL, Kind.UNRECOGNISED)
+    assert "would not have been told" in judge(journal, now, PATIENCE)
+    kept(journal, now - 2 * INTERVAL, Kind.UNRECOGNISED, Kind.ALERTED)
+    assert judge(journal, now, PATIENCE) == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (httpx.Response(503), "answered 503"),
+        (httpx.Response(200), "is not in the journal"),
+        (httpx.ConnectError("down"), "could not be reached: ConnectError"),
+    ],
+)
+def test_a_probe_that_is_not_taken_is_lost_at_once(
+    journal: Journal, answer: httpx.Response | Exception, problem: str
+) -> None:
+    """An outage of the address, a refusal, and an answer that promises what is not so."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with httpx.Client(transport=httpx.MockTransport(respond)) as http:
+        found = send(journal, http, "https://agents.example.com", b"{}", "signature", datetime(2033, 1, 1, tzinfo=UTC))
+    assert problem in found
+
+
+def test_a_missing_secret_is_a_lost_probe(stage: Stage) -> None:
+    """What makes the webhook refuse everything is found before Cronofy calls."""
+    secrets = stage.stack.session.client("secretsmanager")
+    arn = stage.stack.outputs["CronofySecretArn"]
+    stored = secrets.get_secret_value(SecretId=arn)["SecretString"]
+    environment = stage.stack.session.client("lambda")
+    name = stage.stack.functions["probe"]
+    secrets.put_secret_value(SecretId=arn, SecretString="{}")
+    try:
+        # a new process has not read the secret yet
+        variables = environment.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        environment.update_function_configuration(FunctionName=name, Environment={"Variables": variables | {"X": "1"}})
+        (problem,) = invoke(stage)["lost"]
+    finally:
+        secrets.put_secret_value(SecretId=arn, SecretString=stored)
+        environment.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    assert "holds no client_secrets" in problem
