@@ -855,7 +855,7 @@ def _trouble(step: Step) -> Cause | None:
     if step.verdict is not Verdict.APPLIED:
         return None
     now, was = step.after.current, _same_before(step)
-    if step.entry.kind is Kind.OVERDUE and step.entry.phase:
+    if step.entry.kind is Kind.OVERDUE and step.entry.phase in _MISSED:
         return _MISSED[step.entry.phase]
     if was is None or now.state is not was.state:
         is_wanted = now.request is not None or now.state is State.FAILED
