@@ -1,28 +1,20 @@
 """The crash matrix in short; `make crash` does all of it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.crash.matrix import Cell, cells, table
 from tests.runtime.platform import HOWS
-from tests.runtime.stories import STORIES, Scene, scene
+from tests.runtime.stories import STORIES, Scene
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Scene]:
-    """A deployed stack whose functions run one step at a time."""
-    with scene() as set_up:
-        yield set_up
-
-
-@pytest.fixture(scope="module")
-def done(stage: Scene) -> list[Cell]:
-    """Each kind of call of each function with each fault, once."""
-    return list(cells(stage, STORIES, each_once=True))
+def done(scene: Scene) -> list[Cell]:
+    """Each function with each fault, and each kind of call with one of them."""
+    return list(cells(scene, STORIES, sample=True))
 
 
 def test_nothing_is_lost_or_doubled_whichever_outside_call_fails_or_is_the_last(done: list[Cell]) -> None:

@@ -31,6 +31,7 @@ def growth(scene: Scene, sizes: list[int]) -> dict[str, dict[str, Any]]:
         platform.invocations.clear()
         answer = platform.tick("sweep")
         figures[str(size)] = {"sweep": _cost(platform.invocations[-1]) | {"answer": answer}}
+        _forget_due(scene)
         for name, path in _reads(scene, agent).items():
             platform.invocations.clear()
             answered = platform.request("GET", path)
@@ -54,14 +55,15 @@ def _reads(scene: Scene, agent: str) -> dict[str, str]:
 
 
 def _seed(scene: Scene, items: list[dict[str, Any]], agent: str, numbers: range) -> None:
-    """Copies of one agent under other names, their meetings on many days."""
+    """Copies of one agent's record under other names, their meetings on many days."""
     dynamodb, table = scene.platform.stack.session.client("dynamodb"), scene.platform.table
 
     def write(some: tuple[dict[str, Any], ...]) -> None:
         dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in some]})
 
+    records = [item for item in items if item["sk"]["S"] == "record"]
     with ThreadPoolExecutor(4) as pool:
-        for _ in pool.map(write, batched(_copies(items, agent, numbers), A_BATCH, strict=False)):
+        for _ in pool.map(write, batched(_copies(records, agent, numbers), A_BATCH, strict=False)):
             pass
 
 
@@ -87,6 +89,14 @@ def _make_due(scene: Scene, items: list[dict[str, Any]], agent: str, size: int) 
                 copy["due_shard"] = {"S": str(number % 4)}
                 copy["due_at"] = {"S": f"{datetime.now(UTC) - timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}.000Z"}
             dynamodb.put_item(TableName=table, Item=copy)
+
+
+def _forget_due(scene: Scene) -> None:
+    """The entries of the sweep too: nobody stores the records that would take these agents off the index."""
+    dynamodb, table = scene.platform.stack.session.client("dynamodb"), scene.platform.table
+    for item in scene.platform.items():
+        if item["pk"]["S"].startswith("ma_due"):
+            dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
 
 
 def _cost(run: Invocation) -> dict[str, Any]:

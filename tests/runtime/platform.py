@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import batched
 from pathlib import Path
 from types import TracebackType
@@ -63,18 +65,20 @@ class Function:
     def __init__(self, name: str, folder: Path, layer: Path, environment: dict[str, str], log: Path) -> None:
         self.name, self.environment, self.log = name, environment, log
         read, write = os.pipe()
-        self._process = subprocess.Popen(
-            [python(), "-I", "-S", "-B", str(_PROCESS), str(folder), str(layer), str(write)],
-            env=dict(environment),
-            pass_fds=[write],
-            stdin=subprocess.PIPE,
-            stdout=log.open("ab"),
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with log.open("ab") as prints:
+            self._process = subprocess.Popen(
+                [python(), "-I", "-S", "-B", str(_PROCESS), str(folder), str(layer), str(write)],
+                env=environment,
+                pass_fds=[write],
+                stdin=subprocess.PIPE,
+                stdout=prints,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         os.close(write)
         self._reports = os.fdopen(read)
         if not self._reports.readline():
+            self.end()
             raise RuntimeError(f"{name} cannot be imported:\n{log.read_text()}")
 
     def invoke(self, event: dict[str, Any], fault: Fault | None = None, **how: Any) -> Invocation:
@@ -402,10 +406,23 @@ class Platform:
     def table(self) -> str:
         return self.stack.outputs["AgentsTableName"]
 
-    def items(self) -> list[dict[str, Any]]:
-        """Everything in the table, as DynamoDB writes it."""
-        pages = self.stack.session.client("dynamodb").get_paginator("scan").paginate(TableName=self.table)
+    @property
+    def tables(self) -> list[str]:
+        """Every table of the stack, by physical name."""
+        resources = self.template["Resources"].items()
+        return [self.stack.resource(name) for name, one in resources if one["Type"] == "AWS::DynamoDB::Table"]
+
+    def items(self, table: str = "") -> list[dict[str, Any]]:
+        """Everything in a table, as DynamoDB writes it; the agents' unless another is named."""
+        pages = self.stack.session.client("dynamodb").get_paginator("scan").paginate(TableName=table or self.table)
         return [dict(item) for page in pages for item in page["Items"]]
+
+    def age(self, seconds: float) -> None:
+        """Let time pass: every time of the last day and the next that the tables hold becomes so much earlier."""
+        dynamodb = self.stack.session.client("dynamodb")
+        for table in self.tables:
+            for item in self.items(table):
+                dynamodb.put_item(TableName=table, Item=_aged(item, seconds))
 
     def announcements(self) -> list[dict[str, Any]]:
         """What the lifecycle topic has published since the last time."""
@@ -433,8 +450,10 @@ class Platform:
     def forget(self) -> None:
         """Empty the table, the topics' listeners and the queues, and begin to count anew."""
         dynamodb = self.stack.session.client("dynamodb")
-        for item in self.items():
-            dynamodb.delete_item(TableName=self.table, Key={"pk": item["pk"], "sk": item["sk"]})
+        for table in self.tables:
+            keys = [key["AttributeName"] for key in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]]
+            for item in self.items(table):
+                dynamodb.delete_item(TableName=table, Key={name: item[name] for name in keys})
         self._positions = getattr(self, "_positions", {})
         for mapping in self._mappings:
             if ":dynamodb:" in mapping["EventSourceArn"]:
@@ -455,7 +474,29 @@ def python() -> str:
 
 
 def _is_answered(done: Invocation) -> bool:
-    return not done.error and done.answer["statusCode"] < 500
+    """A caller asks again what failed, and what it is told to ask again: 409, it is being answered; 429, too many."""
+    return not done.error and done.answer["statusCode"] < 500 and done.answer["statusCode"] not in (409, 429)
+
+
+def _aged(value: Any, seconds: float) -> Any:
+    if isinstance(value, dict):
+        return {name: _aged(part, seconds) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_aged(part, seconds) for part in value]
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        return value
+    if value[4] == "-":
+        at = datetime.fromisoformat(value)
+        return _stamp(at - timedelta(seconds=seconds)) if abs(at.timestamp() - time.time()) < _A_DAY else value
+    return f"{float(value) - seconds:.3f}" if abs(float(value) - time.time()) < _A_DAY else value
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|\d{10}(\.\d+)?")
+_A_DAY = 86_400
+
+
+def _stamp(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 def _passes(mapping: Any, record: dict[str, Any]) -> bool:

@@ -1,0 +1,163 @@
+"""What each function may do is what it is seen to do: nothing missing, nothing unused, no wildcard without a reason."""
+
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runtime.platform import Platform
+from tests.runtime.stories import STORIES, Scene, runs_errands
+
+ROOT = Path(__file__).parents[1]
+FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
+
+type Pair = tuple[str, str]
+"""An action and the ARN that it is done to."""
+
+
+@pytest.fixture(scope="module")
+def platform(scene: Scene) -> Platform:
+    """A platform that has lived through every story, its functions with the credentials of their own roles."""
+    scene.platform.forget()
+    for story in STORIES.values():
+        story(scene)
+    runs_errands(scene)
+    return scene.platform
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_what_it_does(platform: Platform, function: str) -> None:
+    """Each call that was seen is allowed by a statement of its role."""
+    allowed = _allowed(platform, function)
+    for action, resource in _seen(platform, function):
+        assert any(action == a and fnmatchcase(resource, r) for a, r in allowed), f"{action} on {resource}"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_nothing_else(platform: Platform, function: str) -> None:
+    """Each permission was needed, by the function itself or by Lambda and SNS on its behalf."""
+    seen = _seen(platform, function) | _on_behalf(platform, function)
+    for action, resource in _allowed(platform, function):
+        assert any(action == a and fnmatchcase(r, resource) for a, r in seen), f"{action} on {resource} is never used"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_permission_has_a_wildcard_action(platform: Platform, function: str) -> None:
+    """What a function may do is named."""
+    assert not [action for action, _ in _allowed(platform, function) if "*" in action]
+
+
+def test_every_wildcard_resource_has_its_reason_on_the_line() -> None:
+    """In the template, where it is read."""
+    lines = (ROOT / "template.yaml").read_text(encoding="utf-8").splitlines()
+    wild = [line for line in lines if re.search(r"""Resource:\s*\[?\s*['"]?\*""", line)]
+    assert wild
+    assert not [line for line in wild if not re.search(r"#\s*\S+ \S+", line)]
+
+
+def _allowed(platform: Platform, function: str) -> set[Pair]:
+    """The statements that the template itself wrote; what SAM attaches for event sources is AWS's own."""
+    session = platform.stack.session
+    iam = session.client("iam")
+    physical = platform.stack.functions[function]
+    role = session.client("lambda").get_function_configuration(FunctionName=physical)["Role"].rpartition("/")[2]
+    pairs: set[Pair] = set()
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document: Any = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        document = json.loads(document) if isinstance(document, str) else document
+        for statement in document["Statement"]:
+            assert statement["Effect"] == "Allow"
+            pairs |= {(action, arn) for action in _list(statement["Action"]) for arn in _list(statement["Resource"])}
+    return pairs
+
+
+def _seen(platform: Platform, function: str) -> set[Pair]:
+    pairs: set[Pair] = set()
+    for run in platform.invocations:
+        if run.function == function:
+            for call in run.calls:
+                pairs |= set(_pairs(call, platform))
+    return pairs
+
+
+def _pairs(call: dict[str, Any], platform: Platform) -> Iterator[Pair]:  # noqa: C901, PLR0912 - one case each
+    service, operation, fields = call["service"], call["operation"], call["fields"]
+    table = f"arn:aws:dynamodb:eu-central-1:{_account(platform)}:table/"
+    match service, operation:
+        case "cronofy", _:
+            return
+        case "dynamodb", "TransactWriteItems" | "TransactGetItems":
+            for item in fields["TransactItems"]:
+                for name, what in item.items():
+                    action = (
+                        "GetItem"
+                        if name == "Get"
+                        else "ConditionCheckItem"
+                        if name == "ConditionCheck"
+                        else f"{name}Item"
+                    )
+                    yield f"dynamodb:{action}", table + _table(what["TableName"])
+        case "dynamodb", "BatchGetItem" | "BatchWriteItem":
+            for name in fields["RequestItems"]:
+                yield f"dynamodb:{operation}", table + _table(name)
+        case "dynamodb", _:
+            index = f"/index/{fields['IndexName']}" if "IndexName" in fields else ""
+            yield f"dynamodb:{operation}", table + _table(fields["TableName"]) + index
+        case "sqs", _:
+            name = fields["QueueUrl"].rpartition("/")[2]
+            yield f"sqs:{operation.removesuffix('Batch')}", f"arn:aws:sqs:eu-central-1:{_account(platform)}:{name}"
+        case "kms", _:
+            yield f"kms:{operation}", _key(platform, fields)
+        case "sns", _:
+            yield f"sns:{operation.removesuffix('Batch')}", fields["TopicArn"]
+        case "secretsmanager", _:
+            yield f"secretsmanager:{operation}", fields["SecretId"]
+        case "cloudwatch" | "monitoring", _:
+            yield f"cloudwatch:{operation}", "*"
+        case _:
+            raise NotImplementedError(f"what {service} {operation} is done to")
+
+
+def _on_behalf(platform: Platform, function: str) -> set[Pair]:
+    """What Lambda does with a function's role (parking failures), and SNS and SQS with it (the key)."""
+    properties = platform.template["Resources"][platform.logical(function)]["Properties"]
+    text = json.dumps(properties)
+    resources = platform.template["Resources"]
+    pairs: set[Pair] = set()
+    parks = re.findall(r'"OnFailure": \{[^{}]*"Destination": \{"Fn::GetAtt": \["(\w+)", "Arn"\]', text)
+    parks += re.findall(r'"OnFailure": \{[^{}]*"Destination": \{"Fn::GetAtt": "(\w+)\.Arn"', text)
+    for queue in parks:
+        pairs.add(("sqs:SendMessage", f"arn:aws:sqs:eu-central-1:{_account(platform)}:{_queue(platform, queue)}"))
+    named = set(re.findall(r'"(\w+?)(?:\.\w+)?"', text)) & resources.keys()
+    if any("KmsMasterKeyId" in resources[name].get("Properties", {}) for name in named):
+        key = platform.stack.resource("MessagesKey")
+        arn = f"arn:aws:kms:eu-central-1:{_account(platform)}:key/{key}"
+        pairs |= {("kms:GenerateDataKey", arn), ("kms:Decrypt", arn)}
+    return pairs
+
+
+def _key(platform: Platform, fields: dict[str, Any]) -> str:
+    """The key that a call names; what was encrypted names its own, which is the only one for tokens."""
+    key = fields.get("KeyId") or platform.stack.resource("TokensKey")
+    return f"arn:aws:kms:eu-central-1:{_account(platform)}:key/{key.rpartition('/')[2]}"
+
+
+def _queue(platform: Platform, logical: str) -> str:
+    return platform.stack.resource(logical).rpartition("/")[2]
+
+
+def _account(platform: Platform) -> str:
+    arn = platform.stack.outputs["LifecycleTopicArn"]
+    return arn.split(":")[4]
+
+
+def _table(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _list(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
