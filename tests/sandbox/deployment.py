@@ -79,7 +79,7 @@ def deploy(
         cloudformation = session.client("cloudformation")
         cloudformation.create_stack(
             StackName=name,
-            TemplateBody=_package(session, built, f"artifacts-{account}-{name}"),
+            TemplateURL=_package(session, built, f"artifacts-{account}-{name}"),
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": value} for key, value in (known | dict(parameters)).items()
             ],
@@ -214,7 +214,10 @@ def _make(name: str, source: Path, into: Path) -> None:
 
 
 def _package(session: boto3.Session, built: Path, bucket: str) -> str:
-    """Upload each artifact and return the template that names the uploads: what `sam package` does."""
+    """Upload each artifact, then the template that names the uploads, and return its address: what `sam deploy` does.
+
+    A template of more than 51,200 bytes cannot be given to CloudFormation in the request itself.
+    """
     s3 = session.client("s3")
     with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -224,7 +227,10 @@ def _package(session: boto3.Session, built: Path, bucket: str) -> str:
         key = f"{name}-{hashlib.sha256(archive).hexdigest()}.zip"
         s3.put_object(Bucket=bucket, Key=key, Body=archive)
         resource["Properties"][_CODE[resource["Type"]]] = f"s3://{bucket}/{key}"
-    return json.dumps(template)
+    text = json.dumps(template).encode()
+    key = f"{hashlib.sha256(text).hexdigest()}.template"
+    s3.put_object(Bucket=bucket, Key=key, Body=text)
+    return f"{s3.meta.endpoint_url}/{bucket}/{key}"
 
 
 def _zip(folder: Path) -> bytes:
