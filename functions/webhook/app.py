@@ -46,10 +46,12 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         metrics.add_metric("NotificationsNotKept", MetricUnit.Count, 1)
         metrics.add_dimensions(service=logger.service, reason=error.code)
         return _answer(error.status, {"code": error.code, "detail": error.detail})
-    logger.info("notification kept", agent_id=agent_id, is_new=is_new)
     metrics.add_metric("NotificationsAccepted", MetricUnit.Count, 1)
     if not is_new:
         metrics.add_metric("NotificationsRepeated", MetricUnit.Count, 1)
+    metrics.add_metadata(
+        "agent_id", agent_id
+    )  # the metrics' own line in the log is the only one for a good notification
     return _answer(200, {"kept": agent_id, "new": is_new})
 
 
