@@ -20,11 +20,12 @@ LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
 MODULES = [
     *("errors", "lifecycle", "signature", "vendor", "calls", "inbox", "journal", "turn", "payloads", "prose", "advice"),
-    *("alerts", "settings", "credentials", "pacing", "cronofy", "accounts", "provisioning", "announcements", "people"),
-    "wiring",
+    *("alerts", "digest", "troubles", "settings", "credentials", "pacing", "cronofy", "accounts", "provisioning"),
+    *("announcements", "people", "wiring"),
 ]
 """Bottom up: a module imports only from those before it."""
-PURE = {"errors", "lifecycle", "signature", "vendor", "calls", "payloads", "prose", "advice", "alerts"}
+PURE = {"errors", "lifecycle", "signature", "vendor", "calls", "payloads", "prose", "advice"}
+PURE |= {"alerts", "digest", "troubles"}
 OUTSIDE = {
     "boto3",
     "botocore",

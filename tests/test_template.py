@@ -43,7 +43,7 @@ def target(value: Any) -> str:
             return name
         case {"Fn::GetAtt": str(name)}:
             return name.partition(".")[0]
-        case {"Fn::Sub": str(text)} if found := re.search(r"\$\{(\w+)", text):
+        case {"Fn::Sub": str(text)} if found := re.search(r"\$\{(?!AWS::)(\w+)", text):
             return found[1]
     return ""
 

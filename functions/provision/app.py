@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -609,7 +610,9 @@ def _unknown(agent: str) -> NotFound:
 
 def _ask(asked: Asked) -> Response[Answered]:
     logger.append_keys(agent_id=asked.agent_id)
+    began = time.monotonic()
     told = wiring.provisioning().ask(asked)
+    metrics.add_metric("TimeToAnswer", MetricUnit.Milliseconds, (time.monotonic() - began) * 1000)
     return _told(told, AgentSummary.of(asked.agent_id, told.record, _links(asked.agent_id)))
 
 
@@ -618,6 +621,8 @@ def _told(told: Told, agent: AgentSummary) -> Response[Answered]:
     metrics.add_metric(
         f"Cronofy{told.answer.outcome.value.title()}" if told.answer else "CronofySilent", MetricUnit.Count, 1
     )
+    is_trouble = told.answer is None or told.answer.outcome is Outcome.POSTPONED
+    metrics.add_metric("CronofyErrors", MetricUnit.Count, int(is_trouble))
     if told.answer and told.answer.outcome is Outcome.ACCEPTED:
         return _accepted(told.answer, agent)
     if agent.retry_at:

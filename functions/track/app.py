@@ -56,6 +56,8 @@ def announce(agent_id: str, keys: set[str], journal: Journal, announcements: Ann
             metrics.add_metric(f"Notifications{verdict.title()}", MetricUnit.Count, growth)
         announcements.publish(news)
     metrics.add_metric("EntriesAnnounced", MetricUnit.Count, len(news))
+    for state in [one.data.state for one in news if one.data.state is not one.data.previous_state]:
+        metrics.add_metric(f"Agents{state.title()}", MetricUnit.Count, 1)
     for one in news:
         entry = one.data.entry
         logger.info(

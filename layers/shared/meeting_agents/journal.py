@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from heapq import merge
@@ -242,6 +242,18 @@ class Journal:
         if len(rows) > most:
             return Page(rows[:most], rows[most - 1]["listed"])
         return Page(rows, more)
+
+    def between(self, start: datetime, end: datetime, now: datetime) -> Iterator[dict[str, Any]]:
+        """The records of all agents whose meeting starts then, in the order of their start."""
+        day = start.astimezone(UTC).date()
+        while day <= end.astimezone(UTC).date():
+            after: str = timestamp(start.astimezone(UTC))
+            while after:
+                before = timestamp(end.astimezone(UTC))
+                found = self.on_day(day.isoformat(), after, before, {}, READ_AT_ONCE, now)
+                yield from found.rows
+                after = found.last
+            day += timedelta(days=1)
 
     def _put(self, item: Mapping[str, Any], condition: str) -> bool:
         with _answering():

@@ -73,6 +73,11 @@ class Settings:
         return self._seconds("ALERT_WINDOW")
 
     @property
+    def time_zone(self) -> str:
+        """By whose days the digest counts: an IANA name."""
+        return self._text("TIME_ZONE")
+
+    @property
     def dashboard_url(self) -> str:
         """Where people see all agents, for links in alerts."""
         return self._text("DASHBOARD_URL")

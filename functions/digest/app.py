@@ -1,0 +1,44 @@
+"""Once a day: how yesterday's agents ended, told to people."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from meeting_agents import wiring
+from meeting_agents.alerts import Places
+from meeting_agents.digest import DAYS_BEFORE, Digest
+from meeting_agents.journal import Journal
+from meeting_agents.people import People
+from meeting_agents.prose import zone
+
+logger = Logger()
+metrics = Metrics()
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """The digest of the day before this one, in the deployment's time zone."""
+    places = Places(wiring.settings().api_url, wiring.settings().dashboard_url)
+    digest = tell(wiring.journal(), wiring.people(), places, datetime.now(UTC), wiring.settings().time_zone)
+    metrics.add_metric("DigestsPublished", MetricUnit.Count, int(digest.is_worth_telling))
+    logger.info("digest made", day=digest.day.isoformat(), agents=digest.of_day.total, told=digest.is_worth_telling)
+    return {"day": digest.day.isoformat(), "agents": digest.of_day.total, "told": digest.is_worth_telling}
+
+
+def tell(journal: Journal, people: People, places: Places, now: datetime, tzid: str) -> Digest:
+    """Tell people of yesterday, unless there was nothing; the digest."""
+    there = zone(tzid)
+    today = now.astimezone(there).date()
+    yesterday = today - timedelta(days=1)
+
+    def midnight(before: int) -> datetime:
+        return datetime.combine(yesterday - timedelta(days=before), time(), there).astimezone(UTC)
+
+    rows = journal.between(midnight(DAYS_BEFORE), midnight(-1), now)
+    digest = Digest.of(yesterday, tzid, places, rows=rows, begins=midnight(0), now=now)
+    if digest.is_worth_telling:
+        people.tell(digest.subject, digest.message, {"severity": ("digest",)})
+    return digest

@@ -1,0 +1,68 @@
+"""The agents that a person should know of, as HTML for the dashboard. Pure; everything from outside is escaped.
+
+No script, and no style that CloudWatch would take out:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard_security.html.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+from html import escape
+from typing import Any
+
+from meeting_agents.advice import WORDINGS
+from meeting_agents.lifecycle import State, Step
+from meeting_agents.payloads import MeetingView
+from meeting_agents.prose import clean, is_link, moment, relation, when
+
+SHOWN = 25
+"""Agents with their timeline in one page; the rest are counted."""
+
+_STYLE = """<style>
+.agents { border-collapse: collapse; width: 100%; font: 13px/1.5 sans-serif }
+.agents th, .agents td { border-bottom: 1px solid #8888; padding: 6px 10px; text-align: left; vertical-align: top }
+.agents td:first-child { min-width: 16em } .agents ol { margin: 0; padding-left: 1.4em } .agents small { opacity: .75 }
+.agents b.grave { color: #d13212 } .agents code { font-size: 11px; word-break: break-all }
+</style>"""
+_GRAVE = (State.FAILED, State.REJECTED, State.OVERDUE)
+
+
+def is_troubled(row: Mapping[str, Any]) -> bool:
+    """Whether a stored record is one of an agent that failed, was refused, is silent, or lacks something."""
+    return bool(row.get("trouble")) or row.get("state") in {str(state) for state in _GRAVE}
+
+
+def page(agents: Mapping[str, Sequence[Step]], count: int, there: tzinfo) -> str:
+    """The troubled agents, each with its timeline. `count`: how many there are; times are shown in `there`."""
+    if not agents:
+        return f"{_STYLE}<p><b>No troubled agents today.</b> Whatever was asked for today is on its way or done.</p>"
+    rows = "".join(_row(agent_id, told, there) for agent_id, told in agents.items())
+    more = f"<p>And {count - len(agents)} more.</p>" if count > len(agents) else ""
+    head = "<tr><th>Meeting</th><th>What happened</th><th>Timeline</th></tr>"
+    return f'{_STYLE}<table class="agents"><thead>{head}</thead><tbody>{rows}</tbody></table>{more}'
+
+
+def _row(agent_id: str, told: Sequence[Step], there: tzinfo) -> str:
+    record = told[-1].after
+    meeting = MeetingView.model_validate(record.meeting)
+    title = clean(meeting.summary, 120) or clean(record.event_id, 120) or "(no title)"
+    happened = WORDINGS[record.trouble].one if record.trouble else str(record.state)
+    links = [r.url for r in record.current.resources if r.type == "dashboard" and is_link(r.url)]
+    at_cronofy = f' <a href="{escape(links[0])}">at Cronofy</a>' if links else ""
+    at = record.acknowledged_at
+    taken = f"<br><small>taken on at {escape(moment(at, there, '%H:%M'))}</small>" if at else ""
+    grade = "grave" if record.state in _GRAVE else "mild"
+    what = f'<b class="{grade}">{escape(happened)}</b>{escape(relation(record.current.since, meeting))}'
+    cells = (
+        f"<b>{escape(title)}</b><br>{escape(when(meeting))}<br><code>{escape(agent_id)}</code>{at_cronofy}",
+        f"{what}<br>{escape(clean(record.current.reason, 300))}{taken}",
+        f"<ol>{''.join(_entry(step, there) for step in told)}</ol>",
+    )
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _entry(step: Step, there: tzinfo) -> str:
+    entry = step.entry
+    verdict = "" if step.verdict == "applied" else f" ({step.verdict})"
+    reason = f": {clean(entry.reason, 120)}" if entry.reason else ""
+    shown = escape(moment(entry.at, there, "%d %b %H:%M:%S"))
+    return f'<li><span title="{entry.at:%Y-%m-%d %H:%M:%S} UTC">{shown}</span> <b>{entry.kind}</b>{verdict}{escape(reason)}</li>'
