@@ -26,8 +26,9 @@ wiring.make_ready(wiring.journal, wiring.announcements)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """A batch of new entries, agent by agent, each agent's in order.
 
-    An outage ends the batch: the stream goes on from the first entry that is reported as failed, so whatever comes after
-    it would be announced again. An agent whose journal cannot be told is none: its entries are parked, the others go on.
+    An outage ends the batch: the stream goes on from the first entry that is reported as failed, so whatever comes
+    after it would be announced again. An agent whose journal cannot be told is none: its entries are parked, the others
+    go on.
     """
     waiting: dict[str, list[dict[str, Any]]] = {}
     for record in event["Records"]:

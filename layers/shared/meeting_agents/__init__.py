@@ -1,1 +1,1 @@
-"""What the functions share. Bottom up: a module imports only from those above it in `tests/test_architecture.py`'s list."""
+"""What the functions share. A module imports only from those above it in the list of `tests/test_architecture.py`."""

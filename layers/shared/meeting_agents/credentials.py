@@ -66,8 +66,8 @@ class Credentials:
     def api_key(self, data_center: str, refused: str = "") -> str:
         """The key for the endpoints that take the application's own.
 
-        `refused`: the one that Cronofy has just answered with 401; while secrets rotate, another may do. Raises `NoSecret`
-        for a data center without any.
+        `refused`: the one that Cronofy has just answered with 401; while secrets rotate, another may do. Raises
+        `NoSecret` for a data center without any.
         """
         if refused:
             self.reread()

@@ -15,7 +15,7 @@ from meeting_agents.vendor import HOSTS
 
 TRIES = 2
 BUDGET = 20.0
-"""Seconds for all that one request of ours asks of Cronofy: API Gateway gives a caller 30, the journal has its share."""
+"""Seconds for all that one request of ours asks of Cronofy: API Gateway gives a caller 30; the journal wants some."""
 TIMEOUT = httpx.Timeout(9.0, connect=3.0)
 """Seconds of silence that one try bears, so that two tries fit into the budget."""
 LARGEST_ANSWER = 1_000_000

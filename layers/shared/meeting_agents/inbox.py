@@ -1,6 +1,7 @@
 """The one write of the acknowledgement path, and the words of the table's layout.
 
-Apart from `journal.py` because a cold start pays for every import: keeping a notification needs neither rules nor models.
+Apart from `journal.py` because a cold start pays for every import, and keeping a notification needs neither rules nor
+models.
 """
 
 from datetime import datetime
@@ -45,7 +46,7 @@ def keep(
     `ClientError` or `BotoCoreError` when the table does not take it.
     """
     key = sha256(raw).hexdigest() + (f"#{attempt}" if attempt else "")
-    item: "dict[str, AttributeValueTypeDef]" = {
+    item: dict[str, AttributeValueTypeDef] = {
         "pk": {"S": agent_id},
         "sk": {"S": ENTRY + key},
         "at": {"S": timestamp(at)},

@@ -178,7 +178,8 @@ class Journal:
                     TableName=self._table,
                     Key={"pk": {"S": agent_id}, "sk": {"S": ENTRY + key}},
                     UpdateExpression="SET expires_at = :at",
-                    ConditionExpression="attribute_exists(sk) AND (attribute_not_exists(expires_at) OR expires_at < :at)",
+                    ConditionExpression="attribute_exists(sk)"
+                    " AND (attribute_not_exists(expires_at) OR expires_at < :at)",
                     ExpressionAttributeValues={":at": {"N": str(expires_at)}},
                 )
             except self._client.exceptions.ConditionalCheckFailedException:

@@ -786,7 +786,8 @@ def _readable(raw: bytes | None) -> Any:
     try:
         value: Any = json.loads(raw)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-        is_sendable = _depth(value) <= DEEPEST
+        if _depth(value) <= DEEPEST:
+            return value
     except (ValueError, RecursionError):
-        is_sendable = False
-    return value if is_sendable else {"base64": base64.b64encode(raw).decode()}
+        pass
+    return {"base64": base64.b64encode(raw).decode()}

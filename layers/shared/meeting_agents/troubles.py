@@ -18,7 +18,7 @@ SHOWN = 25
 """Agents with their timeline in one page; the rest are counted."""
 
 _STYLE = """<style>
-.agents { border-collapse: collapse; width: 100%; font: 13px/1.5 sans-serif }
+.agents { border-collapse: collapse; width: 100% } .agents, .agents-more { font: 13px/1.5 sans-serif }
 .agents th, .agents td { border-bottom: 1px solid #8888; padding: 6px 10px; text-align: left; vertical-align: top }
 .agents td:first-child { min-width: 16em } .agents ol { margin: 0; padding-left: 1.4em } .agents small { opacity: .75 }
 .agents b.grave { color: #d13212 } .agents code { font-size: 11px; word-break: break-all }
@@ -34,9 +34,9 @@ def is_troubled(row: Mapping[str, Any]) -> bool:
 def page(agents: Mapping[str, Sequence[Step]], count: int, there: tzinfo) -> str:
     """The troubled agents, each with its timeline. `count`: how many there are; times are shown in `there`."""
     if not agents:
-        return f"{_STYLE}<p><b>No troubled agents today.</b> Whatever was asked for today is on its way or done.</p>"
+        return f'{_STYLE}<p class="agents-more"><b>No troubled agents today.</b> Whatever was asked for today is on its way or done.</p>'
     rows = "".join(_row(agent_id, told, there) for agent_id, told in agents.items())
-    more = f"<p>And {count - len(agents)} more.</p>" if count > len(agents) else ""
+    more = f'<p class="agents-more">And {count - len(agents)} more.</p>' if count > len(agents) else ""
     head = "<tr><th>Meeting</th><th>What happened</th><th>Timeline</th></tr>"
     return f'{_STYLE}<table class="agents"><thead>{head}</thead><tbody>{rows}</tbody></table>{more}'
 
@@ -65,4 +65,5 @@ def _entry(step: Step, there: tzinfo) -> str:
     verdict = "" if step.verdict == "applied" else f" ({step.verdict})"
     reason = f": {clean(entry.reason, 120)}" if entry.reason else ""
     shown = escape(moment(entry.at, there, "%d %b %H:%M:%S"))
-    return f'<li><span title="{entry.at:%Y-%m-%d %H:%M:%S} UTC">{shown}</span> <b>{entry.kind}</b>{verdict}{escape(reason)}</li>'
+    when = f'<span title="{entry.at:%Y-%m-%d %H:%M:%S} UTC">{shown}</span>'
+    return f"<li>{when} <b>{entry.kind}</b>{verdict}{escape(reason)}</li>"
