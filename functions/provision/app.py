@@ -64,7 +64,9 @@ from meeting_agents.vendor import HOSTS
 
 logger = Logger()
 metrics = Metrics()
-app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=strict_json)
+app = APIGatewayHttpResolver(
+    enable_validation=True, response_validation_error_http_code=500, json_body_deserializer=strict_json
+)
 
 DEFAULT_WINDOW = timedelta(days=1), timedelta(days=14)
 """Before and after now: the meetings that a list without `from` and `to` shows."""
@@ -417,7 +419,7 @@ def read_resource(
     ],
     kind: Annotated[str | None, Query(alias="type", description="where a category has several")] = None,
     form: Annotated[Literal["json"] | None, Query(alias="format")] = None,
-) -> Response[ResourceAddress]:
+) -> Response[ResourceAddress | None]:
     """Where a resource of an agent can be had: asked of Cronofy at this moment, for its address does not last."""
     record = _record(agent)
     if record is None:
@@ -671,35 +673,33 @@ def _shown(account: Account) -> AccountView:
 
 def _window(start: datetime | None, end: datetime | None, cursor: str | None) -> tuple[str, str]:
     """Between which places of the index a list is: its cursor, or its beginning, and its end."""
-    now = datetime.now(UTC)
     if cursor:
         return _read_cursor(cursor)
-    first, last = _utc(start), _utc(end)
-    if first is None:
-        first = min(now, last or now) - DEFAULT_WINDOW[0]
-    if last is None:
-        last = max(now, first) + DEFAULT_WINDOW[1]
-    if not timedelta(0) <= last - first <= LONGEST_WINDOW:
+    now = datetime.now(UTC)
+    try:
+        last = _utc(end) or max(now, _utc(start) or now) + DEFAULT_WINDOW[1]
+        first = _utc(start) or min(now, last) - DEFAULT_WINDOW[0]
+        is_window = timedelta(0) <= last - first <= LONGEST_WINDOW
+    except OverflowError:
+        first, last, is_window = now, now, False
+    if not is_window:
         raise InvalidRequest("this is no window of time", Field("to", "after `from`, by 92 days at most"))
     return timestamp(first), timestamp(last)
 
 
 def _utc(at: datetime | None) -> datetime | None:
-    try:
-        return at and (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC))
-    except OverflowError:
-        raise InvalidRequest(
-            "this is no window of time", Field("from", "a time between the years 1 and 9999")
-        ) from None
+    return at and (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 def _read_cursor(cursor: str) -> tuple[str, str]:
     try:
         after, before = json.loads(base64.urlsafe_b64decode(cursor))
-        datetime.fromisoformat(after.partition("#")[0])
-        datetime.fromisoformat(before)
-    except (ValueError, TypeError, AttributeError):
-        raise InvalidRequest("this is no cursor of ours", Field("cursor", "`next_cursor` of a page before")) from None
+        first, last = datetime.fromisoformat(after.partition("#")[0]), datetime.fromisoformat(before)
+        is_ours = first <= last <= first + LONGEST_WINDOW
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        is_ours, after, before = False, "", ""
+    if not is_ours:
+        raise InvalidRequest("this is no cursor of ours", Field("cursor", "`next_cursor` of a page before"))
     return after, before
 
 
