@@ -28,6 +28,12 @@ test: .venv/.dev .venv-sam/.sam ## All tests: no account, no Docker (ARGS="-k we
 fuzz: .venv/.dev ## 100,000 generated requests to the open door; `make test` sends some hundred (EXAMPLES=…)
 	$(IN_VENV) FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) python -m pytest tests/test_webhook_fuzz.py
 
+bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and write .bench.json (BENCH_TIME)
+	@$(IN_VENV) python -m tests.bench
+
+crash: .venv/.dev ## Let every outside call of every function fail, and every function die at it (CRASH_TIME)
+	@$(IN_VENV) python -m tests.crash
+
 check: .venv/.dev .venv-sam/.sam ## What CI runs: format, lint, types, template, tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -93,4 +99,4 @@ clean: ## Remove all that these commands made, both environments included
 	@$(UV) pip install --quiet --python .venv-sam --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help run sandbox test fuzz check format build deploy replay redrive verdicts lock clean
+.PHONY: help run sandbox test fuzz bench crash check format build deploy replay redrive verdicts lock clean

@@ -35,10 +35,12 @@ def burst(stack: Stack, cronofy: StandIn, *, agents: int, copies: int, senders: 
     random.Random(1).shuffle(posts)
     secrets = cronofy.applications["us"].client_secrets
     local = threading.local()
+    clients: list[httpx.Client] = []
 
     def post(what: tuple[str, bytes]) -> tuple[int, float]:
         if not hasattr(local, "client"):
             local.client = httpx.Client(timeout=60, trust_env=False)
+            clients.append(local.client)
         agent, body = what
         began = time.perf_counter()
         answer = local.client.post(
@@ -53,6 +55,8 @@ def burst(stack: Stack, cronofy: StandIn, *, agents: int, copies: int, senders: 
     with ThreadPoolExecutor(senders) as pool:
         answers = list(pool.map(post, posts))
     seconds = time.perf_counter() - began
+    for client in clients:
+        client.close()
     statuses = Counter(status for status, _ in answers)
     times = [milliseconds for _, milliseconds in answers]
     announced = _announced(stack, listener, len(distinct))

@@ -164,8 +164,12 @@ def _calls(seen: Invocation) -> list[tuple[str, str, dict[str, Any]]]:
     calls = []
     for call in seen.calls:
         fields = call["fields"]
-        if call["service"] == "sns":
+        if call["operation"] == "Publish":
             fields = {name: fields[name] for name in ("TopicArn", "Message")}
+        elif call["operation"] == "PublishBatch":
+            texts = [value for name, value in fields.items() if name.endswith(".Message")]
+            entries = [{"Id": str(number), "Message": text} for number, text in enumerate(texts)]
+            fields = {"TopicArn": fields["TopicArn"], "PublishBatchRequestEntries": entries}
         if call["service"] != "cronofy":
             name = re.sub(r"(?<!^)(?=[A-Z])", "_", call["operation"]).lower()
             calls.append((call["service"], name, fields))
