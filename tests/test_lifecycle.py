@@ -571,6 +571,15 @@ def test_the_same_body_again_is_no_news_while_it_stands() -> None:
         assert asked(history.record, moved(MINUTE)) == (1, 2, True)
 
 
+def test_a_request_that_is_written_down_twice_is_one() -> None:
+    """Two callers who knew the same made the same of it."""
+    history = scheduled()
+    before = history.record
+    history.add(Kind.REQUESTED, attempt=1, revision=1, request=WISH)
+    assert (history.last.verdict, history.last.because) == (Verdict.REPEATED, "the record says so already")
+    assert history.record.attempts == before.attempts
+
+
 def test_the_body_of_an_overtaken_request_is_news_again() -> None:
     history = scheduled().request(moved(MINUTE))
     assert asked(history.record, WISH) == (1, 3, True)
@@ -596,6 +605,9 @@ def test_a_request_to_a_silent_agent_is_news_until_it_is_under_way() -> None:
     history = scheduled().overdue(Phase.ACTIVATION)
     assert asked(history.record, WISH) == (1, 2, True)
     assert asked(history.request().record, WISH) == (1, 2, False)
+    never_confirmed = History().request().answer(Kind.UNCONFIRMED).overdue(Phase.ACTIVATION)
+    assert asked(never_confirmed.record, WISH) == (1, 2, True)
+    assert due(never_confirmed.request().answer(Kind.ACCEPTED))
 
 
 def test_a_cancellation_is_news_until_it_is_under_way_or_done() -> None:
@@ -632,6 +644,11 @@ def test_a_refused_cancellation_leaves_the_agent_as_it_was() -> None:
         assert (after.state, after.current.asked) == (before.state, WISH)
         assert deadline(after, GRACES) == deadline(before, GRACES)
         assert after.current.pending is None or after.current.pending.request == WISH
+
+
+def test_a_refused_cancellation_of_an_agent_known_only_from_cronofy_leaves_it() -> None:
+    history = History().report(Kind.CONFERENCING_ASSIGNED).request(AWAY).answer(Kind.REJECTED)
+    assert history.record.state is State.SCHEDULED
 
 
 def test_a_refused_change_leaves_what_was_accepted_before() -> None:
@@ -686,6 +703,13 @@ def test_answers_to_two_requests_at_once_may_come_in_any_order() -> None:
 def test_the_refusal_of_an_overtaken_request_is_no_end() -> None:
     history = History().request().request(moved(MINUTE)).answer(Kind.REJECTED, revision=1)
     assert (history.record.state, history.record.meeting) == (State.REQUESTED, moved(MINUTE).meeting)
+
+
+def test_of_two_open_requests_the_newer_says_what_is_wanted() -> None:
+    history = History().request().request(moved(MINUTE))
+    assert history.record.meeting == moved(MINUTE).meeting
+    history.answer(Kind.UNCONFIRMED, revision=1, reason="of no interest any more")
+    assert history.record.current.reason == "requested; Cronofy has not confirmed it yet"
 
 
 def test_a_request_after_a_cancellation_holds_though_the_cancellation_is_answered_later() -> None:
@@ -982,6 +1006,18 @@ def test_a_deadline_that_nobody_was_awaiting_is_late(phase: Phase | None) -> Non
     assert (history.last.verdict, history.last.cause, history.record.state) == (Verdict.LATE, None, State.SCHEDULED)
 
 
+def test_a_conference_that_was_assigned_meanwhile_is_not_missed() -> None:
+    history = scheduled().report(Kind.CONFERENCING_ASSIGNED).overdue(Phase.CONFERENCE)
+    assert (history.last.verdict, history.causes) == (Verdict.LATE, [])
+
+
+def test_an_active_agent_that_is_asked_for_again_after_its_end_has_its_grace_again() -> None:
+    history = scheduled().report(Kind.ACTIVATED)
+    history.at = END + 60 * MINUTE
+    history.overdue(Phase.COMPLETION).request()
+    assert due(history) == Deadline(history.at + GRACES.completion, Phase.COMPLETION)
+
+
 def test_a_silent_agent_that_is_asked_for_again_has_its_grace_again() -> None:
     history = scheduled().overdue(Phase.ACTIVATION)
     assert due(history) is None
@@ -1080,6 +1116,7 @@ def test_a_conference_that_fails_is_trouble_only_while_the_agent_is_awaited_and_
     assert scheduled().overdue(Phase.CONFERENCE).report(failing).causes == [Cause.NO_CONFERENCE]
     assert scheduled().report(failing).report(failing, sub="agt_1").causes == [Cause.NO_CONFERENCE]
     assert scheduled().report(Kind.CONFERENCING_ASSIGNED).report(failing).causes == []
+    assert scheduled().overdue(Phase.ACTIVATION).report(failing).causes == [Cause.NEVER_ACTIVATED]
 
 
 def chain(*deeds: Callable[[History], History]) -> Callable[[], History]:
@@ -1137,6 +1174,7 @@ def test_people_are_told_once_when_a_trouble_is_over(
         scheduled().overdue(Phase.ACTIVATION).report(Kind.CONFERENCING_ASSIGNED),
         scheduled().overdue(Phase.ACTIVATION).request().answer(Kind.ACCEPTED),
         scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES, missing=("transcript",)).answer(Kind.ALERTED),
+        scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES).answer(Kind.ALERTED),
         scheduled()
         .report(Kind.COMPLETE)
         .overdue(Phase.RESOURCES, missing=("transcript",))
@@ -1177,6 +1215,7 @@ def test_a_new_trouble_is_told_anew_and_must_be_taken_on_anew() -> None:
 
 def test_what_happens_at_the_same_moment_happens_in_the_order_of_the_kinds() -> None:
     """A time has milliseconds; a request and its answer may share one."""
-    entries = [replace(entry, at=NOON) for entry in scheduled().report(Kind.ACTIVATED).entries]
-    assert [step.entry.kind for step in steps(reversed(entries))] == [Kind.REQUESTED, Kind.ACCEPTED, Kind.ACTIVATED]
+    entries = scheduled().report(Kind.ACTIVATED).entries
+    entries = [replace(entry, at=NOON, key=f"{9 - number}") for number, entry in enumerate(entries)]
+    assert [step.entry.kind for step in steps(entries)] == [Kind.REQUESTED, Kind.ACCEPTED, Kind.ACTIVATED]
     assert reduce(operator.and_, (step.verdict is Verdict.APPLIED for step in steps(entries)))

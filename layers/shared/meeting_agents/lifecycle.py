@@ -611,7 +611,7 @@ def _asked_again(attempt: Attempt, pending: Pending) -> Attempt:
         if was_silent or _moves_meeting(attempt, request):
             attempt = replace(attempt, asked_at=at, missed=())
         attempt = _moved(attempt, Kind.REQUESTED, at, "requested again; Cronofy has not confirmed it yet")
-        if was_silent and attempt.activated_at:  # it has been in the meeting: what is owed is its end
+        if attempt.activated_at:  # it has been in the meeting: what is owed is its end
             attempt = _moved(attempt, Kind.ACTIVATED, at, "requested again; it had been reported active before")
     return replace(attempt, unanswered=(*attempt.unanswered, pending))
 
@@ -767,7 +767,7 @@ def _notified(record: Record, entry: Entry, said: Notification) -> tuple[Record,
 def _attempt_of(record: Record, entry: Entry, said: Notification) -> Attempt:
     """Whose news it is: the attempt that had this `sub`, else the one that its address names, else the current."""
     for attempt in record.attempts:
-        if said.sub and said.sub in attempt.subs:
+        if said.sub in attempt.subs:
             return attempt
     for attempt in record.attempts:
         if attempt.number == entry.attempt:
@@ -935,7 +935,7 @@ def next_request(record: Record | None, request: Request, at: datetime) -> tuple
     is_over = request.meeting.end is not None and request.meeting.end <= at
     if attempt.state in ENDS and not (is_over and attempt.state is not State.REJECTED):
         return attempt.number + 1, record.revision + 1, True
-    is_news = not is_same or (attempt.state is State.OVERDUE and attempt.pending is None)
+    is_news = not is_same or attempt.state is State.OVERDUE
     return attempt.number, record.revision + is_news, is_news
 
 

@@ -119,10 +119,7 @@ def _remarks(
 
 
 def _remark(path: str, value: object) -> str:
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    except RecursionError:
-        text = "(nested too deeply)"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return _text(f"{path}: {text}")[:_REMARK_LENGTH]
 
 
