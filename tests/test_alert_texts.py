@@ -1,14 +1,9 @@
-"""What people read: each text of each alert is a file in `tests/golden/alerts/`, kept because a person found it good.
-
-`UPDATE_GOLDEN=1` writes the files anew; what changed is then read before it is kept.
-"""
+"""What people read: all texts of each alert are a file in `tests/golden/alerts/`, which a person found good."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,8 +24,8 @@ from meeting_agents.lifecycle import (
 )
 from meeting_agents.payloads import Announcement, agent_id
 from meeting_agents.vendor import read_notification
+from tests.golden_files import GOLDEN, compared
 
-GOLDEN = Path(__file__).parent / "golden" / "alerts"
 PLACES = Places(
     "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
     "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/meeting-agents",
@@ -230,14 +225,11 @@ def shown(alert: Alert) -> str:
 def test_an_alert_reads_as_a_person_found_it_good(case: str) -> None:
     """Subject, SMS, e-mail and both JSON texts equal the file of this case."""
     text = "".join(map(shown, grouped(CASES[case], PLACES)))
-    path = GOLDEN / f"{case}.txt"
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(text, encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == text
+    compared(f"alerts/{case}", text)
 
 
 def test_every_golden_file_is_of_a_case() -> None:
-    assert {path.stem for path in GOLDEN.iterdir()} == set(CASES)
+    assert {path.stem for path in (GOLDEN / "alerts").iterdir()} == set(CASES)
 
 
 def test_every_cause_has_a_severity_a_wording_and_a_case() -> None:

@@ -34,7 +34,8 @@ def is_troubled(row: Mapping[str, Any]) -> bool:
 def page(agents: Mapping[str, Sequence[Step]], count: int, there: tzinfo) -> str:
     """The troubled agents, each with its timeline. `count`: how many there are; times are shown in `there`."""
     if not agents:
-        return f'{_STYLE}<p class="agents-more"><b>No troubled agents today.</b> Whatever was asked for today is on its way or done.</p>'
+        good = "<b>No troubled agents today.</b> Whatever was asked for today is on its way or done."
+        return f'{_STYLE}<p class="agents-more">{good}</p>'
     rows = "".join(_row(agent_id, told, there) for agent_id, told in agents.items())
     more = f'<p class="agents-more">And {count - len(agents)} more.</p>' if count > len(agents) else ""
     head = "<tr><th>Meeting</th><th>What happened</th><th>Timeline</th></tr>"
