@@ -88,7 +88,7 @@ def _pairs(call: dict[str, Any], platform: Platform) -> Iterator[Pair]:  # noqa:
     service, operation, fields = call["service"], call["operation"], call["fields"]
     table = f"arn:aws:dynamodb:eu-central-1:{_account(platform)}:table/"
     match service, operation:
-        case "cronofy", _:
+        case "cronofy" | "http", _:
             return
         case "dynamodb", "TransactWriteItems" | "TransactGetItems":
             for item in fields["TransactItems"]:

@@ -67,7 +67,9 @@ def _amounts(
     total: defaultdict[str, float] = defaultdict(float)
     for name, did in step.items():
         memory = _memory(scene, name)
-        waits = sum(n * (A_CRONOFY_CALL if c.startswith("cronofy") else A_CALL) for c, n in did["calls"].items())
+        waits = sum(
+            n * (A_CRONOFY_CALL if c.startswith(("cronofy", "http")) else A_CALL) for c, n in did["calls"].items()
+        )
         busy = did["processor_ms"] * max(1.0, A_PROCESSOR / memory)
         started = cold[name]["ready_ms"]["function"]["median"] * COLD if name in cold else 0.0
         is_api = name in {function for function, _ in scene.platform.events("HttpApi")}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from meeting_agents.inbox import is_probe
 from tests.runtime.platform import HOWS, Fault, Invocation
 from tests.runtime.stories import STORIES, Scene
 
@@ -50,9 +51,9 @@ class Cell:
 
 def outcome(scene: Scene) -> Outcome:
     """What is there now. Everything is read once: the listeners are empty afterwards."""
-    items = scene.platform.items()
+    items = [item for item in scene.platform.items() if not is_probe(item["pk"]["S"])]  # their ids tell the time
     noted = {_id(item) for item in items if item.get("kind", {}).get("S") in NOTED}
-    announcements = {told["id"]: told for told in scene.platform.announcements()}
+    announcements = {told["id"] for told in scene.platform.announcements() if not is_probe(told["subject"])}
     alerts = "\n".join(scene.platform.alerts())
     return Outcome(
         records={item["pk"]["S"]: _lasting(item) for item in items if item["sk"]["S"] == "record"},

@@ -315,6 +315,16 @@ class Platform:
         }
         return self._until(function, event, lambda done: not done.error).answer
 
+    @property
+    def looked_at(self) -> list[str]:
+        """The functions that no event calls: a dashboard does, when somebody looks at it."""
+        return sorted(self.functions.keys() - {function for function, _ in self.events()})
+
+    def look(self, function: str) -> Any:
+        """Somebody opens the dashboard, and again if it shows an error."""
+        event = {"widgetContext": {"dashboardName": "dashboard", "timezone": {"offsetISO": "+00:00"}}}
+        return self._until(function, event, lambda done: not done.error).answer
+
     def settle(self) -> None:
         """Deliver what waits in the stream and in the queues, until nothing does."""
         while sum(self._deliver(mapping) for mapping in self._mappings):

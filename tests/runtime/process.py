@@ -141,16 +141,15 @@ def count_units(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
 
 
 def listen_to_http(wire: Wire) -> None:
-    """Put the wire below httpx, in the functions that call Cronofy: their settings name its address."""
-    if "CRONOFY_URL" not in os.environ:
-        return
+    """Put the wire below httpx: calls to Cronofy, where the settings say it is, and to anybody else."""
+    cronofy = os.environ.get("CRONOFY_URL", "-").partition("{host}")[0]
     httpx: Any = import_module("httpx")
     original = httpx.HTTPTransport.handle_request
 
     def handle_request(transport: Any, request: Any) -> Any:
         content = request.read()
         told = {
-            "service": "cronofy",
+            "service": "cronofy" if str(request.url).startswith(cronofy) else "http",
             "operation": request.method,
             "fields": {"path": request.url.path, "body": content.decode(errors="replace")},
             "bytes": len(content),

@@ -143,12 +143,14 @@ def fails(scene: Scene) -> None:
 
 
 def is_silent(scene: Scene) -> None:
-    """Nothing is heard of the agent of a past meeting; whatever runs by the clock runs."""
+    """Nothing is heard of the agent of a past meeting; whatever runs by the clock runs, and somebody looks."""
     scene.ask(scene.event("silent", year=2020))
     scene.platform.settle()
     for function in scene.platform.scheduled:
         scene.platform.tick(function)
     scene.platform.settle()
+    for function in scene.platform.looked_at:
+        scene.platform.look(function)
 
 
 def is_cancelled(scene: Scene) -> None:
