@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from inspect import getdoc
+from pathlib import Path as File
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 from uuid import uuid4
@@ -14,6 +16,7 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi import swagger_ui
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.models import Server
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
@@ -107,7 +110,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     headers |= {"x-correlation-id": correlation_id, "content-type": "application/json"}  # no body is anything else
     logger.append_keys(correlation_id=correlation_id)
     answer = app.resolve(event, context)
-    answer.setdefault("headers", {})["X-Correlation-Id"] = correlation_id
+    answer["headers"]["X-Correlation-Id"] = correlation_id
+    answer["body"] = answer["body"] or ""
     logger.info("request answered", route=event.get("routeKey", ""), status=answer["statusCode"])
     return answer
 
@@ -440,6 +444,23 @@ def read_resource(
     return Response(302, headers={"Location": url, "Cache-Control": "no-store"})
 
 
+@app.get(
+    "/v1/meeting_agents/<agent>/notifications/<key>",
+    tags=["What Cronofy lacks"],
+    responses=_answers(200, "the bytes that Cronofy signed", None, 404),
+)
+def read_notification(
+    agent: AgentId,
+    key: Annotated[str, Path(pattern=r"^[0-9a-f]{64}(#[0-9]{1,6})?$", description="the entry's, as in the timeline")],
+) -> Response[bytes]:
+    """A notification exactly as it came, for instance one that is too large for its announcement."""
+    lines = wiring.journal().read(agent, datetime.now(UTC))
+    raw = next((line.raw for line in lines if line.entry.key == key), None)
+    if raw is None:
+        raise NotFound(f"the agent {agent} has no notification {key}")
+    return Response(200, content_type="application/octet-stream", body=raw)
+
+
 @app.post(
     "/v1/meeting_agents/<agent>/replay",
     tags=["What Cronofy lacks"],
@@ -500,20 +521,46 @@ def delete_account(account_id: AccountId) -> Response[str]:
 
 # -------------------------------------------------------------------------------------------------------- documentation
 
-TITLE, VERSION = "Meeting agents", "1.0.0"
-ABOUT = "Cronofy's meeting-agent API with a memory: the same paths and bodies, and lists, timelines, retries."
+ABOUT = """Cronofy's meeting-agent API with a memory: the same paths and bodies, and lists, timelines and retries.
+
+Requests are signed for IAM (AWS Signature Version 4, service `execute-api`), or carry a token of the deployment's JWT
+issuer. Cronofy's own credentials go into headers of their own. Every answer has the header `X-Correlation-Id`.
+"""
 
 
 @app.get("/openapi.json", include_in_schema=False)
 def read_openapi() -> Response[str]:
     """The OpenAPI document of all this."""
-    document = app.get_openapi_json_schema(
-        title=TITLE, version=VERSION, description=ABOUT, servers=[Server(url=_address())]
+    return Response(200, content_type="application/json", body=json.dumps(_document(), ensure_ascii=False))
+
+
+@app.get("/docs", include_in_schema=False)
+def read_docs() -> Response[str]:
+    """The same as a page for people, which loads nothing from elsewhere."""
+    folder = File(swagger_ui.__file__).parent
+    script, style = (
+        (folder / name).read_text(encoding="utf-8") for name in ("swagger-ui-bundle.min.js", "swagger-ui.min.css")
     )
-    return Response(200, content_type="application/json", body=document)
+    document = json.dumps(_document(), ensure_ascii=False).replace("</", "<\\/")
+    page = swagger_ui.generate_swagger_html(document, script, style, swagger_base_url="", oauth2_config=None)
+    return Response(200, content_type="text/html; charset=utf-8", body=page)
 
 
-app.enable_swagger(path="/docs", title=TITLE, version=VERSION, description=ABOUT)
+def _document() -> dict[str, Any]:
+    """Made from the routes and models; what each route is for is what its docstring says."""
+    made = app.get_openapi_json_schema(
+        title="Meeting agents", version="1.0.0", description=ABOUT, servers=[Server(url=_address())]
+    )
+    document: dict[str, Any] = json.loads(made)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            name = operation["operationId"].partition("_v1_")[0]
+            summary, _, description = (getdoc(globals()[name]) or "").partition("\n\n")
+            operation |= {"operationId": name, "summary": summary, "description": description}
+            if limited := operation["responses"].get("429"):
+                limited["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+    return document
+
 
 # ------------------------------------------------------------------------------------------------------ what they share
 

@@ -139,12 +139,14 @@ class Subscription(_Vendor):
 class AgentWish(_Vendor):
     """The `meeting_agent` of a calendar event: https://docs.cronofy.com/developers/api/meeting-agents/."""
 
-    profile_id: Literal["cronofy", "none"]
-    """`cronofy` provisions an agent, `none` takes it back."""
-    display_name: str | None = None
-    """How it is called in the meeting; else as the application's branding has it."""
-    image_url: HttpsUrl | None = None
-    """PNG or JPEG, best in 16:9; fetched shortly before the agent joins, so it must be there until then."""
+    profile_id: Literal["cronofy", "none"] = Field(description="`cronofy` provisions an agent, `none` takes it back.")
+    display_name: str | None = Field(
+        default=None, description="How it is called in the meeting; else as the application's branding has it."
+    )
+    image_url: HttpsUrl | None = Field(
+        default=None,
+        description="PNG or JPEG, best in 16:9; fetched shortly before the agent joins, so it must stay there.",
+    )
 
 
 class Conferencing(_Vendor):
@@ -165,16 +167,18 @@ class Conferencing(_Vendor):
 class CalendarEventRequest(_Vendor):
     """The body of `POST /v1/calendars/{calendar_id}/events`: https://docs.cronofy.com/developers/api/events/upsert-event/."""
 
-    event_id: Key
-    """Your own identifier of the calendar event, which together with the calendar is its key."""
+    event_id: Key = Field(
+        description="Your own identifier of the calendar event, which together with the calendar is its key."
+    )
     summary: Annotated[str, StringConstraints(max_length=1024)] = ""
     description: Annotated[str, StringConstraints(max_length=4096)] = ""
     start: Time | None = None
     end: Time | None = None
     tzid: Zone = "Etc/UTC"
     conferencing: Conferencing | None = None
-    meeting_agent: AgentWish | None = None
-    """Left out: an agent that is there is left untouched."""
+    meeting_agent: AgentWish | None = Field(
+        default=None, description="Left out: an agent that is there is left untouched."
+    )
     subscriptions: list[Subscription] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -247,11 +251,9 @@ class AgentRequest(_Vendor):
     With `scheduling_key` and `join_time` the agent comes later, without them it comes now.
     """
 
-    join_url: Url
-    """Where the meeting is."""
+    join_url: Url = Field(description="Where the meeting is.")
     on_behalf_of_attendee: Attendee | None = None
-    scheduling_key: Key | None = None
-    """Your own identifier of this meeting."""
+    scheduling_key: Key | None = Field(default=None, description="Your own identifier of this meeting.")
     join_time: Time | None = None
     display_name: str | None = None
     image_url: HttpsUrl | None = None
@@ -288,8 +290,7 @@ class AccountRegistration(BaseModel):
     refresh_token: Annotated[
         str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[!-~]+$"), Field(repr=False)
     ]
-    data_center: DataCenter
-    """Where the account lives."""
+    data_center: DataCenter = Field(description="Where the account lives.")
 
 
 class Acknowledgement(BaseModel):
@@ -459,8 +460,9 @@ class AgentSummary(_View):
     id: str
     state: State
     attempt: int
-    retry_at: datetime | None = None
-    """When Cronofy is asked again, by itself; none: nobody asks again but the caller."""
+    retry_at: datetime | None = Field(
+        default=None, description="When Cronofy is asked again, by itself; none: nobody asks again but the caller."
+    )
     reason: str = ""
     links: Links
 
@@ -482,8 +484,7 @@ class Answered(_View):
 
     model_config = ConfigDict(extra="allow")
 
-    agent: AgentSummary | None
-    """None: the request concerns no agent."""
+    agent: AgentSummary | None = Field(description="None: the request concerns no agent.")
 
 
 class DeadlineView(_View):
@@ -552,8 +553,9 @@ class AgentList(_View):
     """One page of agents, in the order in which their meetings start."""
 
     agents: tuple[AgentRow, ...]
-    next_cursor: str | None
-    """Where the next page begins; none: this is the last one. A page may be short, or empty, and not be the last."""
+    next_cursor: str | None = Field(
+        description="Where the next page begins; none: this is the last one. A page may be short, or empty, before."
+    )
 
 
 class AccountState(StrEnum):
@@ -598,10 +600,12 @@ class Problem(_View):
     status: int
     code: str
     detail: str
-    errors: tuple[WrongFieldView, ...] | dict[str, Any] | None = None
-    """The wrong fields, or Cronofy's own `errors`."""
-    agent: AgentSummary | None = None
-    """The agent that the request concerns, where it has been written down."""
+    errors: tuple[WrongFieldView, ...] | dict[str, Any] | None = Field(
+        default=None, description="The wrong fields, or Cronofy's own `errors`."
+    )
+    agent: AgentSummary | None = Field(
+        default=None, description="The agent that the request concerns, where it has been written down."
+    )
 
 
 class EntryView(_View):
