@@ -81,6 +81,19 @@ def operate(stage: Stage) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+def test_a_notification_can_be_read_exactly_as_it_came(stage: Stage) -> None:
+    """The announcement of one that is too large says where; its bytes are those that Cronofy signed."""
+    agent_id = agent()
+    announcement_id = notify(stage, agent_id, "meeting_agent_activated", extra="x" * 259_000)
+    assert heard(stage, agent_id, 1, replayed=False) == [announcement_id]
+    told = next(one for one in stage.lifecycle.messages() if one["id"] == announcement_id)["data"]["notification"]
+    answer = stage.api.get(told["read"])
+    assert answer.status_code == 200
+    assert sha256(answer.content).hexdigest() == announcement_id.partition(".")[2]
+    unknown = stage.api.get(f"/v1/meeting_agents/{agent_id}/notifications/{'0' * 64}")
+    assert unknown.status_code == 404
+
+
 # --------------------------------------------------------------------------------------------------------------- replay
 
 

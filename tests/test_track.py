@@ -208,6 +208,7 @@ def test_a_notification_too_large_for_the_topic_is_announced_by_reference(tables
     assert track(tables.batch((AGENT, fitting), (AGENT, overlong), (OTHER, many))) == []
     told = {one["id"].partition(".")[2]: one["data"] for one in tables.announced()}
     assert told[fitting]["notification"]["extra"] == "x" * 200_000
-    assert told[overlong]["notification"] == {"too_large": True, "read": f"/v1/meeting_agents/{AGENT}"}
+    place = f"/v1/meeting_agents/{AGENT}/notifications/{overlong}"
+    assert told[overlong]["notification"] == {"too_large": True, "read": place}
     assert told[many]["notification"]["too_large"] is True
     assert tables.parked() == []

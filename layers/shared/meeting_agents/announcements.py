@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -92,7 +93,8 @@ def _fitting(announcement: Announcement) -> str:
     message = announcement.model_dump_json()
     if len(message.encode()) <= LARGEST - _ATTRIBUTES:
         return message
-    reference = {"too_large": True, "read": f"/v1/meeting_agents/{announcement.subject}"}
+    key = quote(announcement.data.entry.key, safe="")
+    reference = {"too_large": True, "read": f"/v1/meeting_agents/{announcement.subject}/notifications/{key}"}
     shorter = announcement.data.model_copy(update={"notification": reference, "resources": (), "failures": ()})
     return announcement.model_copy(update={"data": shorter}).model_dump_json()
 
