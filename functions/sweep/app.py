@@ -91,15 +91,17 @@ def sweep(journal: Journal, has_time: Callable[[], bool], ask_again: Callable[[s
             break
         record = fold(line.entry for line in journal.read(agent_id, now))
         owed = deadline(record, journal.graces) if record.attempts else None
-        if owed and owed.at <= now and owed.phase is Phase.RETRY:
+        if owed is None or owed.at > now:
+            journal.claim(agent_id, now, now + REST)  # the journal knows better than the record, which will follow
+            continue
+        if owed.phase is Phase.RETRY:
             ask_again(agent_id)
             continue
-        if owed and owed.at <= now and journal.append(agent_id, _entry(record, owed, journal.graces, now)):
+        if journal.append(agent_id, _entry(record, owed, journal.graces, now)):
             found += 1
             metrics.add_metric("TimeToDetect", MetricUnit.Seconds, (now - owed.at).total_seconds())
             logger.warning("agent overdue", agent_id=agent_id, phase=owed.phase)
-        # The journal has it now; the record follows, or is to be looked at again later.
-        journal.claim(agent_id, now, now + REST)
+        journal.claim(agent_id, owed.at, now + REST)  # unless the record has followed, and waits for something later
     return found
 
 
