@@ -1,0 +1,118 @@
+"""`make mutate`: every mutant of the rules against their tests; the exit status says whether enough were killed.
+
+A mutant lives in a fork that has everything loaded but the rules themselves, so that it costs little more than the
+tests until the first that fails.
+"""
+
+import ast
+import importlib.abc
+import importlib.util
+import json
+import os
+import signal
+import sys
+import time
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import hypothesis  # noqa: F401 - loaded once, for all forks
+import pydantic  # noqa: F401
+import pytest
+
+from tests.mutation.mutants import Mutant, mutants
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = {
+    "signature": ["tests/test_signature.py"],
+    "lifecycle": ["tests/test_lifecycle.py"],
+    "payloads": ["tests/test_payloads.py"],
+}
+"""The modules whose rules are tried, and the tests that are to notice."""
+WANTED = 0.9
+LONGEST = 120
+"""Seconds after which a mutant that never ends counts as killed."""
+AT_ONCE = 2
+_REWRITE = "ignore::pytest.PytestAssertRewriteWarning"  # of what is loaded before pytest runs
+
+
+class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds one module of the layer in its changed form."""
+
+    def __init__(self, name: str, tree: ast.Module) -> None:
+        self.name, self.tree = f"meeting_agents.{name}", tree
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        return importlib.util.spec_from_loader(fullname, self) if fullname == self.name else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(compile(self.tree, f"{self.name} (changed)", "exec"), module.__dict__)  # noqa: S102 - a module is code
+
+
+def start(name: str, mutant: Mutant, tests: Sequence[str]) -> int:
+    """Begin to run the tests against a mutant; the process's id. It ends with 0 if no test notices."""
+    child = os.fork()
+    if child:
+        return child
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    signal.alarm(LONGEST)
+    sys.meta_path.insert(0, Changed(name, mutant.tree))
+    status = 1
+    try:
+        options = ["-x", "-q", "--noconftest", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", _REWRITE]
+        status = int(pytest.main([*options, *tests]))
+    finally:
+        os._exit(status)
+
+
+def survivors(name: str, every: Sequence[Mutant], tests: Sequence[str]) -> list[Mutant]:
+    """Those that no test notices."""
+    running: dict[int, Mutant] = {}
+    alive = []
+    waiting = list(reversed(every))
+    while waiting or running:
+        while waiting and len(running) < AT_ONCE:
+            mutant = waiting.pop()
+            running[start(name, mutant, tests)] = mutant
+        child, status = os.wait()
+        mutant = running.pop(child)
+        if os.waitstatus_to_exitcode(status) == 0:
+            alive.append(mutant)
+    return sorted(alive, key=lambda mutant: mutant.line)
+
+
+def main() -> int:
+    began = time.monotonic()
+    reasons: dict[str, dict[str, str]] = tomllib.loads(
+        Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8")
+    )
+    is_enough = True
+    kept = {}
+    for name, tests in RULES.items():
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
+        source = (ROOT / "layers/shared/meeting_agents" / f"{name}.py").read_text(encoding="utf-8")
+        unchanged = Mutant(0, "", "nothing", ast.parse(source))
+        if not survivors(name, [unchanged], tests):
+            print(f"{name}: its tests fail as it is")
+            return 1
+        every = list(mutants(source))
+        alive = survivors(name, every, tests)
+        share = 1 - len(alive) / len(every)
+        print(f"{name}: {len(every)} mutants, {share:.1%} killed")
+        for mutant in alive:
+            reason = reasons.get(name, {}).get(mutant.name, "NO REASON GIVEN")
+            print(f"  line {mutant.line}: {mutant.name}: {reason}")
+        is_enough &= share >= WANTED
+        kept[name] = {"mutants": len(every), "survivors": [mutant.name for mutant in alive]}
+    print(f"{time.monotonic() - began:.0f} s")
+    if not sys.argv[1:]:
+        (ROOT / ".mutation.json").write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    return 0 if is_enough else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

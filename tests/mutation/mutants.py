@@ -1,0 +1,148 @@
+"""Small changes to a module's syntax tree, each of which changes what it does."""
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_SWAPS: dict[type, type] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.FloorDiv,
+    ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+}
+_NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change. `place` is the line as it was written, so that a list of survivors outlives other lines' changes."""
+
+    line: int
+    place: str
+    change: str
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        return f"{self.place} | {self.change}"
+
+
+def mutants(source: str) -> Iterator[Mutant]:
+    """Every mutant of a module, in the order of its lines."""
+    lines = source.splitlines()
+    for number in range(sum(1 for _ in _changes(ast.parse(source)))):
+        tree = ast.parse(source)
+        node, change, apply = _nth(tree, number)
+        apply()
+        yield Mutant(node.lineno, lines[node.lineno - 1].strip(), change, ast.fix_missing_locations(tree))
+
+
+type Change = tuple[ast.expr | ast.stmt, str, Callable[[], None]]
+
+
+class Apply:
+    """What a change does when it is made."""
+
+    def __init__(self, target: object, name: str, value: object) -> None:
+        self.target, self.name, self.value = target, name, value
+
+    def __call__(self) -> None:
+        if isinstance(self.target, list):
+            self.target[int(self.name)] = self.value
+        else:
+            setattr(self.target, self.name, self.value)
+
+
+class TakeOut:
+    """An entry of a table is gone."""
+
+    def __init__(self, table: ast.Dict, at: int) -> None:
+        self.table, self.at = table, at
+
+    def __call__(self) -> None:
+        del self.table.keys[self.at], self.table.values[self.at]
+
+
+def _nth(tree: ast.Module, number: int) -> Change:
+    for position, change in enumerate(_changes(tree)):
+        if position == number:
+            return change
+    raise IndexError(number)
+
+
+def _changes(tree: ast.Module) -> Iterator[Change]:
+    silent = _silent(tree)
+    for node in ast.walk(tree):
+        if id(node) not in silent:
+            yield from _of(node)
+
+
+def _silent(tree: ast.Module) -> set[int]:  # noqa: C901 - one case for each kind of silence
+    """What no test is asked to notice: annotations, docstrings, and the words of messages."""
+    silent: set[int] = set()
+
+    def hush(node: ast.AST | None) -> None:
+        if node is not None:
+            silent.update(id(child) for child in ast.walk(node))
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign | ast.arg):
+            hush(node.annotation)
+        if isinstance(node, ast.FunctionDef):
+            hush(node.returns)
+            for decorator in node.decorator_list:
+                hush(decorator)
+        if isinstance(node, ast.ClassDef):
+            for decorator in node.decorator_list:
+                hush(decorator)
+        if isinstance(node, ast.TypeAlias | ast.JoinedStr | ast.Raise):
+            hush(node)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            hush(node)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            hush(node)
+    return silent
+
+
+def _of(node: ast.AST) -> Iterator[Change]:  # noqa: C901, PLR0912 - one case for each kind of change
+    match node:
+        case ast.Compare():
+            for at, operator in enumerate(node.ops):
+                other = _SWAPS[type(operator)]
+                yield node, f"{type(operator).__name__} -> {other.__name__}", Apply(node.ops, str(at), other())
+        case ast.BoolOp() | ast.BinOp() if type(node.op) in _SWAPS:
+            other = _SWAPS[type(node.op)]
+            yield node, f"{type(node.op).__name__} -> {other.__name__}", Apply(node, "op", other())
+        case ast.If() | ast.While() | ast.IfExp():
+            yield node.test, "condition negated", Apply(node, "test", ast.UnaryOp(ast.Not(), node.test))
+        case ast.comprehension(ifs=[_, *_]):
+            yield node.ifs[0], "filter taken out", Apply(node, "ifs", node.ifs[1:])
+        case ast.Return(value=ast.expr()):
+            yield node, "None returned", Apply(node, "value", ast.Constant(None))
+        case ast.Name(id=name) if name in _NAMES and isinstance(node.ctx, ast.Load):
+            yield node, f"{name} -> {_NAMES[name]}", Apply(node, "id", _NAMES[name])
+        case ast.Constant(value=bool(value)):
+            yield node, f"{value} -> {not value}", Apply(node, "value", not value)
+        case ast.Constant(value=int(value)):
+            yield node, f"{value} -> {value + 1}", Apply(node, "value", value + 1)
+        case ast.Dict(keys=[_, *_]):
+            for at, key in enumerate(node.keys):
+                told = ast.unparse(key) if key else f"**{ast.unparse(node.values[at])}"
+                yield key or node.values[at], f"{told} taken out", TakeOut(node, at)
+        case ast.Expr(value=ast.Call()):
+            yield node, "call taken out", Apply(node, "value", ast.Constant(None))
+        case _:
+            return
