@@ -34,6 +34,15 @@ bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and writ
 crash: .venv/.dev ## Let every outside call of every function fail, and every function die at it (CRASH_TIME)
 	@$(IN_VENV) python -m tests.crash
 
+mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (MUTATE_TIME)
+	@$(IN_VENV) python -m tests.mutation
+
+sbom: .venv-sbom/.sbom ## Bill of materials of what is shipped, with hashes: .sbom.json; and a list of licences (SBOM_TIME)
+	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-sbom/shipped
+	@$(UV) pip install --quiet --python .venv-sbom/shipped --require-hashes --requirement layers/shared/requirements.txt
+	@.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file .sbom.json .venv-sbom/shipped
+	@.venv/bin/python -m tests.licences
+
 check: .venv/.dev .venv-sam/.sam ## What CI runs: format, lint, types, template, tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -67,13 +76,14 @@ lock: .venv/.uv ## Derive the locks from pyproject.toml (ARGS=--upgrade: with th
 	$(LOCK) pyproject.toml --group sandbox -c $(LOCKS)/dev.txt -o $(LOCKS)/sandbox.txt
 	$(LOCK) pyproject.toml -c $(LOCKS)/dev.txt -o layers/shared/requirements.txt
 	$(LOCK) --group sam -o $(LOCKS)/sam.txt $(ARGS)
+	$(LOCK) --group sbom -o $(LOCKS)/sbom.txt $(ARGS)
 	$(LOCK) --group uv -o $(LOCKS)/uv.txt
 
 # One lock serves every platform. It names no package index, so it installs from whichever one the machine uses.
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate
 
 clean: ## Remove all that these commands made, both environments included
-	rm -rf .venv .venv-sam .aws-sam .sandbox* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-sam .venv-sbom .aws-sam .sandbox* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions layers tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The environments. Each stamp is as new as the lock that was installed.
@@ -99,4 +109,10 @@ clean: ## Remove all that these commands made, both environments included
 	@$(UV) pip install --quiet --python .venv-sam --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help run sandbox test fuzz bench crash check format build deploy replay redrive verdicts lock clean
+.venv-sbom/.sbom: $(LOCKS)/sbom.txt .venv/.uv
+	@echo 'Installing $< into .venv-sbom'
+	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-sbom
+	@$(UV) pip install --quiet --python .venv-sbom --require-hashes --requirement $<
+	@touch $@
+
+.PHONY: help run sandbox test fuzz bench crash mutate sbom check format build deploy replay redrive verdicts lock clean
