@@ -496,7 +496,7 @@ def replay_agent(
     return Replay(dry_run=dry_run, announcements=tuple(one.id for one in announcements))
 
 
-@app.put("/v1/accounts/<account_id>", tags=["Accounts"], responses=_answers(200, "the account", AccountView, 413))
+@app.put("/v1/accounts/<account_id>", tags=["Accounts"], responses=_answers(200, "the account", AccountView, 404, 413))
 def register_account(account_id: AccountId, body: Annotated[AccountRegistration, Body()]) -> AccountView:
     """Register a user's refresh token, or replace it, so that `Cronofy-Account` can name the user."""
     return _shown(wiring.accounts().register(account_id, body.data_center, body.refresh_token))
@@ -531,35 +531,41 @@ issuer. Cronofy's own credentials go into headers of their own. Every answer has
 @app.get("/openapi.json", include_in_schema=False)
 def read_openapi() -> Response[str]:
     """The OpenAPI document of all this."""
-    return Response(200, content_type="application/json", body=json.dumps(_document(), ensure_ascii=False))
+    return Response(200, content_type="application/json", body=json.dumps(document(_address()), ensure_ascii=False))
 
 
 @app.get("/docs", include_in_schema=False)
 def read_docs() -> Response[str]:
     """The same as a page for people, which loads nothing from elsewhere."""
+    if app.current_event.query_string_parameters.get("format") == "json":
+        return read_openapi()  # where the page's own link to the document leads
     folder = File(swagger_ui.__file__).parent
     script, style = (
         (folder / name).read_text(encoding="utf-8") for name in ("swagger-ui-bundle.min.js", "swagger-ui.min.css")
     )
-    document = json.dumps(_document(), ensure_ascii=False).replace("</", "<\\/")
-    page = swagger_ui.generate_swagger_html(document, script, style, swagger_base_url="", oauth2_config=None)
+    described = json.dumps(document(_address()), ensure_ascii=False).replace("</", "<\\/")
+    page = swagger_ui.generate_swagger_html(described, script, style, swagger_base_url="", oauth2_config=None)
     return Response(200, content_type="text/html; charset=utf-8", body=page)
 
 
-def _document() -> dict[str, Any]:
-    """Made from the routes and models; what each route is for is what its docstring says."""
+def document(address: str) -> dict[str, Any]:
+    """All this as OpenAPI, made from the routes and models; what a route is for is what its docstring says."""
     made = app.get_openapi_json_schema(
-        title="Meeting agents", version="1.0.0", description=ABOUT, servers=[Server(url=_address())]
+        title="Meeting agents", version="1.0.0", description=ABOUT, servers=[Server(url=address)]
     )
-    document: dict[str, Any] = json.loads(made)
-    for operations in document["paths"].values():
+    described: dict[str, Any] = json.loads(made)
+    for name in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):  # the library's own errors
+        del described["components"]["schemas"][name]
+    for operations in described["paths"].values():
         for operation in operations.values():
             name = operation["operationId"].partition("_v1_")[0]
             summary, _, description = (getdoc(globals()[name]) or "").partition("\n\n")
             operation |= {"operationId": name, "summary": summary, "description": description}
-            if limited := operation["responses"].get("429"):
+            answers = operation["responses"]
+            answers["500"] = answers["503"] | {"description": _PROBLEMS[500]}
+            if limited := answers.get("429"):
                 limited["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
-    return document
+    return described
 
 
 # ------------------------------------------------------------------------------------------------------ what they share
