@@ -40,6 +40,7 @@ def probes(stage: Stage, kind: str) -> list[dict[str, Any]]:
 
 def test_a_probe_goes_the_whole_way_and_reaches_neither_people_nor_lists(stage: Stage) -> None:
     """Kept, announced with a cause, taken from the queue and noted as told; and nobody is told."""
+    probes_alone = stage.stack.listen("LifecycleTopic", "probes", {"probe": ["true"]})
     assert invoke(stage) == {"lost": []}
     noted = wait_until(lambda: probes(stage, "alerted") or None)
     assert noted, "the probe was not seen through"
@@ -47,6 +48,10 @@ def test_a_probe_goes_the_whole_way_and_reaches_neither_people_nor_lists(stage: 
     (failed,) = [one for one in probes(stage, "failed") if one["subject"] == agent]
     assert failed["data"]["cause"] == "failed"
     assert [entry["kind"] for entry in stage.read(agent)["timeline"]] == ["failed", "alerted"]
+    sqs = stage.stack.session.client("sqs")
+    received = wait_until(lambda: sqs.receive_message(QueueUrl=probes_alone, MaxNumberOfMessages=10).get("Messages"))
+    assert received, "a subscriber cannot tell probes from agents"
+    assert all(is_probe(json.loads(message["Body"])["subject"]) for message in received)
     assert not any(is_probe(one["agent_id"]) for message in stage.alerts.messages() for one in message["agents"])
     listed = stage.api.get("/v1/meeting_agents", params={"limit": 100}).json()["agents"]
     assert not any(is_probe(one["id"]) for one in listed)

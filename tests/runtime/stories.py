@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,14 @@ def runs_errands(scene: Scene) -> None:
     later = now | {"scheduling_key": "errand-2", "join_time": "2091-04-25T15:30:00Z"}
     platform.invoke(*platform.http_event("POST", "/v1/meeting_agents", later, {}))
     platform.settle()
+    for days in (0, 1):  # something for the dashboard to show, and for the digest to tell
+        at = datetime.now(UTC) - timedelta(days=days)
+        times: dict[str, Any] = {"start": f"{at:%Y-%m-%dT%H:%M:%SZ}", "end": f"{at + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
+        agent = scene.ask(scene.event(f"errand-{days}", **times))
+        scene.notify(agent, f"errand-{days}", "meeting_agent_failed")
+        platform.settle()
+    platform.tick("digest")
+    platform.look("widget")
     platform.age(120)
     scene.cronofy.faults.clear()
     platform.tick("sweep")

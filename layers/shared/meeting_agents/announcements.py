@@ -7,6 +7,7 @@ from urllib.parse import quote
 from botocore.exceptions import BotoCoreError, ClientError
 
 from meeting_agents.errors import TopicUnavailable
+from meeting_agents.inbox import is_probe
 from meeting_agents.journal import Line
 from meeting_agents.lifecycle import Graces, Step, deadline
 from meeting_agents.payloads import Announcement
@@ -47,7 +48,8 @@ class Announcements:
     """The topic that any subscriber may listen to, filtering on the message attributes.
 
     Attributes, all strings: `kind`, `verdict`, `state`; `data_center` and `account` where known; `cause` only where
-    people are to be told; `replayed` (`true`) only where somebody asked to be told again.
+    people are to be told; `replayed` (`true`) only where somebody asked to be told again; `probe` (`true`) only where
+    the system tries itself.
     """
 
     def __init__(self, client: "SNSClient", topic_arn: str) -> None:
@@ -109,5 +111,6 @@ def _attributes(announcement: Announcement) -> "dict[str, MessageAttributeValueT
         "account": told.account,
         "cause": told.cause,
         "replayed": "true" if told.replayed else "",
+        "probe": "true" if is_probe(announcement.subject) else "",
     }
     return {name: {"DataType": "String", "StringValue": value} for name, value in values.items() if value}
