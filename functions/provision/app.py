@@ -516,7 +516,7 @@ def delete_account(account_id: AccountId) -> Response[str]:
     """Forget an account and its tokens. What still waits to be asked in its name will be rejected."""
     if not wiring.accounts().delete(account_id):
         raise NotFound(f"no account {account_id} is registered")
-    return Response(204, body="")
+    return Response(204, content_type="text/plain", body="")
 
 
 # -------------------------------------------------------------------------------------------------------- documentation
