@@ -1,0 +1,48 @@
+"""A second opinion: what is proved on the embedded AWS is proved again, unchanged, on another DynamoDB.
+
+Of the two only the code under test is the same, so that no habit of one emulator is leant on. Neither stream nor
+function is needed: the stream's events are made by the tests themselves.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.second_aws import SecondAws
+from tests.test_accounts import *  # noqa: F403
+from tests.test_journal import *  # noqa: F403
+from tests.test_pacing import *  # noqa: F403
+from tests.test_track import *  # type: ignore[assignment]  # noqa: F403 - each has helpers of its own
+
+NO_ITEM = (
+    "roto does not return the item when a condition of UpdateItem fails, as AWS documents for"
+    " ReturnValuesOnConditionCheckFailure: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html"
+)
+LACKING = dict.fromkeys(
+    (
+        "test_a_dead_grant_needs_a_person_and_is_not_asked_again",
+        "test_a_registration_that_comes_during_a_renewal_stands",
+        "test_a_renewal_counts_within_cronofys_limits",
+        "test_a_renewal_that_fails_for_now_leaves_the_account_as_it_was",
+        "test_a_token_is_renewed_before_it_ends",
+        "test_a_token_that_cronofy_refused_is_renewed_though_it_looked_good",
+        "test_each_data_center_has_limits_of_its_own",
+        "test_the_refresh_token_that_comes_back_is_the_one_that_is_kept",
+        "test_the_sweep_leaves_a_share_to_callers_who_wait",
+    ),
+    NO_ITEM,
+)
+"""Tests that meet something that this server lacks, and what it is. The embedded AWS does as AWS documents."""
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[SecondAws]:
+    """In place of the embedded one, for every test that was imported above."""
+    with SecondAws() as second:
+        yield second
+
+
+@pytest.fixture(autouse=True)
+def _is_possible(request: pytest.FixtureRequest) -> None:
+    if reason := LACKING.get(request.node.originalname):
+        pytest.skip(reason)
