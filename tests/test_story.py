@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.readme import README
 from tests.sandbox.__main__ import main
 from tests.sandbox.deployment import ROOT
 from tests.sandbox.screen import Screen
@@ -39,6 +40,17 @@ def test_the_story_happens_as_expected_and_what_does_not_ends_it_with_status_1()
     assert "Happened: all but 1 of them." in page
     assert re.search(r"│ To: +oncall@example.com\n +│ Subject: .*Design review", page), "alerts are shown as e-mails"
     assert "\x1b" not in page, "a page that is no terminal gets no colours"
+    seen = {without_numbers(line) for line in page.splitlines()}
+    shown = README.read_text(encoding="utf-8").split("<!-- story -->")[1].split("<!-- /story -->")[0]
+    *told, last = [line for line in shown.splitlines() if line.strip() not in ("", "```", "…") and WEEKLY not in line]
+    assert last.endswith("Happened: the same.")
+    assert len(told) > 40
+    assert not [line for line in told if without_numbers(line) not in seen], "the README shows what a run shows"
+
+
+def without_numbers(line: str) -> str:
+    """A line without what differs from run to run: times, ports, ids, and the space that they take."""
+    return re.sub(r"\d+|\s+", "", line)
 
 
 def test_a_story_as_expected_ends_with_status_0() -> None:

@@ -82,9 +82,9 @@ class Stage:
         with ExitStack() as opened:
             screen = self._screen
             screen.scene("The stage is set")
-            screen.awaiting("build", "the layer and five functions")
+            screen.awaiting("build", "the layer and the functions")
             built = deployment.build()
-            screen.step("build", "the layer and five functions, by the recipes of `sam build`")
+            screen.step("build", "the layer and the functions, by the recipes of `sam build`")
             screen.awaiting("AWS", "starts")
             self.aws = self._aws or opened.enter_context(EmbeddedAws())
             screen.step("AWS", f"an embedded one, {self.aws.url}")
@@ -109,7 +109,7 @@ class Stage:
             )
             screen.awaiting("functions", "start")
             self._warm()
-            screen.step("functions", "all five started, so that what follows shows no cold start")
+            screen.step("functions", "those of the story have started, so that what follows shows no cold start")
             sweeping = threading.Thread(target=self._sweep_again_and_again, daemon=True)
             sweeping.start()
             opened.callback(sweeping.join)

@@ -173,8 +173,8 @@ class Story:
         self.screen.scene(f'"{summary}"', self.agents.get(summary, ""))
         self.screen.table(
             [
-                (entry["at"][11:23], entry["kind"], entry["verdict"], entry["state"], entry["reason"])
-                for entry in agent["timeline"]
+                (one["at"][11:23], one["kind"], one["verdict"], one["state"], one["because"] or one["reason"])
+                for one in agent["timeline"]
             ]
         )
         if found:

@@ -26,7 +26,7 @@ SUBJECT_LENGTH = 100
 """Characters of a subject, ASCII only: the same page."""
 SMS_LENGTH = 140
 """One segment, in any of SNS's encodings but UCS-2: https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html."""
-WIDTH = 100
+WIDTH = 76
 """Characters of a line of advice in an e-mail."""
 QUOTED = 10
 """Fields that nobody documented, of which one notification may have thousands."""
