@@ -34,6 +34,9 @@ bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and writ
 crash: .venv/.dev ## Let every outside call of every function fail, and every function die at it (CRASH_TIME)
 	@$(IN_VENV) python -m tests.crash
 
+soak: .venv/.dev ## Ten minutes of load while Cronofy, AWS and the functions fail now and then (MINUTES=10 SEED=…)
+	@$(IN_VENV) python -m tests.soak
+
 mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (MUTATE_TIME)
 	@$(IN_VENV) python -m tests.mutation
 
@@ -128,4 +131,4 @@ clean: ## Remove all that these commands made, both environments included
 	@$(UV) pip install --quiet --python .venv-sbom --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help readme run sandbox test fuzz bench crash mutate sbom check format build deploy replay redrive verdicts lock clean
+.PHONY: help readme run sandbox test fuzz bench crash soak mutate sbom check format build deploy replay redrive verdicts lock clean

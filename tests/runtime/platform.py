@@ -25,8 +25,8 @@ from tests.sandbox.embedded_aws import EmbeddedAws
 _PROCESS = Path(__file__).with_name("process.py")
 REPEATS = 4
 """How often at most a caller, Cronofy, a stream or a queue tries again here."""
-MOST_REFUSALS = 20
-"""How often functions may give back a part of a batch before that counts as never ending."""
+MOST_REFUSALS = 5
+"""How often, for each repetition, functions may give back a part of a batch before that counts as never ending."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ class Platform:
         """`settings` replace environment variables of the functions."""
         self.aws, self.stack, self.built = aws, stack, built
         self.fault: Fault | None = None
+        self.repeats = REPEATS
         self.invocations: list[Invocation] = []
         self._counts: Counter[str] = Counter()
         self._settings = settings or {}
@@ -209,7 +210,7 @@ class Platform:
 
     def _until(self, function: str, event: dict[str, Any], is_done: Callable[[Invocation], bool]) -> Invocation:
         done = self.invoke(function, event)
-        for _ in range(REPEATS - 1):
+        for _ in range(self.repeats - 1):
             if is_done(done):
                 break
             done = self.invoke(function, event)
@@ -300,6 +301,10 @@ class Platform:
         """The functions that run by a clock."""
         return sorted({function for function, _ in self.events("Schedule")})
 
+    def next_invocation(self, function: str) -> int:
+        """Which invocation of a function the next one is, for a fault to strike."""
+        return self._counts[function]
+
     def tick(self, function: str) -> Any:
         """The clock strikes for a function; if it does not come to its end, the clock strikes again."""
         event = {
@@ -367,7 +372,7 @@ class Platform:
         """What the function says it could not do. RuntimeError when that never ends."""
         done = self._until(function, {"Records": records}, lambda done: not done.error)
         self._refusals += 1 if (failures := (done.answer or {}).get("batchItemFailures")) else 0
-        if self._refusals > MOST_REFUSALS:
+        if self._refusals > MOST_REFUSALS * self.repeats:
             raise RuntimeError(f"{function} refuses its batch for ever\n{self._end(function)}")
         return {item["itemIdentifier"] for item in failures or ()}
 

@@ -234,7 +234,7 @@ def runs_errands(scene: Scene) -> None:
     platform.settle()
     for days in (0, 1):  # something for the dashboard to show, and for the digest to tell
         at = datetime.now(UTC) - timedelta(days=days)
-        times: dict[str, Any] = {"start": f"{at:%Y-%m-%dT%H:%M:%SZ}", "end": f"{at + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
+        times: dict[str, Any] = {"start": at.isoformat(), "end": (at + timedelta(hours=1)).isoformat()}
         agent = scene.ask(scene.event(f"errand-{days}", **times))
         scene.notify(agent, f"errand-{days}", "meeting_agent_failed")
         platform.settle()

@@ -1,0 +1,1 @@
+"""The system under steady load with everything around it failing now and then: `make soak`."""
