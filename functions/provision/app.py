@@ -562,6 +562,8 @@ def document(address: str) -> dict[str, Any]:
             summary, _, description = (getdoc(globals()[name]) or "").partition("\n\n")
             operation |= {"operationId": name, "summary": summary, "description": description}
             answers = operation["responses"]
+            for empty in ("204", "302"):
+                answers.get(empty, {}).pop("content", None)
             answers["500"] = answers["503"] | {"description": _PROBLEMS[500]}
             if limited := answers.get("429"):
                 limited["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
