@@ -52,6 +52,7 @@ def cost(scene: Scene, steps: dict[str, dict[str, dict[str, Any]]], cold: dict[s
         "region": PRICES["region"],
         "prices_as_known": PRICES["as_known"],
         "usd_per_1000_meetings": round(sum(priced.values()), 4),
+        "usd_while_traces_are_free": round(sum(priced.values()) - priced["X-Ray traces"], 4),
         "largest": next(iter(by_item)),
         "usd_by_item": {name: round(usd, 5) for name, usd in by_item.items()},
         "amounts": {name: round(amount, 4) for name, amount in amounts.items()},

@@ -101,6 +101,11 @@ def _cost(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
         (
             f"1,000 meetings on AWS, {cost['region']}, prices of {cost['prices_as_known']}",
             f"US$ {cost['usd_per_1000_meetings']:.3f} ({items})",
+            "",
+        ),
+        (
+            "The same while X-Ray's 100,000 free traces a month last",
+            f"US$ {cost['usd_while_traces_are_free']:.3f}",
             "< US$ 0.05",
         ),
         ("A month in which nothing happens", f"US$ {at_rest:.2f}", ""),

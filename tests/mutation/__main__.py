@@ -21,7 +21,7 @@ import hypothesis  # noqa: F401 - loaded once, for all forks
 import pydantic  # noqa: F401
 import pytest
 
-from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.mutants import Mutant, changed, mutants
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = {
@@ -50,8 +50,8 @@ class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.tree, f"{self.name} (changed)", "exec"), module.__dict__)  # noqa: S102 - a module is code
 
 
-def start(name: str, mutant: Mutant, tests: Sequence[str]) -> int:
-    """Begin to run the tests against a mutant; the process's id. It ends with 0 if no test notices."""
+def start(name: str, tree: ast.Module, tests: Sequence[str]) -> int:
+    """Begin to run the tests against a module; the process's id. It ends with 0 if no test notices."""
     child = os.fork()
     if child:
         return child
@@ -59,7 +59,7 @@ def start(name: str, mutant: Mutant, tests: Sequence[str]) -> int:
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     signal.alarm(LONGEST)
-    sys.meta_path.insert(0, Changed(name, mutant.tree))
+    sys.meta_path.insert(0, Changed(name, tree))
     status = 1
     try:
         options = ["-x", "-q", "--noconftest", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", _REWRITE]
@@ -68,7 +68,7 @@ def start(name: str, mutant: Mutant, tests: Sequence[str]) -> int:
         os._exit(status)
 
 
-def survivors(name: str, every: Sequence[Mutant], tests: Sequence[str]) -> list[Mutant]:
+def survivors(name: str, source: str, every: Sequence[Mutant], tests: Sequence[str]) -> list[Mutant]:
     """Those that no test notices."""
     running: dict[int, Mutant] = {}
     alive = []
@@ -76,7 +76,7 @@ def survivors(name: str, every: Sequence[Mutant], tests: Sequence[str]) -> list[
     while waiting or running:
         while waiting and len(running) < AT_ONCE:
             mutant = waiting.pop()
-            running[start(name, mutant, tests)] = mutant
+            running[start(name, changed(source, mutant), tests)] = mutant
         child, status = os.wait()
         mutant = running.pop(child)
         if os.waitstatus_to_exitcode(status) == 0:
@@ -95,14 +95,14 @@ def main() -> int:
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue
         source = (ROOT / "layers/shared/meeting_agents" / f"{name}.py").read_text(encoding="utf-8")
-        unchanged = Mutant(0, "", "nothing", ast.parse(source))
-        if not survivors(name, [unchanged], tests):
+        unchanged = start(name, ast.parse(source), tests)
+        if os.waitpid(unchanged, 0)[1]:
             print(f"{name}: its tests fail as it is")
             return 1
-        every = list(mutants(source))
-        alive = survivors(name, every, tests)
+        every = mutants(source)
+        alive = survivors(name, source, every, tests)
         share = 1 - len(alive) / len(every)
-        print(f"{name}: {len(every)} mutants, {share:.1%} killed")
+        print(f"{name}: {len(every)} mutants, {share:.1%} killed", flush=True)
         for mutant in alive:
             reason = reasons.get(name, {}).get(mutant.name, "NO REASON GIVEN")
             print(f"  line {mutant.line}: {mutant.name}: {reason}")

@@ -30,24 +30,31 @@ _NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 class Mutant:
     """One change. `place` is the line as it was written, so that a list of survivors outlives other lines' changes."""
 
+    number: int
     line: int
     place: str
     change: str
-    tree: ast.Module
 
     @property
     def name(self) -> str:
         return f"{self.place} | {self.change}"
 
 
-def mutants(source: str) -> Iterator[Mutant]:
-    """Every mutant of a module, in the order of its lines."""
+def mutants(source: str) -> list[Mutant]:
+    """Every mutant of a module."""
     lines = source.splitlines()
-    for number in range(sum(1 for _ in _changes(ast.parse(source)))):
-        tree = ast.parse(source)
-        node, change, apply = _nth(tree, number)
-        apply()
-        yield Mutant(node.lineno, lines[node.lineno - 1].strip(), change, ast.fix_missing_locations(tree))
+    return [
+        Mutant(number, node.lineno, lines[node.lineno - 1].strip(), change)
+        for number, (node, change, _) in enumerate(_changes(ast.parse(source)))
+    ]
+
+
+def changed(source: str, mutant: Mutant) -> ast.Module:
+    """The module with that change."""
+    tree = ast.parse(source)
+    _, _, apply = next(change for number, change in enumerate(_changes(tree)) if number == mutant.number)
+    apply()
+    return ast.fix_missing_locations(tree)
 
 
 type Change = tuple[ast.expr | ast.stmt, str, Callable[[], None]]
@@ -74,13 +81,6 @@ class TakeOut:
 
     def __call__(self) -> None:
         del self.table.keys[self.at], self.table.values[self.at]
-
-
-def _nth(tree: ast.Module, number: int) -> Change:
-    for position, change in enumerate(_changes(tree)):
-        if position == number:
-            return change
-    raise IndexError(number)
 
 
 def _changes(tree: ast.Module) -> Iterator[Change]:
