@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -291,6 +292,27 @@ def test_a_request_in_an_accounts_name_is_kept_and_tried_again_by_the_sweep(
     found = wait_until(lambda: (shown := stage.read(told["id"]))["state"] == "scheduled" and shown, within=40)
     assert found
     assert [entry["kind"] for entry in found["timeline"]] == ["requested", "unconfirmed", "accepted"]
+
+
+def test_when_cronofys_limits_are_used_up_a_durable_request_waits_and_another_is_told_to(
+    stage: Stage, application: httpx.Client
+) -> None:
+    """Other functions have counted fifty requests in each of these seconds. What waits is sent when there is room."""
+    counts = {str(int(time.time()) + second): {"N": "50"} for second in range(8)}
+    key = {"pk": {"S": "pace#sg"}, "sk": {"S": "counts"}}
+    table = stage.stack.outputs["AgentsTableName"]
+    stage.stack.session.client("dynamodb").put_item(TableName=table, Item=key | {"counts": {"M": counts}})
+    body = agent(scheduling_key=uuid.uuid4().hex, join_time=written(LATER))
+    told = application.post(AGENTS, json=body, headers={"Cronofy-Data-Center": "sg"})
+    assert (told.status_code, told.json()["agent"]["state"]) == (202, "requested")
+    token = stage.cronofy.grant("sg", calendars=("cal_sg",)).access_token
+    headers = {"Cronofy-Authorization": f"Bearer {token}", "Cronofy-Data-Center": "sg"}
+    refused = application.post("/v1/calendars/cal_sg/events", json=event(), headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (429, "limit_reached")
+    assert 1 <= int(refused.headers["retry-after"]) <= 12
+    assert not [request for request in stage.cronofy.requests if request.data_center == "sg"]
+    agent_id = told.json()["agent"]["id"]
+    assert wait_until(lambda: stage.read(agent_id)["state"] == "scheduled" or None, within=60)
 
 
 def test_a_revoked_account_is_told_to_people_and_shown(stage: Stage, application: httpx.Client) -> None:
