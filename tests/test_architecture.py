@@ -129,8 +129,9 @@ def test_every_example_of_an_event_is_used_by_a_test() -> None:
     )
     for example in (ROOT / "events").glob("*/*.json"):
         json.loads(example.read_text(encoding="utf-8"))
-        folder = re.search(rf'"events"\s*/\s*"{example.parent.name}"|events/{example.parent.name}', text)
-        assert folder, f"no test reads events/{example.parent.name}"
+        name, case = example.parent.name, example.stem
+        used = re.search(rf'"events"\s*/\s*"{name}"|events/{name}|"{name}", "{case}"', text)
+        assert used, f"no test reads events/{name}/{case}.json"
         assert re.search(rf"\b{example.stem}\b", text) or re.search(r"glob\(", text), f"nobody uses {example}"
 
 
