@@ -32,7 +32,7 @@ def figures(*, quick: bool, told: Callable[[str], None] = lambda _: None) -> dic
     found: dict[str, Any] = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "versions": versions()}
     with scene() as stage:
         told("cold starts")
-        found["cold_start"] = cold_starts(stage, 1 if quick else 15)
+        found["cold_start"] = cold_starts(stage, 1 if quick else 10)
         told("warm processor time")
         found["warm"] = warm(stage, 1 if quick else 15, 4 if quick else 60)
         told("an outage")

@@ -103,6 +103,7 @@ def start(
                 **environment,
                 "AWS_LAMBDA_RUNTIME_API": api.address,
                 "LAMBDA_TASK_ROOT": str(folder),
+                "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
                 "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
                 "AWS_LAMBDA_LOG_GROUP_NAME": "bench",

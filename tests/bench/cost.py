@@ -81,7 +81,7 @@ def _amounts(
         total["HTTP API requests"] += number * is_api
         total["read units"] += did["read_units"]
         total["write units"] += did["write_units"]
-        total["SNS publishes"] += did["calls"].get("sns Publish", 0)
+        total["SNS publishes"] += sum(n for call, n in did["calls"].items() if call.startswith("sns Publish"))
         total["SQS requests"] += 3 * (name == "alert")  # sent, received, deleted
         total["log GB"] += (did["bytes_logged"] + number * (PLATFORM_LOG + ACCESS_LOG * is_api)) / 1e9
     yield from total.items()
