@@ -16,7 +16,7 @@ IAM = "        EnableIamAuthorizer: true\n        DefaultAuthorizer: AWS_IAM\n"
 
 def with_tokens() -> str:
     """The template after the change that it describes itself."""
-    described = re.search(r"(?:^  #     .*\n)+(?=  Api:)", TEMPLATE, re.MULTILINE)
+    described = re.search(r"(?:^  #     .*\n)+(?=  # .*\n  Api:)", TEMPLATE, re.MULTILINE)
     assert described
     assert TEMPLATE.count(IAM) == 1
     return TEMPLATE.replace(IAM, re.sub(r"^  #     ", " " * 8, described[0], flags=re.MULTILINE))
