@@ -134,8 +134,8 @@ def test_the_same_bytes_are_two_entries_only_for_two_agents_or_two_attempts(aws:
             one["queryStringParameters"] = {"attempt": attempt}
         receive(one)
     digest = sha256(event("activated")["body"].encode()).hexdigest()
-    assert {key for _, key in aws.items} == {f"entry#{digest}", f"entry#{digest}#2"}
-    assert aws.items[AGENT, f"entry#{digest}#2"]["attempt"] == {"N": "2"}
+    assert {key for _, key in aws.items} == {f"entry#{digest}", f"entry#{digest}.2"}
+    assert aws.items[AGENT, f"entry#{digest}.2"]["attempt"] == {"N": "2"}
 
 
 def test_a_notification_costs_one_write_and_no_read(aws: Aws) -> None:

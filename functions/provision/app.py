@@ -451,7 +451,7 @@ def read_resource(
 )
 def read_notification(
     agent: AgentId,
-    key: Annotated[str, Path(pattern=r"^[0-9a-f]{64}(#[0-9]{1,6})?$", description="the entry's, as in the timeline")],
+    key: Annotated[str, Path(pattern=r"^[0-9a-f]{64}(\.[0-9]{1,6})?$", description="the entry's, as in the timeline")],
 ) -> Response[bytes]:
     """A notification exactly as it came, for instance one that is too large for its announcement."""
     lines = wiring.journal().read(agent, datetime.now(UTC))

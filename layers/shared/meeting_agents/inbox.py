@@ -45,7 +45,7 @@ def keep(
     This single conditional write is de-duplication, history, raw payload and outbox at once. Raises botocore's
     `ClientError` or `BotoCoreError` when the table does not take it.
     """
-    key = sha256(raw).hexdigest() + (f"#{attempt}" if attempt else "")
+    key = sha256(raw).hexdigest() + (f".{attempt}" if attempt else "")
     item: dict[str, AttributeValueTypeDef] = {
         "pk": {"S": agent_id},
         "sk": {"S": ENTRY + key},

@@ -1,0 +1,59 @@
+"""Lists to their last page, and notifications by their key: the function in this process, on the embedded AWS."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from functions.provision import app
+from functions.track import app as track
+from meeting_agents import wiring
+from meeting_agents.inbox import keep
+from tests.answers import example
+from tests.sandbox.embedded_aws import EmbeddedAws
+from tests.tables import CONTEXT, Tables, made
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+AGENT = "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"
+AGENTS = "/v1/meeting_agents"
+
+
+@pytest.fixture
+def tables(aws: EmbeddedAws) -> Iterator[Tables]:
+    with made(aws) as tables:
+        yield tables
+
+
+def get(path: str, **query: str) -> tuple[int, Any]:
+    """The status and body of an answer to what API Gateway hands over: the path decoded."""
+    event = {
+        "version": "2.0",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {},
+        "queryStringParameters": query,
+        "requestContext": {
+            "domainName": "api.example.com",
+            "stage": "$default",
+            "http": {"method": "GET", "path": path},
+        },
+        "isBase64Encoded": False,
+    }
+    answer = app.handler(event, CONTEXT)
+    is_json = "json" in answer["headers"]["Content-Type"]
+    return answer["statusCode"], json.loads(answer["body"]) if is_json else answer["body"]
+
+
+def test_a_notification_of_a_later_attempt_is_read_where_its_announcement_says(tables: Tables) -> None:
+    """A path comes decoded, and a route takes only some characters."""
+    raw = json.dumps(example(extra="x" * 259_000)).encode()
+    client = tables.session.client("dynamodb")
+    keep(client, tables.table, AGENT, raw, at=datetime.now(UTC), attempt=2, signed_with="us:current")
+    (line,) = wiring.journal().read(AGENT, datetime.now(UTC))
+    assert track.handler(tables.batch((AGENT, line.entry.key)), CONTEXT) == {"batchItemFailures": []}
+    (announcement,) = tables.announced()
+    status, _ = get(unquote(announcement["data"]["notification"]["read"]))
+    assert status == 200
