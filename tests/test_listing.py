@@ -57,3 +57,15 @@ def test_a_notification_of_a_later_attempt_is_read_where_its_announcement_says(t
     (announcement,) = tables.announced()
     status, _ = get(unquote(announcement["data"]["notification"]["read"]))
     assert status == 200
+
+
+def test_a_list_without_parameters_is_read_to_its_last_page(tables: Tables) -> None:
+    """Though its days are more than one answer reads."""
+    _, page = get(AGENTS)
+    pages = 1
+    while page["next_cursor"]:
+        status, page = get(AGENTS, cursor=page["next_cursor"])
+        assert status == 200, page
+        pages += 1
+    assert pages == 2
+    assert tables.calls.count("Query") == 16

@@ -749,7 +749,8 @@ def _utc(at: datetime | None) -> datetime | None:
 def _read_cursor(cursor: str) -> tuple[str, str]:
     try:
         after, before = json.loads(base64.urlsafe_b64decode(cursor))
-        first, last = datetime.fromisoformat(after.partition("#")[0]), datetime.fromisoformat(before)
+        first, last = (datetime.fromisoformat(place) for place in (after.partition("#")[0], before))
+        first = first if first.tzinfo else first.replace(tzinfo=UTC)  # a page that ends with a day ends with its date
         is_ours = first <= last <= first + LONGEST_WINDOW
     except (ValueError, TypeError, AttributeError, OverflowError):
         is_ours, after, before = False, "", ""
