@@ -1,5 +1,6 @@
 """Lists to their last page, and notifications by their key: the function in this process, on the embedded AWS."""
 
+import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -69,3 +70,19 @@ def test_a_list_without_parameters_is_read_to_its_last_page(tables: Tables) -> N
         pages += 1
     assert pages == 2
     assert tables.calls.count("Query") == 16
+
+
+def test_a_window_without_length_is_refused(tables: Tables) -> None:
+    """It has no agents, whoever asks for it means something else."""
+    at = "2026-04-29T15:30:00Z"
+    status, problem = get(AGENTS, **{"from": at, "to": at})
+    assert (status, problem["errors"][0]["field"]) == (422, "to")
+    assert tables.calls == []
+
+
+def test_a_page_that_begins_at_the_end_of_its_list_is_empty(tables: Tables) -> None:
+    """DynamoDB refuses to look between a place and one before it, so it is not asked."""
+    at = "2026-04-29T15:30:00.000Z"
+    cursor = base64.urlsafe_b64encode(json.dumps([at, at]).encode()).decode()
+    assert get(AGENTS, cursor=cursor) == (200, {"agents": [], "next_cursor": None})
+    assert tables.calls == []

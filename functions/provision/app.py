@@ -734,7 +734,7 @@ def _window(start: datetime | None, end: datetime | None, cursor: str | None) ->
     try:
         last = _utc(end) or max(now, _utc(start) or now) + DEFAULT_WINDOW[1]
         first = _utc(start) or min(now, last) - DEFAULT_WINDOW[0]
-        is_window = timedelta(0) <= last - first <= LONGEST_WINDOW
+        is_window = timedelta(0) < last - first <= LONGEST_WINDOW
     except OverflowError:
         first, last, is_window = now, now, False
     if not is_window:

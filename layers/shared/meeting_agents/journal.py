@@ -223,9 +223,12 @@ class Journal:
         must be equal in. A page reads a bounded part of the table, so that it may have fewer than `most`, or none,
         though there are more: then `last` says where the next one begins.
         """
+        first = after + " "
+        if first > before:  # DynamoDB refuses such a BETWEEN
+            return Page([], "")
         names = {f"#{name}": name for name in wanted}
         equal = "".join(f" AND #{name} = :{name}" for name in wanted)
-        values = {":day": day, ":after": after + " ", ":before": before, ":now": int(now.timestamp())} | {
+        values = {":day": day, ":after": first, ":before": before, ":now": int(now.timestamp())} | {
             f":{name}": value for name, value in wanted.items()
         }
         with _answering():
