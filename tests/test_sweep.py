@@ -196,3 +196,14 @@ def test_a_sweep_that_slept_loses_nothing_and_its_silence_is_what_the_alarm_wait
 def _told(stage: Stage, agents: list[str]) -> set[str]:
     named = {one["agent_id"] for message in stage.alerts.messages() for one in message["agents"]}
     return named if set(agents) <= named else set()
+
+
+def test_a_journal_that_cannot_be_read_hides_nobody_that_is_due_after_it(journal: Journal) -> None:
+    """One agent's journal is from a version that we do not understand; it is passed over and looked at again."""
+    asked(journal, "ma_unreadable", NOW - timedelta(hours=3))
+    asked(journal, "ma_silent", NOW - timedelta(hours=2))
+    item = {"pk": "ma_unreadable", "sk": "entry#later", "at": "2026-04-29T15:30:00.000Z", "phase": "of another version"}
+    journal._client.put_item(TableName=journal._table, Item={name: {"S": value} for name, value in item.items()})
+    assert sweep(journal, ALWAYS, refuse) == 1
+    assert overdue(journal, "ma_silent") == [(Kind.OVERDUE, Phase.ACTIVATION)]
+    assert "ma_unreadable" not in list(journal.due(datetime.now(UTC)))

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from traceback import extract_tb
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
-from meeting_agents.errors import LimitReached, MeetingAgentsError
+from meeting_agents.errors import LimitReached, MeetingAgentsError, Outage
 from meeting_agents.inbox import timestamp
 from meeting_agents.journal import Journal
 from meeting_agents.lifecycle import Deadline, Entry, Graces, Kind, Phase, Record, deadline, fold, missing_resources
@@ -71,6 +72,9 @@ def retry(agent_id: str, provisioning: Provisioning, has_time: Callable[[], bool
         except MeetingAgentsError as error:
             logger.warning("request not repeated", agent_id=agent_id, code=error.code)
             return False
+        except Exception as error:  # noqa: BLE001 - as in the sweep itself
+            _pass_over(agent_id, error)
+            return False
         else:
             if told:
                 logger.info("request repeated", agent_id=agent_id, state=told.record.state)
@@ -89,20 +93,39 @@ def sweep(journal: Journal, has_time: Callable[[], bool], ask_again: Callable[[s
         if not has_time():
             logger.warning("sweep out of time; the rest is due first next time")
             break
-        record = fold(line.entry for line in journal.read(agent_id, now))
-        owed = deadline(record, journal.graces) if record.attempts else None
-        if owed is None or owed.at > now:
-            journal.claim(agent_id, now, now + REST)  # the journal knows better than the record, which will follow
-            continue
-        if owed.phase is Phase.RETRY:
-            ask_again(agent_id)
-            continue
-        if journal.append(agent_id, _entry(record, owed, journal.graces, now)):
-            found += 1
-            metrics.add_metric("TimeToDetect", MetricUnit.Seconds, (now - owed.at).total_seconds())
-            logger.warning("agent overdue", agent_id=agent_id, phase=owed.phase)
-        journal.claim(agent_id, owed.at, now + REST)  # unless the record has followed, and waits for something later
+        try:
+            found += _look(agent_id, journal, now, ask_again)
+        except Outage:
+            raise
+        except Exception as error:  # noqa: BLE001 - one journal that cannot be read must not hide all that come after it
+            _pass_over(agent_id, error)
+            journal.claim(agent_id, now, now + REST)
     return found
+
+
+def _look(agent_id: str, journal: Journal, now: datetime, ask_again: Callable[[str], None]) -> bool:
+    """Whether this agent is overdue, and it was not known before."""
+    record = fold(line.entry for line in journal.read(agent_id, now))
+    owed = deadline(record, journal.graces) if record.attempts else None
+    if owed is None or owed.at > now:
+        journal.claim(agent_id, now, now + REST)  # the journal knows better than the record, which will follow
+        return False
+    if owed.phase is Phase.RETRY:
+        ask_again(agent_id)
+        return False
+    is_news = journal.append(agent_id, _entry(record, owed, journal.graces, now))
+    if is_news:
+        metrics.add_metric("TimeToDetect", MetricUnit.Seconds, (now - owed.at).total_seconds())
+        logger.warning("agent overdue", agent_id=agent_id, phase=owed.phase)
+    journal.claim(agent_id, owed.at, now + REST)  # unless the record has followed, and waits for something later
+    return is_news
+
+
+def _pass_over(agent_id: str, error: Exception) -> None:
+    """Note where it happened, never the error's own words: they may quote what must not be logged."""
+    place = str(extract_tb(error.__traceback__)[-1])
+    logger.error("agent passed over", agent_id=agent_id, kind=type(error).__name__, line=place)
+    metrics.add_metric("AgentsPassedOver", MetricUnit.Count, 1)
 
 
 def _entry(record: Record, owed: Deadline, graces: Graces, now: datetime) -> Entry:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from meeting_agents import wiring
 from meeting_agents.announcements import Announcements, announced
 from meeting_agents.errors import Outage
-from meeting_agents.inbox import ENTRY
+from meeting_agents.inbox import ENTRY, is_probe
 from meeting_agents.journal import Journal
 from meeting_agents.provisioning import timeline
 
@@ -57,7 +57,8 @@ def announce(agent_id: str, keys: set[str], journal: Journal, announcements: Ann
             metrics.add_metric(f"Notifications{verdict.title()}", MetricUnit.Count, growth)
         announcements.publish(news)
     metrics.add_metric("EntriesAnnounced", MetricUnit.Count, len(news))
-    for state in [one.data.state for one in news if one.data.state is not one.data.previous_state]:
+    moved = [one.data.state for one in news if one.data.state is not one.data.previous_state]
+    for state in [] if is_probe(agent_id) else moved:
         metrics.add_metric(f"Agents{state.title()}", MetricUnit.Count, 1)
     for one in news:
         entry = one.data.entry
