@@ -9,7 +9,7 @@ import pytest
 
 from meeting_agents.calls import Authority
 from meeting_agents.errors import KeyReused, LimitReached, TimedOut
-from meeting_agents.lifecycle import Cause, Kind, State
+from meeting_agents.lifecycle import Cause, Kind, Phase, State, deadline
 from meeting_agents.pacing import Limits
 from meeting_agents.provisioning import LATEST, LEASE, Asked, pause
 from tests.desk import CALENDAR, Desk
@@ -188,19 +188,26 @@ def test_a_change_that_overtakes_a_waiting_request_is_what_is_asked_again(desk: 
     assert [r.json["summary"] for r in desk.cronofy.requests if r.path == first.path] == ["Old", "New", "New"]
 
 
-@pytest.mark.parametrize("reschedule", ["update", "refuse"])
-def test_a_scheduled_agent_that_had_arrived_is_scheduled_whatever_a_second_request_does(
-    desk: Desk, reschedule: Any
+@pytest.mark.parametrize(("reschedule", "state"), [("update", State.SCHEDULED), ("refuse", State.REQUESTED)])
+def test_an_agent_for_later_that_may_have_arrived_is_followed_whatever_a_second_request_does(
+    desk: Desk, reschedule: Any, state: State
 ) -> None:
-    """What Cronofy makes of a scheduling_key that it has already is unknown."""
+    """What Cronofy makes of a scheduling_key that it has already is unknown, so a refusal of it says nothing."""
     desk.cronofy.behaviour.reschedule = reschedule
     asked = desk.schedule()
     desk.cronofy.faults.add("POST", asked.path, times=2, status=503, has_effect=True)
     desk.provisioning().ask(asked)
     desk.now += LATEST
-    desk.sweep()
-    assert desk.steps(asked.agent_id)[-1].after.state is State.SCHEDULED
+    (told,) = desk.sweep()
+    assert (told.answer and told.answer.status, told.record.state) == (202, state)
     assert len(desk.cronofy.agents) == 1
+    awaited = deadline(told.record, desk.journal().graces)
+    assert awaited
+    assert awaited.phase is Phase.ACTIVATION
+    assert desk.sweep() == []
+    if reschedule == "refuse":
+        assert "unknown" in told.record.current.reason
+        assert Kind.ACCEPTED not in desk.kinds(asked.agent_id)
 
 
 # ----------------------------------------------------------------------------------------------------- death on the way

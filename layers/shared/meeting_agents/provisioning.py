@@ -253,15 +253,17 @@ class Provisioning:
         said = f"Cronofy answered {answer.status}"
         is_cancelling = turn.request.action is Action.CANCEL
         is_again = turn.is_again or answer.tries > 1
-        is_taken = is_again and bool(turn.request.scheduling_key) and answer.wrong_fields == {"scheduling_key"}
+        may_be_taken = is_again and bool(turn.request.scheduling_key) and answer.wrong_fields == {"scheduling_key"}
         if answer.outcome is Outcome.ACCEPTED:
             reason = f"Cronofy accepted the {'cancellation' if is_cancelling else 'request'} ({answer.status})"
             self._note(turn, Kind.CANCELLED if is_cancelling else Kind.ACCEPTED, reason, answer)
-        elif is_taken:
-            answer = Answer(202)
-            self._note(
-                turn, Kind.ACCEPTED, "Cronofy has the scheduling_key already: an earlier try had arrived", answer
+        elif may_be_taken:
+            reason = (
+                f"Cronofy named the scheduling_key as wrong ({answer.status}) after an earlier try that may have"
+                " arrived; whether it has the request is unknown"
             )
+            self._note(turn, Kind.UNCONFIRMED, reason, answer)
+            answer = Answer(202)
         elif answer.outcome is Outcome.REFUSED:
             self._note(turn, Kind.REJECTED, f"Cronofy refused the request ({answer.status})", answer)
         elif not turn.authority.is_durable and answer.status in (423, 429):
