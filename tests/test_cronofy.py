@@ -1,5 +1,6 @@
 """One call to Cronofy: how often it is tried, how long it is waited for, and what is made of an odd answer."""
 
+import json
 import socket
 import threading
 import time
@@ -174,10 +175,19 @@ class Broken(httpx.SyncByteStream):
 
 @pytest.mark.parametrize("stream", [Endless(), Broken()])
 def test_a_body_that_does_not_come_to_its_end_takes_nothing_from_the_status(stream: httpx.SyncByteStream) -> None:
-    """A 202 has been said, and more than a megabyte is not read."""
+    """A 202 has been said."""
     answer = cronofy(lambda _: httpx.Response(202, stream=stream)).send(UPSERT, "token")
     assert (answer.status, answer.content) == (202, None)
-    assert LARGEST_ANSWER == 1_000_000
+
+
+@pytest.mark.parametrize(("more", "is_read"), [(0, True), (1, False)])
+def test_no_more_is_read_of_an_answer_than_an_item_of_the_table_holds(more: int, is_read: bool) -> None:
+    """64 KB, which is a sixth of an item: the rest is for the entry."""
+    text = json.dumps({"x": "x" * (64 * 1024 - 9 + more)}, separators=(",", ":"))
+    assert len(text) == 64 * 1024 - 1 + more
+    answer = cronofy(lambda _: httpx.Response(202, text=text + " ")).send(UPSERT, "token")
+    assert (answer.status, answer.content is not None) == (202, is_read)
+    assert LARGEST_ANSWER == 64 * 1024
 
 
 def test_no_token_and_no_body_shows_where_a_call_or_an_answer_is_printed() -> None:
