@@ -173,15 +173,32 @@ def test_there_is_a_curl_line_for_every_route(served: Served) -> None:
         assert any(m == method and re.fullmatch(pattern, p) for m, p in tried), f"{route} has no curl line"
 
 
+def test_a_second_sandbox_in_the_same_folder_is_refused(served: Served) -> None:
+    """One line, and the first one's addresses stay as they are."""
+    before = served.file.read_bytes()
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'layers/shared'}"}
+    command = [sys.executable, "-m", "tests.sandbox", "serve"]
+    second = subprocess.run(
+        command, cwd=served.file.parent, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    where = served.addresses["aws_endpoint_url"]
+    assert (second.returncode, second.stderr) == (2, "")
+    assert second.stdout == (
+        f"A sandbox is running in this folder already: .sandbox.json names {where}. Stop it first.\n"
+    )
+    assert served.file.read_bytes() == before
+
+
 def test_an_interrupted_sandbox_ends_in_silence_and_takes_its_addresses_along(served: Served) -> None:
     """Ctrl-C is the normal end: status 0, no traceback, no file, no server."""
     url = served.addresses["aws_endpoint_url"]
 
     served.process.send_signal(signal.SIGINT)
-    rest, _ = served.process.communicate(timeout=20)
+    rest, _ = served.process.communicate(timeout=15)
 
     assert served.process.returncode == 0
-    assert rest.strip() == "Stopped; nothing is left running."
+    assert rest.split() == ["Stopping…", *"Stopped; nothing is left running.".split()]
     assert not list(served.file.parent.iterdir())
     with pytest.raises(subprocess.CalledProcessError):
         subprocess.run(["curl", "-sS", url], check=True, stderr=subprocess.DEVNULL)

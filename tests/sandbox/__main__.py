@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+import httpx
 from meeting_agents.payloads import agent_id
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.screen import Screen
@@ -23,6 +24,7 @@ from tests.sandbox.story import EXPECTED, Story, judge
 HEADER = "Cronofy-HMAC-SHA256"
 ADDRESSES = Path(".sandbox.json")
 INTERRUPTED = 130
+REFUSED = 2
 
 
 def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EXPECTED) -> int:
@@ -35,6 +37,9 @@ def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EX
     chosen = parser.parse_args(arguments)
 
     screen = Screen(out)
+    if chosen.command == "serve" and (other := _running()):
+        screen.line(f"A sandbox is running in this folder already: {ADDRESSES} names {other}. Stop it first.")
+        return REFUSED
     status = INTERRUPTED
     try:
         if chosen.command == "run":
@@ -140,6 +145,16 @@ def _stay(stage: Stage, screen: Screen) -> NoReturn:
         threading.Event().wait()
 
 
+def _running() -> str:
+    """Where the sandbox is whose addresses are in the file, if it answers; a file that was left behind counts not."""
+    try:
+        url = str(json.loads(ADDRESSES.read_text(encoding="utf-8"))["aws_endpoint_url"])
+        httpx.get(f"{url}/_ministack/health", timeout=10, trust_env=False)
+    except (OSError, ValueError, LookupError, TypeError, httpx.HTTPError, httpx.InvalidURL):
+        return ""
+    return url
+
+
 @contextmanager
 def _written_down(stage: Stage) -> Iterator[None]:
     """The addresses in a file, whole or not there, for as long as they are good."""
@@ -160,6 +175,7 @@ def _interrupt(number: int, frame: object) -> NoReturn:
     """End once, whatever asks for it and however often."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
+    os.write(1, "\nStopping…\n".encode())  # at once, even while a line is being written
     raise KeyboardInterrupt
 
 

@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import urllib.request
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -66,8 +68,10 @@ class EmbeddedAws:
     ) -> None:
         """End the server and its functions at once; nothing it holds is worth saving."""
         assert self._process.stdin
-        self._process.stdin.close()
+        with suppress(ProcessLookupError):  # a server that ended by itself may have left nobody
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._process.stdin.close()  # only now: the server would begin to remove its folder, and we do that
         shutil.rmtree(self.log.parent, ignore_errors=True)
 
     def session(self, account: str = ACCOUNT) -> boto3.Session:
