@@ -257,6 +257,12 @@ def test_a_resource_is_asked_for_with_the_api_key_and_no_redirect_is_followed(ur
         "https://api-de.cronofy.com@evil.example.com/1",
         "//api-de.cronofy.com/1",
         "file:///etc/passwd",
+        "https://[",
+        "https://api-de.cronofy.com:port/1",
+        "https://api-de.cronofy.com:99999/1",
+        "https://api-de.cronofy.com/\x01",
+        "https://api-de.cronofy.com/\ud800",
+        "https://api-de.cronofy.com/" + "1" * 70_000,
         "",
     ],
 )

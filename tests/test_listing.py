@@ -86,3 +86,28 @@ def test_a_page_that_begins_at_the_end_of_its_list_is_empty(tables: Tables) -> N
     cursor = base64.urlsafe_b64encode(json.dumps([at, at]).encode()).decode()
     assert get(AGENTS, cursor=cursor) == (200, {"agents": [], "next_cursor": None})
     assert tables.calls == []
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://app.cronofy.com/\nSet-Cookie: a=b", "//example.com"])
+def test_nobody_is_led_to_a_dashboard_whose_address_is_no_link(tables: Tables, url: str) -> None:
+    """Though a signed notification named it as one."""
+    tables.notify(AGENT, meeting_agent={"sub": "agt_1", "resources": [{"category": "cronofy", "url": url}]})
+    status, problem = get(f"{AGENTS}/{AGENT}/resources/cronofy")
+    assert (status, problem["code"]) == (502, "foreign_resource")
+
+
+def test_an_unforeseen_error_is_logged_by_its_place_alone(tables: Tables, caplog: pytest.LogCaptureFixture) -> None:
+    """Its own words may quote what was asked, and a log is read by more people than a calendar is."""
+    join_link = "https://zoom.us/j/1?pwd=marked"
+
+    def fail(**_: Any) -> None:
+        raise LookupError(join_link)
+
+    wiring._session().register("before-send", fail)
+    status, problem = get(f"{AGENTS}/{AGENT}")
+    assert (status, problem["code"]) == (500, "internal_error")
+    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    told = vars(record)
+    assert (told["kind"], told["exc_info"]) == ("LookupError", None)
+    assert "test_listing.py" in told["line"]
+    assert join_link not in repr(told) + caplog.text

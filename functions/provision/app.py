@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from inspect import getdoc
 from pathlib import Path as File
+from traceback import extract_tb
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 from uuid import uuid4
@@ -29,6 +30,7 @@ from meeting_agents.announcements import again, announced
 from meeting_agents.calls import Answer, Authority, Call, Outcome
 from meeting_agents.errors import (
     Field,
+    ForeignResource,
     InvalidRequest,
     LimitReached,
     MeetingAgentsError,
@@ -62,6 +64,7 @@ from meeting_agents.payloads import (
     with_subscription,
 )
 from meeting_agents.payloads import DataCenter as DataCenterName
+from meeting_agents.prose import is_link
 from meeting_agents.provisioning import Asked, Told, timeline
 from meeting_agents.vendor import HOSTS
 
@@ -437,7 +440,10 @@ def read_resource(
     if not found:
         raise NotFound(f"the agent has no resource {category}; its attempts list what it has")
     resource = found[0]
-    url = resource.url if resource.category == "cronofy" else _presigned(record, resource.url)
+    is_dashboard = resource.category == "cronofy"
+    if is_dashboard and not is_link(resource.url):
+        raise ForeignResource("the resource's address is none to follow, so nobody is led there")
+    url = resource.url if is_dashboard else _presigned(record, resource.url)
     if form == "json":
         body = ResourceAddress(category=resource.category, type=resource.type, url=url)
         return Response(200, content_type="application/json", body=body, headers={"Cache-Control": "no-store"})
@@ -888,5 +894,7 @@ def _place(location: tuple[str | int, ...]) -> str:
 
 @_answering(Exception)
 def _unforeseen(error: Exception) -> Response[Any]:
-    logger.error("unforeseen error", kind=type(error).__name__, exc_info=error)
+    # Where it happened, never the error's own words: they may quote what must not be logged.
+    place = extract_tb(error.__traceback__)[-1]
+    logger.error("unforeseen error", kind=type(error).__name__, line=str(place))
     return _problem(500, "internal_error", "something unforeseen went wrong here; the log has it")

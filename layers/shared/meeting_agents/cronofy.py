@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -65,9 +64,13 @@ class Cronofy:
         https://docs.cronofy.com/developers/api/meeting-agents/resource-download/. Raises `ForeignResource` for an
         address that is not Cronofy's: the API key goes nowhere else.
         """
-        home, place = self._address(data_center), urlsplit(url)
-        is_cronofys = place.scheme == "https" and (place.hostname or "").endswith(".cronofy.com") and not place.port
-        if not (is_cronofys or url.startswith(home + "/")):
+        try:
+            place = httpx.URL(url)  # as it will be read when it is asked
+            is_cronofys = place.scheme == "https" and place.host.endswith(".cronofy.com") and not place.port
+            is_known = is_cronofys or url.startswith(self._address(data_center) + "/")
+        except (httpx.InvalidURL, ValueError):
+            is_known = False
+        if not is_known:
             raise ForeignResource(
                 "the resource is not at one of Cronofy's addresses, so the API key was not sent there"
             )
