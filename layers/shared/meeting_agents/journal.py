@@ -110,17 +110,6 @@ class Journal:
             item["answer"] = {"status": answer.status, "content": json.dumps(answer.content)}
         return self._put(item, "attribute_not_exists(sk)")
 
-    def has(self, agent_id: str, key: str) -> bool:
-        """Whether an entry with this key is there."""
-        with _answering():
-            answer = self._client.get_item(
-                TableName=self._table,
-                Key={"pk": {"S": agent_id}, "sk": {"S": ENTRY + key}},
-                ProjectionExpression="pk",
-                ConsistentRead=True,
-            )
-        return "Item" in answer
-
     def existing(self, entries: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Which of these entries, each an agent's id and a key, are there."""
         found: set[tuple[str, str]] = set()

@@ -198,19 +198,19 @@ class Provisioning:
         raise StoreUnavailable("too many requests for this agent at the same time; try again")
 
     def _answered_before(self, asked: Asked, lines: list[Line]) -> Told | None:
-        """The answer that the first of these requests got, waited for if on its way; none: it may be sent again."""
+        """The answer that the newest request got, waited for if on its way; none: it may be sent again."""
         until = self._clock() + WAIT_FOR_ANSWER
         while True:
             record = fold(line.entry for line in lines)
-            first = next(line for line in lines[::-1] if line.entry.request is not None)
-            if first.entry.request and first.entry.request.digest != asked.request.digest:
+            newest = next(line for line in lines[::-1] if line.entry.request is not None)
+            if newest.entry.request and newest.entry.request.digest != asked.request.digest:
                 raise KeyReused("this Idempotency-Key came with another body before; take a new key for a new agent")
-            noted = [line for line in lines if line.entry.revision == first.entry.revision and line is not first]
+            noted = [line for line in lines if line.entry.revision == newest.entry.revision and line is not newest]
             answered = next((line.answer for line in noted if line.answer and line.entry.kind in _ANSWERS), None)
             pending = record.current.pending
             if answered or (noted and pending and pending.retry_at):
                 return Told(record, answered)
-            if noted or self._clock() > first.entry.at + LEASE:
+            if noted or self._clock() > newest.entry.at + LEASE:
                 unknown = TimedOut("Cronofy did not answer; it may have acted all the same")
                 return None if asked.is_repeatable else Told(record, error=unknown)
             if self._clock() > until:
