@@ -111,3 +111,10 @@ def test_an_unforeseen_error_is_logged_by_its_place_alone(tables: Tables, caplog
     assert (told["kind"], told["exc_info"]) == ("LookupError", None)
     assert "test_listing.py" in told["line"]
     assert join_link not in repr(told) + caplog.text
+
+
+def test_callers_are_told_that_they_share_their_idempotency_keys() -> None:
+    """Two who take the same one get the same agent, or a refusal."""
+    parameters = app.document("https://api.example.com")["paths"][AGENTS]["post"]["parameters"]
+    (described,) = [one["description"] for one in parameters if one["name"] == "Idempotency-Key"]
+    assert "All callers of the deployment share" in described

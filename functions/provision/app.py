@@ -173,7 +173,8 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=r"^[!-~]{1,255}$",
-        description="for an agent that comes now: the same key and body again get the same answer, and no second agent",
+        description="for an agent that comes now: the same key and body again get the same answer, and no second agent."
+        " All callers of the deployment share the keys of a data center: take one that nobody else takes, like a UUID",
     ),
 ]
 CorrelationId = Annotated[
