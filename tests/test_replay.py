@@ -285,5 +285,5 @@ def test_a_queue_that_is_not_there_is_named_with_those_that_are(
 ) -> None:
     """An operator in a hurry mistypes."""
     failed = operate("redrive", "--queue", "trakc")
-    assert failed.returncode == 1
-    assert "there is no failure queue trakc; there are: alert" in failed.stderr
+    assert failed.returncode == 2
+    assert failed.stderr.startswith("operate: there is no failure queue trakc: say QUEUE=alert|")

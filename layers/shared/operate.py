@@ -20,6 +20,7 @@ import boto3
 import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from meeting_agents.inbox import ENTRY, RECORD, timestamp
 from meeting_agents.lifecycle import State, Verdict
@@ -35,6 +36,10 @@ ENTRIES = 100
 """Entries that `track` is given at once, as by the stream."""
 LEEWAY = timedelta(minutes=1)
 """By how much an entry's own time may differ from that at which the stream got it."""
+
+
+class UnknownQueue(Exception):
+    """A failure queue that the stack does not have."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def _post(client: httpx.Client, stack: Stack, url: str) -> httpx.Response:
     request = AWSRequest("POST", url, data=b"")
     credentials = stack.session.get_credentials()
     if credentials is None:
-        sys.exit("there are no AWS credentials in the environment")
+        raise NoCredentialsError
     SigV4Auth(credentials.get_frozen_credentials(), "execute-api", stack.session.region_name).add_auth(request)
     return client.post(url, headers=dict(request.headers.items()))
 
@@ -123,7 +128,7 @@ def redrive(stack: Stack, name: str) -> int:
     resources, title = stack.resources, name.title()
     if f"{title}Failures" not in resources:
         known = sorted(one.removesuffix("Failures").lower() for one in resources if one.endswith("Failures"))
-        sys.exit(f"there is no failure queue {name}; there are: {', '.join(known)}")
+        raise UnknownQueue(f"there is no failure queue {name}: say QUEUE={'|'.join(known)}")
     sqs, url, began = stack.session.client("sqs"), resources[f"{title}Failures"], time.time() * 1000
     about = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
     back, kept = 0, []
@@ -266,12 +271,23 @@ def _end(remarks: Iterable[str], count: str) -> None:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time: say FROM=2026-11-22T08:00:00Z TO=2026-11-22T09:00:00Z"
+        ) from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _queue(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("which one? say QUEUE=track|alert|…")
+    return text
+
+
 def main(arguments: list[str]) -> int:
-    """Run a command; 1 if something remains to be done."""
+    """Run a command; 1 if something remains to be done, 2 if nothing could be."""
     parser = argparse.ArgumentParser(prog="operate", description=__doc__.partition("\n")[0])
     parser.add_argument("--stack", default="meeting-agents")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -281,18 +297,36 @@ def main(arguments: list[str]) -> int:
     again.add_argument("--state", choices=[state.value for state in State], help="only what led to this state")
     again.add_argument("--dry-run", action="store_true", help="only count")
     back = commands.add_parser("redrive", help="give back what is parked in a failure queue")
-    back.add_argument("--queue", required=True, help="track, alert or sweep")
+    back.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
     commands.add_parser("verdicts", help="what became of every notification")
     asked = parser.parse_args(arguments)
-    stack = Stack(asked.stack, boto3.Session())
-    match asked.command:
-        case "replay":
-            left = replay(stack, asked.start, asked.end, asked.state, dry_run=asked.dry_run)
-        case "redrive":
-            left = redrive(stack, asked.queue)
-        case _:
-            left = verdicts(stack)
+    try:
+        stack = Stack(asked.stack, boto3.Session())
+        match asked.command:
+            case "replay":
+                left = replay(stack, asked.start, asked.end, asked.state, dry_run=asked.dry_run)
+            case "redrive":
+                left = redrive(stack, asked.queue)
+            case _:
+                left = verdicts(stack)
+    except (BotoCoreError, ClientError, httpx.HTTPError, UnknownQueue) as error:
+        print(f"operate: {_hindrance(error)}", file=sys.stderr)  # noqa: T201
+        return 2
     return 1 if left else 0
+
+
+def _hindrance(error: Exception) -> str:
+    """In one line what kept a command from its work, and what to do."""
+    match error:
+        case NoRegionError():
+            return "no AWS region is known: say AWS_REGION=eu-central-1 or AWS_PROFILE=…"
+        case NoCredentialsError():
+            return "no AWS credentials are found: say AWS_PROFILE=…, or sign in"
+        case ClientError() if error.operation_name in ("DescribeStacks", "ListStackResources"):
+            message = error.response["Error"].get("Message", "")
+            return f"the stack could not be read: {message}; say STACK=… and AWS_REGION=…"
+        case _:
+            return " ".join(str(error).split())
 
 
 if __name__ == "__main__":
