@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import httpx
+
 from meeting_agents.payloads import agent_id
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.screen import Screen
