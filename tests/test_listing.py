@@ -88,6 +88,21 @@ def test_a_page_that_begins_at_the_end_of_its_list_is_empty(tables: Tables) -> N
     assert tables.calls == []
 
 
+def test_the_first_days_of_the_calendar_have_no_agents(tables: Tables) -> None:
+    """A year of less than four digits sorts as text all the same."""
+    status, page = get(AGENTS, **{"from": "0001-01-01T00:00:00Z", "to": "0001-01-03T00:00:00Z"})
+    assert (status, page["agents"]) == (200, [])
+    assert tables.calls == ["Query"] * 3
+
+
+@pytest.mark.parametrize("places", [("20260101T000000Z", "20260102T000000Z"), ("2026-01-01", "2026-01-02")])
+def test_a_cursor_that_is_not_written_as_ours_are_is_refused(tables: Tables, places: tuple[str, str]) -> None:
+    """Though it names two times."""
+    status, problem = get(AGENTS, cursor=base64.urlsafe_b64encode(json.dumps(places).encode()).decode())
+    assert (status, problem["errors"][0]["field"]) == (422, "cursor")
+    assert tables.calls == []
+
+
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://app.cronofy.com/\nSet-Cookie: a=b", "//example.com"])
 def test_nobody_is_led_to_a_dashboard_whose_address_is_no_link(tables: Tables, url: str) -> None:
     """Though a signed notification named it as one."""
@@ -116,5 +131,5 @@ def test_an_unforeseen_error_is_logged_by_its_place_alone(tables: Tables, caplog
 def test_callers_are_told_that_they_share_their_idempotency_keys() -> None:
     """Two who take the same one get the same agent, or a refusal."""
     parameters = app.document("https://api.example.com")["paths"][AGENTS]["post"]["parameters"]
-    (described,) = [one["description"] for one in parameters if one["name"] == "Idempotency-Key"]
+    (described,) = [one["description"] for one in parameters if one["name"] == "idempotency-key"]
     assert "All callers of the deployment share" in described

@@ -758,7 +758,8 @@ def _read_cursor(cursor: str) -> tuple[str, str]:
         after, before = json.loads(base64.urlsafe_b64decode(cursor))
         first, last = (datetime.fromisoformat(place) for place in (after.partition("#")[0], before))
         first = first if first.tzinfo else first.replace(tzinfo=UTC)  # a page that ends with a day ends with its date
-        is_ours = first <= last <= first + LONGEST_WINDOW
+        is_written_by_us = after[:10] == first.date().isoformat() and before == timestamp(last)
+        is_ours = is_written_by_us and first <= last <= first + LONGEST_WINDOW
     except (ValueError, TypeError, AttributeError, OverflowError):
         is_ours, after, before = False, "", ""
     if not is_ours:

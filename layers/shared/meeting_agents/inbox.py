@@ -27,7 +27,7 @@ def is_probe(agent_id: str) -> bool:
 
 def timestamp(at: datetime) -> str:
     """A time as it is stored, published and shown: UTC, milliseconds; sorts as text."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def keep(
