@@ -145,6 +145,14 @@ def test_a_replay_that_makes_no_sense_is_refused(query: str, stage: Stage, follo
     assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
 
 
+def test_a_replay_with_a_body_is_refused(stage: Stage, followed: tuple[str, list[str]]) -> None:
+    """Who asks for a dry run there must not have announced what is not to be; the query has what is chosen."""
+    answer = stage.api.post(f"/v1/meeting_agents/{followed[0]}/replay", json={"dry_run": True})
+    assert answer.status_code == 422
+    expected = "none; from, to, state and dry_run are in the query"
+    assert answer.json()["errors"] == [{"field": "body", "expected": expected}]
+
+
 def test_an_agent_that_is_not_known_cannot_be_replayed(stage: Stage) -> None:
     """404, as for reading it."""
     assert stage.api.post(f"/v1/meeting_agents/{agent()}/replay").status_code == 404

@@ -484,6 +484,8 @@ def replay_agent(
 
     Ids do not change, so that whoever has had an announcement can tell, and people are not told twice.
     """
+    if _text():  # a `dry_run` in it would be overlooked
+        raise InvalidRequest("a replay has no body", Field("body", "none; from, to, state and dry_run are in the query"))
     journal = wiring.journal()
     lines = journal.read(agent, datetime.now(UTC))
     if not lines:
