@@ -642,6 +642,43 @@ def test_a_wrong_field_of_an_event_is_named_and_goes_no_further(stage: Stage, fi
     assert any(wrong["field"].startswith(field) or field in wrong["expected"] for wrong in problem["errors"]), problem
 
 
+@pytest.mark.parametrize(
+    ("changes", "headers", "field", "expected"),
+    [
+        ({"event_id": None}, {}, "event_id", "a value; it is required"),
+        ({"tzid": "Mars/Base"}, {}, "tzid", 'must be an IANA time zone like "Europe/Berlin"'),
+        ({"event_id": "a\n"}, {}, "event_id", "an id without control characters"),
+        (
+            {"subscriptions": [{"type": "webhook", "uri": "ftp://a.example", "interactions": []}]},
+            {},
+            "subscriptions[0].uri",
+            "an http(s) address",
+        ),
+        (
+            {"meeting_agent": {"profile_id": "cronofy", "image_url": "http://a.example"}},
+            {},
+            "meeting_agent.image_url",
+            "an https address",
+        ),
+        ({}, {"Cronofy-Authorization": "Basic abc"}, "cronofy-authorization", "`Bearer <token>`"),
+        (
+            {},
+            {"Cronofy-Account": "-"},
+            "cronofy-account",
+            "the name of a registered account: letters, digits and . _ @ + -",
+        ),
+    ],
+)
+def test_what_was_expected_is_said_in_words(
+    stage: Stage, changes: dict[str, Any], headers: dict[str, str], field: str, expected: str
+) -> None:
+    """No pattern to decipher, and nothing of the library that found it."""
+    answer = stage.api.post(EVENTS, json=event(**changes), headers=headers)
+    problem = refused(stage, answer, len(stage.cronofy.requests))
+    said = {wrong["field"].lower(): wrong["expected"] for wrong in problem["errors"]}
+    assert said.get(field) == expected, problem
+
+
 @pytest.mark.parametrize(("field", "value"), cases(WRONG_AGENTS))
 def test_a_wrong_field_of_an_agent_is_named_and_goes_no_further(
     stage: Stage, application: httpx.Client, field: str, value: Any

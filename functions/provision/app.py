@@ -93,6 +93,19 @@ WHAT_TO_DO = {
 """What a caller can do about Cronofy's answer: https://docs.cronofy.com/developers/api/errors/."""
 
 
+PATTERNS = {
+    "cronofy-authorization": "`Bearer <token>`",
+    "cronofy-account": "the name of a registered account: letters, digits and . _ @ + -",
+    "idempotency-key": "1 to 255 visible ASCII characters",
+    "uri": "an http(s) address",
+    "join_url": "an http(s) address",
+    "image_url": "an https address",
+    "event_id": "an id without control characters",
+    "scheduling_key": "an id without control characters",
+}
+"""In words what the pattern of a field asks for."""
+
+
 class NotDone(Exception):
     """A request that was written down, and did not get Cronofy's consent."""
 
@@ -485,7 +498,8 @@ def replay_agent(
     Ids do not change, so that whoever has had an announcement can tell, and people are not told twice.
     """
     if _text():  # a `dry_run` in it would be overlooked
-        raise InvalidRequest("a replay has no body", Field("body", "none; from, to, state and dry_run are in the query"))
+        expected = "none; from, to, state and dry_run are in the query"
+        raise InvalidRequest("a replay has no body", Field("body", expected))
     journal = wiring.journal()
     lines = journal.read(agent, datetime.now(UTC))
     if not lines:
@@ -875,7 +889,7 @@ def _foreseen(error: MeetingAgentsError) -> Response[Any]:
 
 @_answering(RequestValidationError)
 def _invalid(error: RequestValidationError) -> Response[Any]:
-    fields = [{"field": _place(wrong["loc"]), "expected": wrong["msg"]} for wrong in error.errors()]
+    fields = [{"field": _place(wrong["loc"]), "expected": _expected(wrong)} for wrong in error.errors()]
     return _problem(422, InvalidRequest.code, "the request has wrong or missing fields: see `errors`", errors=fields)
 
 
@@ -888,6 +902,18 @@ def _unreadable(error: UnicodeDecodeError) -> Response[Any]:
 @app.not_found
 def _no_route(error: NotFoundError) -> Response[Any]:
     return _problem(404, "no_route", f"there is no {app.current_event.http_method} {app.current_event.path}")
+
+
+def _expected(wrong: dict[str, Any]) -> str:
+    """What the library found wrong with a field, in our words."""
+    said: str = wrong["msg"]
+    match wrong["type"]:
+        case "missing":
+            return "a value; it is required"
+        case "string_pattern_mismatch":
+            return PATTERNS.get(str(wrong["loc"][-1]).lower(), said)
+        case _:
+            return said.removeprefix("Value error, ")
 
 
 def _place(location: tuple[str | int, ...]) -> str:
