@@ -817,3 +817,12 @@ def test_a_new_conference_is_not_asked_for_when_the_meeting_has_begun(stage: Sta
 def test_nothing_that_is_not_there_is_answered_as_if_it_were(application: httpx.Client) -> None:
     for method, path in (("PATCH", AGENTS), ("GET", "/v1/calendars"), ("DELETE", "/v1/events"), ("GET", "/")):
         assert application.request(method, path).status_code in (404, 405)
+
+
+def test_a_note_on_an_agent_without_trouble_is_kept_once(stage: Stage) -> None:
+    """There is nothing to take on, but what somebody noted stands in the timeline, under a key that says so."""
+    agent_id = stage.api.post(EVENTS, json=event()).json()["agent"]["id"]
+    answers = [stage.api.post(f"{AGENTS}/{agent_id}/acknowledgement", json={"note": "all is well"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    keys = [entry["key"] for entry in stage.read(agent_id)["timeline"] if entry["kind"] == "acknowledged"]
+    assert [key.split("#")[2] for key in keys] == ["nothing"]

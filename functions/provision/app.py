@@ -416,7 +416,7 @@ def acknowledge(agent: AgentId, body: Annotated[Acknowledgement, Body()]) -> Age
         raise _unknown(agent)
     caller = _caller()
     entry = Entry(
-        key=f"acknowledged#{record.revision:04d}#{record.trouble}#{digest(body.note)[:32]}",
+        key=f"acknowledged#{record.revision:04d}#{record.trouble or 'nothing'}#{digest(body.note)[:32]}",
         kind=Kind.ACKNOWLEDGED,
         at=datetime.now(UTC),
         attempt=record.current.number,
