@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -80,7 +81,8 @@ def invitations(stage: Stage) -> list[tuple[str, str]]:
         "on_behalf_of_attendee": {"email": "marty@example.com"},
     }
     activated = {"notification": {"type": "event_subscription", "interactions": [{"type": "meeting_agent_activated"}]}}
-    signature = sign(json.dumps(activated).encode(), [stage.addresses["client_secret"]])
+    sent = json.dumps(activated).encode()
+    signature = sign(sent, [stage.addresses["client_secret"]])
     registration = {"data_center": HOME, "refresh_token": stage.grant.refresh_token}
     api, agent = stage.stack.api_url, agent_id(HOME, CALENDAR, "try-me")
     events, agents, account = (
@@ -101,6 +103,10 @@ def invitations(stage: Stage) -> list[tuple[str, str]]:
             _curl("POST", f"{agents}/{agent}/acknowledgement", {"note": "I am on it"}),
         ),
         ("Send a signed notification: it is active", _curl("POST", webhook, activated, f"{HEADER}: {signature}")),
+        (
+            "Read it again exactly as it came",
+            _curl("GET", f"{agents}/{agent}/notifications/{sha256(sent).hexdigest()}"),
+        ),
         ("Send a forged one: 401", _curl("POST", webhook, activated, f"{HEADER}: {sign(b'', ['guessed'])}")),
         (
             "Let the stand-in Cronofy report it complete",
