@@ -28,8 +28,8 @@ test: .venv/.dev .venv/.sdk .venv-sam/.sam ## All tests: no account, no Docker (
 fuzz: .venv/.dev ## 100,000 generated requests to the open door; `make test` sends some hundred (EXAMPLES=…)
 	$(IN_VENV) FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) python -m pytest tests/test_webhook_fuzz.py
 
-bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and write .bench.json (BENCH_TIME)
-	@$(IN_VENV) python -m tests.bench
+bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and write .bench.json (ONLY="warm growth": only these anew)
+	@$(IN_VENV) python -m tests.bench $(ONLY)
 
 crash: .venv/.dev ## Let every outside call of every function fail, and every function die at it (CRASH_TIME)
 	@$(IN_VENV) python -m tests.crash

@@ -1,4 +1,4 @@
-"""`make bench`: measure all of it, print the table, write `.bench.json`. `--quick`: tiny numbers, nothing written."""
+"""`make bench`: measure all of it, print the table, write `.bench.json`. With names of figures: only these anew."""
 
 import json
 import os
@@ -24,44 +24,43 @@ from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stand_in import StandIn
 
 RESULTS = deployment.ROOT / ".bench.json"
+STEPWISE = {"cold_start", "warm", "outage", "steps", "cost", "growth"}
+DEPLOYED = {"bursts", "alert", "detection"}
 
 
-def figures(*, quick: bool, told: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Every figure. Takes 12 minutes on two cores, or half a minute if `quick`."""
-    began = time.monotonic()
-    found: dict[str, Any] = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "versions": versions()}
+def stepwise(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
+    """The figures of functions that run one step at a time."""
     with scene() as stage:
-        told("cold starts")
-        found["cold_start"] = cold_starts(stage, 1 if quick else 10)
-        told("warm processor time")
-        found["warm"] = warm(stage, 1 if quick else 15, 4 if quick else 60)
-        told("an outage")
-        found["outage"] = outage(stage, 30 if quick else 1000)
-        told("each step of a life")
-        found["steps"] = steps(stage)
-        found["cost"] = cost(stage, found["steps"], found["cold_start"])
-        told("growth of the table")
-        found["growth"] = growth(stage, [20, 60] if quick else [1_000, 10_000, 100_000])
+        if wanted("cold_start"):
+            found["cold_start"] = cold_starts(stage, 10)
+        if wanted("warm"):
+            found["warm"] = warm(stage, 15, 60)
+        if wanted("outage"):
+            found["outage"] = outage(stage, 1000)
+        if wanted("steps"):
+            found["steps"] = steps(stage)
+        if wanted("cost"):
+            found["cost"] = cost(stage, found["steps"], found["cold_start"])
+        if wanted("growth"):
+            found["growth"] = growth(stage, [1_000, 10_000, 100_000])
+
+
+def deployed(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
+    """The figures of the whole stack on the embedded AWS."""
     with EmbeddedAws() as aws, StandIn() as cronofy:
-        told("a burst")
         parameters = {"CronofyUrl": f"{cronofy.url}/{{host}}", "ActivationGrace": "1", "AlertWindow": "0"}
         stack = deployment.deploy(aws, deployment.build(), parameters)
         store_secrets(stack, cronofy)
-        if quick:
-            found["bursts"] = [burst(stack, cronofy, agents=5, copies=3, senders=5)]
-        else:
+        if wanted("bursts"):
             found["bursts"] = [
                 burst(stack, cronofy, agents=100, copies=5, senders=50),
                 burst(stack, cronofy, agents=100, copies=50, senders=50),
             ]
-        told("time to alert")
-        found["alert"] = alert_times(stack, cronofy, 2 if quick else 40)
-        if not quick:
-            told("time to detect")
+        if wanted("alert"):
+            found["alert"] = alert_times(stack, cronofy, 40)
+        if wanted("detection"):
             token = cronofy.grant("us", calendars=(CALENDAR,)).access_token
             found["detection"] = detection(stack, token, 24, 2.5)
-    found["seconds"] = round(time.monotonic() - began)
-    return found
 
 
 def machine() -> dict[str, Any]:
@@ -79,14 +78,23 @@ def versions() -> dict[str, str]:
 
 
 def main() -> None:
-    quick = "--quick" in sys.argv
-    found = figures(quick=quick, told=lambda what: print(f"... {what}", file=sys.stderr, flush=True))
-    if quick:
-        print(json.dumps(found, indent=2))
-        return
-    RESULTS.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    only = sys.argv[1:]
+    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if only and RESULTS.exists() else {}
+    found |= {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "versions": versions()}
+
+    def wanted(name: str) -> bool:
+        if only and name not in only:
+            return False
+        print(f"... {name}", file=sys.stderr, flush=True)
+        return True
+
+    began = time.monotonic()
+    for part, names in ((stepwise, STEPWISE), (deployed, DEPLOYED)):
+        if not only or set(only) & names:
+            part(found, wanted)
+            RESULTS.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(table(found))
-    print(f"\n{found['date']}, {found['machine']}, {found['seconds']} s; all figures are in {RESULTS.name}")
+    print(f"\n{found['date']}, {found['machine']}, {time.monotonic() - began:.0f} s; all figures are in {RESULTS.name}")
 
 
 if __name__ == "__main__":

@@ -91,7 +91,11 @@ def listen_to_aws(wire: Wire) -> None:
     http = import_module("botocore.httpsession").URLLib3Session
     sessions = import_module("botocore.session").Session
     exceptions = import_module("botocore.exceptions")
-    original, create = http.send, sessions.create_client
+    original, create, begin = http.send, sessions.create_client, http.__init__
+
+    def begun(session: Any, *arguments: Any, **named: Any) -> None:
+        """As patient as an emulator on a busy machine needs: that nothing answers is for faults to say."""
+        begin(session, *arguments, **named | {"timeout": 120})
 
     def send(session: Any, request: Any) -> Any:
         body = request.body or b""
@@ -132,7 +136,7 @@ def listen_to_aws(wire: Wire) -> None:
             client.meta.events.register("provide-client-params.dynamodb.*", count_units)
         return client
 
-    http.send, sessions.create_client = send, create_client
+    http.send, http.__init__, sessions.create_client = send, begun, create_client
 
 
 def count_units(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
