@@ -13,10 +13,10 @@ from meeting_agents.errors import Outage
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-LEASE = 60.0
-"""Seconds after which a turn ends whatever became of its holder: no function that takes turns lives longer."""
-PATIENCE = 30.0
-"""Seconds for which a turn is waited for, so that whoever waited has as long again to use it."""
+LEASE = 30.0
+"""Seconds after which a turn ends whatever became of its holder: several times what a thousand notes take."""
+PATIENCE = 40.0
+"""Seconds for which a turn is waited for: longer than the lease of a holder that died."""
 PAUSE = 0.25
 
 
