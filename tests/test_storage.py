@@ -27,6 +27,7 @@ LACKING = dict.fromkeys(
         "test_a_token_is_renewed_before_it_ends",
         "test_a_token_that_cronofy_refused_is_renewed_though_it_looked_good",
         "test_each_data_center_has_limits_of_its_own",
+        "test_four_times_what_a_minute_allows_arrives_and_nothing_is_refused",
         "test_the_refresh_token_that_comes_back_is_the_one_that_is_kept",
         "test_the_sweep_leaves_a_share_to_callers_who_wait",
     ),
