@@ -82,9 +82,13 @@ def main() -> None:
     found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if only and RESULTS.exists() else {}
     found |= {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "versions": versions()}
 
+    def keep() -> None:
+        RESULTS.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
     def wanted(name: str) -> bool:
         if only and name not in only:
             return False
+        keep()  # what there is; the rest takes a while
         print(f"... {name}", file=sys.stderr, flush=True)
         return True
 
@@ -92,7 +96,7 @@ def main() -> None:
     for part, names in ((stepwise, STEPWISE), (deployed, DEPLOYED)):
         if not only or set(only) & names:
             part(found, wanted)
-            RESULTS.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    keep()
     print(table(found))
     print(f"\n{found['date']}, {found['machine']}, {time.monotonic() - began:.0f} s; all figures are in {RESULTS.name}")
 

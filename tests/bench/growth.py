@@ -56,7 +56,7 @@ def _reads(scene: Scene, agent: str) -> dict[str, str]:
 
 def _seed(scene: Scene, items: list[dict[str, Any]], agent: str, numbers: range) -> None:
     """Copies of one agent's record under other names, their meetings on many days."""
-    dynamodb, table = scene.platform.stack.session.client("dynamodb"), scene.platform.table
+    dynamodb, table = scene.platform.client("dynamodb"), scene.platform.table
 
     def write(some: tuple[dict[str, Any], ...]) -> None:
         dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in some]})
@@ -80,7 +80,7 @@ def _copies(items: list[dict[str, Any]], agent: str, numbers: range) -> Iterator
 
 def _make_due(scene: Scene, items: list[dict[str, Any]], agent: str, size: int) -> None:
     """Let the deadlines of some agents, new ones for each size, be past: their meetings were years ago."""
-    dynamodb, table = scene.platform.stack.session.client("dynamodb"), scene.platform.table
+    dynamodb, table = scene.platform.client("dynamodb"), scene.platform.table
     for number in range(DUE):
         for item in items:
             text = json.dumps(item).replace(agent, f"ma_due{size}_{number}").replace("2091-04-25", "2020-04-25")
@@ -93,7 +93,7 @@ def _make_due(scene: Scene, items: list[dict[str, Any]], agent: str, size: int) 
 
 def _forget_due(scene: Scene) -> None:
     """The entries of the sweep too: nobody stores the records that would take these agents off the index."""
-    dynamodb, table = scene.platform.stack.session.client("dynamodb"), scene.platform.table
+    dynamodb, table = scene.platform.client("dynamodb"), scene.platform.table
     for item in scene.platform.items():
         if item["pk"]["S"].startswith("ma_due"):
             dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})

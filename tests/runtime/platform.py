@@ -128,14 +128,20 @@ class Platform:
         self.repeats = REPEATS
         self.invocations: list[Invocation] = []
         self._counts: Counter[str] = Counter()
+        self._clients: dict[str, Any] = {}
         self._settings = settings or {}
         self._open = ExitStack()
         self.template: dict[str, Any] = json.loads((built / "template.yaml").read_text(encoding="utf-8"))
 
+    def client(self, service: str) -> Any:
+        """A client of the harness's own, made once: to make one takes longer than most calls."""
+        if service not in self._clients:
+            self._clients[service] = self.stack.session.client(service)  # type: ignore[call-overload]
+        return self._clients[service]
+
     def __enter__(self) -> Self:
         """Take the functions over: from here on the embedded AWS itself calls none."""
-        session = self.stack.session
-        functions, events = session.client("lambda"), session.client("events")
+        functions, events = self.client("lambda"), self.client("events")
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])
         self._mappings = functions.list_event_source_mappings()["EventSourceMappings"]
@@ -359,7 +365,7 @@ class Platform:
 
     def _from_queue(self, function: str, arn: str, url: str, messages: list[Any]) -> None:
         """What is not reported as failed is deleted; the rest comes again."""
-        sqs = self.stack.session.client("sqs")
+        sqs = self.client("sqs")
         while messages:
             failed = self._failed(function, [_queue_record(message, arn) for message in messages])
             for message in messages:
@@ -376,10 +382,10 @@ class Platform:
         return {item["itemIdentifier"] for item in failures or ()}
 
     def _queue_url(self, arn: str) -> str:
-        return self.stack.session.client("sqs").get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
+        return str(self.client("sqs").get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"])
 
     def _received(self, url: str) -> list[Any]:
-        sqs = self.stack.session.client("sqs")
+        sqs = self.client("sqs")
         messages: list[Any] = []
         while batch := sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=600, AttributeNames=["All"]
@@ -389,7 +395,7 @@ class Platform:
 
     def _streamed(self, arn: str) -> list[dict[str, Any]]:
         """The stream's new records since the last time, as Lambda has them."""
-        streams = self.stack.session.client("dynamodbstreams")
+        streams = self.client("dynamodbstreams")
         records: list[dict[str, Any]] = []
         for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
             after = self._positions.get(shard["ShardId"])
@@ -428,12 +434,12 @@ class Platform:
 
     def items(self, table: str = "") -> list[dict[str, Any]]:
         """Everything in a table, as DynamoDB writes it; the agents' unless another is named."""
-        pages = self.stack.session.client("dynamodb").get_paginator("scan").paginate(TableName=table or self.table)
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=table or self.table)
         return [dict(item) for page in pages for item in page["Items"]]
 
     def age(self, seconds: float) -> None:
         """Let time pass: every time of the last day and the next that the tables hold becomes so much earlier."""
-        dynamodb = self.stack.session.client("dynamodb")
+        dynamodb = self.client("dynamodb")
         for table in self.tables:
             for item in self.items(table):
                 dynamodb.put_item(TableName=table, Item=_aged(item, seconds))
@@ -449,7 +455,7 @@ class Platform:
     def _taken(self, url: str) -> list[Any]:
         messages = self._received(url)
         for message in messages:
-            self.stack.session.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            self.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return messages
 
     def said(self, function: str = "") -> str:
@@ -463,7 +469,7 @@ class Platform:
 
     def forget(self) -> None:
         """Empty the table, the topics' listeners and the queues, and begin to count anew."""
-        dynamodb = self.stack.session.client("dynamodb")
+        dynamodb = self.client("dynamodb")
         for table in self.tables:
             keys = [key["AttributeName"] for key in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]]
             for item in self.items(table):
