@@ -134,7 +134,7 @@ def _on_behalf(platform: Platform, function: str) -> set[Pair]:
         pairs.add(("sqs:SendMessage", f"arn:aws:sqs:eu-central-1:{_account(platform)}:{_queue(platform, queue)}"))
     named = set(re.findall(r'"(\w+?)(?:\.\w+)?"', text)) & resources.keys()
     if any("KmsMasterKeyId" in resources[name].get("Properties", {}) for name in named):
-        key = platform.stack.resource("MessagesKey")
+        key = platform.stack.resources["MessagesKey"]
         arn = f"arn:aws:kms:eu-central-1:{_account(platform)}:key/{key}"
         pairs |= {("kms:GenerateDataKey", arn), ("kms:Decrypt", arn)}
     return pairs
@@ -142,12 +142,12 @@ def _on_behalf(platform: Platform, function: str) -> set[Pair]:
 
 def _key(platform: Platform, fields: dict[str, Any]) -> str:
     """The key that a call names; what was encrypted names its own, which is the only one for tokens."""
-    key = fields.get("KeyId") or platform.stack.resource("TokensKey")
+    key = fields.get("KeyId") or platform.stack.resources["TokensKey"]
     return f"arn:aws:kms:eu-central-1:{_account(platform)}:key/{key.rpartition('/')[2]}"
 
 
 def _queue(platform: Platform, logical: str) -> str:
-    return platform.stack.resource(logical).rpartition("/")[2]
+    return platform.stack.resources[logical].rpartition("/")[2]
 
 
 def _account(platform: Platform) -> str:

@@ -90,7 +90,9 @@ def _announced(stack: Stack, listener: str, wanted: int) -> list[str]:
         for message in sqs.receive_message(QueueUrl=listener, MaxNumberOfMessages=10, WaitTimeSeconds=1).get(
             "Messages", []
         ):
-            ids.append(json.loads(message["Body"])["id"])
+            told = json.loads(message["Body"])
+            if told["subject"].startswith("ma_burst"):  # somebody else's agents may be in the stack
+                ids.append(told["id"])
             sqs.delete_message(QueueUrl=listener, ReceiptHandle=message["ReceiptHandle"])
     return ids
 

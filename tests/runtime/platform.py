@@ -430,7 +430,7 @@ class Platform:
     def tables(self) -> list[str]:
         """Every table of the stack, by physical name."""
         resources = self.template["Resources"].items()
-        return [self.stack.resource(name) for name, one in resources if one["Type"] == "AWS::DynamoDB::Table"]
+        return [self.stack.resources[name] for name, one in resources if one["Type"] == "AWS::DynamoDB::Table"]
 
     def items(self, table: str = "") -> list[dict[str, Any]]:
         """Everything in a table, as DynamoDB writes it; the agents' unless another is named."""

@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -103,21 +104,22 @@ class Stack:
     api_url: str
     session: boto3.Session
 
-    @property
+    @cached_property
     def outputs(self) -> dict[str, str]:
         """The template's outputs, by name."""
         (stack,) = self.session.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
-    @property
+    @cached_property
     def functions(self) -> dict[str, str]:
         """The deployed name of each function, by the name of its folder."""
         deployed = _resources(self.session, self.name, "AWS::Lambda::Function")
         return {name.removesuffix("Function").lower(): physical_id for name, physical_id in deployed.items()}
 
-    def resource(self, logical_id: str) -> str:
-        """Return the physical id of one of the template's resources."""
-        return _resources(self.session, self.name)[logical_id]
+    @cached_property
+    def resources(self) -> dict[str, str]:
+        """The physical id of each of the template's resources, by its logical id."""
+        return _resources(self.session, self.name)
 
     def listen(self, topic: str, name: str = "listener", wanted: Mapping[str, list[str]] | None = None) -> str:
         """Subscribe a new queue to one of the template's topics, raw, and return the queue's URL.
@@ -127,7 +129,7 @@ class Stack:
         sqs, sns = self.session.client("sqs"), self.session.client("sns")
         url = sqs.create_queue(QueueName=f"{self.name}-{topic}-{name}")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        topic_arn = self.resource(topic)
+        topic_arn = self.resources[topic]
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": "sns.amazonaws.com"},
@@ -158,6 +160,8 @@ class Stack:
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         _wait(self.session, self.name, "UPDATE_COMPLETE")
+        for known in ("outputs", "functions", "resources"):
+            self.__dict__.pop(known, None)
 
     def delete(self) -> None:
         """Delete the stack, but for what the template retains."""
