@@ -5,8 +5,18 @@ from collections.abc import Iterator
 import pytest
 
 from tests.runtime import stories
+from tests.runtime.everything import Written, everything
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stage import Stage
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, and all that use the scene too; begin with those, the longest."""
+    for item in items:
+        group = "scene" if "scene" in getattr(item, "fixturenames", ()) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: "scene" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +38,9 @@ def scene() -> Iterator[stories.Scene]:
     """The deployed stack whose functions run one step at a time. Whoever uses it begins with `platform.forget()`."""
     with stories.scene() as scene:
         yield scene
+
+
+@pytest.fixture(scope="session")
+def written(scene: stories.Scene) -> Written:
+    """Every story told, and after them whatever may be refused: what was written anywhere, and what was called."""
+    return everything(scene)

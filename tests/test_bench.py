@@ -8,7 +8,7 @@ import pytest
 
 from tests.bench.__main__ import RESULTS
 from tests.bench.burst import burst
-from tests.bench.cold_start import cold_starts
+from tests.bench.cold_start import clients, cold_starts, first_invocations, folders, start
 from tests.bench.cost import PRICES, cost, item_size
 from tests.bench.detection import outage
 from tests.bench.growth import growth
@@ -44,11 +44,20 @@ def test_the_sweep_and_a_read_cost_the_same_in_a_larger_table(scene: Scene) -> N
 
 def test_every_function_starts_on_the_layer_alone(scene: Scene) -> None:
     """In Lambda's own runtime client, where nothing else can be imported and nothing be written."""
-    found = cold_starts(scene, 1)
-    assert set(found) == FUNCTIONS
-    for figures in found.values():
-        assert figures["answered_ms"]["function"]["n"] == 1
-        assert len(figures["costliest_imports_ms"]) == 10
+    firsts = first_invocations(scene)
+    assert firsts.keys() == FUNCTIONS
+    with folders(scene.platform.built / "SharedLayer") as (runtime, layer, _):
+        for name, seen in firsts.items():
+            environment = scene.platform.functions[name].environment | clients(seen)
+            folder = scene.platform.built / scene.platform.logical(name)
+            assert start(folder, layer, runtime, environment, seen.event).answered > 0
+
+
+def test_a_cold_start_is_compared_with_a_bare_one(scene: Scene) -> None:
+    """With the same clients, with bytecode and without."""
+    figures = cold_starts(scene, 1, ["webhook"])["webhook"]
+    assert len(figures["answered_ms"]) == 4
+    assert len(figures["costliest_imports_ms"]) == 10
 
 
 def test_the_receiver_is_compared_with_a_floor_that_answers(scene: Scene) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.runtime.everything import Written
 from tests.runtime.platform import Platform
-from tests.runtime.stories import STORIES, Scene, runs_errands
+from tests.runtime.stories import Scene
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
@@ -19,28 +20,25 @@ type Pair = tuple[str, str]
 """An action and the ARN that it is done to."""
 
 
-@pytest.fixture(scope="module")
-def platform(scene: Scene) -> Platform:
-    """A platform that has lived through every story, its functions with the credentials of their own roles."""
-    scene.platform.forget()
-    for story in STORIES.values():
-        story(scene)
-    runs_errands(scene)
+@pytest.fixture
+def platform(scene: Scene, written: Written) -> Platform:
+    """A platform that has lived through everything, its functions with the credentials of their own roles."""
+    assert written.invocations
     return scene.platform
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_may_do_what_it_does(platform: Platform, function: str) -> None:
+def test_a_function_may_do_what_it_does(platform: Platform, written: Written, function: str) -> None:
     """Each call that was seen is allowed by a statement of its role."""
     allowed = _allowed(platform, function)
-    for action, resource in _seen(platform, function):
+    for action, resource in _seen(platform, written, function):
         assert any(action == a and fnmatchcase(resource, r) for a, r in allowed), f"{action} on {resource}"
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_may_do_nothing_else(platform: Platform, function: str) -> None:
+def test_a_function_may_do_nothing_else(platform: Platform, written: Written, function: str) -> None:
     """Each permission was needed, by the function itself or by Lambda and SNS on its behalf."""
-    seen = _seen(platform, function) | _on_behalf(platform, function)
+    seen = _seen(platform, written, function) | _on_behalf(platform, function)
     for action, resource in _allowed(platform, function):
         assert any(action == a and fnmatchcase(r, resource) for a, r in seen), f"{action} on {resource} is never used"
 
@@ -75,9 +73,9 @@ def _allowed(platform: Platform, function: str) -> set[Pair]:
     return pairs
 
 
-def _seen(platform: Platform, function: str) -> set[Pair]:
+def _seen(platform: Platform, written: Written, function: str) -> set[Pair]:
     pairs: set[Pair] = set()
-    for run in platform.invocations:
+    for run in written.invocations:
         if run.function == function:
             for call in run.calls:
                 pairs |= set(_pairs(call, platform))

@@ -7,12 +7,10 @@
 | what Cronofy reported (join link, resources) | table, lifecycle topic | logs, metrics; in alerts no join link |
 """
 
-import json
-from dataclasses import dataclass
-
 import pytest
 
-from tests.runtime.stories import EVENTS, MARKS, STORIES, Scene, notification, runs_errands
+from tests.runtime.everything import Written
+from tests.runtime.stories import MARKS, Scene
 
 ASKED = ("attendee", "person", "join link asked for")
 """Only in what the caller sent."""
@@ -20,61 +18,11 @@ REPORTED = ("join link reported", "resource")
 """Only in what Cronofy sent."""
 
 
-@dataclass
-class Written:
-    """All that was written while everything was told, as text."""
-
-    table: str
-    lifecycle: str
-    alerts: str
-    printed: str
-    answers: str
-
-
-@pytest.fixture(scope="module")
-def written(scene: Scene) -> Written:
-    """Every story told, and after them whatever may be refused."""
-    parts: dict[str, list[str]] = {"table": [], "lifecycle": [], "alerts": [], "answers": []}
-    for story in (*STORIES.values(), runs_errands):
-        scene.platform.forget()
-        story(scene)
-        if story is runs_errands:
-            _refusals(scene)
-            scene.platform.settle()
-        parts["table"] += [repr(scene.platform.items(table)) for table in scene.platform.tables]
-        parts["lifecycle"].append(json.dumps(scene.platform.announcements()))
-        parts["alerts"] += scene.platform.alerts()
-        parts["answers"] += [json.dumps(run.answer) + run.error for run in scene.platform.invocations]
-    text = {name: "\n".join(told) for name, told in parts.items()}
-    return Written(**text, printed=scene.platform.said())
-
-
-def _refusals(scene: Scene) -> None:
-    """Requests that end in an error: an error is where a value is quoted."""
-    path, token = EVENTS, scene.own_token
-    event = scene.event("refused")
-    wrong = event | {
-        "tzid": MARKS["person"],
-        "start": MARKS["attendee"],
-        "subscriptions": [MARKS["join link asked for"]],
-    }
-    scene.platform.request("POST", path, wrong, token)
-    scene.platform.request("POST", path, json.dumps(event)[:-3], token)
-    scene.platform.request("POST", path, event, {"authorization": scene.token})
-    for status in (401, 422):
-        answer = {"errors": {"event_id": [{"key": "errors.invalid", "description": MARKS["description"]}]}}
-        scene.cronofy.faults.add("POST", "/v1/calendars", status=status, body=answer)
-        scene.platform.request("POST", path, scene.event(f"refused-{status}"), token)
-    forged = {"cronofy-hmac-sha256": scene.token}
-    scene.platform.request("POST", "/webhooks/cronofy/ma_forged", notification("x", "meeting_agent_failed"), forged)
-    scene.platform.request("GET", "/v1/meeting_agents/ma_unknown", None, token)
-
-
 def test_no_credential_is_written_anywhere(scene: Scene, written: Written) -> None:
     """Not in the table, in no message, log line, metric or answer, errors included."""
-    for place, text in vars(written).items():
+    for place in ("table", "lifecycle", "alerts", "printed", "answers"):
         for name, value in scene.secrets.items():
-            assert value not in text, f"the {name} is in the {place}"
+            assert value not in getattr(written, place), f"the {name} is in the {place}"
 
 
 @pytest.mark.parametrize("mark", MARKS)

@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from meeting_agents.pacing import Limits
 from tests.bench.burst import burst
 from tests.bench.cold_start import cold_starts
 from tests.bench.cost import cost
 from tests.bench.detection import alert_times, detection, outage
 from tests.bench.growth import growth
 from tests.bench.report import table
+from tests.bench.rush import rush
 from tests.bench.steps import steps
 from tests.bench.warm import warm
 from tests.runtime.stories import CALENDAR, scene, store_secrets
@@ -25,7 +27,7 @@ from tests.sandbox.stand_in import StandIn
 
 RESULTS = deployment.ROOT / ".bench.json"
 STEPWISE = {"cold_start", "warm", "outage", "steps", "cost", "growth"}
-DEPLOYED = {"bursts", "alert", "detection"}
+DEPLOYED = {"bursts", "alert", "detection", "rush"}
 
 
 def stepwise(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
@@ -61,6 +63,8 @@ def deployed(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
         if wanted("detection"):
             token = cronofy.grant("us", calendars=(CALENDAR,)).access_token
             found["detection"] = detection(stack, token, 24, 2.5)
+        if wanted("rush"):
+            found["rush"] = rush(aws, Limits(), 2_000)
 
 
 def machine() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,17 +26,20 @@ _OTHERS = {"cronofy", "http"}
 _RUNTIME = ("awslambdaric", "simplejson", "snapshot-restore-py")
 
 
-def cold_starts(scene: Scene, rounds: int) -> dict[str, Any]:
+def cold_starts(scene: Scene, rounds: int, functions: Collection[str] = ()) -> dict[str, Any]:
     """By function: milliseconds of import and clients, and until the first answer, and the ratios to the bare handler.
 
-    All variants alternate within a round, so that what else the machine does meets each of them alike.
+    All variants alternate within a round, so that what else the machine does meets each of them alike. `functions`:
+    only these.
     """
     firsts = first_invocations(scene)
     figures = {}
-    with _folders(scene.platform.built / "SharedLayer") as (runtime, layer, plain):
+    with folders(scene.platform.built / "SharedLayer") as (runtime, layer, plain):
         for name, seen in sorted(firsts.items()):
+            if functions and name not in functions:
+                continue
             folder = scene.platform.built / scene.platform.logical(name)
-            environment = scene.platform.functions[name].environment | _clients(seen)
+            environment = scene.platform.functions[name].environment | clients(seen)
             bare = {"calls": _calls(seen)}
             took: defaultdict[str, list[Start]] = defaultdict(list)
             for _ in range(rounds):
@@ -136,7 +139,7 @@ def _imports(
 
 
 @contextmanager
-def _folders(built: Path) -> Iterator[tuple[Path, Path, Path]]:
+def folders(built: Path) -> Iterator[tuple[Path, Path, Path]]:
     """What stands for /var/runtime, the layer as built, and the layer without bytecode; none of them can be written."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         runtime, layer, plain = (Path(folder) / name for name in ("runtime", "layer", "plain"))
@@ -159,7 +162,7 @@ def _folders(built: Path) -> Iterator[tuple[Path, Path, Path]]:
                     path.chmod(0o755)
 
 
-def _clients(seen: Invocation) -> dict[str, str]:
+def clients(seen: Invocation) -> dict[str, str]:
     services = sorted({call["service"] for call in seen.calls} - _OTHERS)
     return {"CLIENTS": json.dumps(services), "AWS_EC2_METADATA_DISABLED": "true", "PATH": os.defpath}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 def table(figures: dict[str, Any]) -> str:
     """The figures of `.bench.json` as a Markdown table: what was measured, the result, and the least or most wanted."""
-    rows = [*_speed(figures), *_burst(figures), *_alerts(figures), *_growth(figures), *_cost(figures)]
+    rows = [*_speed(figures), *_burst(figures), *_rush(figures), *_alerts(figures), *_growth(figures), *_cost(figures)]
     lines = ["| what | measured | wanted |", "|---|---|---|"]
     return "\n".join(lines + [f"| {what} | {measured} | {wanted} |" for what, measured, wanted in rows])
 
@@ -57,6 +57,23 @@ def _burst(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def _zeros(burst: dict[str, Any]) -> str:
     return f"{burst['doubled']}, {burst['unaccounted']}, {burst['not_announced']}"
+
+
+def _rush(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    rush = figures["rush"]
+    refused = sum(count for status, count in rush["statuses"].items() if not status.startswith("2"))
+    return [
+        (
+            f"{rush['wanted']:,} agents requested in one minute: at Cronofy, refused by it",
+            f"{rush['agents_at_cronofy']:,} within {rush['minutes']:g} minutes, {refused}",
+            "all, 0",
+        ),
+        (
+            "The most of these requests at Cronofy in any second, in any minute",
+            f"{rush['most_in_a_second']}, {rush['most_in_a_minute']}",
+            "≤ 50, ≤ 500",
+        ),
+    ]
 
 
 def _alerts(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
