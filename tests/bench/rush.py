@@ -1,0 +1,66 @@
+"""Many agents requested within a minute, against Cronofy's limits, on a clock of its own: until all have arrived."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from meeting_agents.errors import LimitReached
+from meeting_agents.pacing import Limits
+from tests.desk import Desk
+from tests.sandbox.embedded_aws import EmbeddedAws
+
+SWEEPING = timedelta(seconds=30)
+"""How much of each minute the sweep has for requests that wait."""
+
+
+def rush(aws: EmbeddedAws, limits: Limits, wanted: int) -> dict[str, Any]:
+    """Ask for so many agents, evenly, within a minute; the sweep delivers what the limits did not let through.
+
+    most_in_a_second, most_in_a_minute  the most requests at Cronofy in any stretch of that length
+    minutes                             from the first request until the last agent is at Cronofy
+    statuses                            what Cronofy answered
+    """
+    with Desk(aws, limits) as desk:
+        sent = list[float]()
+        desk.http.event_hooks["request"] = [lambda _: sent.append(desk.seconds())]
+        began = desk.seconds()
+        provisioning = desk.provisioning()
+        for one in [desk.schedule(f"key_{number}") for number in range(wanted)]:
+            provisioning.ask(one)
+            desk.sleep(60 / wanted)
+            desk.track(one.agent_id)
+        at_once, minutes = len(sent), 0
+        while len(sent) < wanted and minutes < wanted:
+            minutes += 1
+            minute = desk.now
+            _sweep(desk, until=minute + SWEEPING)
+            desk.now = minute + timedelta(seconds=60)
+        return {
+            "wanted": wanted,
+            "at_once": at_once,
+            "agents_at_cronofy": len(desk.cronofy.agents),
+            "requests": len(sent),
+            "statuses": {str(status): n for status, n in Counter(r.status for r in desk.cronofy.requests).items()},
+            "most_in_a_second": most_within(1, sent),
+            "most_in_a_minute": most_within(60, sent),
+            "minutes": round((max(sent) - began) / 60, 1),
+        }
+
+
+def most_within(seconds: float, sent: list[float]) -> int:
+    """The most requests that any stretch of this length held."""
+    return max((sum(at - seconds < other <= at for other in sent) for at in sent), default=0)
+
+
+def _sweep(desk: Desk, until: datetime) -> None:
+    """As `functions/sweep` does: each that is due, waiting for Cronofy's limits as long as there is time."""
+    provisioning = desk.provisioning()
+    for agent in list(desk.journal().due(desk.now)):
+        while desk.now < until:
+            try:
+                provisioning.retry(agent)
+            except LimitReached:
+                desk.sleep(1)
+            else:
+                desk.track(agent)
+                break

@@ -1,0 +1,59 @@
+"""Every story told on one scene, and after them whatever may be refused: all that was written, and all that was run."""
+
+import json
+from dataclasses import dataclass
+
+from tests.runtime.platform import Invocation
+from tests.runtime.stories import EVENTS, MARKS, STORIES, Scene, notification, runs_errands
+
+
+@dataclass(frozen=True)
+class Written:
+    """All that was written while everything was told, as text; and the invocations that wrote it."""
+
+    table: str
+    lifecycle: str
+    alerts: str
+    printed: str
+    answers: str
+    invocations: tuple[Invocation, ...]
+
+
+def everything(scene: Scene) -> Written:
+    """Tell it all, each story from an empty table."""
+    parts: dict[str, list[str]] = {"table": [], "lifecycle": [], "alerts": [], "answers": []}
+    invocations: list[Invocation] = []
+    for story in (*STORIES.values(), runs_errands):
+        scene.platform.forget()
+        story(scene)
+        if story is runs_errands:
+            _refusals(scene)
+            scene.platform.settle()
+        parts["table"] += [repr(scene.platform.items(table)) for table in scene.platform.tables]
+        parts["lifecycle"].append(json.dumps(scene.platform.announcements()))
+        parts["alerts"] += scene.platform.alerts()
+        parts["answers"] += [json.dumps(run.answer) + run.error for run in scene.platform.invocations]
+        invocations += scene.platform.invocations
+    text = {name: "\n".join(told) for name, told in parts.items()}
+    return Written(**text, printed=scene.platform.said(), invocations=tuple(invocations))
+
+
+def _refusals(scene: Scene) -> None:
+    """Requests that end in an error: an error is where a value is quoted."""
+    path, token = EVENTS, scene.own_token
+    event = scene.event("refused")
+    wrong = event | {
+        "tzid": MARKS["person"],
+        "start": MARKS["attendee"],
+        "subscriptions": [MARKS["join link asked for"]],
+    }
+    scene.platform.request("POST", path, wrong, token)
+    scene.platform.request("POST", path, json.dumps(event)[:-3], token)
+    scene.platform.request("POST", path, event, {"authorization": scene.token})
+    for status in (401, 422):
+        answer = {"errors": {"event_id": [{"key": "errors.invalid", "description": MARKS["description"]}]}}
+        scene.cronofy.faults.add("POST", "/v1/calendars", status=status, body=answer)
+        scene.platform.request("POST", path, scene.event(f"refused-{status}"), token)
+    forged = {"cronofy-hmac-sha256": scene.token}
+    scene.platform.request("POST", "/webhooks/cronofy/ma_forged", notification("x", "meeting_agent_failed"), forged)
+    scene.platform.request("GET", "/v1/meeting_agents/ma_unknown", None, token)
