@@ -1,22 +1,35 @@
 """What every test may use: one embedded AWS for each test process, and one running sandbox on it."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.runtime import stories
 from tests.runtime.everything import Written, everything
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stage import Stage
 
+ON_THE_SCENE = {"test_bench.py", "test_crash.py", "test_policies.py", "test_secrecy.py"}
+"""Files whose tests share the scene, which takes long to set; they are begun first, for together they take longest."""
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc] # it has no types
+    """The tests of a file run in one process, and those of all that share the scene."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "scene" if Path(file).name in ON_THE_SCENE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and all that use the scene too; begin with those, the longest."""
-    for item in items:
-        group = "scene" if "scene" in getattr(item, "fixturenames", ()) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: "scene" not in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: item.path.name not in ON_THE_SCENE)
 
 
 @pytest.fixture(scope="session")
