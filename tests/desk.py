@@ -15,11 +15,14 @@ from meeting_agents.accounts import Accounts
 from meeting_agents.calls import Authority
 from meeting_agents.credentials import Credentials
 from meeting_agents.cronofy import TIMEOUT, Cronofy
+from meeting_agents.deadlines import Graces
 from meeting_agents.journal import Journal
-from meeting_agents.lifecycle import Graces, Kind, Record, Step
+from meeting_agents.jsontext import with_subscription
+from meeting_agents.lifecycle import Step
 from meeting_agents.pacing import Limits, Pacing
-from meeting_agents.payloads import AgentRequest, CalendarEventRequest, agent_id, with_subscription
 from meeting_agents.provisioning import Asked, Provisioning, Told, timeline
+from meeting_agents.requests import AgentRequest, CalendarEventRequest, agent_id
+from meeting_agents.vocabulary import Kind, Record
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stand_in import Application, StandIn
 

@@ -11,7 +11,8 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from functions.provision.app import document
 from meeting_agents.advice import WORDINGS
-from meeting_agents.lifecycle import ENDS, MOVES, SEVERITIES, Cause, Kind, State
+from meeting_agents.lifecycle import MOVES
+from meeting_agents.vocabulary import ENDS, SEVERITIES, Cause, Kind, State
 from tests import answers
 from tests.sandbox.deployment import ROOT
 

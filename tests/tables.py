@@ -18,7 +18,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from meeting_agents import wiring
 from meeting_agents.inbox import ENTRY, RECORD, keep
-from meeting_agents.lifecycle import Entry
+from meeting_agents.vocabulary import Entry
 from tests.answers import example
 from tests.sandbox.deployment import ROOT
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from meeting_agents.lifecycle import Verdict
 from meeting_agents.signature import HEADER, sign
+from meeting_agents.vocabulary import Verdict
 from tests.answers import example
 from tests.sandbox import deployment
 from tests.sandbox.deployment import ROOT, Stack

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from meeting_agents.accounts import EARLY, LEASE
+from meeting_agents.calls import AccountState
 from meeting_agents.errors import LimitReached, NeedsAuthorisation, NoSecret, UnknownAccount, Unreachable
-from meeting_agents.payloads import AccountState
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stand_in import Grant

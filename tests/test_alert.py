@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from meeting_agents.lifecycle import SEVERITIES, Cause
-from meeting_agents.payloads import agent_id
+from meeting_agents.requests import agent_id
+from meeting_agents.vocabulary import SEVERITIES, Cause
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.test_alert_texts import START, History
 

@@ -19,12 +19,13 @@ ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
 MODULES = [
-    *("errors", "lifecycle", "signature", "vendor", "calls", "inbox", "journal", "turn", "payloads", "prose", "advice"),
-    *("alerts", "digest", "troubles", "settings", "credentials", "pacing", "cronofy", "accounts", "provisioning"),
-    *("announcements", "people", "wiring"),
+    *("errors", "vocabulary", "lifecycle", "deadlines", "signature", "vendor", "calls", "inbox", "journal", "turn"),
+    *("jsontext", "requests", "views", "prose", "advice", "alerts", "digest", "troubles", "settings", "credentials"),
+    *("pacing", "cronofy", "accounts", "provisioning", "announcements", "people", "wiring"),
 ]
 """Bottom up: a module imports only from those before it."""
-PURE = {"errors", "lifecycle", "signature", "vendor", "calls", "payloads", "prose", "advice"}
+RULES = ("vocabulary", "lifecycle", "deadlines")
+PURE = {"errors", *RULES, "signature", "vendor", "calls", "jsontext", "requests", "views", "prose", "advice"}
 PURE |= {"alerts", "digest", "troubles"}
 OUTSIDE = {
     "boto3",
@@ -90,9 +91,11 @@ def test_a_pure_module_reaches_nothing_outside_and_uses_only_pure_ones(module: s
     assert not re.search(r"\b(now|today|utcnow|monotonic|uuid4|open)\(", path.read_text(encoding="utf-8"))
 
 
-def test_the_lifecycle_needs_nothing_but_the_standard_library() -> None:
-    roots = {name.split(".")[0] for name in imports(LAYER / "lifecycle.py")}
-    assert roots <= sys.stdlib_module_names
+@pytest.mark.parametrize("module", RULES)
+def test_the_rules_need_nothing_but_each_other_and_the_standard_library(module: str) -> None:
+    path = LAYER / f"{module}.py"
+    assert {name.split(".")[0] for name in imports(path)} <= sys.stdlib_module_names | {"meeting_agents"}
+    assert ours(path) <= set(RULES)
 
 
 @pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.name)
@@ -163,9 +166,9 @@ def test_every_module_and_every_function_is_imported_without_environment_and_net
 def test_the_receiver_imports_neither_rules_nor_models_nor_http() -> None:
     """A cold start pays for each, and Cronofy waits."""
     loaded = python("import functions.webhook.app; print(*sys.modules)").split()
-    costly = {"pydantic", "httpx", "aws_xray_sdk", "meeting_agents.lifecycle", "meeting_agents.payloads"}
-    assert {name for name in loaded if name in costly} == set()
-    assert {"meeting_agents.inbox", "meeting_agents.signature"} <= set(loaded)
+    assert set(loaded) & {"pydantic", "httpx", "aws_xray_sdk"} == set()
+    needed = {"errors", "signature", "inbox", "settings", "credentials", "wiring"}
+    assert {name for name in loaded if name.startswith("meeting_agents.")} == {f"meeting_agents.{n}" for n in needed}
 
 
 def test_collaborators_are_made_once() -> None:

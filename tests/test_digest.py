@@ -11,11 +11,13 @@ from botocore.stub import Stubber
 
 from functions.digest.app import tell
 from meeting_agents.alerts import SUBJECT_LENGTH
+from meeting_agents.deadlines import Graces
 from meeting_agents.digest import Digest
 from meeting_agents.journal import Journal
-from meeting_agents.lifecycle import Action as Asked
-from meeting_agents.lifecycle import Entry, Graces, Kind, Meeting, Request, steps
+from meeting_agents.lifecycle import steps
 from meeting_agents.people import People
+from meeting_agents.vocabulary import Action as Asked
+from meeting_agents.vocabulary import Entry, Kind, Meeting, Request
 from tests.golden_files import compared
 from tests.sandbox.stage import Stage
 from tests.test_alert_texts import PLACES

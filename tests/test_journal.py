@@ -10,8 +10,9 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from functions.track import app
 from meeting_agents import wiring
 from meeting_agents.journal import EXPIRES
-from meeting_agents.lifecycle import Action, Entry, Kind, Meeting, Request, fold
+from meeting_agents.lifecycle import fold
 from meeting_agents.provisioning import timeline
+from meeting_agents.vocabulary import Action, Entry, Kind, Meeting, Request
 from tests.sandbox.deployment import ROOT
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made

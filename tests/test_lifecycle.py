@@ -12,16 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting_agents.lifecycle import (
+from meeting_agents.deadlines import Deadline, Graces, deadline, missing_resources, relevant_until
+from meeting_agents.lifecycle import MOVES, Step, fold, next_request, steps
+from meeting_agents.vocabulary import (
     ENDS,
-    MOVES,
     Action,
     Attempt,
     Cause,
     Conference,
-    Deadline,
     Entry,
-    Graces,
     Kind,
     Meeting,
     Notification,
@@ -30,14 +29,7 @@ from meeting_agents.lifecycle import (
     Request,
     Resource,
     State,
-    Step,
     Verdict,
-    deadline,
-    fold,
-    missing_resources,
-    next_request,
-    relevant_until,
-    steps,
 )
 
 MINUTE = timedelta(minutes=1)

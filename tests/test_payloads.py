@@ -13,19 +13,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from meeting_agents.errors import InvalidRequest, TooLarge
-from meeting_agents.lifecycle import Action, Entry, Kind, Notification, steps
-from meeting_agents.payloads import (
-    DEEPEST,
-    LARGEST,
-    Announcement,
-    CalendarEventRequest,
-    agent_id,
-    digest,
-    strict_json,
-    subscription,
-    with_subscription,
-)
+from meeting_agents.jsontext import DEEPEST, LARGEST, strict_json, subscription, with_subscription
+from meeting_agents.lifecycle import steps
+from meeting_agents.requests import CalendarEventRequest, agent_id, digest
 from meeting_agents.vendor import INTERACTIONS
+from meeting_agents.views import Announcement
+from meeting_agents.vocabulary import Action, Entry, Kind, Notification
 
 OURS = "https://api.example.com/webhooks/cronofy/"
 ADDRESS = OURS + "ma_abc"

@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from functions.probe.app import INTERVAL, judge, send
+from meeting_agents.deadlines import Graces
 from meeting_agents.inbox import PROBE, is_probe
 from meeting_agents.journal import Journal
-from meeting_agents.lifecycle import Cause, Entry, Graces, Kind
-from meeting_agents.payloads import agent_id
+from meeting_agents.requests import agent_id
+from meeting_agents.vocabulary import Cause, Entry, Kind
 from tests.sandbox.stage import Stage, wait_until
 
 PATIENCE = timedelta(seconds=90)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from meeting_agents.calls import Authority
+from meeting_agents.deadlines import deadline
 from meeting_agents.errors import KeyReused, LimitReached, TimedOut
-from meeting_agents.lifecycle import Cause, Kind, Phase, State, deadline
 from meeting_agents.pacing import Limits
 from meeting_agents.provisioning import LATEST, LEASE, Asked, pause
+from meeting_agents.vocabulary import Cause, Kind, Phase, State
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from functions.sweep.app import sweep
+from meeting_agents.deadlines import Graces
 from meeting_agents.journal import SHARDS, Journal
-from meeting_agents.lifecycle import Action, Cause, Entry, Graces, Kind, Meeting, Phase, Request, fold, steps
+from meeting_agents.lifecycle import fold, steps
+from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Meeting, Phase, Request
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stage import GRACE, Stage, wait_until

@@ -14,7 +14,7 @@ from samtranslator.translator.transform import transform  # type: ignore[import-
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from meeting_agents import inbox, journal
-from meeting_agents.lifecycle import Cause, Verdict
+from meeting_agents.vocabulary import Cause, Verdict
 
 ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"

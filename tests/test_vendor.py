@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting_agents.lifecycle import Kind, Meeting, Notification, Resource
 from meeting_agents.vendor import HOSTS, INTERACTIONS, moment, read_notification, read_resources
+from meeting_agents.vocabulary import Kind, Meeting, Notification, Resource
 
 # https://docs.cronofy.com/developers/api/meeting-agents/
 ACTIVATED: dict[str, Any] = {

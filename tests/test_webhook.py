@@ -297,7 +297,7 @@ def test_the_receiver_imports_nothing_that_only_others_need() -> None:
         "boto3",
         "aws_xray_sdk",
         "aws_lambda_powertools.event_handler",
-        "meeting_agents.lifecycle",
+        "meeting_agents.vocabulary",
     }
     program = f"import sys, app; print(sorted({heavy} & sys.modules.keys()))"
     folder = ROOT / "functions/webhook"

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from meeting_agents.lifecycle import Cause, Kind, Meeting, Phase, steps
+from meeting_agents.lifecycle import steps
 from meeting_agents.troubles import SHOWN, is_troubled, page
+from meeting_agents.vocabulary import Cause, Kind, Meeting, Phase
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.test_alert_texts import START, History, escalated, failed
 

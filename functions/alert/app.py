@@ -13,10 +13,10 @@ from meeting_agents import wiring
 from meeting_agents.alerts import Alert, Places, grouped
 from meeting_agents.inbox import is_probe
 from meeting_agents.journal import Journal
-from meeting_agents.lifecycle import Entry, Kind
-from meeting_agents.payloads import Announcement
 from meeting_agents.people import People
 from meeting_agents.turn import Turn
+from meeting_agents.views import Announcement
+from meeting_agents.vocabulary import Entry, Kind
 
 logger = Logger()
 metrics = Metrics()

@@ -17,9 +17,9 @@ from meeting_agents import wiring
 from meeting_agents.errors import MeetingAgentsError
 from meeting_agents.inbox import PROBE
 from meeting_agents.journal import Journal
-from meeting_agents.lifecycle import Kind
 from meeting_agents.signature import HEADER, sign
 from meeting_agents.vendor import write_notification
+from meeting_agents.vocabulary import Kind
 
 logger = Logger()
 metrics = Metrics()

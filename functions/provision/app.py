@@ -28,6 +28,7 @@ from meeting_agents import wiring
 from meeting_agents.accounts import Account
 from meeting_agents.announcements import again, announced
 from meeting_agents.calls import Answer, Authority, Call, Outcome
+from meeting_agents.deadlines import deadline
 from meeting_agents.errors import (
     Field,
     ForeignResource,
@@ -39,34 +40,36 @@ from meeting_agents.errors import (
     Unreachable,
 )
 from meeting_agents.inbox import timestamp
-from meeting_agents.lifecycle import ENDS, Action, Entry, Kind, Record, Request, State, deadline, fold
-from meeting_agents.payloads import (
+from meeting_agents.jsontext import strict_json, with_subscription
+from meeting_agents.lifecycle import fold
+from meeting_agents.prose import is_link
+from meeting_agents.provisioning import Asked, Told, timeline
+from meeting_agents.requests import (
     AccountRegistration,
-    AccountView,
     Acknowledgement,
     AgentCancellation,
-    AgentList,
     AgentRequest,
+    CalendarEventDeletion,
+    CalendarEventRequest,
+    agent_id,
+    digest,
+)
+from meeting_agents.vendor import HOSTS
+from meeting_agents.vendor import DataCenter as DataCenterName
+from meeting_agents.views import (
+    AccountView,
+    AgentList,
     AgentRow,
     AgentSummary,
     AgentView,
     Answered,
-    CalendarEventDeletion,
-    CalendarEventRequest,
     Links,
     MeetingView,
     Problem,
     Replay,
     ResourceAddress,
-    agent_id,
-    digest,
-    strict_json,
-    with_subscription,
 )
-from meeting_agents.payloads import DataCenter as DataCenterName
-from meeting_agents.prose import is_link
-from meeting_agents.provisioning import Asked, Told, timeline
-from meeting_agents.vendor import HOSTS
+from meeting_agents.vocabulary import ENDS, Action, Entry, Kind, Record, Request, State
 
 logger = Logger()
 metrics = Metrics()

@@ -12,11 +12,13 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
+from meeting_agents.deadlines import Deadline, Graces, deadline, missing_resources
 from meeting_agents.errors import LimitReached, MeetingAgentsError, Outage
 from meeting_agents.inbox import timestamp
 from meeting_agents.journal import Journal
-from meeting_agents.lifecycle import Deadline, Entry, Graces, Kind, Phase, Record, deadline, fold, missing_resources
+from meeting_agents.lifecycle import fold
 from meeting_agents.provisioning import Provisioning
+from meeting_agents.vocabulary import Entry, Kind, Phase, Record
 
 logger = Logger()
 metrics = Metrics()

@@ -23,7 +23,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from meeting_agents.inbox import ENTRY, RECORD, timestamp
-from meeting_agents.lifecycle import State, Verdict
+from meeting_agents.vocabulary import State, Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef

@@ -26,8 +26,12 @@ from tests.mutation.mutants import Mutant, changed, mutants
 ROOT = Path(__file__).resolve().parents[2]
 RULES = {
     "signature": ["tests/test_signature.py"],
+    "vocabulary": ["tests/test_lifecycle.py"],
     "lifecycle": ["tests/test_lifecycle.py"],
-    "payloads": ["tests/test_payloads.py"],
+    "deadlines": ["tests/test_lifecycle.py"],
+    "jsontext": ["tests/test_payloads.py"],
+    "requests": ["tests/test_payloads.py"],
+    "views": ["tests/test_payloads.py"],
 }
 """The modules whose rules are tried, and the tests that are to notice."""
 WANTED = 0.9

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from meeting_agents.calls import Answer, Call
+from meeting_agents.calls import AccountState, Answer, Call
 from meeting_agents.credentials import Credentials
 from meeting_agents.cronofy import Cronofy
 from meeting_agents.errors import NeedsAuthorisation, StoreUnavailable, TimedOut, UnknownAccount, Unreachable
-from meeting_agents.payloads import AccountState
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from meeting_agents.lifecycle import Cause
-from meeting_agents.payloads import Announced
 from meeting_agents.prose import clean
+from meeting_agents.views import Announced
+from meeting_agents.vocabulary import Cause
 
 
 @dataclass(frozen=True, slots=True)

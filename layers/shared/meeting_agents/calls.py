@@ -16,6 +16,14 @@ class Outcome(StrEnum):
     """Not now (423, 429, 5xx, or an answer that the API does not have): the same request may be accepted later."""
 
 
+class AccountState(StrEnum):
+    """Whether calls can be made in an account's name."""
+
+    ACTIVE = "active"
+    NEEDS_AUTHORISATION = "needs_authorisation"
+    """Cronofy takes its refresh token no more: a person must authorise it again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Authority:
     """In whose name Cronofy is asked: a caller's own token, a registered account, or else the application itself."""

@@ -17,24 +17,12 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from meeting_agents.calls import Answer, Call
+from meeting_agents.deadlines import Graces, deadline, relevant_until
 from meeting_agents.errors import StoreUnavailable
 from meeting_agents.inbox import ENTRY, RECORD, is_probe, timestamp
-from meeting_agents.lifecycle import (
-    Action,
-    Cause,
-    Entry,
-    Graces,
-    Kind,
-    Meeting,
-    Phase,
-    Record,
-    Request,
-    Resource,
-    Step,
-    deadline,
-    relevant_until,
-)
+from meeting_agents.lifecycle import Step
 from meeting_agents.vendor import read_notification
+from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Meeting, Phase, Record, Request, Resource
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

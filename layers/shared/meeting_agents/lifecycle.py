@@ -1,7 +1,7 @@
-"""What can happen to an agent, and what it adds up to.
+"""What happened to an agent, and what it adds up to.
 
-Two rules guard this file. It is pure: no clock, no network, no environment, nothing but the standard library. And it
-refuses nothing: every entry, in any order, folds to a record and gets exactly one verdict.
+Two rules guard this file. It is pure: no clock, no network, no environment, nothing but the words and the standard
+library. And it refuses nothing: every entry, in any order, folds to a record and gets exactly one verdict.
 
 What holds for every history, each proved by the test of that name in `tests/test_lifecycle.py`:
 
@@ -23,166 +23,30 @@ there), what people were told meanwhile, and whether a deadline was missed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-class State(StrEnum):
-    """Where an agent stands. The word is the same in the table, in announcements, in logs and in the README."""
-
-    REQUESTED = "requested"
-    """Asked for through us; Cronofy has not confirmed it."""
-    SCHEDULED = "scheduled"
-    """Cronofy accepted the request. That does not prove that an agent exists."""
-    ACTIVATED = "activated"
-    """Cronofy reported the agent active in the meeting."""
-    COMPLETE = "complete"
-    """Cronofy reported the end, with resources. An end."""
-    FAILED = "failed"
-    """Cronofy reported that the agent failed. An end."""
-    REJECTED = "rejected"
-    """Cronofy refused the request, or it could not be delivered in time. An end."""
-    CANCELLED = "cancelled"
-    """De-provisioned, or its calendar event deleted, through us. An end."""
-    OVERDUE = "overdue"
-    """Silent past a deadline. Not an end: whatever comes later moves it on."""
-
-
-class Kind(StrEnum):
-    """What one entry of the journal says."""
-
-    # from the API
-    REQUESTED = "requested"
-    """Somebody asked; written before Cronofy hears of it."""
-    ACCEPTED = "accepted"
-    """Cronofy answered 200 or 202."""
-    REJECTED = "rejected"
-    """Cronofy refused for good, or the last try was used up."""
-    UNCONFIRMED = "unconfirmed"
-    """Cronofy did not answer, or could not now: the request may or may not have taken effect."""
-    CANCELLED = "cancelled"
-    """Cronofy accepted the de-provisioning or the deletion."""
-    # from Cronofy
-    CONFERENCING_FAILING = "conferencing_failing"
-    """The conference could not be made; Cronofy tries again."""
-    CONFERENCING_ASSIGNED = "conferencing_assigned"
-    """The calendar event has a conference to join."""
-    ACTIVATED = "activated"
-    """The agent is active."""
-    FAILED = "failed"
-    """The agent failed."""
-    COMPLETE = "complete"
-    """The agent is done; its resources are listed."""
-    UNRECOGNISED = "unrecognised"
-    """Signed by Cronofy, and nothing in it that we know."""
-    # from the sweep
-    OVERDUE = "overdue"
-    """A deadline passed in silence."""
-    ESCALATED = "escalated"
-    """People were told of something grave, and nobody has taken it on."""
-    # from alerting
-    ALERTED = "alerted"
-    """People were told."""
-    ACKNOWLEDGED = "acknowledged"
-    """A person has taken it on."""
-
-
-class Verdict(StrEnum):
-    """What became of one entry. Nothing that was accepted is without one."""
-
-    APPLIED = "applied"
-    """It changed what the record says."""
-    REPEATED = "repeated"
-    """It says what the record said already."""
-    LATE = "late"
-    """Later news, or a later attempt, had overtaken it: noted, not obeyed."""
-    CONFLICTING = "conflicting"
-    """Complete and failed were both reported for one attempt; complete wins, for there are resources."""
-    MISMATCHED = "mismatched"
-    """It speaks of another calendar event than the agent's: kept, without effect."""
-    UNRECOGNISED = "unrecognised"
-    """It says nothing that we know: kept, without effect."""
-
-
-class Phase(StrEnum):
-    """What a deadline is for."""
-
-    RETRY = "retry"
-    """The request must be sent to Cronofy again."""
-    CONFERENCE = "conference"
-    """The conference that was asked for must exist shortly before the start."""
-    ACTIVATION = "activation"
-    """The agent must be active soon after the start."""
-    COMPLETION = "completion"
-    """The agent must be done soon after the end."""
-    RESOURCES = "resources"
-    """A complete agent must have the resources that were expected."""
-    ESCALATION = "escalation"
-    """A person must have taken on what people were told of."""
-
-
-class Cause(StrEnum):
-    """Why people are told."""
-
-    FAILED = "failed"
-    REJECTED = "rejected"
-    NEVER_ACTIVATED = "never_activated"
-    NOT_FINISHED = "not_finished"
-    RESOURCES_MISSING = "resources_missing"
-    NO_CONFERENCE = "no_conference"
-    REAUTHORISATION = "reauthorisation"
-    """The account must authorise the application again before anything more can be asked for it."""
-    CONFLICTING = "conflicting"
-    MISMATCHED = "mismatched"
-    RECOVERED = "recovered"
-
-
-class Severity(StrEnum):
-    """How soon a person should look."""
-
-    HIGH = "high"
-    """A meeting is, or will be, without its agent."""
-    MEDIUM = "medium"
-    """Something is missing or odd, or can still be put right."""
-    CLEAR = "all-clear"
-    """What people were told of is over."""
-
-
-SEVERITIES: Mapping[Cause, Severity] = {
-    Cause.FAILED: Severity.HIGH,
-    Cause.REJECTED: Severity.HIGH,
-    Cause.NEVER_ACTIVATED: Severity.HIGH,
-    Cause.NOT_FINISHED: Severity.MEDIUM,
-    Cause.RESOURCES_MISSING: Severity.MEDIUM,
-    Cause.NO_CONFERENCE: Severity.MEDIUM,
-    Cause.REAUTHORISATION: Severity.MEDIUM,
-    Cause.CONFLICTING: Severity.MEDIUM,
-    Cause.MISMATCHED: Severity.MEDIUM,
-    Cause.RECOVERED: Severity.CLEAR,
-}
-
-ESCALATIONS = 2
-"""How often people are told again of a grave cause that nobody has taken on."""
-
-
-class Action(StrEnum):
-    """What a request asks of Cronofy."""
-
-    PROVISION = "provision"
-    CANCEL = "cancel"
-
-
-class Conference(StrEnum):
-    """What is known of the conference that the agent is to join."""
-
-    FAILING = "failing"
-    ASSIGNED = "assigned"
-
-
-ENDS = frozenset({State.COMPLETE, State.FAILED, State.REJECTED, State.CANCELLED})
+from meeting_agents.vocabulary import (
+    ENDS,
+    ESCALATIONS,
+    SEVERITIES,
+    Action,
+    Attempt,
+    Cause,
+    Conference,
+    Entry,
+    Kind,
+    Meeting,
+    Notification,
+    Pending,
+    Phase,
+    Record,
+    Request,
+    Resource,
+    Severity,
+    State,
+    Verdict,
+)
 
 _REPORTS = {Kind.ACTIVATED: State.ACTIVATED, Kind.FAILED: State.FAILED, Kind.COMPLETE: State.COMPLETE}
 
@@ -224,7 +88,7 @@ MOVES: Mapping[State, Mapping[Kind, State]] = {
 A request after an end begins a new attempt, in `requested`; that is `next_request`, not a row here. An answer moves
 only what no newer request has overtaken, so that a refused change leaves in place what Cronofy accepted before."""
 
-_AWAITED = {
+AWAITED = {
     State.REQUESTED: Phase.ACTIVATION,
     State.SCHEDULED: Phase.ACTIVATION,
     State.ACTIVATED: Phase.COMPLETION,
@@ -251,187 +115,6 @@ _ENDED_BY: Mapping[Cause, frozenset[State]] = {
 """The troubles, and the states that show that one is over. Two end by a fact as well: a conference, the resources."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meeting:
-    """The meeting an agent is for. Times are aware and in UTC; `tzid` is for showing them to people."""
-
-    start: datetime | None = None
-    end: datetime | None = None
-    tzid: str = "Etc/UTC"
-    summary: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What was asked of Cronofy, as far as the lifecycle cares."""
-
-    action: Action
-    data_center: str
-    meeting: Meeting
-    calendar_id: str = ""
-    event_id: str = ""
-    scheduling_key: str = ""
-    account: str = ""
-    digest: str = ""
-    """SHA-256 of the caller's body: the same request again is recognised by it."""
-    conference_expected: bool = False
-    """A new conference was asked for, so that Cronofy is to report it."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Resource:
-    """Something an agent left behind: `category`/`type`, and where it is. Cronofy's words."""
-
-    category: str
-    type: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
-    """What a callback says, in our words. `kinds` holds the interactions that we know, `interactions` all of them."""
-
-    kinds: tuple[Kind, ...] = ()
-    interactions: tuple[str, ...] = ()
-    sub: str = ""
-    event_id: str = ""
-    meeting: Meeting = field(default_factory=Meeting)
-    resources: tuple[Resource, ...] = ()
-    remarks: tuple[str, ...] = ()
-    """Fields that nobody documented, as `path: value`. A reason for a failure can only be among them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One immutable line of the journal. `key` is unique within its agent and made from what the entry says."""
-
-    key: str
-    kind: Kind
-    at: datetime
-    attempt: int | None = None
-    """Known for our own entries; for a notification only if its address said so."""
-    revision: int | None = None
-    """Which request of this agent an answer, or a missed deadline, belongs to; counted from 1."""
-    request: Request | None = None
-    notification: Notification | None = None
-    phase: Phase | None = None
-    cause: Cause | None = None
-    """What people were told of, or are to be told of, where the entry itself says so."""
-    missing: tuple[str, ...] = ()
-    """The resource categories that were missing when their deadline passed."""
-    retry_at: datetime | None = None
-    """When the sweep is to send the request to Cronofy (again); none: nobody will."""
-    sub: str = ""
-    """The agent's `sub`, where Cronofy's answer had it."""
-    resources: tuple[Resource, ...] = ()
-    reason: str = ""
-    """Why, in words for a person: what Cronofy answered, what was awaited, what the note says."""
-    correlation_id: str = ""
-    """The caller's name for the request that led to this entry."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """A request whose outcome is open."""
-
-    revision: int
-    request: Request
-    asked_at: datetime
-    tries: int = 0
-    retry_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One go at having an agent in the meeting, from a request to an end."""
-
-    number: int
-    state: State
-    since: datetime
-    reason: str
-    began_at: datetime
-    asked_at: datetime
-    """When the agent was asked for at this time of the meeting. Changing a title gives silence no more time."""
-    request: Request | None = None
-    """The newest request that Cronofy accepted; before there is one, the refused one, or what Cronofy told of it."""
-    accepted_revision: int = 0
-    unanswered: tuple[Pending, ...] = ()
-    """The requests whose outcome is open, oldest first: two callers may ask at the same time."""
-    subs: tuple[str, ...] = ()
-    resources: tuple[Resource, ...] = ()
-    failures: tuple[str, ...] = ()
-    conference: Conference | None = None
-    missed: tuple[Phase, ...] = ()
-    """What was not done by its deadline. A request that moves the meeting owes it anew."""
-    missing: frozenset[str] = frozenset()
-    """The resource categories that people were told are missing."""
-    accepted_at: datetime | None = None
-    """When Cronofy accepted the request that holds."""
-    activated_at: datetime | None = None
-    complete_at: datetime | None = None
-    failed_at: datetime | None = None
-    cancelled_at: datetime | None = None
-    overdue_at: datetime | None = None
-
-    @property
-    def is_conflicting(self) -> bool:
-        return self.complete_at is not None and self.failed_at is not None
-
-    @property
-    def asked(self) -> Request | None:
-        """What the agent is wanted for now: the newest open request for one, else the request that holds."""
-        wanted = [pending.request for pending in self.unanswered if pending.request.action is Action.PROVISION]
-        return wanted[-1] if wanted else self.request
-
-    @property
-    def pending(self) -> Pending | None:
-        """The newest request whose outcome is open."""
-        return self.unanswered[-1] if self.unanswered else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """What the journal of one agent adds up to. Derived, never edited; `entries` is its version."""
-
-    attempts: tuple[Attempt, ...] = ()
-    entries: int = 0
-    revision: int = 0
-    updated_at: datetime = NEVER
-    was_requested: bool = False
-    """False for an agent that we know only because Cronofy spoke of it."""
-    identity: Request | None = None
-    """The first thing known of it: data center, calendar and calendar event, or scheduling key."""
-    event_id: str = ""
-    trouble: Cause | None = None
-    """What people are told of, as long as nothing has shown that it is over."""
-    told_at: datetime | None = None
-    """When people were last told of that trouble."""
-    escalations: int = 0
-    """How often people were to be told of it again."""
-    acknowledged_at: datetime | None = None
-    """When a person took it on."""
-    verdicts: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def current(self) -> Attempt:
-        """The newest attempt. Every record that `fold` returns has one."""
-        return self.attempts[-1]
-
-    @property
-    def state(self) -> State:
-        return self.current.state
-
-    @property
-    def troubled(self) -> bool:
-        """Whether somebody should look. A cancelled agent troubles nobody, whatever became of it before."""
-        return self.trouble is not None and self.state is not State.CANCELLED
-
-    @property
-    def meeting(self) -> Meeting:
-        asked = self.current.asked
-        return asked.meeting if asked else Meeting()
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """One entry, what became of it, and the record before and after."""
@@ -454,34 +137,6 @@ class Step:
     def because(self) -> str:
         """Why the entry was not obeyed, in words for a person; empty for one that was."""
         return _because(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Graces:
-    """How long silence is borne. All from the deployment's parameters."""
-
-    activation: timedelta = timedelta(minutes=10)
-    """After the start, until the agent must be active."""
-    completion: timedelta = timedelta(minutes=30)
-    """After the end, until the agent must be done."""
-    conference: timedelta = timedelta(minutes=15)
-    """Before the start, when there must be a conference to join."""
-    resources: timedelta = timedelta(minutes=15)
-    """After `complete`, until the expected resources must be known."""
-    longest_meeting: timedelta = timedelta(hours=4)
-    """Taken as the length of a meeting whose end nobody told us."""
-    escalation: timedelta | None = None
-    """After people were told of something grave, until a person must have taken it on; none: they are told once."""
-    expected_resources: frozenset[str] = frozenset()
-    """Categories that a complete agent must have; empty: none is awaited."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Deadline:
-    """When something must have happened, and what."""
-
-    at: datetime
-    phase: Phase
 
 
 # ---------------------------------------------------------------------------------------------------------- folding
@@ -708,8 +363,8 @@ def _missed(record: Record, entry: Entry) -> tuple[Record, Verdict]:
 
 def _awaits(attempt: Attempt, phase: Phase) -> bool:
     if phase is Phase.CONFERENCE:
-        return attempt.conference is not Conference.ASSIGNED and _AWAITED.get(attempt.state) is Phase.ACTIVATION
-    return _AWAITED.get(attempt.state) is phase
+        return attempt.conference is not Conference.ASSIGNED and AWAITED.get(attempt.state) is Phase.ACTIVATION
+    return AWAITED.get(attempt.state) is phase
 
 
 # ------------------------------------------------------------------------------------------------------ people are told
@@ -721,12 +376,12 @@ def _told(record: Record, entry: Entry) -> Record:
 
 
 def _escalated(record: Record, entry: Entry) -> tuple[Record, Verdict]:
-    if entry.attempt != record.current.number or not _is_unheeded(record):
+    if entry.attempt != record.current.number or not is_unheeded(record):
         return record, Verdict.LATE
     return replace(record, told_at=None, escalations=record.escalations + 1), Verdict.APPLIED
 
 
-def _is_unheeded(record: Record) -> bool:
+def is_unheeded(record: Record) -> bool:
     """People were told of something grave that still stands, and nobody has taken it on."""
     return (
         record.trouble is not None
@@ -862,7 +517,7 @@ def _trouble(step: Step) -> Cause | None:
         if now.state in _BAD_ENDS and is_wanted:
             return _BAD_ENDS[now.state]
     is_failing = now.conference is Conference.FAILING and (was is None or was.conference is None)
-    is_waiting = _AWAITED.get(now.state) is Phase.ACTIVATION and Phase.CONFERENCE not in now.missed
+    is_waiting = AWAITED.get(now.state) is Phase.ACTIVATION and Phase.CONFERENCE not in now.missed
     return Cause.NO_CONFERENCE if is_failing and is_waiting else None
 
 
@@ -937,45 +592,3 @@ def next_request(record: Record | None, request: Request, at: datetime) -> tuple
         return attempt.number + 1, record.revision + 1, True
     is_news = not is_same or attempt.state is State.OVERDUE
     return attempt.number, record.revision + is_news, is_news
-
-
-def deadline(record: Record, graces: Graces) -> Deadline | None:
-    """The next thing that must happen, and by when; none: nothing is owed."""
-    owed = [*_owed(record.current, graces)]
-    if graces.escalation and record.told_at and _is_unheeded(record):
-        owed.append(Deadline(record.told_at + graces.escalation, Phase.ESCALATION))
-    return min(owed, default=None)
-
-
-def _owed(attempt: Attempt, graces: Graces) -> Iterator[Deadline]:
-    if attempt.pending and attempt.pending.retry_at:
-        yield Deadline(attempt.pending.retry_at, Phase.RETRY)
-    phase, asked = _AWAITED.get(attempt.state), attempt.asked
-    if phase is None or phase in attempt.missed:
-        return
-    meeting = asked.meeting if asked else Meeting()
-    start = meeting.start or attempt.began_at
-    match phase:
-        case Phase.ACTIVATION if asked:  # nobody is awaited whom nobody asked for
-            yield Deadline(max(start, attempt.asked_at) + graces.activation, phase)
-            by = start - graces.conference
-            is_lacking = asked.conference_expected and attempt.conference is not Conference.ASSIGNED
-            if is_lacking and by > attempt.asked_at and Phase.CONFERENCE not in attempt.missed:
-                yield Deadline(by, Phase.CONFERENCE)
-        case Phase.COMPLETION:
-            end = meeting.end or start + graces.longest_meeting
-            yield Deadline(max(end, attempt.asked_at, attempt.activated_at or end) + graces.completion, phase)
-        case Phase.RESOURCES if missing_resources(attempt, graces):
-            yield Deadline((attempt.complete_at or attempt.since) + graces.resources, phase)
-
-
-def missing_resources(attempt: Attempt, graces: Graces) -> frozenset[str]:
-    """The categories of resources that are expected of a complete agent and are not there."""
-    return graces.expected_resources - {resource.category for resource in attempt.resources}
-
-
-def relevant_until(record: Record, graces: Graces) -> datetime:
-    """Until when the agent may still matter: the end of its meeting, or the last thing that happened to it."""
-    meeting = record.meeting
-    end = meeting.end or (meeting.start or record.current.began_at) + graces.longest_meeting
-    return max(end, record.updated_at)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from meeting_agents.payloads import MeetingView
+from meeting_agents.views import MeetingView
 
 
 def clean(text: str, length: int = 1000) -> str:

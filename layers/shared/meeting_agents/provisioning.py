@@ -24,9 +24,10 @@ from meeting_agents.errors import (
     UnknownAccount,
 )
 from meeting_agents.journal import Journal, Line
-from meeting_agents.lifecycle import Action, Cause, Entry, Kind, Record, Request, Step, fold, next_request, steps
+from meeting_agents.lifecycle import Step, fold, next_request, steps
 from meeting_agents.pacing import Permit
 from meeting_agents.vendor import read_resources
+from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Record, Request
 
 _ANSWERS = frozenset({Kind.ACCEPTED, Kind.CANCELLED, Kind.REJECTED})
 RACES = 5

@@ -10,9 +10,10 @@ from html import escape
 from typing import Any
 
 from meeting_agents.advice import WORDINGS
-from meeting_agents.lifecycle import State, Step
-from meeting_agents.payloads import MeetingView
+from meeting_agents.lifecycle import Step
 from meeting_agents.prose import clean, is_link, moment, relation, when
+from meeting_agents.views import MeetingView
+from meeting_agents.vocabulary import State
 
 SHOWN = 25
 """Agents with their timeline in one page; the rest are counted."""

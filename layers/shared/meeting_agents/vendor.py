@@ -6,11 +6,13 @@ Reading is tolerant on purpose: a callback that we do not understand is kept and
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from meeting_agents.lifecycle import Kind, Meeting, Notification, Resource
+from meeting_agents.vocabulary import Kind, Meeting, Notification, Resource
 
+DataCenter = Literal["us", "au", "ca", "de", "sg", "uk"]
+"""Where an account or an application lives."""
 HOSTS: Mapping[str, str] = {
     "us": "api.cronofy.com",
     "au": "api-au.cronofy.com",

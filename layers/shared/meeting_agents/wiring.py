@@ -57,8 +57,8 @@ def client(service: str) -> Any:
 @cache
 def journal() -> "Journal":
     """The agents table."""
+    from meeting_agents.deadlines import Graces
     from meeting_agents.journal import Journal
-    from meeting_agents.lifecycle import Graces
 
     known = settings()
     graces = Graces(

@@ -1,0 +1,80 @@
+"""What an agent still owes, and by when. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from meeting_agents.lifecycle import AWAITED, is_unheeded
+from meeting_agents.vocabulary import Attempt, Conference, Meeting, Phase, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graces:
+    """How long silence is borne. All from the deployment's parameters."""
+
+    activation: timedelta = timedelta(minutes=10)
+    """After the start, until the agent must be active."""
+    completion: timedelta = timedelta(minutes=30)
+    """After the end, until the agent must be done."""
+    conference: timedelta = timedelta(minutes=15)
+    """Before the start, when there must be a conference to join."""
+    resources: timedelta = timedelta(minutes=15)
+    """After `complete`, until the expected resources must be known."""
+    longest_meeting: timedelta = timedelta(hours=4)
+    """Taken as the length of a meeting whose end nobody told us."""
+    escalation: timedelta | None = None
+    """After people were told of something grave, until a person must have taken it on; none: they are told once."""
+    expected_resources: frozenset[str] = frozenset()
+    """Categories that a complete agent must have; empty: none is awaited."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Deadline:
+    """When something must have happened, and what."""
+
+    at: datetime
+    phase: Phase
+
+
+def deadline(record: Record, graces: Graces) -> Deadline | None:
+    """The next thing that must happen, and by when; none: nothing is owed."""
+    owed = [*_owed(record.current, graces)]
+    if graces.escalation and record.told_at and is_unheeded(record):
+        owed.append(Deadline(record.told_at + graces.escalation, Phase.ESCALATION))
+    return min(owed, default=None)
+
+
+def _owed(attempt: Attempt, graces: Graces) -> Iterator[Deadline]:
+    if attempt.pending and attempt.pending.retry_at:
+        yield Deadline(attempt.pending.retry_at, Phase.RETRY)
+    phase, asked = AWAITED.get(attempt.state), attempt.asked
+    if phase is None or phase in attempt.missed:
+        return
+    meeting = asked.meeting if asked else Meeting()
+    start = meeting.start or attempt.began_at
+    match phase:
+        case Phase.ACTIVATION if asked:  # nobody is awaited whom nobody asked for
+            yield Deadline(max(start, attempt.asked_at) + graces.activation, phase)
+            by = start - graces.conference
+            is_lacking = asked.conference_expected and attempt.conference is not Conference.ASSIGNED
+            if is_lacking and by > attempt.asked_at and Phase.CONFERENCE not in attempt.missed:
+                yield Deadline(by, Phase.CONFERENCE)
+        case Phase.COMPLETION:
+            end = meeting.end or start + graces.longest_meeting
+            yield Deadline(max(end, attempt.asked_at, attempt.activated_at or end) + graces.completion, phase)
+        case Phase.RESOURCES if missing_resources(attempt, graces):
+            yield Deadline((attempt.complete_at or attempt.since) + graces.resources, phase)
+
+
+def missing_resources(attempt: Attempt, graces: Graces) -> frozenset[str]:
+    """The categories of resources that are expected of a complete agent and are not there."""
+    return graces.expected_resources - {resource.category for resource in attempt.resources}
+
+
+def relevant_until(record: Record, graces: Graces) -> datetime:
+    """Until when the agent may still matter: the end of its meeting, or the last thing that happened to it."""
+    meeting = record.meeting
+    end = meeting.end or (meeting.start or record.current.began_at) + graces.longest_meeting
+    return max(end, record.updated_at)

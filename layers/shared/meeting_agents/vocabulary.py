@@ -1,0 +1,349 @@
+"""The words: what can happen to an agent, where it can stand, and what is known of it. Pure.
+
+The same word is stored, announced, logged and drawn; each has a line saying what it means in the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class State(StrEnum):
+    """Where an agent stands. The word is the same in the table, in announcements, in logs and in the README."""
+
+    REQUESTED = "requested"
+    """Asked for through us; Cronofy has not confirmed it."""
+    SCHEDULED = "scheduled"
+    """Cronofy accepted the request. That does not prove that an agent exists."""
+    ACTIVATED = "activated"
+    """Cronofy reported the agent active in the meeting."""
+    COMPLETE = "complete"
+    """Cronofy reported the end, with resources. An end."""
+    FAILED = "failed"
+    """Cronofy reported that the agent failed. An end."""
+    REJECTED = "rejected"
+    """Cronofy refused the request, or it could not be delivered in time. An end."""
+    CANCELLED = "cancelled"
+    """De-provisioned, or its calendar event deleted, through us. An end."""
+    OVERDUE = "overdue"
+    """Silent past a deadline. Not an end: whatever comes later moves it on."""
+
+
+class Kind(StrEnum):
+    """What one entry of the journal says."""
+
+    # from the API
+    REQUESTED = "requested"
+    """Somebody asked; written before Cronofy hears of it."""
+    ACCEPTED = "accepted"
+    """Cronofy answered 200 or 202."""
+    REJECTED = "rejected"
+    """Cronofy refused for good, or the last try was used up."""
+    UNCONFIRMED = "unconfirmed"
+    """Cronofy did not answer, or could not now: the request may or may not have taken effect."""
+    CANCELLED = "cancelled"
+    """Cronofy accepted the de-provisioning or the deletion."""
+    # from Cronofy
+    CONFERENCING_FAILING = "conferencing_failing"
+    """The conference could not be made; Cronofy tries again."""
+    CONFERENCING_ASSIGNED = "conferencing_assigned"
+    """The calendar event has a conference to join."""
+    ACTIVATED = "activated"
+    """The agent is active."""
+    FAILED = "failed"
+    """The agent failed."""
+    COMPLETE = "complete"
+    """The agent is done; its resources are listed."""
+    UNRECOGNISED = "unrecognised"
+    """Signed by Cronofy, and nothing in it that we know."""
+    # from the sweep
+    OVERDUE = "overdue"
+    """A deadline passed in silence."""
+    ESCALATED = "escalated"
+    """People were told of something grave, and nobody has taken it on."""
+    # from alerting
+    ALERTED = "alerted"
+    """People were told."""
+    ACKNOWLEDGED = "acknowledged"
+    """A person has taken it on."""
+
+
+class Verdict(StrEnum):
+    """What became of one entry. Nothing that was accepted is without one."""
+
+    APPLIED = "applied"
+    """It changed what the record says."""
+    REPEATED = "repeated"
+    """It says what the record said already."""
+    LATE = "late"
+    """Later news, or a later attempt, had overtaken it: noted, not obeyed."""
+    CONFLICTING = "conflicting"
+    """Complete and failed were both reported for one attempt; complete wins, for there are resources."""
+    MISMATCHED = "mismatched"
+    """It speaks of another calendar event than the agent's: kept, without effect."""
+    UNRECOGNISED = "unrecognised"
+    """It says nothing that we know: kept, without effect."""
+
+
+class Phase(StrEnum):
+    """What a deadline is for."""
+
+    RETRY = "retry"
+    """The request must be sent to Cronofy again."""
+    CONFERENCE = "conference"
+    """The conference that was asked for must exist shortly before the start."""
+    ACTIVATION = "activation"
+    """The agent must be active soon after the start."""
+    COMPLETION = "completion"
+    """The agent must be done soon after the end."""
+    RESOURCES = "resources"
+    """A complete agent must have the resources that were expected."""
+    ESCALATION = "escalation"
+    """A person must have taken on what people were told of."""
+
+
+class Cause(StrEnum):
+    """Why people are told."""
+
+    FAILED = "failed"
+    REJECTED = "rejected"
+    NEVER_ACTIVATED = "never_activated"
+    NOT_FINISHED = "not_finished"
+    RESOURCES_MISSING = "resources_missing"
+    NO_CONFERENCE = "no_conference"
+    REAUTHORISATION = "reauthorisation"
+    """The account must authorise the application again before anything more can be asked for it."""
+    CONFLICTING = "conflicting"
+    MISMATCHED = "mismatched"
+    RECOVERED = "recovered"
+
+
+class Severity(StrEnum):
+    """How soon a person should look."""
+
+    HIGH = "high"
+    """A meeting is, or will be, without its agent."""
+    MEDIUM = "medium"
+    """Something is missing or odd, or can still be put right."""
+    CLEAR = "all-clear"
+    """What people were told of is over."""
+
+
+SEVERITIES: Mapping[Cause, Severity] = {
+    Cause.FAILED: Severity.HIGH,
+    Cause.REJECTED: Severity.HIGH,
+    Cause.NEVER_ACTIVATED: Severity.HIGH,
+    Cause.NOT_FINISHED: Severity.MEDIUM,
+    Cause.RESOURCES_MISSING: Severity.MEDIUM,
+    Cause.NO_CONFERENCE: Severity.MEDIUM,
+    Cause.REAUTHORISATION: Severity.MEDIUM,
+    Cause.CONFLICTING: Severity.MEDIUM,
+    Cause.MISMATCHED: Severity.MEDIUM,
+    Cause.RECOVERED: Severity.CLEAR,
+}
+
+ESCALATIONS = 2
+"""How often people are told again of a grave cause that nobody has taken on."""
+
+
+class Action(StrEnum):
+    """What a request asks of Cronofy."""
+
+    PROVISION = "provision"
+    CANCEL = "cancel"
+
+
+class Conference(StrEnum):
+    """What is known of the conference that the agent is to join."""
+
+    FAILING = "failing"
+    ASSIGNED = "assigned"
+
+
+ENDS = frozenset({State.COMPLETE, State.FAILED, State.REJECTED, State.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """The meeting an agent is for. Times are aware and in UTC; `tzid` is for showing them to people."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    tzid: str = "Etc/UTC"
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was asked of Cronofy, as far as the lifecycle cares."""
+
+    action: Action
+    data_center: str
+    meeting: Meeting
+    calendar_id: str = ""
+    event_id: str = ""
+    scheduling_key: str = ""
+    account: str = ""
+    digest: str = ""
+    """SHA-256 of the caller's body: the same request again is recognised by it."""
+    conference_expected: bool = False
+    """A new conference was asked for, so that Cronofy is to report it."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Resource:
+    """Something an agent left behind: `category`/`type`, and where it is. Cronofy's words."""
+
+    category: str
+    type: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """What a callback says, in our words. `kinds` holds the interactions that we know, `interactions` all of them."""
+
+    kinds: tuple[Kind, ...] = ()
+    interactions: tuple[str, ...] = ()
+    sub: str = ""
+    event_id: str = ""
+    meeting: Meeting = field(default_factory=Meeting)
+    resources: tuple[Resource, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """Fields that nobody documented, as `path: value`. A reason for a failure can only be among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One immutable line of the journal. `key` is unique within its agent and made from what the entry says."""
+
+    key: str
+    kind: Kind
+    at: datetime
+    attempt: int | None = None
+    """Known for our own entries; for a notification only if its address said so."""
+    revision: int | None = None
+    """Which request of this agent an answer, or a missed deadline, belongs to; counted from 1."""
+    request: Request | None = None
+    notification: Notification | None = None
+    phase: Phase | None = None
+    cause: Cause | None = None
+    """What people were told of, or are to be told of, where the entry itself says so."""
+    missing: tuple[str, ...] = ()
+    """The resource categories that were missing when their deadline passed."""
+    retry_at: datetime | None = None
+    """When the sweep is to send the request to Cronofy (again); none: nobody will."""
+    sub: str = ""
+    """The agent's `sub`, where Cronofy's answer had it."""
+    resources: tuple[Resource, ...] = ()
+    reason: str = ""
+    """Why, in words for a person: what Cronofy answered, what was awaited, what the note says."""
+    correlation_id: str = ""
+    """The caller's name for the request that led to this entry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A request whose outcome is open."""
+
+    revision: int
+    request: Request
+    asked_at: datetime
+    tries: int = 0
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One go at having an agent in the meeting, from a request to an end."""
+
+    number: int
+    state: State
+    since: datetime
+    reason: str
+    began_at: datetime
+    asked_at: datetime
+    """When the agent was asked for at this time of the meeting. Changing a title gives silence no more time."""
+    request: Request | None = None
+    """The newest request that Cronofy accepted; before there is one, the refused one, or what Cronofy told of it."""
+    accepted_revision: int = 0
+    unanswered: tuple[Pending, ...] = ()
+    """The requests whose outcome is open, oldest first: two callers may ask at the same time."""
+    subs: tuple[str, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    failures: tuple[str, ...] = ()
+    conference: Conference | None = None
+    missed: tuple[Phase, ...] = ()
+    """What was not done by its deadline. A request that moves the meeting owes it anew."""
+    missing: frozenset[str] = frozenset()
+    """The resource categories that people were told are missing."""
+    accepted_at: datetime | None = None
+    """When Cronofy accepted the request that holds."""
+    activated_at: datetime | None = None
+    complete_at: datetime | None = None
+    failed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    overdue_at: datetime | None = None
+
+    @property
+    def is_conflicting(self) -> bool:
+        return self.complete_at is not None and self.failed_at is not None
+
+    @property
+    def asked(self) -> Request | None:
+        """What the agent is wanted for now: the newest open request for one, else the request that holds."""
+        wanted = [pending.request for pending in self.unanswered if pending.request.action is Action.PROVISION]
+        return wanted[-1] if wanted else self.request
+
+    @property
+    def pending(self) -> Pending | None:
+        """The newest request whose outcome is open."""
+        return self.unanswered[-1] if self.unanswered else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What the journal of one agent adds up to. Derived, never edited; `entries` is its version."""
+
+    attempts: tuple[Attempt, ...] = ()
+    entries: int = 0
+    revision: int = 0
+    updated_at: datetime = NEVER
+    was_requested: bool = False
+    """False for an agent that we know only because Cronofy spoke of it."""
+    identity: Request | None = None
+    """The first thing known of it: data center, calendar and calendar event, or scheduling key."""
+    event_id: str = ""
+    trouble: Cause | None = None
+    """What people are told of, as long as nothing has shown that it is over."""
+    told_at: datetime | None = None
+    """When people were last told of that trouble."""
+    escalations: int = 0
+    """How often people were to be told of it again."""
+    acknowledged_at: datetime | None = None
+    """When a person took it on."""
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def current(self) -> Attempt:
+        """The newest attempt. Every record that `fold` returns has one."""
+        return self.attempts[-1]
+
+    @property
+    def state(self) -> State:
+        return self.current.state
+
+    @property
+    def troubled(self) -> bool:
+        """Whether somebody should look. A cancelled agent troubles nobody, whatever became of it before."""
+        return self.trouble is not None and self.state is not State.CANCELLED
+
+    @property
+    def meeting(self) -> Meeting:
+        asked = self.current.asked
+        return asked.meeting if asked else Meeting()
