@@ -28,7 +28,7 @@ def tables(aws: EmbeddedAws) -> Iterator[Tables]:
         yield tables
 
 
-def get(path: str, **query: str) -> tuple[int, Any]:
+def get(path: str, method: str = "GET", **query: str) -> tuple[int, Any]:
     """The status and body of an answer to what API Gateway hands over: the path decoded."""
     event = {
         "version": "2.0",
@@ -39,7 +39,7 @@ def get(path: str, **query: str) -> tuple[int, Any]:
         "requestContext": {
             "domainName": "api.example.com",
             "stage": "$default",
-            "http": {"method": "GET", "path": path},
+            "http": {"method": method, "path": path},
         },
         "isBase64Encoded": False,
     }
@@ -101,6 +101,37 @@ def test_a_cursor_that_is_not_written_as_ours_are_is_refused(tables: Tables, pla
     status, problem = get(AGENTS, cursor=base64.urlsafe_b64encode(json.dumps(places).encode()).decode())
     assert (status, problem["errors"][0]["field"]) == (422, "cursor")
     assert tables.calls == []
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "known"),
+    [
+        (AGENTS, "GET", "state, from, to, data_center, account, calendar_id, event_id, scheduling_key, limit, cursor"),
+        (f"{AGENTS}/{AGENT}/resources/transcript", "GET", "type, format"),
+        (f"{AGENTS}/{AGENT}/replay", "POST", "from, to, state, dry_run"),
+    ],
+)
+def test_a_parameter_that_a_route_does_not_have_is_refused(tables: Tables, path: str, method: str, known: str) -> None:
+    """Overlooked, a filter would let everything through, and a trial run would be none."""
+    tables.notify(AGENT)
+    status, problem = get(path, method, stat="failed", State="failed")
+    assert (status, problem["code"]) == (422, "invalid_request")
+    expected = f"no such parameter; known are {known}"
+    assert problem["errors"] == [{"field": "stat", "expected": expected}, {"field": "State", "expected": expected}]
+    assert tables.calls == []
+    assert tables.announced() == []
+
+
+def test_an_unknown_parameter_is_named_beside_a_wrong_one(tables: Tables) -> None:
+    status, problem = get(AGENTS, limit="0", dry="true")
+    assert (status, {wrong["field"] for wrong in problem["errors"]}) == (422, {"limit", "dry"})
+    assert tables.calls == []
+
+
+def test_a_signature_may_stand_in_the_query(tables: Tables) -> None:
+    """AWS takes one there as well as in headers: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html."""
+    assert get(AGENTS, **{"X-Amz-Signature": "0", "x-amz-date": "0"})[0] == 200
+    assert tables.calls
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://app.cronofy.com/\nSet-Cookie: a=b", "//example.com"])

@@ -1,30 +1,20 @@
 """The API that callers see: Cronofy's own paths and bodies, and what Cronofy lacks."""
 
-import base64
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
-from inspect import getdoc
-from pathlib import Path as File
-from traceback import extract_tb
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.openapi import swagger_ui
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from aws_lambda_powertools.event_handler.openapi.models import Server
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import AfterValidator, AwareDatetime
 
-from meeting_agents import wiring
+from meeting_agents import problems, reference, wiring
 from meeting_agents.accounts import Account
 from meeting_agents.announcements import again, announced
 from meeting_agents.calls import Answer, Authority, Call, Outcome
@@ -33,17 +23,17 @@ from meeting_agents.errors import (
     Field,
     ForeignResource,
     InvalidRequest,
-    LimitReached,
-    MeetingAgentsError,
     NotFound,
     NoToken,
     Unreachable,
 )
-from meeting_agents.inbox import timestamp
 from meeting_agents.jsontext import strict_json, with_subscription
 from meeting_agents.lifecycle import fold
+from meeting_agents.listing import listed, window
+from meeting_agents.problems import NotDone
 from meeting_agents.prose import is_link
 from meeting_agents.provisioning import Asked, Told, timeline
+from meeting_agents.reference import CRONOFYS, answers
 from meeting_agents.requests import (
     AccountRegistration,
     Acknowledgement,
@@ -64,8 +54,6 @@ from meeting_agents.views import (
     AgentView,
     Answered,
     Links,
-    MeetingView,
-    Problem,
     Replay,
     ResourceAddress,
 )
@@ -76,47 +64,7 @@ metrics = Metrics()
 app = APIGatewayHttpResolver(
     enable_validation=True, response_validation_error_http_code=500, json_body_deserializer=strict_json
 )
-
-DEFAULT_WINDOW = timedelta(days=1), timedelta(days=14)
-"""Before and after now: the meetings that a list without `from` and `to` shows."""
-LONGEST_WINDOW = timedelta(days=92)
-READS = 10
-"""How often a list asks the table at most before it answers with what it has, and says where to go on."""
-
-WHAT_TO_DO = {
-    400: "Cronofy could not read the request; compare it with its documentation.",
-    401: "Cronofy does not accept the token: refresh it and send the request again.",
-    402: "The application's Cronofy plan lacks the feature; ask Cronofy, or switch it on in the developer dashboard.",
-    403: "The account has not granted the scope: a person must authorise the application again.",
-    404: "Cronofy knows no such calendar for this account; check the calendar id and the data center.",
-    422: "Cronofy found the fields in `errors` wrong; correct them.",
-    423: "Cronofy has locked the account for the moment; send the request again later.",
-    429: "Cronofy had too many requests from this application; send the request again later.",
-}
-"""What a caller can do about Cronofy's answer: https://docs.cronofy.com/developers/api/errors/."""
-
-
-PATTERNS = {
-    "cronofy-authorization": "`Bearer <token>`",
-    "cronofy-account": "the name of a registered account: letters, digits and . _ @ + -",
-    "idempotency-key": "1 to 255 visible ASCII characters",
-    "uri": "an http(s) address",
-    "join_url": "an http(s) address",
-    "image_url": "an https address",
-    "event_id": "an id without control characters",
-    "scheduling_key": "an id without control characters",
-}
-"""In words what the pattern of a field asks for."""
-
-
-class NotDone(Exception):
-    """A request that was written down, and did not get Cronofy's consent."""
-
-    def __init__(self, agent: AgentSummary | None, answer: Answer | None, error: MeetingAgentsError | None) -> None:
-        super().__init__(f"Cronofy answered {answer.status}" if answer else str(error))
-        self.agent = agent
-        self.answer = answer
-        self.error = error
+app.include_router(problems.router)
 
 
 @metrics.log_metrics
@@ -201,41 +149,13 @@ CorrelationId = Annotated[
     ),
 ]
 
-_PROBLEMS = {
-    401: "no token for Cronofy, or one that it does not accept",
-    402: "Cronofy: the plan lacks the feature",
-    403: "Cronofy: the scope is missing; or the account must be authorised again",
-    404: "there is no such thing here; or Cronofy knows no such calendar",
-    409: "the same request is being answered at this moment",
-    413: "the body is too large",
-    422: "fields are wrong or missing, here or for Cronofy: see `errors`",
-    423: "Cronofy has locked the account for the moment",
-    429: "Cronofy's limits are used up for the moment: see the header Retry-After",
-    500: "something unforeseen",
-    502: "Cronofy could not be reached, or answered what it should not",
-    503: "something that we need does not answer, or is not set up",
-    504: "Cronofy did not answer in time; it may have acted all the same",
-}
-
-
-def _answers(status: int, description: str, model: Any, *problems: int) -> dict[int, Any]:
-    """What a route may answer, for the OpenAPI document."""
-    good = {"description": description} | ({"content": {"application/json": {"model": model}}} if model else {})
-    return {status: good} | {
-        code: {"description": _PROBLEMS[code], "content": {"application/problem+json": {"model": Problem}}}
-        for code in (*problems, 422, 500, 503)
-    }
-
-
-_CRONOFYS = (401, 402, 403, 404, 413, 423, 429, 502, 504)
-
 # -------------------------------------------------------------------------------------------------------- Cronofy's own
 
 
 @app.post(
     "/v1/calendars/<calendar_id>/events",
     tags=["Cronofy's own"],
-    responses=_answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered, *_CRONOFYS),
+    responses=answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered, *CRONOFYS),
 )
 def upsert_calendar_event(
     calendar_id: CalendarId,
@@ -262,7 +182,7 @@ def upsert_calendar_event(
 @app.delete(
     "/v1/calendars/<calendar_id>/events",
     tags=["Cronofy's own"],
-    responses=_answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered, *_CRONOFYS),
+    responses=answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered, *CRONOFYS),
 )
 def delete_calendar_event(
     calendar_id: CalendarId,
@@ -296,10 +216,8 @@ def delete_calendar_event(
 @app.post(
     "/v1/meeting_agents",
     tags=["Cronofy's own"],
-    responses=_answers(
-        200, "the agent is sent: `meeting_agent.sub` is Cronofy's name for it", Answered, *_CRONOFYS, 409
-    )
-    | _answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered),
+    responses=answers(200, "the agent is sent: `meeting_agent.sub` is Cronofy's name for it", Answered, *CRONOFYS, 409)
+    | answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered),
 )
 def ask_for_agent(
     body: Annotated[AgentRequest, Body()],
@@ -333,7 +251,7 @@ def ask_for_agent(
 @app.delete(
     "/v1/meeting_agents",
     tags=["Cronofy's own"],
-    responses=_answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered, *_CRONOFYS),
+    responses=answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", Answered, *CRONOFYS),
 )
 def cancel_agent(
     body: Annotated[AgentCancellation, Body()],
@@ -363,7 +281,7 @@ def cancel_agent(
 # --------------------------------------------------------------------------------------------------- what Cronofy lacks
 
 
-@app.get("/v1/meeting_agents", tags=["What Cronofy lacks"], responses=_answers(200, "a page of agents", AgentList))
+@app.get("/v1/meeting_agents", tags=["What Cronofy lacks"], responses=answers(200, "a page of agents", AgentList))
 def list_agents(
     state: Annotated[State | None, Query()] = None,
     start: Annotated[datetime | None, Query(alias="from", description="meetings that start then or later")] = None,
@@ -389,15 +307,15 @@ def list_agents(
             )
         agent = agent_id(home, scheduling_key) if scheduling_key else agent_id(home, calendar_id or "", event_id or "")
         record = _record(agent)
-        return AgentList(agents=(_row(agent, record),) if record else (), next_cursor=None)
-    after, before = _window(start, end, cursor)
+        return AgentList(agents=(AgentRow.of(agent, record, _links(agent)),) if record else (), next_cursor=None)
+    now = datetime.now(UTC)
+    places = window(start, end, cursor, now)
     filters = {"state": state, "data_center": data_center, "account": account}
-    return _listed(after, before, {name: str(value) for name, value in filters.items() if value}, limit)
+    wanted = {name: str(value) for name, value in filters.items() if value}
+    return listed(wiring.journal(), places, wanted, limit, now, _links)
 
 
-@app.get(
-    "/v1/meeting_agents/<agent>", tags=["What Cronofy lacks"], responses=_answers(200, "the agent", AgentView, 404)
-)
+@app.get("/v1/meeting_agents/<agent>", tags=["What Cronofy lacks"], responses=answers(200, "the agent", AgentView, 404))
 def read_agent(agent: AgentId) -> AgentView:
     """The record of an agent, its attempts, its timeline with verdicts, and what it waits for until when."""
     lines = wiring.journal().read(agent, datetime.now(UTC))
@@ -410,7 +328,7 @@ def read_agent(agent: AgentId) -> AgentView:
 @app.post(
     "/v1/meeting_agents/<agent>/acknowledgement",
     tags=["What Cronofy lacks"],
-    responses=_answers(200, "the agent", AgentView, 404, 413),
+    responses=answers(200, "the agent", AgentView, 404, 413),
 )
 def acknowledge(agent: AgentId, body: Annotated[Acknowledgement, Body()]) -> AgentView:
     """Take on what people were told of an agent, so that they are not told again. The same note again adds nothing."""
@@ -433,7 +351,7 @@ def acknowledge(agent: AgentId, body: Annotated[Acknowledgement, Body()]) -> Age
 @app.get(
     "/v1/meeting_agents/<agent>/resources/<category>",
     tags=["What Cronofy lacks"],
-    responses=_answers(200, "with `format=json`: the address", ResourceAddress, 401, 404, 429, 502, 504)
+    responses=answers(200, "with `format=json`: the address", ResourceAddress, 401, 404, 429, 502, 504)
     | {302: {"description": "to where the resource can be had for a while, without credentials"}},
 )
 def read_resource(
@@ -470,7 +388,7 @@ def read_resource(
 @app.get(
     "/v1/meeting_agents/<agent>/notifications/<key>",
     tags=["What Cronofy lacks"],
-    responses=_answers(200, "the bytes that Cronofy signed", None, 404),
+    responses=answers(200, "the bytes that Cronofy signed", None, 404),
 )
 def read_notification(
     agent: AgentId,
@@ -487,7 +405,7 @@ def read_notification(
 @app.post(
     "/v1/meeting_agents/<agent>/replay",
     tags=["What Cronofy lacks"],
-    responses=_answers(200, "what was announced again", Replay, 404),
+    responses=answers(200, "what was announced again", Replay, 404),
 )
 def replay_agent(
     agent: AgentId,
@@ -522,13 +440,13 @@ def replay_agent(
     return Replay(dry_run=dry_run, announcements=tuple(one.id for one in announcements))
 
 
-@app.put("/v1/accounts/<account_id>", tags=["Accounts"], responses=_answers(200, "the account", AccountView, 404, 413))
+@app.put("/v1/accounts/<account_id>", tags=["Accounts"], responses=answers(200, "the account", AccountView, 404, 413))
 def register_account(account_id: AccountId, body: Annotated[AccountRegistration, Body()]) -> AccountView:
     """Register a user's refresh token, or replace it, so that `Cronofy-Account` can name the user."""
     return _shown(wiring.accounts().register(account_id, body.data_center, body.refresh_token))
 
 
-@app.get("/v1/accounts/<account_id>", tags=["Accounts"], responses=_answers(200, "the account", AccountView, 404))
+@app.get("/v1/accounts/<account_id>", tags=["Accounts"], responses=answers(200, "the account", AccountView, 404))
 def read_account(account_id: AccountId) -> AccountView:
     """A registered account: everything but its tokens."""
     account = wiring.accounts().find(account_id)
@@ -537,7 +455,7 @@ def read_account(account_id: AccountId) -> AccountView:
     return _shown(account)
 
 
-@app.delete("/v1/accounts/<account_id>", tags=["Accounts"], responses=_answers(204, "it is forgotten", None, 404))
+@app.delete("/v1/accounts/<account_id>", tags=["Accounts"], responses=answers(204, "it is forgotten", None, 404))
 def delete_account(account_id: AccountId) -> Response[str]:
     """Forget an account and its tokens. What still waits to be asked in its name will be rejected."""
     if not wiring.accounts().delete(account_id):
@@ -546,12 +464,6 @@ def delete_account(account_id: AccountId) -> Response[str]:
 
 
 # -------------------------------------------------------------------------------------------------------- documentation
-
-ABOUT = """Cronofy's meeting-agent API with a memory: the same paths and bodies, and lists, timelines and retries.
-
-Requests are signed for IAM (AWS Signature Version 4, service `execute-api`), or carry a token of the deployment's JWT
-issuer. Cronofy's own credentials go into headers of their own. Every answer has the header `X-Correlation-Id`.
-"""
 
 
 @app.get("/openapi.json", include_in_schema=False)
@@ -565,35 +477,12 @@ def read_docs() -> Response[str]:
     """The same as a page for people, which loads nothing from elsewhere."""
     if app.current_event.query_string_parameters.get("format") == "json":
         return read_openapi()  # where the page's own link to the document leads
-    folder = File(swagger_ui.__file__).parent
-    script, style = (
-        (folder / name).read_text(encoding="utf-8") for name in ("swagger-ui-bundle.min.js", "swagger-ui.min.css")
-    )
-    described = json.dumps(document(_address()), ensure_ascii=False).replace("</", "<\\/")
-    page = swagger_ui.generate_swagger_html(described, script, style, swagger_base_url="", oauth2_config=None)
-    return Response(200, content_type="text/html; charset=utf-8", body=page)
+    return Response(200, content_type="text/html; charset=utf-8", body=reference.page(document(_address())))
 
 
 def document(address: str) -> dict[str, Any]:
-    """All this as OpenAPI, made from the routes and models; what a route is for is what its docstring says."""
-    made = app.get_openapi_json_schema(
-        title="Meeting agents", version="1.0.0", description=ABOUT, servers=[Server(url=address)]
-    )
-    described: dict[str, Any] = json.loads(made)
-    for name in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):  # the library's own errors
-        del described["components"]["schemas"][name]
-    for operations in described["paths"].values():
-        for operation in operations.values():
-            name = operation["operationId"].partition("_v1_")[0]
-            summary, _, description = (getdoc(globals()[name]) or "").partition("\n\n")
-            operation |= {"operationId": name, "summary": summary, "description": description}
-            answers = operation["responses"]
-            for empty in ("204", "302"):
-                answers.get(empty, {}).pop("content", None)
-            answers["500"] = answers["503"] | {"description": _PROBLEMS[500]}
-            if limited := answers.get("429"):
-                limited["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
-    return described
+    """All this as OpenAPI. `address`: where it is reached."""
+    return reference.document(app, globals(), address)
 
 
 # ------------------------------------------------------------------------------------------------------ what they share
@@ -747,187 +636,3 @@ def _presigned(record: Record, url: str) -> str:
 
 def _shown(account: Account) -> AccountView:
     return AccountView.model_validate(account)
-
-
-# ---------------------------------------------------------------------------------------------------------------- lists
-
-
-def _window(start: datetime | None, end: datetime | None, cursor: str | None) -> tuple[str, str]:
-    """Between which places of the index a list is: its cursor, or its beginning, and its end."""
-    if cursor:
-        return _read_cursor(cursor)
-    now = datetime.now(UTC)
-    try:
-        last = _utc(end) or max(now, _utc(start) or now) + DEFAULT_WINDOW[1]
-        first = _utc(start) or min(now, last) - DEFAULT_WINDOW[0]
-        is_window = timedelta(0) < last - first <= LONGEST_WINDOW
-    except OverflowError:
-        first, last, is_window = now, now, False
-    if not is_window:
-        raise InvalidRequest("this is no window of time", Field("to", "after `from`, by 92 days at most"))
-    return timestamp(first), timestamp(last)
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    return at and (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC))
-
-
-def _read_cursor(cursor: str) -> tuple[str, str]:
-    try:
-        after, before = json.loads(base64.urlsafe_b64decode(cursor))
-        first, last = (datetime.fromisoformat(place) for place in (after.partition("#")[0], before))
-        first = first if first.tzinfo else first.replace(tzinfo=UTC)  # a page that ends with a day ends with its date
-        is_written_by_us = after[:10] == first.date().isoformat() and before == timestamp(last)
-        is_ours = is_written_by_us and first <= last <= first + LONGEST_WINDOW
-    except (ValueError, TypeError, AttributeError, OverflowError):
-        is_ours, after, before = False, "", ""
-    if not is_ours:
-        raise InvalidRequest("this is no cursor of ours", Field("cursor", "`next_cursor` of a page before"))
-    return after, before
-
-
-def _listed(after: str, before: str, wanted: dict[str, str], limit: int) -> AgentList:
-    """One page. It ends early, and says where to go on, when it took too much reading to fill it."""
-    journal, now = wiring.journal(), datetime.now(UTC)
-    rows: list[dict[str, Any]] = []
-    reads = 0
-    for day in _days(after, before):
-        place = after if after[:10] == day else day
-        while place:
-            if reads == READS:
-                return _page(rows, place, before)
-            page = journal.on_day(day, place, before, wanted, limit - len(rows), now)
-            reads += 1
-            rows += page.rows
-            if len(rows) == limit:
-                return _page(rows, rows[-1]["listed"], before)
-            place = page.last
-    return _page(rows, "", before)
-
-
-def _days(after: str, before: str) -> Iterator[str]:
-    day, last = datetime.fromisoformat(after[:10]).date(), datetime.fromisoformat(before[:10]).date()
-    while day <= last:
-        yield day.isoformat()
-        day += timedelta(days=1)
-
-
-def _page(rows: list[dict[str, Any]], last: str, before: str) -> AgentList:
-    cursor = base64.urlsafe_b64encode(json.dumps([last, before]).encode()).decode() if last else None
-    return AgentList(
-        agents=tuple(AgentRow(**row | {"id": row["pk"], "links": _links(row["pk"])}) for row in rows),
-        next_cursor=cursor,
-    )
-
-
-def _row(agent: str, record: Record) -> AgentRow:
-    known = record.identity
-    return AgentRow(
-        id=agent,
-        state=record.state,
-        since=record.current.since,
-        reason=record.current.reason,
-        attempt=record.current.number,
-        data_center=known.data_center if known else "",
-        calendar_id=known.calendar_id if known else "",
-        event_id=record.event_id,
-        scheduling_key=known.scheduling_key if known else "",
-        account=known.account if known else "",
-        meeting=MeetingView.model_validate(record.meeting),
-        links=_links(agent),
-    )
-
-
-# --------------------------------------------------------------------------------------------------------------- errors
-
-
-type _Handler = Callable[[Any], Response[Any]]
-_answering: Callable[[type[Exception]], Callable[[_Handler], _Handler]] = (
-    app.exception_handler
-)  # it comes without types
-
-
-def _problem(status: int, code: str, detail: str, *, retry_after: float | None = None, **more: Any) -> Response[Any]:
-    """An error as RFC 9457 has it; `code` is stable, `detail` is for people."""
-    content = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": code,
-        "detail": detail,
-    }
-    content |= {name: value for name, value in more.items() if value}
-    headers = {"Retry-After": str(int(retry_after))} if retry_after is not None else {}
-    body = json.dumps(content, ensure_ascii=False)
-    return Response(status, content_type="application/problem+json", body=body, headers=headers)
-
-
-@_answering(NotDone)
-def _not_done(refused: NotDone) -> Response[Any]:
-    """Cronofy's refusal as itself, its status and its errors, and what to do; or why it did not answer."""
-    agent = refused.agent.model_dump(mode="json") if refused.agent else None
-    answer, error = refused.answer, refused.error
-    if answer is None:
-        error = error or Unreachable("Cronofy did not answer")
-        logger.warning("Cronofy did not answer", code=error.code)
-        return _problem(error.status, error.code, error.detail, agent=agent)
-    logger.warning("Cronofy did not accept", status=answer.status)
-    return _problem(
-        answer.status if answer.status in _PROBLEMS and answer.status < 500 else HTTPStatus.BAD_GATEWAY.value,
-        f"cronofy_{answer.status}",
-        WHAT_TO_DO.get(answer.status, "Cronofy could not take the request; send it again later."),
-        errors=answer.content.get("errors") if isinstance(answer.content, dict) else None,
-        agent=agent,
-        retry_after=answer.retry_after,
-    )
-
-
-@_answering(MeetingAgentsError)
-def _foreseen(error: MeetingAgentsError) -> Response[Any]:
-    logger.warning("request not done", code=error.code, reason=error.detail)
-    fields = [{"field": wrong.field, "expected": wrong.expected} for wrong in error.fields]
-    retry_after = error.retry_after if isinstance(error, LimitReached) else None
-    return _problem(error.status, error.code, error.detail, errors=fields, retry_after=retry_after)
-
-
-@_answering(RequestValidationError)
-def _invalid(error: RequestValidationError) -> Response[Any]:
-    fields = [{"field": _place(wrong["loc"]), "expected": _expected(wrong)} for wrong in error.errors()]
-    return _problem(422, InvalidRequest.code, "the request has wrong or missing fields: see `errors`", errors=fields)
-
-
-@_answering(UnicodeDecodeError)
-def _unreadable(error: UnicodeDecodeError) -> Response[Any]:
-    fields = [{"field": "body", "expected": "JSON in UTF-8"}]
-    return _problem(422, InvalidRequest.code, "the body is not text", errors=fields)
-
-
-@app.not_found
-def _no_route(error: NotFoundError) -> Response[Any]:
-    return _problem(404, "no_route", f"there is no {app.current_event.http_method} {app.current_event.path}")
-
-
-def _expected(wrong: dict[str, Any]) -> str:
-    """What the library found wrong with a field, in our words."""
-    said: str = wrong["msg"]
-    match wrong["type"]:
-        case "missing":
-            return "a value; it is required"
-        case "string_pattern_mismatch":
-            return PATTERNS.get(str(wrong["loc"][-1]).lower(), said)
-        case _:
-            return said.removeprefix("Value error, ")
-
-
-def _place(location: tuple[str | int, ...]) -> str:
-    """`("body", "subscriptions", 0, "uri")` as `subscriptions[0].uri`."""
-    parts = location[1:] if len(location) > 1 and location[0] in ("body", "path", "query", "header") else location
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
-
-
-@_answering(Exception)
-def _unforeseen(error: Exception) -> Response[Any]:
-    # Where it happened, never the error's own words: they may quote what must not be logged.
-    place = extract_tb(error.__traceback__)[-1]
-    logger.error("unforeseen error", kind=type(error).__name__, line=str(place))
-    return _problem(500, "internal_error", "something unforeseen went wrong here; the log has it")

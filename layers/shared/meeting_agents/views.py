@@ -120,6 +120,18 @@ class AgentRow(_View):
     meeting: MeetingView
     links: Links
 
+    @classmethod
+    def of(cls, agent_id: str, record: Record, links: Links) -> "AgentRow":
+        return cls(
+            id=agent_id,
+            state=record.state,
+            since=record.current.since,
+            reason=record.current.reason,
+            attempt=record.current.number,
+            links=links,
+            **_known_of(record),
+        )
+
 
 class AgentList(_View):
     """One page of agents, in the order in which their meetings start."""

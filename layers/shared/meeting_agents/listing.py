@@ -1,0 +1,92 @@
+"""A list of agents by the days of their meetings: its window, its pages, and the cursor from one to the next."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from meeting_agents.errors import Field, InvalidRequest
+from meeting_agents.inbox import timestamp
+from meeting_agents.journal import Journal
+from meeting_agents.views import AgentList, AgentRow, Links
+
+DEFAULT_WINDOW = timedelta(days=1), timedelta(days=14)
+"""Before and after now: the meetings that a list without `from` and `to` shows."""
+LONGEST_WINDOW = timedelta(days=92)
+READS = 10
+"""How often a list asks the table at most before it answers with what it has, and says where to go on."""
+
+
+def window(start: datetime | None, end: datetime | None, cursor: str | None, now: datetime) -> tuple[str, str]:
+    """Between which places of the index a list is: its cursor, or its beginning, and its end."""
+    if cursor:
+        return _read_cursor(cursor)
+    try:
+        last = _utc(end) or max(now, _utc(start) or now) + DEFAULT_WINDOW[1]
+        first = _utc(start) or min(now, last) - DEFAULT_WINDOW[0]
+        is_window = timedelta(0) < last - first <= LONGEST_WINDOW
+    except OverflowError:
+        first, last, is_window = now, now, False
+    if not is_window:
+        raise InvalidRequest("this is no window of time", Field("to", "after `from`, by 92 days at most"))
+    return timestamp(first), timestamp(last)
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    return at and (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC))
+
+
+def _read_cursor(cursor: str) -> tuple[str, str]:
+    try:
+        after, before = json.loads(base64.urlsafe_b64decode(cursor))
+        first, last = (datetime.fromisoformat(place) for place in (after.partition("#")[0], before))
+        first = first if first.tzinfo else first.replace(tzinfo=UTC)  # a page that ends with a day ends with its date
+        is_written_by_us = after[:10] == first.date().isoformat() and before == timestamp(last)
+        is_ours = is_written_by_us and first <= last <= first + LONGEST_WINDOW
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        is_ours, after, before = False, "", ""
+    if not is_ours:
+        raise InvalidRequest("this is no cursor of ours", Field("cursor", "`next_cursor` of a page before"))
+    return after, before
+
+
+def listed(
+    journal: Journal,
+    places: tuple[str, str],
+    wanted: dict[str, str],
+    limit: int,
+    now: datetime,
+    links: Callable[[str], Links],
+) -> AgentList:
+    """One page. It ends early, and says where to go on, when it took too much reading to fill it."""
+    after, before = places
+    rows: list[dict[str, Any]] = []
+    reads = 0
+    for day in _days(after, before):
+        place = after if after[:10] == day else day
+        while place:
+            if reads == READS:
+                return _page(rows, place, before, links)
+            page = journal.on_day(day, place, before, wanted, limit - len(rows), now)
+            reads += 1
+            rows += page.rows
+            if len(rows) == limit:
+                return _page(rows, rows[-1]["listed"], before, links)
+            place = page.last
+    return _page(rows, "", before, links)
+
+
+def _days(after: str, before: str) -> Iterator[str]:
+    day, last = datetime.fromisoformat(after[:10]).date(), datetime.fromisoformat(before[:10]).date()
+    while day <= last:
+        yield day.isoformat()
+        day += timedelta(days=1)
+
+
+def _page(rows: list[dict[str, Any]], last: str, before: str, links: Callable[[str], Links]) -> AgentList:
+    cursor = base64.urlsafe_b64encode(json.dumps([last, before]).encode()).decode() if last else None
+    return AgentList(
+        agents=tuple(AgentRow(**row | {"id": row["pk"], "links": links(row["pk"])}) for row in rows),
+        next_cursor=cursor,
+    )
