@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from meeting_agents.errors import InvalidRequest, TooLarge
 from meeting_agents.jsontext import DEEPEST, LARGEST, strict_json, subscription, with_subscription
 from meeting_agents.lifecycle import steps
-from meeting_agents.requests import CalendarEventRequest, agent_id, digest
+from meeting_agents.requests import AgentRequest, CalendarEventRequest, agent_id, digest
 from meeting_agents.vendor import INTERACTIONS
 from meeting_agents.views import Announcement
-from meeting_agents.vocabulary import Action, Entry, Kind, Notification
+from meeting_agents.vocabulary import Action, Entry, Kind, Meeting, Notification
 
 OURS = "https://api.example.com/webhooks/cronofy/"
 ADDRESS = OURS + "ma_abc"
@@ -187,9 +187,9 @@ def changed(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in (DOCUMENTED | fields).items() if value is not None}
 
 
-def problems(body: dict[str, Any]) -> set[str]:
+def problems(body: Any, model: type[BaseModel] = CalendarEventRequest) -> set[str]:
     with pytest.raises(ValidationError) as refused:
-        CalendarEventRequest.model_validate(body)
+        model.model_validate(body)
     return {".".join(str(part) for part in problem["loc"]) for problem in refused.value.errors()}
 
 
@@ -249,13 +249,74 @@ def test_a_conference_is_expected_where_cronofy_is_asked_to_make_one(profile: st
             {"subscriptions": [{"type": "webhook", "uri": "https://a.com", "interactions": [{}]}]},
             "subscriptions.0.interactions.0.type",
         ),
-        ({"start": None}, ""),
-        ({"end": None}, ""),
-        ({"end": "2026-04-29T15:30:00Z"}, ""),
+        ({"start": None}, "start"),
+        ({"end": None}, "end"),
+        ({"end": "2026-04-29T15:30:00Z"}, "end"),
+        ({"start": "2026-04-30", "end": {"time": "2026-04-29T23:00:00", "tzid": "America/New_York"}}, None),
+        ({"start": "2026-04-30", "end": {"time": "2026-04-29T23:00:00", "tzid": "Asia/Tokyo"}}, "end"),
     ],
 )
-def test_each_broken_rule_is_named_by_its_place(fields: dict[str, Any], place: str) -> None:
-    assert place in problems(changed(**fields))
+def test_each_broken_rule_is_named_by_its_place(fields: dict[str, Any], place: str | None) -> None:
+    if place is None:
+        assert CalendarEventRequest.model_validate(changed(**fields)).meeting.end
+    else:
+        assert problems(changed(**fields)) == {place}
+
+
+@pytest.mark.parametrize(
+    ("fields", "places"),
+    [
+        ({"start": None, "end": None}, {"start", "end"}),
+        ({"tzid": "Mars/Olympus", "end": "2026-04-29T15:00:00Z"}, {"tzid", "end"}),
+        ({"tzid": "Mars/Olympus", "start": None, "event_id": ""}, {"tzid", "start", "event_id"}),
+        ({"summary": "x" * 1025, "start": "2026-04-30", "subscriptions": {}}, {"summary", "end", "subscriptions"}),
+        ({"tzid": "Mars/Olympus", "end": "2026-04-29T15:00:00"}, {"tzid"}),  # whether it ends too early is unknown
+        ({"start": "tomorrow", "end": None}, {"start", "end"}),
+    ],
+)
+def test_all_that_is_wrong_is_named_at_once(fields: dict[str, Any], places: set[str]) -> None:
+    """Each by its own field, though one may be wrong only beside another."""
+    assert problems(changed(**fields)) == places
+
+
+@pytest.mark.parametrize("profile", ["none", None])
+def test_a_calendar_event_without_an_agent_needs_no_times(profile: str | None) -> None:
+    body = changed(meeting_agent=profile and {"profile_id": profile}, start=None, end=None)
+    assert CalendarEventRequest.model_validate(body).meeting == Meeting(
+        tzid="Europe/Berlin", summary=DOCUMENTED["summary"]
+    )
+
+
+LATER = {"scheduling_key": "weekly", "join_time": "2026-04-29T15:30:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "places"),
+    [
+        ({}, set()),
+        (LATER, set()),
+        ({"scheduling_key": None, "join_time": None}, set()),
+        (LATER | {"join_time": None}, {"join_time"}),
+        ({"scheduling_key": "weekly"}, {"join_time"}),
+        ({"join_time": "2026-04-29T15:30:00Z"}, {"scheduling_key"}),
+        ({"join_time": "tomorrow", "join_url": "x"}, {"scheduling_key", "join_time", "join_url"}),
+        ({"scheduling_key": "", "image_url": "x"}, {"scheduling_key", "join_time", "image_url"}),
+    ],
+)
+def test_an_agent_comes_now_or_later_and_what_is_missing_for_that_is_named(
+    fields: dict[str, Any], places: set[str]
+) -> None:
+    """The other one of the two, beside all else that is wrong."""
+    body = {"join_url": "https://zoom.us/j/1"} | fields
+    if places:
+        assert problems(body, AgentRequest) == places
+    else:
+        assert AgentRequest.model_validate(body).model_dump(include=set(fields)) == fields
+
+
+def test_what_is_no_object_is_no_request() -> None:
+    for model in (AgentRequest, CalendarEventRequest):
+        assert problems([], model) == {""}
 
 
 @pytest.mark.parametrize("value", ["tomorrow", 7, [], {}, "2026-13-01", {"time": "x"}, "2026-04-29T15:30:00+99:00"])

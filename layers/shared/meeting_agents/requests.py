@@ -9,11 +9,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from meeting_agents.errors import Field as WrongField
 from meeting_agents.errors import InvalidRequest
@@ -153,23 +163,31 @@ class CalendarEventRequest(_Vendor):
     )
     summary: Annotated[str, StringConstraints(max_length=1024)] = ""
     description: Annotated[str, StringConstraints(max_length=4096)] = ""
-    start: Time | None = None
-    end: Time | None = None
     tzid: Zone = "Etc/UTC"
     conferencing: Conferencing | None = None
     meeting_agent: AgentWish | None = Field(
         default=None, description="Left out: an agent that is there is left untouched."
     )
+    start: Time | None = Field(default=None, validate_default=True)  # after what it is checked against
+    end: Time | None = Field(default=None, validate_default=True)
     subscriptions: list[Subscription] = Field(default_factory=list)
 
-    @model_validator(mode="after")
-    def _is_a_meeting(self) -> Self:
-        if self.meeting_agent and self.meeting_agent.profile_id == "cronofy" and not (self.start and self.end):
-            raise ValueError("start and end are required with a meeting_agent: its deadlines are counted from them")
-        meeting = self.meeting
-        if meeting.start and meeting.end and meeting.end <= meeting.start:
-            raise ValueError("end must be after start")
-        return self
+    @field_validator("start", "end")
+    @classmethod
+    def _is_given_with_an_agent(cls, value: str | ZonedTime | None, among: ValidationInfo) -> str | ZonedTime | None:
+        wish = among.data.get("meeting_agent")
+        if value is None and wish and wish.profile_id == "cronofy":
+            raise ValueError("a value; it is required with a meeting_agent, whose deadlines are counted from it")
+        return value
+
+    @field_validator("end")
+    @classmethod
+    def _is_after_the_start(cls, value: str | ZonedTime | None, among: ValidationInfo) -> str | ZonedTime | None:
+        tzid = among.data.get("tzid", "")  # where it is wrong, what depends on it is not compared
+        start, end = _moment(among.data.get("start"), tzid), _moment(value, tzid)
+        if start and end and end <= start:
+            raise ValueError("must be after start")
+        return value
 
     @property
     def meeting(self) -> Meeting:
@@ -226,6 +244,9 @@ class Attendee(_Vendor):
     email: Annotated[str, StringConstraints(max_length=320, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$")]
 
 
+_MISSING = object()
+
+
 class AgentRequest(_Vendor):
     """The body of `POST /v1/meeting_agents`: https://docs.cronofy.com/developers/api/meeting-agents/schedule/.
 
@@ -240,11 +261,21 @@ class AgentRequest(_Vendor):
     image_url: HttpsUrl | None = None
     subscriptions: list[Subscription] = Field(default_factory=list)
 
-    @model_validator(mode="after")
-    def _comes_now_or_later(self) -> Self:
-        if (self.scheduling_key is None) != (self.join_time is None):
-            raise ValueError("scheduling_key and join_time belong together: both for later, none for now")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _comes_now_or_later(cls, body: Any) -> Any:
+        """Mark the one of the two that is missing, so that it is named beside whatever else is wrong."""
+        if not isinstance(body, dict):
+            return body
+        missing = [name for name in ("scheduling_key", "join_time") if body.get(name) is None]
+        return body | {missing[0]: _MISSING} if len(missing) == 1 else body
+
+    @field_validator("scheduling_key", "join_time", mode="before")
+    @classmethod
+    def _is_not_missing(cls, value: Any) -> Any:
+        if value is _MISSING:
+            raise ValueError("a value; scheduling_key and join_time belong together: both for later, none for now")
+        return value
 
     def request(self, data_center: str, body: str, now: datetime) -> Request:
         """The same in the lifecycle's terms; an agent without a time is for now."""
