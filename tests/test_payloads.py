@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,13 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from meeting_agents.deadlines import Deadline
 from meeting_agents.errors import InvalidRequest, TooLarge
 from meeting_agents.jsontext import DEEPEST, LARGEST, strict_json, subscription, with_subscription
 from meeting_agents.lifecycle import steps
-from meeting_agents.requests import AgentRequest, CalendarEventRequest, agent_id, digest
+from meeting_agents.requests import (
+    AccountRegistration,
+    Acknowledgement,
+    AgentRequest,
+    CalendarEventRequest,
+    ZonedTime,
+    agent_id,
+    digest,
+)
 from meeting_agents.vendor import INTERACTIONS
-from meeting_agents.views import Announcement
-from meeting_agents.vocabulary import Action, Entry, Kind, Meeting, Notification
+from meeting_agents.views import AgentRow, AgentSummary, AgentView, Announced, Announcement, DeadlineView, Links
+from meeting_agents.vocabulary import Action, Entry, Kind, Meeting, Notification, Phase
 
 OURS = "https://api.example.com/webhooks/cronofy/"
 ADDRESS = OURS + "ma_abc"
@@ -358,6 +367,80 @@ def test_every_documented_form_of_a_time_is_understood(value: Any) -> None:
     assert CalendarEventRequest.model_validate(changed(start=value)).meeting.start
 
 
+def test_what_a_change_does_not_say_is_as_it_was_asked_before() -> None:
+    """The times of the meeting, and whether a conference is expected."""
+    known = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "", "", known=None, now=NOON)
+    bare = CalendarEventRequest.model_validate({"event_id": "e", "summary": "Moved"})
+    request = bare.request("de", "cal_1", "", "", known=known, now=NOON)
+    assert (request.meeting.start, request.meeting.end) == (known.meeting.start, known.meeting.end)
+    assert (request.meeting.summary, request.conference_expected) == ("Moved", True)
+    moved = changed(start="2026-04-29T16:00:00Z", end="2026-04-29T16:30:00Z", conferencing={"profile_id": "none"})
+    request = CalendarEventRequest.model_validate(moved).request("de", "cal_1", "", "", known=known, now=NOON)
+    assert request.meeting.start == datetime(2026, 4, 29, 16, tzinfo=UTC)
+    assert request.meeting.end == datetime(2026, 4, 29, 16, 30, tzinfo=UTC)
+    assert not request.conference_expected
+
+
+def test_a_conference_is_new_until_five_minutes_after_the_start() -> None:
+    """After that Cronofy makes none; one that was asked for before is not asked for anew."""
+    request = CalendarEventRequest.model_validate(DOCUMENTED)
+    last = datetime(2026, 4, 29, 15, 35, tzinfo=UTC)
+    known = request.request("de", "cal_1", "", "", known=None, now=last)
+    late = last + timedelta(seconds=1)
+    with pytest.raises(InvalidRequest) as refused:
+        request.request("de", "cal_1", "", "", known=None, now=late)
+    assert [wrong.field for wrong in refused.value.fields] == ["start"]
+    assert request.request("de", "cal_1", "", "", known=known, now=late).conference_expected
+    cancelled = CalendarEventRequest.model_validate(changed(meeting_agent={"profile_id": "none"}))
+    assert cancelled.request("de", "cal_1", "", "", known=None, now=late).action is Action.CANCEL
+
+
+def test_an_agent_without_a_calendar_event_is_for_its_time_or_for_now() -> None:
+    later = AgentRequest.model_validate({"join_url": "https://zoom.us/j/1"} | LATER).request("de", "{}", NOON)
+    assert (later.scheduling_key, later.meeting.start) == ("weekly", datetime(2026, 4, 29, 15, 30, tzinfo=UTC))
+    now = AgentRequest.model_validate({"join_url": "https://zoom.us/j/1"}).request("de", "{}", NOON)
+    assert (now.scheduling_key, now.meeting.start, now.data_center) == ("", NOON, "de")
+    assert now.digest == later.digest == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+
+
+@pytest.mark.parametrize(
+    ("place", "shortest", "longest"),
+    [
+        ("event_id", "x", "x" * 1024),
+        ("subscriptions.0.uri", "http://a.b1", "http://a.b1/" + "x" * 2036),
+        ("meeting_agent.image_url", "https://a.b1", "https://a.b1/" + "x" * 2035),
+    ],
+)
+def test_a_text_may_be_as_long_as_the_limit_and_no_longer(place: str, shortest: str, longest: str) -> None:
+    def body(value: str) -> dict[str, Any]:
+        agent = {"profile_id": "cronofy"}
+        return {
+            "event_id": changed(event_id=value),
+            "subscriptions.0.uri": changed(subscriptions=[{"type": "webhook", "uri": value}]),
+            "meeting_agent.image_url": changed(meeting_agent=agent | {"image_url": value}),
+        }[place]
+
+    for value in (shortest, longest):
+        assert value in CalendarEventRequest.model_validate(body(value)).model_dump_json()
+    assert problems(body(longest + "x")) == {place}
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        (CalendarEventRequest, DOCUMENTED),
+        (ZonedTime, {"time": "2026-04-29T15:30:00"}),
+        (AccountRegistration, {"refresh_token": "t", "data_center": "de"}),
+        (Acknowledgement, {"note": "I am on it"}),
+    ],
+)
+def test_a_request_stays_as_it_came(model: type[BaseModel], body: dict[str, Any]) -> None:
+    request = model.model_validate(body)
+    name = next(iter(body))
+    with pytest.raises(ValidationError):
+        setattr(request, name, "other")
+
+
 # ---------------------------------------------------------------------------------------------------------- identity
 
 
@@ -379,6 +462,55 @@ def test_no_two_natural_keys_run_into_one() -> None:
         ("a", "bc", ""),
     ]
     assert len({agent_id(*key) for key in keys}) == len(keys)
+
+
+# ------------------------------------------------------------------------------------------------------------- views
+
+
+LINKS = Links(self="https://api.example.com/v1/meeting_agents/ma_1")
+ASKED = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "acc_1", "{}", known=None, now=NOON)
+RETRY_AT = NOON + timedelta(minutes=1)
+HISTORY = (
+    Entry(key="1", kind=Kind.REQUESTED, at=NOON, attempt=1, revision=1, request=ASKED, retry_at=RETRY_AT),
+    Entry(key="2", kind=Kind.ACCEPTED, at=NOON + timedelta(minutes=2), attempt=1, revision=1, sub="agt_1", reason="ok"),
+    Entry(
+        key="3",
+        kind=Kind.FAILED,
+        at=NOON + timedelta(minutes=3),
+        notification=Notification(
+            kinds=(Kind.FAILED,), interactions=("meeting_agent_failed",), sub="agt_2", remarks=("a: 1", "b: 2")
+        ),
+    ),
+)
+
+
+def test_a_summary_says_when_cronofy_is_asked_again_as_long_as_it_is() -> None:
+    told = [AgentSummary.of("ma_1", step.after, LINKS) for step in steps(HISTORY)]
+    assert [one.retry_at for one in told] == [RETRY_AT, None, None]
+    assert [one.state for one in told] == ["requested", "scheduled", "failed"]
+    assert {(one.id, one.attempt, one.links) for one in told} == {("ma_1", 1, LINKS)}
+    with pytest.raises(ValidationError):
+        told[0].id = "ma_2"
+
+
+def test_an_agent_is_shown_with_all_that_is_known_of_it() -> None:
+    """Each entry with its own `sub` and reason, or those of the notification; and what is read again is the same."""
+    timeline = [*steps(HISTORY)]
+    due = Deadline(NOON, Phase.ACTIVATION)
+    view = AgentView.of("ma_1", timeline, due, LINKS)
+    assert (view.id, view.state, view.origin, view.calendar_id) == ("ma_1", "failed", "request", "cal_1")
+    assert view.awaited == DeadlineView(phase=Phase.ACTIVATION, at=NOON)
+    assert [(one.sub, one.reason) for one in view.timeline] == [("", ""), ("agt_1", "ok"), ("agt_2", "a: 1; b: 2")]
+    assert [one.interactions for one in view.timeline] == [(), (), ("meeting_agent_failed",)]
+    assert AgentView.model_validate_json(view.model_dump_json()) == view
+    unasked = AgentView.of("ma_1", [*steps(HISTORY[2:])], None, LINKS)
+    assert (unasked.origin, unasked.awaited, unasked.calendar_id) == ("notification", None, "")
+
+
+def test_a_row_of_a_list_is_the_agent_as_it_is_now() -> None:
+    *_, last = steps(HISTORY)
+    view, row = AgentView.of("ma_1", [last], None, LINKS), AgentRow.of("ma_1", last.after, LINKS)
+    assert row.model_dump() == view.model_dump(include=set(AgentRow.model_fields)) | {"attempt": 1}
 
 
 # ------------------------------------------------------------------------------------------------------ announcements
@@ -403,6 +535,14 @@ def test_any_notification_can_be_announced(raw: bytes | None, notification: Any)
     assert sent["data"]["notification"] == notification
     assert (sent["id"], sent["subject"], sent["specversion"]) == ("ma_1.1", "ma_1", "1.0")
     assert sent["data"]["entry"]["because"] == "it says nothing that is known here"
+
+
+def test_an_announcement_that_does_not_say_so_is_neither_an_escalation_nor_a_replay() -> None:
+    """As those are that were on their way before there were any."""
+    *_, last = steps(HISTORY)
+    data = Announcement.of("ma_1", last, None, None).data
+    assert Announced.model_validate(data.model_dump(exclude={"escalations", "replayed"})) == data
+    assert (data.escalations, data.replayed) == (0, False)
 
 
 @given(st.binary(max_size=100))
