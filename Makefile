@@ -41,21 +41,22 @@ soak: .venv/.dev ## Ten minutes of load while Cronofy, AWS and the functions fai
 mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (MUTATE_TIME)
 	@$(IN_VENV) python -m tests.mutation
 
-sbom: .venv-sbom/.sbom ## Bill of materials of what is shipped, in .sbom.json, and a list of its licences (SBOM_TIME)
+sbom: .venv-sbom/.sbom ## Bill of materials of what is shipped, in .sbom.json, and a list of its licences (10 s)
 	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-sbom/shipped
 	@$(UV) pip install --quiet --python .venv-sbom/shipped --require-hashes --requirement layers/shared/requirements.txt
 	@.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file .sbom.json .venv-sbom/shipped
-	@.venv/bin/python -m tests.licences
+	@.venv-sbom/shipped/bin/python -m tests.licences
 
-scan: .venv/.sandbox .venv-scan/.scan ## checkov over the processed template, its exceptions with reasons in .checkov.yaml (SCAN_TIME)
+scan: .venv/.sandbox .venv-scan/.scan ## checkov over the processed template, its exceptions with reasons in .checkov.yaml (20 s)
 	@$(IN_VENV) python -m tests.processed > .processed.json
 	.venv-scan/bin/checkov --config-file .checkov.yaml --file .processed.json
 
-check: .venv/.dev .venv/.sdk .venv-sam/.sam ## What CI runs: format, lint, types, template, tests
+check: .venv/.dev .venv/.sdk .venv-sam/.sam ## What CI runs: format, lint, types, template, checkov, tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/cfn-lint -a cfn_lint_serverless.rules -- template.yaml
+	@$(MAKE) scan
 	@$(MAKE) test
 
 format: .venv/.dev ## Format the code and fix what ruff can fix by itself
@@ -82,7 +83,7 @@ verdicts: .venv/.sandbox ## What became of every notification that was kept
 readme: .venv/.dev ## Make those parts of README.md anew that say what the code says
 	@$(IN_VENV) python -m tests.readme
 
-lock: .venv/.uv ## Derive the locks from pyproject.toml (ARGS=--upgrade: with the newest versions that fit)
+lock: .venv/.dev ## Derive the locks from pyproject.toml (ARGS=--upgrade: with the newest versions that fit)
 	$(LOCK) pyproject.toml --group dev -o $(LOCKS)/dev.txt $(ARGS)
 	$(LOCK) pyproject.toml --group sandbox -c $(LOCKS)/dev.txt -o $(LOCKS)/sandbox.txt
 	$(LOCK) pyproject.toml -c $(LOCKS)/dev.txt -o layers/shared/requirements.txt
