@@ -46,7 +46,7 @@ def test_a_probe_goes_the_whole_way_and_reaches_neither_people_nor_lists(stage: 
     noted = wait_until(lambda: probes(stage, "alerted") or None)
     assert noted, "the probe was not seen through"
     agent = noted[0]["subject"]
-    (failed,) = [one for one in probes(stage, "failed") if one["subject"] == agent]
+    (failed,) = {one["id"]: one for one in probes(stage, "failed") if one["subject"] == agent}.values()
     assert failed["data"]["cause"] == "failed"
     assert [entry["kind"] for entry in stage.read(agent)["timeline"]] == ["failed", "alerted"]
     sqs = stage.stack.session.client("sqs")
