@@ -184,11 +184,18 @@ def test_what_people_are_told_of_less_grave_things_is_never_sent_again(told: Tol
 
 def batch(histories: list[History]) -> bytes:
     """What Lambda hands over from the queue."""
-    records = [
-        {"messageId": f"message-{number}", "body": history.announced().model_dump_json()}
-        for number, history in enumerate(histories)
-    ]
+    records = [record(f"message-{n}", history.announced().model_dump_json()) for n, history in enumerate(histories)]
     return json.dumps({"Records": records}).encode()
+
+
+def record(message_id: str, body: str, tries: int = 1) -> dict[str, Any]:
+    return {
+        "messageId": message_id,
+        "receiptHandle": f"handle of {message_id}",
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": str(tries)},
+        "eventSource": "aws:sqs",
+    }
 
 
 def failures(name: str, count: int) -> list[History]:
@@ -239,7 +246,7 @@ def test_what_cannot_be_read_is_left_to_the_queue_and_holds_up_nobody(told: Told
     """A message that is no announcement comes back alone."""
     histories = failures("readable", 2)
     event = json.loads(batch(histories))
-    event["Records"].insert(1, {"messageId": "broken", "body": '{"specversion": "1.0"}'})
+    event["Records"].insert(1, record("broken", '{"specversion": "1.0"}'))
     assert invoke(told, json.dumps(event).encode()) == {"batchItemFailures": [{"itemIdentifier": "broken"}]}
     assert messages_about(told, histories) == [{history.agent for history in histories}]
 

@@ -36,6 +36,14 @@ def test_a_function_may_do_what_it_does(platform: Platform, written: Written, fu
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_was_refused_nothing(written: Written, function: str) -> None:
+    """AWS itself, which enforces every policy here, let it do what it asked for."""
+    answered = [answer for run in written.invocations if run.function == function for answer in run.answered]
+    assert answered
+    assert 403 not in {answer["status"] for answer in answered}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_may_do_nothing_else(platform: Platform, written: Written, function: str) -> None:
     """Each permission was needed, by the function itself or by Lambda and SNS on its behalf."""
     seen = _seen(platform, written, function) | _on_behalf(platform, function)

@@ -177,9 +177,16 @@ def test_every_function_names_its_service_has_a_log_that_ends_and_ends_itself(fo
     assert properties["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == folder.rpartition("/")[2]
     assert properties["Timeout"] <= 60
     assert properties["Description"]
-    [log] = [log for log in of_type("Logs::LogGroup").values() if target(log.get("LogGroupName")) == name]
-    assert log["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/${{{name}}}"}
+    log = of_type("Logs::LogGroup")[target(properties["LoggingConfig"]["LogGroup"])]
+    assert log["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/${{AWS::StackName}}-{folder.rpartition('/')[2]}"}
     assert all(target(log["RetentionInDays"]) == "LogRetentionDays" for log in of_type("Logs::LogGroup").values())
+
+
+def test_no_function_can_be_called_before_its_log_is_there() -> None:
+    """Else Lambda would make one that never ends, and the template's could not be made any more."""
+    for name, function in of_type("Lambda::Function", processed()).items():
+        log = target(function["LoggingConfig"]["LogGroup"])
+        assert name not in targets(processed()[log])
 
 
 def test_the_receiver_answers_within_the_seven_seconds_that_cronofy_waits() -> None:
@@ -266,12 +273,7 @@ def test_there_are_the_edges_that_we_know_of() -> None:
 def test_every_asynchronous_edge_has_a_queue_for_what_fails_and_every_such_queue_an_alarm() -> None:
     edges = failure_queues()
     assert [edge for edge, queue in edges.items() if queue not in of_type("SQS::Queue")] == []
-    watched = {
-        target(dimension["Value"])
-        for alarm in of_type("CloudWatch::Alarm").values()
-        for dimension in alarm.get("Dimensions", [])
-        if dimension["Name"] == "QueueName"
-    }
+    watched = {which for which, metric in watching() if metric == "ApproximateNumberOfMessagesVisible"}
     assert set(edges.values()) <= watched
     needs_no_redrive = {"SweepFailures", "ProbeFailures"}  # gone within the hour, so that their alarms end
     for queue in set(edges.values()):
@@ -298,6 +300,54 @@ def test_a_message_is_not_handed_out_again_while_it_is_worked_on() -> None:
 
 
 # ----------------------------------------------------------------------------------------- the watcher
+
+
+def metrics_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """The metrics that an alarm looks at: its own, or those that its expression adds up."""
+    return [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", []) if "MetricStat" in each] or [alarm]
+
+
+def watching() -> dict[tuple[str, str], str]:
+    """Which alarm watches a metric of a resource, by resource and metric. No two may watch the same."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, alarm in of_type("CloudWatch::Alarm").items():
+        for metric in metrics_of(alarm):
+            which = "/".join(target(each["Value"]) or each["Value"] for each in metric["Dimensions"])
+            assert (which, metric["MetricName"]) not in seen, (
+                f"{name} and {seen[which, metric['MetricName']]} watch the same"
+            )
+            seen[which, metric["MetricName"]] = name
+    return seen
+
+
+def test_whatever_can_go_wrong_is_watched_and_by_one_alarm() -> None:
+    """Who is on call is told of each trouble once."""
+    of_functions = {(name, metric) for name in FUNCTIONS.values() for metric in ("Errors", "Throttles")}
+    assert set(watching()) >= of_functions | {
+        ("TrackFunction", "IteratorAge"),
+        ("AlertQueue", "ApproximateAgeOfOldestMessage"),
+        ("AlertsTopic", "NumberOfNotificationsFailed"),
+        ("webhook/unknown", "NotificationsRefused"),
+        ("webhook/no_secret", "NotificationsNotKept"),
+        ("webhook/store_unavailable", "NotificationsNotKept"),
+        ("webhook", "PreviousSecretAge"),
+        ("provision", "CronofyErrors"),
+        ("sweep", "Heartbeat"),
+        ("sweep", "AgentsPassedOver"),
+        ("probe", "ProbesLost"),
+    }
+
+
+def test_an_alarm_adds_up_all_its_metrics_and_counts_what_has_no_value_as_nothing() -> None:
+    """One metric that rests would take the value of the whole sum away."""
+    for name, alarm in of_type("CloudWatch::Alarm").items():
+        if "Metrics" in alarm:
+            [total], ids = (
+                [each["Expression"] for each in alarm["Metrics"] if "Expression" in each],
+                [each["Id"] for each in alarm["Metrics"] if "MetricStat" in each],
+            )
+            assert total == " + ".join(f"FILL({one}, 0)" for one in ids), name
+            assert all(each.get("ReturnData", True) is ("Expression" in each) for each in alarm["Metrics"]), name
 
 
 @pytest.mark.parametrize("name", of_type("CloudWatch::Alarm"))
@@ -333,8 +383,8 @@ def sweep() -> str:
 
 
 def test_every_metric_of_ours_that_an_alarm_watches_is_written_by_the_service_that_it_names() -> None:
-    for alarm in of_type("CloudWatch::Alarm").values():
-        if target(alarm.get("Namespace")) != "AWS::StackName":
+    for alarm in (metric for each in of_type("CloudWatch::Alarm").values() for metric in metrics_of(each)):
+        if target(alarm["Namespace"]) != "AWS::StackName":
             continue
         dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
         source = (ROOT / "functions" / dimensions["service"] / "app.py").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import batched
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -21,23 +22,30 @@ from meeting_agents.vocabulary import Entry, Kind
 logger = Logger()
 metrics = Metrics()
 
+SOONEST, LATEST = 15, 600
+"""Seconds until what was not told is tried again: the first pause, which doubles each time, and the longest."""
+
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """A batch from the queue. What cannot be read or told is left to the queue, and at last to its failure queue."""
+    records = {record["messageId"]: record for record in event["Records"]}
     messages: dict[str, Announcement] = {}
-    failed = set()
-    for record in event["Records"]:
+    for message_id, record in records.items():
         try:
-            messages[record["messageId"]] = Announcement.model_validate_json(record["body"])
+            messages[message_id] = Announcement.model_validate_json(record["body"])
         except ValidationError:
-            logger.error("announcement cannot be read", message_id=record["messageId"])
-            failed.add(record["messageId"])
+            logger.error("announcement cannot be read", message_id=message_id)
     places = Places(wiring.settings().api_url, wiring.settings().dashboard_url)
-    untold = tell(list(messages.values()), wiring.journal(), wiring.people(), wiring.turn("alert"), places)
-    failed |= {message_id for message_id, announcement in messages.items() if announcement.id in untold}
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in sorted(failed)]}
+    done: set[str] = set()
+    try:
+        untold = tell(list(messages.values()), wiring.journal(), wiring.people(), wiring.turn("alert"), places)
+        done = {message_id for message_id, announcement in messages.items() if announcement.id not in untold}
+    finally:  # when telling ends with an error, too
+        failed = sorted(records.keys() - done)
+        _postpone([records[message_id] for message_id in failed])
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
 def tell(
@@ -78,6 +86,31 @@ def _note(announcements: Sequence[Announcement], journal: Journal) -> None:
             reason=f"people were told: {announcement.data.cause}",
         )
         journal.append(announcement.subject, entry)
+
+
+def _postpone(records: Sequence[dict[str, Any]]) -> None:
+    """Let the queue hand these out again soon, instead of when their time is over in which they are ours alone."""
+    for some in batched(records, 10, strict=False):  # as many as one call takes
+        try:
+            wiring.client("sqs").change_message_visibility_batch(
+                QueueUrl=wiring.settings().alert_queue_url,
+                Entries=[
+                    {
+                        "Id": str(number),
+                        "ReceiptHandle": record["receiptHandle"],
+                        "VisibilityTimeout": _pause(int(record["attributes"]["ApproximateReceiveCount"])),
+                    }
+                    for number, record in enumerate(some)
+                ],
+            )
+        except (ClientError, BotoCoreError) as error:  # then they come again later, by themselves
+            logger.warning("the next try is late", kind=type(error).__name__, messages=len(records))
+            return
+
+
+def _pause(tries: int) -> int:
+    seconds: int = SOONEST << (tries - 1)
+    return min(seconds, LATEST)
 
 
 def _count(alert: Alert) -> None:

@@ -90,13 +90,15 @@ def _amounts(
 def _at_rest(
     scene: Scene, steps: dict[str, dict[str, dict[str, Any]]], cold: dict[str, dict[str, Any]]
 ) -> dict[str, float]:
-    kinds = Counter(resource["Type"] for resource in scene.platform.template["Resources"].values())
+    resources = scene.platform.template["Resources"].values()
+    kinds = Counter(resource["Type"] for resource in resources)
+    watched = [json.dumps(one).count('"MetricName"') for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
     month: defaultdict[str, float] = defaultdict(float)
     for name, event in scene.platform.events("Schedule"):
         often = _per_month(str(event["Properties"].get("Schedule", event["Properties"].get("ScheduleExpression", ""))))
         for item, amount in _amounts(steps[f"nothing due: {name}"], scene, cold):
             month["clock: " + item] += amount * often * PRICES["usd"][item]
-    month["alarms"] = kinds["AWS::CloudWatch::Alarm"] * PRICES["usd"]["alarm month"]
+    month["alarms"] = sum(watched) * PRICES["usd"]["alarm month"]  # paid for by the metrics that they look at
     month["keys"] = kinds["AWS::KMS::Key"] * PRICES["usd"]["key month"]
     month["secrets"] = kinds["AWS::SecretsManager::Secret"] * PRICES["usd"]["secret month"]
     month["dashboards"] = kinds["AWS::CloudWatch::Dashboard"] * PRICES["usd"]["dashboard month"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.runtime.platform import Platform
+from tests.runtime.platform import Fault, Platform
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stand_in import StandIn, sign
@@ -240,6 +240,10 @@ def runs_errands(scene: Scene) -> None:
         platform.settle()
     platform.tick("digest")
     platform.look("widget")
+    agent = scene.ask(scene.event("errand-untold"))
+    scene.notify(agent, "errand-untold", "meeting_agent_failed")
+    platform.fault = Fault("alert", platform.next_invocation("alert"), 0, "refused")  # what is not told is tried again
+    platform.settle()
     platform.age(120)
     scene.cronofy.faults.clear()
     platform.tick("sweep")

@@ -16,6 +16,7 @@ from hypercorn.config import Config
 from ministack.app import app as ministack  # type: ignore[import-untyped]
 from ministack.core import iam_actions  # type: ignore[import-untyped]
 from ministack.services import lambda_svc, sns  # type: ignore[import-untyped]
+from ministack.services.cloudformation import provisioners  # type: ignore[import-untyped]
 
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
@@ -32,6 +33,7 @@ def main(descriptor: int) -> None:
     keep_emails(Path(os.environ["TMPDIR"]) / "emails")
     allow_batches()
     repeat_failed_entries()
+    take_sums()
     config = Config()
     config.bind = [f"fd://{descriptor}"]
     config.keep_alive_timeout = 75
@@ -64,12 +66,13 @@ def keep_emails(file: Path) -> None:
 
 
 def allow_batches() -> None:
-    """Let who may publish to a topic publish ten at once, as on AWS, where that is no action of its own."""
+    """Let who may do a thing to a topic or a queue do it ten times at once, on AWS no action of its own."""
     extract = iam_actions.extract_iam_action
 
     def extracting(*request: Any, **named: Any) -> Any:
         action = extract(*request, **named)
-        return "sns:Publish" if action == "sns:PublishBatch" else action
+        is_batch = isinstance(action, str) and action.startswith(("sns:", "sqs:"))
+        return action.removesuffix("Batch") if is_batch else action
 
     iam_actions.extract_iam_action = extracting
 
@@ -90,6 +93,20 @@ def repeat_failed_entries() -> None:
         return result
 
     lambda_svc._execute_function = executing
+
+
+def take_sums() -> None:
+    """Keep an alarm on a sum of metrics, which ministack refuses, as one on the first of them."""
+    describe = provisioners._cw_metric_alarm_record
+
+    def describing(name: str, properties: dict[str, Any]) -> Any:
+        summed = [one["MetricStat"] for one in properties.get("Metrics", []) if "MetricStat" in one]
+        if summed:
+            alone = {"Period": summed[0]["Period"], "Statistic": summed[0]["Stat"], **summed[0]["Metric"]}
+            properties = {key: value for key, value in properties.items() if key != "Metrics"} | alone
+        return describe(name, properties)
+
+    provisioners._cw_metric_alarm_record = describing
 
 
 def end_with_parent() -> None:

@@ -92,6 +92,11 @@ class Settings:
         return self._text("FAILURES_URL")
 
     @property
+    def alert_queue_url(self) -> str:
+        """The queue of announcements worth an alert."""
+        return self._text("ALERT_QUEUE_URL")
+
+    @property
     def alerts_topic_arn(self) -> str:
         return self._text("ALERTS_TOPIC_ARN")
 
