@@ -97,7 +97,7 @@ def verdicts(aws: EmbeddedAws, stack: Stack) -> str:
 def counted(stack: Stack, function: str) -> Counter[str]:
     """What the metrics in a function's log add up to."""
     logs = stack.session.client("logs")
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{stack.functions[function]}")
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=stack.resources[f"{function.title()}Log"])
     sums: Counter[str] = Counter()
     for page in pages:
         for line in page["events"]:

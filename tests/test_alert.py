@@ -14,6 +14,7 @@ import pytest
 from meeting_agents.requests import agent_id
 from meeting_agents.vocabulary import SEVERITIES, Cause
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
+from tests.sandbox.stand_in import Grant
 from tests.test_alert_texts import START, History
 
 ESCALATION = 4
@@ -31,6 +32,34 @@ class Told:
         start = datetime.now(UTC) + timedelta(seconds=begins_in)
         answer = self.stage.request(f"ev_{case}", case, start, start + timedelta(seconds=lasts), **more)
         self.agents[case] = answer.json()["agent"]["id"]
+
+    def ask_as(self, account: str, case: str, begins_in: float, calendar: str = CALENDAR) -> None:
+        """Ask for an agent in a meeting of an hour, in the name of an account."""
+        start = datetime.now(UTC) + timedelta(seconds=begins_in)
+        body = {
+            "event_id": f"ev_{case}",
+            "start": start.isoformat(),
+            "end": (start + timedelta(hours=1)).isoformat(),
+            "meeting_agent": {"profile_id": "cronofy"},
+        }
+        address = f"{self.stage.stack.api_url}/v1/calendars/{calendar}/events"
+        answer = httpx.post(address, json=body, headers={"Cronofy-Account": account}, timeout=40, trust_env=False)
+        assert answer.status_code in (202, 403), answer.text
+        self.agents[case] = agent_id(HOME, calendar, f"ev_{case}")
+
+    def register(self, account: str, calendar: str) -> Grant:
+        grant = self.stage.cronofy.grant(HOME, calendars=(calendar,))
+        body = {"refresh_token": grant.refresh_token, "data_center": HOME}
+        assert self.stage.api.put(f"/v1/accounts/{account}", json=body).is_success
+        return grant
+
+    def delete(self, case: str) -> httpx.Response:
+        return self.stage.api.request("DELETE", f"/v1/calendars/{CALENDAR}/events", json={"event_id": f"ev_{case}"})
+
+    def what(self, case: str) -> list[str]:
+        """What was written down, as each alert about the case's agent has it."""
+        messages = self.stage.alerts.messages()
+        return [one["what"] for each in messages for one in each["agents"] if one["agent_id"] == self.agents[case]]
 
     def hear(self, case: str, step: str, **how: Any) -> None:
         notification = self.stage.cronofy.tell(step, (HOME, CALENDAR, f"ev_{case}"), **how)
@@ -70,7 +99,7 @@ def told() -> Iterator[Told]:
     with Stage(parameters=parameters) as stage:
         told = Told(stage)
         no_conference: dict[str, Any] = {"conferencing": {"profile_id": "none"}}
-        for case in ("failed", "tried_again", "heeded", "conflicting", "mismatched", "resources"):
+        for case in ("failed", "tried_again", "heeded", "conflicting", "mismatched", "resources", "not_cancelled"):
             told.ask(case, 3000, **no_conference)
         told.ask("silent", 0, **no_conference)
         told.ask("unfinished", -2, lasts=4, **no_conference)
@@ -84,25 +113,19 @@ def told() -> Iterator[Told]:
         told.hear("conflicting", "complete")
         told.hear("conflicting", "fail")
         told.hear("mismatched", "activate", extra={"event": {"event_id": "somebody-elses"}})
-        stage.cronofy.faults.add("POST", f"/v1/calendars/{CALENDAR}", status=422, body={"errors": {}})
+        stage.cronofy.faults.add("DELETE", f"/v1/calendars/{CALENDAR}", status=403)
+        assert told.delete("not_cancelled").status_code == 403
+        errors = {"start": [{"key": "errors.invalid", "description": "is before the big bang"}]}
+        stage.cronofy.faults.add("POST", f"/v1/calendars/{CALENDAR}", status=422, body={"errors": errors})
         answer = stage.request("ev_rejected", "rejected", START + timedelta(days=900), START + timedelta(days=901))
         assert answer.status_code == 422
         told.agents["rejected"] = agent_id(HOME, CALENDAR, "ev_rejected")
-        grant = stage.cronofy.grant(HOME, calendars=(CALENDAR,))
-        stage.api.put("/v1/accounts/acc_1", json={"refresh_token": grant.refresh_token, "data_center": HOME})
-        stage.cronofy.revoke(grant)
-        start = datetime.now(UTC) + timedelta(days=1)
+        told.register("acc_2", "cal_down")
+        stage.cronofy.faults.add("POST", "/v1/calendars/cal_down", status=503, times=None)
+        told.ask_as("acc_2", "undelivered", 20 - 3600, "cal_down")
+        stage.cronofy.revoke(told.register("acc_1", CALENDAR))
         for case in ("unauthorised", "unauthorised_too"):
-            body = {
-                "event_id": f"ev_{case}",
-                "start": start.isoformat(),
-                "end": (start + timedelta(hours=1)).isoformat(),
-                "meeting_agent": {"profile_id": "cronofy"},
-            }
-            address = f"{stage.stack.api_url}/v1/calendars/{CALENDAR}/events"
-            answer = httpx.post(address, json=body, headers={"Cronofy-Account": "acc_1"}, timeout=40, trust_env=False)
-            assert answer.status_code in (202, 403), answer.text
-            told.agents[case] = agent_id(HOME, CALENDAR, f"ev_{case}")
+            told.ask_as("acc_1", case, 86_400)
         yield told
 
 
@@ -111,6 +134,8 @@ def told() -> Iterator[Told]:
     [
         ("failed", [Cause.FAILED]),
         ("rejected", [Cause.REJECTED]),
+        ("undelivered", [Cause.NEVER_ACTIVATED, Cause.REJECTED]),
+        ("not_cancelled", [Cause.NOT_CANCELLED]),
         ("silent", [Cause.NEVER_ACTIVATED]),
         ("unfinished", [Cause.NOT_FINISHED]),
         ("resources", [Cause.RESOURCES_MISSING]),
@@ -123,10 +148,28 @@ def told() -> Iterator[Told]:
 )
 def test_each_trouble_is_told_with_its_severity(told: Told, case: str, causes: list[Cause]) -> None:
     """Each row of the table of what is alerted, from the caller's request to the message on the alerts topic."""
-    assert told.causes(case, len(causes))[: len(causes)] == causes
+    assert told.causes(case, len(causes), within=60)[: len(causes)] == causes
     severities = {(cause, severity) for cause, severity, _ in told.alerts(case)}
     assert severities >= {(cause, SEVERITIES[cause]) for cause in causes}
     assert wait_until(lambda: "alerted" in told.kinds(case))
+
+
+def test_an_alert_says_what_cronofy_found_wrong(told: Told) -> None:
+    """Which field, and Cronofy's key for it; its sentence may quote the caller."""
+    assert told.causes("rejected", 1) == [Cause.REJECTED]
+    assert told.what("rejected")[0] == "Cronofy refused the request (422): start (errors.invalid)"
+    assert told.causes("not_cancelled", 1) == [Cause.NOT_CANCELLED]
+    assert told.what("not_cancelled")[0] == "Cronofy refused the cancellation (403)"
+    assert told.causes("undelivered", 2, within=60) == [Cause.NEVER_ACTIVATED, Cause.REJECTED]
+    lost = "the request could not be delivered in time; the last time: Cronofy answered 503"
+    assert lost in told.what("undelivered")
+
+
+def test_an_agent_that_is_cancelled_after_all_is_an_all_clear(told: Told) -> None:
+    """The same deletion again, once Cronofy takes it."""
+    assert told.causes("not_cancelled", 1) == [Cause.NOT_CANCELLED]
+    assert told.delete("not_cancelled").status_code == 202
+    assert told.causes("not_cancelled", 2) == [Cause.NOT_CANCELLED, Cause.RECOVERED]
 
 
 def test_an_account_that_must_authorise_again_is_told_once_not_once_a_request(told: Told) -> None:

@@ -47,13 +47,12 @@ class History:
     def ask(self, at: datetime = START - timedelta(days=2), *, attempt: int = 1, **more: Any) -> "History":
         revision = sum(entry.kind is Kind.REQUESTED for entry in self.entries) + 1
         request = Request(
-            action=Action.PROVISION,
             data_center="de",
             meeting=self.meeting,
             calendar_id="cal_n23kjnwrw2_jsdfjksn234",
             event_id=self.event,
             account=self.account,
-            **more,
+            **{"action": Action.PROVISION} | more,
         )
         return self.add(Kind.REQUESTED, at, attempt=attempt, revision=revision, request=request)
 
@@ -147,8 +146,16 @@ def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
             .announced()
         ],
     )
-    refused = "Cronofy refused the request (403)"
+    refused = "Cronofy refused the request (422): start (errors.invalid), tzid (errors.required)"
     yield "rejected", [History().ask().add(Kind.REJECTED, START - 2879 * minutes, reason=refused).announced()]
+    refused = "Cronofy refused the cancellation (403)"
+    last = "the cancellation could not be delivered in time; the last time: Cronofy answered 503"
+    for name, at, reason in (
+        ("not_cancelled", START - 100 * minutes, refused),
+        ("not_cancelled_in_time", START, last),
+    ):
+        kept = History().ask().accepted().ask(START - 100 * minutes, action=Action.CANCEL)
+        yield name, [kept.add(Kind.REJECTED, at, revision=2, reason=reason).announced()]
     yield "never_activated", [silent(Phase.ACTIVATION, START + 10 * minutes, waited).announced()]
     history = History().ask().accepted().hear("meeting_agent_activated", START)
     ended = "nothing was heard of the agent's end by 2026-04-29 17:30:00 UTC"
@@ -180,8 +187,8 @@ def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
             .announced()
         ],
     )
-    both = History().ask().accepted().hear("meeting_agent_complete", END + minutes, state="complete")
-    yield "conflicting", [both.hear("meeting_agent_failed", END + 2 * minutes).announced()]
+    twice = History().ask().accepted().hear("meeting_agent_complete", END + minutes, state="complete")
+    yield "conflicting", [twice.hear("meeting_agent_failed", END + 2 * minutes).announced()]
     other = {"event_id": "somebody-elses-event"}
     yield "mismatched", [History().ask().accepted().hear("meeting_agent_complete", START, event=other).announced()]
     late = silent(Phase.ACTIVATION, START + 10 * minutes, waited)

@@ -1111,6 +1111,53 @@ def test_a_conference_that_fails_is_trouble_only_while_the_agent_is_awaited_and_
     assert scheduled().overdue(Phase.ACTIVATION).report(failing).causes == [Cause.NEVER_ACTIVATED]
 
 
+def kept() -> History:
+    """An agent that could not be cancelled."""
+    return scheduled().request(AWAY).answer(Kind.REJECTED, reason="Cronofy refused the cancellation (403)")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [scheduled(), History().request(), scheduled().report(Kind.ACTIVATED), scheduled().overdue(Phase.ACTIVATION)],
+    ids=["scheduled", "requested", "activated", "overdue"],
+)
+def test_a_cancellation_that_fails_is_told_each_time_it_does_while_the_agent_may_come(before: History) -> None:
+    told = len(before.causes)
+    state = before.record.state
+    before.request(AWAY).answer(Kind.REJECTED).answer(Kind.REJECTED, revision=2)
+    assert before.causes[told:] == [Cause.NOT_CANCELLED]
+    assert (before.record.trouble, before.record.state) == (Cause.NOT_CANCELLED, state)
+    assert before.request(AWAY).answer(Kind.REJECTED).causes[told:] == [Cause.NOT_CANCELLED] * 2
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        lambda: History().request(AWAY).answer(Kind.REJECTED),
+        lambda: scheduled().report(Kind.COMPLETE).request(AWAY).answer(Kind.REJECTED),
+        lambda: scheduled().request(AWAY).request(moved(MINUTE)).answer(Kind.REJECTED, revision=2),
+        lambda: scheduled().request(AWAY).answer(Kind.REJECTED, at=END),
+        lambda: scheduled().request(AWAY).answer(Kind.UNCONFIRMED),
+        lambda: scheduled().cancel().answer(Kind.REJECTED, revision=2),
+    ],
+    ids=["never asked for", "complete", "wanted again", "over", "not yet answered", "cancelled all the same"],
+)
+def test_a_failed_cancellation_is_no_trouble_where_no_agent_comes_unwanted(history: Callable[[], History]) -> None:
+    assert history().causes == []
+
+
+def test_nobody_hears_again_of_a_failed_cancellation_once_the_agent_is_gone() -> None:
+    """Until then it is as grave as a failure, and people are told again if nobody takes it on."""
+    graces = replace(GRACES, escalation=60 * MINUTE, expected_resources=frozenset())
+    history = kept().answer(Kind.ALERTED, cause=Cause.NOT_CANCELLED)
+    told = Deadline(history.at + 60 * MINUTE, Phase.ESCALATION)
+    assert due(history, replace(graces, conference=-timedelta(days=1))) == told
+    history.report(Kind.ACTIVATED)
+    assert due(history, graces) == told
+    assert due(history.report(Kind.COMPLETE), graces) is None
+    assert history.record.trouble is Cause.NOT_CANCELLED
+
+
 def chain(*deeds: Callable[[History], History]) -> Callable[[], History]:
     return lambda: reduce(lambda history, deed: deed(history), deeds, scheduled())
 
@@ -1135,6 +1182,9 @@ report, answer, silence = History.report, History.answer, History.overdue
         (lambda: History().request().answer(Kind.REJECTED).request(), lambda h: answer(h, Kind.ACCEPTED)),
         (lambda: History().request().answer(Kind.REJECTED), lambda h: report(h, Kind.ACTIVATED)),
         (lambda: History().request().answer(Kind.REJECTED), lambda h: report(h, Kind.COMPLETE)),
+        (kept, lambda h: h.cancel()),
+        (kept, lambda h: h.request(moved(MINUTE))),
+        (lambda: kept().report(Kind.ACTIVATED), lambda h: h.cancel()),
         (chain(lambda h: report(h, Kind.CONFERENCING_FAILING)), lambda h: report(h, Kind.CONFERENCING_ASSIGNED)),
         (chain(lambda h: report(h, Kind.CONFERENCING_FAILING)), lambda h: report(h, Kind.ACTIVATED)),
         (chain(lambda h: silence(h, Phase.CONFERENCE)), lambda h: report(h, Kind.CONFERENCING_ASSIGNED)),
@@ -1163,6 +1213,8 @@ def test_people_are_told_once_when_a_trouble_is_over(
         scheduled().report(Kind.FAILED).request().answer(Kind.ACCEPTED),
         scheduled().report(Kind.FAILED).request().report(Kind.CONFERENCING_ASSIGNED),
         scheduled().report(Kind.FAILED).report(Kind.ACTIVATED),
+        kept().request(AWAY),
+        kept().report(Kind.ACTIVATED).report(Kind.COMPLETE),
         scheduled().overdue(Phase.ACTIVATION).report(Kind.CONFERENCING_ASSIGNED),
         scheduled().overdue(Phase.ACTIVATION).request().answer(Kind.ACCEPTED),
         scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES, missing=("transcript",)).answer(Kind.ALERTED),

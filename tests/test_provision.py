@@ -491,7 +491,7 @@ def test_a_correlation_id_goes_from_the_request_into_answer_journal_and_log(stag
     assert answer.headers["x-correlation-id"] == name
     timeline = stage.read(answer.json()["agent"]["id"])["timeline"]
     assert [entry["correlation_id"] for entry in timeline] == [name, name]
-    logs, group = stage.stack.session.client("logs"), f"/aws/lambda/{stage.stack.functions['provision']}"
+    logs, group = stage.stack.session.client("logs"), stage.stack.resources["ProvisionLog"]
     messages = [one["message"] for one in logs.filter_log_events(logGroupName=group)["events"]]
     assert {json.loads(one)["correlation_id"] for one in messages if name in one} == {name}
     for strange in ("two words", "x" * 129, "ä"):

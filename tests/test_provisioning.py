@@ -174,6 +174,65 @@ def test_what_cannot_be_delivered_before_the_meeting_ends_is_rejected_with_the_l
     assert 7 < tries < 20
 
 
+def test_a_cancellation_is_tried_until_the_meeting_begins_and_then_people_are_told(desk: Desk) -> None:
+    """From then on they alone can keep the agent out; told an hour later, when it ends, they could not."""
+    account = desk.register()
+    when = {"start": "2026-04-29T12:30:00Z", "end": "2026-04-29T13:30:00Z"}
+    wanted = desk.upsert(account, **when)
+    desk.provisioning().ask(wanted)
+    desk.cronofy.faults.add("POST", wanted.path, times=None, status=503)
+    told = desk.provisioning().ask(desk.upsert(account, meeting_agent={"profile_id": "none"}, **when))
+    while pending := told.record.current.pending:
+        assert pending.retry_at
+        desk.now = pending.retry_at
+        (told,) = desk.sweep()
+    assert wanted.request.meeting.start
+    assert wanted.request.meeting.start - LATEST < desk.now <= wanted.request.meeting.start
+    assert (told.record.state, told.record.trouble) == (State.SCHEDULED, Cause.NOT_CANCELLED)
+    last = desk.steps(wanted.agent_id)[-1]
+    assert last.entry.reason == "the cancellation could not be delivered in time; the last time: Cronofy answered 503"
+
+
+def test_a_cancellation_that_nobody_could_send_in_time_says_what_its_last_try_said(desk: Desk) -> None:
+    """The sweep itself came too late, and has nothing of its own to tell."""
+    account = desk.register()
+    when = {"start": "2026-04-29T12:30:00Z", "end": "2026-04-29T13:30:00Z"}
+    wanted = desk.upsert(account, **when)
+    desk.provisioning().ask(wanted)
+    desk.cronofy.faults.add("POST", wanted.path, times=None, status=503)
+    desk.provisioning().ask(desk.upsert(account, meeting_agent={"profile_id": "none"}, **when))
+    desk.now += timedelta(minutes=45)
+    desk.sweep()
+    last = desk.steps(wanted.agent_id)[-1]
+    assert (last.entry.kind, last.cause) == (Kind.REJECTED, Cause.NOT_CANCELLED)
+    assert last.entry.reason == "the cancellation could not be delivered in time; the last time: Cronofy answered 503"
+
+
+@pytest.mark.parametrize(
+    ("errors", "complaint"),
+    [
+        ({"start": [{"key": "errors.invalid", "description": "is not a time"}]}, ": start (errors.invalid)"),
+        (
+            {"reminders[0].minutes": [{"key": "errors.range"}, {}], "tzid": ["?"]},
+            ": reminders[0].minutes (errors.range), tzid",
+        ),
+        ({"Bearer aB3": [], "start": [{"key": "errors.\nforged", "description": "<a href>"}]}, ": start, 1 more"),
+        ({"https://zoom.us/j/1?pwd=x": []}, ""),
+        ({f"field_{letter}": "?" for letter in "abcdefg"}, ": field_a, field_b, field_c, field_d, field_e, 2 more"),
+        ({"x" * 61: []}, ""),
+        ("no fields at all", ""),
+    ],
+)
+def test_a_refusal_names_the_fields_and_quotes_nobody(
+    desk: Desk, own: Authority, errors: object, complaint: str
+) -> None:
+    """Cronofy's descriptions, and whatever is not the name of a field, may hold what the caller sent."""
+    asked = desk.upsert(own)
+    desk.cronofy.faults.add("POST", EVENTS, status=422, body={"errors": errors})
+    told = desk.provisioning().ask(asked)
+    assert told.record.current.reason == f"Cronofy refused the request (422){complaint}"
+
+
 def test_a_change_that_overtakes_a_waiting_request_is_what_is_asked_again(desk: Desk) -> None:
     """The older body is never sent after the newer one."""
     account = desk.register()

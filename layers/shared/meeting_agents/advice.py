@@ -20,6 +20,7 @@ class Wording:
 WORDINGS: Mapping[Cause, Wording] = {
     Cause.FAILED: Wording("failed", "failed"),
     Cause.REJECTED: Wording("could not be arranged", "could not be arranged"),
+    Cause.NOT_CANCELLED: Wording("could not be cancelled", "could not be cancelled"),
     Cause.NEVER_ACTIVATED: Wording("never became active", "never became active"),
     Cause.NOT_FINISHED: Wording("went silent before its end", "went silent before their end"),
     Cause.RESOURCES_MISSING: Wording("is done, but left less than expected", "are done, but left less than expected"),
@@ -47,6 +48,7 @@ _REFUSED = (
     "Put right what Cronofy named. 401 or 403: a person must authorise the application again. 402: the Cronofy plan"
     " lacks the feature. 404: check the calendar and the data center. 422: correct the fields."
 )
+_UNWANTED = "do not admit the agent, or remove it, and tell those in the meeting that it may be recorded."
 _NO_LINK = (
     "Add a conference link to the calendar event before the meeting begins, or have the organiser check the"
     " conferencing connection: without a link the agent has nothing to join."
@@ -58,6 +60,7 @@ _WRONG_ADDRESS = (
 
 _ADVICE: Mapping[Cause, tuple[str, ...]] = {
     Cause.REJECTED: (_REFUSED, _AGAIN),
+    Cause.NOT_CANCELLED: (_REFUSED, "Then send the same cancellation again."),
     Cause.NOT_FINISHED: (
         _DASHBOARD,
         "Cronofy cannot be asked again for a lost callback; if it still comes, you get an all-clear.",
@@ -89,6 +92,10 @@ def steps(told: Announced, at: datetime) -> tuple[str, ...]:
             account = f"account {clean(told.account)}" if told.account else "account"
             again = f"Have the owner of the {account} authorise the application again, and register the new token."
             return again, "Until then nothing can be asked of Cronofy in that name."
+        case Cause.NOT_CANCELLED if told.meeting.start is None or told.meeting.start > at:
+            return *_ADVICE[told.cause], f"If the meeting begins first, {_UNWANTED}"
+        case Cause.NOT_CANCELLED:
+            return f"Now that the meeting has begun, {_UNWANTED}", *_ADVICE[told.cause]
         case Cause():
             return _ADVICE[told.cause]
         case None:

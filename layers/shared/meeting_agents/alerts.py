@@ -259,7 +259,7 @@ class Alert:
         told = announcement.data
         cause = _cause(told)
         more = f"; why: {_why(told)}" if cause is Cause.FAILED else ""
-        if cause in (Cause.REJECTED, Cause.REAUTHORISATION):
+        if cause in (Cause.REJECTED, Cause.NOT_CANCELLED, Cause.REAUTHORISATION):
             more = f"; {_what(told)}"
         what = f"{WORDINGS[cause].one}{relation(announcement.time, told.meeting)}{more}"
         return f"- {_title(told)}, {when(told.meeting)}\n  {what}\n  {self.places.timeline(told.agent_id)}"
@@ -272,6 +272,7 @@ class Alert:
             "cause": cause,
             "at": announcement.time.isoformat(),
             "headline": WORDINGS[cause].one,
+            "what": _what(told),
             "advice": steps(told, announcement.time),
             "timeline": self.places.timeline(announcement.subject),
             **_bounded(

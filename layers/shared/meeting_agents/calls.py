@@ -1,9 +1,15 @@
 """A request to Cronofy, in whose name it is made, and what the answer means. Pure."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+NAMED = 5
+"""Fields of Cronofy's `errors` that are repeated; the rest are counted."""
+_NAME = re.compile(r"(?:[a-z_.]|\[\d{1,3}\]){1,60}")
+"""A field or a key of Cronofy's; what looks otherwise may be a value that somebody sent."""
 
 
 class Outcome(StrEnum):
@@ -92,5 +98,25 @@ class Answer:
     @property
     def wrong_fields(self) -> set[str]:
         """The names in Cronofy's `errors`."""
+        return set(self._errors)
+
+    @property
+    def complaint(self) -> str:
+        """`start (errors.invalid), tzid (errors.required), 2 more`: the fields that Cronofy names, and what is wrong.
+
+        Never its descriptions, which may quote what the caller sent; empty where it names no field.
+        """
+        named = [_complaint(name, wrong) for name, wrong in self._errors.items() if _NAME.fullmatch(name)][:NAMED]
+        more = len(self._errors) - len(named)
+        return ", ".join([*named, f"{more} more"] if named and more else named)
+
+    @property
+    def _errors(self) -> dict[str, Any]:
         errors = self.content.get("errors") if isinstance(self.content, dict) else None
-        return set(errors) if isinstance(errors, dict) else set()
+        return errors if isinstance(errors, dict) else {}
+
+
+def _complaint(name: str, wrong: Any) -> str:
+    said = [one.get("key") for one in wrong if isinstance(one, dict)] if isinstance(wrong, list) else []
+    keys = [key for key in said if isinstance(key, str) and _NAME.fullmatch(key)][:NAMED]
+    return f"{name} ({', '.join(keys)})" if keys else name

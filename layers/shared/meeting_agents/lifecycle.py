@@ -107,12 +107,14 @@ _BAD_ENDS = {State.FAILED: Cause.FAILED, State.REJECTED: Cause.REJECTED}
 _ENDED_BY: Mapping[Cause, frozenset[State]] = {
     Cause.FAILED: frozenset({State.ACTIVATED, State.COMPLETE}),
     Cause.REJECTED: frozenset({State.SCHEDULED, State.ACTIVATED, State.COMPLETE}),
+    Cause.NOT_CANCELLED: frozenset({State.CANCELLED}),
     Cause.NEVER_ACTIVATED: frozenset({State.ACTIVATED, State.COMPLETE}),
     Cause.NOT_FINISHED: frozenset({State.COMPLETE}),
     Cause.RESOURCES_MISSING: frozenset(),
     Cause.NO_CONFERENCE: frozenset({State.ACTIVATED, State.COMPLETE}),
 }
-"""The troubles, and the states that show that one is over. Two end by a fact as well: a conference, the resources."""
+"""The troubles, and the states that show that one is over. Three end by a fact as well: a conference, the resources, a
+request for the agent that was not to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +391,10 @@ def is_unheeded(record: Record) -> bool:
         and record.told_at is not None
         and record.acknowledged_at is None
         and record.escalations < ESCALATIONS
-        and record.state in (State.FAILED, State.REJECTED, State.OVERDUE)
+        and (
+            record.state in (State.FAILED, State.REJECTED, State.OVERDUE)
+            or (record.trouble is Cause.NOT_CANCELLED and record.state not in ENDS)
+        )
     )
 
 
@@ -512,6 +517,8 @@ def _trouble(step: Step) -> Cause | None:
     now, was = step.after.current, _same_before(step)
     if step.entry.kind is Kind.OVERDUE and step.entry.phase in _MISSED:
         return _MISSED[step.entry.phase]
+    if _comes_unwanted(step):
+        return Cause.NOT_CANCELLED
     if was is None or now.state is not was.state:
         is_wanted = now.request is not None or now.state is State.FAILED
         if now.state in _BAD_ENDS and is_wanted:
@@ -519,6 +526,16 @@ def _trouble(step: Step) -> Cause | None:
     is_failing = now.conference is Conference.FAILING and (was is None or was.conference is None)
     is_waiting = AWAITED.get(now.state) is Phase.ACTIVATION and Phase.CONFERENCE not in now.missed
     return Cause.NO_CONFERENCE if is_failing and is_waiting else None
+
+
+def _comes_unwanted(step: Step) -> bool:
+    """Whether this step was the last word on a cancellation, and the agent will be in the meeting all the same."""
+    entry, now, was = step.entry, step.after.current, _same_before(step)
+    newest = was.pending if was else None
+    if entry.kind is not Kind.REJECTED or newest is None or newest.revision != entry.revision:
+        return False
+    end = now.asked.meeting.end if now.asked else entry.at  # for nobody's sake nobody comes
+    return newest.request.action is Action.CANCEL and now.state not in ENDS and (end is None or entry.at < end)
 
 
 def _is_over(step: Step) -> bool:
@@ -529,6 +546,8 @@ def _is_over(step: Step) -> bool:
             return False
         case Cause.NO_CONFERENCE if now.conference is Conference.ASSIGNED:
             return True
+        case Cause.NOT_CANCELLED if step.entry.request:
+            return step.verdict is Verdict.APPLIED and step.entry.request.action is Action.PROVISION
         case Cause.RESOURCES_MISSING:
             is_more = now.resources != (was.resources if was else ())
             return is_more and now.state is State.COMPLETE and now.missing <= {r.category for r in now.resources}

@@ -42,6 +42,7 @@ WAIT_FOR_ANSWER = timedelta(seconds=10)
 """How long a repeated request waits for the answer to the first."""
 SWEEPS_SHARE = 0.8
 """The part of Cronofy's limits that the sweep may use up; the rest is for those who wait for an answer."""
+_TRIED_AGAIN = "; it is tried again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +152,7 @@ class Provisioning:
             is_again=True,
         )
         if now >= self._until(turn):
-            self._note(
-                turn, Kind.REJECTED, f"it could not be delivered in time; the last time: {record.current.reason}"
-            )
+            self._note(turn, Kind.REJECTED, _too_late(turn, _last_words(lines, pending.revision)))
             return self._told(turn)
         permit = self._cronofy.permit(line.call.data_center, SWEEPS_SHARE)
         if not self._journal.claim(agent_id, now, now + LEASE):
@@ -252,12 +251,12 @@ class Provisioning:
     def _note_answer(self, turn: _Turn, answer: Answer) -> Answer:
         """Write down what an answer means, and return what it comes to for whoever asked."""
         said = f"Cronofy answered {answer.status}"
-        is_cancelling = turn.request.action is Action.CANCEL
+        what = _what(turn.request)
         is_again = turn.is_again or answer.tries > 1
         may_be_taken = is_again and bool(turn.request.scheduling_key) and answer.wrong_fields == {"scheduling_key"}
         if answer.outcome is Outcome.ACCEPTED:
-            reason = f"Cronofy accepted the {'cancellation' if is_cancelling else 'request'} ({answer.status})"
-            self._note(turn, Kind.CANCELLED if is_cancelling else Kind.ACCEPTED, reason, answer)
+            kind = Kind.CANCELLED if turn.request.action is Action.CANCEL else Kind.ACCEPTED
+            self._note(turn, kind, f"Cronofy accepted the {what} ({answer.status})", answer)
         elif may_be_taken:
             reason = (
                 f"Cronofy named the scheduling_key as wrong ({answer.status}) after an earlier try that may have"
@@ -266,7 +265,8 @@ class Provisioning:
             self._note(turn, Kind.UNCONFIRMED, reason, answer)
             answer = Answer(202)
         elif answer.outcome is Outcome.REFUSED:
-            self._note(turn, Kind.REJECTED, f"Cronofy refused the request ({answer.status})", answer)
+            complaint = f": {answer.complaint}" if answer.complaint else ""
+            self._note(turn, Kind.REJECTED, f"Cronofy refused the {what} ({answer.status}){complaint}", answer)
         elif not turn.authority.is_durable and answer.status in (423, 429):
             self._note(turn, Kind.REJECTED, f"{said}; nobody tries again but the caller", answer)
         else:
@@ -303,14 +303,20 @@ class Provisioning:
             return
         retry_at = now + pause(turn.tries, retry_after)
         if retry_at >= self._until(turn) and cause is None:
-            self._note(turn, Kind.REJECTED, f"it could not be delivered in time; the last time: {reason}", answer)
+            self._note(turn, Kind.REJECTED, _too_late(turn, reason), answer)
             return
-        self._note(turn, Kind.UNCONFIRMED, f"{reason}; it is tried again", answer, retry_at=retry_at, cause=cause)
+        self._note(turn, Kind.UNCONFIRMED, f"{reason}{_TRIED_AGAIN}", answer, retry_at=retry_at, cause=cause)
 
     def _until(self, turn: _Turn) -> datetime:
-        """When to try no more: the meeting is over, or it has been too long."""
+        """When to try no more: the meeting is over, or it has been too long.
+
+        A cancellation is tried until the meeting begins, if it was asked for before: then people must hear of it, for
+        they alone can still keep the agent out.
+        """
         meeting = turn.request.meeting
         end = meeting.end or (meeting.start or turn.asked_at) + self._journal.graces.longest_meeting
+        if turn.request.action is Action.CANCEL and meeting.start and meeting.start > turn.asked_at:
+            end = meeting.start
         return min(end, turn.asked_at + PERSEVERANCE)
 
     def _note(
@@ -352,6 +358,21 @@ def pause(tries: int, retry_after: float | None = None) -> timedelta:
     seconds = min(SOONEST.total_seconds() * 2.0 ** min(tries, 16), LATEST.total_seconds())
     chosen = seconds * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
     return timedelta(seconds=max(chosen, retry_after or 0))
+
+
+def _what(request: Request) -> str:
+    return "cancellation" if request.action is Action.CANCEL else "request"
+
+
+def _too_late(turn: _Turn, last: str) -> str:
+    return f"the {_what(turn.request)} could not be delivered in time; the last time: {last}"
+
+
+def _last_words(lines: Sequence[Line], revision: int) -> str:
+    """What came of the newest try of a request."""
+    tries = [one.entry for one in lines if one.entry.kind is Kind.UNCONFIRMED and one.entry.revision == revision]
+    newest = max(tries, key=lambda entry: entry.at, default=None)
+    return newest.reason.removesuffix(_TRIED_AGAIN) if newest else "nothing was heard"
 
 
 def timeline(lines: Sequence[Line]) -> list[Step]:

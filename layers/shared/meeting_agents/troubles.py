@@ -13,7 +13,7 @@ from meeting_agents.advice import WORDINGS
 from meeting_agents.lifecycle import Step
 from meeting_agents.prose import clean, is_link, moment, relation, when
 from meeting_agents.views import MeetingView
-from meeting_agents.vocabulary import State
+from meeting_agents.vocabulary import Cause, State
 
 SHOWN = 25
 """Agents with their timeline in one page; the rest are counted."""
@@ -52,7 +52,8 @@ def _row(agent_id: str, told: Sequence[Step], there: tzinfo) -> str:
     at_cronofy = f' <a href="{escape(links[0])}">at Cronofy</a>' if links else ""
     at = record.acknowledged_at
     taken = f"<br><small>taken on at {escape(moment(at, there, '%H:%M'))}</small>" if at else ""
-    grade = "grave" if record.state in _GRAVE else "mild"
+    is_grave = record.state in _GRAVE or record.trouble is Cause.NOT_CANCELLED
+    grade = "grave" if is_grave else "mild"
     what = f'<b class="{grade}">{escape(happened)}</b>{escape(relation(record.current.since, meeting))}'
     cells = (
         f"<b>{escape(title)}</b><br>{escape(when(meeting))}<br><code>{escape(agent_id)}</code>{at_cronofy}",

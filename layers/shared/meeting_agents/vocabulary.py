@@ -112,6 +112,8 @@ class Cause(StrEnum):
 
     FAILED = "failed"
     REJECTED = "rejected"
+    NOT_CANCELLED = "not_cancelled"
+    """Its cancellation was refused, or not delivered in time: an agent that nobody wants is on its way."""
     NEVER_ACTIVATED = "never_activated"
     NOT_FINISHED = "not_finished"
     RESOURCES_MISSING = "resources_missing"
@@ -127,7 +129,7 @@ class Severity(StrEnum):
     """How soon a person should look."""
 
     HIGH = "high"
-    """A meeting is, or will be, without its agent."""
+    """A meeting is, or will be, without its agent; or with one that nobody wants."""
     MEDIUM = "medium"
     """Something is missing or odd, or can still be put right."""
     CLEAR = "all-clear"
@@ -137,6 +139,7 @@ class Severity(StrEnum):
 SEVERITIES: Mapping[Cause, Severity] = {
     Cause.FAILED: Severity.HIGH,
     Cause.REJECTED: Severity.HIGH,
+    Cause.NOT_CANCELLED: Severity.HIGH,
     Cause.NEVER_ACTIVATED: Severity.HIGH,
     Cause.NOT_FINISHED: Severity.MEDIUM,
     Cause.RESOURCES_MISSING: Severity.MEDIUM,
