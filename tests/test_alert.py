@@ -56,6 +56,13 @@ class Told:
     def delete(self, case: str) -> httpx.Response:
         return self.stage.api.request("DELETE", f"/v1/calendars/{CALENDAR}/events", json={"event_id": f"ev_{case}"})
 
+    def first(self, case: str) -> dict[str, Any]:
+        """What the first alert says of the case's agent, its times as moments."""
+        agents = (agent for message in self.stage.alerts.messages() for agent in message["agents"])
+        found = next(agent for agent in agents if agent["agent_id"] == self.agents[case])
+        meeting = {name: datetime.fromisoformat(found["meeting"][name]) for name in ("start", "end")}
+        return {"at": datetime.fromisoformat(found["at"]), "meeting": meeting}
+
     def what(self, case: str) -> list[str]:
         """What was written down, as each alert about the case's agent has it."""
         messages = self.stage.alerts.messages()
@@ -126,6 +133,8 @@ def told() -> Iterator[Told]:
         stage.cronofy.revoke(told.register("acc_1", CALENDAR))
         for case in ("unauthorised", "unauthorised_too"):
             told.ask_as("acc_1", case, 86_400)
+        stage.cronofy.revoke(told.register("acc_3", "cal_dead"))
+        told.ask_as("acc_3", "never_authorised", 25 - 3600, "cal_dead")
         yield told
 
 
@@ -144,6 +153,7 @@ def told() -> Iterator[Told]:
         ("mismatched", [Cause.MISMATCHED]),
         ("conflicting", [Cause.CONFLICTING]),
         ("unauthorised", [Cause.REAUTHORISATION]),
+        ("never_authorised", [Cause.REAUTHORISATION, Cause.NEVER_ACTIVATED, Cause.REJECTED]),
     ],
 )
 def test_each_trouble_is_told_with_its_severity(told: Told, case: str, causes: list[Cause]) -> None:
@@ -152,6 +162,16 @@ def test_each_trouble_is_told_with_its_severity(told: Told, case: str, causes: l
     severities = {(cause, severity) for cause, severity, _ in told.alerts(case)}
     assert severities >= {(cause, SEVERITIES[cause]) for cause in causes}
     assert wait_until(lambda: "alerted" in told.kinds(case))
+
+
+def test_people_are_told_of_a_missing_conference_before_the_meeting_and_of_silence_after_its_start(told: Told) -> None:
+    """The one while a person can still act; the other not before the agent had its time."""
+    for case in ("no_conference", "conference_fails", "not_cancelled"):
+        assert told.causes(case, 1)
+        assert told.first(case)["at"] < told.first(case)["meeting"]["start"]
+    for case, phase in (("silent", "start"), ("unfinished", "end")):
+        assert told.causes(case, 1)
+        assert told.first(case)["at"] > told.first(case)["meeting"][phase]
 
 
 def test_an_alert_says_what_cronofy_found_wrong(told: Told) -> None:

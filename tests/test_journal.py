@@ -1,6 +1,7 @@
 """How long a journal lives: together with its record, past its meeting, and never in parts."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -89,6 +90,27 @@ def test_a_meeting_that_is_moved_takes_the_whole_journal_along(tables: Tables) -
     tables.append(AGENT, requested(start, 3))
     track(tables, "requested#0003")
     assert expiries(tables) == {later}
+
+
+def test_what_we_write_down_ourselves_expires_with_all_the_rest(tables: Tables) -> None:
+    """An entry learns when as it is announced, and takes the others along: none outlives another by a day."""
+    start = datetime.now(UTC) + DAY
+    told = Entry(key="alerted#failed", kind=Kind.ALERTED, at=start + DAY, attempt=1)
+    ours = [
+        requested(start),
+        Entry(key="accepted#0001", kind=Kind.ACCEPTED, at=start - DAY, attempt=1, revision=1),
+        told,
+        replace(told, key="acknowledged#1", kind=Kind.ACKNOWLEDGED, at=start + 90 * DAY),
+    ]
+    seen = []
+    for entry in ours:
+        tables.append(AGENT, entry)
+        assert EXPIRES not in tables.items(AGENT)[f"entry#{entry.key}"]  # until then it cannot go alone
+        track(tables, entry.key)
+        (expiry,) = expiries(tables)
+        seen.append(expiry)
+    assert seen == sorted(seen)
+    assert ours[-1].at + RETENTION < seen[-1] <= ours[-1].at + RETENTION + DAY
 
 
 def test_whoever_knows_less_of_a_journal_lets_nothing_expire_sooner(tables: Tables) -> None:

@@ -299,6 +299,15 @@ def test_a_message_is_not_handed_out_again_while_it_is_worked_on() -> None:
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + window
 
 
+def test_people_get_what_a_window_of_half_a_minute_brings_and_nothing_twice_unless_asked() -> None:
+    """What is collected, and whether people are reminded, is for whoever deploys to say."""
+    announcements = RESOURCES["AlertFunction"]["Properties"]["Events"]["Announcements"]["Properties"]
+    assert target(announcements["MaximumBatchingWindowInSeconds"]) == "AlertWindow"
+    assert announcements["BatchSize"] == 1000
+    parameters = TEMPLATE["Parameters"]
+    assert (parameters["AlertWindow"]["Default"], parameters["EscalateAfter"]["Default"]) == (30, 0)
+
+
 # ----------------------------------------------------------------------------------------- the watcher
 
 
