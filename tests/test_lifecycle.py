@@ -545,6 +545,22 @@ def test_an_all_clear_follows_a_trouble_that_people_were_told_of_and_each_troubl
         assert step.after.trouble in (trouble, None)
 
 
+@given(histories())
+def test_no_cancellation_fails_in_silence_while_the_agent_may_come(entries: list[Entry]) -> None:
+    """And of nothing else people hear that it could not be cancelled: not if it is wanted again, gone, or too late."""
+    asked: dict[int, Request] = {}
+    for step in steps(entries):
+        entry, record = step.entry, step.after
+        if entry.request and step.verdict is Verdict.APPLIED:
+            asked[record.revision] = entry.request
+        is_refused = entry.kind is Kind.REJECTED and step.verdict is Verdict.APPLIED
+        is_last_word = is_refused and entry.revision == record.revision
+        has_failed = is_last_word and asked[record.revision].action is Action.CANCEL
+        may_come = record.state not in ENDS and entry.at < (record.meeting.end or datetime.max.replace(tzinfo=UTC))
+        is_told = step.cause is Cause.NOT_CANCELLED and entry.kind is not Kind.ESCALATED
+        assert is_told == (has_failed and may_come and record.current.asked is not None)
+
+
 # ---------------------------------------------------------------------------------------- requests, answers, attempts
 
 
@@ -1137,10 +1153,25 @@ def test_a_cancellation_that_fails_is_told_each_time_it_does_while_the_agent_may
         lambda: scheduled().report(Kind.COMPLETE).request(AWAY).answer(Kind.REJECTED),
         lambda: scheduled().request(AWAY).request(moved(MINUTE)).answer(Kind.REJECTED, revision=2),
         lambda: scheduled().request(AWAY).answer(Kind.REJECTED, at=END),
+        lambda: scheduled().request(AWAY).request(replace(AWAY, digest="deleted")).answer(Kind.REJECTED, revision=2),
+        lambda: History().request().request(AWAY).answer(Kind.REJECTED, revision=1),
+        lambda: (
+            scheduled().request(AWAY).request(moved(MINUTE)).answer(Kind.REJECTED).answer(Kind.REJECTED, revision=2)
+        ),
         lambda: scheduled().request(AWAY).answer(Kind.UNCONFIRMED),
         lambda: scheduled().cancel().answer(Kind.REJECTED, revision=2),
     ],
-    ids=["never asked for", "complete", "wanted again", "over", "not yet answered", "cancelled all the same"],
+    ids=[
+        "never asked for",
+        "complete",
+        "wanted again",
+        "over",
+        "another one is open",
+        "the request is what was refused",
+        "wanted again in vain",
+        "not yet answered",
+        "cancelled all the same",
+    ],
 )
 def test_a_failed_cancellation_is_no_trouble_where_no_agent_comes_unwanted(history: Callable[[], History]) -> None:
     assert history().causes == []

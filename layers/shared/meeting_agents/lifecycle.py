@@ -13,6 +13,7 @@ What holds for every history, each proved by the test of that name in `tests/tes
 6. An entry counts once, however often it is listed.
 7. An earlier attempt may still learn facts, and never changes the state.
 8. An all-clear follows a trouble that people were told of, and each trouble has at most one.
+9. No cancellation fails in silence while the agent may come.
 
 The *outcome* of an attempt is its state, its conference, its `sub`s, resources and failures, and which of its times are
 known: whatever Cronofy's callbacks can change, once there is a request or a first notification. Arrival decides, and
@@ -532,7 +533,7 @@ def _comes_unwanted(step: Step) -> bool:
     """Whether this step was the last word on a cancellation, and the agent will be in the meeting all the same."""
     entry, now, was = step.entry, step.after.current, _same_before(step)
     newest = was.pending if was else None
-    if entry.kind is not Kind.REJECTED or newest is None or newest.revision != entry.revision:
+    if entry.kind is not Kind.REJECTED or newest is None or entry.revision != step.after.revision:
         return False
     end = now.asked.meeting.end if now.asked else entry.at  # for nobody's sake nobody comes
     return newest.request.action is Action.CANCEL and now.state not in ENDS and (end is None or entry.at < end)
