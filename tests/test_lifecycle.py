@@ -547,9 +547,11 @@ def test_an_all_clear_follows_a_trouble_that_people_were_told_of_and_each_troubl
 
 @given(histories())
 def test_no_cancellation_fails_in_silence_while_the_agent_may_come(entries: list[Entry]) -> None:
-    """And of nothing else people hear that it could not be cancelled: not if it is wanted again, gone, or too late."""
+    """Whatever came before it; and no other entry tells people that an agent could not be cancelled."""
     asked: dict[int, Request] = {}
-    for step in steps(entries):
+    history = History()
+    history.entries, history.at = list(entries), fold(entries).updated_at
+    for step in history.request(AWAY).answer(Kind.REJECTED).steps:
         entry, record = step.entry, step.after
         if entry.request and step.verdict is Verdict.APPLIED:
             asked[record.revision] = entry.request
