@@ -144,14 +144,28 @@ def fails(scene: Scene) -> None:
 
 
 def is_silent(scene: Scene) -> None:
-    """Nothing is heard of the agent of a past meeting; whatever runs by the clock runs, and somebody looks."""
+    """Nothing is heard of the agent of a past meeting."""
     scene.ask(scene.event("silent", year=2020))
     scene.platform.settle()
-    for function in scene.platform.scheduled:
-        scene.platform.tick(function)
+    scene.platform.tick("sweep")
+    scene.platform.settle()
+
+
+def is_looked_at(scene: Scene) -> None:
+    """Somebody looks at a day on which one failed, and the day's digest is made."""
+    today = datetime.now(UTC).date()
+    times: dict[str, Any] = {"start": f"{today}T00:00:00Z", "end": f"{today + timedelta(days=1)}T00:00:00Z"}
+    agent = scene.ask(scene.event("looked-at", **times))
+    scene.notify(agent, "looked-at", "meeting_agent_failed")
     scene.platform.settle()
     for function in scene.platform.looked_at:
         scene.platform.look(function)
+    scene.platform.tick("digest")
+
+
+def is_probed(scene: Scene) -> None:
+    scene.platform.tick("probe")
+    scene.platform.settle()
 
 
 def is_cancelled(scene: Scene) -> None:
@@ -255,6 +269,8 @@ STORIES: dict[str, Callable[[Scene], None]] = {
     "reported": is_reported,
     "failed": fails,
     "silent": is_silent,
+    "looked at": is_looked_at,
+    "probed": is_probed,
     "cancelled": is_cancelled,
     "deleted": is_deleted,
     "account": is_asked_for_in_the_name_of_an_account,
