@@ -5,11 +5,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from itertools import count
-from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from meeting_agents.accounts import Accounts
 from meeting_agents.calls import Authority
@@ -23,10 +21,10 @@ from meeting_agents.pacing import Limits, Pacing
 from meeting_agents.provisioning import Asked, Provisioning, Told, timeline
 from meeting_agents.requests import AgentRequest, CalendarEventRequest, agent_id
 from meeting_agents.vocabulary import Kind, Record
+from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stand_in import Application, StandIn
 
-TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 CALENDAR = "cal_1"
 NOON = datetime(2026, 4, 29, 12, tzinfo=UTC)
 _numbers = count(1)
@@ -64,7 +62,7 @@ class Desk:
         self.cronofy.stop()
 
     def _create(self, name: str) -> str:
-        described = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"][name]["Properties"]
+        described = source_template()["Resources"][name]["Properties"]
         wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
         self._client("dynamodb").create_table(
             TableName=f"{name}{self._number}", **{key: described[key] for key in wanted if key in described}

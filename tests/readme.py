@@ -5,16 +5,13 @@ Each stands between `<!-- name -->` and `<!-- /name -->`. `make readme` writes t
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from functions.provision.app import document
 from meeting_agents.advice import WORDINGS
 from meeting_agents.lifecycle import MOVES
 from meeting_agents.vocabulary import ENDS, SEVERITIES, Cause, Kind, State
 from tests import answers
-from tests.sandbox.deployment import ROOT
+from tests.sandbox.deployment import ROOT, source_template
 
 README = ROOT / "README.md"
 
@@ -48,7 +45,7 @@ def _moves(
 
 def parameters() -> str:
     """The template's parameters, with what they mean and their defaults."""
-    template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    template = source_template()
     rows = []
     for name, parameter in template["Parameters"].items():
         default = parameter.get("Default", "")
@@ -81,7 +78,7 @@ def causes() -> str:
 
 def alarms() -> str:
     """The alarms about the system itself, each with its runbook line."""
-    template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    template = source_template()
     rows = [
         f"| `{name}` | {resource['Properties']['AlarmDescription']} |"
         for name, resource in template["Resources"].items()

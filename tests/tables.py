@@ -14,13 +14,12 @@ import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import EndpointConnectionError
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from meeting_agents import wiring
 from meeting_agents.inbox import ENTRY, RECORD, keep
 from meeting_agents.vocabulary import Entry
 from tests.answers import example
-from tests.sandbox.deployment import ROOT
+from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
 from tests.wire import forget
 
@@ -112,7 +111,7 @@ def made(aws: EmbeddedAws) -> Iterator[Tables]:
     """Make them as the template says, in an account of their own, and let this process's functions use them."""
     account = str(next(_accounts))
     session = aws.session(account)
-    template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    template = source_template()
     properties = template["Resources"]["AgentsTable"]["Properties"]
     names = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
     session.client("dynamodb").create_table(TableName="agents", **{name: properties[name] for name in names})

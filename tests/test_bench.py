@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.bench.__main__ import RESULTS
-from tests.bench.burst import burst
 from tests.bench.cold_start import clients, cold_starts, first_invocations, folders, start
 from tests.bench.cost import PRICES, cost, item_size
 from tests.bench.detection import outage
@@ -16,17 +15,9 @@ from tests.bench.report import table
 from tests.bench.steps import steps
 from tests.bench.warm import warm
 from tests.runtime.stories import Scene
-from tests.sandbox.stage import Stage
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
-
-
-def test_a_burst_is_neither_doubled_nor_lost(stage: Stage) -> None:
-    """Whatever arrives at the same time, and however often."""
-    found = burst(stage.stack, stage.cronofy, agents=5, copies=6, senders=10)
-    assert (found["doubled"], found["unaccounted"], found["not_announced"]) == (0, 0, 0)
-    assert found["statuses"] == {"200": 60}
 
 
 def test_an_outage_becomes_few_messages_with_everybody_in_them(scene: Scene) -> None:

@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from functions.track import app
 from meeting_agents import wiring
@@ -14,7 +12,7 @@ from meeting_agents.journal import EXPIRES
 from meeting_agents.lifecycle import fold
 from meeting_agents.provisioning import timeline
 from meeting_agents.vocabulary import Action, Entry, Kind, Meeting, Request
-from tests.sandbox.deployment import ROOT
+from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
 
@@ -61,7 +59,7 @@ def expiries(tables: Tables) -> set[datetime]:
 
 def test_the_attribute_that_is_written_is_the_one_that_the_template_declares(tables: Tables) -> None:
     """Spelt one way here and another there, nothing would ever expire."""
-    template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    template = source_template()
     declared = template["Resources"]["AgentsTable"]["Properties"]["TimeToLiveSpecification"]
     track(tables, tables.notify(AGENT))
     assert declared == {"AttributeName": EXPIRES, "Enabled": True}

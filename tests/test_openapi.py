@@ -10,7 +10,6 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -19,9 +18,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from functions.provision import app as provision
+from tests.sandbox.deployment import source_template
 from tests.sandbox.stage import Stage
 
-TEMPLATE = yaml_parse((Path(__file__).parents[1] / "template.yaml").read_text(encoding="utf-8"))
+TEMPLATE = source_template()
 UNLISTED = {"GET /openapi.json", "GET /docs"}
 """What describes the API is no part of it."""
 

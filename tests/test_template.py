@@ -11,15 +11,15 @@ from typing import Any
 import boto3
 import pytest
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from meeting_agents import inbox, journal
 from meeting_agents.vocabulary import Cause, Verdict
+from tests.sandbox.deployment import source_template
 
 ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
-TEMPLATE: dict[str, Any] = yaml_parse(TEXT)
+TEMPLATE = source_template()
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 
 
@@ -62,7 +62,7 @@ def targets(value: Any) -> set[str]:
 @cache
 def processed() -> dict[str, dict[str, Any]]:
     """The resources that CloudFormation is given: what SAM makes of the template."""
-    template = yaml_parse(TEXT)
+    template = source_template()
     for resource in template["Resources"].values():
         for place in ("CodeUri", "ContentUri"):
             if place in resource.get("Properties", {}):

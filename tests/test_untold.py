@@ -1,11 +1,10 @@
 """What people could not be told: how soon it is tried again, and for how long."""
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from tests.runtime.platform import Fault
 from tests.runtime.stories import Scene
-from tests.sandbox.deployment import ROOT
+from tests.sandbox.deployment import source_template
 from tests.test_alert import failures, record
 
 
@@ -34,7 +33,7 @@ def test_what_could_not_be_told_is_told_as_soon_as_it_can_be(scene: Scene, call:
 
 def test_the_pauses_grow_to_ten_minutes_and_bridge_an_outage_of_an_hour(scene: Scene) -> None:
     """With each time that a message is handed out; then it is parked."""
-    template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    template = source_template()
     most = template["Resources"]["AlertQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
     scene.platform.forget()
     for tries in range(1, most):

@@ -54,9 +54,10 @@ def deployed(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
         stack = deployment.deploy(aws, deployment.build(), parameters)
         store_secrets(stack, cronofy)
         if wanted("bursts"):
+            secrets = cronofy.applications["us"].client_secrets
             found["bursts"] = [
-                burst(stack, cronofy, agents=100, copies=5, senders=50),
-                burst(stack, cronofy, agents=100, copies=50, senders=50),
+                burst(stack, secrets, agents=100, copies=5, senders=50),
+                burst(stack, secrets, agents=100, copies=50, senders=50),
             ]
         if wanted("alert"):
             found["alert"] = alert_times(stack, cronofy, 40)

@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,13 +14,13 @@ import httpx
 from tests.bench.measures import percentile
 from tests.runtime.stories import notification
 from tests.sandbox.deployment import Stack
-from tests.sandbox.stand_in import StandIn, sign
+from tests.sandbox.stand_in import sign
 
 PATIENCE = 300.0
 """Seconds in which everything that was accepted must have been announced."""
 
 
-def burst(stack: Stack, cronofy: StandIn, *, agents: int, copies: int, senders: int) -> dict[str, Any]:
+def burst(stack: Stack, secrets: Sequence[str], *, agents: int, copies: int, senders: int) -> dict[str, Any]:
     """Two notifications for each agent, each `copies` times, in no order. `doubled` and `unaccounted` must be 0.
 
     doubled      entries and announcements beyond one for each distinct notification
@@ -33,7 +34,6 @@ def burst(stack: Stack, cronofy: StandIn, *, agents: int, copies: int, senders: 
     ]
     posts = distinct * copies
     random.Random(1).shuffle(posts)
-    secrets = cronofy.applications["us"].client_secrets
     local = threading.local()
     clients: list[httpx.Client] = []
 

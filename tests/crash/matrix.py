@@ -9,7 +9,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,16 +88,26 @@ def _afterwards(scene: Scene) -> None:
 
 def cells(scene: Scene, stories: Iterable[str], *, sample: bool = False) -> Iterator[Cell]:
     """Every cell of these stories, done. `sample`: only so many that each function meets each fault, each call one."""
-    seen: set[tuple[str, str]] = set()
+    expected: dict[str, Outcome] = {}
+    every: list[Cell] = []
     for story in stories:
-        expected, invocations = tell(scene, story)
-        for operation, fault in _faults(invocations):
-            met, called = (fault.function, fault.how), (fault.function, operation)
-            here = {called, met}
-            turn = HOWS[len(seen) % len(HOWS)]  # another fault for each call
-            if not sample or met not in seen or (fault.how == turn and called not in seen):
-                yield Cell(story, operation, fault, _compared(scene, story, fault, expected))
-                seen |= here
+        expected[story], invocations = tell(scene, story)
+        every += [Cell(story, operation, fault) for operation, fault in _faults(invocations)]
+    for cell in _sampled(every) if sample else every:
+        yield replace(cell, wrong=_compared(scene, cell.story, cell.fault, expected[cell.story]))
+
+
+def _sampled(every: list[Cell]) -> list[Cell]:
+    """First those in which both the function's fault and its call are new, then those in which one is."""
+    chosen: list[Cell] = []
+    seen: set[tuple[str, str]] = set()
+    for wanted in (2, 1):
+        for cell in every:
+            news = {(cell.fault.function, cell.fault.how), (cell.fault.function, cell.operation)} - seen
+            if len(news) >= wanted:
+                chosen.append(cell)
+                seen |= news
+    return chosen
 
 
 def _faults(invocations: list[Invocation]) -> list[tuple[str, Fault]]:

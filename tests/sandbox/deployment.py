@@ -14,8 +14,9 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,24 @@ ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_6
 _CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 
 
+def source_template() -> dict[str, Any]:
+    """The template as it is written, to be changed at will."""
+    return deepcopy(_parsed())
+
+
+@cache
+def _parsed() -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    return parsed  # to parse it takes longer than most tests
+
+
 def build(into: Path = ROOT / ".aws-sam" / "sandbox") -> Path:
     """Build all that the template names into a folder laid out as `.aws-sam/build` is, and return that folder.
 
     What did not change since is left as it is: a second build takes milliseconds, and one that runs beside another
     waits for it and then finds everything done.
     """
-    template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    template = source_template()
     into.mkdir(parents=True, exist_ok=True)
     with _alone(into / "lock"):
         for name, resource in _with_code(template):
