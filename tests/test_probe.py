@@ -46,9 +46,9 @@ def test_a_probe_goes_the_whole_way_and_reaches_neither_people_nor_lists(stage: 
     noted = wait_until(lambda: probes(stage, "alerted") or None)
     assert noted, "the probe was not seen through"
     agent = noted[0]["subject"]
-    (failed,) = {one["id"]: one for one in probes(stage, "failed") if one["subject"] == agent}.values()
-    assert failed["data"]["cause"] == "failed"
-    assert [entry["kind"] for entry in stage.read(agent)["timeline"]] == ["failed", "alerted"]
+    # The schedule's own probe may have come within the same five minutes: then the agent has both.
+    assert "failed" in {one["data"]["cause"] for one in probes(stage, "failed") if one["subject"] == agent}
+    assert {entry["kind"] for entry in stage.read(agent)["timeline"]} == {"failed", "alerted"}
     sqs = stage.stack.session.client("sqs")
     received = wait_until(lambda: sqs.receive_message(QueueUrl=probes_alone, MaxNumberOfMessages=10).get("Messages"))
     assert received, "a subscriber cannot tell probes from agents"
