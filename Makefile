@@ -32,14 +32,14 @@ fuzz: .venv/.dev ## 100,000 generated requests to the open door; `make test` sen
 bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and write .bench.json (ONLY="warm growth": only these anew)
 	@$(IN_VENV) python -m tests.bench $(ONLY)
 
-crash: .venv/.dev ## Let every outside call of every function fail, and every function die at it (CRASH_TIME)
+crash: .venv/.dev ## Let every outside call of every function fail, and every function die at it (26 minutes on a busy machine)
 	@$(IN_VENV) python -m tests.crash
 
 soak: .venv/.dev ## Ten minutes of load while Cronofy, AWS and the functions fail now and then (MINUTES=10 SEED=…)
 	@$(IN_VENV) python -m tests.soak
 
-mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (MUTATE_TIME)
-	@$(IN_VENV) python -m tests.mutation
+mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (ONLY="signature views": only these)
+	@$(IN_VENV) python -m tests.mutation $(ONLY)
 
 sbom: .venv-sbom/.sbom ## Bill of materials of what is shipped, in .sbom.json, and a list of its licences (10 s)
 	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-sbom/shipped
@@ -97,8 +97,9 @@ lock: .venv/.dev ## Derive the locks from pyproject.toml (ARGS=--upgrade: with t
 # One lock serves every platform. It names no package index, so it installs from whichever one the machine uses.
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate
 
-clean: ## Remove all that these commands made, both environments included
-	rm -rf .venv .venv-sam .venv-scan .venv-sbom .aws-sam .sandbox* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove what these commands made, the environments included; what bench, crash, soak and mutate found stays
+	rm -rf .venv .venv-sam .venv-scan .venv-sbom .aws-sam .sandbox* .processed.json .sbom.json
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions layers tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The environments. Each stamp is as new as the lock that was installed.

@@ -3,15 +3,20 @@
 Each stands between `<!-- name -->` and `<!-- /name -->`. `make readme` writes them anew; a test compares them.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from functions.provision.app import document
 from meeting_agents.advice import WORDINGS
 from meeting_agents.lifecycle import MOVES
 from meeting_agents.vocabulary import ENDS, SEVERITIES, Cause, Kind, State
 from tests import answers
+from tests.bench import report
+from tests.bench.__main__ import RESULTS
 from tests.sandbox.deployment import ROOT, source_template
+from tests.soak.__main__ import MUST_BE_NONE
 
 README = ROOT / "README.md"
 
@@ -87,6 +92,27 @@ def alarms() -> str:
     return "\n".join(["| alarm | what it says, and what to do |", "|---|---|", *rows])
 
 
+def figures() -> str:
+    """What `make bench` measured."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    machine = found["machine"]
+    where = f"{machine['processors']} processors ({machine['architecture']}), Python {machine['python']}"
+    return f"`make bench` on {found['date']}, {where}:\n\n{report.table(found)}"
+
+
+def evidence() -> str:
+    """What `make soak` found when it was last run in full."""
+    soak = json.loads((ROOT / "tests/soak/found.json").read_text(encoding="utf-8"))
+    found, left = soak["found"], ", ".join(str(soak["found"][name]) for name in MUST_BE_NONE)
+    lines = [
+        f"`make soak` on {soak['date']}, {soak['minutes']:g} minutes: {found['agents']} agents asked for,",
+        f"{found['notifications_kept']} notifications kept, {found['aws_faults']} faults in AWS,",
+        f"{found['killed_or_failed']} of {found['invocations']} invocations killed or failed.",
+        f"Lost, not announced, without a verdict, not alerted, not at Cronofy: {left}.",
+    ]
+    return "\n".join(lines)
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "lifecycle": lifecycle,
     "parameters": parameters,
@@ -95,6 +121,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "answers": answers.table,
     "causes": causes,
     "alarms": alarms,
+    "figures": figures,
+    "evidence": evidence,
 }
 
 

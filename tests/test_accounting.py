@@ -19,6 +19,7 @@ from meeting_agents.signature import HEADER, sign
 from meeting_agents.vocabulary import Verdict
 from tests.answers import example
 from tests.bench.burst import burst
+from tests.bench.detection import alert_times
 from tests.sandbox import deployment
 from tests.sandbox.deployment import ROOT, Stack
 from tests.sandbox.embedded_aws import ACCOUNT, REGION, EmbeddedAws
@@ -164,6 +165,11 @@ def test_a_burst_as_in_the_benchmark_is_neither_doubled_nor_lost(stack: Stack) -
     found = burst(stack, [SECRET], agents=5, copies=6, senders=10)
     assert (found["doubled"], found["unaccounted"], found["not_announced"]) == (0, 0, 0)
     assert found["statuses"] == {"200": 60}
+
+
+def test_the_benchmark_sees_each_failure_told(stack: Stack) -> None:
+    """From Cronofy's call to the alert published."""
+    assert alert_times(stack, [SECRET], 2)["n"] == 2
 
 
 def test_fifty_copies_at_once_of_each_notification_are_one_entry_and_one_id(

@@ -18,7 +18,7 @@ from tests.tables import CONTEXT, Tables, made
 
 AGENT = "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"
 DAY = timedelta(days=1)
-RETENTION = timedelta(days=400)
+RETENTION = timedelta(days=source_template()["Parameters"]["RetentionDays"]["Default"])
 """The template's default."""
 
 

@@ -104,19 +104,25 @@ def test_a_cursor_that_is_not_written_as_ours_are_is_refused(tables: Tables, pla
 
 
 @pytest.mark.parametrize(
-    ("path", "method", "known"),
+    ("path", "method", "taken"),
     [
-        (AGENTS, "GET", "state, from, to, data_center, account, calendar_id, event_id, scheduling_key, limit, cursor"),
-        (f"{AGENTS}/{AGENT}/resources/transcript", "GET", "type, format"),
-        (f"{AGENTS}/{AGENT}/replay", "POST", "from, to, state, dry_run"),
+        (
+            AGENTS,
+            "GET",
+            "known are state, from, to, data_center, account, calendar_id, event_id, scheduling_key, limit, cursor",
+        ),
+        (f"{AGENTS}/{AGENT}/resources/transcript", "GET", "known are type, format"),
+        (f"{AGENTS}/{AGENT}/replay", "POST", "known are from, to, state, dry_run"),
+        (f"{AGENTS}/{AGENT}", "GET", "the request has none"),
+        ("/openapi.json", "GET", "the request has none"),
     ],
 )
-def test_a_parameter_that_a_route_does_not_have_is_refused(tables: Tables, path: str, method: str, known: str) -> None:
+def test_a_parameter_that_a_route_does_not_have_is_refused(tables: Tables, path: str, method: str, taken: str) -> None:
     """Overlooked, a filter would let everything through, and a trial run would be none."""
     tables.notify(AGENT)
     status, problem = get(path, method, stat="failed", State="failed")
     assert (status, problem["code"]) == (422, "invalid_request")
-    expected = f"no such parameter; known are {known}"
+    expected = f"no such parameter; {taken}"
     assert problem["errors"] == [{"field": "stat", "expected": expected}, {"field": "State", "expected": expected}]
     assert tables.calls == []
     assert tables.announced() == []

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
 from meeting_agents import inbox, journal
+from meeting_agents.deadlines import Graces
 from meeting_agents.vocabulary import Cause, Verdict
 from tests.sandbox.deployment import source_template
 
@@ -306,6 +308,19 @@ def test_people_get_what_a_window_of_half_a_minute_brings_and_nothing_twice_unle
     assert announcements["BatchSize"] == 1000
     parameters = TEMPLATE["Parameters"]
     assert (parameters["AlertWindow"]["Default"], parameters["EscalateAfter"]["Default"]) == (30, 0)
+
+
+def test_silence_is_borne_as_long_by_default_as_the_rules_say() -> None:
+    """What a parameter is left at is what the code takes by itself."""
+    parameters, graces = TEMPLATE["Parameters"], Graces()
+    for name, grace in (
+        ("ActivationGrace", graces.activation),
+        ("CompletionGrace", graces.completion),
+        ("ConferenceLead", graces.conference),
+        ("ResourcesGrace", graces.resources),
+        ("LongestMeeting", graces.longest_meeting),
+    ):
+        assert timedelta(seconds=parameters[name]["Default"]) == grace, name
 
 
 # ----------------------------------------------------------------------------------------- the watcher

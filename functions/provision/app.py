@@ -473,9 +473,9 @@ def read_openapi() -> Response[str]:
 
 
 @app.get("/docs", include_in_schema=False)
-def read_docs() -> Response[str]:
+def read_docs(form: Annotated[Literal["json"] | None, Query(alias="format")] = None) -> Response[str]:
     """The same as a page for people, which loads nothing from elsewhere."""
-    if app.current_event.query_string_parameters.get("format") == "json":
+    if form == "json":
         return read_openapi()  # where the page's own link to the document leads
     return Response(200, content_type="text/html; charset=utf-8", body=reference.page(document(_address())))
 

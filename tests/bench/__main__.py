@@ -50,17 +50,17 @@ def stepwise(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
 def deployed(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
     """The figures of the whole stack on the embedded AWS."""
     with EmbeddedAws() as aws, StandIn() as cronofy:
-        parameters = {"CronofyUrl": f"{cronofy.url}/{{host}}", "ActivationGrace": "1", "AlertWindow": "0"}
+        parameters = {"CronofyUrl": f"{cronofy.url}/{{host}}", "ActivationGrace": "1", "AlertWindow": "1"}
         stack = deployment.deploy(aws, deployment.build(), parameters)
         store_secrets(stack, cronofy)
+        secrets = cronofy.applications["us"].client_secrets
         if wanted("bursts"):
-            secrets = cronofy.applications["us"].client_secrets
             found["bursts"] = [
                 burst(stack, secrets, agents=100, copies=5, senders=50),
                 burst(stack, secrets, agents=100, copies=50, senders=50),
             ]
         if wanted("alert"):
-            found["alert"] = alert_times(stack, cronofy, 40)
+            found["alert"] = alert_times(stack, secrets, 40)
         if wanted("detection"):
             token = cronofy.grant("us", calendars=(CALENDAR,)).access_token
             found["detection"] = detection(stack, token, 24, 2.5)
@@ -100,8 +100,10 @@ def main() -> None:
     began = time.monotonic()
     for part, names in ((stepwise, STEPWISE), (deployed, DEPLOYED)):
         if not only or set(only) & names:
-            part(found, wanted)
-    keep()
+            try:
+                part(found, wanted)
+            finally:
+                keep()
     print(table(found))
     print(f"\n{found['date']}, {found['machine']}, {time.monotonic() - began:.0f} s; all figures are in {RESULTS.name}")
 

@@ -26,9 +26,9 @@ def burst(stack: Stack, secrets: Sequence[str], *, agents: int, copies: int, sen
     doubled      entries and announcements beyond one for each distinct notification
     unaccounted  accepted notifications that no record's verdicts count
     """
-    listener = stack.listen("LifecycleTopic")
+    listener, ours = stack.listen("LifecycleTopic"), f"ma_burst{copies}x"
     distinct = [
-        (f"ma_burst{number}", notification(f"burst-{number}", interaction).encode())
+        (f"{ours}{number}", notification(f"burst-{number}", interaction).encode())
         for number in range(agents)
         for interaction in ("meeting_agent_activated", "meeting_agent_complete")
     ]
@@ -59,8 +59,8 @@ def burst(stack: Stack, secrets: Sequence[str], *, agents: int, copies: int, sen
         client.close()
     statuses = Counter(status for status, _ in answers)
     times = [milliseconds for _, milliseconds in answers]
-    announced = _announced(stack, listener, len(distinct))
-    items = _items(stack)
+    announced = _announced(stack, listener, ours, len(distinct))
+    items = _items(stack, ours)
     entries = [item for item in items if item["sk"]["S"].startswith("entry#")]
     counted = sum(
         int(count["N"]) for item in items if item["sk"]["S"] == "record" for count in item["verdicts"]["M"].values()
@@ -81,7 +81,7 @@ def burst(stack: Stack, secrets: Sequence[str], *, agents: int, copies: int, sen
     }
 
 
-def _announced(stack: Stack, listener: str, wanted: int) -> list[str]:
+def _announced(stack: Stack, listener: str, ours: str, wanted: int) -> list[str]:
     """The ids of what was announced, once all of it was or patience is at its end."""
     sqs = stack.session.client("sqs")
     ids: list[str] = []
@@ -91,15 +91,15 @@ def _announced(stack: Stack, listener: str, wanted: int) -> list[str]:
             "Messages", []
         ):
             told = json.loads(message["Body"])
-            if told["subject"].startswith("ma_burst"):  # somebody else's agents may be in the stack
+            if told["subject"].startswith(ours):  # somebody else's agents may be in the stack
                 ids.append(told["id"])
             sqs.delete_message(QueueUrl=listener, ReceiptHandle=message["ReceiptHandle"])
     return ids
 
 
-def _items(stack: Stack) -> list[dict[str, Any]]:
+def _items(stack: Stack, ours: str) -> list[dict[str, Any]]:
     pages = stack.session.client("dynamodb").get_paginator("scan").paginate(TableName=stack.outputs["AgentsTableName"])
-    return [dict(item) for page in pages for item in page["Items"] if item["pk"]["S"].startswith("ma_burst")]
+    return [dict(item) for page in pages for item in page["Items"] if item["pk"]["S"].startswith(ours)]
 
 
 def _id(entry: dict[str, Any]) -> str:

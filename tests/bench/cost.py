@@ -23,8 +23,8 @@ ACCESS_LOG = 250
 """Bytes of a line in the API's access log."""
 COLD = 0.05
 """Share of invocations that begin with a cold start, whose time is paid for; assumed."""
-MONTHS = 13.2
-"""How long the items are kept: 400 days."""
+A_MONTH = 30.4
+"""Days."""
 OVERHEAD = 100
 """Bytes that DynamoDB stores with each item."""
 
@@ -44,7 +44,7 @@ def cost(scene: Scene, steps: dict[str, dict[str, dict[str, Any]]], cold: dict[s
             amounts[name] += amount * share * 1000
     amounts["alarm e-mails"] = 1000 * FAILING
     stored, items = _stored(scene)
-    amounts["table GB-months"] = 1000 * stored * MONTHS / 1e9
+    amounts["table GB-months"] = 1000 * stored * _default(scene, "RetentionDays") / A_MONTH / 1e9
     amounts["backup GB-months"] = amounts["table GB-months"]
     priced = {name: amount * PRICES["usd"][name] for name, amount in amounts.items()}
     by_item = dict(sorted(priced.items(), key=lambda item: -item[1]))
@@ -52,7 +52,7 @@ def cost(scene: Scene, steps: dict[str, dict[str, dict[str, Any]]], cold: dict[s
         "region": PRICES["region"],
         "prices_as_known": PRICES["as_known"],
         "usd_per_1000_meetings": round(sum(priced.values()), 4),
-        "usd_while_traces_are_free": round(sum(priced.values()) - priced["X-Ray traces"], 4),
+        "usd_with_traces": round(sum(priced.values()) + amounts["Lambda requests"] * PRICES["usd"]["X-Ray traces"], 4),
         "largest": next(iter(by_item)),
         "usd_by_item": {name: round(usd, 5) for name, usd in by_item.items()},
         "amounts": {name: round(amount, 4) for name, amount in amounts.items()},
@@ -77,7 +77,6 @@ def _amounts(
         number = did["invocations"]
         total["Lambda requests"] += number
         total["Lambda GB-seconds"] += number * (waits / number + busy + started) / 1000 * memory / 1024
-        total["X-Ray traces"] += number * _is_traced(scene)
         total["HTTP API requests"] += number * is_api
         total["read units"] += did["read_units"]
         total["write units"] += did["write_units"]
@@ -133,8 +132,8 @@ def _memory(scene: Scene, function: str) -> float:
     return float(own.get("MemorySize", template["Globals"]["Function"].get("MemorySize", 128)))
 
 
-def _is_traced(scene: Scene) -> bool:
-    return bool(scene.platform.template["Globals"]["Function"].get("Tracing") == "Active")
+def _default(scene: Scene, parameter: str) -> float:
+    return float(scene.platform.template["Parameters"][parameter]["Default"])
 
 
 def _stored(scene: Scene) -> tuple[int, int]:

@@ -47,7 +47,7 @@ def _burst(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
         rows += [
             (f"{what}: doubled, unaccounted, not announced", _zeros(burst), "0, 0, 0"),
             (
-                f"{what}: acknowledged after p50, p95, p99, on an emulator with 8 processes",
+                f"{what}: acknowledged after p50, p95, p99, by 8 processes that start in the first of these bursts",
                 f"{ack['p50']:.0f}, {ack['p95']:.0f}, {ack['p99']:.0f} ms; {burst['per_second']} a second",
                 "",
             ),
@@ -118,12 +118,12 @@ def _cost(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
         (
             f"1,000 meetings on AWS, {cost['region']}, prices of {cost['prices_as_known']}",
             f"US$ {cost['usd_per_1000_meetings']:.3f} ({items})",
-            "",
+            "< US$ 0.05",
         ),
         (
-            "The same while X-Ray's 100,000 free traces a month last",
-            f"US$ {cost['usd_while_traces_are_free']:.3f}",
-            "< US$ 0.05",
+            "The same with Tracing=Active: X-Ray takes more than anything else",
+            f"US$ {cost['usd_with_traces']:.3f}",
+            "",
         ),
         ("A month in which nothing happens", f"US$ {at_rest:.2f}", ""),
     ]

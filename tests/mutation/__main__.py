@@ -1,9 +1,12 @@
-"""`make mutate`: every mutant of the rules against their tests; the exit status says whether enough were killed.
+"""`make mutate`: every mutant of the rules against their tests, kept in `found.json` beside this.
+
+The exit status says whether enough were killed.
 
 A mutant lives in a fork that has everything loaded but the rules themselves, so that it costs little more than the
 tests until the first that fails.
 """
 
+import argparse
 import ast
 import importlib.abc
 import importlib.util
@@ -14,6 +17,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -26,7 +30,7 @@ from tests.mutation.mutants import Mutant, changed, mutants
 ROOT = Path(__file__).resolve().parents[2]
 RULES = {
     "signature": ["tests/test_signature.py"],
-    "vocabulary": ["tests/test_lifecycle.py"],
+    "vocabulary": ["tests/test_vocabulary.py", "tests/test_lifecycle.py"],
     "lifecycle": ["tests/test_lifecycle.py"],
     "deadlines": ["tests/test_lifecycle.py"],
     "jsontext": ["tests/test_payloads.py"],
@@ -34,6 +38,7 @@ RULES = {
     "views": ["tests/test_payloads.py"],
 }
 """The modules whose rules are tried, and the tests that are to notice."""
+FOUND = Path(__file__).with_name("found.json")
 WANTED = 0.9
 LONGEST = 120
 """Seconds after which a mutant that never ends counts as killed."""
@@ -89,6 +94,10 @@ def survivors(name: str, source: str, every: Sequence[Mutant], tests: Sequence[s
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="make mutate")
+    parser.add_argument("names", nargs="*", metavar="module", help="only these modules")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth mutant")
+    wanted = parser.parse_args()
     began = time.monotonic()
     reasons: dict[str, dict[str, str]] = tomllib.loads(
         Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8")
@@ -96,14 +105,14 @@ def main() -> int:
     is_enough = True
     kept = {}
     for name, tests in RULES.items():
-        if sys.argv[1:] and name not in sys.argv[1:]:
+        if wanted.names and name not in wanted.names:
             continue
         source = (ROOT / "layers/shared/meeting_agents" / f"{name}.py").read_text(encoding="utf-8")
         unchanged = start(name, ast.parse(source), tests)
         if os.waitpid(unchanged, 0)[1]:
             print(f"{name}: its tests fail as it is")
             return 1
-        every = mutants(source)
+        every = mutants(source)[:: wanted.every]
         alive = survivors(name, source, every, tests)
         share = 1 - len(alive) / len(every)
         print(f"{name}: {len(every)} mutants, {share:.1%} killed", flush=True)
@@ -113,8 +122,10 @@ def main() -> int:
         is_enough &= share >= WANTED
         kept[name] = {"mutants": len(every), "survivors": [mutant.name for mutant in alive]}
     print(f"{time.monotonic() - began:.0f} s")
-    if not sys.argv[1:]:
-        (ROOT / ".mutation.json").write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    if wanted.every == 1:
+        before = json.loads(FOUND.read_text(encoding="utf-8"))["modules"] if FOUND.exists() else {}
+        written = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "modules": before | kept}
+        FOUND.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     return 0 if is_enough else 1
 
 

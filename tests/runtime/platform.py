@@ -25,6 +25,10 @@ from tests.sandbox.embedded_aws import EmbeddedAws
 _PROCESS = Path(__file__).with_name("process.py")
 REPEATS = 4
 """How often at most a caller, Cronofy, a stream or a queue tries again here."""
+LATER = (409, 429)
+"""Answers after which a caller is to ask again later: it is being answered, too many."""
+A_MOMENT = 30.0
+"""Seconds until a caller that was told to asks again."""
 MOST_REFUSALS = 5
 """How often, for each repetition, functions may give back a part of a batch before that counts as never ending."""
 
@@ -228,7 +232,14 @@ class Platform:
     ) -> dict[str, Any]:
         """Call the HTTP API, again while it answers 5xx or not at all; return the last answer."""
         function, event = self.http_event(method, path, body, headers or {})
-        answer: dict[str, Any] = self._until(function, event, _is_answered).answer
+
+        def is_answered(done: Invocation) -> bool:
+            if done.answer and done.answer["statusCode"] in LATER:
+                self.age(A_MOMENT)  # as it was told, the caller does not ask again at once
+                return False
+            return not done.error and done.answer["statusCode"] < 500
+
+        answer: dict[str, Any] = self._until(function, event, is_answered).answer
         return answer
 
     def http_event(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
@@ -491,11 +502,6 @@ class Platform:
 def python() -> str:
     """The interpreter without this project's environment."""
     return str(getattr(sys, "_base_executable", "") or sys.executable)
-
-
-def _is_answered(done: Invocation) -> bool:
-    """A caller asks again what failed, and what it is told to ask again: 409, it is being answered; 429, too many."""
-    return not done.error and done.answer["statusCode"] < 500 and done.answer["statusCode"] not in (409, 429)
 
 
 def _aged(value: Any, seconds: float) -> Any:

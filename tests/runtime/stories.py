@@ -193,7 +193,7 @@ def is_asked_for_again(scene: Scene) -> None:
     """Cronofy cannot now; when it can, the sweep asks again, with a token that it has to renew."""
     headers = scene.register("somebody")
     scene.cronofy.faults.add("POST", "/v1/calendars", status=503, times=2)
-    scene.platform.invoke(*scene.platform.http_event("POST", EVENTS, scene.event("again"), headers))
+    scene.ask(scene.event("again"), headers)
     scene.platform.settle()
     scene.platform.age(7200)
     scene.cronofy.faults.clear()
@@ -203,6 +203,9 @@ def is_asked_for_again(scene: Scene) -> None:
 
 def comes_without_a_calendar_event(scene: Scene) -> None:
     scene.schedule("meeting-1")
+    scene.platform.settle()
+    scene.platform.age(120)  # whoever was told that it is asked again waits until it was
+    scene.platform.tick("sweep")
     scene.platform.settle()
     scene.platform.request("DELETE", "/v1/meeting_agents", {"scheduling_key": "meeting-1"})
     scene.platform.settle()

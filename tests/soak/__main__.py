@@ -1,20 +1,31 @@
-"""`make soak`: ten minutes of it; the exit status says whether anything was lost. `MINUTES` and `SEED` change it."""
+"""`make soak`: ten minutes of it, kept in `found.json` beside this; the exit status says whether anything was lost.
+
+`MINUTES` and `SEED` change it.
+"""
 
 import json
 import os
 import sys
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 
 from tests.soak.load import soak
 
+ENOUGH = 10
+"""Minutes; a shorter run leaves what a full one has written down."""
 MUST_BE_NONE = ("lost", "not_announced", "without_verdict", "not_alerted", "not_at_cronofy")
 
 
 def main() -> int:
     seed = int(os.environ.get("SEED") or time.time())
     print(f"SEED={seed}", flush=True)
-    found = soak(float(os.environ.get("MINUTES") or 10) * 60, rate=5, seed=seed)
+    minutes = float(os.environ.get("MINUTES") or ENOUGH)
+    found = soak(minutes * 60, rate=5, seed=seed)
     print(json.dumps(found, indent=2))
+    if minutes >= ENOUGH:
+        kept = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "minutes": minutes, "seed": seed, "found": found}
+        Path(__file__).with_name("found.json").write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
     return 1 if any(found[name] for name in MUST_BE_NONE) else 0
 
 

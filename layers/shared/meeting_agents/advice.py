@@ -45,8 +45,8 @@ _DASHBOARD = "Look in Cronofy's dashboard whether the meeting, or a part of it, 
 _TOO_LATE = "The meeting is over, so a new attempt would not help: tell those who count on the notes."
 
 _REFUSED = (
-    "Put right what Cronofy named. 401 or 403: a person must authorise the application again. 402: the Cronofy plan"
-    " lacks the feature. 404: check the calendar and the data center. 422: correct the fields."
+    "If Cronofy refused it, put right what it named. 401 or 403: a person must authorise the application again. 402:"
+    " the Cronofy plan lacks the feature. 404: check the calendar and the data center. 422: correct the fields."
 )
 _UNWANTED = "do not admit the agent, or remove it, and tell those in the meeting that it may be recorded."
 _NO_LINK = (

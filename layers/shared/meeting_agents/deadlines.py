@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meeting_agents.lifecycle import AWAITED, is_unheeded
-from meeting_agents.vocabulary import Attempt, Conference, Meeting, Phase, Record
+from meeting_agents.lifecycle import AWAITED, is_unheeded, is_unwanted
+from meeting_agents.vocabulary import LONGEST_MEETING, Attempt, Conference, Meeting, Phase, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Graces:
     """Before the start, when there must be a conference to join."""
     resources: timedelta = timedelta(minutes=15)
     """After `complete`, until the expected resources must be known."""
-    longest_meeting: timedelta = timedelta(hours=4)
+    longest_meeting: timedelta = LONGEST_MEETING
     """Taken as the length of a meeting whose end nobody told us."""
     escalation: timedelta | None = None
     """After people were told of something grave, until a person must have taken it on; none: they are told once."""
@@ -40,15 +40,18 @@ class Deadline:
 
 def deadline(record: Record, graces: Graces) -> Deadline | None:
     """The next thing that must happen, and by when; none: nothing is owed."""
-    owed = [*_owed(record.current, graces)]
+    owed = [*_owed(record, graces)]
     if graces.escalation and record.told_at and is_unheeded(record):
         owed.append(Deadline(record.told_at + graces.escalation, Phase.ESCALATION))
     return min(owed, default=None)
 
 
-def _owed(attempt: Attempt, graces: Graces) -> Iterator[Deadline]:
+def _owed(record: Record, graces: Graces) -> Iterator[Deadline]:
+    attempt = record.current
     if attempt.pending and attempt.pending.retry_at:
         yield Deadline(attempt.pending.retry_at, Phase.RETRY)
+    if is_unwanted(record):
+        return
     phase, asked = AWAITED.get(attempt.state), attempt.asked
     if phase is None or phase in attempt.missed:
         return

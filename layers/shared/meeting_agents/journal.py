@@ -258,7 +258,7 @@ class Journal:
             "state": record.state,
             "since": current.since,
             "reason": current.reason,
-            "trouble": record.trouble,
+            "trouble": record.trouble if record.troubled else None,
             "attempt": current.number,
             "day": start[:10],
             "listed": f"{start}#{agent_id}",

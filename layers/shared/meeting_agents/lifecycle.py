@@ -30,6 +30,7 @@ from datetime import datetime
 from meeting_agents.vocabulary import (
     ENDS,
     ESCALATIONS,
+    LONGEST_MEETING,
     SEVERITIES,
     Action,
     Attempt,
@@ -384,6 +385,12 @@ def _escalated(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     return replace(record, told_at=None, escalations=record.escalations + 1), Verdict.APPLIED
 
 
+def is_unwanted(record: Record) -> bool:
+    """The newest wish is that the agent does not come, whatever came of it: nobody waits for it."""
+    pending = record.current.pending
+    return record.trouble is Cause.NOT_CANCELLED or (pending is not None and pending.request.action is Action.CANCEL)
+
+
 def is_unheeded(record: Record) -> bool:
     """People were told of something grave that still stands, and nobody has taken it on."""
     return (
@@ -506,7 +513,7 @@ def _troubled(step: Step) -> Record:
     """The record after the step, with the trouble that people are told of now."""
     if trouble := _trouble(step):
         return replace(step.after, trouble=trouble, told_at=None, escalations=0, acknowledged_at=None)
-    if _is_over(step):
+    if _is_over(step) or _is_past(step):
         return replace(step.after, trouble=None, told_at=None, escalations=0, acknowledged_at=None)
     return step.after
 
@@ -515,11 +522,13 @@ def _trouble(step: Step) -> Cause | None:
     """The trouble that this step brought: a deadline missed, a bad end reached, a conference that cannot be made."""
     if step.verdict is not Verdict.APPLIED:
         return None
+    if step.before.trouble is Cause.NOT_CANCELLED and not _is_over(step):
+        return None  # nobody wants the agent: neither its silence nor its failure is news, nor a second refusal
+    if _comes_unwanted(step):
+        return Cause.NOT_CANCELLED
     now, was = step.after.current, _same_before(step)
     if step.entry.kind is Kind.OVERDUE and step.entry.phase in _MISSED:
         return _MISSED[step.entry.phase]
-    if _comes_unwanted(step):
-        return Cause.NOT_CANCELLED
     if was is None or now.state is not was.state:
         is_wanted = now.request is not None or now.state is State.FAILED
         if now.state in _BAD_ENDS and is_wanted:
@@ -533,10 +542,19 @@ def _comes_unwanted(step: Step) -> bool:
     """Whether this step was the last word on a cancellation, and the agent will be in the meeting all the same."""
     entry, now, was = step.entry, step.after.current, _same_before(step)
     newest = was.pending if was else None
-    if entry.kind is not Kind.REJECTED or newest is None or entry.revision != step.after.revision:
+    if was is None or newest is None or newest.request.action is not Action.CANCEL:
         return False
-    end = now.asked.meeting.end if now.asked else entry.at  # for nobody's sake nobody comes
-    return newest.request.action is Action.CANCEL and now.state not in ENDS and (end is None or entry.at < end)
+    if entry.kind is not Kind.REJECTED:  # it is here; and who could have cancelled it again has not
+        return now.state is State.ACTIVATED and now.state is not was.state and newest.retry_at is None
+    if now.asked and now.state in ENDS:
+        return False
+    wanted = now.asked or (newest.request if newest.tries else None)  # who is refused at once need not be told
+    return wanted is not None and entry.revision == step.after.revision and entry.at < _end(wanted.meeting, entry.at)
+
+
+def _end(meeting: Meeting, unknown: datetime) -> datetime:
+    start = meeting.start or unknown
+    return meeting.end or start + LONGEST_MEETING
 
 
 def _is_over(step: Step) -> bool:
@@ -553,6 +571,13 @@ def _is_over(step: Step) -> bool:
             is_more = now.resources != (was.resources if was else ())
             return is_more and now.state is State.COMPLETE and now.missing <= {r.category for r in now.resources}
     return now.state in _ENDED_BY[trouble]
+
+
+def _is_past(step: Step) -> bool:
+    """Whether an agent that could not be cancelled has come to an end of its own: no reason to be glad, nor to act."""
+    was = _same_before(step)
+    has_ended = was is not None and was.state not in ENDS and step.after.state in ENDS
+    return step.before.trouble is Cause.NOT_CANCELLED and has_ended
 
 
 def _same_before(step: Step) -> Attempt | None:

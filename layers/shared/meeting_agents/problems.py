@@ -83,11 +83,12 @@ router.use(middlewares=[refuse_unknown_parameters])
 
 
 def _unknown_parameters() -> tuple[Field, ...]:
-    """Of a route that has query parameters. AWS's own signature may stand among them."""
+    """What the route does not take. AWS's own signature may stand among them."""
     known = [parameter.alias for parameter in router.context["_route"].dependant.query_params]
     given = router.current_event.query_string_parameters
     unknown = [name for name in given if name not in known and not name.lower().startswith("x-amz-")]
-    return tuple(Field(name, f"no such parameter; known are {', '.join(known)}") for name in unknown) if known else ()
+    expected = f"known are {', '.join(known)}" if known else "the request has none"
+    return tuple(Field(name, f"no such parameter; {expected}") for name in unknown)
 
 
 type _Handler = Callable[[Any], Response[Any]]

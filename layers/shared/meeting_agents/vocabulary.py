@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+LONGEST_MEETING = timedelta(hours=4)
+"""Taken as the length of a meeting whose end nobody told us, unless a deployment says otherwise."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -348,5 +350,5 @@ class Record:
 
     @property
     def meeting(self) -> Meeting:
-        asked = self.current.asked
-        return asked.meeting if asked else Meeting()
+        known = self.current.asked or self.identity
+        return known.meeting if known else Meeting()
