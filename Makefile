@@ -26,10 +26,10 @@ test: .venv/.dev .venv/.sdk .venv-sam/.sam ## All tests: no account, no Docker (
 # Three processes keep two processors busy: some tests wait for deployed functions.
 	$(IN_VENV) python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-fuzz: .venv/.dev ## 100,000 generated requests to the open door; `make test` sends some hundred (EXAMPLES=…)
+fuzz: .venv/.dev ## 100,000 generated requests to the open door; `make test` sends some hundred (EXAMPLES=…; 8 minutes)
 	$(IN_VENV) FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) python -m pytest tests/test_webhook_fuzz.py
 
-bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and write .bench.json (ONLY="warm growth": only these anew)
+bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and write .bench.json (ONLY="warm growth": only these anew; about 10 minutes)
 	@$(IN_VENV) python -m tests.bench $(ONLY)
 
 crash: .venv/.dev ## Let every outside call of every function fail, and every function die at it (26 minutes on a busy machine)
