@@ -1,5 +1,7 @@
 """What people could not be told: how soon it is tried again, and for how long."""
 
+import json
+
 import pytest
 
 from tests.runtime.platform import Fault
@@ -15,6 +17,12 @@ def postponed(scene: Scene) -> list[list[int]]:
     return [[entry["VisibilityTimeout"] for call in some for entry in call["fields"]["Entries"]] for some in calls]
 
 
+def counted(scene: Scene, metric: str) -> list[float]:
+    """What each run of the function has counted, the oldest first."""
+    told = [json.loads(line) for line in scene.platform.said("alert").splitlines() if '"_aws"' in line]
+    return [one[metric][0] for one in told if metric in one]
+
+
 @pytest.mark.parametrize("call", [0, 2], ids=["the table", "SNS"])
 def test_what_could_not_be_told_is_told_as_soon_as_it_can_be(scene: Scene, call: int) -> None:
     """Not when the queue's own time is over, which is long enough for the slowest run."""
@@ -27,6 +35,7 @@ def test_what_could_not_be_told_is_told_as_soon_as_it_can_be(scene: Scene, call:
     scene.platform.fault = Fault("alert", 0, call, "refused")
     scene.platform.settle()
     assert postponed(scene) == [[15] * 12, []]
+    assert counted(scene, "AlertsUntold")[-2:] == [12, 0]  # what the alarm looks at
     (alert,) = scene.platform.alerts()
     assert all(history.agent in alert for history in histories)
 

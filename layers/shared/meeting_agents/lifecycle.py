@@ -549,12 +549,16 @@ def _comes_unwanted(step: Step) -> bool:
     if now.asked and now.state in ENDS:
         return False
     wanted = now.asked or (newest.request if newest.tries else None)  # who is refused at once need not be told
-    return wanted is not None and entry.revision == step.after.revision and entry.at < _end(wanted.meeting, entry.at)
+    return (
+        wanted is not None
+        and entry.revision == step.after.revision
+        and entry.at < _assumed_end(wanted.meeting, entry.at)
+    )
 
 
-def _end(meeting: Meeting, unknown: datetime) -> datetime:
-    start = meeting.start or unknown
-    return meeting.end or start + LONGEST_MEETING
+def _assumed_end(meeting: Meeting, now: datetime) -> datetime:
+    """When a meeting is over; one of which nothing is known begins now."""
+    return meeting.end or (meeting.start or now) + LONGEST_MEETING
 
 
 def _is_over(step: Step) -> bool:
