@@ -257,6 +257,7 @@ class Story:
             return next((alert["subject"] for alert in alerts if alert["agents"][0]["agent_id"] == agent_id), None)
 
         self.screen.step("people", (wait_until(find) if agent_id else None) or "were never told")
+        self._announced(summary, "alerted")  # what comes next comes after that was noted, too
 
 
 def judge(expected: Mapping[str, str], seen: Mapping[str, str], screen: Screen) -> int:
