@@ -25,6 +25,8 @@ metrics = Metrics()
 SOONEST, LATEST = 15, 600
 """Seconds until what was not told is tried again: the first pause, which doubles each time, and the longest."""
 
+wiring.make_ready(wiring.journal, wiring.people)
+
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)

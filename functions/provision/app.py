@@ -66,6 +66,8 @@ app = APIGatewayHttpResolver(
 )
 app.include_router(problems.router)
 
+wiring.make_ready(wiring.provisioning)
+
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)

@@ -39,6 +39,8 @@ _AWAITED = {
     Phase.RESOURCES: "the agent is complete, but the resources expected had not been reported by {at}",
 }
 
+wiring.make_ready(wiring.journal)
+
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)

@@ -202,6 +202,7 @@ class Platform:
             "AWS_DEFAULT_REGION": str(session.region_name),
             "AWS_ENDPOINT_URL": self.aws.url,
             "AWS_LAMBDA_FUNCTION_NAME": physical,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "TZ": ":UTC",
             **self._settings,
         }

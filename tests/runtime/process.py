@@ -86,16 +86,36 @@ def report(line: dict[str, Any]) -> None:
     os.write(REPORT, json.dumps(line).encode() + b"\n")
 
 
-def listen_to_aws(wire: Wire) -> None:
-    """Put the wire below botocore, and let DynamoDB say what each call consumes."""
+def make_clients_patient_and_counting() -> None:
+    """Before anything of the function is imported, for it may make its clients then."""
     http = import_module("botocore.httpsession").URLLib3Session
     sessions = import_module("botocore.session").Session
-    exceptions = import_module("botocore.exceptions")
-    original, create, begin = http.send, sessions.create_client, http.__init__
+    create, begin = sessions.create_client, http.__init__
 
     def begun(session: Any, *arguments: Any, **named: Any) -> None:
         """As patient as an emulator on a busy machine needs: that nothing answers is for faults to say."""
         begin(session, *arguments, **named | {"timeout": 120})
+
+    def create_client(session: Any, *arguments: Any, **named: Any) -> Any:
+        client = create(session, *arguments, **named)
+        if client.meta.service_model.service_name == "dynamodb":
+            client.meta.events.register("provide-client-params.dynamodb.*", count_units)
+        return client
+
+    http.__init__, sessions.create_client = begun, create_client
+
+
+def count_units(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
+    """Let DynamoDB say what each call consumes, but where processor time is measured."""
+    wanted = "ReturnConsumedCapacity"
+    return params | {wanted: "INDEXES"} if Clock.skips and wanted in model.input_shape.members else params
+
+
+def listen_to_aws(wire: Wire) -> None:
+    """Put the wire below botocore."""
+    http = import_module("botocore.httpsession").URLLib3Session
+    exceptions = import_module("botocore.exceptions")
+    original = http.send
 
     def send(session: Any, request: Any) -> Any:
         body = request.body or b""
@@ -130,18 +150,7 @@ def listen_to_aws(wire: Wire) -> None:
             exceptions.ReadTimeoutError(endpoint_url=request.url),
         )
 
-    def create_client(session: Any, *arguments: Any, **named: Any) -> Any:
-        client = create(session, *arguments, **named)
-        if client.meta.service_model.service_name == "dynamodb":
-            client.meta.events.register("provide-client-params.dynamodb.*", count_units)
-        return client
-
-    http.send, http.__init__, sessions.create_client = send, begun, create_client
-
-
-def count_units(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
-    wanted = "ReturnConsumedCapacity"
-    return params | {wanted: "INDEXES"} if wanted in model.input_shape.members else params
+    http.send = send
 
 
 def listen_to_http(wire: Wire) -> None:
@@ -213,6 +222,7 @@ def invoke(handler: Any, asked: dict[str, Any]) -> None:
 def main() -> None:
     sys.path[:0] = [FOLDER, f"{LAYER}/python"]
     Clock.install()
+    make_clients_patient_and_counting()
     app = import_module("app")
 
     report({"ready": True})
