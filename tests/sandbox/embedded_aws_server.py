@@ -8,13 +8,16 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from zipfile import BadZipFile, LargeZipFile, ZipFile
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app as ministack  # type: ignore[import-untyped]
-from ministack.core import iam_actions  # type: ignore[import-untyped]
+from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-untyped]
 from ministack.services import lambda_svc, sns  # type: ignore[import-untyped]
 from ministack.services.cloudformation import provisioners  # type: ignore[import-untyped]
 
@@ -34,6 +37,7 @@ def main(descriptor: int) -> None:
     allow_batches()
     repeat_failed_entries()
     take_sums()
+    extract_once(Path(os.environ["TMPDIR"]) / "extracted")
     config = Config()
     config.bind = [f"fd://{descriptor}"]
     config.keep_alive_timeout = 75
@@ -107,6 +111,27 @@ def take_sums() -> None:
         return describe(name, properties)
 
     provisioners._cw_metric_alarm_record = describing
+
+
+def extract_once(folder: Path) -> None:
+    """Extract each zip into the folder once; ministack does so for every process, which takes longer than its start."""
+    alone = threading.Lock()
+
+    class Kept(ZipFile):
+        def namelist(self) -> list[str]:
+            """The parts at the top: ministack looks for each name where on the disk it would lead."""
+            return sorted({name.partition("/")[0] for name in super().namelist()})
+
+        def extractall(self, path: Any = None, *_: Any, **__: Any) -> None:
+            """Links to what was extracted."""
+            tree = folder / sha256(Path(str(self.filename)).read_bytes()).hexdigest()
+            with alone:
+                if not tree.exists():
+                    super().extractall(tree, self.infolist())
+            for part in tree.iterdir():
+                Path(path, part.name).symlink_to(part)
+
+    lambda_runtime.zipfile = SimpleNamespace(ZipFile=Kept, BadZipFile=BadZipFile, LargeFileError=LargeZipFile)
 
 
 def end_with_parent() -> None:
