@@ -81,6 +81,7 @@ def test_a_silent_cronofy_leaves_the_request_open(desk: Desk, own: Authority) ->
     told = desk.provisioning().ask(asked)
     assert isinstance(told.error, TimedOut)
     assert told.record.state is State.REQUESTED
+    desk.sleep(1)
     told = desk.provisioning().ask(asked)
     assert told.record.state is State.SCHEDULED
     assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.UNCONFIRMED, Kind.ACCEPTED]
