@@ -1,5 +1,6 @@
 """A second, independent AWS: roto, a server in Rust that shares no line with the embedded one."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -32,6 +33,7 @@ class SecondAws(EmbeddedAws):
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._folder,
+                env=os.environ | {"TMPDIR": str(self._folder)},
             )
         until = time.monotonic() + 30
         while time.monotonic() < until and self._process.poll() is None:

@@ -34,6 +34,7 @@ def sam(folder: Path, *arguments: str, **environment: str) -> None:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # the runtime's python3.13
             "ARCHITECTURE": ARCHITECTURE,
             "SAM_CLI_TELEMETRY": "0",
+            "TMPDIR": str(folder),  # where it leaves folders behind
             "__SAM_CLI_APP_DIR": str(settings),
         }
         | environment,
