@@ -15,6 +15,7 @@ from meeting_agents.vocabulary import ENDS, SEVERITIES, Cause, Kind, State
 from tests import answers
 from tests.bench import report
 from tests.bench.__main__ import RESULTS
+from tests.mutation import survivors
 from tests.sandbox.deployment import ROOT, source_template
 from tests.soak.__main__ import MUST_BE_NONE
 
@@ -101,8 +102,24 @@ def figures() -> str:
 
 
 def evidence() -> str:
-    """What `make soak` found when it was last run in full."""
-    soak = json.loads((ROOT / "tests/soak/found.json").read_text(encoding="utf-8"))
+    """What `make crash`, `make soak` and `make mutate` found when they were last run in full."""
+    return f"{_crash()}\n\n{_soak()}\n\n{_mutation()}"
+
+
+def _crash() -> str:
+    found = _found("crash")
+    return "\n".join(
+        [
+            f"`make crash` on {found['date']}, {found['seconds'] / 60:.0f} minutes: {found['cells']} times one outside",
+            f"call failed or was the process's last, and {found['well']} times all was in the end as without it:",
+            "the same records, announcements and requests to Cronofy, and no alert missing.",
+            *_folded("Every call by every fault", found["table"]),
+        ]
+    )
+
+
+def _soak() -> str:
+    soak = _found("soak")
     found, left = soak["found"], ", ".join(str(soak["found"][name]) for name in MUST_BE_NONE)
     lines = [
         f"`make soak` on {soak['date']}, {soak['minutes']:g} minutes: {found['agents']} agents asked for,",
@@ -111,6 +128,35 @@ def evidence() -> str:
         f"Lost, not announced, without a verdict, not alerted, not at Cronofy: {left}.",
     ]
     return "\n".join(lines)
+
+
+def _mutation() -> str:
+    found = survivors.found()
+    rows, lived = [], []
+    for name, module in found["modules"].items():
+        share = 1 - len(module["survivors"]) / module["mutants"]
+        rows.append(f"| `{name}.py` | {module['mutants']} | {share:.1%} |")
+        lived += [f"- `{name}.py`: `{one}`: {survivors.REASONS[name][one]}." for one in module["survivors"]]
+    return "\n".join(
+        [
+            f"`make mutate` on {found['date']}: so many small changes to the rules, of which a test noticed:",
+            "",
+            "| module | changes | noticed |",
+            "|---|---|---|",
+            *rows,
+            *_folded("Those that no test noticed, and why none should", "\n".join(lived)),
+        ]
+    )
+
+
+def _found(command: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / f"tests/{command}/found.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _folded(summary: str, text: str) -> list[str]:
+    """What is shown to whoever wants to see it."""
+    return ["", f"<details><summary>{summary}</summary>", "", text, "", "</details>"]
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {

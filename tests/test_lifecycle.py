@@ -600,6 +600,14 @@ def test_a_request_that_is_written_down_twice_is_one() -> None:
     assert history.record.attempts == before.attempts
 
 
+def test_a_request_without_a_number_is_the_next_one_of_the_first_attempt() -> None:
+    """Numbered or not, each request counts."""
+    history = History().add(Kind.REQUESTED, request=WISH)
+    assert (history.record.revision, history.record.current.number) == (1, 1)
+    history.add(Kind.REQUESTED, request=moved(MINUTE))
+    assert (history.record.revision, history.record.current.number) == (2, 1)
+
+
 def test_the_body_of_an_overtaken_request_is_news_again() -> None:
     history = scheduled().request(moved(MINUTE))
     assert asked(history.record, WISH) == (1, 3, True)
@@ -828,9 +836,15 @@ def test_an_unknown_interaction_is_named() -> None:
 def test_an_agent_that_was_never_requested_is_followed_from_what_cronofy_says() -> None:
     record = History().report(Kind.CONFERENCING_ASSIGNED, meeting=WISH.meeting).record
     assert (record.state, record.was_requested, record.meeting) == (State.SCHEDULED, False, WISH.meeting)
-    assert record.event_id == "evt_1"
+    assert (record.event_id, record.current.number) == ("evt_1", 1)
     assert "not requested here" in record.current.reason
     assert deadline(record, GRACES) == Deadline(START + GRACES.activation, Phase.ACTIVATION)
+
+
+def test_what_cronofy_says_of_a_meeting_does_not_replace_what_was_asked_for() -> None:
+    """And where nothing was asked for and it says nothing, nothing is known."""
+    assert scheduled().report(Kind.ACTIVATED, meeting=moved(60 * MINUTE).meeting).record.meeting == WISH.meeting
+    assert History().report(Kind.ACTIVATED).record.current.asked is None
 
 
 def test_nobody_is_awaited_of_whom_nothing_is_known() -> None:
@@ -1024,6 +1038,7 @@ def test_a_deadline_missed_by_an_earlier_attempt_is_late() -> None:
 def test_a_deadline_that_nobody_was_awaiting_is_late(phase: Phase | None) -> None:
     history = scheduled().answer(Kind.OVERDUE, phase=phase)
     assert (history.last.verdict, history.last.cause, history.record.state) == (Verdict.LATE, None, State.SCHEDULED)
+    assert history.last.because == "the agent was scheduled by then"
 
 
 def test_a_conference_that_was_assigned_meanwhile_is_not_missed() -> None:
@@ -1286,6 +1301,10 @@ report, answer, silence = History.report, History.answer, History.overdue
             chain(lambda h: silence(report(h, Kind.COMPLETE), Phase.RESOURCES, missing=("transcript",))),
             lambda h: report(h, Kind.COMPLETE, resources=(DASHBOARD, TRANSCRIPT)),
         ),
+        (
+            chain(lambda h: silence(report(h, Kind.COMPLETE), Phase.RESOURCES, missing=("transcript",))),
+            lambda h: report(h, Kind.COMPLETE, resources=(TRANSCRIPT,)),
+        ),
     ],
 )
 def test_people_are_told_once_when_a_trouble_is_over(
@@ -1296,7 +1315,8 @@ def test_people_are_told_once_when_a_trouble_is_over(
     assert history.record.troubled
     relief(history)
     assert history.last.cause is Cause.RECOVERED
-    assert (history.record.trouble, history.record.acknowledged_at) == (None, None)
+    now = history.record
+    assert (now.trouble, now.told_at, now.escalations, now.acknowledged_at) == (None, None, 0, None)
     history.report(Kind.COMPLETE, sub="agt_1", attempt=history.record.current.number).answer(Kind.ACKNOWLEDGED)
     assert history.causes[2:] == []
 
@@ -1313,6 +1333,7 @@ def test_people_are_told_once_when_a_trouble_is_over(
         scheduled().overdue(Phase.ACTIVATION).request().answer(Kind.ACCEPTED),
         scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES, missing=("transcript",)).answer(Kind.ALERTED),
         scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES).answer(Kind.ALERTED),
+        scheduled().report(Kind.COMPLETE, resources=(DASHBOARD,)).overdue(Phase.RESOURCES).answer(Kind.ALERTED),
         scheduled()
         .report(Kind.COMPLETE)
         .overdue(Phase.RESOURCES, missing=("transcript",))

@@ -2,14 +2,13 @@
 
 import subprocess
 import sys
-import tomllib
 
 import pytest
 
+from tests.mutation.__main__ import RULES, WANTED
 from tests.mutation.mutants import mutants
+from tests.mutation.survivors import REASONS, found
 from tests.sandbox.deployment import ROOT
-
-REASONS: dict[str, dict[str, str]] = tomllib.loads((ROOT / "tests/mutation/survivors.toml").read_text(encoding="utf-8"))
 
 
 def test_changes_of_the_signature_check_are_noticed() -> None:
@@ -30,3 +29,12 @@ def test_no_reason_outlives_its_mutant(name: str) -> None:
     """What is excused is there."""
     source = (ROOT / "layers/shared/meeting_agents" / f"{name}.py").read_text(encoding="utf-8")
     assert REASONS[name].keys() <= {mutant.name for mutant in mutants(source)}
+
+
+def test_the_last_full_run_noticed_enough_and_every_survivor_is_excused() -> None:
+    """Of every module whose rules are tried."""
+    modules = found()["modules"]
+    assert modules.keys() == RULES.keys()
+    for name, module in modules.items():
+        assert 1 - len(module["survivors"]) / module["mutants"] >= WANTED
+        assert {*module["survivors"]} <= REASONS.get(name, {}).keys()

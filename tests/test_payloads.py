@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from meeting_agents.deadlines import Deadline
 from meeting_agents.errors import InvalidRequest, TooLarge
-from meeting_agents.jsontext import DEEPEST, LARGEST, strict_json, subscription, with_subscription
+from meeting_agents.jsontext import DEEPEST, LARGEST, readable, strict_json, subscription, with_subscription
 from meeting_agents.lifecycle import steps
 from meeting_agents.requests import (
     AccountRegistration,
     Acknowledgement,
     AgentRequest,
     CalendarEventRequest,
+    Time,
     ZonedTime,
     agent_id,
     digest,
@@ -163,6 +164,18 @@ def test_no_depth_of_nesting_does_more_than_be_refused(depth: int) -> None:
         assert wrong(body) == f"at most {DEEPEST} levels"
     for body in nested(DEEPEST):
         assert strict_json(body)
+
+
+def test_the_deepest_counts_wherever_it_stands() -> None:
+    """Before and after what is shallow."""
+    for body in nested(DEEPEST):
+        for beside in (f'{{"a":{body},"b":[]}}', f'{{"a":[],"b":{body}}}'):
+            assert wrong(beside) == f"at most {DEEPEST} levels"
+
+
+def test_a_body_that_is_accepted_today_is_accepted_tomorrow() -> None:
+    """The limits do not shrink unnoticed."""
+    assert (DEEPEST, LARGEST) == (32, 262_144)
 
 
 def test_a_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
@@ -367,6 +380,14 @@ def test_every_documented_form_of_a_time_is_understood(value: Any) -> None:
     assert CalendarEventRequest.model_validate(changed(start=value)).meeting.start
 
 
+def test_each_time_that_the_description_shows_is_one() -> None:
+    """A moment, a day, and a time in its own zone; here the first and the last are the same."""
+    shown = TypeAdapter(Time).json_schema()["examples"]
+    starts = [CalendarEventRequest.model_validate(changed(start=value)).meeting.start for value in shown]
+    first, day = datetime(2026, 4, 29, 15, 30, tzinfo=UTC), datetime(2026, 4, 28, 22, tzinfo=UTC)
+    assert starts == [first, day, first]
+
+
 def test_what_a_change_does_not_say_is_as_it_was_asked_before() -> None:
     """The times of the meeting, and whether a conference is expected."""
     known = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "", "", known=None, now=NOON)
@@ -550,6 +571,13 @@ def test_no_bytes_stop_an_announcement(raw: bytes) -> None:
     [step] = steps([Entry(key="1", kind=Kind.UNRECOGNISED, at=NOON, notification=Notification())])
     announcement = Announcement.of("ma_1", step, raw, None)
     assert Announcement.model_validate_json(announcement.model_dump_json()) == announcement
+
+
+def test_a_notification_as_deep_as_a_request_may_be_is_announced_as_its_json() -> None:
+    """One level more, and it is sent as its bytes."""
+    for body, deeper in zip(nested(DEEPEST), nested(DEEPEST + 1), strict=True):
+        assert readable(body.encode()) == json.loads(body)
+        assert readable(deeper.encode()).keys() == {"base64"}
 
 
 @pytest.mark.parametrize("depth", [900, 3000])

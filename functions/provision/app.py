@@ -317,26 +317,28 @@ def list_agents(
     return listed(wiring.journal(), places, wanted, limit, now, _links)
 
 
-@app.get("/v1/meeting_agents/<agent>", tags=["What Cronofy lacks"], responses=answers(200, "the agent", AgentView, 404))
-def read_agent(agent: AgentId) -> AgentView:
+@app.get(
+    "/v1/meeting_agents/<agent_id>", tags=["What Cronofy lacks"], responses=answers(200, "the agent", AgentView, 404)
+)
+def read_agent(agent_id: AgentId) -> AgentView:
     """The record of an agent, its attempts, its timeline with verdicts, and what it waits for until when."""
-    lines = wiring.journal().read(agent, datetime.now(UTC))
+    lines = wiring.journal().read(agent_id, datetime.now(UTC))
     if not lines:
-        raise _unknown(agent)
+        raise _unknown(agent_id)
     told = timeline(lines)
-    return AgentView.of(agent, told, deadline(told[-1].after, wiring.journal().graces), _links(agent))
+    return AgentView.of(agent_id, told, deadline(told[-1].after, wiring.journal().graces), _links(agent_id))
 
 
 @app.post(
-    "/v1/meeting_agents/<agent>/acknowledgement",
+    "/v1/meeting_agents/<agent_id>/acknowledgement",
     tags=["What Cronofy lacks"],
     responses=answers(200, "the agent", AgentView, 404, 413),
 )
-def acknowledge(agent: AgentId, body: Annotated[Acknowledgement, Body()]) -> AgentView:
+def acknowledge(agent_id: AgentId, body: Annotated[Acknowledgement, Body()]) -> AgentView:
     """Take on what people were told of an agent, so that they are not told again. The same note again adds nothing."""
-    record = _record(agent)
+    record = _record(agent_id)
     if record is None:
-        raise _unknown(agent)
+        raise _unknown(agent_id)
     caller = _caller()
     entry = Entry(
         key=f"acknowledged#{record.revision:04d}#{record.trouble or 'nothing'}#{digest(body.note)[:32]}",
@@ -346,18 +348,18 @@ def acknowledge(agent: AgentId, body: Annotated[Acknowledgement, Body()]) -> Age
         revision=record.revision,
         reason=f"{body.note} ({caller})" if caller else body.note,
     )
-    wiring.journal().append(agent, entry)
-    return read_agent(agent)
+    wiring.journal().append(agent_id, entry)
+    return read_agent(agent_id)
 
 
 @app.get(
-    "/v1/meeting_agents/<agent>/resources/<category>",
+    "/v1/meeting_agents/<agent_id>/resources/<category>",
     tags=["What Cronofy lacks"],
     responses=answers(200, "with `format=json`: the address", ResourceAddress, 401, 404, 429, 502, 504)
     | {302: {"description": "to where the resource can be had for a while, without credentials"}},
 )
 def read_resource(
-    agent: AgentId,
+    agent_id: AgentId,
     category: Annotated[
         str, Path(pattern=r"^[a-z_]{1,64}$", description="transcript, audio, video; cronofy: the dashboard")
     ],
@@ -365,9 +367,9 @@ def read_resource(
     form: Annotated[Literal["json"] | None, Query(alias="format")] = None,
 ) -> Response[ResourceAddress | None]:
     """Where a resource of an agent can be had: asked of Cronofy at this moment, for its address does not last."""
-    record = _record(agent)
+    record = _record(agent_id)
     if record is None:
-        raise _unknown(agent)
+        raise _unknown(agent_id)
     found = [
         resource
         for attempt in reversed(record.attempts)
@@ -388,29 +390,29 @@ def read_resource(
 
 
 @app.get(
-    "/v1/meeting_agents/<agent>/notifications/<key>",
+    "/v1/meeting_agents/<agent_id>/notifications/<key>",
     tags=["What Cronofy lacks"],
     responses=answers(200, "the bytes that Cronofy signed", None, 404),
 )
 def read_notification(
-    agent: AgentId,
+    agent_id: AgentId,
     key: Annotated[str, Path(pattern=r"^[0-9a-f]{64}(\.[0-9]{1,6})?$", description="the entry's, as in the timeline")],
 ) -> Response[bytes]:
     """A notification exactly as it came, for instance one that is too large for its announcement."""
-    lines = wiring.journal().read(agent, datetime.now(UTC))
+    lines = wiring.journal().read(agent_id, datetime.now(UTC))
     raw = next((line.raw for line in lines if line.entry.key == key), None)
     if raw is None:
-        raise NotFound(f"the agent {agent} has no notification {key}")
+        raise NotFound(f"the agent {agent_id} has no notification {key}")
     return Response(200, content_type="application/octet-stream", body=raw)
 
 
 @app.post(
-    "/v1/meeting_agents/<agent>/replay",
+    "/v1/meeting_agents/<agent_id>/replay",
     tags=["What Cronofy lacks"],
     responses=answers(200, "what was announced again", Replay, 404),
 )
 def replay_agent(
-    agent: AgentId,
+    agent_id: AgentId,
     start: Annotated[AwareDatetime | None, Query(alias="from", description="what was noted then or later")] = None,
     end: Annotated[AwareDatetime | None, Query(alias="to", description="what was noted before")] = None,
     state: Annotated[State | None, Query(description="what led to this state, or left the agent in it")] = None,
@@ -424,9 +426,9 @@ def replay_agent(
         expected = "none; from, to, state and dry_run are in the query"
         raise InvalidRequest("a replay has no body", Field("body", expected))
     journal = wiring.journal()
-    lines = journal.read(agent, datetime.now(UTC))
+    lines = journal.read(agent_id, datetime.now(UTC))
     if not lines:
-        raise _unknown(agent)
+        raise _unknown(agent_id)
     told = timeline(lines)
     keys = {
         step.entry.key
@@ -435,7 +437,7 @@ def replay_agent(
         and (end is None or step.entry.at < end)
         and state in (None, step.after.state)
     }
-    announcements = [again(one) for one in announced(agent, told, lines, journal.graces, keys)]
+    announcements = [again(one) for one in announced(agent_id, told, lines, journal.graces, keys)]
     if not dry_run:
         wiring.announcements().publish(announcements)
         metrics.add_metric("EntriesReplayed", MetricUnit.Count, len(announcements))

@@ -130,6 +130,8 @@ def _of(node: ast.AST) -> Iterator[Change]:  # noqa: C901, PLR0912 - one case fo
             yield node.test, "condition negated", Apply(node, "test", ast.UnaryOp(ast.Not(), node.test))
         case ast.comprehension(ifs=[_, *_]):
             yield node.ifs[0], "filter taken out", Apply(node, "ifs", node.ifs[1:])
+        case ast.Return(value=ast.Constant(value=None | False)):
+            pass  # None is no more and no less than that
         case ast.Return(value=ast.expr()):
             yield node, "None returned", Apply(node, "value", ast.Constant(None))
         case ast.Name(id=name) if name in _NAMES and isinstance(node.ctx, ast.Load):

@@ -68,7 +68,7 @@ def _owed(record: Record, graces: Graces) -> Iterator[Deadline]:
             end = meeting.end or start + graces.longest_meeting
             yield Deadline(max(end, attempt.asked_at, attempt.activated_at or end) + graces.completion, phase)
         case Phase.RESOURCES if missing_resources(attempt, graces):
-            yield Deadline((attempt.complete_at or attempt.since) + graces.resources, phase)
+            yield Deadline(attempt.since + graces.resources, phase)
 
 
 def missing_resources(attempt: Attempt, graces: Graces) -> frozenset[str]:

@@ -23,7 +23,6 @@ def strict_json(body: str) -> dict[str, Any]:
         raise TooLarge(f"a request has at most {LARGEST} bytes")
     try:
         value = json.loads(body, object_pairs_hook=_distinct, parse_constant=_no_constant)
-        body.encode()
         json.dumps(value, ensure_ascii=False).encode()
         depth = _depth(value)
     except (ValueError, RecursionError) as error:

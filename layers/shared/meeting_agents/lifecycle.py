@@ -112,11 +112,10 @@ _ENDED_BY: Mapping[Cause, frozenset[State]] = {
     Cause.NOT_CANCELLED: frozenset({State.CANCELLED}),
     Cause.NEVER_ACTIVATED: frozenset({State.ACTIVATED, State.COMPLETE}),
     Cause.NOT_FINISHED: frozenset({State.COMPLETE}),
-    Cause.RESOURCES_MISSING: frozenset(),
     Cause.NO_CONFERENCE: frozenset({State.ACTIVATED, State.COMPLETE}),
 }
-"""The troubles, and the states that show that one is over. Three end by a fact as well: a conference, the resources, a
-request for the agent that was not to come."""
+"""The states that show that a trouble is over. A missing conference and an agent that was not to come end by a fact as
+well: a conference, a request for the agent. Missing resources end by their being there alone."""
 
 
 @dataclass(frozen=True, slots=True)

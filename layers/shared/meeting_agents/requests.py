@@ -306,7 +306,7 @@ class AccountRegistration(BaseModel):
 
 
 class Acknowledgement(BaseModel):
-    """The body of `POST /v1/meeting_agents/{agent}/acknowledgement`: that somebody takes care of it."""
+    """The body of `POST /v1/meeting_agents/{agent_id}/acknowledgement`: that somebody takes care of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
