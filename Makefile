@@ -40,7 +40,7 @@ crash: .venv/.dev ## Let every outside call of every function fail, and every fu
 soak: .venv/.dev ## Ten minutes of load while Cronofy, AWS and the functions fail now and then (MINUTES=10 SEED=…)
 	@$(IN_VENV) python -m tests.soak
 
-mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (ONLY="signature views": only these)
+mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (ONLY="signature views": only these; 10 minutes)
 	@$(IN_VENV) python -m tests.mutation $(ONLY)
 
 sbom: .venv-sbom/.sbom ## Bill of materials of what is shipped, in .sbom.json, and a list of its licences (10 s)
