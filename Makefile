@@ -28,13 +28,13 @@ test: .venv/.dev .venv/.sdk .venv-sam/.sam ## All tests: no account, no Docker (
 # Three processes keep two processors busy: some tests wait for deployed functions.
 	$(IN_VENV) python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-fuzz: .venv/.dev ## 100,000 generated requests to the open door, 5,000 to the API; `make test` sends some hundred (EXAMPLES=…; 8 minutes)
+fuzz: .venv/.dev ## 100,000 generated requests to the open door, 5,000 to the API; `make test` sends some hundred (EXAMPLES=…; 7 minutes)
 	$(IN_VENV) FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) python -m pytest tests/test_fuzz.py
 
 bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and write .bench.json (ONLY="warm growth": only these anew; about 10 minutes)
 	@$(IN_VENV) python -m tests.bench $(ONLY)
 
-crash: .venv/.dev ## Let every outside call of every function fail, and every function die at it (13 minutes)
+crash: .venv/.dev ## Let every outside call of every function fail, and every function die at it (12 minutes)
 	@$(IN_VENV) python -m tests.crash
 
 soak: .venv/.dev ## Ten minutes of load while Cronofy, AWS and the functions fail now and then (MINUTES=10 SEED=…)
