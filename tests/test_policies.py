@@ -66,11 +66,12 @@ def test_every_wildcard_resource_has_its_reason_on_the_line() -> None:
 
 
 def _allowed(platform: Platform, function: str) -> set[Pair]:
-    """The statements that the template itself wrote; what SAM attaches for event sources is AWS's own."""
+    """All that the function's role lets it do: nothing is attached to it but what the template wrote."""
     session = platform.stack.session
     iam = session.client("iam")
     physical = platform.stack.functions[function]
     role = session.client("lambda").get_function_configuration(FunctionName=physical)["Role"].rpartition("/")[2]
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
     pairs: set[Pair] = set()
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         document: Any = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
@@ -129,26 +130,47 @@ def _pairs(call: dict[str, Any], platform: Platform) -> Iterator[Pair]:  # noqa:
 
 
 def _on_behalf(platform: Platform, function: str) -> set[Pair]:
-    """What Lambda does with a function's role (parking failures), and SNS and SQS with it (the key)."""
+    """What Lambda does with a function's role: log, stream, queue, what failed; and SNS and SQS with the key."""
     properties = platform.template["Resources"][platform.logical(function)]["Properties"]
-    text = json.dumps(properties)
     resources = platform.template["Resources"]
-    pairs: set[Pair] = set()
+    log = platform.stack.resources[_named(properties["LoggingConfig"]["LogGroup"])]
+    here = f"eu-central-1:{_account(platform)}"
+    pairs = {
+        (f"logs:{action}", f"arn:aws:logs:{here}:log-group:{log}:*") for action in ("CreateLogStream", "PutLogEvents")
+    }
+    taken = []
+    for event in properties.get("Events", {}).values():
+        match event["Type"]:
+            case "DynamoDB":
+                table = platform.client("dynamodb").describe_table(TableName=platform.stack.outputs["AgentsTableName"])
+                stream = table["Table"]["LatestStreamArn"]
+                read = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+                pairs |= {(f"dynamodb:{action}", stream) for action in read}
+            case "SQS":
+                taken.append(_named(event["Properties"]["Queue"]))
+                read = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+                pairs |= {(f"sqs:{action}", f"arn:aws:sqs:{here}:{_queue(platform, taken[-1])}") for action in read}
+    text = json.dumps(properties)
     parks = re.findall(r'"OnFailure": \{[^{}]*"Destination": \{"Fn::GetAtt": \["(\w+)", "Arn"\]', text)
     parks += re.findall(r'"OnFailure": \{[^{}]*"Destination": \{"Fn::GetAtt": "(\w+)\.Arn"', text)
-    for queue in parks:
-        pairs.add(("sqs:SendMessage", f"arn:aws:sqs:eu-central-1:{_account(platform)}:{_queue(platform, queue)}"))
+    pairs |= {("sqs:SendMessage", f"arn:aws:sqs:{here}:{_queue(platform, queue)}") for queue in parks}
     named = set(re.findall(r'"(\w+?)(?:\.\w+)?"', text)) & resources.keys()
     if any("KmsMasterKeyId" in resources[name].get("Properties", {}) for name in named):
-        key = platform.stack.resources["MessagesKey"]
-        arn = f"arn:aws:kms:eu-central-1:{_account(platform)}:key/{key}"
+        key = platform.stack.resources["EncryptionKey"]
+        arn = f"arn:aws:kms:{here}:key/{key}"
         pairs |= {("kms:GenerateDataKey", arn), ("kms:Decrypt", arn)}
     return pairs
 
 
+def _named(reference: dict[str, Any]) -> str:
+    """The resource that a `Ref` or a `GetAtt` names."""
+    ((_, name),) = reference.items()
+    return str(name[0] if isinstance(name, list) else name.partition(".")[0])
+
+
 def _key(platform: Platform, fields: dict[str, Any]) -> str:
     """The key that a call names; what was encrypted names its own, which is the only one for tokens."""
-    key = fields.get("KeyId") or platform.stack.resources["TokensKey"]
+    key = fields.get("KeyId") or platform.stack.resources["EncryptionKey"]
     return f"arn:aws:kms:eu-central-1:{_account(platform)}:key/{key.rpartition('/')[2]}"
 
 

@@ -36,7 +36,7 @@ DESCRIPTION_LENGTH = 4000
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a reader goes from an alert: our API, and the CloudWatch dashboard."""
+    """Where a reader goes from an alert: our API, and the CloudWatch dashboard if there is one."""
 
     api: str
     dashboard: str
@@ -133,7 +133,8 @@ class Alert:
         told = [self._line(announcement) for announcement in shown]
         if more := len(self.announcements) - len(shown):
             told.append(f"And {more} more, see the overview.")
-        told.append(f"Overview: {self.places.dashboard}")
+        if self.places.dashboard:
+            told.append(f"Overview: {self.places.dashboard}")
         summary = self.subject.translate(_WITHOUT_MARKUP)
         content = {
             "textType": "client-markdown",
@@ -253,7 +254,8 @@ class Alert:
                 yield f"{WORDINGS[cause].many}:\n" + "\n".join(
                     "  " + "  ".join(row) for row in batched(ids, 3, strict=False)
                 )
-        yield table([("Overview", self.places.dashboard)])
+        if self.places.dashboard:
+            yield table([("Overview", self.places.dashboard)])
 
     def _line(self, announcement: Announcement) -> str:
         told = announcement.data

@@ -112,7 +112,8 @@ class Digest:
             heading = f"Still open, though the meeting is over: {self.open_count}"
             more = [f"- and {self.open_count - len(self.still_open)} more"] if self.open_count > LISTED else []
             parts.append("\n".join([heading, *(self._line(row) for row in self.still_open), *more]))
-        parts.append(table([("Overview", self.places.dashboard)]))
+        if self.places.dashboard:
+            parts.append(table([("Overview", self.places.dashboard)]))
         return "\n\n".join(parts) + "\n"
 
     @property

@@ -79,8 +79,8 @@ class Settings:
 
     @property
     def dashboard_url(self) -> str:
-        """Where people see all agents, for links in alerts."""
-        return self._text("DASHBOARD_URL")
+        """Where people see all agents, for links in alerts; empty: there is no dashboard."""
+        return self._environ.get("DASHBOARD_URL", "")
 
     @property
     def lifecycle_topic_arn(self) -> str:
