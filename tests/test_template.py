@@ -267,12 +267,10 @@ def test_there_are_the_edges_that_we_know_of() -> None:
     assert {"SweepFunction EveryMinute", "SweepFunction invoked"} <= set(failure_queues())
 
 
-def test_every_asynchronous_edge_has_a_queue_for_what_fails_and_every_such_queue_an_alarm() -> None:
+def test_every_asynchronous_edge_has_a_queue_for_what_fails() -> None:
     edges = failure_queues()
     assert [edge for edge, queue in edges.items() if queue not in of_type("SQS::Queue")] == []
-    watched = {which for which, metric in watching() if metric == "ApproximateNumberOfMessagesVisible"}
-    assert set(edges.values()) <= watched
-    needs_no_redrive = {"SweepFailures", "ProbeFailures"}  # gone within the hour, so that their alarms end
+    needs_no_redrive = {"SweepFailures", "ProbeFailures"}  # the next run does the same
     for queue in set(edges.values()):
         kept = 3600 if queue in needs_no_redrive else 14 * 86_400
         assert of_type("SQS::Queue")[queue]["MessageRetentionPeriod"] == kept
@@ -321,95 +319,11 @@ def test_silence_is_borne_as_long_by_default_as_the_rules_say() -> None:
 # ----------------------------------------------------------------------------------------- the watcher
 
 
-def metrics_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
-    """The metrics that an alarm looks at: its own, or those that its expression adds up."""
-    return [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", []) if "MetricStat" in each] or [alarm]
-
-
-def watching() -> dict[tuple[str, str], str]:
-    """Which alarm watches a metric of a resource, by resource and metric. No two may watch the same."""
-    seen: dict[tuple[str, str], str] = {}
-    for name, alarm in of_type("CloudWatch::Alarm").items():
-        for metric in metrics_of(alarm):
-            which = "/".join(target(each["Value"]) or each["Value"] for each in metric["Dimensions"])
-            assert (which, metric["MetricName"]) not in seen, (
-                f"{name} and {seen[which, metric['MetricName']]} watch the same"
-            )
-            seen[which, metric["MetricName"]] = name
-    return seen
-
-
-def test_whatever_can_go_wrong_is_watched_and_by_one_alarm() -> None:
-    """Who is on call is told of each trouble once."""
-    of_functions = {(name, metric) for name in FUNCTIONS.values() for metric in ("Errors", "Throttles")}
-    assert set(watching()) >= of_functions | {
-        ("TrackFunction", "IteratorAge"),
-        ("AlertQueue", "ApproximateAgeOfOldestMessage"),
-        ("AlertsTopic", "NumberOfNotificationsFailed"),
-        ("webhook/unknown", "NotificationsRefused"),
-        ("webhook/no_secret", "NotificationsNotKept"),
-        ("webhook/store_unavailable", "NotificationsNotKept"),
-        ("webhook", "PreviousSecretAge"),
-        ("provision", "CronofyErrors"),
-        ("sweep", "Heartbeat"),
-        ("sweep", "AgentsPassedOver"),
-        ("probe", "ProbesLost"),
-    }
-
-
-def test_an_alarm_adds_up_all_its_metrics_and_counts_what_has_no_value_as_nothing() -> None:
-    """One metric that rests would take the value of the whole sum away."""
-    for name, alarm in of_type("CloudWatch::Alarm").items():
-        if "Metrics" in alarm:
-            [total], ids = (
-                [each["Expression"] for each in alarm["Metrics"] if "Expression" in each],
-                [each["Id"] for each in alarm["Metrics"] if "MetricStat" in each],
-            )
-            assert total == " + ".join(f"FILL({one}, 0)" for one in ids), name
-            assert all(each.get("ReturnData", True) is ("Expression" in each) for each in alarm["Metrics"]), name
-
-
-@pytest.mark.parametrize("name", of_type("CloudWatch::Alarm"))
-def test_every_alarm_tells_people_when_it_begins_and_ends_and_what_to_do(name: str) -> None:
-    """An alarm without an action is a light in an empty room."""
-    alarm = of_type("CloudWatch::Alarm")[name]
-    assert [target(action) for action in alarm["AlarmActions"]] == ["AlertsTopic"]
-    assert [target(action) for action in alarm["OKActions"]] == ["AlertsTopic"]
-    symptom, _, runbook = alarm["AlarmDescription"].partition(". ")
-    assert symptom
-    assert re.search(r"\b(Look|Read|Store|Revoke|make|Mend|Ask|Raise|Check|See|Run)\b", runbook), (
-        "and what is to be done?"
-    )
-    assert alarm["TreatMissingData"] in ("breaching", "notBreaching")
-
-
 def test_alarms_may_be_told_to_people() -> None:
     [statement] = RESOURCES["AlertsTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert (statement["Principal"], statement["Action"]) == ({"Service": "cloudwatch.amazonaws.com"}, "sns:Publish")
     key = of_type("KMS::Key")["EncryptionKey"]["KeyPolicy"]["Statement"]
     assert any("cloudwatch.amazonaws.com" in str(each["Principal"]) for each in key)
-
-
-def test_a_sweep_that_stops_is_noticed_by_its_silence() -> None:
-    alarm = of_type("CloudWatch::Alarm")["SweepSilentAlarm"]
-    assert (alarm["MetricName"], alarm["TreatMissingData"]) == ("Heartbeat", "breaching")
-    assert alarm["Dimensions"] == [{"Name": "service", "Value": "sweep"}]
-    assert 'add_metric(name="Heartbeat"' in sweep() or 'add_metric("Heartbeat"' in sweep()
-
-
-def sweep() -> str:
-    return (ROOT / "functions" / "sweep" / "app.py").read_text(encoding="utf-8")
-
-
-def test_every_metric_of_ours_that_an_alarm_watches_is_written_by_the_service_that_it_names() -> None:
-    for alarm in (metric for each in of_type("CloudWatch::Alarm").values() for metric in metrics_of(each)):
-        if target(alarm["Namespace"]) != "AWS::StackName":
-            continue
-        dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
-        source = (ROOT / "functions" / dimensions["service"] / "app.py").read_text(encoding="utf-8")
-        written = re.findall(r'add_metric\(\s*(?:name=)?f?"([^"]+)"', source)
-        patterns = [re.escape(name).replace(re.escape("{"), "{") for name in written]
-        assert any(re.fullmatch(re.sub(r"\{.*?\\?\}", r"\\w+", name), alarm["MetricName"]) for name in patterns), alarm
 
 
 def test_the_sweep_runs_every_minute_and_ends_before_the_next() -> None:

@@ -283,7 +283,24 @@ def test_each_answer_is_counted_once(row: Answer, aws: Aws, capsys: pytest.Captu
     receive(one)
     counted = {name: value for name, value in metrics(capsys).items() if name.startswith("Notifications")}
     name = {200: "NotificationsAccepted", 503: "NotificationsNotKept"}.get(row.status, "NotificationsRefused")
-    assert counted == {name: 1} | ({"NotificationsRepeated": 1} if row.case == "repeated" else {})
+    more = {"repeated": {"NotificationsRepeated": 1}, "no_secret": {"NotificationsAccepted": 0}}
+    assert counted == {name: 1} | more.get(row.code or row.case, {})
+
+
+def test_no_notification_is_accepted_while_no_secret_is_stored(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """SecretMissingAlarm sees a 0 for each until one is kept; when the table is down, it has nothing to say."""
+    stored, aws.secret = aws.secret, "{}"
+    receive(event("activated"))
+    assert metrics(capsys)["NotificationsAccepted"] == 0
+    aws.secret = stored
+    forget()
+    aws.down["PutItem"] = "InternalServerError"
+    wiring._session().register("before-send", aws)
+    receive(event("activated"))
+    assert "NotificationsAccepted" not in metrics(capsys)
+    del aws.down["PutItem"]
+    receive(event("activated"))
+    assert metrics(capsys)["NotificationsAccepted"] == 1
 
 
 # ---------------------------------------------------------------------------------------------------------------- speed

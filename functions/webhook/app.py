@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from meeting_agents import wiring
 from meeting_agents.credentials import Credentials
-from meeting_agents.errors import NotFound, Outage, Refusal, SignatureRefused, StoreUnavailable, TooLarge
+from meeting_agents.errors import NoSecret, NotFound, Outage, Refusal, SignatureRefused, StoreUnavailable, TooLarge
 from meeting_agents.inbox import keep
 from meeting_agents.signature import HEADER, Secret, verify
 
@@ -44,6 +44,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     except Outage as error:
         logger.error("notification could not be kept", agent_id=agent_id, reason=error.code, detail=error.detail)
         metrics.add_metric("NotificationsNotKept", MetricUnit.Count, 1)
+        if isinstance(error, NoSecret):  # SecretMissingAlarm begins with this 0 and ends with the next 1
+            metrics.add_metric("NotificationsAccepted", MetricUnit.Count, 0)
         metrics.add_dimensions(service=logger.service, reason=error.code)
         return _answer(error.status, {"code": error.code, "detail": error.detail})
     metrics.add_metric("NotificationsAccepted", MetricUnit.Count, 1)
