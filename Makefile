@@ -28,6 +28,9 @@ test: .venv/.dev .venv/.sdk .venv-sam/.sam ## All tests: no account, no Docker (
 # Three processes keep two processors busy: some tests wait for deployed functions.
 	$(IN_VENV) python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+moments: .venv/.dev ## Tests at moments when time is odd: clocks change, the year ends, a leap day; elsewhere on the earth (80 s)
+	@$(IN_VENV) python -m tests.moments
+
 fuzz: .venv/.dev ## 100,000 generated requests to the open door, 5,000 to the API; `make test` sends some hundred (EXAMPLES=…; 7 minutes)
 	$(IN_VENV) FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) python -m pytest tests/test_fuzz.py
 
@@ -53,12 +56,13 @@ scan: .venv/.sandbox .venv-scan/.scan ## checkov over the processed template, it
 	@$(IN_VENV) python -m tests.processed > .processed.json
 	.venv-scan/bin/checkov --config-file .checkov.yaml --file .processed.json
 
-check: .venv/.dev .venv/.sdk .venv-sam/.sam ## What CI runs: format, lint, types, template, checkov, tests
+check: .venv/.dev .venv/.sdk .venv-sam/.sam ## What CI runs: format, lint, types, template, checkov, tests at other moments, tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/cfn-lint -a cfn_lint_serverless.rules -- template.yaml
 	@$(MAKE) scan
+	@$(MAKE) moments
 	@$(MAKE) test
 
 format: .venv/.dev ## Format the code and fix what ruff can fix by itself
@@ -143,4 +147,4 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help readme run sandbox test fuzz bench crash soak mutate scan sbom check format build deploy replay redrive verdicts lock clean
+.PHONY: help readme run sandbox test moments fuzz bench crash soak mutate scan sbom check format build deploy replay redrive verdicts lock clean

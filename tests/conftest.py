@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.runtime import stories
@@ -15,6 +16,9 @@ from tests.sandbox.stage import Stage
 ON_THE_SCENE = {"test_bench.py", "test_crash.py", "test_policies.py", "test_secrecy.py", "test_untold.py"}
 """Files whose tests share the scene, which takes long to set; they are begun first, for together they take longest."""
 
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")  # how fast a machine is proves nothing
+
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc] # it has no types
     """The tests of a file run in one process, and those of all that share the scene."""
@@ -24,6 +28,7 @@ class ByFile(LoadFileScheduling):  # type: ignore[misc] # it has no types
         return "scene" if Path(file).name in ON_THE_SCENE else file
 
 
+@pytest.hookimpl(optionalhook=True)  # `-p no:xdist` knows no such hook
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 

@@ -2,9 +2,10 @@
 
 import json
 import re
-import time
+import timeit
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -187,10 +188,11 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
 
 
 def test_many_names_of_which_the_last_is_there_twice_are_refused_at_once() -> None:
+    """As soon as they are read, about: to compare each with each takes a thousand times as long."""
     body = "{" + ",".join(f'"{number}":1' for number in range(25_000)) + ',"24999":1}'
-    began = time.process_time()
     assert "'24999' stands there twice" in wrong(body)
-    assert time.process_time() - began < 1
+    reading, refusing = (min(timeit.repeat(partial(do, body), number=1)) for do in (json.loads, wrong))
+    assert refusing < 50 * reading
 
 
 @given(st.text(st.characters(), max_size=50) | JSON.map(json.dumps))

@@ -75,7 +75,7 @@ def kept(journal: Journal, at: datetime, *kinds: Kind) -> str:
 
 def test_a_probe_that_was_not_alerted_is_lost_when_its_time_is_up(journal: Journal) -> None:
     """Before that it is not judged, and neither is one that never was."""
-    now = datetime(2031, 1, 1, 12, 2, 30, tzinfo=UTC)
+    now = datetime(2091, 1, 1, 12, 2, 30, tzinfo=UTC)
     assert judge(journal, now, PATIENCE) == ""
     agent = kept(journal, now - INTERVAL, Kind.UNRECOGNISED)
     assert judge(journal, now, timedelta(seconds=360)) == ""
@@ -86,7 +86,7 @@ def test_a_probe_that_was_not_alerted_is_lost_when_its_time_is_up(journal: Journ
 
 def test_the_newest_probe_that_had_its_time_is_judged_even_if_a_run_was_left_out(journal: Journal) -> None:
     """An old failure that was judged before is not counted against a newer success."""
-    now = datetime(2032, 1, 1, 12, 2, 30, tzinfo=UTC)
+    now = datetime(2092, 1, 1, 12, 2, 30, tzinfo=UTC)
     kept(journal, now - 3 * INTERVAL, Kind.UNRECOGNISED)
     assert "would not have been told" in judge(journal, now, PATIENCE)
     kept(journal, now - 2 * INTERVAL, Kind.UNRECOGNISED, Kind.ALERTED)
@@ -112,7 +112,7 @@ def test_a_probe_that_is_not_taken_is_lost_at_once(
         return answer
 
     with httpx.Client(transport=httpx.MockTransport(respond)) as http:
-        found = send(journal, http, "https://agents.example.com", b"{}", "signature", datetime(2033, 1, 1, tzinfo=UTC))
+        found = send(journal, http, "https://agents.example.com", b"{}", "signature", datetime(2093, 1, 1, tzinfo=UTC))
     assert problem in found
 
 

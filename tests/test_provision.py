@@ -343,7 +343,7 @@ def test_a_revoked_account_is_told_to_people_and_shown(stage: Stage, application
 
 def test_agents_are_listed_in_pages_that_stand_still_under_writes(stage: Stage, application: httpx.Client) -> None:
     """Each once, by the start of their meetings, though others are added before the place where one reads."""
-    first = datetime(2031, 5, 1, 23, 30, tzinfo=UTC)
+    first = datetime(2091, 5, 1, 23, 30, tzinfo=UTC)
     starts = [first + timedelta(minutes=10 * number) for number in range(7)]
     wanted = [
         application.post(AGENTS, json=agent(scheduling_key=uuid.uuid4().hex, join_time=written(start))).json()["agent"][
@@ -373,7 +373,7 @@ def test_agents_are_listed_in_pages_that_stand_still_under_writes(stage: Stage, 
 
 
 def test_a_list_is_filtered_by_state_data_center_and_account(stage: Stage, application: httpx.Client) -> None:
-    at = datetime(2032, 1, 1, 12, tzinfo=UTC)
+    at = datetime(2092, 1, 1, 12, tzinfo=UTC)
     grant = stage.cronofy.grant("uk", calendars=("cal_uk",))
     application.put("/v1/accounts/jen", json={"refresh_token": grant.refresh_token, "data_center": "uk"})
     body = event(start=written(at), end=written(at + timedelta(hours=1)))
@@ -611,7 +611,7 @@ WRONG_AGENTS: dict[str, dict[str, Any]] = {
     },
     "on_behalf_of_attendee": {"type": "marty", "email": {"email": "nobody"}, "missing": {}},
     "scheduling_key": {"alone": "k", "type": 1, "empty": "", "long": "x" * 1025},
-    "join_time": {"alone": "2030-01-01T00:00:00Z", "type": 5},
+    "join_time": {"alone": "2091-01-01T00:00:00Z", "type": 5},
     "image_url": {"http": "http://example.com/a.png", "loopback": "https://localhost/a.png"},
     "display_name": {"type": []},
 }

@@ -16,6 +16,7 @@ import pytest
 from meeting_agents.lifecycle import steps
 from meeting_agents.troubles import SHOWN, is_troubled, page
 from meeting_agents.vocabulary import Cause, Kind, Meeting, Phase
+from tests.runtime.platform import where_it_is_noon
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.test_alert_texts import START, History, escalated, failed
 
@@ -183,7 +184,7 @@ def test_the_deployed_widget_shows_what_failed_today(stage: Stage) -> None:
     now = datetime.now(UTC)
     agent = stage.request("ev_widget", "Widget & co", now, now + timedelta(hours=1)).json()["agent"]["id"]
     stage.cronofy.fail((HOME, CALENDAR, "ev_widget"))
-    context = {"widgetContext": {"timezone": {"label": "Local", "offsetISO": "+00:00", "offsetInMinutes": 0}}}
+    context = {"widgetContext": {"timezone": {"label": "Local", "offsetISO": where_it_is_noon()}}}
 
     def find() -> str | None:
         found = invoke(stage, context)

@@ -10,17 +10,19 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meeting_agents.inbox import is_probe
 from tests.runtime.platform import HOWS, Fault, Invocation
 from tests.runtime.stories import STORIES, Scene
+from tests.sandbox.deployment import source_template
 
 NOTED = frozenset({"unconfirmed"})
 """Kinds of entries that tell of the fault itself, and so are more than there were without it."""
 COUNTED = frozenset({"entries", "verdicts"})
 """What in a record counts its entries, those included."""
+RETENTION = timedelta(days=source_template()["Parameters"]["RetentionDays"]["Default"])
 LATER = 120
 """Seconds after a story, when every lease is over and every postponed request is due."""
 
@@ -61,7 +63,7 @@ def outcome(scene: Scene) -> Outcome:
         announced=frozenset(announcements) - noted,
         alerted=frozenset(told for told in announcements if told in alerts),
         asked=frozenset(
-            (request.method, request.path, request.body.decode())
+            (request.method, request.path, _timeless(request.body.decode()))
             for request in scene.cronofy.requests
             if request.status is not None and request.status < 300 and request.path != "/oauth/token"
         ),
@@ -161,8 +163,21 @@ def _id(item: dict[str, Any]) -> str:
 def _lasting(item: dict[str, Any]) -> Any:
     """A record without what the clock and chance decide."""
     text = json.dumps({name: value for name, value in item.items() if name not in COUNTED}, sort_keys=True, default=str)
-    text = re.sub(rf"{datetime.now(UTC):%Y-%m-}\d\d[T ][\d:.]+(Z| UTC)", "now", text)
-    return json.loads(re.sub(r"agt_[0-9a-f]+", "agt", text))
+    return json.loads(re.sub(r"agt_[0-9a-f]+", "agt", _timeless(text)))
+
+
+def _timeless(text: str) -> str:
+    """The text with a word for each time of these days, and for each that lies as far ahead as journals are kept."""
+    now = datetime.now(UTC)
+
+    def word(found: re.Match[str]) -> str:
+        written = found[0].replace(" UTC", "Z")
+        at = datetime.fromtimestamp(int(written), UTC) if written.isdigit() else datetime.fromisoformat(written)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        words = {"now": now, "expired": now + RETENTION}
+        return next((word for word, then in words.items() if abs(at - then) < timedelta(days=2)), found[0])
+
+    return re.sub(r"\b\d{4}-\d\d-\d\d([T ][\d:.]+(Z| UTC))?|\b\d{10}\b", word, text)
 
 
 def table(done: Iterable[Cell]) -> str:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import batched
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from typing import Any, Self
 from urllib.parse import unquote
 
 from tests.sandbox.deployment import Stack
-from tests.sandbox.embedded_aws import EmbeddedAws
+from tests.sandbox.embedded_aws import EmbeddedAws, moved_clock
 
 _PROCESS = Path(__file__).with_name("process.py")
 REPEATS = 4
@@ -204,6 +204,7 @@ class Platform:
             "AWS_LAMBDA_FUNCTION_NAME": physical,
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "TZ": ":UTC",
+            **moved_clock(),
             **self._settings,
         }
 
@@ -344,7 +345,7 @@ class Platform:
 
     def look(self, function: str) -> Any:
         """Somebody opens the dashboard, and again if it shows an error."""
-        event = {"widgetContext": {"dashboardName": "dashboard", "timezone": {"offsetISO": "+00:00"}}}
+        event = {"widgetContext": {"dashboardName": "dashboard", "timezone": {"offsetISO": where_it_is_noon()}}}
         return self._until(function, event, lambda done: not done.error).answer
 
     def settle(self) -> None:
@@ -498,6 +499,11 @@ class Platform:
         self._counts.clear()
         self._refusals = 0
         self.fault = None
+
+
+def where_it_is_noon() -> str:
+    """The offset of a time zone in which no midnight is near."""
+    return f"{12 - datetime.now(UTC).hour:+03d}:00"
 
 
 def python() -> str:

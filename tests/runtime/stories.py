@@ -153,8 +153,8 @@ def is_silent(scene: Scene) -> None:
 
 def is_looked_at(scene: Scene) -> None:
     """Somebody looks at a day on which one failed, and the day's digest is made."""
-    today = datetime.now(UTC).date()
-    times: dict[str, Any] = {"start": f"{today}T00:00:00Z", "end": f"{today + timedelta(days=1)}T00:00:00Z"}
+    now = datetime.now(UTC)
+    times: dict[str, Any] = {"start": f"{now:%FT%TZ}", "end": f"{now + timedelta(hours=1):%FT%TZ}"}
     agent = scene.ask(scene.event("looked-at", **times))
     scene.notify(agent, "looked-at", "meeting_agent_failed")
     scene.platform.settle()

@@ -48,7 +48,7 @@ class EmbeddedAws:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(folder, port) | {"AUTH": str(self._enforces_policies)},
+                env=_environment(folder, port) | {"AUTH": str(self._enforces_policies)} | moved_clock(),
                 cwd=folder,
                 start_new_session=True,  # a group to end as one; and Ctrl-C in the terminal reaches us alone
             )
@@ -92,12 +92,20 @@ class EmbeddedAws:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
+def moved_clock() -> dict[str, str]:
+    """Return the variables that move this process's clock (see `make moments`), for those it starts; mostly none."""
+    if "FAKETIME" not in os.environ:
+        return {}
+    return {name: value for name, value in os.environ.items() if name == "LD_PRELOAD" or "FAKE" in name}
+
+
 def _environment(folder: Path, port: int) -> dict[str, str]:
     """Return the server's whole environment; the functions inherit it, so nothing of ours may leak into it."""
     return {
         "PATH": os.defpath,
         "HOME": str(folder),
         "TMPDIR": str(folder),
+        "TZ": ":UTC",  # as in Lambda, wherever this machine is
         "S3_DATA_DIR": str(folder / "s3"),
         "STATE_DIR": str(folder / "state"),
         "GATEWAY_PORT": str(port),

@@ -50,8 +50,7 @@ class Story:
 
     def tell(self) -> None:
         """Let it all happen. What does not happen within its time is missing in what was seen."""
-        now = datetime.now(UTC).replace(microsecond=0)
-        self.start, self.end = now + timedelta(seconds=2), now + timedelta(seconds=62)
+        self.start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
         self._request_four()
         self._forge_and_repeat()
         self._finish()
@@ -210,7 +209,8 @@ class Story:
 
     def _ask(self, summary: str, text: str, **more: Any) -> httpx.Response:
         self.screen.awaiting("caller", text)
-        answer = self.stage.request(_event_id(summary), summary, self.start, self.end, **more)
+        start = self.start if summary == CALL else self.start + timedelta(hours=1)  # no other agent is to be overdue
+        answer = self.stage.request(_event_id(summary), summary, start, start + timedelta(minutes=1), **more)
         said = _parsed(answer)
         state = said.get("agent", {}).get("state") or said.get("detail") or said.get("message", "")
         self.screen.step("caller", text, f"{answer.status_code}  {state}")

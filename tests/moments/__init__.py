@@ -1,0 +1,1 @@
+"""Tests at other moments than now."""

@@ -1,0 +1,104 @@
+"""`make moments`: the tests that times could disturb, while clocks change, at the turn of the year, on a leap day.
+
+Each moment has its own clock (`clock.c`), a time zone and a locale that nobody here has, and a sandbox of its own. The
+exit status says whether all passed; without a C compiler, or where it cannot move Python's clock, they are skipped.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+QUICK = ("tests/test_listing.py", "tests/test_sweep.py", "tests/test_alert_texts.py", "tests/test_payloads.py")
+"""For every moment; but not the sweep that sleeps for a quarter of a minute."""
+STORY = ("tests/test_story.py::test_the_story_happens_as_expected_and_what_does_not_ends_it_with_status_1",)
+DAY = ("tests/test_digest.py", "tests/test_widget.py", "tests/test_journal.py")
+MOMENTS = {
+    "2027-03-28T00:59Z": STORY,
+    "2027-10-31T00:59Z": DAY,
+    "2028-02-29T12:00Z": DAY,
+    "2026-12-31T23:59Z": STORY,
+}
+"""What is run besides: each of the two takes a sandbox of its own."""
+ELSEWHERE = {"TZ": "Asia/Kolkata", "LC_ALL": "C"}
+AT_ONCE = 2
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="moments-") as folder:
+        try:
+            clock = compiled(Path(folder))
+        except OSError as error:
+            for moment in MOMENTS:
+                print(f"{moment}  skipped: {error}")
+            return 0
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return max(pool.map(lambda moment: told(moment, clock), MOMENTS))
+
+
+def compiled(folder: Path) -> Path:
+    """The library that moves a process's clock. OSError: this machine cannot have it."""
+    clock = folder / "clock.so"
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise OSError("no C compiler (cc) is here to make another clock with")
+    source = Path(__file__).with_name("clock.c")
+    made = subprocess.run(
+        [compiler, "-shared", "-fPIC", "-o", str(clock), str(source), "-ldl"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ask = [sys.executable, "-c", "import time; print(int(time.time()))"]
+    year = 365 * 86_400
+    then = subprocess.run(ask, env=moved(clock, year), capture_output=True, text=True, check=False).stdout
+    if made.returncode or not then or int(then) < time.time() + year - 60:
+        raise OSError(f"a Python's clock cannot be moved here {made.stderr}")
+    return clock
+
+
+def moved(clock: Path, seconds: int) -> Mapping[str, str]:
+    """An environment in which it is so much later. All that is started in it has the same time."""
+    return os.environ | ELSEWHERE | {"LD_PRELOAD": str(clock), "FAKETIME": f"{seconds:+d}"}
+
+
+def told(moment: str, clock: Path) -> int:
+    """The status of the tests at this moment, which begins with them."""
+    seconds = round(datetime.fromisoformat(moment).timestamp() - time.time())
+    began = time.monotonic()
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            "-k",
+            "not slept",
+            *MOMENTS[moment],
+            *QUICK,
+        ],
+        env=moved(clock, seconds),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    *all_said, last = done.stdout.splitlines()
+    if done.returncode:
+        print(*all_said, sep="\n")
+    print(f"{moment}  {last} ({time.monotonic() - began:.0f} s)", flush=True)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
