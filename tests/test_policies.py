@@ -138,7 +138,6 @@ def _on_behalf(platform: Platform, function: str) -> set[Pair]:
     pairs = {
         (f"logs:{action}", f"arn:aws:logs:{here}:log-group:{log}:*") for action in ("CreateLogStream", "PutLogEvents")
     }
-    taken = []
     for event in properties.get("Events", {}).values():
         match event["Type"]:
             case "DynamoDB":
@@ -147,9 +146,9 @@ def _on_behalf(platform: Platform, function: str) -> set[Pair]:
                 read = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
                 pairs |= {(f"dynamodb:{action}", stream) for action in read}
             case "SQS":
-                taken.append(_named(event["Properties"]["Queue"]))
-                read = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
-                pairs |= {(f"sqs:{action}", f"arn:aws:sqs:{here}:{_queue(platform, taken[-1])}") for action in read}
+                queue = _queue(platform, _named(event["Properties"]["Queue"]))
+                take = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+                pairs |= {(f"sqs:{action}", f"arn:aws:sqs:{here}:{queue}") for action in take}
     text = json.dumps(properties)
     parks = re.findall(r'"OnFailure": \{[^{}]*"Destination": \{"Fn::GetAtt": \["(\w+)", "Arn"\]', text)
     parks += re.findall(r'"OnFailure": \{[^{}]*"Destination": \{"Fn::GetAtt": "(\w+)\.Arn"', text)
