@@ -133,7 +133,7 @@ def active_though_cancelled(step: Step) -> bool:
 @condition
 def cancelled(step: Step) -> bool:
     """It is cancelled."""
-    return step.after.state is State.CANCELLED and step.entry.request is None
+    return step.after.state is State.CANCELLED and step.entry.request is None  # a request alone proves nothing
 
 
 @condition
@@ -198,7 +198,7 @@ INCIDENTS: Mapping[Cause, IncidentRule] = {
         resolved_by=(cancelled, wanted_again),
         dropped_by=(ended,),
         severity=Severity.HIGH,
-        # Nobody wants the agent: neither its silence nor its failure is news, nor a second refusal.
+        # Nobody wants the agent: its silence, its failure and a second refusal are no news.
         inhibits=frozenset(Cause),
         reminded_in=frozenset(State) - {State.COMPLETE, State.CANCELLED},
     ),
@@ -233,7 +233,7 @@ INCIDENTS: Mapping[Cause, IncidentRule] = {
         reminded_in=_UNTIL_UNDER_WAY,
     ),
 }
-"""The first row that a step opens counts. Only an applied entry opens one."""
+"""Only an applied entry opens an incident. If a step could open several, the first row counts."""
 
 NOTICES: Mapping[Cause, IncidentRule] = {
     Cause.REAUTHORISATION: IncidentRule(opened_by=(reauthorisation_needed,)),
@@ -250,27 +250,28 @@ SEVERITIES: Mapping[Cause, Severity] = {
 
 # ------------------------------------------------------------------------------------------------------ the interpreter
 
-_NONE = IncidentRule(opened_by=())
+_NO_INCIDENT = IncidentRule(opened_by=())
 
 
 def with_incident(step: Step) -> Step:
     """Return the step with the incident that is open after it, and with the reason to tell people."""
     standing = step.before.trouble
-    rule = INCIDENTS[standing] if standing else _NONE
+    rule = INCIDENTS[standing] if standing else _NO_INCIDENT
     is_resolved = _holds(rule.resolved_by, step)
-    opened = _first(INCIDENTS, step, without=frozenset() if is_resolved else rule.inhibits) if _applies(step) else None
+    inhibited = frozenset[Cause]() if is_resolved else rule.inhibits
+    opened = _first(INCIDENTS, step, inhibited) if _applies(step) else None
     cause = _first(NOTICES, step) or opened or (Cause.RECOVERED if is_resolved else None)
     if step.entry.kind is Kind.ESCALATED and _applies(step):
-        cause = standing
+        cause = standing  # a reminder
     if opened or is_resolved or _holds(rule.dropped_by, step):
         after = replace(step.after, trouble=opened, told_at=None, escalations=0, acknowledged_at=None)
         return replace(step, after=after, cause=cause)
     return replace(step, cause=cause) if cause else step
 
 
-def _first(rules: Mapping[Cause, IncidentRule], step: Step, without: frozenset[Cause] = frozenset()) -> Cause | None:
+def _first(rules: Mapping[Cause, IncidentRule], step: Step, inhibited: frozenset[Cause] = frozenset()) -> Cause | None:
     for cause, rule in rules.items():
-        if _holds(rule.opened_by, step) and cause not in without:
+        if _holds(rule.opened_by, step) and cause not in inhibited:
             return cause
     return None
 
@@ -283,7 +284,7 @@ def _holds(conditions: tuple[Condition, ...], step: Step) -> bool:
 
 
 def is_unacknowledged(record: Record) -> bool:
-    """People were told of an incident that still stands, and should be reminded: nobody has acknowledged it."""
+    """People were alerted to the open incident, should be reminded of it, and nobody has acknowledged it."""
     return (
         record.trouble is not None
         and record.state in INCIDENTS[record.trouble].reminded_in
