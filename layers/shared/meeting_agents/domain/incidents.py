@@ -62,13 +62,8 @@ def condition(holds: Callable[[Step], bool]) -> Condition:
 
 def missed(phase: Phase) -> Condition:
     """Make the condition that a deadline passes."""
-    words = f"Its deadline for {phase} passes."
+    words = f"It misses its {phase} deadline."
     return Condition(lambda step: step.entry.kind is Kind.OVERDUE and step.entry.phase is phase, words)
-
-
-def becomes(state: State) -> Condition:
-    """Make the condition that a step leads into a state."""
-    return Condition(lambda step: _becomes(step, state), f"It becomes {state}.")
 
 
 def is_in(*states: State) -> Condition:
@@ -77,14 +72,20 @@ def is_in(*states: State) -> Condition:
 
 
 @condition
+def failed(step: Step) -> bool:
+    """Cronofy reports that it failed."""
+    return _becomes(step, State.FAILED)
+
+
+@condition
 def refused(step: Step) -> bool:
-    """Cronofy refuses it."""
+    """Its request is refused, or cannot be delivered in time."""
     return _becomes(step, State.REJECTED) and step.attempt.request is not None
 
 
 @condition
 def conference_failing(step: Step) -> bool:
-    """Cronofy says that it cannot make the conference, before the agent is active."""
+    """Cronofy reports that it cannot make the conference, before the agent is active."""
     attempt, before = step.attempt, step.attempt_before
     return (
         attempt.conference is Conference.FAILING
@@ -102,7 +103,7 @@ def conference_assigned(step: Step) -> bool:
 
 @condition
 def resources_complete(step: Step) -> bool:
-    """What was missing arrives."""
+    """The missing resources arrive."""
     attempt, before = step.attempt, step.attempt_before
     is_more = attempt.resources != (before.resources if before else ())
     categories = {resource.category for resource in attempt.resources}
@@ -111,7 +112,7 @@ def resources_complete(step: Step) -> bool:
 
 @condition
 def cancellation_refused(step: Step) -> bool:
-    """Its cancellation is refused, or not delivered in time, while it may still come."""
+    """Its cancellation is refused, or cannot be delivered in time, while it may still come."""
     if step.entry.kind is not Kind.REJECTED or step.entry.revision != step.after.revision:
         return False
     cancellation, wanted = _open_cancellation(step), step.attempt.asked
@@ -125,7 +126,7 @@ def cancellation_refused(step: Step) -> bool:
 
 @condition
 def active_though_cancelled(step: Step) -> bool:
-    """It becomes active though its cancellation was sent and is not sent again."""
+    """It becomes active although its cancellation was sent, and is not sent again."""
     cancellation = _open_cancellation(step) if _becomes(step, State.ACTIVATED) else None
     return cancellation is not None and cancellation.retry_at is None
 
@@ -145,14 +146,14 @@ def wanted_again(step: Step) -> bool:
 
 @condition
 def ended(step: Step) -> bool:
-    """Its attempt ends otherwise."""
+    """It ends otherwise."""
     before = step.attempt_before
     return before is not None and before.state not in ENDS and step.after.state in ENDS
 
 
 @condition
 def reauthorisation_needed(step: Step) -> bool:
-    """An answer of Cronofy's says that its account must authorise again."""
+    """Its account must authorise the application again."""
     return step.entry.cause is Cause.REAUTHORISATION and step.entry.kind is Kind.UNCONFIRMED and _applies(step)
 
 
@@ -164,7 +165,7 @@ def conflicting(step: Step) -> bool:
 
 @condition
 def mismatched(step: Step) -> bool:
-    """A notification for it is about another calendar event."""
+    """A notification for it names another calendar event."""
     return step.verdict is Verdict.MISMATCHED
 
 
@@ -221,7 +222,7 @@ INCIDENTS: Mapping[Cause, IncidentRule] = {
         resolved_by=(conference_assigned, is_in(State.ACTIVATED, State.COMPLETE)),
     ),
     Cause.FAILED: IncidentRule(
-        opened_by=(becomes(State.FAILED),),
+        opened_by=(failed,),
         resolved_by=(is_in(State.ACTIVATED, State.COMPLETE),),
         severity=Severity.HIGH,
         reminded_in=_UNTIL_UNDER_WAY,
