@@ -14,11 +14,12 @@ from meeting_agents.calls import Authority
 from meeting_agents.credentials import Credentials
 from meeting_agents.cronofy import TIMEOUT, Cronofy
 from meeting_agents.deadlines import Graces
+from meeting_agents.domain.verdicts import Step
 from meeting_agents.journal import Journal
 from meeting_agents.jsontext import with_subscription
-from meeting_agents.lifecycle import Step
+from meeting_agents.lifecycle import timeline
 from meeting_agents.pacing import Limits, Pacing
-from meeting_agents.provisioning import Asked, Provisioning, Told, timeline
+from meeting_agents.provisioning import Asked, Provisioning, Told
 from meeting_agents.requests import AgentRequest, CalendarEventRequest, agent_id
 from meeting_agents.vocabulary import Kind, Record
 from tests.sandbox.deployment import source_template

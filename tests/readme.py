@@ -5,13 +5,14 @@ Each stands between `<!-- name -->` and `<!-- /name -->`. `make readme` writes t
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from functions.provision.app import document
 from meeting_agents.advice import WORDINGS
-from meeting_agents.lifecycle import MOVES
-from meeting_agents.vocabulary import ENDS, SEVERITIES, Cause, Kind, State
+from meeting_agents.domain.incidents import INCIDENTS, RULES, SEVERITIES, Condition
+from meeting_agents.domain.state_machine import ENDS, MOVES
+from meeting_agents.vocabulary import Cause, Kind, State
 from tests import answers
 from tests.bench import report
 from tests.bench.__main__ import RESULTS
@@ -47,6 +48,33 @@ def _moves(
         if kind not in common and is_open is (within is not None):
             by_target.setdefault(to, []).append(kind)
     return [f"{state} --> {to}: {', '.join(kinds)}" for to, kinds in by_target.items()]
+
+
+def incidents() -> str:
+    """The table of incidents, in the words of its conditions."""
+    rows = [
+        (
+            f"`{cause}`",
+            _in_words(rule.opened_by),
+            _in_words(rule.resolved_by) if cause in INCIDENTS else "A notice: told once.",
+            _in_words(rule.dropped_by),
+            "every incident" if rule.inhibits >= INCIDENTS.keys() else ", ".join(rule.inhibits),
+            rule.severity,
+            f"while {_listed(rule.reminded_in)}" if rule.reminded_in else "",
+        )
+        for cause, rule in RULES.items()
+    ]
+    head = "| type | opens | resolved | dropped | keeps from opening | severity | reminders |"
+    return "\n".join([head, f"|{'---|' * 7}", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _in_words(conditions: Sequence[Condition]) -> str:
+    return "<br>".join(condition.words for condition in conditions)
+
+
+def _listed(states: Collection[State]) -> str:
+    *others, last = [state for state in State if state in states]
+    return f"{', '.join(others)} or {last}"
 
 
 def parameters() -> str:
@@ -135,8 +163,9 @@ def _mutation() -> str:
     rows, lived = [], []
     for name, module in found["modules"].items():
         share = 1 - len(module["survivors"]) / module["mutants"]
-        rows.append(f"| `{name}.py` | {module['mutants']} | {share:.1%} |")
-        lived += [f"- `{name}.py`: `{one}`: {survivors.REASONS[name][one]}." for one in module["survivors"]]
+        path = f"{name.replace('.', '/')}.py"
+        rows.append(f"| `{path}` | {module['mutants']} | {share:.1%} |")
+        lived += [f"- `{path}`: `{one}`: {survivors.REASONS[name][one]}." for one in module["survivors"]]
     return "\n".join(
         [
             f"`make mutate` on {found['date']}: so many small changes to the rules, of which a test noticed:",
@@ -161,6 +190,7 @@ def _folded(summary: str, text: str) -> list[str]:
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "lifecycle": lifecycle,
+    "incidents": incidents,
     "parameters": parameters,
     "commands": commands,
     "routes": routes,

@@ -19,13 +19,14 @@ ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
 MODULES = [
-    *("errors", "vocabulary", "lifecycle", "deadlines", "signature", "vendor", "calls", "inbox", "journal", "turn"),
+    *("errors", "vocabulary", "domain.state_machine", "domain.verdicts", "domain.incidents", "lifecycle", "deadlines"),
+    *("signature", "vendor", "calls", "inbox", "journal", "turn"),
     *("jsontext", "requests", "views", "prose", "advice", "alerts", "digest", "troubles", "settings", "credentials"),
     *("pacing", "cronofy", "accounts", "provisioning", "announcements", "people", "wiring"),
     *("listing", "problems", "reference"),
 ]
 """Bottom up: a module imports only from those before it."""
-RULES = ("vocabulary", "lifecycle", "deadlines")
+RULES = ("vocabulary", "domain.state_machine", "domain.verdicts", "domain.incidents", "lifecycle", "deadlines")
 PURE = {"errors", *RULES, "signature", "vendor", "calls", "jsontext", "requests", "views", "prose", "advice"}
 PURE |= {"alerts", "digest", "troubles"}
 OUTSIDE = {
@@ -42,7 +43,7 @@ OUTSIDE = {
     "urllib.request",
 }
 """What reaches the clock, chance, the disk, the network or the environment."""
-SOURCES = sorted([*LAYER.glob("*.py"), *(ROOT / "functions").glob("*/*.py")])
+SOURCES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").glob("*/*.py")])
 
 
 def name_of(path: Path) -> str:
@@ -66,27 +67,35 @@ def imports(path: Path, *, when_run: bool = False) -> Iterator[str]:
 
 
 def ours(path: Path) -> set[str]:
-    names = (name.split(".") for name in imports(path))
-    return {parts[1] for parts in names if parts[0] == "meeting_agents"}
+    names = {name.removeprefix("meeting_agents.") for name in imports(path) if name.startswith("meeting_agents.")}
+    return {next(module for module in MODULES if f"{name}.".startswith(f"{module}.")) for name in names}
+
+
+def path_of(module: str) -> Path:
+    return LAYER / f"{module.replace('.', '/')}.py"
 
 
 # -------------------------------------------------------------------------------------------- what imports what
 
 
 def test_every_module_of_the_layer_has_its_place() -> None:
-    assert sorted(MODULES) == sorted(path.stem for path in LAYER.glob("*.py") if path.stem != "__init__")
+    assert sorted(MODULES) == sorted(
+        ".".join(path.relative_to(LAYER).with_suffix("").parts)
+        for path in LAYER.rglob("*.py")
+        if path.stem != "__init__"
+    )
     assert len(set(MODULES)) == len(MODULES)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_those_before_it(module: str) -> None:
-    assert ours(LAYER / f"{module}.py") <= set(MODULES[: MODULES.index(module)])
+    assert ours(path_of(module)) <= set(MODULES[: MODULES.index(module)])
 
 
 @pytest.mark.parametrize("module", sorted(PURE))
 def test_a_pure_module_reaches_nothing_outside_and_uses_only_pure_ones(module: str) -> None:
     """No clock, no chance, no disk, no network, no environment: what it says depends on its arguments alone."""
-    path = LAYER / f"{module}.py"
+    path = path_of(module)
     assert ours(path) <= PURE
     assert {name for name in imports(path) if any(f"{name}.".startswith(f"{out}.") for out in OUTSIDE)} == set()
     assert not re.search(r"\b(now|today|utcnow|monotonic|uuid4|open)\(", path.read_text(encoding="utf-8"))
@@ -94,14 +103,14 @@ def test_a_pure_module_reaches_nothing_outside_and_uses_only_pure_ones(module: s
 
 @pytest.mark.parametrize("module", RULES)
 def test_the_rules_need_nothing_but_each_other_and_the_standard_library(module: str) -> None:
-    path = LAYER / f"{module}.py"
+    path = path_of(module)
     assert {name.split(".")[0] for name in imports(path)} <= sys.stdlib_module_names | {"meeting_agents"}
     assert ours(path) <= set(RULES)
 
 
 @pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.name)
 def test_no_function_knows_another_and_nothing_shipped_knows_a_test(path: Path) -> None:
-    for source in [path / "app.py", *LAYER.glob("*.py")]:
+    for source in [path / "app.py", *LAYER.rglob("*.py")]:
         assert {name.split(".")[0] for name in imports(source)} & {"functions", "tests", "app"} == set()
 
 
@@ -170,6 +179,13 @@ def test_the_receiver_imports_neither_rules_nor_models_nor_http() -> None:
     assert set(loaded) & {"pydantic", "httpx", "aws_xray_sdk"} == set()
     needed = {"errors", "signature", "inbox", "settings", "credentials", "wiring"}
     assert {name for name in loaded if name.startswith("meeting_agents.")} == {f"meeting_agents.{n}" for n in needed}
+
+
+@pytest.mark.parametrize("function", ["track", "widget", "digest", "alert"])
+def test_a_function_that_does_not_call_cronofy_imports_no_http_client(function: str) -> None:
+    """A cold start pays for it."""
+    loaded = python(f"import functions.{function}.app; print(*sys.modules)").split()
+    assert set(loaded) & {"httpx", "meeting_agents.provisioning"} == set()
 
 
 def test_collaborators_are_made_once() -> None:

@@ -9,8 +9,7 @@ import pytest
 from functions.track import app
 from meeting_agents import wiring
 from meeting_agents.journal import EXPIRES
-from meeting_agents.lifecycle import fold
-from meeting_agents.provisioning import timeline
+from meeting_agents.lifecycle import fold, timeline
 from meeting_agents.vocabulary import Action, Entry, Kind, Meeting, Request
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meeting_agents.deadlines import Deadline, Graces, deadline, missing_resources, relevant_until
-from meeting_agents.lifecycle import MOVES, Step, fold, next_request, steps
+from meeting_agents.domain.state_machine import ENDS, MOVES
+from meeting_agents.domain.verdicts import Step
+from meeting_agents.lifecycle import fold, next_request, steps
 from meeting_agents.vocabulary import (
-    ENDS,
     LONGEST_MEETING,
     Action,
     Attempt,

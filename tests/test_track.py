@@ -14,7 +14,7 @@ import pytest
 from functions.track import app
 from meeting_agents import wiring
 from meeting_agents.inbox import ENTRY
-from meeting_agents.provisioning import timeline
+from meeting_agents.lifecycle import timeline
 from tests.answers import example
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made

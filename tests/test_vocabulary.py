@@ -5,7 +5,8 @@ from enum import StrEnum
 import pytest
 
 from meeting_agents import vocabulary
-from meeting_agents.vocabulary import SEVERITIES, Action, Cause, Meeting, Record, Request, Severity
+from meeting_agents.domain.incidents import SEVERITIES
+from meeting_agents.vocabulary import Action, Cause, Meeting, Record, Request, Severity
 
 
 def test_every_cause_says_how_soon_a_person_should_look() -> None:

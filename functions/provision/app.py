@@ -19,6 +19,7 @@ from meeting_agents.accounts import Account
 from meeting_agents.announcements import again, announced
 from meeting_agents.calls import Answer, Authority, Call, Outcome
 from meeting_agents.deadlines import deadline
+from meeting_agents.domain.state_machine import ENDS
 from meeting_agents.errors import (
     Field,
     ForeignResource,
@@ -28,11 +29,11 @@ from meeting_agents.errors import (
     Unreachable,
 )
 from meeting_agents.jsontext import strict_json, with_subscription
-from meeting_agents.lifecycle import fold
+from meeting_agents.lifecycle import fold, timeline
 from meeting_agents.listing import listed, window
 from meeting_agents.problems import NotDone
 from meeting_agents.prose import is_link
-from meeting_agents.provisioning import Asked, Told, timeline
+from meeting_agents.provisioning import Asked, Told
 from meeting_agents.reference import CRONOFYS, answers
 from meeting_agents.requests import (
     AccountRegistration,
@@ -57,7 +58,7 @@ from meeting_agents.views import (
     Replay,
     ResourceAddress,
 )
-from meeting_agents.vocabulary import ENDS, Action, Entry, Kind, Record, Request, State
+from meeting_agents.vocabulary import Action, Entry, Kind, Record, Request, State
 
 logger = Logger()
 metrics = Metrics()

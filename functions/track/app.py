@@ -13,7 +13,7 @@ from meeting_agents.announcements import Announcements, announced
 from meeting_agents.errors import Outage
 from meeting_agents.inbox import ENTRY, is_probe
 from meeting_agents.journal import Journal
-from meeting_agents.provisioning import timeline
+from meeting_agents.lifecycle import timeline
 
 logger = Logger()
 metrics = Metrics()

@@ -11,7 +11,7 @@ from aws_lambda_powertools import Logger
 
 from meeting_agents import wiring
 from meeting_agents.journal import Journal
-from meeting_agents.provisioning import timeline
+from meeting_agents.lifecycle import timeline
 from meeting_agents.troubles import SHOWN, is_troubled, page
 
 logger = Logger()

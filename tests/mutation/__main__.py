@@ -31,6 +31,9 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = {
     "signature": ["tests/test_signature.py"],
     "vocabulary": ["tests/test_vocabulary.py", "tests/test_lifecycle.py"],
+    "domain.state_machine": ["tests/test_lifecycle.py"],
+    "domain.verdicts": ["tests/test_lifecycle.py"],
+    "domain.incidents": ["tests/test_incidents.py", "tests/test_lifecycle.py"],
     "lifecycle": ["tests/test_lifecycle.py"],
     "deadlines": ["tests/test_lifecycle.py", "tests/test_template.py"],
     "jsontext": ["tests/test_payloads.py"],
@@ -43,6 +46,10 @@ LONGEST = 120
 """Seconds after which a mutant that never ends counts as killed."""
 AT_ONCE = 2
 _REWRITE = "ignore::pytest.PytestAssertRewriteWarning"  # of what is loaded before pytest runs
+
+
+def path_of(name: str) -> Path:
+    return ROOT / "layers/shared/meeting_agents" / f"{name.replace('.', '/')}.py"
 
 
 class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -111,7 +118,7 @@ def main() -> int:
     for name, tests in RULES.items():
         if wanted.names and name not in wanted.names:
             continue
-        source = (ROOT / "layers/shared/meeting_agents" / f"{name}.py").read_text(encoding="utf-8")
+        source = path_of(name).read_text(encoding="utf-8")
         unchanged = start(name, ast.parse(source), tests)
         if os.waitpid(unchanged, 0)[1]:
             print(f"{name}: its tests fail as it is")

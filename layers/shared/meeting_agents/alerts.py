@@ -14,9 +14,10 @@ from textwrap import fill
 from typing import Any
 
 from meeting_agents.advice import WORDINGS, steps
+from meeting_agents.domain.incidents import SEVERITIES
 from meeting_agents.prose import ascii_only, clean, is_link, moment, moments, relation, shortened, table, when, zone
 from meeting_agents.views import Announced, Announcement
-from meeting_agents.vocabulary import ESCALATIONS, SEVERITIES, Cause, Kind, Severity
+from meeting_agents.vocabulary import ESCALATIONS, Cause, Kind, Severity
 
 LISTED = 20
 """Agents shown in full in one message; the rest are counted and named."""

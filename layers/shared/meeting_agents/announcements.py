@@ -7,10 +7,10 @@ from urllib.parse import quote
 from botocore.exceptions import BotoCoreError, ClientError
 
 from meeting_agents.deadlines import Graces, deadline
+from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import TopicUnavailable
 from meeting_agents.inbox import is_probe
 from meeting_agents.journal import Line
-from meeting_agents.lifecycle import Step
 from meeting_agents.views import Announcement
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meeting_agents.lifecycle import AWAITED, is_unheeded, is_unwanted
+from meeting_agents.domain.incidents import is_cancellation_requested, is_unacknowledged
+from meeting_agents.domain.state_machine import AWAITED
 from meeting_agents.vocabulary import LONGEST_MEETING, Attempt, Conference, Meeting, Phase, Record
 
 
@@ -41,7 +42,7 @@ class Deadline:
 def deadline(record: Record, graces: Graces) -> Deadline | None:
     """The next thing that must happen, and by when; none: nothing is owed."""
     owed = [*_owed(record, graces)]
-    if graces.escalation and record.told_at and is_unheeded(record):
+    if graces.escalation and record.told_at and is_unacknowledged(record):
         owed.append(Deadline(record.told_at + graces.escalation, Phase.ESCALATION))
     return min(owed, default=None)
 
@@ -50,7 +51,7 @@ def _owed(record: Record, graces: Graces) -> Iterator[Deadline]:
     attempt = record.current
     if attempt.pending and attempt.pending.retry_at:
         yield Deadline(attempt.pending.retry_at, Phase.RETRY)
-    if is_unwanted(record):
+    if is_cancellation_requested(record):
         return
     phase, asked = AWAITED.get(attempt.state), attempt.asked
     if phase is None or phase in attempt.missed:

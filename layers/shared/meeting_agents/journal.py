@@ -18,9 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from meeting_agents.calls import Answer, Call
 from meeting_agents.deadlines import Graces, deadline, relevant_until
+from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import StoreUnavailable
 from meeting_agents.inbox import ENTRY, RECORD, is_probe, timestamp
-from meeting_agents.lifecycle import Step
 from meeting_agents.vendor import read_notification
 from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Meeting, Phase, Record, Request, Resource
 

@@ -23,18 +23,17 @@ there), what people were told meanwhile, and whether a deadline was missed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
+from meeting_agents.domain.incidents import is_unacknowledged, with_incident
+from meeting_agents.domain.state_machine import AWAITED, ENDS, MOVES
+from meeting_agents.domain.verdicts import Step, attempt_of, verdict_of
 from meeting_agents.vocabulary import (
-    ENDS,
-    ESCALATIONS,
-    LONGEST_MEETING,
-    SEVERITIES,
     Action,
     Attempt,
-    Cause,
     Conference,
     Entry,
     Kind,
@@ -45,101 +44,16 @@ from meeting_agents.vocabulary import (
     Record,
     Request,
     Resource,
-    Severity,
     State,
     Verdict,
 )
 
-_REPORTS = {Kind.ACTIVATED: State.ACTIVATED, Kind.FAILED: State.FAILED, Kind.COMPLETE: State.COMPLETE}
 
-MOVES: Mapping[State, Mapping[Kind, State]] = {
-    State.REQUESTED: {
-        Kind.ACCEPTED: State.SCHEDULED,
-        Kind.CONFERENCING_ASSIGNED: State.SCHEDULED,
-        Kind.CONFERENCING_FAILING: State.SCHEDULED,
-        Kind.REJECTED: State.REJECTED,
-        Kind.CANCELLED: State.CANCELLED,
-        Kind.OVERDUE: State.OVERDUE,
-        **_REPORTS,
-    },
-    State.SCHEDULED: {
-        Kind.REJECTED: State.REJECTED,
-        Kind.CANCELLED: State.CANCELLED,
-        Kind.OVERDUE: State.OVERDUE,
-        **_REPORTS,
-    },
-    State.ACTIVATED: {
-        Kind.CANCELLED: State.CANCELLED,
-        Kind.OVERDUE: State.OVERDUE,
-        Kind.FAILED: State.FAILED,
-        Kind.COMPLETE: State.COMPLETE,
-    },
-    State.OVERDUE: {
-        Kind.REQUESTED: State.REQUESTED,
-        Kind.REJECTED: State.REJECTED,
-        Kind.CANCELLED: State.CANCELLED,
-        **_REPORTS,
-    },
-    State.REJECTED: {Kind.ACCEPTED: State.SCHEDULED, Kind.CANCELLED: State.CANCELLED, **_REPORTS},
-    State.FAILED: {Kind.CANCELLED: State.CANCELLED, Kind.COMPLETE: State.COMPLETE},
-    State.CANCELLED: {Kind.COMPLETE: State.COMPLETE},
-    State.COMPLETE: {},
-}
-"""Within one attempt: the state an entry moves to; a kind that is not in a row leaves that state as it is.
-
-A request after an end begins a new attempt, in `requested`; that is `next_request`, not a row here. An answer moves
-only what no newer request has overtaken, so that a refused change leaves in place what Cronofy accepted before."""
-
-AWAITED = {
-    State.REQUESTED: Phase.ACTIVATION,
-    State.SCHEDULED: Phase.ACTIVATION,
-    State.ACTIVATED: Phase.COMPLETION,
-    State.COMPLETE: Phase.RESOURCES,
-}
-"""What a state waits for. A state without a row waits for nobody but a person."""
-
-_MISSED = {
-    Phase.CONFERENCE: Cause.NO_CONFERENCE,
-    Phase.ACTIVATION: Cause.NEVER_ACTIVATED,
-    Phase.COMPLETION: Cause.NOT_FINISHED,
-    Phase.RESOURCES: Cause.RESOURCES_MISSING,
-}
-_BAD_ENDS = {State.FAILED: Cause.FAILED, State.REJECTED: Cause.REJECTED}
-
-_ENDED_BY: Mapping[Cause, frozenset[State]] = {
-    Cause.FAILED: frozenset({State.ACTIVATED, State.COMPLETE}),
-    Cause.REJECTED: frozenset({State.SCHEDULED, State.ACTIVATED, State.COMPLETE}),
-    Cause.NOT_CANCELLED: frozenset({State.CANCELLED}),
-    Cause.NEVER_ACTIVATED: frozenset({State.ACTIVATED, State.COMPLETE}),
-    Cause.NOT_FINISHED: frozenset({State.COMPLETE}),
-    Cause.NO_CONFERENCE: frozenset({State.ACTIVATED, State.COMPLETE}),
-}
-"""The states that show that a trouble is over. A missing conference and an agent that was not to come end by a fact as
-well: a conference, a request for the agent. Missing resources end by their being there alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One entry, what became of it, and the record before and after."""
-
-    entry: Entry
-    verdict: Verdict
-    before: Record
-    after: Record
+class HasEntry(Protocol):
+    """A line of the journal, as it is kept."""
 
     @property
-    def state_before(self) -> State | None:
-        return self.before.state if self.before.attempts else None
-
-    @property
-    def cause(self) -> Cause | None:
-        """Why people are to be told of this step; none: they are not."""
-        return _cause(self)
-
-    @property
-    def because(self) -> str:
-        """Why the entry was not obeyed, in words for a person; empty for one that was."""
-        return _because(self)
+    def entry(self) -> Entry: ...
 
 
 # ---------------------------------------------------------------------------------------------------------- folding
@@ -166,9 +80,14 @@ def steps(entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step
             updated_at=max(before.updated_at, entry.at),
             verdicts={**before.verdicts, verdict.value: before.verdicts.get(verdict, 0) + 1},
         )
-        step = Step(entry, verdict, before, counted)
-        record = _troubled(step)
-        yield replace(step, after=record)
+        step = with_incident(Step(entry, verdict, before, counted))
+        record = step.after
+        yield step
+
+
+def timeline(lines: Iterable[HasEntry]) -> list[Step]:
+    """The lines' entries in order, each with its verdict."""
+    return list(steps(line.entry for line in lines))
 
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
@@ -379,30 +298,9 @@ def _told(record: Record, entry: Entry) -> Record:
 
 
 def _escalated(record: Record, entry: Entry) -> tuple[Record, Verdict]:
-    if entry.attempt != record.current.number or not is_unheeded(record):
+    if entry.attempt != record.current.number or not is_unacknowledged(record):
         return record, Verdict.LATE
     return replace(record, told_at=None, escalations=record.escalations + 1), Verdict.APPLIED
-
-
-def is_unwanted(record: Record) -> bool:
-    """The newest wish is that the agent does not come, whatever came of it: nobody waits for it."""
-    pending = record.current.pending
-    return record.trouble is Cause.NOT_CANCELLED or (pending is not None and pending.request.action is Action.CANCEL)
-
-
-def is_unheeded(record: Record) -> bool:
-    """People were told of something grave that still stands, and nobody has taken it on."""
-    return (
-        record.trouble is not None
-        and SEVERITIES[record.trouble] is Severity.HIGH
-        and record.told_at is not None
-        and record.acknowledged_at is None
-        and record.escalations < ESCALATIONS
-        and (
-            record.state in (State.FAILED, State.REJECTED, State.OVERDUE)
-            or (record.trouble is Cause.NOT_CANCELLED and record.state not in ENDS)
-        )
-    )
 
 
 # -------------------------------------------------------------------------------------------------------- notifications
@@ -415,7 +313,7 @@ def _notified(record: Record, entry: Entry, said: Notification) -> tuple[Record,
     if not said.kinds:
         return record, Verdict.UNRECOGNISED
     record = replace(record, event_id=record.event_id or said.event_id)
-    before = _attempt_of(record, entry, said)
+    before = attempt_of(record, entry, said)
     after = before
     if after.asked is None and said.meeting != Meeting():
         # Never requested here: what Cronofy says of the meeting is all that is known.
@@ -428,18 +326,7 @@ def _notified(record: Record, entry: Entry, said: Notification) -> tuple[Record,
         subs=_united(after.subs, said.sub),
         resources=_collected(after.resources, said.resources),
     )
-    return _with(record, after), _verdict(record, before, after, said)
-
-
-def _attempt_of(record: Record, entry: Entry, said: Notification) -> Attempt:
-    """Whose news it is: the attempt that had this `sub`, else the one that its address names, else the current."""
-    for attempt in record.attempts:
-        if said.sub in attempt.subs:
-            return attempt
-    for attempt in record.attempts:
-        if attempt.number == entry.attempt:
-            return attempt
-    return record.current
+    return _with(record, after), verdict_of(record, before, after, said)
 
 
 def _reported(attempt: Attempt, kind: Kind, at: datetime, said: Notification) -> Attempt:
@@ -467,158 +354,12 @@ def _reported(attempt: Attempt, kind: Kind, at: datetime, said: Notification) ->
     return _moved(attempt, kind, at, reason)
 
 
-def _verdict(record: Record, before: Attempt, after: Attempt, said: Notification) -> Verdict:
-    if after == before:
-        is_overtaken = said.kinds == (Kind.CONFERENCING_FAILING,) and after.conference is Conference.ASSIGNED
-        return Verdict.LATE if is_overtaken else Verdict.REPEATED
-    if before.number != record.current.number:
-        return Verdict.LATE
-    if after.is_conflicting and not before.is_conflicting:
-        return Verdict.CONFLICTING
-    is_in_time = before.state in (State.REQUESTED, State.SCHEDULED, State.OVERDUE)
-    if after.state is not before.state or (is_in_time and after.conference is not before.conference):
-        return Verdict.APPLIED
-    if after.state in {_REPORTS.get(kind) for kind in said.kinds}:
-        return Verdict.APPLIED  # no move, and yet something new: a resource, a `sub`, a remark
-    return Verdict.LATE
-
-
 def _united(subs: tuple[str, ...], sub: str) -> tuple[str, ...]:
     return tuple(sorted({*subs, sub})) if sub else subs
 
 
 def _collected(known: tuple[Resource, ...], more: tuple[Resource, ...]) -> tuple[Resource, ...]:
     return tuple(sorted({*known, *more}))
-
-
-# ------------------------------------------------------------------------------------------------ what follows from it
-
-
-def _cause(step: Step) -> Cause | None:
-    match step.verdict, step.entry.kind:
-        case Verdict.MISMATCHED, _:
-            return Cause.MISMATCHED
-        case Verdict.CONFLICTING, _:
-            return Cause.CONFLICTING
-        case Verdict.APPLIED, Kind.ESCALATED:
-            return step.before.trouble
-        case Verdict.APPLIED, Kind.UNCONFIRMED:
-            return step.entry.cause
-        case _:
-            return _trouble(step) or (Cause.RECOVERED if _is_over(step) else None)
-
-
-def _troubled(step: Step) -> Record:
-    """The record after the step, with the trouble that people are told of now."""
-    if trouble := _trouble(step):
-        return replace(step.after, trouble=trouble, told_at=None, escalations=0, acknowledged_at=None)
-    if _is_over(step) or _is_past(step):
-        return replace(step.after, trouble=None, told_at=None, escalations=0, acknowledged_at=None)
-    return step.after
-
-
-def _trouble(step: Step) -> Cause | None:
-    """The trouble that this step brought: a deadline missed, a bad end reached, a conference that cannot be made."""
-    if step.verdict is not Verdict.APPLIED:
-        return None
-    if step.before.trouble is Cause.NOT_CANCELLED and not _is_over(step):
-        return None  # nobody wants the agent: neither its silence nor its failure is news, nor a second refusal
-    if _comes_unwanted(step):
-        return Cause.NOT_CANCELLED
-    now, was = step.after.current, _same_before(step)
-    if step.entry.kind is Kind.OVERDUE and step.entry.phase in _MISSED:
-        return _MISSED[step.entry.phase]
-    if was is None or now.state is not was.state:
-        is_wanted = now.request is not None or now.state is State.FAILED
-        if now.state in _BAD_ENDS and is_wanted:
-            return _BAD_ENDS[now.state]
-    is_failing = now.conference is Conference.FAILING and (was is None or was.conference is None)
-    is_waiting = AWAITED.get(now.state) is Phase.ACTIVATION and Phase.CONFERENCE not in now.missed
-    return Cause.NO_CONFERENCE if is_failing and is_waiting else None
-
-
-def _comes_unwanted(step: Step) -> bool:
-    """Whether this step was the last word on a cancellation, and the agent will be in the meeting all the same."""
-    entry, now, was = step.entry, step.after.current, _same_before(step)
-    newest = was.pending if was else None
-    if was is None or newest is None or newest.request.action is not Action.CANCEL:
-        return False
-    if entry.kind is not Kind.REJECTED:  # it is here; and who could have cancelled it again has not
-        return now.state is State.ACTIVATED and now.state is not was.state and newest.retry_at is None
-    if now.asked and now.state in ENDS:
-        return False
-    wanted = now.asked or (newest.request if newest.tries else None)  # who is refused at once need not be told
-    return (
-        wanted is not None
-        and entry.revision == step.after.revision
-        and entry.at < _assumed_end(wanted.meeting, entry.at)
-    )
-
-
-def _assumed_end(meeting: Meeting, now: datetime) -> datetime:
-    """When a meeting is over; one of which nothing is known begins now."""
-    return meeting.end or (meeting.start or now) + LONGEST_MEETING
-
-
-def _is_over(step: Step) -> bool:
-    """Whether this step shows that the trouble which people were told of is over."""
-    trouble, now, was = step.before.trouble, step.after.current, _same_before(step)
-    match trouble:
-        case None:
-            return False
-        case Cause.NO_CONFERENCE if now.conference is Conference.ASSIGNED:
-            return True
-        case Cause.NOT_CANCELLED if step.entry.request:
-            return step.verdict is Verdict.APPLIED and step.entry.request.action is Action.PROVISION
-        case Cause.RESOURCES_MISSING:
-            is_more = now.resources != (was.resources if was else ())
-            return is_more and now.state is State.COMPLETE and now.missing <= {r.category for r in now.resources}
-    return now.state in _ENDED_BY[trouble]
-
-
-def _is_past(step: Step) -> bool:
-    """Whether an agent that could not be cancelled has come to an end of its own: no reason to be glad, nor to act."""
-    was = _same_before(step)
-    has_ended = was is not None and was.state not in ENDS and step.after.state in ENDS
-    return step.before.trouble is Cause.NOT_CANCELLED and has_ended
-
-
-def _same_before(step: Step) -> Attempt | None:
-    """The current attempt as it was before the step; none: the step began it."""
-    number = step.after.current.number
-    return next((attempt for attempt in step.before.attempts if attempt.number == number), None)
-
-
-def _because(step: Step) -> str:
-    record, said = step.after, step.entry.notification
-    match step.verdict:
-        case Verdict.APPLIED:
-            return ""
-        case Verdict.CONFLICTING:
-            return "complete and failed were both reported; complete counts, for there are resources"
-        case Verdict.REPEATED:
-            return "the record says so already"
-        case Verdict.MISMATCHED if said:
-            return f"it is about the calendar event {said.event_id}, and this agent is for {record.event_id}"
-        case Verdict.UNRECOGNISED:
-            names = ", ".join(said.interactions) if said else ""
-            return f"nothing is known of {names}" if names else "it says nothing that is known here"
-    return _overtaken(step, said)
-
-
-def _overtaken(step: Step, said: Notification | None) -> str:
-    """Why a late entry came too late."""
-    entry, record = step.entry, step.after
-    number = _attempt_of(record, entry, said).number if said else entry.attempt
-    if number is not None and number != record.current.number:
-        return f"it is about attempt {number}; the current one is attempt {record.current.number}"
-    if said and said.kinds == (Kind.CONFERENCING_FAILING,):
-        return "a conference had been assigned before"
-    if entry.kind is Kind.ESCALATED:
-        return "nobody was to be told again by then"
-    if entry.revision is not None and entry.revision < record.revision:
-        return f"it is about request {entry.revision}; request {record.revision} has overtaken it"
-    return f"the agent was {record.state} by then"
 
 
 def next_request(record: Record | None, request: Request, at: datetime) -> tuple[int, int, bool]:

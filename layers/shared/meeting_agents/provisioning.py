@@ -24,7 +24,7 @@ from meeting_agents.errors import (
     UnknownAccount,
 )
 from meeting_agents.journal import Journal, Line
-from meeting_agents.lifecycle import Step, fold, next_request, steps
+from meeting_agents.lifecycle import fold, next_request
 from meeting_agents.pacing import Permit
 from meeting_agents.vendor import read_resources
 from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Record, Request
@@ -373,11 +373,6 @@ def _last_words(lines: Sequence[Line], revision: int) -> str:
     tries = [one.entry for one in lines if one.entry.kind is Kind.UNCONFIRMED and one.entry.revision == revision]
     newest = max(tries, key=lambda entry: entry.at, default=None)
     return newest.reason.removesuffix(_TRIED_AGAIN) if newest else "nothing was heard"
-
-
-def timeline(lines: Sequence[Line]) -> list[Step]:
-    """The lines' entries in order, each with its verdict."""
-    return list(steps(line.entry for line in lines))
 
 
 def _record(lines: Sequence[Line]) -> Record | None:

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from meeting_agents.calls import AccountState
 from meeting_agents.deadlines import Deadline
+from meeting_agents.domain.verdicts import Step
 from meeting_agents.jsontext import readable
-from meeting_agents.lifecycle import Step
 from meeting_agents.vendor import DataCenter
 from meeting_agents.vocabulary import Cause, Conference, Kind, Phase, Record, State, Verdict
 

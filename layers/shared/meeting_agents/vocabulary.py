@@ -138,20 +138,6 @@ class Severity(StrEnum):
     """What people were told of is over."""
 
 
-SEVERITIES: Mapping[Cause, Severity] = {
-    Cause.FAILED: Severity.HIGH,
-    Cause.REJECTED: Severity.HIGH,
-    Cause.NOT_CANCELLED: Severity.HIGH,
-    Cause.NEVER_ACTIVATED: Severity.HIGH,
-    Cause.NOT_FINISHED: Severity.MEDIUM,
-    Cause.RESOURCES_MISSING: Severity.MEDIUM,
-    Cause.NO_CONFERENCE: Severity.MEDIUM,
-    Cause.REAUTHORISATION: Severity.MEDIUM,
-    Cause.CONFLICTING: Severity.MEDIUM,
-    Cause.MISMATCHED: Severity.MEDIUM,
-    Cause.RECOVERED: Severity.CLEAR,
-}
-
 ESCALATIONS = 2
 """How often people are told again of a grave cause that nobody has taken on."""
 
@@ -168,9 +154,6 @@ class Conference(StrEnum):
 
     FAILING = "failing"
     ASSIGNED = "assigned"
-
-
-ENDS = frozenset({State.COMPLETE, State.FAILED, State.REJECTED, State.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The rules: pure, and of the standard library alone."""

@@ -1,0 +1,301 @@
+"""The incidents: what opens each, what resolves or drops it, and who hears of it. Pure.
+
+An incident says that something is wrong with one agent, from the step that opens it to the step that resolves it. One
+table has a row for each type; all the rest of this file reads it. An agent has at most one incident at a time: a newer
+one replaces the one that is open.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from meeting_agents.domain.state_machine import AWAITED, ENDS
+from meeting_agents.domain.verdicts import Step
+from meeting_agents.vocabulary import (
+    ESCALATIONS,
+    LONGEST_MEETING,
+    Action,
+    Cause,
+    Conference,
+    Kind,
+    Meeting,
+    Pending,
+    Phase,
+    Record,
+    Severity,
+    State,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A question to a step, and the words that the README has for it."""
+
+    holds: Callable[[Step], bool]
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentRule:
+    """One row of the table. Of several conditions in a column, one is enough."""
+
+    opened_by: tuple[Condition, ...]
+    resolved_by: tuple[Condition, ...] = ()
+    """The incident is over, and people are told so."""
+    dropped_by: tuple[Condition, ...] = ()
+    """The incident is over, and nobody has to hear of it."""
+    severity: Severity = Severity.MEDIUM
+    inhibits: frozenset[Cause] = frozenset()
+    """The types that do not open while this one is open."""
+    reminded_in: frozenset[State] = frozenset()
+    """The states in which people are reminded of it, until somebody acknowledges it."""
+
+
+# ------------------------------------------------------------------------------------------------------- conditions
+
+
+def condition(holds: Callable[[Step], bool]) -> Condition:
+    """Make a condition of a function and its docstring."""
+    return Condition(holds, holds.__doc__ or "")
+
+
+def missed(phase: Phase) -> Condition:
+    """Make the condition that a deadline passes."""
+    words = f"It misses its {phase} deadline."
+    return Condition(lambda step: step.entry.kind is Kind.OVERDUE and step.entry.phase is phase, words)
+
+
+def is_in(*states: State) -> Condition:
+    """Make the condition that the agent is in one of these states."""
+    return Condition(lambda step: step.after.state in states, f"It is {' or '.join(states)}.")
+
+
+@condition
+def failed(step: Step) -> bool:
+    """Cronofy reports that it failed."""
+    return _becomes(step, State.FAILED)
+
+
+@condition
+def refused(step: Step) -> bool:
+    """Its request is refused, or cannot be delivered in time."""
+    return _becomes(step, State.REJECTED) and step.attempt.request is not None
+
+
+@condition
+def conference_failing(step: Step) -> bool:
+    """Cronofy reports that it cannot make the conference, before the agent is active."""
+    attempt, before = step.attempt, step.attempt_before
+    return (
+        attempt.conference is Conference.FAILING
+        and (before is None or before.conference is None)
+        and AWAITED.get(attempt.state) is Phase.ACTIVATION
+        and Phase.CONFERENCE not in attempt.missed
+    )
+
+
+@condition
+def conference_assigned(step: Step) -> bool:
+    """A conference is assigned."""
+    return step.attempt.conference is Conference.ASSIGNED
+
+
+@condition
+def resources_complete(step: Step) -> bool:
+    """The missing resources arrive."""
+    attempt, before = step.attempt, step.attempt_before
+    is_more = attempt.resources != (before.resources if before else ())
+    categories = {resource.category for resource in attempt.resources}
+    return is_more and attempt.state is State.COMPLETE and attempt.missing <= categories
+
+
+@condition
+def cancellation_refused(step: Step) -> bool:
+    """Its cancellation is refused, or cannot be delivered in time, while it may still come."""
+    if step.entry.kind is not Kind.REJECTED or step.entry.revision != step.after.revision:
+        return False
+    cancellation, wanted = _open_cancellation(step), step.attempt.asked
+    if cancellation is None:
+        return False
+    if wanted:
+        return step.attempt.state not in ENDS and not _is_over(wanted.meeting, step.entry.at)
+    # Of an agent that others asked for, whoever is refused at once knows already.
+    return cancellation.tries > 0 and not _is_over(cancellation.request.meeting, step.entry.at)
+
+
+@condition
+def active_though_cancelled(step: Step) -> bool:
+    """It becomes active although its cancellation was sent, and is not sent again."""
+    cancellation = _open_cancellation(step) if _becomes(step, State.ACTIVATED) else None
+    return cancellation is not None and cancellation.retry_at is None
+
+
+@condition
+def cancelled(step: Step) -> bool:
+    """It is cancelled."""
+    return step.after.state is State.CANCELLED and step.entry.request is None  # a request alone proves nothing
+
+
+@condition
+def wanted_again(step: Step) -> bool:
+    """It is requested again."""
+    request = step.entry.request
+    return request is not None and request.action is Action.PROVISION and _applies(step)
+
+
+@condition
+def ended(step: Step) -> bool:
+    """It ends otherwise."""
+    before = step.attempt_before
+    return before is not None and before.state not in ENDS and step.after.state in ENDS
+
+
+@condition
+def reauthorisation_needed(step: Step) -> bool:
+    """Its account must authorise the application again."""
+    return step.entry.cause is Cause.REAUTHORISATION and step.entry.kind is Kind.UNCONFIRMED and _applies(step)
+
+
+@condition
+def conflicting(step: Step) -> bool:
+    """Cronofy reports it both failed and complete."""
+    return step.verdict is Verdict.CONFLICTING
+
+
+@condition
+def mismatched(step: Step) -> bool:
+    """A notification for it names another calendar event."""
+    return step.verdict is Verdict.MISMATCHED
+
+
+def _becomes(step: Step, state: State) -> bool:
+    before = step.attempt_before
+    return step.attempt.state is state and (before is None or before.state is not state)
+
+
+def _applies(step: Step) -> bool:
+    return step.verdict is Verdict.APPLIED
+
+
+def _open_cancellation(step: Step) -> Pending | None:
+    """Return the newest request of the attempt that was open before the step, if it was a cancellation."""
+    pending = step.attempt_before.pending if step.attempt_before else None
+    return pending if pending and pending.request.action is Action.CANCEL else None
+
+
+def _is_over(meeting: Meeting, at: datetime) -> bool:
+    """Return whether a meeting has ended; one of which nothing is known begins now."""
+    return at >= (meeting.end or (meeting.start or at) + LONGEST_MEETING)
+
+
+# -------------------------------------------------------------------------------------------------------- the table
+
+_UNTIL_UNDER_WAY = frozenset({State.FAILED, State.REJECTED, State.OVERDUE})
+
+INCIDENTS: Mapping[Cause, IncidentRule] = {
+    Cause.NOT_CANCELLED: IncidentRule(
+        opened_by=(cancellation_refused, active_though_cancelled),
+        resolved_by=(cancelled, wanted_again),
+        dropped_by=(ended,),
+        severity=Severity.HIGH,
+        # Nobody wants the agent: its silence, its failure and a second refusal are no news.
+        inhibits=frozenset(Cause),
+        reminded_in=frozenset(State) - {State.COMPLETE, State.CANCELLED},
+    ),
+    Cause.NEVER_ACTIVATED: IncidentRule(
+        opened_by=(missed(Phase.ACTIVATION),),
+        resolved_by=(is_in(State.ACTIVATED, State.COMPLETE),),
+        severity=Severity.HIGH,
+        reminded_in=_UNTIL_UNDER_WAY,
+    ),
+    Cause.NOT_FINISHED: IncidentRule(
+        opened_by=(missed(Phase.COMPLETION),),
+        resolved_by=(is_in(State.COMPLETE),),
+    ),
+    Cause.RESOURCES_MISSING: IncidentRule(
+        opened_by=(missed(Phase.RESOURCES),),
+        resolved_by=(resources_complete,),
+    ),
+    Cause.NO_CONFERENCE: IncidentRule(
+        opened_by=(missed(Phase.CONFERENCE), conference_failing),
+        resolved_by=(conference_assigned, is_in(State.ACTIVATED, State.COMPLETE)),
+    ),
+    Cause.FAILED: IncidentRule(
+        opened_by=(failed,),
+        resolved_by=(is_in(State.ACTIVATED, State.COMPLETE),),
+        severity=Severity.HIGH,
+        reminded_in=_UNTIL_UNDER_WAY,
+    ),
+    Cause.REJECTED: IncidentRule(
+        opened_by=(refused,),
+        resolved_by=(is_in(State.SCHEDULED, State.ACTIVATED, State.COMPLETE),),
+        severity=Severity.HIGH,
+        reminded_in=_UNTIL_UNDER_WAY,
+    ),
+}
+"""Only an applied entry opens an incident. If a step could open several, the first row counts."""
+
+NOTICES: Mapping[Cause, IncidentRule] = {
+    Cause.REAUTHORISATION: IncidentRule(opened_by=(reauthorisation_needed,)),
+    Cause.CONFLICTING: IncidentRule(opened_by=(conflicting,)),
+    Cause.MISMATCHED: IncidentRule(opened_by=(mismatched,)),
+}
+"""People are told once. A notice leaves the open incident as it is, and opens none."""
+
+RULES = {**INCIDENTS, **NOTICES}
+SEVERITIES: Mapping[Cause, Severity] = {
+    **{cause: rule.severity for cause, rule in RULES.items()},
+    Cause.RECOVERED: Severity.CLEAR,
+}
+
+# ------------------------------------------------------------------------------------------------------ the interpreter
+
+_NO_INCIDENT = IncidentRule(opened_by=())
+
+
+def with_incident(step: Step) -> Step:
+    """Return the step with the incident that is open after it, and with the reason to tell people."""
+    standing = step.before.trouble
+    rule = INCIDENTS[standing] if standing else _NO_INCIDENT
+    is_resolved = _holds(rule.resolved_by, step)
+    inhibited = frozenset[Cause]() if is_resolved else rule.inhibits
+    opened = _first(INCIDENTS, step, inhibited) if _applies(step) else None
+    cause = _first(NOTICES, step) or opened or (Cause.RECOVERED if is_resolved else None)
+    if step.entry.kind is Kind.ESCALATED and _applies(step):
+        cause = standing  # a reminder
+    if opened or is_resolved or _holds(rule.dropped_by, step):
+        after = replace(step.after, trouble=opened, told_at=None, escalations=0, acknowledged_at=None)
+        return replace(step, after=after, cause=cause)
+    return replace(step, cause=cause) if cause else step
+
+
+def _first(rules: Mapping[Cause, IncidentRule], step: Step, inhibited: frozenset[Cause] = frozenset()) -> Cause | None:
+    for cause, rule in rules.items():
+        if _holds(rule.opened_by, step) and cause not in inhibited:
+            return cause
+    return None
+
+
+def _holds(conditions: tuple[Condition, ...], step: Step) -> bool:
+    for question in conditions:  # noqa: SIM110 - `any` takes twice as long, and each entry asks a dozen times
+        if question.holds(step):
+            return True
+    return False
+
+
+def is_unacknowledged(record: Record) -> bool:
+    """People were alerted to the open incident, should be reminded of it, and nobody has acknowledged it."""
+    return (
+        record.trouble is not None
+        and record.state in INCIDENTS[record.trouble].reminded_in
+        and record.told_at is not None
+        and record.acknowledged_at is None
+        and record.escalations < ESCALATIONS
+    )
+
+
+def is_cancellation_requested(record: Record) -> bool:
+    """The newest request is a cancellation, even a failed one, so that no deadline of the meeting applies."""
+    pending = record.current.pending
+    return record.trouble is Cause.NOT_CANCELLED or (pending is not None and pending.request.action is Action.CANCEL)
