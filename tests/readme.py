@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from functions.provision.app import document
+from functions.provision.app import app
 from meeting_agents.advice import WORDINGS
+from meeting_agents.api.docs import document
 from meeting_agents.lifecycle import MOVES
 from meeting_agents.vocabulary import ENDS, SEVERITIES, Cause, Kind, State
 from tests import answers
@@ -70,7 +71,7 @@ def routes() -> str:
     """The routes of the API, from its OpenAPI document; the webhook's is the one that no caller uses."""
     rows = [
         f"| `{method.upper()} {path}` | {operation['summary']} |"
-        for path, operations in sorted(document("")["paths"].items())
+        for path, operations in sorted(document(app, "")["paths"].items())
         for method, operation in operations.items()
     ]
     return "\n".join(["| route | what it does |", "|---|---|", *rows])
@@ -135,8 +136,9 @@ def _mutation() -> str:
     rows, lived = [], []
     for name, module in found["modules"].items():
         share = 1 - len(module["survivors"]) / module["mutants"]
-        rows.append(f"| `{name}.py` | {module['mutants']} | {share:.1%} |")
-        lived += [f"- `{name}.py`: `{one}`: {survivors.REASONS[name][one]}." for one in module["survivors"]]
+        file = f"{name.replace('.', '/')}.py"
+        rows.append(f"| `{file}` | {module['mutants']} | {share:.1%} |")
+        lived += [f"- `{file}`: `{one}`: {survivors.REASONS[name][one]}." for one in module["survivors"]]
     return "\n".join(
         [
             f"`make mutate` on {found['date']}: so many small changes to the rules, of which a test noticed:",

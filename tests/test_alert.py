@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from meeting_agents.advice import WORDINGS
-from meeting_agents.requests import agent_id
+from meeting_agents.domain.identity import agent_id
 from meeting_agents.vocabulary import SEVERITIES, Cause
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.sandbox.stand_in import Grant

@@ -19,15 +19,21 @@ ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
 MODULES = [
-    *("errors", "vocabulary", "lifecycle", "deadlines", "signature", "vendor", "calls", "inbox", "journal", "turn"),
-    *("jsontext", "requests", "views", "prose", "advice", "alerts", "digest", "troubles", "settings", "credentials"),
-    *("pacing", "cronofy", "accounts", "provisioning", "announcements", "people", "wiring"),
-    *("listing", "problems", "reference"),
+    *("errors", "vocabulary", "lifecycle", "deadlines", "domain.identity"),
+    *("signature", "vendor", "calls", "cronofy.json_text", "cronofy.subscriptions"),
+    *("settings", "credentials", "inbox", "journal", "turn", "pacing", "cronofy.client", "accounts", "people"),
+    *("announcement", "announcements", "provisioning"),
+    *("prose", "advice", "alerts", "digest", "troubles"),
+    *("api.strict_json", "api.bodies", "api.views", "api.pagination", "api.parameters", "api.problems"),
+    *("api.context", "api.passthrough", "api.calendar_events", "api.meeting_agents", "api.accounts", "api.docs"),
+    "wiring",
 ]
 """Bottom up: a module imports only from those before it."""
-RULES = ("vocabulary", "lifecycle", "deadlines")
-PURE = {"errors", *RULES, "signature", "vendor", "calls", "jsontext", "requests", "views", "prose", "advice"}
-PURE |= {"alerts", "digest", "troubles"}
+RULES = ("vocabulary", "lifecycle", "deadlines", "domain.identity")
+ALERTING = {"prose", "advice", "alerts", "digest", "troubles"}
+API = {module for module in MODULES if module.startswith("api.")}
+PURE = {"errors", *RULES, "signature", "vendor", "calls", "cronofy.json_text", "cronofy.subscriptions", "announcement"}
+PURE |= ALERTING | {"api.strict_json", "api.bodies", "api.views"}
 OUTSIDE = {
     "boto3",
     "botocore",
@@ -42,7 +48,8 @@ OUTSIDE = {
     "urllib.request",
 }
 """What reaches the clock, chance, the disk, the network or the environment."""
-SOURCES = sorted([*LAYER.glob("*.py"), *(ROOT / "functions").glob("*/*.py")])
+SHARED = sorted(path for path in LAYER.rglob("*.py") if path.name != "__init__.py")
+SOURCES = sorted([*SHARED, *(ROOT / "functions").glob("*/*.py")])
 
 
 def name_of(path: Path) -> str:
@@ -65,28 +72,52 @@ def imports(path: Path, *, when_run: bool = False) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def module_of(path: Path) -> str:
+    """A file of the layer as it is imported, without the package's name."""
+    return ".".join(path.relative_to(LAYER).with_suffix("").parts)
+
+
+def file_of(module: str) -> Path:
+    return LAYER.joinpath(*module.split(".")).with_suffix(".py")
+
+
 def ours(path: Path) -> set[str]:
-    names = (name.split(".") for name in imports(path))
-    return {parts[1] for parts in names if parts[0] == "meeting_agents"}
+    """The modules of the layer that a file imports, or from which it imports a name."""
+    names = {name.removeprefix("meeting_agents.") for name in imports(path) if name.startswith("meeting_agents.")}
+    found = {name: next((m for m in (name, name.rpartition(".")[0]) if m in MODULES), name) for name in names}
+    return set(found.values())
 
 
 # -------------------------------------------------------------------------------------------- what imports what
 
 
 def test_every_module_of_the_layer_has_its_place() -> None:
-    assert sorted(MODULES) == sorted(path.stem for path in LAYER.glob("*.py") if path.stem != "__init__")
+    assert sorted(MODULES) == sorted(map(module_of, SHARED))
     assert len(set(MODULES)) == len(MODULES)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_those_before_it(module: str) -> None:
-    assert ours(LAYER / f"{module}.py") <= set(MODULES[: MODULES.index(module)])
+    assert ours(file_of(module)) <= set(MODULES[: MODULES.index(module)])
+
+
+def test_alerts_and_the_api_do_not_know_each_other() -> None:
+    assert {module for module in API if ours(file_of(module)) & ALERTING} == set()
+    assert {module for module in ALERTING if ours(file_of(module)) & API} == set()
+
+
+def test_a_file_can_be_read_in_one_go() -> None:
+    """A use case has about a hundred lines, a module some hundreds."""
+    lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    assert {name for name, count in lines.items() if count > (150 if name.startswith("functions/") else 450)} == {
+        "lifecycle.py"
+    }
 
 
 @pytest.mark.parametrize("module", sorted(PURE))
 def test_a_pure_module_reaches_nothing_outside_and_uses_only_pure_ones(module: str) -> None:
     """No clock, no chance, no disk, no network, no environment: what it says depends on its arguments alone."""
-    path = LAYER / f"{module}.py"
+    path = file_of(module)
     assert ours(path) <= PURE
     assert {name for name in imports(path) if any(f"{name}.".startswith(f"{out}.") for out in OUTSIDE)} == set()
     assert not re.search(r"\b(now|today|utcnow|monotonic|uuid4|open)\(", path.read_text(encoding="utf-8"))
@@ -94,14 +125,14 @@ def test_a_pure_module_reaches_nothing_outside_and_uses_only_pure_ones(module: s
 
 @pytest.mark.parametrize("module", RULES)
 def test_the_rules_need_nothing_but_each_other_and_the_standard_library(module: str) -> None:
-    path = LAYER / f"{module}.py"
+    path = file_of(module)
     assert {name.split(".")[0] for name in imports(path)} <= sys.stdlib_module_names | {"meeting_agents"}
     assert ours(path) <= set(RULES)
 
 
 @pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.name)
 def test_no_function_knows_another_and_nothing_shipped_knows_a_test(path: Path) -> None:
-    for source in [path / "app.py", *LAYER.glob("*.py")]:
+    for source in [path / "app.py", *SHARED]:
         assert {name.split(".")[0] for name in imports(source)} & {"functions", "tests", "app"} == set()
 
 
@@ -170,6 +201,14 @@ def test_the_receiver_imports_neither_rules_nor_models_nor_http() -> None:
     assert set(loaded) & {"pydantic", "httpx", "aws_xray_sdk"} == set()
     needed = {"errors", "signature", "inbox", "settings", "credentials", "wiring"}
     assert {name for name in loaded if name.startswith("meeting_agents.")} == {f"meeting_agents.{n}" for n in needed}
+
+
+@pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.name)
+def test_only_the_function_behind_the_api_imports_it(path: Path) -> None:
+    """The others would pay for its models and routes at each cold start."""
+    loaded = python(f"import functions.{path.name}.app; print(*sys.modules)").split()
+    found = {module for module in API if f"meeting_agents.{module}" in loaded}
+    assert found == (API if path.name == "provision" else set())
 
 
 def test_collaborators_are_made_once() -> None:

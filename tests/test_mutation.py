@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.mutation.__main__ import RULES, WANTED
+from tests.mutation.__main__ import RULES, WANTED, path
 from tests.mutation.mutants import mutants
 from tests.mutation.survivors import REASONS, found
 from tests.sandbox.deployment import ROOT
@@ -27,7 +27,7 @@ def test_changes_of_the_signature_check_are_noticed() -> None:
 @pytest.mark.parametrize("name", REASONS)
 def test_no_reason_outlives_its_mutant(name: str) -> None:
     """What is excused is there."""
-    source = (ROOT / "layers/shared/meeting_agents" / f"{name}.py").read_text(encoding="utf-8")
+    source = path(name).read_text(encoding="utf-8")
     assert REASONS[name].keys() <= {mutant.name for mutant in mutants(source)}
 
 
