@@ -40,7 +40,7 @@ def _utc(at: datetime | None) -> datetime | None:
 def _read_cursor(cursor: str) -> tuple[str, str]:
     try:
         after, before = json.loads(base64.urlsafe_b64decode(cursor))
-        first, last = (datetime.fromisoformat(place) for place in (after.partition("#")[0], before))
+        first, last = (datetime.fromisoformat(position) for position in (after.partition("#")[0], before))
         first = first if first.tzinfo else first.replace(tzinfo=UTC)  # a page that ends with a day ends with its date
         is_written_by_us = after[:10] == first.date().isoformat() and before == timestamp(last)
         is_ours = is_written_by_us and first <= last <= first + LONGEST_WINDOW
@@ -64,16 +64,16 @@ def list_page(
     rows: list[dict[str, Any]] = []
     reads = 0
     for day in _days(after, before):
-        place = after if after[:10] == day else day
-        while place:
+        position = after if after[:10] == day else day
+        while position:
             if reads == READS:
-                return _page(rows, place, before, links)
-            page = journal.on_day(day, place, before, equal, limit - len(rows), now)
+                return _page(rows, position, before, links)
+            page = journal.on_day(day, position, before, equal, limit - len(rows), now)
             reads += 1
             rows += page.rows
             if len(rows) == limit:
                 return _page(rows, rows[-1]["listed"], before, links)
-            place = page.last
+            position = page.last
     return _page(rows, "", before, links)
 
 
