@@ -10,17 +10,18 @@ from typing import Any, Self
 import httpx
 
 from meeting_agents.accounts import Accounts
+from meeting_agents.api.bodies import AgentRequest, CalendarEventRequest
 from meeting_agents.calls import Authority
 from meeting_agents.credentials import Credentials
-from meeting_agents.cronofy import TIMEOUT, Cronofy
+from meeting_agents.cronofy.client import TIMEOUT, Cronofy
+from meeting_agents.cronofy.subscriptions import with_subscription
 from meeting_agents.deadlines import Graces
+from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.journal import Journal
-from meeting_agents.jsontext import with_subscription
 from meeting_agents.lifecycle import timeline
 from meeting_agents.pacing import Limits, Pacing
 from meeting_agents.provisioning import Asked, Provisioning, Told
-from meeting_agents.requests import AgentRequest, CalendarEventRequest, agent_id
 from meeting_agents.vocabulary import Kind, Record
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws

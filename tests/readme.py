@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from functions.provision.app import document
+from functions.provision.app import app
 from meeting_agents.advice import WORDINGS
+from meeting_agents.api.docs import document
 from meeting_agents.domain.incidents import INCIDENTS, RULES, SEVERITIES, Condition
 from meeting_agents.domain.state_machine import ENDS, MOVES
 from meeting_agents.vocabulary import Cause, Kind, State
@@ -98,7 +99,7 @@ def routes() -> str:
     """The routes of the API, from its OpenAPI document; the webhook's is the one that no caller uses."""
     rows = [
         f"| `{method.upper()} {path}` | {operation['summary']} |"
-        for path, operations in sorted(document("")["paths"].items())
+        for path, operations in sorted(document(app, "")["paths"].items())
         for method, operation in operations.items()
     ]
     return "\n".join(["| route | what it does |", "|---|---|", *rows])

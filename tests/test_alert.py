@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from meeting_agents.advice import WORDINGS
+from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.incidents import SEVERITIES
-from meeting_agents.requests import agent_id
 from meeting_agents.vocabulary import Cause
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.sandbox.stand_in import Grant

@@ -10,11 +10,11 @@ import pytest
 
 from meeting_agents.advice import WORDINGS
 from meeting_agents.alerts import LARGEST, SMS_LENGTH, SUBJECT_LENGTH, Alert, Places, grouped
+from meeting_agents.announcement import Announcement
+from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.incidents import SEVERITIES
 from meeting_agents.lifecycle import steps
-from meeting_agents.requests import agent_id
 from meeting_agents.vendor import read_notification
-from meeting_agents.views import Announcement
 from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Meeting, Phase, Request, Severity
 from tests.golden_files import GOLDEN, compared
 

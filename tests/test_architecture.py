@@ -20,15 +20,22 @@ LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
 MODULES = [
     *("errors", "vocabulary", "domain.state_machine", "domain.verdicts", "domain.incidents", "lifecycle", "deadlines"),
-    *("signature", "vendor", "calls", "inbox", "journal", "turn"),
-    *("jsontext", "requests", "views", "prose", "advice", "alerts", "digest", "troubles", "settings", "credentials"),
-    *("pacing", "cronofy", "accounts", "provisioning", "announcements", "people", "wiring"),
-    *("listing", "problems", "reference"),
+    "domain.identity",
+    *("signature", "vendor", "calls", "cronofy.json_text", "cronofy.subscriptions"),
+    *("settings", "credentials", "inbox", "journal", "turn", "pacing", "cronofy.client", "accounts", "people"),
+    *("announcement", "announcements", "provisioning"),
+    *("prose", "advice", "alerts", "digest", "troubles"),
+    *("api.strict_json", "api.bodies", "api.views", "api.pagination", "api.parameters", "api.problems"),
+    *("api.context", "api.passthrough", "api.calendar_events", "api.meeting_agents", "api.accounts", "api.docs"),
+    "wiring",
 ]
 """Bottom up: a module imports only from those before it."""
-RULES = ("vocabulary", "domain.state_machine", "domain.verdicts", "domain.incidents", "lifecycle", "deadlines")
-PURE = {"errors", *RULES, "signature", "vendor", "calls", "jsontext", "requests", "views", "prose", "advice"}
-PURE |= {"alerts", "digest", "troubles"}
+RULES = {module for module in MODULES if module.startswith("domain.")} | {"vocabulary", "lifecycle", "deadlines"}
+
+ALERTING = {"prose", "advice", "alerts", "digest", "troubles"}
+API = {module for module in MODULES if module.startswith("api.")}
+PURE = {"errors", *RULES, "signature", "vendor", "calls", "cronofy.json_text", "cronofy.subscriptions", "announcement"}
+PURE |= ALERTING | {"api.strict_json", "api.bodies", "api.views"}
 OUTSIDE = {
     "boto3",
     "botocore",
@@ -43,7 +50,8 @@ OUTSIDE = {
     "urllib.request",
 }
 """What reaches the clock, chance, the disk, the network or the environment."""
-SOURCES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").glob("*/*.py")])
+SHARED = sorted(path for path in LAYER.rglob("*.py") if path.name != "__init__.py")
+SOURCES = sorted([*SHARED, *(ROOT / "functions").glob("*/*.py")])
 
 
 def name_of(path: Path) -> str:
@@ -66,51 +74,65 @@ def imports(path: Path, *, when_run: bool = False) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def module_of(path: Path) -> str:
+    """A file of the layer as it is imported, without the package's name."""
+    return ".".join(path.relative_to(LAYER).with_suffix("").parts)
+
+
+def file_of(module: str) -> Path:
+    return LAYER.joinpath(*module.split(".")).with_suffix(".py")
+
+
 def ours(path: Path) -> set[str]:
+    """The modules of the layer that a file imports, or from which it imports a name."""
     names = {name.removeprefix("meeting_agents.") for name in imports(path) if name.startswith("meeting_agents.")}
-    return {next(module for module in MODULES if f"{name}.".startswith(f"{module}.")) for name in names}
-
-
-def path_of(module: str) -> Path:
-    return LAYER / f"{module.replace('.', '/')}.py"
+    found = {name: next((m for m in (name, name.rpartition(".")[0]) if m in MODULES), name) for name in names}
+    return set(found.values())
 
 
 # -------------------------------------------------------------------------------------------- what imports what
 
 
 def test_every_module_of_the_layer_has_its_place() -> None:
-    assert sorted(MODULES) == sorted(
-        ".".join(path.relative_to(LAYER).with_suffix("").parts)
-        for path in LAYER.rglob("*.py")
-        if path.stem != "__init__"
-    )
+    assert sorted(MODULES) == sorted(map(module_of, SHARED))
     assert len(set(MODULES)) == len(MODULES)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_those_before_it(module: str) -> None:
-    assert ours(path_of(module)) <= set(MODULES[: MODULES.index(module)])
+    assert ours(file_of(module)) <= set(MODULES[: MODULES.index(module)])
+
+
+def test_alerts_and_the_api_do_not_know_each_other() -> None:
+    assert {module for module in API if ours(file_of(module)) & ALERTING} == set()
+    assert {module for module in ALERTING if ours(file_of(module)) & API} == set()
+
+
+def test_a_file_can_be_read_in_one_go() -> None:
+    """A use case has about a hundred lines, a module some hundreds."""
+    lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    assert {name for name, count in lines.items() if count > (150 if name.startswith("functions/") else 450)} == set()
 
 
 @pytest.mark.parametrize("module", sorted(PURE))
 def test_a_pure_module_reaches_nothing_outside_and_uses_only_pure_ones(module: str) -> None:
     """No clock, no chance, no disk, no network, no environment: what it says depends on its arguments alone."""
-    path = path_of(module)
+    path = file_of(module)
     assert ours(path) <= PURE
     assert {name for name in imports(path) if any(f"{name}.".startswith(f"{out}.") for out in OUTSIDE)} == set()
     assert not re.search(r"\b(now|today|utcnow|monotonic|uuid4|open)\(", path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("module", RULES)
+@pytest.mark.parametrize("module", sorted(RULES))
 def test_the_rules_need_nothing_but_each_other_and_the_standard_library(module: str) -> None:
-    path = path_of(module)
+    path = file_of(module)
     assert {name.split(".")[0] for name in imports(path)} <= sys.stdlib_module_names | {"meeting_agents"}
-    assert ours(path) <= set(RULES)
+    assert ours(path) <= RULES
 
 
 @pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.name)
 def test_no_function_knows_another_and_nothing_shipped_knows_a_test(path: Path) -> None:
-    for source in [path / "app.py", *LAYER.rglob("*.py")]:
+    for source in [path / "app.py", *SHARED]:
         assert {name.split(".")[0] for name in imports(source)} & {"functions", "tests", "app"} == set()
 
 
@@ -186,6 +208,14 @@ def test_a_function_that_does_not_call_cronofy_imports_no_http_client(function: 
     """A cold start pays for it."""
     loaded = python(f"import functions.{function}.app; print(*sys.modules)").split()
     assert set(loaded) & {"httpx", "meeting_agents.provisioning"} == set()
+
+
+@pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.name)
+def test_only_the_function_behind_the_api_imports_it(path: Path) -> None:
+    """The others would pay for its models and routes at each cold start."""
+    loaded = python(f"import functions.{path.name}.app; print(*sys.modules)").split()
+    found = {module for module in API if f"meeting_agents.{module}" in loaded}
+    assert found == (API if path.name == "provision" else set())
 
 
 def test_collaborators_are_made_once() -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from meeting_agents.calls import Answer, Call, Outcome
-from meeting_agents.cronofy import BUDGET, LARGEST_ANSWER, TIMEOUT, Cronofy
+from meeting_agents.cronofy.client import BUDGET, LARGEST_ANSWER, TIMEOUT, Cronofy
 from meeting_agents.errors import ForeignResource, LimitReached, TimedOut, Unreachable
 from meeting_agents.pacing import Permit
 

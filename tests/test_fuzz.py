@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from functions.provision import app as provision
 from functions.webhook import app
 from meeting_agents import wiring
+from meeting_agents.api import docs
 from meeting_agents.signature import HEADER
 from tests.answers import example
 from tests.hostile import bodies, jsons
@@ -141,7 +142,7 @@ def test_no_request_breaks_the_receiver_and_nothing_unsigned_is_stored(
 
 TAKING = [
     (method.upper(), path, {*operation["responses"]})
-    for path, methods in provision.document("https://api.example.com")["paths"].items()
+    for path, methods in docs.document(provision.app, "https://api.example.com")["paths"].items()
     for method, operation in methods.items()
     if "requestBody" in operation
 ]

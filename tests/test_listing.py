@@ -12,6 +12,7 @@ import pytest
 from functions.provision import app
 from functions.track import app as track
 from meeting_agents import wiring
+from meeting_agents.api import docs
 from meeting_agents.inbox import keep
 from tests.answers import example
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -167,6 +168,6 @@ def test_an_unforeseen_error_is_logged_by_its_place_alone(tables: Tables, caplog
 
 def test_callers_are_told_that_they_share_their_idempotency_keys() -> None:
     """Two who take the same one get the same agent, or a refusal."""
-    parameters = app.document("https://api.example.com")["paths"][AGENTS]["post"]["parameters"]
+    parameters = docs.document(app.app, "https://api.example.com")["paths"][AGENTS]["post"]["parameters"]
     (described,) = [one["description"] for one in parameters if one["name"] == "idempotency-key"]
     assert "All callers of the deployment share" in described

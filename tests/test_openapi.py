@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from functions.provision import app as provision
+from meeting_agents.api import docs
 from tests.sandbox.deployment import source_template
 from tests.sandbox.stage import Stage
 
@@ -44,7 +45,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_what_is_served_is_what_is_made_from_the_code(stage: Stage, document: dict[str, Any]) -> None:
     """At the address where the deployment is reached."""
-    assert document == provision.document(stage.stack.api_url)
+    assert document == docs.document(provision.app, stage.stack.api_url)
 
 
 def test_every_route_is_described_and_every_description_is_a_route(document: dict[str, Any]) -> None:
@@ -89,7 +90,7 @@ def test_every_field_of_a_request_to_cronofy_is_described(document: dict[str, An
         *("display_name", "image_url", "subscriptions"),
     }
     assert {*schemas["Subscription"]["properties"]} == {"type", "uri", "interactions", "transitions"}
-    assert {*schemas["AgentWish"]["properties"]} == {"profile_id", "display_name", "image_url"}
+    assert {*schemas["MeetingAgentField"]["properties"]} == {"profile_id", "display_name", "image_url"}
 
 
 def test_the_page_asks_nobody_else_for_anything(stage: Stage) -> None:
@@ -118,7 +119,7 @@ def test_the_page_works_in_a_browser(stage: Stage, tmp_path: Path) -> None:
     assert "Create or change a calendar event, with its meeting agent." in run.stdout
 
 
-@schemathesis.openapi.from_dict(provision.document("http://127.0.0.1")).parametrize()
+@schemathesis.openapi.from_dict(docs.document(provision.app, "http://127.0.0.1")).parametrize()
 @settings(
     max_examples=12,
     deadline=None,

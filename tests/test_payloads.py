@@ -13,22 +13,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from meeting_agents.deadlines import Deadline
-from meeting_agents.errors import InvalidRequest, TooLarge
-from meeting_agents.jsontext import DEEPEST, LARGEST, readable, strict_json, subscription, with_subscription
-from meeting_agents.lifecycle import steps
-from meeting_agents.requests import (
+from meeting_agents.announcement import Announcement, AnnouncementData, DeadlineView, as_replay, is_link
+from meeting_agents.api.bodies import (
     AccountRegistration,
     Acknowledgement,
     AgentRequest,
     CalendarEventRequest,
     Time,
     ZonedTime,
-    agent_id,
     digest,
 )
+from meeting_agents.api.strict_json import MAX_BODY_BYTES, strict_json
+from meeting_agents.api.views import AgentRow, AgentSummary, AgentView, Links
+from meeting_agents.cronofy.json_text import MAX_DEPTH, readable
+from meeting_agents.cronofy.subscriptions import subscription, with_subscription
+from meeting_agents.deadlines import Deadline
+from meeting_agents.domain.identity import agent_id
+from meeting_agents.errors import InvalidRequest, TooLarge
+from meeting_agents.lifecycle import steps
 from meeting_agents.vendor import INTERACTIONS
-from meeting_agents.views import AgentRow, AgentSummary, AgentView, Announced, Announcement, DeadlineView, Links
 from meeting_agents.vocabulary import Action, Entry, Kind, Meeting, Notification, Phase
 
 OURS = "https://api.example.com/webhooks/cronofy/"
@@ -159,30 +162,30 @@ def nested(depth: int) -> Iterator[str]:
     yield '{"a":' + "[" * (depth - 1) + "]" * (depth - 1) + "}"
 
 
-@pytest.mark.parametrize("depth", [DEEPEST + 1, 500, 990, 1200, 3000, 20_000])
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 500, 990, 1200, 3000, 20_000])
 def test_no_depth_of_nesting_does_more_than_be_refused(depth: int) -> None:
     for body in nested(depth):
-        assert wrong(body) == f"at most {DEEPEST} levels"
-    for body in nested(DEEPEST):
+        assert wrong(body) == f"at most {MAX_DEPTH} levels"
+    for body in nested(MAX_DEPTH):
         assert strict_json(body)
 
 
 def test_the_deepest_counts_wherever_it_stands() -> None:
     """Before and after what is shallow."""
-    for body in nested(DEEPEST):
+    for body in nested(MAX_DEPTH):
         for beside in (f'{{"a":{body},"b":[]}}', f'{{"a":[],"b":{body}}}'):
-            assert wrong(beside) == f"at most {DEEPEST} levels"
+            assert wrong(beside) == f"at most {MAX_DEPTH} levels"
 
 
 def test_a_body_that_is_accepted_today_is_accepted_tomorrow() -> None:
     """The limits do not shrink unnoticed."""
-    assert (DEEPEST, LARGEST) == (32, 262_144)
+    assert (MAX_DEPTH, MAX_BODY_BYTES) == (32, 262_144)
 
 
 def test_a_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
     """Bytes, not characters."""
-    assert strict_json('{"a":"' + "x" * (LARGEST - 8) + '"}')
-    for letter in ("x" * (LARGEST - 7), "ü" * (LARGEST // 2)):
+    assert strict_json('{"a":"' + "x" * (MAX_BODY_BYTES - 8) + '"}')
+    for letter in ("x" * (MAX_BODY_BYTES - 7), "ü" * (MAX_BODY_BYTES // 2)):
         with pytest.raises(TooLarge):
             strict_json(f'{{"a":"{letter}"}}')
 
@@ -564,7 +567,7 @@ def test_an_announcement_that_does_not_say_so_is_neither_an_escalation_nor_a_rep
     """As those are that were on their way before there were any."""
     *_, last = steps(HISTORY)
     data = Announcement.of("ma_1", last, None, None).data
-    assert Announced.model_validate(data.model_dump(exclude={"escalations", "replayed"})) == data
+    assert AnnouncementData.model_validate(data.model_dump(exclude={"escalations", "replayed"})) == data
     assert (data.escalations, data.replayed) == (0, False)
 
 
@@ -577,7 +580,7 @@ def test_no_bytes_stop_an_announcement(raw: bytes) -> None:
 
 def test_a_notification_as_deep_as_a_request_may_be_is_announced_as_its_json() -> None:
     """One level more, and it is sent as its bytes."""
-    for body, deeper in zip(nested(DEEPEST), nested(DEEPEST + 1), strict=True):
+    for body, deeper in zip(nested(MAX_DEPTH), nested(MAX_DEPTH + 1), strict=True):
         assert readable(body.encode()) == json.loads(body)
         assert readable(deeper.encode()).keys() == {"base64"}
 
@@ -587,3 +590,17 @@ def test_a_deeply_nested_notification_can_be_announced(depth: int) -> None:
     [step] = steps([Entry(key="1", kind=Kind.UNRECOGNISED, at=NOON, notification=Notification())])
     raw = b'{"a":' * depth + b"1" + b"}" * depth
     assert json.loads(Announcement.of("ma_1", step, raw, None).model_dump_json())["data"]["notification"]
+
+
+def test_a_replay_is_the_same_announcement_marked() -> None:
+    *_, last = steps(HISTORY)
+    first = Announcement.of("ma_1", last, None, None)
+    replay = as_replay(first)
+    assert (first.data.replayed, replay.data.replayed) == (False, True)
+    assert replay.model_dump(exclude={"data": {"replayed"}}) == first.model_dump(exclude={"data": {"replayed"}})
+
+
+def test_only_an_http_address_without_spaces_is_a_link() -> None:
+    assert is_link("https://app.cronofy.com/x?y=1")
+    for url in ("javascript:alert(1)", "https://", "https://a b", "https://a\n", "https://" + "x" * 2001):
+        assert not is_link(url)

@@ -9,9 +9,9 @@ import pytest
 
 from functions.probe.app import INTERVAL, judge, send
 from meeting_agents.deadlines import Graces
+from meeting_agents.domain.identity import agent_id
 from meeting_agents.inbox import PROBE, is_probe
 from meeting_agents.journal import Journal
-from meeting_agents.requests import agent_id
 from meeting_agents.vocabulary import Cause, Entry, Kind
 from tests.sandbox.stage import Stage, wait_until
 

@@ -135,17 +135,24 @@ def read_in(node: ast.AST) -> tuple[set[str], set[str]]:
     return {name for prop in attributes & set(variables()) for name in variables()[prop]}, names
 
 
+def files_of(function: str) -> list[Path]:
+    """A function's own file, and the routes of the one that has some."""
+    app = ROOT / "functions" / function / "app.py"
+    has_routes = "meeting_agents.api" in app.read_text(encoding="utf-8")
+    return [app, *sorted((LAYER / "api").glob("*.py"))] if has_routes else [app]
+
+
 def read_by(function: str) -> set[str]:
     """The variables that a function can come to read: itself, or by a collaborator that it asks `wiring` for."""
     makers = {node.name: node for node in syntax(LAYER / "wiring.py").body if isinstance(node, ast.FunctionDef)}
-    app = syntax(ROOT / "functions" / function / "app.py")
-    asked = {
-        node.attr for node in ast.walk(app) if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "wiring"
-    }
+    attributes = [
+        node for file in files_of(function) for node in ast.walk(syntax(file)) if isinstance(node, ast.Attribute)
+    ]
+    asked = {node.attr for node in attributes if ast.unparse(node.value) == "wiring"}
     read = {
         name
-        for node in ast.walk(app)
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "wiring.settings()"
+        for node in attributes
+        if ast.unparse(node.value) in ("wiring.settings()", "collaborators().settings()")
         for name in variables()[node.attr]
     }
     done: set[str] = set()

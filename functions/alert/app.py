@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from meeting_agents import wiring
 from meeting_agents.alerts import Alert, Places, grouped
+from meeting_agents.announcement import Announcement
 from meeting_agents.inbox import is_probe
 from meeting_agents.journal import Journal
 from meeting_agents.people import People
 from meeting_agents.turn import Turn
-from meeting_agents.views import Announcement
 from meeting_agents.vocabulary import Entry, Kind
 
 logger = Logger()

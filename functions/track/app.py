@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
-from meeting_agents.announcements import Announcements, announced
+from meeting_agents.announcements import Announcements, build_announcements
 from meeting_agents.errors import Outage
 from meeting_agents.inbox import ENTRY, is_probe
 from meeting_agents.journal import Journal
@@ -51,7 +51,7 @@ def announce(agent_id: str, keys: set[str], journal: Journal, announcements: Ann
     now = datetime.now(UTC)
     lines = journal.read(agent_id, now)
     told = timeline(lines)
-    news = announced(agent_id, told, lines, journal.graces, keys)
+    news = build_announcements(agent_id, told, lines, journal.graces, keys)
     if news:
         for verdict, growth in journal.store(agent_id, told, lines, now).items():
             metrics.add_metric(f"Notifications{verdict.title()}", MetricUnit.Count, growth)

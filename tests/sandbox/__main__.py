@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TextIO
 
 import httpx
 
-from meeting_agents.requests import agent_id
+from meeting_agents.domain.identity import agent_id
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.screen import Screen
 from tests.sandbox.stage import CALENDAR, GRACE, HOME, Stage

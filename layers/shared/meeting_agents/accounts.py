@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from meeting_agents.calls import AccountState, Answer, Call
 from meeting_agents.credentials import Credentials
-from meeting_agents.cronofy import Cronofy
+from meeting_agents.cronofy.client import Cronofy
 from meeting_agents.errors import NeedsAuthorisation, StoreUnavailable, TimedOut, UnknownAccount, Unreachable
 
 if TYPE_CHECKING:

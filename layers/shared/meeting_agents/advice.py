@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from meeting_agents.announcement import AnnouncementData
 from meeting_agents.prose import clean
-from meeting_agents.views import Announced
 from meeting_agents.vocabulary import Cause
 
 
@@ -77,7 +77,7 @@ _ADVICE: Mapping[Cause, tuple[str, ...]] = {
 }
 
 
-def steps(told: Announced, at: datetime) -> tuple[str, ...]:
+def steps(told: AnnouncementData, at: datetime) -> tuple[str, ...]:
     """What a person can do at that time, first things first."""
     is_over = told.meeting.end is not None and told.meeting.end <= at
     match told.cause:
@@ -102,7 +102,7 @@ def steps(told: Announced, at: datetime) -> tuple[str, ...]:
             return ()
 
 
-def _doors(told: Announced) -> str:
+def _doors(told: AnnouncementData) -> str:
     """What may keep the agent out of this conference; of all kinds, where it is not known which one it is."""
     calendar_event = told.notification.get("event") if isinstance(told.notification, dict) else None
     conferencing = calendar_event.get("conferencing") if isinstance(calendar_event, dict) else None

@@ -14,9 +14,9 @@ from textwrap import fill
 from typing import Any
 
 from meeting_agents.advice import WORDINGS, steps
+from meeting_agents.announcement import Announcement, AnnouncementData, is_link
 from meeting_agents.domain.incidents import SEVERITIES
-from meeting_agents.prose import ascii_only, clean, is_link, moment, moments, relation, shortened, table, when, zone
-from meeting_agents.views import Announced, Announcement
+from meeting_agents.prose import ascii_only, clean, moment, moments, relation, shortened, table, when, zone
 from meeting_agents.vocabulary import ESCALATIONS, Cause, Kind, Severity
 
 LISTED = 20
@@ -307,7 +307,7 @@ def _fitting(alert: Alert) -> list[Alert]:
     return [part for some in (told[:half], told[half:]) for part in _fitting(Alert(some, alert.places))]
 
 
-def _cause(told: Announced) -> Cause:
+def _cause(told: AnnouncementData) -> Cause:
     if told.cause is None:
         raise ValueError("an announcement without a cause is not for people")
     return told.cause
@@ -317,7 +317,7 @@ def _reminder(announcement: Announcement) -> int:
     return announcement.data.escalations if announcement.data.entry.kind is Kind.ESCALATED else 0
 
 
-def _what(told: Announced) -> str:
+def _what(told: AnnouncementData) -> str:
     """What was written down, where the cause alone does not say it."""
     match told.cause:
         case Cause.FAILED | Cause.MISMATCHED:
@@ -332,14 +332,14 @@ def _what(told: Announced) -> str:
             return clean(told.entry.reason or told.reason)
 
 
-def _why(told: Announced) -> str:
+def _why(told: AnnouncementData) -> str:
     """Cronofy's own words, or that there were none; nothing where no reason is asked for."""
     if told.cause is not Cause.FAILED:
         return ""
     return "; ".join(map(clean, told.failures[:QUOTED])) or "unknown, for Cronofy gave no reason"
 
 
-def _title(told: Announced) -> str:
+def _title(told: AnnouncementData) -> str:
     summary = clean(told.meeting.summary, 120)
     return f'"{summary}"' if summary else f"event {clean(told.event_id, 120)}" if told.event_id else told.agent_id
 

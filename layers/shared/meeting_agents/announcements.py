@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from meeting_agents.announcement import Announcement
 from meeting_agents.deadlines import Graces, deadline
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import TopicUnavailable
 from meeting_agents.inbox import is_probe
 from meeting_agents.journal import Line
-from meeting_agents.views import Announcement
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -25,7 +25,7 @@ _ATTRIBUTES = 4 * 1024
 """Bytes that the attributes of one message may take."""
 
 
-def announced(
+def build_announcements(
     agent_id: str, told: Sequence[Step], lines: Sequence[Line], graces: Graces, keys: Collection[str]
 ) -> list[Announcement]:
     """The announcements of the entries with these keys, as they were, or would have been, made the first time.
@@ -38,11 +38,6 @@ def announced(
         for step in told
         if step.entry.key in keys
     ]
-
-
-def again(announcement: Announcement) -> Announcement:
-    """The same, marked as one that somebody asked for again."""
-    return announcement.model_copy(update={"data": announcement.data.model_copy(update={"replayed": True})})
 
 
 class Announcements:

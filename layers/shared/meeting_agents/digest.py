@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from meeting_agents.advice import WORDINGS
 from meeting_agents.alerts import SMS_LENGTH, SUBJECT_LENGTH, Places
+from meeting_agents.announcement import MeetingView
 from meeting_agents.prose import ascii_only, clean, relation, table, when
-from meeting_agents.views import MeetingView
 from meeting_agents.vocabulary import Cause, State
 
 DAYS_BEFORE = 7

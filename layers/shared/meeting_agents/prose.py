@@ -1,12 +1,11 @@
 """How what we know becomes lines that a person reads: times, titles, text from outside. Pure."""
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from meeting_agents.views import MeetingView
+from meeting_agents.announcement import MeetingView
 
 
 def clean(text: str, length: int = 1000) -> str:
@@ -24,11 +23,6 @@ def ascii_only(text: str) -> str:
     """The nearest ASCII: letters without their accents, anything else as a question mark."""
     bare = (character for character in unicodedata.normalize("NFKD", text) if not unicodedata.combining(character))
     return "".join(character if " " <= character <= "~" else "?" for character in bare)
-
-
-def is_link(url: str) -> bool:
-    """Whether it can be shown as an address to follow."""
-    return re.fullmatch(r"https?://[!-~]{1,2000}", url) is not None
 
 
 def zone(tzid: str) -> tzinfo:

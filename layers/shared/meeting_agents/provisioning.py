@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from meeting_agents.accounts import Accounts
 from meeting_agents.calls import Answer, Authority, Call, Outcome
 from meeting_agents.credentials import Credentials
-from meeting_agents.cronofy import BUDGET, Cronofy
+from meeting_agents.cronofy.client import BUDGET, Cronofy
 from meeting_agents.errors import (
     InProgress,
     KeyReused,

@@ -10,9 +10,9 @@ from html import escape
 from typing import Any
 
 from meeting_agents.advice import WORDINGS
+from meeting_agents.announcement import MeetingView, is_link
 from meeting_agents.domain.verdicts import Step
-from meeting_agents.prose import clean, is_link, moment, relation, when
-from meeting_agents.views import MeetingView
+from meeting_agents.prose import clean, moment, relation, when
 from meeting_agents.vocabulary import Cause, State
 
 SHOWN = 25

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from meeting_agents.accounts import Accounts
     from meeting_agents.announcements import Announcements
     from meeting_agents.credentials import Credentials
-    from meeting_agents.cronofy import Cronofy
+    from meeting_agents.cronofy.client import Cronofy
     from meeting_agents.journal import Journal
     from meeting_agents.people import People
     from meeting_agents.provisioning import Provisioning
@@ -86,7 +86,7 @@ def cronofy() -> "Cronofy":
     """Cronofy's API. Redirects are not followed: a token must not travel on."""
     import httpx
 
-    from meeting_agents.cronofy import TIMEOUT, Cronofy
+    from meeting_agents.cronofy.client import TIMEOUT, Cronofy
     from meeting_agents.pacing import Limits, Pacing
 
     known = settings()

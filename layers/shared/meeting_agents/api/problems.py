@@ -1,4 +1,4 @@
-"""What a caller is told when a request is not done: problem details, as RFC 9457 has them."""
+"""Problem details (RFC 9457) for requests that fail, and the statuses that a route may answer."""
 
 import json
 from collections.abc import Callable
@@ -8,16 +8,16 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from meeting_agents.api.views import AgentSummary, Problem
 from meeting_agents.calls import Answer
 from meeting_agents.errors import Field, InvalidRequest, LimitReached, MeetingAgentsError, Unreachable
-from meeting_agents.views import AgentSummary
 
 logger = Logger()
-router = Router()  # type: ignore[no-untyped-call]  # it comes without types
+router = APIGatewayHttpRouter()
 """What the API includes to answer so."""
 
 STATUSES = {
@@ -60,8 +60,21 @@ PATTERNS = {
 """In words what the pattern of a field asks for."""
 
 
-class NotDone(Exception):
-    """A request that was written down, and did not get Cronofy's consent."""
+def answers(status: int, description: str, model: Any, *problems: int) -> dict[int, Any]:
+    """What a route may answer, for the OpenAPI document."""
+    good = {"description": description} | ({"content": {"application/json": {"model": model}}} if model else {})
+    return {status: good} | {
+        code: {"description": STATUSES[code], "content": {"application/problem+json": {"model": Problem}}}
+        for code in (*problems, 422, 500, 503)
+    }
+
+
+CRONOFYS = (401, 402, 403, 404, 413, 423, 429, 502, 504)
+"""Statuses of a route that asks Cronofy, besides those that every route has."""
+
+
+class RequestFailed(Exception):
+    """A request that Cronofy did not accept; `agent`: the one that it concerns, if its journal has the request."""
 
     def __init__(self, agent: AgentSummary | None, answer: Answer | None, error: MeetingAgentsError | None) -> None:
         super().__init__(f"Cronofy answered {answer.status}" if answer else str(error))
@@ -110,8 +123,8 @@ def _problem(status: int, code: str, detail: str, *, retry_after: float | None =
     return Response(status, content_type="application/problem+json", body=body, headers=headers)
 
 
-@_answering(NotDone)
-def _not_done(refused: NotDone) -> Response[Any]:
+@_answering(RequestFailed)
+def _request_failed(refused: RequestFailed) -> Response[Any]:
     """Cronofy's refusal as itself, its status and its errors, and what to do; or why it did not answer."""
     agent = refused.agent.model_dump(mode="json") if refused.agent else None
     answer, error = refused.answer, refused.error

@@ -1,10 +1,8 @@
-"""What callers ask of us: modelled after Cronofy's documentation, with its limits. Pure.
+"""The bodies of requests, modelled after Cronofy's documentation, with its limits. Pure.
 
 Every field that we do not know is let through. What is sent on is never the model but the caller's own text.
 """
 
-import base64
-import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -127,7 +125,7 @@ class Subscription(_Vendor):
     transitions: list[Transition] | None = None
 
 
-class AgentWish(_Vendor):
+class MeetingAgentField(_Vendor):
     """The `meeting_agent` of a calendar event: https://docs.cronofy.com/developers/api/meeting-agents/."""
 
     profile_id: Literal["cronofy", "none"] = Field(description="`cronofy` provisions an agent, `none` takes it back.")
@@ -165,7 +163,7 @@ class CalendarEventRequest(_Vendor):
     description: Annotated[str, StringConstraints(max_length=4096)] = ""
     tzid: Zone = "Etc/UTC"
     conferencing: Conferencing | None = None
-    meeting_agent: AgentWish | None = Field(
+    meeting_agent: MeetingAgentField | None = Field(
         default=None, description="Left out: an agent that is there is left untouched."
     )
     start: Time | None = Field(default=None, validate_default=True)  # after what it is checked against
@@ -211,7 +209,7 @@ class CalendarEventRequest(_Vendor):
         if known:
             meeting = replace(meeting, start=meeting.start or known.meeting.start, end=meeting.end or known.meeting.end)
         is_new_conference = conference_expected and not is_cancelling and not (known and known.conference_expected)
-        if is_new_conference and meeting.start and meeting.start < now - TARDINESS:
+        if is_new_conference and meeting.start and meeting.start < now - CLOCK_TOLERANCE:
             raise InvalidRequest(
                 "Cronofy makes no conference for a meeting that has begun",
                 WrongField(
@@ -314,7 +312,7 @@ class Acknowledgement(BaseModel):
     """Who does what about it: it stands in the timeline."""
 
 
-TARDINESS = timedelta(minutes=5)
+CLOCK_TOLERANCE = timedelta(minutes=5)
 """How long a meeting may have begun when a conference is asked for: clocks differ, and requests take their time."""
 
 
@@ -325,12 +323,3 @@ def digest(body: str) -> str:
 
 def _moment(value: str | ZonedTime | None, tzid: str) -> datetime | None:
     return moment(value.model_dump() if isinstance(value, ZonedTime) else value, tzid)
-
-
-def agent_id(*natural_key: str) -> str:
-    """Our id of an agent, made from what the caller calls it, so that the same request always means the same agent.
-
-    From (data center, calendar id, calendar event id), or (data center, scheduling key).
-    """
-    digest = sha256(json.dumps(natural_key).encode()).digest()
-    return "ma_" + base64.b32encode(digest).decode().lower()[:26]

@@ -1,4 +1,4 @@
-"""A list of agents by the days of their meetings: its window, its pages, and the cursor from one to the next."""
+"""Lists of agents by the days of their meetings: ranges, pages, and the cursor from one page to the next."""
 
 import base64
 import json
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from meeting_agents.api.views import AgentList, AgentRow, Links
 from meeting_agents.errors import Field, InvalidRequest
 from meeting_agents.inbox import timestamp
 from meeting_agents.journal import Journal
-from meeting_agents.views import AgentList, AgentRow, Links
 
 DEFAULT_WINDOW = timedelta(days=1), timedelta(days=14)
 """Before and after now: the meetings that a list without `from` and `to` shows."""
@@ -18,8 +18,8 @@ READS = 10
 """How often a list asks the table at most before it answers with what it has, and says where to go on."""
 
 
-def window(start: datetime | None, end: datetime | None, cursor: str | None, now: datetime) -> tuple[str, str]:
-    """Between which places of the index a list is: its cursor, or its beginning, and its end."""
+def parse_range(start: datetime | None, end: datetime | None, cursor: str | None, now: datetime) -> tuple[str, str]:
+    """The keys of the index between which a list is, from its cursor or its window of time."""
     if cursor:
         return _read_cursor(cursor)
     try:
@@ -40,7 +40,7 @@ def _utc(at: datetime | None) -> datetime | None:
 def _read_cursor(cursor: str) -> tuple[str, str]:
     try:
         after, before = json.loads(base64.urlsafe_b64decode(cursor))
-        first, last = (datetime.fromisoformat(place) for place in (after.partition("#")[0], before))
+        first, last = (datetime.fromisoformat(position) for position in (after.partition("#")[0], before))
         first = first if first.tzinfo else first.replace(tzinfo=UTC)  # a page that ends with a day ends with its date
         is_written_by_us = after[:10] == first.date().isoformat() and before == timestamp(last)
         is_ours = is_written_by_us and first <= last <= first + LONGEST_WINDOW
@@ -51,29 +51,29 @@ def _read_cursor(cursor: str) -> tuple[str, str]:
     return after, before
 
 
-def listed(
+def list_page(
     journal: Journal,
-    places: tuple[str, str],
-    wanted: dict[str, str],
+    span: tuple[str, str],
+    equal: dict[str, str],
     limit: int,
     now: datetime,
     links: Callable[[str], Links],
 ) -> AgentList:
     """One page. It ends early, and says where to go on, when it took too much reading to fill it."""
-    after, before = places
+    after, before = span
     rows: list[dict[str, Any]] = []
     reads = 0
     for day in _days(after, before):
-        place = after if after[:10] == day else day
-        while place:
+        position = after if after[:10] == day else day
+        while position:
             if reads == READS:
-                return _page(rows, place, before, links)
-            page = journal.on_day(day, place, before, wanted, limit - len(rows), now)
+                return _page(rows, position, before, links)
+            page = journal.on_day(day, position, before, equal, limit - len(rows), now)
             reads += 1
             rows += page.rows
             if len(rows) == limit:
                 return _page(rows, rows[-1]["listed"], before, links)
-            place = page.last
+            position = page.last
     return _page(rows, "", before, links)
 
 

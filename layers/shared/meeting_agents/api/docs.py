@@ -1,17 +1,21 @@
-"""The API's reference: its OpenAPI document, and the page that shows it."""
+"""The API's description: its OpenAPI document, and the page that shows it."""
 
 import json
-from collections.abc import Mapping
 from inspect import getdoc
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, cast
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
 from aws_lambda_powertools.event_handler.openapi import swagger_ui
 from aws_lambda_powertools.event_handler.openapi.models import Server
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from meeting_agents.problems import STATUSES
-from meeting_agents.views import Problem
+from meeting_agents.api import accounts, calendar_events, meeting_agents
+from meeting_agents.api.context import public_url
+from meeting_agents.api.problems import STATUSES
+
+router = APIGatewayHttpRouter()
 
 ABOUT = """Cronofy's meeting-agent API with a memory: the same paths and bodies, and lists, timelines and retries.
 
@@ -20,21 +24,25 @@ issuer. Cronofy's own credentials go into headers of their own. Every answer has
 """
 
 
-def answers(status: int, description: str, model: Any, *problems: int) -> dict[int, Any]:
-    """What a route may answer, for the OpenAPI document."""
-    good = {"description": description} | ({"content": {"application/json": {"model": model}}} if model else {})
-    return {status: good} | {
-        code: {"description": STATUSES[code], "content": {"application/problem+json": {"model": Problem}}}
-        for code in (*problems, 422, 500, 503)
-    }
+@router.get("/openapi.json", include_in_schema=False)
+def read_openapi() -> Response[str]:
+    """The OpenAPI document of all this."""
+    described = json.dumps(_described(), ensure_ascii=False)
+    return Response(200, content_type="application/json", body=described)
 
 
-CRONOFYS = (401, 402, 403, 404, 413, 423, 429, 502, 504)
-"""Statuses of a route that asks Cronofy, besides those that every route has."""
+@router.get("/docs", include_in_schema=False)
+def read_docs(form: Annotated[Literal["json"] | None, Query(alias="format")] = None) -> Response[str]:
+    """The same as a page for people, which loads nothing from elsewhere."""
+    if form == "json":
+        return read_openapi()  # where the page's own link to the document leads
+    page = render_html(_described())
+    return Response(200, content_type="text/html; charset=utf-8", body=page)
 
 
-def document(app: APIGatewayHttpResolver, routes: Mapping[str, object], address: str) -> dict[str, Any]:
-    """All this as OpenAPI, made from the routes and models. `routes`: by name; their docstrings describe them."""
+def document(app: ApiGatewayResolver, address: str) -> dict[str, Any]:
+    """The app's OpenAPI document, made from the routes, their docstrings and models. `address`: where it is reached."""
+    routes = vars(calendar_events) | vars(meeting_agents) | vars(accounts)
     made = app.get_openapi_json_schema(
         title="Meeting agents", version="1.0.0", description=ABOUT, servers=[Server(url=address)]
     )
@@ -55,7 +63,11 @@ def document(app: APIGatewayHttpResolver, routes: Mapping[str, object], address:
     return described
 
 
-def page(described: dict[str, Any]) -> str:
+def _described() -> dict[str, Any]:
+    return document(cast("ApiGatewayResolver", router.api_resolver), public_url())
+
+
+def render_html(described: dict[str, Any]) -> str:
     """The document as a page for people, which loads nothing from elsewhere."""
     folder = Path(swagger_ui.__file__).parent
     script, style = (

@@ -1,0 +1,171 @@
+"""The announcement of an entry: a CloudEvent, and what it shows of an agent. Pure."""
+
+import re
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from meeting_agents.cronofy.json_text import readable
+from meeting_agents.deadlines import Deadline
+from meeting_agents.domain.verdicts import Step
+from meeting_agents.vocabulary import Cause, Kind, Phase, Record, State, Verdict
+
+
+class View(BaseModel):
+    """Shown as it is: made from the lifecycle's own values."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True, populate_by_name=True)
+
+
+class DeadlineView(View):
+    """What must happen next, and by when."""
+
+    phase: Phase
+    at: datetime
+
+
+class ResourceView(View):
+    """Something the agent left behind; `url` is Cronofy's and wants the API key, but for the dashboard's."""
+
+    category: str
+    type: str
+    url: str
+
+
+class MeetingView(View):
+    """The meeting as it was last asked for."""
+
+    summary: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+    tzid: str = "Etc/UTC"
+
+
+class EntryView(View):
+    """One line of the timeline: what was written down, what became of it, and the state after it."""
+
+    key: str
+    at: datetime
+    kind: Kind
+    verdict: Verdict
+    state: State
+    attempt: int | None
+    interactions: tuple[str, ...]
+    sub: str
+    reason: str
+    correlation_id: str
+    because: str
+    """Why it was not obeyed; empty if it was."""
+
+    @classmethod
+    def of(cls, step: Step) -> "EntryView":
+        entry, said = step.entry, step.entry.notification
+        return cls(
+            key=entry.key,
+            at=entry.at,
+            kind=entry.kind,
+            verdict=step.verdict,
+            state=step.after.state,
+            attempt=entry.attempt,
+            interactions=said.interactions if said else (),
+            sub=said.sub if said else entry.sub,
+            reason=entry.reason or ("; ".join(said.remarks) if said else ""),
+            correlation_id=entry.correlation_id,
+            because=step.because,
+        )
+
+
+def agent_fields(record: Record) -> dict[str, Any]:
+    """Which agent it is, and for which meeting."""
+    identity = record.identity
+    return {
+        "data_center": identity.data_center if identity else "",
+        "calendar_id": identity.calendar_id if identity else "",
+        "event_id": record.event_id,
+        "scheduling_key": identity.scheduling_key if identity else "",
+        "account": identity.account if identity else "",
+        "meeting": MeetingView.model_validate(record.meeting),
+    }
+
+
+class AnnouncementData(View):
+    """The `data` of an announcement: one entry, and what it did to its agent."""
+
+    agent_id: str
+    entry: EntryView
+    state: State
+    previous_state: State | None
+    """None: this entry is the first of its agent."""
+    cause: Cause | None
+    """Why people are told of it; none: they are not."""
+    escalations: int = 0
+    """How often people were to be told again of what nobody has taken on."""
+    since: datetime
+    """When the agent came into its state."""
+    reason: str
+    attempt: int
+    data_center: str
+    calendar_id: str
+    event_id: str
+    scheduling_key: str
+    account: str
+    meeting: MeetingView
+    resources: tuple[ResourceView, ...]
+    failures: tuple[str, ...]
+    awaited: DeadlineView | None
+    notification: Any = None
+    """Cronofy's own body, where the entry is a notification: its JSON, or `{"base64": "…"}` if it is none."""
+    replayed: bool = False
+    """Whether somebody asked to be told again; the announcement's id is the one that it had before."""
+
+
+class Announcement(View):
+    """A CloudEvent (1.0, JSON format) on the lifecycle topic: https://github.com/cloudevents/spec."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    """The same each time this entry is announced."""
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    data: AnnouncementData
+
+    @classmethod
+    def of(cls, agent_id: str, step: Step, raw: bytes | None, awaited: Deadline | None) -> "Announcement":
+        record = step.after
+        return cls(
+            id=f"{agent_id}.{step.entry.key}",
+            source="/meeting_agents",
+            type=f"meeting_agents.{step.entry.kind}",
+            subject=agent_id,
+            time=step.entry.at,
+            data=AnnouncementData(
+                agent_id=agent_id,
+                entry=EntryView.of(step),
+                state=record.state,
+                previous_state=step.state_before,
+                cause=step.cause,
+                escalations=record.escalations,
+                since=record.current.since,
+                reason=record.current.reason,
+                attempt=record.current.number,
+                resources=tuple(ResourceView.model_validate(resource) for resource in record.current.resources),
+                failures=record.current.failures,
+                awaited=DeadlineView.model_validate(awaited) if awaited else None,
+                notification=readable(raw),
+                **agent_fields(record),
+            ),
+        )
+
+
+def as_replay(announcement: Announcement) -> Announcement:
+    """The same announcement, marked as one that was requested again."""
+    return announcement.model_copy(update={"data": announcement.data.model_copy(update={"replayed": True})})
+
+
+def is_link(url: str) -> bool:
+    """Whether it can be shown as an address to follow."""
+    return re.fullmatch(r"https?://[!-~]{1,2000}", url) is not None

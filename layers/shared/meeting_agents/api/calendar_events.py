@@ -1,0 +1,89 @@
+"""Cronofy's own paths and bodies for a calendar event with a meeting agent."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import quote
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from meeting_agents.api.bodies import CalendarEventDeletion, CalendarEventRequest, digest
+from meeting_agents.api.context import as_user, find_record, is_active, raw_body, with_our_subscription
+from meeting_agents.api.parameters import AccountName, CalendarId, CorrelationId, DataCenter, OwnToken
+from meeting_agents.api.passthrough import forward, submit
+from meeting_agents.api.problems import CRONOFYS, answers
+from meeting_agents.api.views import PassthroughResponse
+from meeting_agents.calls import Call
+from meeting_agents.domain.identity import agent_id
+from meeting_agents.provisioning import Asked
+from meeting_agents.vocabulary import Action, Request, State
+
+router = APIGatewayHttpRouter()
+
+
+@router.post(
+    "/v1/calendars/<calendar_id>/events",
+    tags=["Cronofy's own"],
+    responses=answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", PassthroughResponse, *CRONOFYS),
+)
+def upsert_calendar_event(
+    calendar_id: CalendarId,
+    body: Annotated[CalendarEventRequest, Body()],
+    data_center: DataCenter = None,
+    own_token: OwnToken = None,
+    account: AccountName = None,
+    correlation_id: CorrelationId = None,
+) -> Response[PassthroughResponse]:
+    """Create or change a calendar event, with its meeting agent.
+
+    https://docs.cronofy.com/developers/api/events/upsert-event/
+    """
+    authority, home = as_user(data_center, own_token, account)
+    agent, path, text = agent_id(home, calendar_id, body.event_id), _path(calendar_id), raw_body()
+    record = find_record(agent)
+    if body.meeting_agent is None and not is_active(record):
+        return forward(Call("POST", path, home, text), authority, agent, record)
+    known = record.current.asked if record and record.state not in (State.REJECTED, State.CANCELLED) else None
+    request = body.request(home, calendar_id, authority.account, text, known=known, now=datetime.now(UTC))
+    return submit(
+        Asked(agent, request, "POST", path, authority, with_our_subscription(agent, text), correlation_id or "")
+    )
+
+
+@router.delete(
+    "/v1/calendars/<calendar_id>/events",
+    tags=["Cronofy's own"],
+    responses=answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", PassthroughResponse, *CRONOFYS),
+)
+def delete_calendar_event(
+    calendar_id: CalendarId,
+    body: Annotated[CalendarEventDeletion, Body()],
+    data_center: DataCenter = None,
+    own_token: OwnToken = None,
+    account: AccountName = None,
+    correlation_id: CorrelationId = None,
+) -> Response[PassthroughResponse]:
+    """Delete a calendar event; its agent is cancelled.
+
+    https://docs.cronofy.com/developers/api/events/delete-event/
+    """
+    authority, home = as_user(data_center, own_token, account)
+    agent, path, text = agent_id(home, calendar_id, body.event_id), _path(calendar_id), raw_body()
+    record = find_record(agent)
+    if record is None or not is_active(record):
+        return forward(Call("DELETE", path, home, text), authority, agent, record)
+    request = Request(
+        action=Action.CANCEL,
+        data_center=home,
+        calendar_id=calendar_id,
+        event_id=body.event_id,
+        account=authority.account,
+        meeting=record.meeting,
+        digest=digest(text),
+    )
+    return submit(Asked(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
+
+
+def _path(calendar_id: str) -> str:
+    return f"/v1/calendars/{quote(calendar_id, safe='')}/events"

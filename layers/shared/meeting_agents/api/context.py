@@ -1,0 +1,159 @@
+"""The request that a route answers: its caller, data center and text, and the links to show."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from meeting_agents.accounts import Accounts
+from meeting_agents.announcements import Announcements
+from meeting_agents.api.views import Links
+from meeting_agents.calls import Authority
+from meeting_agents.credentials import Credentials
+from meeting_agents.cronofy.client import Cronofy
+from meeting_agents.cronofy.subscriptions import with_subscription
+from meeting_agents.domain.state_machine import ENDS
+from meeting_agents.errors import Field, InvalidRequest, NotFound, NoToken
+from meeting_agents.journal import Journal
+from meeting_agents.lifecycle import fold
+from meeting_agents.provisioning import Provisioning
+from meeting_agents.settings import Settings
+from meeting_agents.vendor import HOSTS
+from meeting_agents.vocabulary import Record
+
+request = APIGatewayHttpRouter()
+"""The current request, once the app includes this router; it has no routes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """Makers of what the routes work with. A route calls only those it needs, so a cold start pays for no others."""
+
+    settings: Callable[[], Settings]
+    journal: Callable[[], Journal]
+    provisioning: Callable[[], Provisioning]
+    accounts: Callable[[], Accounts]
+    credentials: Callable[[], Credentials]
+    cronofy: Callable[[], Cronofy]
+    announcements: Callable[[], Announcements]
+
+
+def collaborators() -> Collaborators:
+    """Return those that the app put into the request's context."""
+    found: Collaborators = request.context["collaborators"]
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------- caller
+
+
+def as_user(data_center: str | None, own_token: str | None, account: str | None) -> tuple[Authority, str]:
+    """The credentials and the data center of a request about a user's calendar."""
+    if token := bearer_token(own_token):
+        return Authority(token=token), known_data_center(data_center)
+    if account is None:
+        raise NoToken(
+            "send the user's Cronofy access token as `Cronofy-Authorization: Bearer …`, or name a registered account in"
+            " `Cronofy-Account`"
+        )
+    registered = collaborators().accounts().read(account)
+    if data_center not in (None, registered.data_center):
+        raise InvalidRequest(
+            "the account lives in another data center",
+            Field("Cronofy-Data-Center", f"{registered.data_center}, or left out"),
+        )
+    return Authority(account=account), registered.data_center
+
+
+def as_application(data_center: str | None, own_token: str | None) -> tuple[Authority, str]:
+    """The credentials and the data center of a request about an agent without a calendar event."""
+    data_center = known_data_center(data_center)
+    if token := bearer_token(own_token):
+        return Authority(token=token), data_center
+    collaborators().credentials().api_key(data_center)  # raises NoSecret before an agent is promised
+    return Authority(), data_center
+
+
+def bearer_token(header: str | None) -> str:
+    """The caller's own token for Cronofy: from `header`, or `Authorization` unless AWS's signature takes that."""
+    scheme, _, token = (header or request.current_event.headers.get("authorization", "")).partition(" ")
+    is_token = scheme.lower() == "bearer" and re.fullmatch(r"[!-~]{1,4096}", token.strip())
+    return token.strip() if is_token else ""
+
+
+def known_data_center(name: str | None) -> str:
+    """The data center of this name, by default the deployment's. Raises `InvalidRequest`."""
+    data_center = name or collaborators().settings().default_data_center
+    if data_center not in HOSTS:
+        raise InvalidRequest("unknown data center", Field("Cronofy-Data-Center", f"one of {', '.join(HOSTS)}"))
+    return data_center
+
+
+def signed_in_as() -> str:
+    """The caller's name, as far as the authoriser gives one."""
+    authorizer = request.current_event.request_context.authorizer
+    if authorizer is None:
+        return ""
+    return (authorizer.iam and authorizer.iam.user_arn) or (authorizer.jwt_claim or {}).get("sub") or ""
+
+
+# ----------------------------------------------------------------------------------------------------------------- text
+
+
+def raw_body() -> str:
+    """The caller's own text: this is sent on, and not what the models made of it."""
+    return request.current_event.decoded_body or ""
+
+
+def with_our_subscription(agent_id: str, text: str) -> Callable[[int], str]:
+    """Make the text with our subscription for an attempt; the address names the attempt from the second on."""
+    base = f"{public_url()}/webhooks/cronofy/"
+
+    def body_for(attempt: int) -> str:
+        return with_subscription(text, base + agent_id + (f"?attempt={attempt}" if attempt > 1 else ""), base)
+
+    return body_for
+
+
+# ---------------------------------------------------------------------------------------------------------------- links
+
+
+def public_url() -> str:
+    """The address of this API for Cronofy and callers."""
+    gateway = request.current_event.request_context
+    stage = "" if gateway.stage == "$default" else f"/{gateway.stage}"
+    return collaborators().settings().public_url or f"https://{gateway.domain_name}{stage}"
+
+
+def links_to(agent_id: str) -> Links:
+    """The addresses of an agent in this API."""
+    return Links(self=f"{public_url()}/v1/meeting_agents/{agent_id}")
+
+
+# --------------------------------------------------------------------------------------------------------------- agents
+
+
+def find_record(agent_id: str) -> Record | None:
+    """The record that the agent's journal folds to; none if there is no journal."""
+    lines = collaborators().journal().read(agent_id, datetime.now(UTC))
+    return fold(line.entry for line in lines) if lines else None
+
+
+def read_record(agent_id: str) -> Record:
+    """The same of an agent that must be known. Raises `NotFound`."""
+    record = find_record(agent_id)
+    if record is None:
+        raise unknown_agent(agent_id)
+    return record
+
+
+def unknown_agent(agent_id: str) -> NotFound:
+    """The error for an agent without a journal."""
+    return NotFound(f"no agent {agent_id} is known here; its journal may have expired")
+
+
+def is_active(record: Record | None) -> bool:
+    """Whether the agent's newest attempt has not ended."""
+    return record is not None and record.state not in ENDS
