@@ -15,8 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "not slept")
+"""All but the sweep that sleeps for a quarter of a minute."""
 QUICK = ("tests/test_listing.py", "tests/test_sweep.py", "tests/test_alert_texts.py", "tests/test_payloads.py")
-"""For every moment; but not the sweep that sleeps for a quarter of a minute."""
+"""What is run at every moment."""
 STORY = ("tests/test_story.py::test_the_story_happens_as_expected_and_what_does_not_ends_it_with_status_1",)
 DAY = ("tests/test_digest.py", "tests/test_widget.py", "tests/test_journal.py")
 MOMENTS = {
@@ -25,7 +27,7 @@ MOMENTS = {
     "2028-02-29T12:00Z": DAY,
     "2026-12-31T23:59Z": STORY,
 }
-"""What is run besides: each of the two takes a sandbox of its own."""
+"""What is run before that, with a sandbox of its own."""
 ELSEWHERE = {"TZ": "Asia/Kolkata", "LC_ALL": "C"}
 AT_ONCE = 2
 
@@ -39,7 +41,7 @@ def main() -> int:
                 print(f"{moment}  skipped: {error}")
             return 0
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return max(pool.map(lambda moment: told(moment, clock), MOMENTS))
+            return int(any(list(pool.map(lambda moment: status(moment, clock), MOMENTS))))
 
 
 def compiled(folder: Path) -> Path:
@@ -68,35 +70,21 @@ def moved(clock: Path, seconds: int) -> Mapping[str, str]:
     return os.environ | ELSEWHERE | {"LD_PRELOAD": str(clock), "FAKETIME": f"{seconds:+d}"}
 
 
-def told(moment: str, clock: Path) -> int:
+def status(moment: str, clock: Path) -> int:
     """The status of the tests at this moment, which begins with them."""
     seconds = round(datetime.fromisoformat(moment).timestamp() - time.time())
     began = time.monotonic()
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:xdist",
-            "-k",
-            "not slept",
-            *MOMENTS[moment],
-            *QUICK,
-        ],
+        [sys.executable, *PYTEST, *MOMENTS[moment], *QUICK],
         env=moved(clock, seconds),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    *all_said, last = done.stdout.splitlines()
-    if done.returncode:
-        print(*all_said, sep="\n")
-    print(f"{moment}  {last} ({time.monotonic() - began:.0f} s)", flush=True)
+    output = done.stdout.strip()
+    shown = output if done.returncode else output.splitlines()[-1]
+    print(f"{moment}  {shown} ({time.monotonic() - began:.0f} s)", flush=True)
     return done.returncode
 
 

@@ -1,5 +1,7 @@
 /* Moves the wall clock of a process by as many seconds as FAKETIME says: LD_PRELOAD=clock.so FAKETIME=+86400.
-   The monotonic clock stays as it is, for it is what everything waits by. */
+   The monotonic clock stays as it is, for it is what everything waits by.
+   libfaketime, whose variable this is, does the same and much more. With its release 0.9.10, which Debian 12 has,
+   Python's time.sleep fails if the monotonic clock is left alone, and a wait for a lock never ends if it is not. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
