@@ -18,7 +18,6 @@ from tests.answers import example
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
 
-pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 AGENT = "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"
 AGENTS = "/v1/meeting_agents"
 

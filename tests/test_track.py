@@ -13,7 +13,7 @@ import pytest
 
 from functions.track import app
 from meeting_agents import wiring
-from meeting_agents.inbox import ENTRY
+from meeting_agents.inbox import ENTRY, PROBE
 from meeting_agents.lifecycle import timeline
 from tests.answers import example
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -185,6 +185,15 @@ def test_metrics_count_each_notification_once_however_often_it_is_tracked(
     assert {name.removeprefix("Notifications").lower(): n for name, n in (+counted).items()} == tables.record(AGENT)[
         "judged"
     ]
+
+
+def test_neither_an_empty_batch_nor_a_probe_is_counted(tables: Tables, capsys: pytest.CaptureFixture[str]) -> None:
+    """A metric costs by the hour in which it is sent."""
+    probe = f"{PROBE}1"
+    key = tables.notify(probe, **saying("meeting_agent_failed"))
+    assert track(tables.batch((probe, key))) == track(tables.batch()) == []
+    assert [one["subject"] for one in tables.announced()] == [probe]
+    assert '"_aws"' not in capsys.readouterr().out
 
 
 # -------------------------------------------------------------------------------------------------------- announcements

@@ -17,6 +17,7 @@ from functions.webhook import app
 from meeting_agents import wiring
 from meeting_agents.credentials import FRESH, PATIENCE, Credentials
 from meeting_agents.errors import NoSecret
+from meeting_agents.inbox import PROBE
 from meeting_agents.signature import HEADER, sign
 from tests.answers import ANSWERS, Answer
 from tests.wire import CURRENT, ENVIRONMENT, STORED_AT, Aws, forget
@@ -273,6 +274,19 @@ def test_a_metric_says_which_secret_signed(aws: Aws, capsys: pytest.CaptureFixtu
     assert previous["PreviousSecretAge"] == pytest.approx(time.time() - STORED_AT, abs=60)
     receive(signed(b"{}", CURRENT))
     assert not {"SignedWithPrevious", "PreviousSecretAge"} & metrics(capsys).keys()
+
+
+def test_a_probe_is_nobodys_notification_and_counts_only_where_it_fails(
+    aws: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """We sign it ourselves, which says nothing of how Cronofy signs."""
+    probe = signed(b"{}", CURRENT, agent=f"{PROBE}1")
+    assert receive(probe)[1]["new"] is True
+    assert receive(probe)[1]["new"] is False
+    assert metrics(capsys) == {}
+    probe["headers"][HEADER] = "nothing"
+    receive(probe)
+    assert metrics(capsys) == {"NotificationsRefused": 1}
 
 
 @pytest.mark.parametrize("row", ANSWERS, ids=[row.case for row in ANSWERS])

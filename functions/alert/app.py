@@ -46,8 +46,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         done = {message_id for message_id, announcement in messages.items() if announcement.id not in untold}
     finally:  # when telling ends with an error, too
         failed = sorted(records.keys() - done)
-        # To Lambda a batch that is given back is no error; to whoever waits to be told it is one.
-        metrics.add_metric("AlertsUntold", MetricUnit.Count, len(failed))
+        if failed:  # to Lambda a batch that is given back is no error; to whoever waits to be told it is one
+            metrics.add_metric("AlertsUntold", MetricUnit.Count, len(failed))
         _postpone([records[message_id] for message_id in failed])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 

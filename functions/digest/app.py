@@ -23,7 +23,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """The digest of the day before this one, in the deployment's time zone."""
     places = Places(wiring.settings().api_url, wiring.settings().dashboard_url)
     digest = tell(wiring.journal(), wiring.people(), places, datetime.now(UTC), wiring.settings().time_zone)
-    metrics.add_metric("DigestsPublished", MetricUnit.Count, int(digest.is_worth_telling))
+    if digest.is_worth_telling:
+        metrics.add_metric("DigestsPublished", MetricUnit.Count, 1)
     logger.info("digest made", day=digest.day.isoformat(), agents=digest.of_day.total, told=digest.is_worth_telling)
     return {"day": digest.day.isoformat(), "agents": digest.of_day.total, "told": digest.is_worth_telling}
 

@@ -59,8 +59,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 
         found = sweep(wiring.journal(), lambda: has_time(RESERVE), ask_again)
     asked = sum(call.result() for call in calls)
-    metrics.add_metric("AgentsOverdue", MetricUnit.Count, found)
-    metrics.add_metric("RequestsRepeated", MetricUnit.Count, asked)
+    if found:
+        metrics.add_metric("AgentsOverdue", MetricUnit.Count, found)
+    if asked:
+        metrics.add_metric("RequestsRepeated", MetricUnit.Count, asked)
     metrics.add_metric("Heartbeat", MetricUnit.Count, 1)
     logger.info("swept", overdue=found, asked_again=asked)
     return {"overdue": found, "asked_again": asked}

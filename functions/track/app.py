@@ -1,6 +1,8 @@
 """The table's stream: for each new entry, the record it leads to is stored and the entry announced."""
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from traceback import extract_tb
 from typing import Any
@@ -42,7 +44,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             "entries wait for the end of an outage", reason=error.code, detail=error.detail, agents=len(waiting)
         )
     failed = [record["dynamodb"]["SequenceNumber"] for records in waiting.values() for record in records]
-    metrics.add_metric("EntriesPostponed", MetricUnit.Count, len(failed))
+    if failed:
+        metrics.add_metric("EntriesPostponed", MetricUnit.Count, len(failed))
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 
@@ -53,13 +56,11 @@ def announce(agent_id: str, keys: set[str], journal: Journal, announcements: Ann
     told = timeline(lines)
     news = build_announcements(agent_id, told, lines, journal.graces, keys)
     if news:
-        for verdict, growth in journal.store(agent_id, told, lines, now).items():
-            metrics.add_metric(f"Notifications{verdict.title()}", MetricUnit.Count, growth)
+        judged = journal.store(agent_id, told, lines, now)
+        _count(agent_id, {f"Notifications{verdict.title()}": growth for verdict, growth in judged.items()})
         announcements.publish(news)
-    metrics.add_metric("EntriesAnnounced", MetricUnit.Count, len(news))
-    moved = [one.data.state for one in news if one.data.state is not one.data.previous_state]
-    for state in [] if is_probe(agent_id) else moved:
-        metrics.add_metric(f"Agents{state.title()}", MetricUnit.Count, 1)
+        moved = Counter(one.data.state for one in news if one.data.state is not one.data.previous_state)
+        _count(agent_id, {"EntriesAnnounced": len(news)} | {f"Agents{state.title()}": n for state, n in moved.items()})
     for one in news:
         entry = one.data.entry
         logger.info(
@@ -72,6 +73,12 @@ def announce(agent_id: str, keys: set[str], journal: Journal, announcements: Ann
         )
     if len(news) < len(keys):
         logger.warning("entries expired before they were announced", agent_id=agent_id, entries=len(keys) - len(news))
+
+
+def _count(agent_id: str, counts: Mapping[str, int]) -> None:
+    """Add to the metrics, unless the agent is none, but a probe."""
+    for name, count in counts.items() if not is_probe(agent_id) else ():
+        metrics.add_metric(name, MetricUnit.Count, count)
 
 
 def _told_or_parked(agent_id: str, records: list[dict[str, Any]]) -> None:

@@ -3,10 +3,11 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.runtime.platform import Platform
 from tests.runtime.stories import Scene
 
 PRICES = json.loads(Path(__file__).with_name("prices.json").read_text(encoding="utf-8"))
@@ -27,10 +28,19 @@ A_MONTH = 30.4
 """Days."""
 OVERHEAD = 100
 """Bytes that DynamoDB stores with each item."""
+REUSE = 300.0
+"""Seconds for which SNS, SQS and DynamoDB use a data key before they ask KMS again."""
+POLLERS, A_POLL = 5, 20.0
+"""How many readers Lambda has at a queue at rest, and the seconds for which each waits at most; assumed."""
+
+type Step = dict[str, dict[str, Any]]
+"""By function, what it did."""
+type Steps = dict[str, Step]
 
 
-def cost(scene: Scene, steps: dict[str, dict[str, dict[str, Any]]], cold: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def cost(scene: Scene, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """US dollars for 1,000 meetings by item, and what the system costs in a month in which nothing happens."""
+    platform = scene.platform
     shares = {
         "requested": 1.0,
         "conferencing_assigned": 1.0,
@@ -39,96 +49,161 @@ def cost(scene: Scene, steps: dict[str, dict[str, dict[str, Any]]], cold: dict[s
         "failed": FAILING,
     }
     amounts: defaultdict[str, float] = defaultdict(float)
+    at_hand = {use for _, step in idle(platform, steps) for use in key_uses(platform, step)}
     for step, share in shares.items():
-        for name, amount in _amounts(steps[step], scene, cold):
+        for name, amount in _amounts(platform, steps[step], cold):
             amounts[name] += amount * share * 1000
+        for use, requests in key_uses(platform, steps[step]).items():
+            amounts["KMS requests"] += requests * share * 1000 * (use not in at_hand)
     amounts["alarm e-mails"] = 1000 * FAILING
     stored, items = _stored(scene)
     amounts["table GB-months"] = 1000 * stored * _default(scene, "RetentionDays") / A_MONTH / 1e9
     amounts["backup GB-months"] = amounts["table GB-months"]
-    priced = {name: amount * PRICES["usd"][name] for name, amount in amounts.items()}
-    by_item = dict(sorted(priced.items(), key=lambda item: -item[1]))
+    by_item = priced(amounts)
     return {
         "region": PRICES["region"],
         "prices_as_known": PRICES["as_known"],
-        "usd_per_1000_meetings": round(sum(priced.values()), 4),
-        "usd_with_traces": round(sum(priced.values()) + amounts["Lambda requests"] * PRICES["usd"]["X-Ray traces"], 4),
+        "usd_per_1000_meetings": round(sum(by_item.values()), 4),
+        "usd_with_traces": round(sum(by_item.values()) + amounts["Lambda requests"] * PRICES["usd"]["X-Ray traces"], 4),
         "largest": next(iter(by_item)),
         "usd_by_item": {name: round(usd, 5) for name, usd in by_item.items()},
         "amounts": {name: round(amount, 4) for name, amount in amounts.items()},
         "bytes_in_the_table_per_meeting": stored,
         "items_per_meeting": items,
-        "usd_per_month_at_rest": _at_rest(scene, steps, cold),
+        "usd_per_month_at_rest": _rounded(priced(at_rest(platform, steps, cold))),
+        "usd_per_month_of_the_dashboard": _rounded(priced(standing(of_the_dashboard(platform)))),
     }
 
 
-def _amounts(
-    step: dict[str, dict[str, Any]], scene: Scene, cold: dict[str, dict[str, Any]]
-) -> Iterator[tuple[str, float]]:
+def priced(amounts: Mapping[str, float]) -> dict[str, float]:
+    """US dollars by item, the largest first. KeyError for an item without a price."""
+    usd = {name: amount * PRICES["usd"][name] for name, amount in amounts.items()}
+    return dict(sorted(usd.items(), key=lambda item: -item[1]))
+
+
+def _rounded(usd: dict[str, float]) -> dict[str, float]:
+    return {name: round(amount, 3) for name, amount in usd.items() if round(amount, 3)}
+
+
+def item_of(call: str) -> str:
+    """The item of the bill for a call; nothing, if something else is paid for it. LookupError for a call of neither."""
+    service = call.partition(" ")[0]
+    if service in PRICES["calls_without_a_price"]:
+        return ""
+    if service not in PRICES["calls"]:
+        raise LookupError(f"{call} has no price, and no reason why it needs none")
+    return str(PRICES["calls"][service])
+
+
+def _amounts(platform: Platform, step: Step, cold: dict[str, dict[str, Any]]) -> Iterator[tuple[str, float]]:
     total: defaultdict[str, float] = defaultdict(float)
     for name, did in step.items():
-        memory = _memory(scene, name)
+        memory = _memory(platform, name)
         waits = sum(
             n * (A_CRONOFY_CALL if c.startswith(("cronofy", "http")) else A_CALL) for c, n in did["calls"].items()
         )
         busy = did["processor_ms"] * max(1.0, A_PROCESSOR / memory)
         started = cold[name]["ready_ms"]["function"]["median"] * COLD if name in cold else 0.0
-        is_api = name in {function for function, _ in scene.platform.events("HttpApi")}
+        is_api = name in _called_by(platform, "HttpApi")
         number = did["invocations"]
         total["Lambda requests"] += number
         total["Lambda GB-seconds"] += number * (waits / number + busy + started) / 1000 * memory / 1024
         total["HTTP API requests"] += number * is_api
         total["read units"] += did["read_units"]
         total["write units"] += did["write_units"]
-        total["SNS publishes"] += sum(n for call, n in did["calls"].items() if call.startswith("sns Publish"))
-        total["SQS requests"] += 3 * (name == "alert")  # sent, received, deleted
+        total["SQS requests"] += 3 * number * (name in _called_by(platform, "SQS"))  # sent, received, deleted
         total["log GB"] += (did["bytes_logged"] + number * (PLATFORM_LOG + ACCESS_LOG * is_api)) / 1e9
+        for call, n in did["calls"].items():
+            if item := item_of(call):
+                total[item] += n
     yield from total.items()
 
 
-def _at_rest(
-    scene: Scene, steps: dict[str, dict[str, dict[str, Any]]], cold: dict[str, dict[str, Any]]
-) -> dict[str, float]:
-    resources = scene.platform.template["Resources"].values()
+def key_uses(platform: Platform, step: Step) -> dict[tuple[str, str], int]:
+    """KMS requests of other services for a function, by function and service: they ask once in `REUSE` seconds.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html: two for each publisher.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html: two for each
+    sender, here SNS, and one for each receiver.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html: one for each client, if
+    the table's key is not DynamoDB's own. Secrets Manager's default key is free.
+    """
+    uses: dict[tuple[str, str], int] = {}
+    for name, did in step.items():
+        services = {call.partition(" ")[0] for call in did["calls"]}
+        if any(call.startswith("sns Publish") for call in did["calls"]):
+            uses[name, "sns"] = 2
+        if name in _called_by(platform, "SQS"):
+            uses[name, "sqs"] = 3
+        if "dynamodb" in services:
+            uses[name, "dynamodb"] = 1
+    return uses
+
+
+def at_rest(platform: Platform, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """Amounts of a month in which nothing happens, without the dashboard: what stands there, what the clocks set off.
+
+    A metric is paid for by the hour in which it is sent: https://aws.amazon.com/cloudwatch/pricing/.
+    """
+    optional = of_the_dashboard(platform)
+    standing_there = [one for one in platform.template["Resources"].values() if one not in optional]
+    month = defaultdict[str, float](float, standing(standing_there))
+    hours: dict[str, float] = {}
+    for often, step in idle(platform, steps):
+        for item, amount in _amounts(platform, step, cold):
+            month[item] += amount * often
+        for metric in {metric for did in step.values() for metric in did["metrics"]}:
+            hours[metric] = max(hours.get(metric, 0.0), min(1.0, often / (A_MONTH * 24)))
+        for requests in key_uses(platform, step).values():
+            month["KMS requests"] += requests * min(often, A_MONTH * 24 * 3600 / REUSE)
+    month["metric months"] = sum(hours.values())
+    month["SQS requests"] += len(_called_by(platform, "SQS")) * POLLERS * A_MONTH * 24 * 3600 / A_POLL
+    return dict(month)
+
+
+def idle(platform: Platform, steps: Steps) -> list[tuple[float, Step]]:
+    """For each clock, how often it strikes in a month, and what it sets off when nothing is due."""
+    clocks = [(name, event["Properties"]) for name, event in platform.events("Schedule")]
+    return [
+        (_per_month(str(one.get("Schedule") or one.get("ScheduleExpression"))), steps[f"nothing due: {name}"])
+        for name, one in clocks
+    ]
+
+
+def of_the_dashboard(platform: Platform) -> list[dict[str, Any]]:
+    """The resources that are there for the dashboard alone: itself, and all on the same condition."""
+    resources = platform.template["Resources"].values()
+    dashboards = [one for one in resources if one["Type"] == "AWS::CloudWatch::Dashboard"]
+    conditions = {one["Condition"] for one in dashboards if "Condition" in one}
+    return [one for one in resources if one in dashboards or one.get("Condition") in conditions]
+
+
+def standing(resources: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Amounts of what is paid for by the month, whatever happens."""
     kinds = Counter(resource["Type"] for resource in resources)
-    watched = [json.dumps(one).count('"MetricName"') for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
-    month: defaultdict[str, float] = defaultdict(float)
-    for name, event in scene.platform.events("Schedule"):
-        often = _per_month(str(event["Properties"].get("Schedule", event["Properties"].get("ScheduleExpression", ""))))
-        for item, amount in _amounts(steps[f"nothing due: {name}"], scene, cold):
-            month["clock: " + item] += amount * often * PRICES["usd"][item]
-    month["alarms"] = sum(watched) * PRICES["usd"]["alarm month"]  # paid for by the metrics that they look at
-    month["keys"] = kinds["AWS::KMS::Key"] * PRICES["usd"]["key month"]
-    month["secrets"] = kinds["AWS::SecretsManager::Secret"] * PRICES["usd"]["secret month"]
-    month["dashboards"] = kinds["AWS::CloudWatch::Dashboard"] * PRICES["usd"]["dashboard month"]
-    month["metrics"] = len(_metrics(scene)) * PRICES["usd"]["metric month"]
-    queues = sum(1 for _ in scene.platform.events("SQS"))
-    month["polling of queues"] = queues * 5 * 3 * 60 * 24 * 30 * PRICES["usd"]["SQS requests"]  # 5 pollers, 20 s each
-    return {name: round(usd, 3) for name, usd in sorted(month.items(), key=lambda item: -item[1]) if round(usd, 3)}
+    alarms = [one for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+    return {
+        "alarm months": sum(json.dumps(one).count('"MetricName"') for one in alarms),  # by the metrics they look at
+        "key months": kinds["AWS::KMS::Key"],
+        "secret months": kinds["AWS::SecretsManager::Secret"],
+        "dashboard months": kinds["AWS::CloudWatch::Dashboard"],
+    }
 
 
 def _per_month(schedule: str) -> float:
     if found := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule):
-        return 30 * 24 * 60 / (int(found[1]) * {"minute": 1, "hour": 60, "day": 1440}[found[2]])
-    return 30.0  # a time of the day
+        return A_MONTH * 24 * 60 / (int(found[1]) * {"minute": 1, "hour": 60, "day": 1440}[found[2]])
+    return A_MONTH  # a time of the day
 
 
-def _metrics(scene: Scene) -> set[tuple[str, ...]]:
-    """Each metric that was printed, with its dimensions: so many are paid for by the month."""
-    found: set[tuple[str, ...]] = set()
-    for line in scene.platform.said().splitlines():
-        if '"_aws"' in line:
-            told = json.loads(line)
-            for group in told["_aws"]["CloudWatchMetrics"]:
-                for dimensions in group["Dimensions"]:
-                    values = [f"{name}={told[name]}" for name in dimensions]
-                    found.update((group["Namespace"], *values, metric["Name"]) for metric in group["Metrics"])
-    return found
+def _called_by(platform: Platform, kind: str) -> set[str]:
+    """The functions that have an event of this kind."""
+    return {function for function, _ in platform.events(kind)}
 
 
-def _memory(scene: Scene, function: str) -> float:
-    template = scene.platform.template
-    own = template["Resources"][scene.platform.logical(function)]["Properties"]
+def _memory(platform: Platform, function: str) -> float:
+    template = platform.template
+    own = template["Resources"][platform.logical(function)]["Properties"]
     return float(own.get("MemorySize", template["Globals"]["Function"].get("MemorySize", 128)))
 
 

@@ -113,19 +113,22 @@ def _growth(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
 def _cost(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     cost = figures["cost"]
     items = ", ".join(f"{name} {usd:.4f}" for name, usd in list(cost["usd_by_item"].items())[:3])
-    at_rest = sum(cost["usd_per_month_at_rest"].values())
+    at_rest = cost["usd_per_month_at_rest"]
+    month, dashboard = sum(at_rest.values()), sum(cost["usd_per_month_of_the_dashboard"].values())
+    largest = ", ".join(f"{name} {usd:.2f}" for name, usd in list(at_rest.items())[:3])
     return [
         (
             f"1,000 meetings on AWS, {cost['region']}, prices of {cost['prices_as_known']}",
             f"US$ {cost['usd_per_1000_meetings']:.3f} ({items})",
-            "< US$ 0.05",
+            "< US$ 0.07",
         ),
         (
             "The same with Tracing=Active: X-Ray takes more than anything else",
             f"US$ {cost['usd_with_traces']:.3f}",
             "",
         ),
-        ("A month in which nothing happens", f"US$ {at_rest:.2f}", ""),
+        ("A month in which nothing happens, without the dashboard", f"US$ {month:.2f} ({largest})", "< US$ 6"),
+        ("The same with the dashboard", f"US$ {month + dashboard:.2f}", ""),
     ]
 
 

@@ -1,8 +1,9 @@
-"""What one step of an agent's life costs: invocations, AWS calls, units of the table, bytes logged, processor time.
+"""What one step of an agent's life costs: invocations, AWS calls, units of the table, metrics, bytes logged, time.
 
 Counted from what the functions are seen to call, and from what DynamoDB says in its answers that each call consumed.
 """
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 from tests.runtime.platform import Invocation
 from tests.runtime.stories import Scene
+from tests.sandbox.stand_in import sign
 
 WARM = 6
 """Invocations in one process, the first of which is not counted: warm processor time."""
@@ -28,6 +30,7 @@ def steps(scene: Scene) -> dict[str, dict[str, dict[str, Any]]]:
         scene.platform.invocations.clear()
         before = {path.name: path.stat().st_size for path in scene.platform.logs.iterdir()}
         result = happens()
+        _receive(scene)
         scene.platform.settle()
         runs[name] = list(scene.platform.invocations)
         told[name] = _counted(scene, runs[name], before)
@@ -43,8 +46,7 @@ def steps(scene: Scene) -> dict[str, dict[str, dict[str, Any]]]:
     scene.platform.forget()
     scene.ask(scene.event("steps-silent", year=2020))
     scene.platform.settle()
-    for function in scene.platform.scheduled:
-        step(f"overdue: {function}", partial(scene.platform.tick, function))
+    step("overdue", partial(scene.platform.tick, "sweep"))
     for function in scene.platform.scheduled:
         step(f"nothing due: {function}", partial(scene.platform.tick, function))
     for name, figures in told.items():  # last of all, for it does things twice
@@ -53,6 +55,15 @@ def steps(scene: Scene) -> dict[str, dict[str, dict[str, Any]]]:
             figure["processor_ms"] = round(_warm(scene, first), 1)
     scene.platform.settle()
     return told
+
+
+def _receive(scene: Scene) -> None:
+    """Run the receiver here for what a probe has sent: the embedded AWS took it in with a receiver of its own."""
+    for call in [call for run in scene.platform.invocations for call in run.calls if call["service"] == "http"]:
+        body = call["fields"]["body"]
+        path = re.sub("^.*(?=/webhooks/)", "", call["fields"]["path"])  # without the embedded AWS's own beginning
+        signature = sign(body.encode(), scene.cronofy.applications["us"].client_secrets)
+        scene.platform.request(call["operation"], path, body, {"cronofy-hmac-sha256": signature})
 
 
 def _counted(scene: Scene, invocations: list[Invocation], before: dict[str, int]) -> dict[str, dict[str, Any]]:
@@ -75,15 +86,29 @@ def _counted(scene: Scene, invocations: list[Invocation], before: dict[str, int]
                     read += units
                 else:
                     written += units
-        log = scene.platform.logs / name
+        with (scene.platform.logs / name).open("rb") as log:
+            log.seek(before.get(name, 0))
+            printed = log.read()
         figures[name] = {
             "invocations": len(runs),
             "calls": dict(calls),
             "read_units": read,
             "write_units": written,
-            "bytes_logged": log.stat().st_size - before.get(name, 0),
+            "bytes_logged": len(printed),
+            "metrics": sorted(_metrics(printed.decode(errors="replace"))),
         }
     return figures
+
+
+def _metrics(printed: str) -> set[str]:
+    """Each metric that was printed, with its dimensions: so many are paid for."""
+    found: set[str] = set()
+    for told in [json.loads(line) for line in printed.splitlines() if '"_aws"' in line]:
+        for group in told["_aws"]["CloudWatchMetrics"]:
+            for names in group["Dimensions"]:
+                dimensions = ",".join(f"{name}={told[name]}" for name in sorted(names))
+                found.update(f"{metric['Name']}{{{dimensions}}}" for metric in group["Metrics"])
+    return found
 
 
 def _warm(scene: Scene, run: Invocation) -> float:

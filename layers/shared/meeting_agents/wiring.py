@@ -4,6 +4,7 @@ Imports stand inside the functions, for a cold start pays for each: `webhook` mu
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _IMPATIENT = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 """Cronofy waits 7 seconds for an answer, and API Gateway's callers 30: the defaults of a minute outlast both. Whatever
 calls us tries again by itself."""
+
+warnings.filterwarnings("ignore", "No application metrics to publish")  # a metric costs; what did not happen is none
 
 
 @cache
