@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from meeting_agents import errors, settings
+from meeting_agents import errors
 from meeting_agents.errors import MeetingAgentsError, Outage, Refusal, SignatureRefused
 
 
@@ -16,7 +16,7 @@ def below(error: type[MeetingAgentsError], depth: int = 0) -> Iterator[tuple[int
 
 
 EVERY = [error for _, error in below(MeetingAgentsError)]
-assert settings.MissingSetting in EVERY  # the one error that is no part of the tree: a defect of the deployment
+assert errors.MissingSetting in EVERY  # the one error that is no part of the tree: a defect of the deployment
 
 
 def test_the_tree_in_the_docstring_is_the_tree_of_classes() -> None:

@@ -15,9 +15,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import AfterValidator, AwareDatetime
 
 from meeting_agents import problems, reference, wiring
-from meeting_agents.accounts import Account
-from meeting_agents.announcements import again, announced
-from meeting_agents.calls import Answer, Authority, Call, Outcome
+from meeting_agents.announcements import again, announced, to_message
+from meeting_agents.aws.accounts import Account
+from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
 from meeting_agents.deadlines import deadline
 from meeting_agents.errors import (
     Field,
@@ -32,7 +32,7 @@ from meeting_agents.lifecycle import fold
 from meeting_agents.listing import listed, window
 from meeting_agents.problems import NotDone
 from meeting_agents.prose import is_link
-from meeting_agents.provisioning import Asked, Told, timeline
+from meeting_agents.provisioning import ProvisioningRequest, ProvisioningResult, timeline
 from meeting_agents.reference import CRONOFYS, answers
 from meeting_agents.requests import (
     AccountRegistration,
@@ -175,10 +175,12 @@ def upsert_calendar_event(
     agent, path, text = agent_id(home, calendar_id, body.event_id), _calendar_events(calendar_id), _text()
     record = _record(agent)
     if body.meeting_agent is None and not _is_live(record):
-        return _pass_on(Call("POST", path, home, text), authority, agent, record)
+        return _pass_on(CronofyRequest("POST", path, home, text), authority, agent, record)
     known = record.current.asked if record and record.state not in (State.REJECTED, State.CANCELLED) else None
     request = body.request(home, calendar_id, authority.account, text, known=known, now=datetime.now(UTC))
-    return _ask(Asked(agent, request, "POST", path, authority, _subscribed(agent, text), correlation_id or ""))
+    return _ask(
+        ProvisioningRequest(agent, request, "POST", path, authority, _subscribed(agent, text), correlation_id or "")
+    )
 
 
 @app.delete(
@@ -202,7 +204,7 @@ def delete_calendar_event(
     agent, path, text = agent_id(home, calendar_id, body.event_id), _calendar_events(calendar_id), _text()
     record = _record(agent)
     if record is None or not _is_live(record):
-        return _pass_on(Call("DELETE", path, home, text), authority, agent, record)
+        return _pass_on(CronofyRequest("DELETE", path, home, text), authority, agent, record)
     request = Request(
         action=Action.CANCEL,
         data_center=home,
@@ -212,7 +214,7 @@ def delete_calendar_event(
         meeting=record.meeting,
         digest=digest(text),
     )
-    return _ask(Asked(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
+    return _ask(ProvisioningRequest(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
 
 
 @app.post(
@@ -236,7 +238,7 @@ def ask_for_agent(
     text, key = _text(), body.scheduling_key
     agent = agent_id(home, key) if key else agent_id(home, "", idempotency_key or str(uuid4()))
     return _ask(
-        Asked(
+        ProvisioningRequest(
             agent,
             body.request(home, text, datetime.now(UTC)),
             "POST",
@@ -244,8 +246,8 @@ def ask_for_agent(
             authority,
             _subscribed(agent, text),
             correlation_id or "",
-            is_sent_once=True,
-            is_repeatable=key is not None,
+            at_most_once=True,
+            is_idempotent=key is not None,
         )
     )
 
@@ -269,7 +271,7 @@ def cancel_agent(
     agent, path, text = agent_id(home, body.scheduling_key), "/v1/meeting_agents", _text()
     record = _record(agent)
     if record is None or not _is_live(record):
-        return _pass_on(Call("DELETE", path, home, text), authority, agent, record)
+        return _pass_on(CronofyRequest("DELETE", path, home, text), authority, agent, record)
     request = Request(
         action=Action.CANCEL,
         data_center=home,
@@ -277,7 +279,7 @@ def cancel_agent(
         meeting=record.meeting,
         digest=digest(text),
     )
-    return _ask(Asked(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
+    return _ask(ProvisioningRequest(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
 
 
 # --------------------------------------------------------------------------------------------------- what Cronofy lacks
@@ -439,7 +441,7 @@ def replay_agent(
     }
     announcements = [again(one) for one in announced(agent_id, told, lines, journal.graces, keys)]
     if not dry_run:
-        wiring.announcements().publish(announcements)
+        wiring.lifecycle_topic().publish(map(to_message, announcements))
         metrics.add_metric("EntriesReplayed", MetricUnit.Count, len(announcements))
     return Replay(dry_run=dry_run, announcements=tuple(one.id for one in announcements))
 
@@ -492,10 +494,10 @@ def document(address: str) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------ what they share
 
 
-def _user(data_center: str | None, own_token: str | None, account: str | None) -> tuple[Authority, str]:
+def _user(data_center: str | None, own_token: str | None, account: str | None) -> tuple[CallerCredentials, str]:
     """In whose name a calendar is asked for, and in which data center."""
     if token := _own_token(own_token):
-        return Authority(token=token), _home(data_center)
+        return CallerCredentials(token=token), _home(data_center)
     if account is None:
         raise NoToken(
             "send the user's Cronofy access token as `Cronofy-Authorization: Bearer …`, or name a registered account in"
@@ -507,16 +509,18 @@ def _user(data_center: str | None, own_token: str | None, account: str | None) -
             "the account lives in another data center",
             Field("Cronofy-Data-Center", f"{known.data_center}, or left out"),
         )
-    return Authority(account=account), known.data_center
+    return CallerCredentials(account=account), known.data_center
 
 
-def _application(data_center: str | None, own_token: str | None) -> tuple[Authority, str]:
+def _application(data_center: str | None, own_token: str | None) -> tuple[CallerCredentials, str]:
     """In whose name an agent without a calendar event is asked for: whoever has an API key, or the application."""
     home = _home(data_center)
     if token := _own_token(own_token):
-        return Authority(token=token), home
-    wiring.credentials().api_key(home)  # raises NoSecret while there is nobody yet to whom an agent would be promised
-    return Authority(), home
+        return CallerCredentials(token=token), home
+    wiring.client_secrets().api_key(
+        home
+    )  # raises NoSecret while there is nobody yet to whom an agent would be promised
+    return CallerCredentials(), home
 
 
 def _own_token(given: str | None) -> str:
@@ -584,38 +588,40 @@ def _unknown(agent: str) -> NotFound:
     return NotFound(f"no agent {agent} is known here; its journal may have expired")
 
 
-def _ask(asked: Asked) -> Response[Answered]:
+def _ask(asked: ProvisioningRequest) -> Response[Answered]:
     logger.append_keys(agent_id=asked.agent_id)
     began = time.monotonic()
-    told = wiring.provisioning().ask(asked)
+    told = wiring.provisioning().submit(asked)
     metrics.add_metric("TimeToAnswer", MetricUnit.Milliseconds, (time.monotonic() - began) * 1000)
     return _told(told, AgentSummary.of(asked.agent_id, told.record, _links(asked.agent_id)))
 
 
-def _told(told: Told, agent: AgentSummary) -> Response[Answered]:
+def _told(told: ProvisioningResult, agent: AgentSummary) -> Response[Answered]:
     """Cronofy's answer as itself, with our part; 202 for what is asked again by itself. Raises `NotDone`."""
     metrics.add_metric(
-        f"Cronofy{told.answer.outcome.value.title()}" if told.answer else "CronofySilent", MetricUnit.Count, 1
+        f"Cronofy{told.response.outcome.value.title()}" if told.response else "CronofySilent", MetricUnit.Count, 1
     )
-    is_trouble = told.answer is None or told.answer.outcome is Outcome.POSTPONED
+    is_trouble = told.response is None or told.response.outcome is Outcome.RETRYABLE
     metrics.add_metric("CronofyErrors", MetricUnit.Count, int(is_trouble))
-    if told.answer and told.answer.outcome is Outcome.ACCEPTED:
-        return _accepted(told.answer, agent)
+    if told.response and told.response.outcome is Outcome.ACCEPTED:
+        return _accepted(told.response, agent)
     if agent.retry_at:
         return Response(202, content_type="application/json", body=Answered(agent=agent))
-    raise NotDone(agent, told.answer, told.error)
+    raise NotDone(agent, told.response, told.error)
 
 
-def _pass_on(call: Call, authority: Authority, agent: str, record: Record | None) -> Response[Answered]:
+def _pass_on(
+    call: CronofyRequest, authority: CallerCredentials, agent: str, record: Record | None
+) -> Response[Answered]:
     """What concerns no agent that is still followed is Cronofy's business alone."""
-    answer = wiring.provisioning().pass_on(call, authority)
+    answer = wiring.provisioning().forward(call, authority)
     summary = AgentSummary.of(agent, record, _links(agent)) if record else None
     if answer.outcome is not Outcome.ACCEPTED:
         raise NotDone(summary, answer, None)
     return _accepted(answer, summary)
 
 
-def _accepted(answer: Answer, agent: AgentSummary | None) -> Response[Answered]:
+def _accepted(answer: CronofyResponse, agent: AgentSummary | None) -> Response[Answered]:
     theirs = answer.content if isinstance(answer.content, dict) else {}
     status = answer.status if answer.status in (200, 202) else 202
     return Response(status, content_type="application/json", body=Answered(**theirs | {"agent": agent}))
@@ -624,10 +630,10 @@ def _accepted(answer: Answer, agent: AgentSummary | None) -> Response[Answered]:
 def _presigned(record: Record, url: str) -> str:
     """Where Cronofy says that a resource is, for a while. Raises `NotDone`."""
     home = (record.identity.data_center if record.identity else "") or wiring.settings().default_data_center
-    credentials = wiring.credentials()
-    answer = wiring.cronofy().resolve(url, home, credentials.api_key(home))
+    secrets = wiring.client_secrets()
+    answer = wiring.cronofy().resolve(url, home, secrets.api_key(home))
     if answer.status == 401:
-        answer = wiring.cronofy().resolve(url, home, credentials.api_key(home, credentials.api_key(home)))
+        answer = wiring.cronofy().resolve(url, home, secrets.api_key(home, secrets.api_key(home)))
     content = answer.content if isinstance(answer.content, dict) else {}
     resource = content.get("resource")
     address = (resource.get("download_url") if isinstance(resource, dict) else None) or answer.location

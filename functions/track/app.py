@@ -9,16 +9,17 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
-from meeting_agents.announcements import Announcements, announced
+from meeting_agents.announcements import announced, to_message
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.keys import entry_key, is_probe
+from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.errors import Outage
-from meeting_agents.inbox import ENTRY, is_probe
-from meeting_agents.journal import Journal
 from meeting_agents.provisioning import timeline
 
 logger = Logger()
 metrics = Metrics()
 
-wiring.make_ready(wiring.journal, wiring.announcements)
+wiring.make_ready(wiring.journal, wiring.lifecycle_topic)
 
 
 @metrics.log_metrics
@@ -46,16 +47,16 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 
-def announce(agent_id: str, keys: set[str], journal: Journal, announcements: Announcements) -> None:
+def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTopic) -> None:
     """Store what the agent's journal adds up to now, and announce the entries with these keys."""
     now = datetime.now(UTC)
     lines = journal.read(agent_id, now)
     told = timeline(lines)
     news = announced(agent_id, told, lines, journal.graces, keys)
     if news:
-        for verdict, growth in journal.store(agent_id, told, lines, now).items():
+        for verdict, growth in journal.save_record(agent_id, told, lines, now).items():
             metrics.add_metric(f"Notifications{verdict.title()}", MetricUnit.Count, growth)
-        announcements.publish(news)
+        topic.publish(map(to_message, news))
     metrics.add_metric("EntriesAnnounced", MetricUnit.Count, len(news))
     moved = [one.data.state for one in news if one.data.state is not one.data.previous_state]
     for state in [] if is_probe(agent_id) else moved:
@@ -75,9 +76,9 @@ def announce(agent_id: str, keys: set[str], journal: Journal, announcements: Ann
 
 
 def _told_or_parked(agent_id: str, records: list[dict[str, Any]]) -> None:
-    keys = {record["dynamodb"]["Keys"]["sk"]["S"].removeprefix(ENTRY) for record in records}
+    keys = {entry_key(record["dynamodb"]["Keys"]["sk"]["S"]) for record in records}
     try:
-        announce(agent_id, keys, wiring.journal(), wiring.announcements())
+        announce(agent_id, keys, wiring.journal(), wiring.lifecycle_topic())
     except Outage:
         raise
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one agent, the others must not wait for it

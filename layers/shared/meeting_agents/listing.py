@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.keys import timestamp
 from meeting_agents.errors import Field, InvalidRequest
-from meeting_agents.inbox import timestamp
-from meeting_agents.journal import Journal
 from meeting_agents.views import AgentList, AgentRow, Links
 
 DEFAULT_WINDOW = timedelta(days=1), timedelta(days=14)
@@ -68,7 +68,7 @@ def listed(
         while place:
             if reads == READS:
                 return _page(rows, place, before, links)
-            page = journal.on_day(day, place, before, wanted, limit - len(rows), now)
+            page = journal.query_day(day, place, before, wanted, limit - len(rows), now)
             reads += 1
             rows += page.rows
             if len(rows) == limit:

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from meeting_agents.calls import Answer
+from meeting_agents.cronofy.messages import CronofyResponse
 from meeting_agents.errors import Field, InvalidRequest, LimitReached, MeetingAgentsError, Unreachable
 from meeting_agents.views import AgentSummary
 
@@ -63,7 +63,9 @@ PATTERNS = {
 class NotDone(Exception):
     """A request that was written down, and did not get Cronofy's consent."""
 
-    def __init__(self, agent: AgentSummary | None, answer: Answer | None, error: MeetingAgentsError | None) -> None:
+    def __init__(
+        self, agent: AgentSummary | None, answer: CronofyResponse | None, error: MeetingAgentsError | None
+    ) -> None:
         super().__init__(f"Cronofy answered {answer.status}" if answer else str(error))
         self.agent = agent
         self.answer = answer

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from meeting_agents.calls import AccountState
+from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.deadlines import Deadline
 from meeting_agents.jsontext import readable
 from meeting_agents.lifecycle import Step
