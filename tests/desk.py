@@ -12,6 +12,7 @@ import httpx
 from meeting_agents.aws.accounts import Accounts
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.rate_limiter import Limits, RateLimiter
 from meeting_agents.cronofy.client import TIMEOUT, CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
@@ -75,6 +76,9 @@ class Desk:
 
     def _table(self) -> Table:
         return Table(self._client("dynamodb"), self.agents_table)
+
+    def lease(self, name: str) -> Lease:
+        return Lease(self._table(), name, self.seconds, self.sleep)
 
     def journal(self) -> Journal:
         return Journal(self._table(), Graces(), timedelta(days=400))

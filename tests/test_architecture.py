@@ -19,14 +19,15 @@ ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
 MODULES = [
-    *("errors", "vocabulary", "lifecycle", "deadlines", "signature", "vendor", "calls", "inbox", "journal", "turn"),
-    *("jsontext", "requests", "views", "prose", "advice", "alerts", "digest", "troubles", "settings", "credentials"),
-    *("pacing", "cronofy", "accounts", "provisioning", "announcements", "people", "wiring"),
-    *("listing", "problems", "reference"),
+    *("errors", "vocabulary", "lifecycle", "deadlines"),
+    *("signature", "vendor", "jsontext", "cronofy.messages", "cronofy.client_secrets", "cronofy.client"),
+    *("aws.keys", "aws.dynamodb", "aws.notifications", "aws.journal", "aws.lease", "aws.rate_limiter", "aws.accounts"),
+    *("aws.topics", "tokens", "provisioning", "requests", "views", "announcements"),
+    *("prose", "advice", "alerts", "digest", "troubles", "listing", "problems", "reference", "settings", "wiring"),
 ]
 """Bottom up: a module imports only from those before it."""
 RULES = ("vocabulary", "lifecycle", "deadlines")
-PURE = {"errors", *RULES, "signature", "vendor", "calls", "jsontext", "requests", "views", "prose", "advice"}
+PURE = {"errors", *RULES, "signature", "vendor", "cronofy.messages", "jsontext", "requests", "views", "prose", "advice"}
 PURE |= {"alerts", "digest", "troubles"}
 OUTSIDE = {
     "boto3",
@@ -42,7 +43,7 @@ OUTSIDE = {
     "urllib.request",
 }
 """What reaches the clock, chance, the disk, the network or the environment."""
-SOURCES = sorted([*LAYER.glob("*.py"), *(ROOT / "functions").glob("*/*.py")])
+SOURCES = sorted([*LAYER.rglob("*.py"), *(ROOT / "functions").glob("*/*.py")])
 
 
 def name_of(path: Path) -> str:
@@ -65,28 +66,55 @@ def imports(path: Path, *, when_run: bool = False) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def path_of(module: str) -> Path:
+    return LAYER / f"{module.replace('.', '/')}.py"
+
+
 def ours(path: Path) -> set[str]:
-    names = (name.split(".") for name in imports(path))
-    return {parts[1] for parts in names if parts[0] == "meeting_agents"}
+    """The modules of the layer that a file imports; a package is none of them."""
+    names = (name.removeprefix("meeting_agents.") for name in imports(path) if name.startswith("meeting_agents."))
+    return {next((module for module in MODULES if f"{name}.".startswith(f"{module}.")), name) for name in names}
 
 
 # -------------------------------------------------------------------------------------------- what imports what
 
 
 def test_every_module_of_the_layer_has_its_place() -> None:
-    assert sorted(MODULES) == sorted(path.stem for path in LAYER.glob("*.py") if path.stem != "__init__")
+    found = [path.relative_to(LAYER).with_suffix("") for path in LAYER.rglob("*.py") if path.stem != "__init__"]
+    assert sorted(MODULES) == sorted(".".join(path.parts) for path in found)
     assert len(set(MODULES)) == len(MODULES)
+
+
+def test_a_package_is_empty() -> None:
+    """A cold start pays for what it imports, and it imports the package with each of its modules."""
+    for path in LAYER.rglob("__init__.py"):
+        assert len(ast.parse(path.read_text(encoding="utf-8")).body) == 1  # the docstring
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_those_before_it(module: str) -> None:
-    assert ours(LAYER / f"{module}.py") <= set(MODULES[: MODULES.index(module)])
+    assert ours(path_of(module)) <= set(MODULES[: MODULES.index(module)])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_botocores_errors_are_turned_into_ours_where_aws_is_called(path: Path) -> None:
+    """Once for the tables and once for the topics; a queue, and the secret, have one caller each."""
+    homes = ["aws/dynamodb.py", "aws/topics.py", "cronofy/client_secrets.py", "functions/alert/app.py"]
+    is_home = name_of(path) in homes
+    assert ("botocore.exceptions.ClientError" in set(imports(path))) is is_home
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_the_tables_layout_stands_in_one_file(path: Path) -> None:
+    """Prefixes and names of keys and indexes."""
+    written = {prefix for prefix in ("entry#", "lease#", "rate#", "ma_probe-") if prefix in code_of(path)}
+    assert not written or name_of(path) == "aws/keys.py"
 
 
 @pytest.mark.parametrize("module", sorted(PURE))
 def test_a_pure_module_reaches_nothing_outside_and_uses_only_pure_ones(module: str) -> None:
     """No clock, no chance, no disk, no network, no environment: what it says depends on its arguments alone."""
-    path = LAYER / f"{module}.py"
+    path = path_of(module)
     assert ours(path) <= PURE
     assert {name for name in imports(path) if any(f"{name}.".startswith(f"{out}.") for out in OUTSIDE)} == set()
     assert not re.search(r"\b(now|today|utcnow|monotonic|uuid4|open)\(", path.read_text(encoding="utf-8"))
@@ -94,14 +122,14 @@ def test_a_pure_module_reaches_nothing_outside_and_uses_only_pure_ones(module: s
 
 @pytest.mark.parametrize("module", RULES)
 def test_the_rules_need_nothing_but_each_other_and_the_standard_library(module: str) -> None:
-    path = LAYER / f"{module}.py"
+    path = path_of(module)
     assert {name.split(".")[0] for name in imports(path)} <= sys.stdlib_module_names | {"meeting_agents"}
     assert ours(path) <= set(RULES)
 
 
 @pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.name)
 def test_no_function_knows_another_and_nothing_shipped_knows_a_test(path: Path) -> None:
-    for source in [path / "app.py", *LAYER.glob("*.py")]:
+    for source in [path / "app.py", *LAYER.rglob("*.py")]:
         assert {name.split(".")[0] for name in imports(source)} & {"functions", "tests", "app"} == set()
 
 
@@ -168,7 +196,8 @@ def test_the_receiver_imports_neither_rules_nor_models_nor_http() -> None:
     """A cold start pays for each, and Cronofy waits."""
     loaded = python("import functions.webhook.app; print(*sys.modules)").split()
     assert set(loaded) & {"pydantic", "httpx", "aws_xray_sdk"} == set()
-    needed = {"errors", "signature", "inbox", "settings", "credentials", "wiring"}
+    needed = {"errors", "signature", "settings", "wiring", "cronofy", "cronofy.client_secrets"}
+    needed |= {"aws", "aws.keys", "aws.dynamodb", "aws.notifications"}
     assert {name for name in loaded if name.startswith("meeting_agents.")} == {f"meeting_agents.{n}" for n in needed}
 
 
@@ -177,7 +206,7 @@ def test_collaborators_are_made_once() -> None:
     makers = [value for value in vars(wiring).values() if hasattr(value, "cache_clear")]
     assert len(makers) > 5
     made = [node.name for node in top_level(LAYER / "wiring.py") if not cached(node)]
-    assert set(made) <= {"make_ready", "turn"}  # the one makes no collaborator, the other is made of one
+    assert set(made) <= {"make_ready", "lease"}  # the one makes no collaborator, the other is made of one
 
 
 def top_level(path: Path) -> list[ast.FunctionDef]:
@@ -201,11 +230,12 @@ def test_every_notification_passes_the_one_door() -> None:
     """A verification that is written and called by nobody is the classic of webhook receivers."""
     webhook = ROOT / "functions" / "webhook" / "app.py"
     assert calls(webhook, "verify")
-    assert calls(webhook, "keep") == 1
-    assert [name_of(path) for path in SOURCES if calls(path, "keep")] == ["functions/webhook/app.py"]
-    receive = next(node for node in top_level(webhook) if calls_in(node, "keep"))
-    order = [name for name in calls_of(receive) if name in ("_signers", "verify", "keep")]
-    assert order[-1] == "keep"
+    write = "append_notification"
+    assert calls(webhook, write) == 1
+    assert [name_of(path) for path in SOURCES if calls(path, write)] == ["functions/webhook/app.py"]
+    receive = next(node for node in top_level(webhook) if calls_in(node, write))
+    order = [name for name in calls_of(receive) if name in ("_signers", "verify", write)]
+    assert order[-1] == write
     assert len(order) > 1
 
 
@@ -221,21 +251,27 @@ def calls_in(node: ast.AST, name: str) -> bool:
 
 def test_a_notification_is_kept_by_one_conditional_write_and_no_read_before_it() -> None:
     """Get, then put, lets two copies through at the same moment."""
-    assert [name for name in calls_of(ast.parse((LAYER / "inbox.py").read_text())) if "item" in name] == ["put_item"]
-    assert "attribute_not_exists(sk)" in (LAYER / "inbox.py").read_text(encoding="utf-8")
+    notifications = path_of("aws.notifications").read_text(encoding="utf-8")
+    table = {"get", "query", "query_page", "existing", "put", "replace", "update", "try_update", "delete"}
+    assert [name for name in calls_of(ast.parse(notifications)) if name in table] == ["put"]
+    assert 'put(item, "attribute_not_exists(sk)")' in notifications
+    [put] = (node for node in ast.walk(ast.parse(path_of("aws.dynamodb").read_text())) if named(node, "replace"))
+    assert [name for name in calls_of(put) if "item" in name] == ["put_item"]
+
+
+def named(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == name
 
 
 def test_a_request_is_written_down_before_cronofy_hears_of_it() -> None:
     """The durable record first, then the side effect: what is sent can always be found again."""
-    ask = next(
-        node
-        for node in ast.walk(ast.parse((LAYER / "provisioning.py").read_text()))
-        if isinstance(node, ast.FunctionDef) and node.name == "ask"
-    )
-    called = calls_of(ask)
-    assert "_written_down" in called
-    before = called.index("_written_down")
-    assert all(called.index(name) > before for name in ("send", "_sent", "_ask", "_call") if name in called)
+    provisioning = ast.parse(path_of("provisioning").read_text(encoding="utf-8"))
+    [submit] = (node for node in ast.walk(provisioning) if named(node, "submit"))
+    order = [name for name in calls_of(submit) if name in ("_record_request", "_deliver")]
+    assert order == ["_record_request", "_deliver"]
+    [deliver] = (node for node in ast.walk(provisioning) if named(node, "_deliver"))
+    order = [name for name in calls_of(deliver) if name in ("_send_refreshing_token", "_record_response")]
+    assert order == ["_send_refreshing_token", "_record_response"]
 
 
 # --------------------------------------------------------------------------------------------------------------- words

@@ -10,8 +10,8 @@ import pytest
 from meeting_agents.aws.rate_limiter import Limits
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.deadlines import deadline
-from meeting_agents.errors import KeyReused, LimitReached, TimedOut
-from meeting_agents.provisioning import DELIVERY_LEASE, MAX_BACKOFF, ProvisioningRequest, backoff
+from meeting_agents.errors import InProgress, KeyReused, LimitReached, TimedOut
+from meeting_agents.provisioning import DELIVERY_LEASE, MAX_BACKOFF, RESPONSE_WAIT, ProvisioningRequest, backoff
 from meeting_agents.vocabulary import Cause, Kind, Phase, State
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -392,6 +392,22 @@ def test_a_key_with_another_body_is_refused(desk: Desk) -> None:
     with pytest.raises(KeyReused):
         desk.provisioning().submit(desk.send_now("key", display_name="Somebody else"))
     assert len(desk.cronofy.agents) == 1
+
+
+def test_a_repeated_key_is_told_to_come_back_while_the_first_request_is_on_its_way(desk: Desk) -> None:
+    """It waits for a while; then the first one is still at it, or died, which shows a minute later."""
+    asked = desk.send_now("key")
+    desk.http.event_hooks["request"] = [_dies]
+    with pytest.raises(Dead):
+        desk.provisioning().submit(asked)
+    desk.http.event_hooks["request"] = []
+    began = desk.now
+    with pytest.raises(InProgress):
+        desk.provisioning().submit(asked)
+    assert RESPONSE_WAIT <= desk.now - began < RESPONSE_WAIT + timedelta(seconds=1)
+    desk.now += DELIVERY_LEASE
+    assert isinstance(desk.provisioning().submit(asked).error, TimedOut)
+    assert desk.cronofy.count("POST", asked.path) == 0
 
 
 def test_a_repeated_key_gets_the_refusal_again(desk: Desk) -> None:
