@@ -9,19 +9,22 @@ from typing import Any, Self
 
 import httpx
 
-from meeting_agents.accounts import Accounts
 from meeting_agents.api.bodies import AgentRequest, CalendarEventRequest
-from meeting_agents.calls import Authority
-from meeting_agents.credentials import Credentials
-from meeting_agents.cronofy.client import TIMEOUT, Cronofy
+from meeting_agents.aws.accounts import Accounts
+from meeting_agents.aws.dynamodb import Table
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.lease import Lease
+from meeting_agents.aws.rate_limiter import Limits, RateLimiter
+from meeting_agents.cronofy.client import TIMEOUT, CronofyClient
+from meeting_agents.cronofy.client_secrets import ClientSecrets
+from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.cronofy.subscriptions import with_subscription
 from meeting_agents.deadlines import Graces
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.verdicts import Step
-from meeting_agents.journal import Journal
 from meeting_agents.lifecycle import timeline
-from meeting_agents.pacing import Limits, Pacing
-from meeting_agents.provisioning import Asked, Provisioning, Told
+from meeting_agents.provisioning import Provisioning, ProvisioningRequest, ProvisioningResult
+from meeting_agents.tokens import Tokens
 from meeting_agents.vocabulary import Kind, Record
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -73,33 +76,34 @@ class Desk:
 
     # What a process has: another call, another process.
 
+    def _table(self) -> Table:
+        return Table(self._client("dynamodb"), self.agents_table)
+
+    def lease(self, name: str) -> Lease:
+        return Lease(self._table(), name, self.seconds, self.sleep)
+
     def journal(self) -> Journal:
-        return Journal(self._client("dynamodb"), self.agents_table, Graces(), timedelta(days=400))
+        return Journal(self._table(), Graces(), timedelta(days=400))
 
-    def pacing(self) -> Pacing:
-        return Pacing(self._client("dynamodb"), self.agents_table, self.limits, self.seconds, self.sleep)
+    def rate_limiter(self) -> RateLimiter:
+        return RateLimiter(self._table(), self.limits, self.seconds, self.sleep)
 
-    def cronofys(self) -> Cronofy:
-        return Cronofy(self.http, self.cronofy.url + "/{host}", self.pacing(), lambda _: None)
+    def cronofys(self) -> CronofyClient:
+        return CronofyClient(self.http, self.cronofy.url + "/{host}", self.rate_limiter(), lambda _: None)
 
-    def credentials(self) -> Credentials:
-        return Credentials(self._client("secretsmanager"), self.secret)
+    def client_secrets(self) -> ClientSecrets:
+        return ClientSecrets(self._client("secretsmanager"), self.secret)
 
-    def accounts(self, sleep: Callable[[float], None] | None = None) -> Accounts:
-        return Accounts(
-            self._client("dynamodb"),
-            self.accounts_table,
-            self._client("kms"),
-            self.key_id,
-            self.cronofys(),
-            self.credentials(),
-            self.seconds,
-            sleep or self.sleep,
-        )
+    def accounts(self) -> Accounts:
+        table = Table(self._client("dynamodb"), self.accounts_table)
+        return Accounts(table, self._client("kms"), self.key_id, self.seconds)
+
+    def tokens(self, sleep: Callable[[float], None] | None = None) -> Tokens:
+        return Tokens(self.accounts(), self.cronofys(), self.client_secrets(), self.seconds, sleep or self.sleep)
 
     def provisioning(self) -> Provisioning:
         return Provisioning(
-            self.journal(), self.cronofys(), self.credentials(), self.accounts(), lambda: self.now, self.sleep
+            self.journal(), self.cronofys(), self.accounts(), self.tokens(), lambda: self.now, self.sleep
         )
 
     # What time does
@@ -112,7 +116,7 @@ class Desk:
 
     # What callers, the stream and the sweep do
 
-    def upsert(self, authority: Authority, event_id: str = "event_1", **changes: Any) -> Asked:
+    def upsert(self, credentials: CallerCredentials, event_id: str = "event_1", **changes: Any) -> ProvisioningRequest:
         """A calendar event with an agent, tomorrow."""
         start = NOON + timedelta(days=1)
         body: dict[str, Any] = {
@@ -125,47 +129,49 @@ class Desk:
         text = json.dumps(body)
         agent = agent_id("us", CALENDAR, event_id)
         request = CalendarEventRequest.model_validate(body).request(
-            "us", CALENDAR, authority.account, text, known=None, now=self.now
+            "us", CALENDAR, credentials.account, text, known=None, now=self.now
         )
-        return Asked(agent, request, "POST", f"/v1/calendars/{CALENDAR}/events", authority, partial(_sent, agent, text))
+        return ProvisioningRequest(
+            agent, request, "POST", f"/v1/calendars/{CALENDAR}/events", credentials, partial(_sent, agent, text)
+        )
 
-    def schedule(self, key: str = "key_1", authority: Authority | None = None) -> Asked:
+    def schedule(self, key: str = "key_1", credentials: CallerCredentials | None = None) -> ProvisioningRequest:
         """An agent without a calendar event, tomorrow."""
         start = f"{NOON + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
-        return self._agent(agent_id("us", key), authority, {"scheduling_key": key, "join_time": start})
+        return self._agent(agent_id("us", key), credentials, {"scheduling_key": key, "join_time": start})
 
-    def send_now(self, idempotency_key: str, **changes: Any) -> Asked:
+    def send_now(self, idempotency_key: str, **changes: Any) -> ProvisioningRequest:
         """An agent without a calendar event, now."""
         return self._agent(agent_id("us", "", idempotency_key), None, changes)
 
-    def _agent(self, agent: str, authority: Authority | None, changes: dict[str, Any]) -> Asked:
+    def _agent(self, agent: str, credentials: CallerCredentials | None, changes: dict[str, Any]) -> ProvisioningRequest:
         body = {"join_url": "https://zoom.us/j/1", "on_behalf_of_attendee": {"email": "marty@example.com"}} | changes
         text, is_later = json.dumps(body), "scheduling_key" in changes
-        return Asked(
+        return ProvisioningRequest(
             agent,
             AgentRequest.model_validate(body).request("us", text, self.now),
             "POST",
             "/v1/meeting_agents",
-            authority or Authority(),
+            credentials or CallerCredentials(),
             partial(_sent, agent, text),
-            is_sent_once=True,
-            is_repeatable=is_later,
+            at_most_once=True,
+            is_idempotent=is_later,
         )
 
-    def register(self, name: str = "alice") -> Authority:
+    def register(self, name: str = "alice") -> CallerCredentials:
         """A user who has authorised us, registered."""
         grant = self.cronofy.grant("us", calendars=(CALENDAR,))
         self.accounts().register(name, "us", grant.refresh_token)
-        return Authority(account=name)
+        return CallerCredentials(account=name)
 
     def track(self, agent: str) -> Record:
         """What the stream does: store the record that the journal adds up to."""
         lines = self.journal().read(agent, self.now)
         told = timeline(lines)
-        self.journal().store(agent, told, lines, self.now)
+        self.journal().save_record(agent, told, lines, self.now)
         return told[-1].after
 
-    def sweep(self) -> list[Told]:
+    def sweep(self) -> list[ProvisioningResult]:
         """What the sweep does with requests that are due to be asked again."""
         for agent in self._agents():
             self.track(agent)

@@ -16,7 +16,8 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import EndpointConnectionError
 
 from meeting_agents import wiring
-from meeting_agents.inbox import ENTRY, RECORD, keep
+from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD
+from meeting_agents.aws.notifications import append_notification
 from meeting_agents.vocabulary import Entry
 from tests.answers import example
 from tests.sandbox.deployment import source_template
@@ -51,8 +52,8 @@ class Tables:
 
     def keep(self, agent_id: str, raw: bytes, at: datetime | None = None) -> str:
         """Keep these bytes as `webhook` does; their key."""
-        client = self.session.client("dynamodb")
-        keep(client, self.table, agent_id, raw, at=at or datetime.now(UTC), attempt=None, signed_with="us:current")
+        at = at or datetime.now(UTC)
+        append_notification(wiring.agents_table(), agent_id, raw, at=at, attempt=None, signed_with="us:current")
         return sha256(raw).hexdigest()
 
     def append(self, agent_id: str, *entries: Entry) -> None:
@@ -81,7 +82,7 @@ class Tables:
                     "eventSource": "aws:dynamodb",
                     "eventName": "INSERT",
                     "dynamodb": {
-                        "Keys": {"pk": {"S": agent_id}, "sk": {"S": ENTRY + key}},
+                        "Keys": {"pk": {"S": agent_id}, "sk": {"S": ENTRY_PREFIX + key}},
                         "SequenceNumber": f"{number:021d}",
                     },
                 }

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from meeting_agents.accounts import EARLY, LEASE
-from meeting_agents.calls import AccountState
+from meeting_agents.aws.accounts import LEASE_SECONDS
+from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.errors import LimitReached, NeedsAuthorisation, NoSecret, UnknownAccount, Unreachable
+from meeting_agents.tokens import REFRESH_AHEAD_SECONDS
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stand_in import Grant
@@ -43,7 +44,7 @@ def item(desk: Desk) -> dict[str, Any]:
 
 def test_an_access_token_is_asked_for_when_it_is_first_needed_and_shared(desk: Desk, grant: Grant) -> None:
     """By all processes, for as long as Cronofy says."""
-    tokens = {desk.accounts().access_token("alice") for _ in range(3)}
+    tokens = {desk.tokens().access_token("alice") for _ in range(3)}
     assert tokens == {grant.access_token}
     assert refreshes(desk) == 1
     account = desk.accounts().read("alice")
@@ -56,51 +57,51 @@ def test_a_token_is_renewed_before_it_ends(desk: Desk, is_service_account: bool)
     """`expires_in` is believed, an hour or half of one."""
     grant = desk.cronofy.grant("us", service_account=is_service_account)
     desk.accounts().register("alice", "us", grant.refresh_token)
-    first = desk.accounts().access_token("alice")
-    desk.now += timedelta(seconds=grant.expires_in - EARLY - 1)
-    assert desk.accounts().access_token("alice") == first
+    first = desk.tokens().access_token("alice")
+    desk.now += timedelta(seconds=grant.expires_in - REFRESH_AHEAD_SECONDS - 1)
+    assert desk.tokens().access_token("alice") == first
     desk.now += timedelta(seconds=2)
-    assert desk.accounts().access_token("alice") != first
+    assert desk.tokens().access_token("alice") != first
     assert refreshes(desk) == 2
 
 
 def test_many_who_need_a_token_at_once_cause_one_renewal(desk: Desk, grant: Grant) -> None:
     """No stampede: one asks, the others wait for what it gets."""
     desk.cronofy.faults.add("POST", "/oauth/token", delay=0.3)
-    accounts = [desk.accounts(lambda _: time.sleep(0.05)) for _ in range(8)]
+    callers = [desk.tokens(lambda _: time.sleep(0.05)) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        tokens = set(pool.map(lambda one: one.access_token("alice"), accounts))
+        tokens = set(pool.map(lambda one: one.access_token("alice"), callers))
     assert tokens == {grant.access_token}
     assert refreshes(desk) == 1
 
 
 def test_while_one_renews_a_token_that_is_still_good_the_others_go_on_with_it(desk: Desk, grant: Grant) -> None:
     """Nobody waits for what is not needed yet."""
-    first = desk.accounts().access_token("alice")
-    desk.now += timedelta(seconds=3600 - EARLY + 1)
-    assert desk.accounts()._lease(desk.accounts().read("alice"))
-    assert desk.accounts().access_token("alice") == first
+    first = desk.tokens().access_token("alice")
+    desk.now += timedelta(seconds=3600 - REFRESH_AHEAD_SECONDS + 1)
+    assert desk.accounts().lease_renewal(desk.accounts().read("alice"))
+    assert desk.tokens().access_token("alice") == first
     assert refreshes(desk) == 1
 
 
 def test_a_renewal_whose_function_died_is_taken_over(desk: Desk, grant: Grant) -> None:
     """The lease ends by itself; until then others wait, with an end to it."""
     accounts = desk.accounts()
-    assert accounts._lease(accounts.read("alice"))
+    assert accounts.lease_renewal(accounts.read("alice"))
     began = desk.now
     with pytest.raises(Unreachable):
-        accounts.access_token("alice")
-    assert desk.now - began < timedelta(seconds=LEASE)
-    desk.now = began + timedelta(seconds=LEASE + 1)
-    assert accounts.access_token("alice") == grant.access_token
+        desk.tokens().access_token("alice")
+    assert desk.now - began < timedelta(seconds=LEASE_SECONDS)
+    desk.now = began + timedelta(seconds=LEASE_SECONDS + 1)
+    assert desk.tokens().access_token("alice") == grant.access_token
 
 
 def test_a_token_that_cronofy_refused_is_renewed_though_it_looked_good(desk: Desk, grant: Grant) -> None:
     """And is not renewed twice, should two have had the same 401."""
-    refused = desk.accounts().access_token("alice")
-    renewed = desk.accounts().access_token("alice", refused=refused)
+    refused = desk.tokens().access_token("alice")
+    renewed = desk.tokens().access_token("alice", refused=refused)
     assert renewed != refused
-    assert desk.accounts().access_token("alice", refused=refused) == renewed
+    assert desk.tokens().access_token("alice", refused=refused) == renewed
     assert refreshes(desk) == 2
 
 
@@ -108,7 +109,7 @@ def test_the_refresh_token_that_comes_back_is_the_one_that_is_kept(desk: Desk, g
     """Whether Cronofy ever hands out another is unknown."""
     desk.cronofy.behaviour.rotate_refresh_tokens = True
     for _ in range(3):
-        desk.accounts().access_token("alice")
+        desk.tokens().access_token("alice")
         desk.now += timedelta(hours=2)
     sent = [request.json["refresh_token"] for request in desk.cronofy.requests]
     assert len(set(sent)) == 3
@@ -120,12 +121,12 @@ def test_a_dead_grant_needs_a_person_and_is_not_asked_again(desk: Desk, grant: G
     desk.cronofy.revoke(grant)
     for _ in range(3):
         with pytest.raises(NeedsAuthorisation, match="PUT /v1/accounts/alice"):
-            desk.accounts().access_token("alice")
+            desk.tokens().access_token("alice")
     assert refreshes(desk) == 1
     assert desk.accounts().read("alice").state is AccountState.NEEDS_AUTHORISATION
     again = desk.cronofy.grant("us")
     assert desk.accounts().register("alice", "us", again.refresh_token).state is AccountState.ACTIVE
-    assert desk.accounts().access_token("alice") == again.access_token
+    assert desk.tokens().access_token("alice") == again.access_token
 
 
 def test_one_of_many_is_to_tell_people_and_only_until_it_has(desk: Desk, grant: Grant) -> None:
@@ -133,13 +134,13 @@ def test_one_of_many_is_to_tell_people_and_only_until_it_has(desk: Desk, grant: 
     assert not desk.accounts().claim_alert("alice", 60)
     desk.cronofy.revoke(grant)
     with pytest.raises(NeedsAuthorisation):
-        desk.accounts().access_token("alice")
+        desk.tokens().access_token("alice")
     accounts = [desk.accounts() for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(lambda one: one.claim_alert("alice", 60), accounts)) == 1
     desk.now += timedelta(seconds=61)
     assert desk.accounts().claim_alert("alice", 60)
-    desk.accounts().told("alice")
+    desk.accounts().record_alerted("alice")
     desk.now += timedelta(days=30)
     assert not desk.accounts().claim_alert("alice", 60)
 
@@ -163,21 +164,21 @@ def test_a_renewal_that_fails_for_now_leaves_the_account_as_it_was(
     """Whoever comes next tries again at once. `invalid_client` is our own fault and no reason to ask the user."""
     desk.cronofy.faults.add("POST", "/oauth/token", **fault)
     with pytest.raises(Unreachable):
-        desk.accounts().access_token("alice")
+        desk.tokens().access_token("alice")
     assert desk.accounts().read("alice").state is AccountState.ACTIVE
-    assert desk.accounts().access_token("alice") == grant.access_token
+    assert desk.tokens().access_token("alice") == grant.access_token
 
 
 def test_an_account_that_nobody_registered_is_unknown(desk: Desk) -> None:
     with pytest.raises(UnknownAccount, match="bob"):
-        desk.accounts().access_token("bob")
+        desk.tokens().access_token("bob")
     assert desk.accounts().find("bob") is None
     assert not desk.accounts().delete("bob")
 
 
 def test_a_registration_that_comes_during_a_renewal_stands(desk: Desk, grant: Grant) -> None:
     """The renewal of the older token is forgotten, should it even come after a deletion."""
-    accounts, again = desk.accounts(), desk.cronofy.grant("us")
+    tokens, again = desk.tokens(), desk.cronofy.grant("us")
 
     def register_again(_: object) -> None:
         desk.http.event_hooks["response"] = []
@@ -186,13 +187,13 @@ def test_a_registration_that_comes_during_a_renewal_stands(desk: Desk, grant: Gr
         desk.accounts().register("alice", "us", again.refresh_token)
 
     desk.http.event_hooks["response"] = [register_again]
-    accounts.access_token("alice")
-    assert desk.accounts().access_token("alice") == again.access_token
+    tokens.access_token("alice")
+    assert desk.tokens().access_token("alice") == again.access_token
 
 
 def test_tokens_are_unreadable_in_the_table_and_bound_to_their_account(desk: Desk, grant: Grant) -> None:
     """A ciphertext that was moved to another account's item opens nothing."""
-    desk.accounts().access_token("alice")
+    desk.tokens().access_token("alice")
     known = item(desk)
     shown = repr(known)
     assert grant.refresh_token not in shown
@@ -207,7 +208,7 @@ def test_tokens_are_unreadable_in_the_table_and_bound_to_their_account(desk: Des
 
 def test_no_token_shows_where_an_account_is_printed(desk: Desk, grant: Grant) -> None:
     """In a log line or a traceback."""
-    desk.accounts().access_token("alice")
+    desk.tokens().access_token("alice")
     account = desk.accounts().read("alice")
     assert "token=" not in repr(account)
 
@@ -215,9 +216,9 @@ def test_no_token_shows_where_an_account_is_printed(desk: Desk, grant: Grant) ->
 def test_a_renewal_counts_within_cronofys_limits(desk: Desk, grant: Grant) -> None:
     """It is one more request of the application."""
     for _ in range(desk.limits.per_second):
-        desk.pacing().permit("us")
+        desk.rate_limiter().permit("us")
     with pytest.raises(LimitReached):
-        desk.accounts().access_token("alice")
+        desk.tokens().access_token("alice")
     assert refreshes(desk) == 0
 
 
@@ -227,4 +228,4 @@ def test_without_the_applications_secret_nothing_is_renewed(desk: Desk, grant: G
         SecretId=desk.secret, SecretString='{"us": {"client_secrets": ["s"]}}'
     )
     with pytest.raises(NoSecret, match="client_id"):
-        desk.accounts().access_token("alice")
+        desk.tokens().access_token("alice")

@@ -21,21 +21,21 @@ FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name 
 MODULES = [
     *("errors", "vocabulary", "domain.state_machine", "domain.verdicts", "domain.incidents", "lifecycle", "deadlines"),
     "domain.identity",
-    *("signature", "vendor", "calls", "cronofy.json_text", "cronofy.subscriptions"),
-    *("settings", "credentials", "inbox", "journal", "turn", "pacing", "cronofy.client", "accounts", "people"),
-    *("announcement", "announcements", "provisioning"),
+    *("signature", "vendor", "cronofy.json_text", "cronofy.subscriptions"),
+    *("cronofy.messages", "cronofy.client_secrets", "cronofy.client"),
+    *("aws.keys", "aws.dynamodb", "aws.notifications", "aws.journal", "aws.lease", "aws.rate_limiter", "aws.accounts"),
+    *("aws.topics", "announcement", "announcements", "tokens", "provisioning"),
     *("prose", "advice", "alerts", "digest", "troubles"),
     *("api.strict_json", "api.bodies", "api.views", "api.pagination", "api.parameters", "api.problems"),
     *("api.context", "api.passthrough", "api.calendar_events", "api.meeting_agents", "api.accounts", "api.docs"),
-    "wiring",
+    *("settings", "wiring"),
 ]
 """Bottom up: a module imports only from those before it."""
 RULES = {module for module in MODULES if module.startswith("domain.")} | {"vocabulary", "lifecycle", "deadlines"}
-
 ALERTING = {"prose", "advice", "alerts", "digest", "troubles"}
 API = {module for module in MODULES if module.startswith("api.")}
-PURE = {"errors", *RULES, "signature", "vendor", "calls", "cronofy.json_text", "cronofy.subscriptions", "announcement"}
-PURE |= ALERTING | {"api.strict_json", "api.bodies", "api.views"}
+PURE = {"errors", *RULES, "signature", "vendor", "cronofy.messages", "cronofy.json_text", "cronofy.subscriptions"}
+PURE |= ALERTING | {"announcement", "api.strict_json", "api.bodies", "api.views"}
 OUTSIDE = {
     "boto3",
     "botocore",
@@ -98,6 +98,12 @@ def test_every_module_of_the_layer_has_its_place() -> None:
     assert len(set(MODULES)) == len(MODULES)
 
 
+def test_a_package_is_empty() -> None:
+    """A cold start pays for what it imports, and it imports the package with each of its modules."""
+    for path in LAYER.rglob("__init__.py"):
+        assert len(ast.parse(path.read_text(encoding="utf-8")).body) == 1  # the docstring
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_those_before_it(module: str) -> None:
     assert ours(file_of(module)) <= set(MODULES[: MODULES.index(module)])
@@ -112,6 +118,21 @@ def test_a_file_can_be_read_in_one_go() -> None:
     """A use case has about a hundred lines, a module some hundreds."""
     lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
     assert {name for name, count in lines.items() if count > (150 if name.startswith("functions/") else 450)} == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_botocores_errors_are_turned_into_ours_where_aws_is_called(path: Path) -> None:
+    """Once for the tables and once for the topics; a queue, and the secret, have one caller each."""
+    homes = ["aws/dynamodb.py", "aws/topics.py", "cronofy/client_secrets.py", "functions/alert/app.py"]
+    is_home = name_of(path) in homes
+    assert ("botocore.exceptions.ClientError" in set(imports(path))) is is_home
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_the_tables_layout_stands_in_one_file(path: Path) -> None:
+    """Prefixes and names of keys and indexes."""
+    written = {prefix for prefix in ("entry#", "lease#", "rate#", "ma_probe-") if prefix in code_of(path)}
+    assert not written or name_of(path) == "aws/keys.py"
 
 
 @pytest.mark.parametrize("module", sorted(PURE))
@@ -199,7 +220,8 @@ def test_the_receiver_imports_neither_rules_nor_models_nor_http() -> None:
     """A cold start pays for each, and Cronofy waits."""
     loaded = python("import functions.webhook.app; print(*sys.modules)").split()
     assert set(loaded) & {"pydantic", "httpx", "aws_xray_sdk"} == set()
-    needed = {"errors", "signature", "inbox", "settings", "credentials", "wiring"}
+    needed = {"errors", "signature", "settings", "wiring", "cronofy", "cronofy.client_secrets"}
+    needed |= {"aws", "aws.keys", "aws.dynamodb", "aws.notifications"}
     assert {name for name in loaded if name.startswith("meeting_agents.")} == {f"meeting_agents.{n}" for n in needed}
 
 
@@ -223,7 +245,7 @@ def test_collaborators_are_made_once() -> None:
     makers = [value for value in vars(wiring).values() if hasattr(value, "cache_clear")]
     assert len(makers) > 5
     made = [node.name for node in top_level(LAYER / "wiring.py") if not cached(node)]
-    assert set(made) <= {"make_ready", "turn"}  # the one makes no collaborator, the other is made of one
+    assert set(made) <= {"make_ready", "lease"}  # the one makes no collaborator, the other is made of one
 
 
 def top_level(path: Path) -> list[ast.FunctionDef]:
@@ -247,11 +269,12 @@ def test_every_notification_passes_the_one_door() -> None:
     """A verification that is written and called by nobody is the classic of webhook receivers."""
     webhook = ROOT / "functions" / "webhook" / "app.py"
     assert calls(webhook, "verify")
-    assert calls(webhook, "keep") == 1
-    assert [name_of(path) for path in SOURCES if calls(path, "keep")] == ["functions/webhook/app.py"]
-    receive = next(node for node in top_level(webhook) if calls_in(node, "keep"))
-    order = [name for name in calls_of(receive) if name in ("_signers", "verify", "keep")]
-    assert order[-1] == "keep"
+    write = "append_notification"
+    assert calls(webhook, write) == 1
+    assert [name_of(path) for path in SOURCES if calls(path, write)] == ["functions/webhook/app.py"]
+    receive = next(node for node in top_level(webhook) if calls_in(node, write))
+    order = [name for name in calls_of(receive) if name in ("_signers", "verify", write)]
+    assert order[-1] == write
     assert len(order) > 1
 
 
@@ -267,21 +290,27 @@ def calls_in(node: ast.AST, name: str) -> bool:
 
 def test_a_notification_is_kept_by_one_conditional_write_and_no_read_before_it() -> None:
     """Get, then put, lets two copies through at the same moment."""
-    assert [name for name in calls_of(ast.parse((LAYER / "inbox.py").read_text())) if "item" in name] == ["put_item"]
-    assert "attribute_not_exists(sk)" in (LAYER / "inbox.py").read_text(encoding="utf-8")
+    notifications = file_of("aws.notifications").read_text(encoding="utf-8")
+    table = {"get", "query", "query_page", "existing", "put", "replace", "update", "try_update", "delete"}
+    assert [name for name in calls_of(ast.parse(notifications)) if name in table] == ["put"]
+    assert 'put(item, "attribute_not_exists(sk)")' in notifications
+    [put] = (node for node in ast.walk(ast.parse(file_of("aws.dynamodb").read_text())) if named(node, "replace"))
+    assert [name for name in calls_of(put) if "item" in name] == ["put_item"]
+
+
+def named(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == name
 
 
 def test_a_request_is_written_down_before_cronofy_hears_of_it() -> None:
     """The durable record first, then the side effect: what is sent can always be found again."""
-    ask = next(
-        node
-        for node in ast.walk(ast.parse((LAYER / "provisioning.py").read_text()))
-        if isinstance(node, ast.FunctionDef) and node.name == "ask"
-    )
-    called = calls_of(ask)
-    assert "_written_down" in called
-    before = called.index("_written_down")
-    assert all(called.index(name) > before for name in ("send", "_sent", "_ask", "_call") if name in called)
+    provisioning = ast.parse(file_of("provisioning").read_text(encoding="utf-8"))
+    [submit] = (node for node in ast.walk(provisioning) if named(node, "submit"))
+    order = [name for name in calls_of(submit) if name in ("_record_request", "_deliver")]
+    assert order == ["_record_request", "_deliver"]
+    [deliver] = (node for node in ast.walk(provisioning) if named(node, "_deliver"))
+    order = [name for name in calls_of(deliver) if name in ("_send_refreshing_token", "_record_response")]
+    assert order == ["_send_refreshing_token", "_record_response"]
 
 
 # --------------------------------------------------------------------------------------------------------------- words

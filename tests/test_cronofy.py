@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from meeting_agents.calls import Answer, Call, Outcome
-from meeting_agents.cronofy.client import BUDGET, LARGEST_ANSWER, TIMEOUT, Cronofy
+from meeting_agents.cronofy.client import MAX_RESPONSE_BYTES, TIMEOUT, TOTAL_TIMEOUT, CronofyClient
+from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse, Outcome, Permit
 from meeting_agents.errors import ForeignResource, LimitReached, TimedOut, Unreachable
-from meeting_agents.pacing import Permit
 
-UPSERT = Call("POST", "/v1/calendars/cal_1/events", "de", '{"event_id": "grün"}')
-SEND_NOW = Call("POST", "/v1/meeting_agents", "us", "{}", is_repeatable=False)
+UPSERT = CronofyRequest("POST", "/v1/calendars/cal_1/events", "de", '{"event_id": "grün"}')
+SEND_NOW = CronofyRequest("POST", "/v1/meeting_agents", "us", "{}", is_idempotent=False)
 
 type Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -34,9 +33,9 @@ class Room:
         return Permit(data_center)
 
 
-def cronofy(handler: Handler, room: Room | None = None, url: str = "https://{host}") -> Cronofy:
+def cronofy(handler: Handler, room: Room | None = None, url: str = "https://{host}") -> CronofyClient:
     client = httpx.Client(transport=httpx.MockTransport(handler))
-    return Cronofy(client, url, room or Room(), lambda _: None)  # type: ignore[arg-type] # the same two words
+    return CronofyClient(client, url, room or Room(), lambda _: None)
 
 
 class Script:
@@ -71,7 +70,7 @@ def test_a_call_goes_to_the_data_centers_own_host_as_it_was_given() -> None:
 def test_a_call_that_may_be_repeated_is_tried_twice(first: int | Exception) -> None:
     """Within the caller's own time."""
     room, script = Room(), Script(first, 202)
-    assert cronofy(script, room).send(UPSERT, "token") == Answer(202, tries=2)
+    assert cronofy(script, room).send(UPSERT, "token") == CronofyResponse(202, tries=2)
     assert room.taken == 2
 
 
@@ -125,8 +124,10 @@ def test_a_permit_taken_before_is_not_taken_again() -> None:
 
 def test_what_cronofy_means_by_a_status() -> None:
     """https://docs.cronofy.com/developers/api/errors/."""
-    assert {status for status in range(100, 600) if Answer(status).outcome is Outcome.ACCEPTED} == set(range(200, 300))
-    assert {status for status in range(100, 600) if Answer(status).outcome is Outcome.REFUSED} == set(
+    assert {status for status in range(100, 600) if CronofyResponse(status).outcome is Outcome.ACCEPTED} == set(
+        range(200, 300)
+    )
+    assert {status for status in range(100, 600) if CronofyResponse(status).outcome is Outcome.REJECTED} == set(
         range(400, 500)
     ) - {423, 429}
 
@@ -141,20 +142,20 @@ def test_an_answer_that_is_no_json_has_no_content(body: bytes) -> None:
 @pytest.mark.parametrize("content", [{"meeting_agent": {"sub": "agt_1"}}, {"sub": "agt_1"}])
 def test_both_shapes_of_the_beta_name_the_agent(content: dict[str, object]) -> None:
     """https://docs.cronofy.com/developers/api/meeting-agents/schedule/."""
-    assert Answer(200, content).agent["sub"] == "agt_1"
+    assert CronofyResponse(200, content).agent["sub"] == "agt_1"
 
 
 @pytest.mark.parametrize(
     "content", [{"meeting_agent": None}, {"meeting_agent": {"sub": 1}}, {}, [], None, {"sub": None}]
 )
 def test_an_answer_without_a_sub_names_no_agent(content: object) -> None:
-    assert Answer(200, content).agent == {}
+    assert CronofyResponse(200, content).agent == {}
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("120", 120.0), ("", None), ("soon", None), ("-1", None), ("²", None)])
 def test_retry_after_is_honoured_in_seconds(value: str, seconds: float | None) -> None:
     """Whether Cronofy ever sends it is unknown, so anything may be in it."""
-    assert Answer.read(429, b"", {"retry-after": value}).retry_after == seconds
+    assert CronofyResponse.read(429, b"", {"retry-after": value}).retry_after == seconds
 
 
 class Endless(httpx.SyncByteStream):
@@ -187,14 +188,16 @@ def test_no_more_is_read_of_an_answer_than_an_item_of_the_table_holds(more: int,
     assert len(text) == 64 * 1024 - 1 + more
     answer = cronofy(lambda _: httpx.Response(202, text=text + " ")).send(UPSERT, "token")
     assert (answer.status, answer.content is not None) == (202, is_read)
-    assert LARGEST_ANSWER == 64 * 1024
+    assert MAX_RESPONSE_BYTES == 64 * 1024
 
 
 def test_no_token_and_no_body_shows_where_a_call_or_an_answer_is_printed() -> None:
     """In a log line or a traceback."""
     assert "grün" not in repr(UPSERT)
-    assert "agt_1" not in repr(Answer(200, {"sub": "agt_1"}, location="https://storage.example.com/?signature=1"))
-    assert "signature" not in repr(Answer(200, location="https://storage.example.com/?signature=1"))
+    assert "agt_1" not in repr(
+        CronofyResponse(200, {"sub": "agt_1"}, location="https://storage.example.com/?signature=1")
+    )
+    assert "signature" not in repr(CronofyResponse(200, location="https://storage.example.com/?signature=1"))
 
 
 def test_a_silent_cronofy_is_left_in_time() -> None:
@@ -202,10 +205,10 @@ def test_a_silent_cronofy_is_left_in_time() -> None:
     with httpx.Client() as client, _silent_server() as url:
         began = time.monotonic()
         with pytest.raises(TimedOut):
-            Cronofy(client, url, Room(), lambda _: None).send(UPSERT, "token", until=began + 1.0)  # type: ignore[arg-type]
+            CronofyClient(client, url, Room(), lambda _: None).send(UPSERT, "token", until=began + 1.0)
         assert TIMEOUT.read
         assert 0.9 < time.monotonic() - began < TIMEOUT.read
-    assert BUDGET < 29 - 5  # the function's time limit, less the journal's share
+    assert TOTAL_TIMEOUT < 29 - 5  # the function's time limit, less the journal's share
 
 
 class _silent_server:  # noqa: N801 - used like a function

@@ -11,12 +11,13 @@ from botocore.stub import Stubber
 
 from functions.digest.app import tell
 from meeting_agents.alerts import SUBJECT_LENGTH
+from meeting_agents.aws.dynamodb import Table
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.deadlines import Graces
 from meeting_agents.digest import Digest
-from meeting_agents.journal import Journal
 from meeting_agents.lifecycle import steps
-from meeting_agents.people import People
-from meeting_agents.vocabulary import Action as Asked
+from meeting_agents.vocabulary import Action as ProvisioningRequest
 from meeting_agents.vocabulary import Entry, Kind, Meeting, Request
 from tests.golden_files import compared
 from tests.sandbox.stage import Stage
@@ -94,8 +95,8 @@ def test_a_digest_of_thousands_stays_small() -> None:
 
 def test_the_days_are_those_of_the_time_zone_also_when_clocks_change(stage: Stage) -> None:
     """A meeting belongs to the local day in which it starts: read from the real index, told by the real client."""
-    table, client = stage.stack.outputs["AgentsTableName"], stage.stack.session.client("dynamodb")
-    journal = Journal(client, table, Graces(), timedelta(days=40_000))
+    table = Table(stage.stack.session.client("dynamodb"), stage.stack.outputs["AgentsTableName"])
+    journal = Journal(table, Graces(), timedelta(days=40_000))
     now = datetime(2027, 3, 29, 6, tzinfo=UTC)
     midnight = datetime(2027, 3, 28, tzinfo=ZoneInfo(BERLIN))
     begins, ends = midnight.astimezone(UTC), (midnight + timedelta(days=1)).astimezone(UTC)
@@ -111,19 +112,19 @@ def test_the_days_are_those_of_the_time_zone_also_when_clocks_change(stage: Stag
     sns: Any = Session().create_client("sns", "eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
     with Stubber(sns) as stubbed:
         stubbed.add_response("publish", {"MessageId": "1"})
-        made = tell(journal, People(sns, "arn:aws:sns:eu-central-1:111122223333:alerts"), PLACES, now, BERLIN)
+        made = tell(journal, AlertsTopic(sns, "arn:aws:sns:eu-central-1:111122223333:alerts"), PLACES, now, BERLIN)
     assert made.day == date(2027, 3, 28)
     assert (made.of_day.total, made.before.total) == (2, 1)
 
 
 def store(journal: Journal, agent: str, start: datetime, now: datetime) -> None:
     meeting = Meeting(start=start, end=start + timedelta(minutes=1), tzid=BERLIN)
-    request = Request(action=Asked.PROVISION, data_center="de", meeting=meeting)
+    request = Request(action=ProvisioningRequest.PROVISION, data_center="de", meeting=meeting)
     journal.append(
         agent, Entry(key="requested#0001", kind=Kind.REQUESTED, at=start, attempt=1, revision=1, request=request)
     )
     lines = journal.read(agent, now)
-    journal.store(agent, list(steps(line.entry for line in lines)), lines, now)
+    journal.save_record(agent, list(steps(line.entry for line in lines)), lines, now)
 
 
 def test_the_deployed_digest_tells_nothing_of_an_empty_day(stage: Stage) -> None:

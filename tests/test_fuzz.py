@@ -35,7 +35,7 @@ notifications = st.one_of(
     callbacks,
     bodies,
     st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")),
-    st.sampled_from([b"{}", b"[" * 5000, b"\xff\xfe", b"0" * app.LARGEST, b"0" * (app.LARGEST + 1)]),
+    st.sampled_from([b"{}", b"[" * 5000, b"\xff\xfe", b"0" * app.MAX_BODY_BYTES, b"0" * (app.MAX_BODY_BYTES + 1)]),
 )
 secrets = st.sampled_from([*SECRETS, "CRN_of_somebody_else", ""])
 agents = st.sampled_from(["ma_6k3q5n2wv7jx4ypzc2drtb5e7a", "x", "a" * 128, "a" * 129, "..", "a/b", ""]) | st.text(
@@ -135,7 +135,7 @@ def test_no_request_breaks_the_receiver_and_nothing_unsigned_is_stored(
     else:
         assert not wire.items
         assert wire.calls.count("PutItem") == writes
-    if received is not None and len(received) <= app.LARGEST and answer["statusCode"] != 404:
+    if received is not None and len(received) <= app.MAX_BODY_BYTES and answer["statusCode"] != 404:
         is_signed = any(digest(received, secret) in offered for secret in SECRETS)
         assert answer["statusCode"] == (200 if is_signed else 401)
 

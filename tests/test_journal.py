@@ -8,7 +8,7 @@ import pytest
 
 from functions.track import app
 from meeting_agents import wiring
-from meeting_agents.journal import EXPIRES
+from meeting_agents.aws.keys import EXPIRES_AT
 from meeting_agents.lifecycle import fold, timeline
 from meeting_agents.vocabulary import Action, Entry, Kind, Meeting, Request
 from tests.sandbox.deployment import source_template
@@ -53,7 +53,7 @@ def track(tables: Tables, *keys: str) -> None:
 
 def expiries(tables: Tables) -> set[datetime]:
     """When the items of the agent expire; one time, if all is well."""
-    return {datetime.fromtimestamp(int(item[EXPIRES]), UTC) for item in tables.items(AGENT).values()}
+    return {datetime.fromtimestamp(int(item[EXPIRES_AT]), UTC) for item in tables.items(AGENT).values()}
 
 
 def test_the_attribute_that_is_written_is_the_one_that_the_template_declares(tables: Tables) -> None:
@@ -61,7 +61,7 @@ def test_the_attribute_that_is_written_is_the_one_that_the_template_declares(tab
     template = source_template()
     declared = template["Resources"]["AgentsTable"]["Properties"]["TimeToLiveSpecification"]
     track(tables, tables.notify(AGENT))
-    assert declared == {"AttributeName": EXPIRES, "Enabled": True}
+    assert declared == {"AttributeName": EXPIRES_AT, "Enabled": True}
     assert all(declared["AttributeName"] in item for item in tables.items(AGENT).values())
 
 
@@ -102,7 +102,7 @@ def test_what_we_write_down_ourselves_expires_with_all_the_rest(tables: Tables) 
     seen = []
     for entry in ours:
         tables.append(AGENT, entry)
-        assert EXPIRES not in tables.items(AGENT)[f"entry#{entry.key}"]  # until then it cannot go alone
+        assert EXPIRES_AT not in tables.items(AGENT)[f"entry#{entry.key}"]  # until then it cannot go alone
         track(tables, entry.key)
         (expiry,) = expiries(tables)
         seen.append(expiry)
@@ -116,9 +116,9 @@ def test_whoever_knows_less_of_a_journal_lets_nothing_expire_sooner(tables: Tabl
     tables.append(AGENT, requested(start), requested(start + 30 * DAY, 2))
     journal = wiring.journal()
     lines = sorted(journal.read(AGENT, now), key=lambda line: line.entry.key)
-    journal.store(AGENT, timeline(lines), lines, now)
+    journal.save_record(AGENT, timeline(lines), lines, now)
     (whole,) = expiries(tables)
-    journal.store(AGENT, timeline(lines[:1]), lines[:1], now)
+    journal.save_record(AGENT, timeline(lines[:1]), lines[:1], now)
     assert expiries(tables) == {whole}
 
 
@@ -146,7 +146,7 @@ def test_an_agent_that_comes_back_after_its_journal_expired_has_a_new_record(tab
         tables.session.client("dynamodb").update_item(
             TableName=tables.table,
             Key={"pk": {"S": AGENT}, "sk": {"S": name}},
-            UpdateExpression=f"SET {EXPIRES} = :past",
+            UpdateExpression=f"SET {EXPIRES_AT} = :past",
             ExpressionAttributeValues={":past": {"N": str(past)}},
         )
     tables.announced()

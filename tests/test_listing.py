@@ -13,7 +13,7 @@ from functions.provision import app
 from functions.track import app as track
 from meeting_agents import wiring
 from meeting_agents.api import docs
-from meeting_agents.inbox import keep
+from meeting_agents.aws.notifications import append_notification
 from tests.answers import example
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
@@ -51,8 +51,8 @@ def get(path: str, method: str = "GET", **query: str) -> tuple[int, Any]:
 def test_a_notification_of_a_later_attempt_is_read_where_its_announcement_says(tables: Tables) -> None:
     """A path comes decoded, and a route takes only some characters."""
     raw = json.dumps(example(extra="x" * 259_000)).encode()
-    client = tables.session.client("dynamodb")
-    keep(client, tables.table, AGENT, raw, at=datetime.now(UTC), attempt=2, signed_with="us:current")
+    now = datetime.now(UTC)
+    append_notification(wiring.agents_table(), AGENT, raw, at=now, attempt=2, signed_with="us:current")
     (line,) = wiring.journal().read(AGENT, datetime.now(UTC))
     assert track.handler(tables.batch((AGENT, line.entry.key)), CONTEXT) == {"batchItemFailures": []}
     (announcement,) = tables.announced()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meeting_agents.aws.rate_limiter import MARGIN, Limits, wait
 from meeting_agents.errors import LimitReached, StoreUnavailable
-from meeting_agents.pacing import MARGIN, Limits, wait
 from tests.bench.rush import most_within, rush
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -51,7 +51,7 @@ def test_whoever_waits_as_long_as_told_may_go_on(pauses: list[float]) -> None:
 
 def test_many_at_once_get_as_many_permits_as_there_are(desk: Desk) -> None:
     """Eight processes, each with what it remembers; the others are told how long to wait."""
-    pacings = [desk.pacing() for _ in range(8)]
+    pacings = [desk.rate_limiter() for _ in range(8)]
 
     def permitted(number: int) -> bool:
         try:
@@ -70,16 +70,16 @@ def test_many_at_once_get_as_many_permits_as_there_are(desk: Desk) -> None:
 def test_each_data_center_has_limits_of_its_own(desk: Desk) -> None:
     """They are six applications."""
     for _ in range(LIMITS.per_second):
-        desk.pacing().permit("us")
+        desk.rate_limiter().permit("us")
     with pytest.raises(LimitReached):
-        desk.pacing().permit("us")
-    assert desk.pacing().permit("de").data_center == "de"
+        desk.rate_limiter().permit("us")
+    assert desk.rate_limiter().permit("de").data_center == "de"
 
 
 def test_a_minute_has_its_own_limit(desk: Desk) -> None:
     """Five each three seconds, until there have been twenty; the next after a minute and the margin."""
     permits = list[float]()
-    pacing = desk.pacing()
+    pacing = desk.rate_limiter()
     while len(permits) < 2 * LIMITS.per_minute:
         try:
             pacing.permit("us")
@@ -95,10 +95,10 @@ def test_a_minute_has_its_own_limit(desk: Desk) -> None:
 def test_the_sweep_leaves_a_share_to_callers_who_wait(desk: Desk) -> None:
     """Four fifths of five are four."""
     for _ in range(4):
-        desk.pacing().permit("us", share=0.8)
+        desk.rate_limiter().permit("us", share=0.8)
     with pytest.raises(LimitReached):
-        desk.pacing().permit("us", share=0.8)
-    desk.pacing().permit("us")
+        desk.rate_limiter().permit("us", share=0.8)
+    desk.rate_limiter().permit("us")
 
 
 def test_four_times_what_a_minute_allows_arrives_and_nothing_is_refused(aws: EmbeddedAws) -> None:
@@ -120,4 +120,4 @@ def test_without_the_table_nobody_is_let_through(desk: Desk) -> None:
     """Then nobody knows what the others send."""
     desk.agents_table = "no_such_table"
     with pytest.raises(StoreUnavailable):
-        desk.pacing().permit("us")
+        desk.rate_limiter().permit("us")

@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from functions.probe.app import INTERVAL, judge, send
+from meeting_agents.aws.dynamodb import Table
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.keys import PROBE_PREFIX, is_probe
 from meeting_agents.deadlines import Graces
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.inbox import PROBE, is_probe
-from meeting_agents.journal import Journal
 from meeting_agents.vocabulary import Cause, Entry, Kind
 from tests.sandbox.stage import Stage, wait_until
 
@@ -21,8 +22,8 @@ PATIENCE = timedelta(seconds=90)
 @pytest.fixture(scope="module")
 def journal(stage: Stage) -> Journal:
     """The real table, in which nobody else looks at the times of these probes."""
-    client = stage.stack.session.client("dynamodb")
-    return Journal(client, stage.stack.outputs["AgentsTableName"], Graces(), timedelta(days=1))
+    table = Table(stage.stack.session.client("dynamodb"), stage.stack.outputs["AgentsTableName"])
+    return Journal(table, Graces(), timedelta(days=1))
 
 
 def invoke(stage: Stage) -> dict[str, Any]:
@@ -61,13 +62,13 @@ def test_a_probe_goes_the_whole_way_and_reaches_neither_people_nor_lists(stage: 
 
 def test_no_natural_key_gives_the_id_of_a_probe() -> None:
     """The hyphen is not in the alphabet of the ids that are computed."""
-    assert "-" in PROBE
+    assert "-" in PROBE_PREFIX
     assert not any("-" in agent_id("us", "cal", str(number)) for number in range(100))
 
 
 def kept(journal: Journal, at: datetime, *kinds: Kind) -> str:
     """A probe as it stands in the journal, sent at that time."""
-    agent = f"{PROBE}{int(at.timestamp() // INTERVAL.total_seconds())}"
+    agent = f"{PROBE_PREFIX}{int(at.timestamp() // INTERVAL.total_seconds())}"
     for kind in kinds:
         journal.append(agent, Entry(key=f"{kind}#1", kind=kind, at=at, attempt=1, cause=Cause.FAILED))
     return agent

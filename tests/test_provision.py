@@ -299,7 +299,7 @@ def test_when_cronofys_limits_are_used_up_a_durable_request_waits_and_another_is
 ) -> None:
     """Other functions have counted fifty requests in each of these seconds. What waits is sent when there is room."""
     counts = {str(int(time.time()) + second): {"N": "50"} for second in range(6)}
-    key = {"pk": {"S": "pace#sg"}, "sk": {"S": "counts"}}
+    key = {"pk": {"S": "rate#sg"}, "sk": {"S": "counts"}}
     table = stage.stack.outputs["AgentsTableName"]
     stage.stack.session.client("dynamodb").put_item(TableName=table, Item=key | {"counts": {"M": counts}})
     body = agent(scheduling_key=uuid.uuid4().hex, join_time=written(LATER))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from meeting_agents.calls import Authority
+from meeting_agents.aws.rate_limiter import Limits
+from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.deadlines import deadline
-from meeting_agents.errors import KeyReused, LimitReached, TimedOut
-from meeting_agents.pacing import Limits
-from meeting_agents.provisioning import LATEST, LEASE, Asked, pause
+from meeting_agents.errors import InProgress, KeyReused, LimitReached, TimedOut
+from meeting_agents.provisioning import DELIVERY_LEASE, MAX_BACKOFF, RESPONSE_WAIT, ProvisioningRequest, backoff
 from meeting_agents.vocabulary import Cause, Kind, Phase, State
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -26,32 +26,32 @@ def desk(aws: EmbeddedAws) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def own(desk: Desk) -> Authority:
+def own(desk: Desk) -> CallerCredentials:
     """A caller's own token."""
-    return Authority(token=desk.cronofy.grant("us", calendars=(CALENDAR,)).access_token)
+    return CallerCredentials(token=desk.cronofy.grant("us", calendars=(CALENDAR,)).access_token)
 
 
 # ------------------------------------------------------------------------------------------------ nobody tries but them
 
 
-def test_a_request_is_in_the_journal_before_cronofy_hears_of_it(desk: Desk, own: Authority) -> None:
+def test_a_request_is_in_the_journal_before_cronofy_hears_of_it(desk: Desk, own: CallerCredentials) -> None:
     """Seen at the wire: when Cronofy has read the request, its entry is there already."""
     asked = desk.upsert(own)
     seen: list[list[Kind]] = []
     desk.http.event_hooks["request"] = [lambda _: seen.append(desk.kinds(asked.agent_id))]
-    desk.provisioning().ask(asked)
+    desk.provisioning().submit(asked)
     assert seen == [[Kind.REQUESTED]]
     assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.ACCEPTED]
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 422, 423, 429])
-def test_what_cronofy_refuses_a_callers_own_token_is_rejected(desk: Desk, own: Authority, status: int) -> None:
+def test_what_cronofy_refuses_a_callers_own_token_is_rejected(desk: Desk, own: CallerCredentials, status: int) -> None:
     """423 and 429 too: their caller is told, and is the only one who can try again."""
     asked = desk.upsert(own)
     desk.cronofy.faults.add("POST", EVENTS, status=status)
-    told = desk.provisioning().ask(asked)
-    assert told.answer
-    assert told.answer.status == status
+    told = desk.provisioning().submit(asked)
+    assert told.response
+    assert told.response.status == status
     assert told.record.state is State.REJECTED
     assert desk.sweep() == []
     assert desk.cronofy.count("POST", EVENTS) == 1
@@ -59,12 +59,12 @@ def test_what_cronofy_refuses_a_callers_own_token_is_rejected(desk: Desk, own: A
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 302, "headers": {"Location": "https://example.com/"}}])
 def test_what_cronofy_cannot_say_to_a_callers_own_token_stays_open(
-    desk: Desk, own: Authority, fault: dict[str, Any]
+    desk: Desk, own: CallerCredentials, fault: dict[str, Any]
 ) -> None:
     """Nobody asks again but the caller; the deadline of the meeting watches over it."""
     asked = desk.upsert(own)
     desk.cronofy.faults.add("POST", EVENTS, times=None, **fault)
-    told = desk.provisioning().ask(asked)
+    told = desk.provisioning().submit(asked)
     assert (told.record.state, told.record.current.pending and told.record.current.pending.retry_at) == (
         State.REQUESTED,
         None,
@@ -74,15 +74,15 @@ def test_what_cronofy_cannot_say_to_a_callers_own_token_stays_open(
     assert desk.sweep() == []
 
 
-def test_a_silent_cronofy_leaves_the_request_open(desk: Desk, own: Authority) -> None:
+def test_a_silent_cronofy_leaves_the_request_open(desk: Desk, own: CallerCredentials) -> None:
     """It may have acted, so nothing else is said."""
     asked = desk.upsert(own)
     desk.cronofy.faults.add("POST", EVENTS, times=2, close="unanswered")
-    told = desk.provisioning().ask(asked)
+    told = desk.provisioning().submit(asked)
     assert isinstance(told.error, TimedOut)
     assert told.record.state is State.REQUESTED
     desk.sleep(1)
-    told = desk.provisioning().ask(asked)
+    told = desk.provisioning().submit(asked)
     assert told.record.state is State.SCHEDULED
     assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.UNCONFIRMED, Kind.ACCEPTED]
 
@@ -112,7 +112,7 @@ def test_what_cronofy_does_not_take_is_asked_again_until_it_does(
     if fault.get("status", 500) < 500:
         desk.cronofy.faults.clear()
         desk.cronofy.faults.add("POST", path, times=1, **fault)
-    told = desk.provisioning().ask(asked)
+    told = desk.provisioning().submit(asked)
     assert told.record.state is State.REQUESTED
     assert told.record.current.pending
     retry_at = told.record.current.pending.retry_at
@@ -132,8 +132,8 @@ def test_two_sweeps_at_once_ask_once(desk: Desk) -> None:
     """What is due belongs to whoever claims it first."""
     asked = desk.schedule()
     desk.cronofy.faults.add("POST", asked.path, status=429)
-    desk.provisioning().ask(asked)
-    desk.now += LATEST
+    desk.provisioning().submit(asked)
+    desk.now += MAX_BACKOFF
     desk.track(asked.agent_id)
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(lambda _: desk.provisioning().retry(asked.agent_id), range(8)))
@@ -142,14 +142,14 @@ def test_two_sweeps_at_once_ask_once(desk: Desk) -> None:
 
 
 def test_pauses_double_up_to_a_quarter_of_an_hour_and_honour_retry_after(desk: Desk) -> None:
-    """Half of a pause is chance, so that many do not come back at the same moment."""
-    longest = [max(pause(tries).total_seconds() for _ in range(200)) for tries in range(9)]
+    """Half of a backoff is chance, so that many do not come back at the same moment."""
+    longest = [max(backoff(tries).total_seconds() for _ in range(200)) for tries in range(9)]
     assert longest == [pytest.approx(min(15 * 2**tries, 900), rel=0.1) for tries in range(9)]
-    assert min(pause(0).total_seconds() for _ in range(200)) >= 7.5
-    assert pause(0, 3600).total_seconds() == 3600
+    assert min(backoff(0).total_seconds() for _ in range(200)) >= 7.5
+    assert backoff(0, 3600).total_seconds() == 3600
     asked = desk.schedule()
     desk.cronofy.faults.add("POST", asked.path, status=429, headers={"Retry-After": "120"})
-    pending = desk.provisioning().ask(asked).record.current.pending
+    pending = desk.provisioning().submit(asked).record.current.pending
     assert pending
     assert pending.retry_at == desk.now + timedelta(seconds=120)
 
@@ -158,7 +158,7 @@ def test_what_cannot_be_delivered_before_the_meeting_ends_is_rejected_with_the_l
     """And not a moment later: an agent for a meeting that is over is of no use."""
     asked = desk.upsert(desk.register(), start="2026-04-29T12:30:00Z", end="2026-04-29T13:30:00Z")
     desk.cronofy.faults.add("POST", asked.path, times=None, status=503)
-    told = desk.provisioning().ask(asked)
+    told = desk.provisioning().submit(asked)
     tries = 0
     while told.record.state is State.REQUESTED:
         pending = told.record.current.pending
@@ -168,7 +168,7 @@ def test_what_cannot_be_delivered_before_the_meeting_ends_is_rejected_with_the_l
         (told,) = desk.sweep()
         tries += 1
     assert asked.request.meeting.end
-    assert asked.request.meeting.end - LATEST < desk.now <= asked.request.meeting.end
+    assert asked.request.meeting.end - MAX_BACKOFF < desk.now <= asked.request.meeting.end
     assert told.record.state is State.REJECTED
     assert "could not be delivered in time" in told.record.current.reason
     assert "503" in told.record.current.reason
@@ -180,15 +180,15 @@ def test_a_cancellation_is_tried_until_the_meeting_begins_and_then_people_are_to
     account = desk.register()
     when = {"start": "2026-04-29T12:30:00Z", "end": "2026-04-29T13:30:00Z"}
     wanted = desk.upsert(account, **when)
-    desk.provisioning().ask(wanted)
+    desk.provisioning().submit(wanted)
     desk.cronofy.faults.add("POST", wanted.path, times=None, status=503)
-    told = desk.provisioning().ask(desk.upsert(account, meeting_agent={"profile_id": "none"}, **when))
+    told = desk.provisioning().submit(desk.upsert(account, meeting_agent={"profile_id": "none"}, **when))
     while pending := told.record.current.pending:
         assert pending.retry_at
         desk.now = pending.retry_at
         (told,) = desk.sweep()
     assert wanted.request.meeting.start
-    assert wanted.request.meeting.start - LATEST < desk.now <= wanted.request.meeting.start
+    assert wanted.request.meeting.start - MAX_BACKOFF < desk.now <= wanted.request.meeting.start
     assert (told.record.state, told.record.trouble) == (State.SCHEDULED, Cause.NOT_CANCELLED)
     last = desk.steps(wanted.agent_id)[-1]
     assert last.entry.reason == "the cancellation could not be delivered in time; the last time: Cronofy answered 503"
@@ -199,9 +199,9 @@ def test_a_cancellation_that_nobody_could_send_in_time_says_what_its_last_try_sa
     account = desk.register()
     when = {"start": "2026-04-29T12:30:00Z", "end": "2026-04-29T13:30:00Z"}
     wanted = desk.upsert(account, **when)
-    desk.provisioning().ask(wanted)
+    desk.provisioning().submit(wanted)
     desk.cronofy.faults.add("POST", wanted.path, times=None, status=503)
-    desk.provisioning().ask(desk.upsert(account, meeting_agent={"profile_id": "none"}, **when))
+    desk.provisioning().submit(desk.upsert(account, meeting_agent={"profile_id": "none"}, **when))
     desk.now += timedelta(minutes=45)
     desk.sweep()
     last = desk.steps(wanted.agent_id)[-1]
@@ -225,12 +225,12 @@ def test_a_cancellation_that_nobody_could_send_in_time_says_what_its_last_try_sa
     ],
 )
 def test_a_refusal_names_the_fields_and_quotes_nobody(
-    desk: Desk, own: Authority, errors: object, complaint: str
+    desk: Desk, own: CallerCredentials, errors: object, complaint: str
 ) -> None:
     """Cronofy's descriptions, and whatever is not the name of a field, may hold what the caller sent."""
     asked = desk.upsert(own)
     desk.cronofy.faults.add("POST", EVENTS, status=422, body={"errors": errors})
-    told = desk.provisioning().ask(asked)
+    told = desk.provisioning().submit(asked)
     assert told.record.current.reason == f"Cronofy refused the request (422){complaint}"
 
 
@@ -239,11 +239,11 @@ def test_a_change_that_overtakes_a_waiting_request_is_what_is_asked_again(desk: 
     account = desk.register()
     first, second = desk.upsert(account, summary="Old"), desk.upsert(account, summary="New")
     desk.cronofy.faults.add("POST", first.path, times=2, status=429)
-    desk.provisioning().ask(first)
-    desk.provisioning().ask(second)
-    desk.now += LATEST
+    desk.provisioning().submit(first)
+    desk.provisioning().submit(second)
+    desk.now += MAX_BACKOFF
     desk.sweep()
-    desk.now += LATEST
+    desk.now += MAX_BACKOFF
     desk.sweep()
     assert desk.cronofy.meeting(("us", CALENDAR, "event_1")).request["summary"] == "New"
     assert [r.json["summary"] for r in desk.cronofy.requests if r.path == first.path] == ["Old", "New", "New"]
@@ -257,10 +257,10 @@ def test_an_agent_for_later_that_may_have_arrived_is_followed_whatever_a_second_
     desk.cronofy.behaviour.reschedule = reschedule
     asked = desk.schedule()
     desk.cronofy.faults.add("POST", asked.path, times=2, status=503, has_effect=True)
-    desk.provisioning().ask(asked)
-    desk.now += LATEST
+    desk.provisioning().submit(asked)
+    desk.now += MAX_BACKOFF
     (told,) = desk.sweep()
-    assert (told.answer and told.answer.status, told.record.state) == (202, state)
+    assert (told.response and told.response.status, told.record.state) == (202, state)
     assert len(desk.cronofy.agents) == 1
     awaited = deadline(told.record, desk.journal().graces)
     assert awaited
@@ -287,14 +287,14 @@ def _dies(_: object) -> None:
 def test_a_function_that_dies_around_the_call_is_made_up_for_by_the_sweep(desk: Desk, durable: str, at: str) -> None:
     """Before Cronofy hears of it or after it has acted: one agent, and the journal knows."""
     asked = desk.upsert(desk.register()) if durable == "account" else desk.schedule()
-    desk.accounts().access_token("alice") if durable == "account" else None
+    desk.tokens().access_token("alice") if durable == "account" else None
     desk.http.event_hooks[at] = [_dies]
     with pytest.raises(Dead):
-        desk.provisioning().ask(asked)
+        desk.provisioning().submit(asked)
     desk.http.event_hooks[at] = []
     assert desk.kinds(asked.agent_id) == [Kind.REQUESTED]
     assert desk.sweep() == []
-    desk.now += LEASE
+    desk.now += DELIVERY_LEASE
     (told,) = desk.sweep()
     assert told.record.state is State.SCHEDULED
     assert len(desk.cronofy.agents) == 1
@@ -304,14 +304,14 @@ def test_a_sweep_that_dies_with_a_request_in_hand_leaves_it_to_the_next(desk: De
     """Its claim ends by itself."""
     asked = desk.schedule()
     desk.cronofy.faults.add("POST", asked.path, status=429)
-    desk.provisioning().ask(asked)
-    desk.now += LATEST
+    desk.provisioning().submit(asked)
+    desk.now += MAX_BACKOFF
     desk.http.event_hooks["request"] = [_dies]
     with pytest.raises(Dead):
         desk.sweep()
     desk.http.event_hooks["request"] = []
     assert list(desk.journal().due(desk.now)) == []
-    desk.now += LEASE
+    desk.now += DELIVERY_LEASE
     assert list(desk.journal().due(desk.now)) == [asked.agent_id]
     (told,) = desk.sweep()
     assert told.record.state is State.SCHEDULED
@@ -322,19 +322,19 @@ def test_a_sweep_that_dies_with_a_request_in_hand_leaves_it_to_the_next(desk: De
 
 @pytest.mark.parametrize("durable", [False, True])
 def test_the_same_request_at_the_same_time_is_one_agent_and_one_pair_of_entries(
-    desk: Desk, own: Authority, durable: bool
+    desk: Desk, own: CallerCredentials, durable: bool
 ) -> None:
     """And everybody gets the same answer."""
     asked = desk.upsert(desk.register() if durable else own)
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(lambda _: desk.provisioning().ask(asked), range(8)))
-    assert {one.answer.status if one.answer else None for one in told} == {202}
+        told = list(pool.map(lambda _: desk.provisioning().submit(asked), range(8)))
+    assert {one.response.status if one.response else None for one in told} == {202}
     assert {one.record.state for one in told} == {State.SCHEDULED}
     assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.ACCEPTED]
     assert len(desk.cronofy.agents) == 1
 
 
-def _asks(desk: Desk, kind: str) -> Asked:
+def _asks(desk: Desk, kind: str) -> ProvisioningRequest:
     return desk.schedule() if kind == "later" else desk.send_now("key")
 
 
@@ -343,16 +343,16 @@ def test_an_agent_without_an_event_is_asked_for_once_however_often_it_is_request
     """At the same time and later: one request to Cronofy, one agent, one answer."""
     asked = _asks(desk, kind)
     with ThreadPoolExecutor(6) as pool:
-        told = list(pool.map(lambda _: desk.provisioning().ask(asked), range(6)))
-    told.append(desk.provisioning().ask(asked))
-    assert {repr(one.answer and (one.answer.status, one.answer.content)) for one in told} == {
-        repr(told[0].answer and (told[0].answer.status, told[0].answer.content))
+        told = list(pool.map(lambda _: desk.provisioning().submit(asked), range(6)))
+    told.append(desk.provisioning().submit(asked))
+    assert {repr(one.response and (one.response.status, one.response.content)) for one in told} == {
+        repr(told[0].response and (told[0].response.status, told[0].response.content))
     }
     assert desk.cronofy.count("POST", "/v1/meeting_agents") == 1
     assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.ACCEPTED]
     if kind == "now":
-        assert told[0].answer
-        assert told[-1].record.current.subs == (told[0].answer.content["meeting_agent"]["sub"],)
+        assert told[0].response
+        assert told[-1].record.current.subs == (told[0].response.content["meeting_agent"]["sub"],)
 
 
 @pytest.mark.parametrize("fault", [{"close": "unanswered"}, {"status": 500, "has_effect": True}])
@@ -360,11 +360,11 @@ def test_an_agent_for_now_that_may_have_been_sent_is_never_sent_again(desk: Desk
     """Two agents in a meeting are worse than a person who is asked to look."""
     asked = desk.send_now("key")
     desk.cronofy.faults.add("POST", asked.path, **fault)
-    first = desk.provisioning().ask(asked)
+    first = desk.provisioning().submit(asked)
     assert first.record.state is State.REQUESTED
-    desk.now += LATEST
+    desk.now += MAX_BACKOFF
     assert desk.sweep() == []
-    again = desk.provisioning().ask(asked)
+    again = desk.provisioning().submit(asked)
     assert isinstance(again.error, TimedOut)
     assert desk.cronofy.count("POST", asked.path) == 1
 
@@ -373,7 +373,7 @@ def test_an_agent_for_now_that_cannot_have_been_sent_is_sent_by_the_sweep_and_on
     """Should the sweep die while it sends, nobody sends it again."""
     asked = desk.send_now("key")
     desk.cronofy.faults.add("POST", asked.path, status=429)
-    told = desk.provisioning().ask(asked)
+    told = desk.provisioning().submit(asked)
     assert told.record.current.pending
     assert told.record.current.pending.retry_at
     desk.now = told.record.current.pending.retry_at
@@ -381,24 +381,40 @@ def test_an_agent_for_now_that_cannot_have_been_sent_is_sent_by_the_sweep_and_on
     with pytest.raises(Dead):
         desk.sweep()
     desk.http.event_hooks["response"] = []
-    desk.now += LATEST
+    desk.now += MAX_BACKOFF
     assert desk.sweep() == []
     assert len(desk.cronofy.agents) == 1
 
 
 def test_a_key_with_another_body_is_refused(desk: Desk) -> None:
     """It cannot mean the same agent."""
-    desk.provisioning().ask(desk.send_now("key"))
+    desk.provisioning().submit(desk.send_now("key"))
     with pytest.raises(KeyReused):
-        desk.provisioning().ask(desk.send_now("key", display_name="Somebody else"))
+        desk.provisioning().submit(desk.send_now("key", display_name="Somebody else"))
     assert len(desk.cronofy.agents) == 1
+
+
+def test_a_repeated_key_is_told_to_come_back_while_the_first_request_is_on_its_way(desk: Desk) -> None:
+    """It waits for a while; then the first one is still at it, or died, which shows a minute later."""
+    asked = desk.send_now("key")
+    desk.http.event_hooks["request"] = [_dies]
+    with pytest.raises(Dead):
+        desk.provisioning().submit(asked)
+    desk.http.event_hooks["request"] = []
+    began = desk.now
+    with pytest.raises(InProgress):
+        desk.provisioning().submit(asked)
+    assert RESPONSE_WAIT <= desk.now - began < RESPONSE_WAIT + timedelta(seconds=1)
+    desk.now += DELIVERY_LEASE
+    assert isinstance(desk.provisioning().submit(asked).error, TimedOut)
+    assert desk.cronofy.count("POST", asked.path) == 0
 
 
 def test_a_repeated_key_gets_the_refusal_again(desk: Desk) -> None:
     """The same answer, though Cronofy would say something else by now."""
     asked = desk.send_now("key")
     desk.cronofy.faults.add("POST", asked.path, status=402)
-    statuses = [desk.provisioning().ask(asked).answer for _ in range(2)]
+    statuses = [desk.provisioning().submit(asked).response for _ in range(2)]
     assert [answer and answer.status for answer in statuses] == [402, 402]
     assert desk.cronofy.count("POST", asked.path) == 1
 
@@ -406,17 +422,17 @@ def test_a_repeated_key_gets_the_refusal_again(desk: Desk) -> None:
 # -------------------------------------------------------------------------------------------------- limits and accounts
 
 
-def test_beyond_the_limits_a_durable_request_waits_and_another_is_told_to(desk: Desk, own: Authority) -> None:
+def test_beyond_the_limits_a_durable_request_waits_and_another_is_told_to(desk: Desk, own: CallerCredentials) -> None:
     """The first is `requested` and comes by itself; the second has not been written down at all."""
     desk.limits = Limits(1, 1)
-    desk.provisioning().ask(desk.schedule("first"))
+    desk.provisioning().submit(desk.schedule("first"))
     waiting = desk.schedule("second")
-    told = desk.provisioning().ask(waiting)
+    told = desk.provisioning().submit(waiting)
     assert isinstance(told.error, LimitReached)
     assert told.record.state is State.REQUESTED
     refused = desk.upsert(own)
     with pytest.raises(LimitReached):
-        desk.provisioning().ask(refused)
+        desk.provisioning().submit(refused)
     assert desk.kinds(refused.agent_id) == []
     assert desk.cronofy.count("POST", "/v1/meeting_agents") == 1
     desk.now += timedelta(seconds=62)
@@ -426,22 +442,22 @@ def test_beyond_the_limits_a_durable_request_waits_and_another_is_told_to(desk: 
 def test_a_revoked_account_raises_one_alert_and_its_requests_wait_for_a_person(desk: Desk) -> None:
     """Ten requests at the moment of the revocation; after the new registration all of them arrive."""
     account = desk.register()
-    desk.provisioning().ask(desk.upsert(account, "before"))
+    desk.provisioning().submit(desk.upsert(account, "before"))
     (grant,) = desk.cronofy._world._grants.values()
     desk.cronofy.revoke(grant)
     asked = [desk.upsert(account, f"event_{number}") for number in range(10)]
     with ThreadPoolExecutor(5) as pool:
-        told = list(pool.map(lambda one: desk.provisioning().ask(one), asked))
-    told += [desk.provisioning().ask(desk.upsert(account, "event_10"))]
+        told = list(pool.map(lambda one: desk.provisioning().submit(one), asked))
+    told += [desk.provisioning().submit(desk.upsert(account, "event_10"))]
     assert {one.record.state for one in told} == {State.REQUESTED}
-    desk.now += LATEST
+    desk.now += MAX_BACKOFF
     desk.sweep()
     causes = [step.cause for one in asked for step in desk.steps(one.agent_id)]
     assert causes.count(Cause.REAUTHORISATION) == 1
     assert set(causes) == {Cause.REAUTHORISATION, None}
     desk.register()
     for _ in range(3):
-        desk.now += LATEST
+        desk.now += MAX_BACKOFF
         desk.sweep()
     assert {desk.steps(one.agent_id)[-1].after.state for one in asked} == {State.SCHEDULED}
 
@@ -453,11 +469,11 @@ def test_an_alert_that_was_claimed_and_not_written_down_is_claimed_again(desk: D
     asked = desk.upsert(account)
     desk.accounts().claim_alert("alice", 60)
     with pytest.raises(Exception, match="no more"):
-        desk.accounts().access_token("alice")
+        desk.tokens().access_token("alice")
     assert desk.accounts().claim_alert("alice", 60)
-    desk.provisioning().ask(asked)
+    desk.provisioning().submit(asked)
     assert Cause.REAUTHORISATION not in [step.cause for step in desk.steps(asked.agent_id)]
-    desk.now += LATEST
+    desk.now += MAX_BACKOFF
     desk.sweep()
     assert [step.cause for step in desk.steps(asked.agent_id)].count(Cause.REAUTHORISATION) == 1
 
@@ -466,9 +482,9 @@ def test_what_waits_in_the_name_of_a_deleted_account_is_rejected(desk: Desk) -> 
     """There is nobody any more in whose name it could be asked."""
     asked = desk.upsert(desk.register())
     desk.cronofy.faults.add("POST", asked.path, status=423)
-    desk.provisioning().ask(asked)
+    desk.provisioning().submit(asked)
     desk.accounts().delete("alice")
-    desk.now += LATEST
+    desk.now += MAX_BACKOFF
     (told,) = desk.sweep()
     assert told.record.state is State.REJECTED
     assert "alice" in told.record.current.reason
@@ -477,11 +493,11 @@ def test_what_waits_in_the_name_of_a_deleted_account_is_rejected(desk: Desk) -> 
 def test_an_expired_access_token_is_renewed_and_the_request_sent_again(desk: Desk) -> None:
     """Though we took it for good: Cronofy's 401 is believed, once."""
     account = desk.register()
-    desk.cronofy.expire(desk.accounts().access_token("alice"))
-    told = desk.provisioning().ask(desk.upsert(account))
+    desk.cronofy.expire(desk.tokens().access_token("alice"))
+    told = desk.provisioning().submit(desk.upsert(account))
     assert told.record.state is State.SCHEDULED
     assert [r.status for r in desk.cronofy.requests if r.path == EVENTS] == [401, 202]
     desk.cronofy.faults.add("POST", EVENTS, times=None, status=401)
-    told = desk.provisioning().ask(desk.upsert(account, "other"))
+    told = desk.provisioning().submit(desk.upsert(account, "other"))
     assert told.record.state is State.REJECTED
     assert [r.status for r in desk.cronofy.requests if r.path == EVENTS] == [401, 202, 401, 401]

@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from meeting_agents.inbox import ENTRY
+from meeting_agents.aws.keys import ENTRY_PREFIX
 from meeting_agents.signature import HEADER, sign
 from tests.answers import example
 from tests.sandbox.deployment import ROOT
@@ -213,7 +213,12 @@ def test_a_poisoned_entry_is_announced_once_it_is_mended_and_given_back(
     """From the stream to the failure queue, from there round once more in vain, then mended, and announced."""
     agent_id, table = agent(), stage.stack.outputs["AgentsTableName"]
     dynamodb = stage.stack.session.client("dynamodb")
-    entry: Any = {"pk": {"S": agent_id}, "sk": {"S": f"{ENTRY}bad"}, "at": {"S": "never"}, "kind": {"S": "overdue"}}
+    entry: Any = {
+        "pk": {"S": agent_id},
+        "sk": {"S": f"{ENTRY_PREFIX}bad"},
+        "at": {"S": "never"},
+        "kind": {"S": "overdue"},
+    }
     dynamodb.put_item(TableName=table, Item=entry)
     other = agent()
     notify(stage, other, "meeting_agent_activated")
@@ -254,7 +259,7 @@ def test_what_lambda_parked_is_read_from_the_stream_again_or_found_by_its_time(
             record["dynamodb"]["SequenceNumber"]
             for record in page["Records"]
             if record["dynamodb"]["Keys"]["pk"]["S"] == agent_id
-            and record["dynamodb"]["Keys"]["sk"]["S"].startswith(ENTRY)
+            and record["dynamodb"]["Keys"]["sk"]["S"].startswith(ENTRY_PREFIX)
         ]
         iterator = page["NextShardIterator"]
     now = datetime.now(UTC)

@@ -11,6 +11,7 @@ import pytest
 from tests.second_aws import SecondAws
 from tests.test_accounts import *  # noqa: F403
 from tests.test_journal import *  # noqa: F403
+from tests.test_lease import *  # noqa: F403
 from tests.test_pacing import *  # noqa: F403
 from tests.test_track import *  # type: ignore[assignment]  # noqa: F403 - each has helpers of its own
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from functions.sweep.app import sweep
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.keys import SHARDS
 from meeting_agents.deadlines import Graces
-from meeting_agents.journal import SHARDS, Journal
 from meeting_agents.lifecycle import fold, steps
 from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Meeting, Phase, Request
 from tests.desk import Desk
@@ -48,7 +49,7 @@ def asked(journal: Journal, agent: str, start: datetime, *, is_followed: bool = 
 def follow(journal: Journal, agent: str) -> None:
     """What `track` does."""
     lines = journal.read(agent, datetime.now(UTC))
-    journal.store(agent, list(steps(line.entry for line in lines)), lines, datetime.now(UTC))
+    journal.save_record(agent, list(steps(line.entry for line in lines)), lines, datetime.now(UTC))
 
 
 def overdue(journal: Journal, agent: str) -> list[tuple[Kind, Phase | None]]:
@@ -116,7 +117,7 @@ def test_two_deadlines_that_passed_during_a_long_sleep_are_found_one_after_the_o
 ) -> None:
     """The second is not put off because the first was just noted, however soon the record follows."""
     asked(journal, "ma_slept", NOW - timedelta(days=40), conference_expected=True)
-    sweeping = kind(journal._client, journal._table, journal.graces, timedelta(days=400))
+    sweeping = kind(journal._table, journal.graces, timedelta(days=400))
     for _ in range(2):
         assert sweep(sweeping, ALWAYS, refuse) == 1
         follow(journal, "ma_slept")
@@ -154,11 +155,11 @@ def test_a_grave_cause_is_escalated_when_its_time_is_up(journal: Journal) -> Non
 
 def _alter_time(journal: Journal, agent: str, entry: Entry) -> None:
     """Note that people were told some time ago, after what was noted a moment ago: move that back too."""
-    client, table = journal._client, journal._table
+    table = journal._table
     for line in journal.read(agent, datetime.now(UTC)):
         if line.entry.kind in (Kind.OVERDUE, Kind.ESCALATED) and line.entry.at > entry.at:
-            client.update_item(
-                TableName=table,
+            table.client.update_item(
+                TableName=table.name,
                 Key={"pk": {"S": agent}, "sk": {"S": f"entry#{line.entry.key}"}},
                 UpdateExpression="SET #at = :at",
                 ExpressionAttributeNames={"#at": "at"},
@@ -205,7 +206,8 @@ def test_a_journal_that_cannot_be_read_hides_nobody_that_is_due_after_it(journal
     asked(journal, "ma_unreadable", NOW - timedelta(hours=3))
     asked(journal, "ma_silent", NOW - timedelta(hours=2))
     item = {"pk": "ma_unreadable", "sk": "entry#later", "at": "2026-04-29T15:30:00.000Z", "phase": "of another version"}
-    journal._client.put_item(TableName=journal._table, Item={name: {"S": value} for name, value in item.items()})
+    table = journal._table
+    table.client.put_item(TableName=table.name, Item={name: {"S": value} for name, value in item.items()})
     assert sweep(journal, ALWAYS, refuse) == 1
     assert overdue(journal, "ma_silent") == [(Kind.OVERDUE, Phase.ACTIVATION)]
     assert "ma_unreadable" not in list(journal.due(datetime.now(UTC)))

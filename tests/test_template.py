@@ -13,7 +13,7 @@ import boto3
 import pytest
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
-from meeting_agents import inbox, journal
+from meeting_agents.aws import keys
 from meeting_agents.deadlines import Graces
 from meeting_agents.vocabulary import Cause, Verdict
 from tests.sandbox.deployment import source_template
@@ -208,13 +208,13 @@ def test_the_receiver_answers_within_the_seven_seconds_that_cronofy_waits() -> N
 def test_what_expires_is_what_is_declared_to() -> None:
     """Spelt one way here and another way there, nothing would ever expire."""
     declared_to = RESOURCES["AgentsTable"]["Properties"]["TimeToLiveSpecification"]
-    assert declared_to == {"AttributeName": journal.EXPIRES, "Enabled": True}
+    assert declared_to == {"AttributeName": keys.EXPIRES_AT, "Enabled": True}
 
 
 def test_the_indexes_are_those_that_are_asked() -> None:
     table = RESOURCES["AgentsTable"]["Properties"]
-    assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {journal.DUE_INDEX, journal.DAY_INDEX}
-    source = (LAYER / "journal.py").read_text(encoding="utf-8")
+    assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {keys.DUE_INDEX, keys.DAY_INDEX}
+    source = (LAYER / "aws" / "keys.py").read_text(encoding="utf-8")
     for attribute in table["AttributeDefinitions"]:
         assert re.search(rf'"{attribute["AttributeName"]}"', source), attribute
 
@@ -228,8 +228,8 @@ def test_every_table_outlives_mistakes(name: str) -> None:
 def test_the_stream_hands_over_new_entries_and_nothing_else() -> None:
     entries = RESOURCES["TrackFunction"]["Properties"]["Events"]["Entries"]["Properties"]
     [pattern] = [json.loads(each["Pattern"]) for each in entries["FilterCriteria"]["Filters"]]
-    assert pattern == {"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": inbox.ENTRY}]}}}}
-    assert not inbox.RECORD.startswith(inbox.ENTRY)
+    assert pattern == {"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": keys.ENTRY_PREFIX}]}}}}
+    assert not keys.RECORD.startswith(keys.ENTRY_PREFIX)
     assert (entries["BisectBatchOnFunctionError"], entries["FunctionResponseTypes"]) == (
         True,
         ["ReportBatchItemFailures"],

@@ -13,7 +13,7 @@ import pytest
 
 from functions.track import app
 from meeting_agents import wiring
-from meeting_agents.inbox import ENTRY, PROBE
+from meeting_agents.aws.keys import ENTRY_PREFIX, PROBE_PREFIX
 from meeting_agents.lifecycle import timeline
 from tests.answers import example
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -90,7 +90,12 @@ def poisoned(tables: Tables, agent_id: str) -> str:
     """An entry that this version cannot read."""
     tables.session.client("dynamodb").put_item(
         TableName=tables.table,
-        Item={"pk": {"S": agent_id}, "sk": {"S": f"{ENTRY}bad"}, "at": {"S": "never"}, "kind": {"S": "requested"}},
+        Item={
+            "pk": {"S": agent_id},
+            "sk": {"S": f"{ENTRY_PREFIX}bad"},
+            "at": {"S": "never"},
+            "kind": {"S": "requested"},
+        },
     )
     return "bad"
 
@@ -104,12 +109,12 @@ def test_a_poisoned_entry_neither_blocks_the_others_nor_disappears(
     assert track(tables.batch(*others[:2], (AGENT, bad), *others[2:])) == []
     assert {one["subject"] for one in tables.announced()} == {agent for agent, _ in others}
     (parked,) = tables.parked()
-    assert [record["dynamodb"]["Keys"]["sk"]["S"] for record in parked["Records"]] == [ENTRY + bad]
+    assert [record["dynamodb"]["Keys"]["sk"]["S"] for record in parked["Records"]] == [ENTRY_PREFIX + bad]
     assert '"EntriesParked":[1.0]' in capsys.readouterr().out
 
     tables.session.client("dynamodb").update_item(
         TableName=tables.table,
-        Key={"pk": {"S": AGENT}, "sk": {"S": ENTRY + bad}},
+        Key={"pk": {"S": AGENT}, "sk": {"S": ENTRY_PREFIX + bad}},
         UpdateExpression="SET #at = :at",
         ExpressionAttributeNames={"#at": "at"},
         ExpressionAttributeValues={":at": {"S": "2026-04-25T15:30:00.000Z"}},
@@ -157,7 +162,7 @@ def test_a_record_never_goes_backwards_whatever_the_order_of_retries(tables: Tab
         kept = 0
         for length in order:
             part = lines[:length]
-            counted.update(journal.store(AGENT, timeline(part), part, now))
+            counted.update(journal.save_record(AGENT, timeline(part), part, now))
             kept = max(kept, length)
             record = tables.record(AGENT)
             assert record["entries"] == kept
@@ -189,7 +194,7 @@ def test_metrics_count_each_notification_once_however_often_it_is_tracked(
 
 def test_neither_an_empty_batch_nor_a_probe_is_counted(tables: Tables, capsys: pytest.CaptureFixture[str]) -> None:
     """A metric costs by the hour in which it is sent."""
-    probe = f"{PROBE}1"
+    probe = f"{PROBE_PREFIX}1"
     key = tables.notify(probe, **saying("meeting_agent_failed"))
     assert track(tables.batch((probe, key))) == track(tables.batch()) == []
     assert [one["subject"] for one in tables.announced()] == [probe]

@@ -15,9 +15,9 @@ import pytest
 
 from functions.webhook import app
 from meeting_agents import wiring
-from meeting_agents.credentials import FRESH, PATIENCE, Credentials
+from meeting_agents.aws.keys import PROBE_PREFIX
+from meeting_agents.cronofy.client_secrets import CACHE_SECONDS, RELOAD_INTERVAL_SECONDS, ClientSecrets
 from meeting_agents.errors import NoSecret
-from meeting_agents.inbox import PROBE
 from meeting_agents.signature import HEADER, sign
 from tests.answers import ANSWERS, Answer
 from tests.wire import CURRENT, ENVIRONMENT, STORED_AT, Aws, forget
@@ -85,7 +85,7 @@ def prepared(case: str, aws: Aws) -> Event:
         case "repeated":
             assert receive(event("activated")) == (200, {"kept": AGENT, "new": True})
         case "too_large":
-            return signed(b"x" * (app.LARGEST + 1))
+            return signed(b"x" * (app.MAX_BODY_BYTES + 1))
         case "no_secret":
             aws.secret = "{}"
         case "unreadable_secret":
@@ -150,7 +150,7 @@ def test_a_notification_costs_one_write_and_no_read(aws: Aws) -> None:
 
 def test_the_largest_notification_is_kept(aws: Aws) -> None:
     """The limit itself is within it, and an item of the table holds it."""
-    assert receive(signed(b"x" * app.LARGEST))[0] == 200
+    assert receive(signed(b"x" * app.MAX_BODY_BYTES))[0] == 200
 
 
 # --------------------------------------------------------------------------------------------------------- verification
@@ -172,50 +172,52 @@ def clock() -> list[float]:
 
 
 @pytest.fixture
-def credentials(aws: Aws, clock: list[float]) -> Credentials:
-    return Credentials(wiring.client("secretsmanager"), ENVIRONMENT["CRONOFY_SECRET_ARN"], lambda: clock[0])
+def credentials(aws: Aws, clock: list[float]) -> ClientSecrets:
+    return ClientSecrets(wiring.client("secretsmanager"), ENVIRONMENT["CRONOFY_SECRET_ARN"], lambda: clock[0])
 
 
-def test_the_secret_is_read_again_at_most_once_a_minute(aws: Aws, credentials: Credentials, clock: list[float]) -> None:
+def test_the_secret_is_read_again_at_most_once_a_minute(
+    aws: Aws, credentials: ClientSecrets, clock: list[float]
+) -> None:
     """Whatever nobody's secret signed makes it look again, but not more often than that."""
     credentials.secrets()
     for _ in range(600):  # a forgery each second for ten minutes
         clock[0] += 1
-        credentials.reread()
+        credentials.reload()
     assert aws.calls.count("GetSecretValue") <= 11
 
 
-def test_a_new_secret_is_found_without_a_deploy(aws: Aws, credentials: Credentials, clock: list[float]) -> None:
+def test_a_new_secret_is_found_without_a_deploy(aws: Aws, credentials: ClientSecrets, clock: list[float]) -> None:
     """Cronofy signs with a secret that was stored after ours was read: it is looked for once, and found."""
     credentials.secrets()
     aws.secret = json.dumps({"us": {"client_secrets": ["CRN_new", CURRENT]}})
     header = sign(b"{}", ["CRN_new"])
-    clock[0] += PATIENCE + 1
+    clock[0] += RELOAD_INTERVAL_SECONDS + 1
     (signer,) = app._signers(header, b"{}", credentials)
     assert (signer.data_center, signer.slot) == ("us", "current")
     assert aws.calls.count("GetSecretValue") == 2
 
 
 def test_an_outage_of_secrets_manager_loses_no_notification(
-    aws: Aws, credentials: Credentials, clock: list[float]
+    aws: Aws, credentials: ClientSecrets, clock: list[float]
 ) -> None:
     """What was read once stays good, and is asked for at most once a minute."""
     held = credentials.secrets()
     aws.down["GetSecretValue"] = "InternalServiceError"
     aws.calls.clear()
-    for _ in range(int(FRESH) + 120):
+    for _ in range(int(CACHE_SECONDS) + 120):
         clock[0] += 1
         assert credentials.secrets() == held
     assert len(aws.calls) <= 8  # each reading is tried twice
 
 
 def test_a_broken_value_keeps_the_secrets_that_were_read_before(
-    aws: Aws, credentials: Credentials, clock: list[float]
+    aws: Aws, credentials: ClientSecrets, clock: list[float]
 ) -> None:
     """Somebody stores nonsense over a good secret: notifications go on being accepted."""
     held = credentials.secrets()
     aws.secret = "{"
-    clock[0] += FRESH + 1
+    clock[0] += CACHE_SECONDS + 1
     assert credentials.secrets() == held
 
 
@@ -233,7 +235,7 @@ def test_a_broken_value_keeps_the_secrets_that_were_read_before(
     ],
 )
 def test_a_secret_that_holds_none_accepts_nothing_and_says_what_is_missing(
-    value: str, aws: Aws, credentials: Credentials
+    value: str, aws: Aws, credentials: ClientSecrets
 ) -> None:
     """Fail closed, and name the thing that an operator must store."""
     aws.secret = value
@@ -242,7 +244,7 @@ def test_a_secret_that_holds_none_accepts_nothing_and_says_what_is_missing(
 
 
 @pytest.mark.parametrize("value", ['{"us": {"client_secrets": "CRN_1"}}', '{"us": {"client_secrets": [1, "CRN_1"]}}'])
-def test_a_secret_of_the_wrong_shape_is_no_secret(value: str, aws: Aws, credentials: Credentials) -> None:
+def test_a_secret_of_the_wrong_shape_is_no_secret(value: str, aws: Aws, credentials: ClientSecrets) -> None:
     """A text in place of the list: each of its characters would be a secret that anybody guesses."""
     aws.secret = value
     with pytest.raises(NoSecret, match="client_secrets"):
@@ -280,7 +282,7 @@ def test_a_probe_is_nobodys_notification_and_counts_only_where_it_fails(
     aws: Aws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """We sign it ourselves, which says nothing of how Cronofy signs."""
-    probe = signed(b"{}", CURRENT, agent=f"{PROBE}1")
+    probe = signed(b"{}", CURRENT, agent=f"{PROBE_PREFIX}1")
     assert receive(probe)[1]["new"] is True
     assert receive(probe)[1]["new"] is False
     assert metrics(capsys) == {}

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from meeting_agents import wiring
 from meeting_agents.alerts import Alert, Places, grouped
 from meeting_agents.announcement import Announcement
-from meeting_agents.inbox import is_probe
-from meeting_agents.journal import Journal
-from meeting_agents.people import People
-from meeting_agents.turn import Turn
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.keys import is_probe
+from meeting_agents.aws.lease import Lease
+from meeting_agents.aws.topics import AlertsTopic
+from meeting_agents.errors import MessageRejected, TopicUnavailable
 from meeting_agents.vocabulary import Entry, Kind
 
 logger = Logger()
@@ -25,7 +26,7 @@ metrics = Metrics()
 SOONEST, LATEST = 15, 600
 """Seconds until what was not told is tried again: the first pause, which doubles each time, and the longest."""
 
-wiring.make_ready(wiring.journal, wiring.people)
+wiring.make_ready(wiring.journal, wiring.alerts_topic)
 
 
 @metrics.log_metrics
@@ -42,7 +43,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     places = Places(wiring.settings().api_url, wiring.settings().dashboard_url)
     done: set[str] = set()
     try:
-        untold = tell(list(messages.values()), wiring.journal(), wiring.people(), wiring.turn("alert"), places)
+        untold = tell(list(messages.values()), wiring.journal(), wiring.alerts_topic(), wiring.lease("alert"), places)
         done = {message_id for message_id, announcement in messages.items() if announcement.id not in untold}
     finally:  # when telling ends with an error, too
         failed = sorted(records.keys() - done)
@@ -53,7 +54,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def tell(
-    announcements: Sequence[Announcement], journal: Journal, people: People, turn: Turn, places: Places
+    announcements: Sequence[Announcement], journal: Journal, topic: AlertsTopic, lease: Lease, places: Places
 ) -> set[str]:
     """Tell people of each announcement once, and note in each journal that they were told; the ids of those untold.
 
@@ -63,14 +64,16 @@ def tell(
     """
     unique = {announcement.id: announcement for announcement in announcements}
     untold: set[str] = set()
-    with turn.taken():
-        noted = journal.existing([(announcement.subject, _key(announcement)) for announcement in unique.values()])
+    with lease.acquire():
+        noted = journal.existing_keys([(announcement.subject, _key(announcement)) for announcement in unique.values()])
         news = [a for a in unique.values() if (a.subject, _key(a)) not in noted]
         for alert in grouped((a for a in news if not is_probe(a.subject)), places):
             try:
-                people.tell(alert.subject, alert.message, alert.attributes)
-            except (ClientError, BotoCoreError) as error:
-                logger.error("people could not be told", kind=type(error).__name__, agents=len(alert.announcements))
+                topic.publish(alert.subject, alert.message, alert.attributes)
+            except (TopicUnavailable, MessageRejected) as error:
+                logger.error(
+                    "people could not be told", code=error.code, detail=error.detail, agents=len(alert.announcements)
+                )
                 untold |= {announcement.id for announcement in alert.announcements}
             else:
                 _note(alert.announcements, journal)

@@ -8,9 +8,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
 from meeting_agents.alerts import Places
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.digest import DAYS_BEFORE, Digest
-from meeting_agents.journal import Journal
-from meeting_agents.people import People
 from meeting_agents.prose import zone
 
 logger = Logger()
@@ -22,14 +22,14 @@ metrics = Metrics()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """The digest of the day before this one, in the deployment's time zone."""
     places = Places(wiring.settings().api_url, wiring.settings().dashboard_url)
-    digest = tell(wiring.journal(), wiring.people(), places, datetime.now(UTC), wiring.settings().time_zone)
+    digest = tell(wiring.journal(), wiring.alerts_topic(), places, datetime.now(UTC), wiring.settings().time_zone)
     if digest.is_worth_telling:
         metrics.add_metric("DigestsPublished", MetricUnit.Count, 1)
     logger.info("digest made", day=digest.day.isoformat(), agents=digest.of_day.total, told=digest.is_worth_telling)
     return {"day": digest.day.isoformat(), "agents": digest.of_day.total, "told": digest.is_worth_telling}
 
 
-def tell(journal: Journal, people: People, places: Places, now: datetime, tzid: str) -> Digest:
+def tell(journal: Journal, topic: AlertsTopic, places: Places, now: datetime, tzid: str) -> Digest:
     """Tell people of yesterday, unless there was nothing; the digest."""
     there = zone(tzid)
     today = now.astimezone(there).date()
@@ -38,8 +38,8 @@ def tell(journal: Journal, people: People, places: Places, now: datetime, tzid: 
     def midnight(before: int) -> datetime:
         return datetime.combine(yesterday - timedelta(days=before), time(), there).astimezone(UTC)
 
-    rows = journal.between(midnight(DAYS_BEFORE), midnight(-1), now)
+    rows = journal.query_range(midnight(DAYS_BEFORE), midnight(-1), now)
     digest = Digest.of(yesterday, tzid, places, rows=rows, begins=midnight(0), now=now)
     if digest.is_worth_telling:
-        people.tell(digest.subject, digest.message, {"severity": ("digest",)})
+        topic.publish(digest.subject, digest.message, {"severity": ("digest",)})
     return digest

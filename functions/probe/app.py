@@ -14,9 +14,9 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.keys import PROBE_PREFIX
 from meeting_agents.errors import MeetingAgentsError
-from meeting_agents.inbox import PROBE
-from meeting_agents.journal import Journal
 from meeting_agents.signature import HEADER, sign
 from meeting_agents.vendor import write_notification
 from meeting_agents.vocabulary import Kind
@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     try:
         problems.append(judge(wiring.journal(), now, wiring.settings().alert_window + MARGIN))
         body = write_notification(Kind.FAILED, "probe", f"Probe of {now:%Y-%m-%d %H:%M:%S} UTC")
-        secret = wiring.credentials().secrets()[0]
+        secret = wiring.client_secrets().secrets()[0]
         signature = sign(body, [secret.value])
         problems.append(send(wiring.journal(), wiring.http(), wiring.settings().api_url, body, signature, now))
     except MeetingAgentsError as error:
@@ -77,10 +77,10 @@ def send(journal: Journal, http: httpx.Client, api_url: str, body: bytes, signat
         return f"{address} could not be reached: {type(error).__name__}"
     if answer.status_code != 200:
         return f"{address} answered {answer.status_code}"
-    if not journal.existing([(agent_id, sha256(body).hexdigest())]):
+    if not journal.existing_keys([(agent_id, sha256(body).hexdigest())]):
         return f"{agent_id} was answered with 200, and is not in the journal"
     return ""
 
 
 def _agent(at: datetime) -> str:
-    return f"{PROBE}{int(at.timestamp() // INTERVAL.total_seconds())}"
+    return f"{PROBE_PREFIX}{int(at.timestamp() // INTERVAL.total_seconds())}"

@@ -25,9 +25,9 @@ COLLABORATORS = Collaborators(
     journal=wiring.journal,
     provisioning=wiring.provisioning,
     accounts=wiring.accounts,
-    credentials=wiring.credentials,
+    client_secrets=wiring.client_secrets,
     cronofy=wiring.cronofy,
-    announcements=wiring.announcements,
+    lifecycle_topic=wiring.lifecycle_topic,
 )
 
 wiring.make_ready(wiring.provisioning)

@@ -12,10 +12,10 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.keys import timestamp
 from meeting_agents.deadlines import Deadline, Graces, deadline, missing_resources
-from meeting_agents.errors import LimitReached, MeetingAgentsError, Outage
-from meeting_agents.inbox import timestamp
-from meeting_agents.journal import Journal
+from meeting_agents.errors import LimitReached, Outage, Refusal
 from meeting_agents.lifecycle import fold
 from meeting_agents.provisioning import Provisioning
 from meeting_agents.vocabulary import Entry, Kind, Phase, Record
@@ -75,7 +75,7 @@ def retry(agent_id: str, provisioning: Provisioning, has_time: Callable[[], bool
             told = provisioning.retry(agent_id)
         except LimitReached:
             time.sleep(1)
-        except MeetingAgentsError as error:
+        except (Refusal, Outage) as error:
             logger.warning("request not repeated", agent_id=agent_id, code=error.code)
             return False
         except Exception as error:  # noqa: BLE001 - as in the sweep itself

@@ -11,16 +11,17 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
-from meeting_agents.announcements import Announcements, build_announcements
+from meeting_agents.announcements import build_announcements, to_message
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.keys import entry_key, is_probe
+from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.errors import Outage
-from meeting_agents.inbox import ENTRY, is_probe
-from meeting_agents.journal import Journal
 from meeting_agents.lifecycle import timeline
 
 logger = Logger()
 metrics = Metrics()
 
-wiring.make_ready(wiring.journal, wiring.announcements)
+wiring.make_ready(wiring.journal, wiring.lifecycle_topic)
 
 
 @metrics.log_metrics
@@ -49,16 +50,16 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 
-def announce(agent_id: str, keys: set[str], journal: Journal, announcements: Announcements) -> None:
+def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTopic) -> None:
     """Store what the agent's journal adds up to now, and announce the entries with these keys."""
     now = datetime.now(UTC)
     lines = journal.read(agent_id, now)
     told = timeline(lines)
     news = build_announcements(agent_id, told, lines, journal.graces, keys)
     if news:
-        judged = journal.store(agent_id, told, lines, now)
+        judged = journal.save_record(agent_id, told, lines, now)
         _count(agent_id, {f"Notifications{verdict.title()}": growth for verdict, growth in judged.items()})
-        announcements.publish(news)
+        topic.publish(map(to_message, news))
         moved = Counter(one.data.state for one in news if one.data.state is not one.data.previous_state)
         _count(agent_id, {"EntriesAnnounced": len(news)} | {f"Agents{state.title()}": n for state, n in moved.items()})
     for one in news:
@@ -82,9 +83,9 @@ def _count(agent_id: str, counts: Mapping[str, int]) -> None:
 
 
 def _told_or_parked(agent_id: str, records: list[dict[str, Any]]) -> None:
-    keys = {record["dynamodb"]["Keys"]["sk"]["S"].removeprefix(ENTRY) for record in records}
+    keys = {entry_key(record["dynamodb"]["Keys"]["sk"]["S"]) for record in records}
     try:
-        announce(agent_id, keys, wiring.journal(), wiring.announcements())
+        announce(agent_id, keys, wiring.journal(), wiring.lifecycle_topic())
     except Outage:
         raise
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one agent, the others must not wait for it

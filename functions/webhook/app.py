@@ -9,23 +9,23 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from botocore.exceptions import BotoCoreError, ClientError
 
 from meeting_agents import wiring
-from meeting_agents.credentials import Credentials
-from meeting_agents.errors import NoSecret, NotFound, Outage, Refusal, SignatureRefused, StoreUnavailable, TooLarge
-from meeting_agents.inbox import is_probe, keep
+from meeting_agents.aws.keys import is_probe
+from meeting_agents.aws.notifications import append_notification
+from meeting_agents.cronofy.client_secrets import ClientSecrets
+from meeting_agents.errors import NoSecret, NotFound, Outage, Refusal, SignatureRefused, StoreRejected, TooLarge
 from meeting_agents.signature import HEADER, Secret, verify
 
 logger = Logger()
 metrics = Metrics()
 
-LARGEST = 256 * 1024
+MAX_BODY_BYTES = 256 * 1024
 """Bytes of a notification. Cronofy's are some thousand; an item of the table holds 400 KB."""
 _ADDRESSABLE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _LATER_ATTEMPT = re.compile(r"[2-9]|[1-9][0-9]{1,5}")
 
-wiring.make_ready(lambda: wiring.client("dynamodb"), wiring.credentials)
+wiring.make_ready(wiring.agents_table, wiring.client_secrets)
 
 
 @metrics.log_metrics
@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         metrics.add_metric("NotificationsRefused", MetricUnit.Count, 1)
         metrics.add_dimensions(service=logger.service, reason=reason)
         return _answer(error.status, {"code": error.code, "detail": error.detail})
-    except Outage as error:
+    except (Outage, StoreRejected) as error:
         logger.error("notification could not be kept", agent_id=agent_id, reason=error.code, detail=error.detail)
         metrics.add_metric("NotificationsNotKept", MetricUnit.Count, 1)
         if isinstance(error, NoSecret):  # SecretMissingAlarm begins with this 0 and ends with the next 1
@@ -59,28 +59,24 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 def receive(event: dict[str, Any], agent_id: str) -> bool:
     """Keep a notification if Cronofy signed it; False if it was kept before."""
     raw = _bytes(event)
-    if len(raw) > LARGEST:
-        raise TooLarge(f"a notification has at most {LARGEST} bytes, this one has {len(raw)}")
-    credentials = wiring.credentials()
-    signers = _signers((event.get("headers") or {}).get(HEADER), raw, credentials)
+    if len(raw) > MAX_BODY_BYTES:
+        raise TooLarge(f"a notification has at most {MAX_BODY_BYTES} bytes, this one has {len(raw)}")
+    client_secrets = wiring.client_secrets()
+    signers = _signers((event.get("headers") or {}).get(HEADER), raw, client_secrets)
     if not _ADDRESSABLE.fullmatch(agent_id):
         raise NotFound("the address must end in an agent's id")
     now = datetime.now(UTC)
     if not is_probe(agent_id):  # signed by ourselves, it says nothing of how Cronofy signs
-        _note(signers, now, credentials)
+        _note(signers, now, client_secrets)
     attempt = (event.get("queryStringParameters") or {}).get("attempt", "")
-    try:
-        return keep(
-            wiring.client("dynamodb"),
-            wiring.settings().agents_table,
-            agent_id,
-            raw,
-            at=now,
-            attempt=int(attempt) if _LATER_ATTEMPT.fullmatch(attempt) else None,
-            signed_with=f"{signers[0].data_center}:{signers[0].slot}",
-        )
-    except (ClientError, BotoCoreError) as error:
-        raise StoreUnavailable("the agents table did not take the notification; send it again") from error
+    return append_notification(
+        wiring.agents_table(),
+        agent_id,
+        raw,
+        at=now,
+        attempt=int(attempt) if _LATER_ATTEMPT.fullmatch(attempt) else None,
+        signed_with=f"{signers[0].data_center}:{signers[0].slot}",
+    )
 
 
 def _bytes(event: dict[str, Any]) -> bytes:
@@ -94,22 +90,24 @@ def _bytes(event: dict[str, Any]) -> bytes:
         raise SignatureRefused("undecodable", "the body is not what its transfer encoding says") from None
 
 
-def _signers(header: str | None, raw: bytes, credentials: Credentials) -> tuple[Secret, ...]:
+def _signers(header: str | None, raw: bytes, client_secrets: ClientSecrets) -> tuple[Secret, ...]:
     """The secrets that signed it. If none did, there may be one that is newer than what we have read."""
     try:
-        return verify(header, raw, credentials.secrets())
+        return verify(header, raw, client_secrets.secrets())
     except SignatureRefused as error:
-        if error.reason != "unknown" or not credentials.reread():
+        if error.reason != "unknown" or not client_secrets.reload():
             raise
-        return verify(header, raw, credentials.secrets())
+        return verify(header, raw, client_secrets.secrets())
 
 
-def _note(signers: tuple[Secret, ...], now: datetime, credentials: Credentials) -> None:
+def _note(signers: tuple[Secret, ...], now: datetime, client_secrets: ClientSecrets) -> None:
     """Count which secrets signed, and how long ago the newest was stored: an old one is retired on evidence."""
     for slot in {signer.slot for signer in signers}:
         metrics.add_metric(f"SignedWith{slot.title()}", MetricUnit.Count, 1)
-        if slot == "previous" and credentials.stored_at:
-            metrics.add_metric("PreviousSecretAge", MetricUnit.Seconds, (now - credentials.stored_at).total_seconds())
+        if slot == "previous" and client_secrets.stored_at:
+            metrics.add_metric(
+                "PreviousSecretAge", MetricUnit.Seconds, (now - client_secrets.stored_at).total_seconds()
+            )
 
 
 def _answer(status: int, content: dict[str, Any]) -> dict[str, Any]:

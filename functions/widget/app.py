@@ -10,7 +10,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from meeting_agents import wiring
-from meeting_agents.journal import Journal
+from meeting_agents.aws.journal import Journal
 from meeting_agents.lifecycle import timeline
 from meeting_agents.troubles import SHOWN, is_troubled, page
 
@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], context: object) -> str:
 def troubled(journal: Journal, now: datetime, there: tzinfo) -> str:
     """The page of the agents whose meeting is on this day."""
     midnight = now.astimezone(there).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = [row for row in journal.between(midnight, midnight + timedelta(days=1), now) if is_troubled(row)]
+    rows = [row for row in journal.query_range(midnight, midnight + timedelta(days=1), now) if is_troubled(row)]
     rows.sort(key=lambda row: str(row.get("since", "")), reverse=True)
     agents = {row["pk"]: timeline(journal.read(row["pk"], now)) for row in rows[:SHOWN]}
     return page({agent_id: told for agent_id, told in agents.items() if told}, len(rows), there)

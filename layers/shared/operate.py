@@ -22,7 +22,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from meeting_agents.inbox import ENTRY, RECORD, timestamp
+from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD, timestamp
 from meeting_agents.vocabulary import State, Verdict
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Stack:
         return self.scan(
             FilterExpression="begins_with(sk, :entry) AND #at >= :start AND #at < :end",
             ExpressionAttributeNames={"#at": "at"},
-            ExpressionAttributeValues={":entry": {"S": ENTRY}, ":start": {"S": start}, ":end": {"S": end}},
+            ExpressionAttributeValues={":entry": {"S": ENTRY_PREFIX}, ":start": {"S": start}, ":end": {"S": end}},
             ProjectionExpression="pk, sk",
         )
 
@@ -206,7 +206,7 @@ def _stream_records(stack: Stack, place: Mapping[str, Any]) -> Iterator[dict[str
             keys += [
                 one["dynamodb"]["Keys"]
                 for one in within
-                if one["eventName"] == "INSERT" and one["dynamodb"]["Keys"]["sk"]["S"].startswith(ENTRY)
+                if one["eventName"] == "INSERT" and one["dynamodb"]["Keys"]["sk"]["S"].startswith(ENTRY_PREFIX)
             ]
             is_done = len(within) < len(page["Records"]) or (
                 within and int(within[-1]["dynamodb"]["SequenceNumber"]) == last

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from meeting_agents.pacing import Limits
+from meeting_agents.aws.rate_limiter import Limits
 from tests.bench.burst import burst
 from tests.bench.cold_start import cold_starts
 from tests.bench.cost import cost

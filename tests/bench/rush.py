@@ -4,8 +4,8 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+from meeting_agents.aws.rate_limiter import Limits
 from meeting_agents.errors import LimitReached
-from meeting_agents.pacing import Limits
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 
@@ -26,7 +26,7 @@ def rush(aws: EmbeddedAws, limits: Limits, wanted: int) -> dict[str, Any]:
         began = desk.seconds()
         provisioning = desk.provisioning()
         for one in [desk.schedule(f"key_{number}") for number in range(wanted)]:
-            provisioning.ask(one)
+            provisioning.submit(one)
             desk.sleep(60 / wanted)
             desk.track(one.agent_id)
         at_once, minutes = len(sent), 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from meeting_agents.inbox import is_probe
+from meeting_agents.aws.keys import is_probe
 from tests.runtime.platform import HOWS, Fault, Invocation
 from tests.runtime.stories import STORIES, Scene
 from tests.sandbox.deployment import source_template

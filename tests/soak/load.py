@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from meeting_agents.inbox import is_probe
+from meeting_agents.aws.keys import is_probe
 from tests.runtime.platform import HOWS, Fault, Platform
 from tests.runtime.stories import CALENDAR, EVENTS, PATIENCE, Scene, notification, store_secrets
 from tests.sandbox import deployment

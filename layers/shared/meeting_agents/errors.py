@@ -12,13 +12,18 @@ MeetingAgentsError
 │   ├── InProgress       the same request is being answered at this moment
 │   ├── KeyReused        an `Idempotency-Key` with another body than before
 │   └── SignatureRefused a notification without a valid signature
-└── Outage               something is down or missing: 5xx, try again
-    ├── NoSecret         no secret to verify with or to call Cronofy with: an operator must store one
-    ├── StoreUnavailable a table or the key of the tokens did not answer
-    ├── TopicUnavailable the lifecycle topic did not answer
-    ├── ForeignResource  a resource is where the API key must not go
-    └── Unreachable      Cronofy did not answer
-        └── TimedOut     it may have acted all the same
+├── Outage               something is down or missing: 5xx, try again
+│   ├── NoSecret         no secret to verify with or to call Cronofy with: an operator must store one
+│   ├── StoreUnavailable a table or the key of the tokens did not answer
+│   ├── TopicUnavailable a topic did not answer
+│   ├── LeaseTimeout     another copy of the function did not end in time
+│   ├── ForeignResource  a resource is where the API key must not go
+│   └── Unreachable      Cronofy did not answer
+│       └── TimedOut     it may have acted all the same
+└── Defect               the code or the deployment is wrong: 500, trying again does not help
+    ├── MissingSetting   an environment variable that the template sets is missing
+    ├── StoreRejected    a table will never take the request
+    └── MessageRejected  a topic will never take the message
 
 Each carries the HTTP status, and a stable `code` that is also log field and metric dimension.
 """
@@ -154,9 +159,15 @@ class StoreUnavailable(Outage):
 
 
 class TopicUnavailable(Outage):
-    """The lifecycle topic did not answer."""
+    """A topic did not answer."""
 
     code = "topic_unavailable"
+
+
+class LeaseTimeout(Outage):
+    """Another copy of the function did not end in time."""
+
+    code = "lease_timeout"
 
 
 class ForeignResource(Outage):
@@ -178,3 +189,27 @@ class TimedOut(Unreachable):
 
     status = 504
     code = "cronofy_timed_out"
+
+
+class Defect(MeetingAgentsError):
+    """The code or the deployment is wrong; the same request will fail again."""
+
+    code = "defect"
+
+
+class MissingSetting(Defect):
+    """An environment variable that the template sets is missing."""
+
+    code = "missing_setting"
+
+
+class StoreRejected(Defect):
+    """A table will never take the request."""
+
+    code = "store_rejected"
+
+
+class MessageRejected(Defect):
+    """A topic will never take the message."""
+
+    code = "message_rejected"

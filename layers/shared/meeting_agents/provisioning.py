@@ -1,6 +1,6 @@
-"""Asking Cronofy for something so that nothing is lost: written down before, called, written down after.
+"""Requests to Cronofy for an agent: journalled, sent, and the response journalled, so that none is lost.
 
-The API asks for the first time, the sweep asks again; both through here.
+The API submits a request, the sweep retries it; both take the same way.
 """
 
 import random
@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from meeting_agents.accounts import Accounts
-from meeting_agents.calls import Answer, Authority, Call, Outcome
-from meeting_agents.credentials import Credentials
-from meeting_agents.cronofy.client import BUDGET, Cronofy
+from meeting_agents.aws.accounts import Accounts
+from meeting_agents.aws.journal import Journal, StoredEntry
+from meeting_agents.cronofy.client import TOTAL_TIMEOUT, CronofyClient
+from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome, Permit
 from meeting_agents.errors import (
     InProgress,
     KeyReused,
@@ -23,357 +23,397 @@ from meeting_agents.errors import (
     TimedOut,
     UnknownAccount,
 )
-from meeting_agents.journal import Journal, Line
 from meeting_agents.lifecycle import fold, next_request
-from meeting_agents.pacing import Permit
+from meeting_agents.tokens import Tokens
 from meeting_agents.vendor import read_resources
 from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Record, Request
 
-_ANSWERS = frozenset({Kind.ACCEPTED, Kind.CANCELLED, Kind.REJECTED})
-RACES = 5
-"""How often another request for the same agent may come first before we give up."""
-LEASE = timedelta(seconds=60)
-"""How long a request belongs to whoever sends it: longer than a function that died could have been at it."""
-SOONEST, LATEST = timedelta(seconds=15), timedelta(minutes=15)
+MAX_WRITE_CONFLICTS = 5
+"""Other requests for the same agent may come first this often."""
+DELIVERY_LEASE = timedelta(seconds=60)
+"""A request belongs so long to the function that sends it: longer than one that died can have been at it."""
+INITIAL_BACKOFF, MAX_BACKOFF = timedelta(seconds=15), timedelta(minutes=15)
 """Between two tries: the first pause, which doubles each time, and the longest."""
-PERSEVERANCE = timedelta(days=3)
-"""For how long a request is tried at most, if its meeting is not over before."""
-WAIT_FOR_ANSWER = timedelta(seconds=10)
-"""How long a repeated request waits for the answer to the first."""
-SWEEPS_SHARE = 0.8
-"""The part of Cronofy's limits that the sweep may use up; the rest is for those who wait for an answer."""
+MAX_RETRY_AGE = timedelta(days=3)
+"""A request is tried no longer, even if its meeting is not over."""
+RESPONSE_WAIT = timedelta(seconds=10)
+"""A repeated request waits as long for the response to the first."""
+SWEEP_RATE_SHARE = 0.8
+"""The part of Cronofy's limits that the sweep may use up; the rest is for callers who wait for a response."""
+_RESPONSES = frozenset({Kind.ACCEPTED, Kind.CANCELLED, Kind.REJECTED})
 _TRIED_AGAIN = "; it is tried again"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request on its way to Cronofy. `body_for` makes what is sent, given the attempt that it belongs to."""
+class ProvisioningRequest:
+    """A request for an agent. `body_for` makes what is sent to Cronofy, given the attempt that it belongs to."""
 
     agent_id: str
     request: Request
     method: str
     path: str
-    authority: Authority
+    credentials: CallerCredentials
     body_for: Callable[[int], str] = field(repr=False)
     correlation_id: str = ""
-    is_sent_once: bool = False
-    """What Cronofy makes of the same request twice is unknown: once it is answered, a repetition gets that answer."""
-    is_repeatable: bool = True
-    """Whether it may be sent again though it may have arrived."""
+    at_most_once: bool = False
+    """Cronofy's reaction to the same request twice is unknown: once answered, a repetition gets that response."""
+    is_idempotent: bool = True
+    """It may be sent again though it may have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What came of it: the agent as the journal has it now, and Cronofy's answer, or why there is none."""
+class ProvisioningResult:
+    """The agent as the journal has it now, and Cronofy's response, or the reason why there is none."""
 
     record: Record
-    answer: Answer | None = None
+    response: CronofyResponse | None = None
     error: MeetingAgentsError | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
-    """One request's turn at Cronofy. `tries`: how often its outcome was noted as open before."""
+class _Delivery:
+    """A request that is in the journal and on its way to Cronofy."""
 
     agent_id: str
     request: Request
-    call: Call
-    authority: Authority
+    cronofy_request: CronofyRequest
+    credentials: CallerCredentials
     attempt: int
     revision: int
-    tries: int
-    asked_at: datetime
+    requested_at: datetime
     correlation_id: str
-    is_again: bool = False
-    """An earlier try may have arrived."""
-    is_open: bool = True
-    """Its outcome is not known yet, so that it is worth noting."""
+    tries: int = 0
+    """Entries that say its outcome is open."""
+    may_have_arrived: bool = False
+    """An earlier try may have reached Cronofy."""
+    is_settled: bool = False
+    """Its outcome is in the journal, so that nothing more is written there."""
+
+    @property
+    def is_new(self) -> bool:
+        return not (self.may_have_arrived or self.is_settled)
+
+    @property
+    def noun(self) -> str:
+        return "cancellation" if self.request.action is Action.CANCEL else "request"
+
+    def too_late(self, last: str) -> str:
+        return f"the {self.noun} could not be delivered in time; the last time: {last}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """The result of a delivery, as the journal has it."""
+
+    kind: Kind
+    reason: str
+    retry_at: datetime | None = None
+    cause: Cause | None = None
 
 
 class Provisioning:
-    """The one way by which anything is asked of Cronofy for an agent."""
+    """The only way by which anything is asked of Cronofy for an agent."""
 
     def __init__(
         self,
         journal: Journal,
-        cronofy: Cronofy,
-        credentials: Credentials,
+        cronofy: CronofyClient,
         accounts: Accounts,
+        tokens: Tokens,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._journal = journal
         self._cronofy = cronofy
-        self._credentials = credentials
         self._accounts = accounts
+        self._tokens = tokens
         self._clock = clock
         self._sleep = sleep
 
-    def ask(self, asked: Asked) -> Told:
-        """Journal `requested`, ask, journal what Cronofy answered.
+    def submit(self, asked: ProvisioningRequest) -> ProvisioningResult:
+        """Journal the request, send it, journal the response.
 
-        Raises `LimitReached`, for a caller's own token, before anything is written down; `StoreUnavailable` when the
+        Raises `LimitReached`, for a caller's own token, before anything is journalled; `StoreUnavailable` when the
         journal cannot be written: then Cronofy was not asked, or may be asked the same again; `InProgress` and
-        `KeyReused` for a request that is only sent once.
+        `KeyReused` for a request that is sent at most once.
         """
-        permit = None if asked.authority.is_durable else self._cronofy.permit(asked.request.data_center)
-        turn, lines, is_news = self._written_down(asked)
-        before = self._answered_before(asked, lines) if asked.is_sent_once and not is_news else None
-        return before or self._take(turn, permit)
+        is_retried = asked.credentials.outlives_the_request
+        permit = None if is_retried else self._cronofy.permit(asked.request.data_center)
+        delivery, entries = self._record_request(asked)
+        if asked.at_most_once and not delivery.is_new and (previous := self._previous_response(asked, entries)):
+            return previous
+        return self._deliver(delivery, permit)
 
-    def pass_on(self, call: Call, authority: Authority) -> Answer:
-        """Ask something that concerns no agent: nothing is written down. Raises what `Cronofy.send` does."""
-        return self._sent(call, authority)
-
-    def retry(self, agent_id: str) -> Told | None:
-        """Ask again what is due to be asked again; none if nothing is, or another is at it.
+    def retry(self, agent_id: str) -> ProvisioningResult | None:
+        """Send again the request that is due to be retried; None if none is, or another sweep has it.
 
         Raises `LimitReached`: then it stays due.
         """
         now = self._clock()
-        lines = self._journal.read(agent_id, now)
-        record = _record(lines)
-        pending = record.current.pending if record else None
-        if record is None or pending is None or pending.retry_at is None or pending.retry_at > now:
+        entries = self._journal.read(agent_id, now)
+        delivery = _due_delivery(agent_id, entries, now)
+        if delivery is None:
             return None
-        line = next(line for line in lines if line.entry.request and line.entry.revision == pending.revision)
-        if line.call is None:
+        if now >= self._retry_deadline(delivery):
+            reason = delivery.too_late(_last_reason(entries, delivery.revision))
+            self._append(delivery, _Outcome(Kind.REJECTED, reason))
+            return ProvisioningResult(self._read_record(agent_id))
+        permit = self._cronofy.permit(delivery.cronofy_request.data_center, SWEEP_RATE_SHARE)
+        if not self._journal.claim(agent_id, now, now + DELIVERY_LEASE):
             return None
-        turn = _Turn(
-            agent_id,
-            pending.request,
-            line.call,
-            Authority(account=pending.request.account),
-            record.current.number,
-            pending.revision,
-            pending.tries,
-            pending.asked_at,
-            line.entry.correlation_id,
-            is_again=True,
-        )
-        if now >= self._until(turn):
-            self._note(turn, Kind.REJECTED, _too_late(turn, _last_words(lines, pending.revision)))
-            return self._told(turn)
-        permit = self._cronofy.permit(line.call.data_center, SWEEPS_SHARE)
-        if not self._journal.claim(agent_id, now, now + LEASE):
-            return None
-        if not line.call.is_repeatable:  # should we die now, nobody is to send it a second time
-            self._note(turn, Kind.UNCONFIRMED, "sent now; it may have taken effect, and nobody tries again")
-            turn = replace(turn, tries=turn.tries + 1)
-        return self._take(turn, permit)
+        if not delivery.cronofy_request.is_idempotent:  # journalled first, so that a crash cannot cause a second send
+            self._append(
+                delivery, _Outcome(Kind.UNCONFIRMED, "sent now; it may have taken effect, and nobody tries again")
+            )
+            delivery = replace(delivery, tries=delivery.tries + 1)
+        return self._deliver(delivery, permit)
 
-    # ------------------------------------------------------------------------------------------------------ before
+    def forward(self, request: CronofyRequest, credentials: CallerCredentials) -> CronofyResponse:
+        """Send a request that concerns no agent, with nothing journalled. Raises what `CronofyClient.send` does."""
+        return self._send_refreshing_token(request, credentials)
 
-    def _written_down(self, asked: Asked) -> tuple[_Turn, list[Line], bool]:
-        """The request's turn, the journal before it, and whether it is news there."""
-        request = asked.request
-        for _ in range(RACES):
+    # ------------------------------------------------------------------------------------------------ before it is sent
+
+    def _record_request(self, asked: ProvisioningRequest) -> tuple[_Delivery, list[StoredEntry]]:
+        """Journal the request, unless it is there already; return its delivery, and the journal before it."""
+        for _ in range(MAX_WRITE_CONFLICTS):
             now = self._clock()
-            lines = self._journal.read(asked.agent_id, now)
-            record = _record(lines)
-            attempt, revision, is_news = next_request(record, request, now)
+            entries = self._journal.read(asked.agent_id, now)
+            record = _record(entries)
+            attempt, revision, is_new = next_request(record, asked.request, now)
+            delivery = _delivery(asked, attempt, revision, now)
             pending = record.current.pending if record else None
-            body = asked.body_for(attempt)
-            call = Call(asked.method, asked.path, request.data_center, body, asked.is_repeatable)
-            turn = _Turn(
-                asked.agent_id, request, call, asked.authority, attempt, revision, 0, now, asked.correlation_id
-            )
-            if not is_news and pending:
-                return replace(turn, tries=pending.tries, asked_at=pending.asked_at, is_again=True), lines, False
-            if not is_news or (lines and not asked.is_repeatable):
-                return replace(turn, is_open=False), lines, False
-            entry = Entry(
-                key=f"requested#{revision:04d}",
-                kind=Kind.REQUESTED,
-                at=now,
-                attempt=attempt,
-                revision=revision,
-                request=request,
-                # Should we die before the answer is noted, the sweep asks again; if asking twice is asking once.
-                retry_at=now + LEASE if asked.authority.is_durable and asked.is_repeatable else None,
-                correlation_id=asked.correlation_id,
-            )
-            if self._journal.append(asked.agent_id, entry, call=call):
-                return turn, lines, True
+            if not is_new and pending:
+                again = replace(delivery, tries=pending.tries, requested_at=pending.asked_at, may_have_arrived=True)
+                return again, entries
+            if not is_new or (entries and not asked.is_idempotent):
+                return replace(delivery, is_settled=True), entries
+            if self._journal.append(asked.agent_id, _requested(delivery), cronofy_request=delivery.cronofy_request):
+                return delivery, entries
         raise StoreUnavailable("too many requests for this agent at the same time; try again")
 
-    def _answered_before(self, asked: Asked, lines: list[Line]) -> Told | None:
-        """The answer that the newest request got, waited for if on its way; none: it may be sent again."""
-        until = self._clock() + WAIT_FOR_ANSWER
+    def _previous_response(self, asked: ProvisioningRequest, entries: list[StoredEntry]) -> ProvisioningResult | None:
+        """Return the response to the newest request, waiting for one on its way; None if it may be sent again."""
+        until = self._clock() + RESPONSE_WAIT
         while True:
-            record = fold(line.entry for line in lines)
-            newest = next(line for line in lines[::-1] if line.entry.request is not None)
+            record = fold(stored.entry for stored in entries)
+            newest = next(stored for stored in entries[::-1] if stored.entry.request is not None)
             if newest.entry.request and newest.entry.request.digest != asked.request.digest:
                 raise KeyReused("this Idempotency-Key came with another body before; take a new key for a new agent")
-            noted = [line for line in lines if line.entry.revision == newest.entry.revision and line is not newest]
-            answered = next((line.answer for line in noted if line.answer and line.entry.kind in _ANSWERS), None)
+            outcomes = [one for one in entries if one.entry.revision == newest.entry.revision and one is not newest]
+            responses = (one.cronofy_response for one in outcomes if one.entry.kind in _RESPONSES)
+            response = next(filter(None, responses), None)
             pending = record.current.pending
-            if answered or (noted and pending and pending.retry_at):
-                return Told(record, answered)
-            if noted or self._clock() > newest.entry.at + LEASE:
+            if response or (outcomes and pending and pending.retry_at):
+                return ProvisioningResult(record, response)
+            if outcomes or self._clock() > newest.entry.at + DELIVERY_LEASE:
                 unknown = TimedOut("Cronofy did not answer; it may have acted all the same")
-                return None if asked.is_repeatable else Told(record, error=unknown)
+                return None if asked.is_idempotent else ProvisioningResult(record, error=unknown)
             if self._clock() > until:
                 raise InProgress("the same request is being answered at this moment; ask again in a few seconds")
             self._sleep(0.2)
-            lines = self._journal.read(asked.agent_id, self._clock())
+            entries = self._journal.read(asked.agent_id, self._clock())
 
-    # ------------------------------------------------------------------------------------------------ asking Cronofy
+    # ---------------------------------------------------------------------------------------------------------- sending
 
-    def _take(self, turn: _Turn, permit: Permit | None) -> Told:
+    def _deliver(self, delivery: _Delivery, permit: Permit | None) -> ProvisioningResult:
+        """Send the request, journal the response or the failure."""
         try:
-            answer = self._sent(turn.call, turn.authority, permit)
+            response = self._send_refreshing_token(delivery.cronofy_request, delivery.credentials, permit)
         except MeetingAgentsError as error:
-            self._note_failure(turn, error)
-            return self._told(turn, error=error)
-        return self._told(turn, self._note_answer(turn, answer))
+            self._record_failure(delivery, error)
+            return ProvisioningResult(self._read_record(delivery.agent_id), error=error)
+        response = self._record_response(delivery, response)
+        return ProvisioningResult(self._read_record(delivery.agent_id), response)
 
-    def _sent(self, call: Call, authority: Authority, permit: Permit | None = None) -> Answer:
-        """Cronofy's answer; after a 401, that to another token, if we have one to try."""
-        until = time.monotonic() + BUDGET
-        token = self._token(call, authority, until=until)
-        answer = self._cronofy.send(call, token, permit=permit, until=until)
-        if answer.status == 401:
-            other = self._token(call, authority, refused=token, until=until)
+    def _send_refreshing_token(
+        self, request: CronofyRequest, credentials: CallerCredentials, permit: Permit | None = None
+    ) -> CronofyResponse:
+        """Return Cronofy's response; after a 401, that to another token, if there is one."""
+        until = time.monotonic() + TOTAL_TIMEOUT
+        token = self._tokens.token(credentials, request.data_center, until=until)
+        response = self._cronofy.send(request, token, permit=permit, until=until)
+        if response.status == 401:
+            other = self._tokens.token(credentials, request.data_center, refused=token, until=until)
             if other != token:
-                return self._cronofy.send(call, other, until=until)
-        return answer
+                return self._cronofy.send(request, other, until=until)
+        return response
 
-    def _token(self, call: Call, authority: Authority, refused: str = "", *, until: float) -> str:
-        if authority.token:
-            return authority.token
-        if authority.account:
-            return self._accounts.access_token(authority.account, refused, until)
-        return self._credentials.api_key(call.data_center, refused)
+    # ----------------------------------------------------------------------------------------------- after it was sent
 
-    # ------------------------------------------------------------------------------------------------------ afterwards
-
-    def _note_answer(self, turn: _Turn, answer: Answer) -> Answer:
-        """Write down what an answer means, and return what it comes to for whoever asked."""
-        said = f"Cronofy answered {answer.status}"
-        what = _what(turn.request)
-        is_again = turn.is_again or answer.tries > 1
-        may_be_taken = is_again and bool(turn.request.scheduling_key) and answer.wrong_fields == {"scheduling_key"}
-        if answer.outcome is Outcome.ACCEPTED:
-            kind = Kind.CANCELLED if turn.request.action is Action.CANCEL else Kind.ACCEPTED
-            self._note(turn, kind, f"Cronofy accepted the {what} ({answer.status})", answer)
-        elif may_be_taken:
+    def _record_response(self, delivery: _Delivery, response: CronofyResponse) -> CronofyResponse:
+        """Journal the meaning of a response, and return the response for the caller."""
+        if _may_be_taken(delivery, response):
             reason = (
-                f"Cronofy named the scheduling_key as wrong ({answer.status}) after an earlier try that may have"
+                f"Cronofy named the scheduling_key as wrong ({response.status}) after an earlier try that may have"
                 " arrived; whether it has the request is unknown"
             )
-            self._note(turn, Kind.UNCONFIRMED, reason, answer)
-            answer = Answer(202)
-        elif answer.outcome is Outcome.REFUSED:
-            complaint = f": {answer.complaint}" if answer.complaint else ""
-            self._note(turn, Kind.REJECTED, f"Cronofy refused the {what} ({answer.status}){complaint}", answer)
-        elif not turn.authority.is_durable and answer.status in (423, 429):
-            self._note(turn, Kind.REJECTED, f"{said}; nobody tries again but the caller", answer)
-        else:
-            self._postpone(turn, said, answer.status in (423, 429), answer, retry_after=answer.retry_after)
-        return answer
+            self._append(delivery, _Outcome(Kind.UNCONFIRMED, reason), response)
+            return CronofyResponse(202)
+        self._append(delivery, self._outcome(delivery, response), response)
+        return response
 
-    def _note_failure(self, turn: _Turn, error: MeetingAgentsError) -> None:
-        if isinstance(error, UnknownAccount):
-            self._note(turn, Kind.REJECTED, error.detail)
-            return
-        is_first = isinstance(error, NeedsAuthorisation) and self._accounts.claim_alert(
-            turn.authority.account, LEASE.total_seconds()
+    def _outcome(self, delivery: _Delivery, response: CronofyResponse) -> _Outcome:
+        answered = f"Cronofy answered {response.status}"
+        is_put_off = response.status in (423, 429)
+        if response.outcome is Outcome.ACCEPTED:
+            kind = Kind.CANCELLED if delivery.request.action is Action.CANCEL else Kind.ACCEPTED
+            return _Outcome(kind, f"Cronofy accepted the {delivery.noun} ({response.status})")
+        if response.outcome is Outcome.REJECTED:
+            complaint = f": {response.complaint}" if response.complaint else ""
+            return _Outcome(Kind.REJECTED, f"Cronofy refused the {delivery.noun} ({response.status}){complaint}")
+        if is_put_off and not delivery.credentials.outlives_the_request:
+            return _Outcome(Kind.REJECTED, f"{answered}; nobody tries again but the caller")
+        return self._open(delivery, answered, retry_after=response.retry_after, had_no_effect=is_put_off)
+
+    def _record_failure(self, delivery: _Delivery, error: MeetingAgentsError) -> None:
+        """Journal why there is no response. One request of an account that needs a person alerts people."""
+        account = delivery.credentials.account
+        is_alert = isinstance(error, NeedsAuthorisation) and self._accounts.claim_alert(
+            account, DELIVERY_LEASE.total_seconds()
         )
-        cause = Cause.REAUTHORISATION if is_first else None
-        wait = error.retry_after if isinstance(error, LimitReached) else None
-        self._postpone(turn, error.detail, not isinstance(error, TimedOut), retry_after=wait, cause=cause)
-        if is_first:
-            self._accounts.told(turn.authority.account)
+        if isinstance(error, UnknownAccount):
+            outcome = _Outcome(Kind.REJECTED, error.detail)
+        else:
+            outcome = self._open(
+                delivery,
+                error.detail,
+                retry_after=error.retry_after if isinstance(error, LimitReached) else None,
+                had_no_effect=not isinstance(error, TimedOut),
+                cause=Cause.REAUTHORISATION if is_alert else None,
+            )
+        self._append(delivery, outcome)
+        if is_alert:
+            self._accounts.record_alerted(account)
 
-    def _postpone(
+    def _open(
         self,
-        turn: _Turn,
+        delivery: _Delivery,
         reason: str,
+        *,
+        retry_after: float | None,
         had_no_effect: bool,
-        answer: Answer | None = None,
-        *,
-        retry_after: float | None = None,
         cause: Cause | None = None,
-    ) -> None:
-        """Note that the outcome is open, and when the sweep asks again, if it can and may."""
-        now = self._clock()
-        if not (turn.authority.is_durable and (turn.call.is_repeatable or had_no_effect)):
-            self._note(turn, Kind.UNCONFIRMED, f"{reason}; nobody tries again but the caller", answer)
-            return
-        retry_at = now + pause(turn.tries, retry_after)
-        if retry_at >= self._until(turn) and cause is None:
-            self._note(turn, Kind.REJECTED, _too_late(turn, reason), answer)
-            return
-        self._note(turn, Kind.UNCONFIRMED, f"{reason}{_TRIED_AGAIN}", answer, retry_at=retry_at, cause=cause)
+    ) -> _Outcome:
+        """Return an open outcome, with the time of the next try, if the sweep can and may try again."""
+        is_safe = delivery.cronofy_request.is_idempotent or had_no_effect
+        if not (delivery.credentials.outlives_the_request and is_safe):
+            return _Outcome(Kind.UNCONFIRMED, f"{reason}; nobody tries again but the caller")
+        retry_at = self._clock() + backoff(delivery.tries, retry_after)
+        if retry_at >= self._retry_deadline(delivery) and cause is None:
+            return _Outcome(Kind.REJECTED, delivery.too_late(reason))
+        return _Outcome(Kind.UNCONFIRMED, f"{reason}{_TRIED_AGAIN}", retry_at, cause)
 
-    def _until(self, turn: _Turn) -> datetime:
-        """When to try no more: the meeting is over, or it has been too long.
+    def _retry_deadline(self, delivery: _Delivery) -> datetime:
+        """Return when to try no more: the meeting is over, or it has been too long.
 
-        A cancellation is tried until the meeting begins, if it was asked for before: then people must hear of it, for
-        they alone can still keep the agent out.
+        A cancellation is tried until the meeting begins, if it was requested before: from then on only people can
+        keep the agent out, so they must hear of it.
         """
-        meeting = turn.request.meeting
-        end = meeting.end or (meeting.start or turn.asked_at) + self._journal.graces.longest_meeting
-        if turn.request.action is Action.CANCEL and meeting.start and meeting.start > turn.asked_at:
+        meeting, requested_at = delivery.request.meeting, delivery.requested_at
+        end = meeting.end or (meeting.start or requested_at) + self._journal.graces.longest_meeting
+        if delivery.request.action is Action.CANCEL and meeting.start and meeting.start > requested_at:
             end = meeting.start
-        return min(end, turn.asked_at + PERSEVERANCE)
+        return min(end, requested_at + MAX_RETRY_AGE)
 
-    def _note(
-        self,
-        turn: _Turn,
-        kind: Kind,
-        reason: str,
-        answer: Answer | None = None,
-        *,
-        retry_at: datetime | None = None,
-        cause: Cause | None = None,
-    ) -> None:
-        """Write down what came of a turn; each outcome once for each request, an open one once for each try."""
-        if not turn.is_open:
+    def _append(self, delivery: _Delivery, outcome: _Outcome, response: CronofyResponse | None = None) -> None:
+        """Journal an outcome once for each request, an open one once for each try."""
+        if delivery.is_settled:
             return
-        agent = answer.agent if answer else {}
+        agent = response.agent if response else {}
+        number = f"#{delivery.tries + 1:03d}" if outcome.kind is Kind.UNCONFIRMED else ""
         entry = Entry(
-            key=f"{kind}#{turn.revision:04d}" + (f"#{turn.tries + 1:03d}" if kind is Kind.UNCONFIRMED else ""),
-            kind=kind,
+            key=f"{outcome.kind}#{delivery.revision:04d}{number}",
+            kind=outcome.kind,
             at=self._clock(),
-            attempt=turn.attempt,
-            revision=turn.revision,
-            retry_at=retry_at,
-            cause=cause,
+            attempt=delivery.attempt,
+            revision=delivery.revision,
+            retry_at=outcome.retry_at,
+            cause=outcome.cause,
             sub=agent.get("sub", ""),
             resources=tuple(read_resources(agent)),
-            reason=reason,
-            correlation_id=turn.correlation_id,
+            reason=outcome.reason,
+            correlation_id=delivery.correlation_id,
         )
-        self._journal.append(turn.agent_id, entry, answer=answer)
+        self._journal.append(delivery.agent_id, entry, cronofy_response=response)
 
-    def _told(self, turn: _Turn, answer: Answer | None = None, error: MeetingAgentsError | None = None) -> Told:
-        record = fold(line.entry for line in self._journal.read(turn.agent_id, self._clock()))
-        return Told(record, answer, error)
+    def _read_record(self, agent_id: str) -> Record:
+        return fold(stored.entry for stored in self._journal.read(agent_id, self._clock()))
 
 
-def pause(tries: int, retry_after: float | None = None) -> timedelta:
-    """How long to wait before the next try: twice as long each time, half of it by chance; or as Cronofy asks."""
-    seconds = min(SOONEST.total_seconds() * 2.0 ** min(tries, 16), LATEST.total_seconds())
+def backoff(tries: int, retry_after: float | None = None) -> timedelta:
+    """Return the pause before the next try: twice as long each time, half of it by chance; or as Cronofy asks."""
+    seconds = min(INITIAL_BACKOFF.total_seconds() * 2.0 ** min(tries, 16), MAX_BACKOFF.total_seconds())
     chosen = seconds * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
     return timedelta(seconds=max(chosen, retry_after or 0))
 
 
-def _what(request: Request) -> str:
-    return "cancellation" if request.action is Action.CANCEL else "request"
+def _delivery(asked: ProvisioningRequest, attempt: int, revision: int, now: datetime) -> _Delivery:
+    return _Delivery(
+        agent_id=asked.agent_id,
+        request=asked.request,
+        cronofy_request=CronofyRequest(
+            asked.method, asked.path, asked.request.data_center, asked.body_for(attempt), asked.is_idempotent
+        ),
+        credentials=asked.credentials,
+        attempt=attempt,
+        revision=revision,
+        requested_at=now,
+        correlation_id=asked.correlation_id,
+    )
 
 
-def _too_late(turn: _Turn, last: str) -> str:
-    return f"the {_what(turn.request)} could not be delivered in time; the last time: {last}"
+def _due_delivery(agent_id: str, entries: Sequence[StoredEntry], now: datetime) -> _Delivery | None:
+    """Return the delivery of the request that is due to be retried, as the journal has it."""
+    record = _record(entries)
+    pending = record.current.pending if record else None
+    if record is None or pending is None or pending.retry_at is None or pending.retry_at > now:
+        return None
+    requested = next(one for one in entries if one.entry.request and one.entry.revision == pending.revision)
+    if requested.cronofy_request is None:
+        return None
+    return _Delivery(
+        agent_id=agent_id,
+        request=pending.request,
+        cronofy_request=requested.cronofy_request,
+        credentials=CallerCredentials(account=pending.request.account),
+        attempt=record.current.number,
+        revision=pending.revision,
+        requested_at=pending.asked_at,
+        correlation_id=requested.entry.correlation_id,
+        tries=pending.tries,
+        may_have_arrived=True,
+    )
 
 
-def _last_words(lines: Sequence[Line], revision: int) -> str:
-    """What came of the newest try of a request."""
-    tries = [one.entry for one in lines if one.entry.kind is Kind.UNCONFIRMED and one.entry.revision == revision]
+def _requested(delivery: _Delivery) -> Entry:
+    """Return the entry of a request. If the function dies before the outcome, the sweep retries what it safely can."""
+    is_retried = delivery.credentials.outlives_the_request and delivery.cronofy_request.is_idempotent
+    return Entry(
+        key=f"requested#{delivery.revision:04d}",
+        kind=Kind.REQUESTED,
+        at=delivery.requested_at,
+        attempt=delivery.attempt,
+        revision=delivery.revision,
+        request=delivery.request,
+        retry_at=delivery.requested_at + DELIVERY_LEASE if is_retried else None,
+        correlation_id=delivery.correlation_id,
+    )
+
+
+def _may_be_taken(delivery: _Delivery, response: CronofyResponse) -> bool:
+    """Return whether Cronofy may refuse a scheduling_key because it has taken it from an earlier try."""
+    is_again = delivery.may_have_arrived or response.tries > 1
+    is_refused = response.outcome is not Outcome.ACCEPTED and response.wrong_fields == {"scheduling_key"}
+    return is_again and is_refused and bool(delivery.request.scheduling_key)
+
+
+def _last_reason(entries: Sequence[StoredEntry], revision: int) -> str:
+    """Return the reason that the newest try of a request left."""
+    tries = [one.entry for one in entries if one.entry.kind is Kind.UNCONFIRMED and one.entry.revision == revision]
     newest = max(tries, key=lambda entry: entry.at, default=None)
     return newest.reason.removesuffix(_TRIED_AGAIN) if newest else "nothing was heard"
 
 
-def _record(lines: Sequence[Line]) -> Record | None:
-    return fold(line.entry for line in lines) if lines else None
+def _record(entries: Sequence[StoredEntry]) -> Record | None:
+    return fold(stored.entry for stored in entries) if entries else None

@@ -3,13 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from meeting_agents.errors import MeetingAgentsError
-
-
-class MissingSetting(MeetingAgentsError):
-    """An environment variable that the template sets is not there."""
-
-    code = "missing_setting"
+from meeting_agents.errors import MissingSetting
 
 
 class Settings:

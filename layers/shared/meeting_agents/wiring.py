@@ -17,14 +17,15 @@ from meeting_agents.settings import Settings
 if TYPE_CHECKING:
     import httpx
 
-    from meeting_agents.accounts import Accounts
-    from meeting_agents.announcements import Announcements
-    from meeting_agents.credentials import Credentials
-    from meeting_agents.cronofy.client import Cronofy
-    from meeting_agents.journal import Journal
-    from meeting_agents.people import People
+    from meeting_agents.aws.accounts import Accounts
+    from meeting_agents.aws.dynamodb import Table
+    from meeting_agents.aws.journal import Journal
+    from meeting_agents.aws.lease import Lease
+    from meeting_agents.aws.topics import AlertsTopic, LifecycleTopic
+    from meeting_agents.cronofy.client import CronofyClient
+    from meeting_agents.cronofy.client_secrets import ClientSecrets
     from meeting_agents.provisioning import Provisioning
-    from meeting_agents.turn import Turn
+    from meeting_agents.tokens import Tokens
 
 _IMPATIENT = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 """Cronofy waits 7 seconds for an answer, and API Gateway's callers 30: the defaults of a minute outlast both. Whatever
@@ -58,10 +59,18 @@ def client(service: str) -> Any:
 
 
 @cache
+def agents_table() -> "Table":
+    """Return the table of journals, records, leases and counters."""
+    from meeting_agents.aws.dynamodb import Table
+
+    return Table(client("dynamodb"), settings().agents_table)
+
+
+@cache
 def journal() -> "Journal":
-    """The agents table."""
+    """Return the journals of all agents."""
+    from meeting_agents.aws.journal import Journal
     from meeting_agents.deadlines import Graces
-    from meeting_agents.journal import Journal
 
     known = settings()
     graces = Graces(
@@ -73,76 +82,82 @@ def journal() -> "Journal":
         escalation=known.escalation,
         expected_resources=known.expected_resources,
     )
-    return Journal(client("dynamodb"), known.agents_table, graces, known.retention)
+    return Journal(agents_table(), graces, known.retention)
+
+
+def lease(name: str) -> "Lease":
+    """Return the right to do something one at a time."""
+    from meeting_agents.aws.lease import Lease
+
+    return Lease(agents_table(), name)
 
 
 @cache
-def credentials() -> "Credentials":
-    """The client secrets."""
-    from meeting_agents.credentials import Credentials
+def client_secrets() -> "ClientSecrets":
+    """Return the secrets of the Cronofy applications."""
+    from meeting_agents.cronofy.client_secrets import ClientSecrets
 
-    return Credentials(client("secretsmanager"), settings().cronofy_secret_arn)
+    return ClientSecrets(client("secretsmanager"), settings().cronofy_secret_arn)
 
 
 @cache
-def cronofy() -> "Cronofy":
-    """Cronofy's API. Redirects are not followed: a token must not travel on."""
+def cronofy() -> "CronofyClient":
+    """Return Cronofy's API. Redirects are not followed: a token must not travel on."""
     import httpx
 
-    from meeting_agents.cronofy.client import TIMEOUT, Cronofy
-    from meeting_agents.pacing import Limits, Pacing
+    from meeting_agents.aws.rate_limiter import Limits, RateLimiter
+    from meeting_agents.cronofy.client import TIMEOUT, CronofyClient
 
     known = settings()
-    limits = Limits(known.requests_per_second, known.requests_per_minute)
-    pacing = Pacing(client("dynamodb"), known.agents_table, limits)
-    return Cronofy(httpx.Client(timeout=TIMEOUT, follow_redirects=False), known.cronofy_url, pacing)
+    limiter = RateLimiter(agents_table(), Limits(known.requests_per_second, known.requests_per_minute))
+    return CronofyClient(httpx.Client(timeout=TIMEOUT, follow_redirects=False), known.cronofy_url, limiter)
 
 
 @cache
 def accounts() -> "Accounts":
-    """The registered accounts and their tokens."""
-    from meeting_agents.accounts import Accounts
+    """Return the registered accounts."""
+    from meeting_agents.aws.accounts import Accounts
+    from meeting_agents.aws.dynamodb import Table
 
     known = settings()
-    return Accounts(
-        client("dynamodb"), known.accounts_table, client("kms"), known.tokens_key_arn, cronofy(), credentials()
-    )
+    return Accounts(Table(client("dynamodb"), known.accounts_table), client("kms"), known.tokens_key_arn)
+
+
+@cache
+def tokens() -> "Tokens":
+    """Return the tokens that requests to Cronofy are made with."""
+    from meeting_agents.tokens import Tokens
+
+    return Tokens(accounts(), cronofy(), client_secrets())
 
 
 @cache
 def provisioning() -> "Provisioning":
-    """Requests to Cronofy, journalled."""
+    """Return the way of every request to Cronofy."""
     from meeting_agents.provisioning import Provisioning
 
-    return Provisioning(journal(), cronofy(), credentials(), accounts())
+    return Provisioning(journal(), cronofy(), accounts(), tokens())
 
 
 @cache
-def announcements() -> "Announcements":
-    """The lifecycle topic."""
-    from meeting_agents.announcements import Announcements
+def lifecycle_topic() -> "LifecycleTopic":
+    """Return the topic of announcements."""
+    from meeting_agents.aws.topics import LifecycleTopic
 
-    return Announcements(client("sns"), settings().lifecycle_topic_arn)
+    return LifecycleTopic(client("sns"), settings().lifecycle_topic_arn)
+
+
+@cache
+def alerts_topic() -> "AlertsTopic":
+    """Return the topic of alerts."""
+    from meeting_agents.aws.topics import AlertsTopic
+
+    return AlertsTopic(client("sns"), settings().alerts_topic_arn)
 
 
 @cache
 def http() -> "httpx.Client":
-    """A client for our own public address."""
+    """Return a client for our own public address."""
     import httpx
 
     return httpx.Client(timeout=10.0, follow_redirects=False)
-
-
-@cache
-def people() -> "People":
-    """The alerts topic."""
-    from meeting_agents.people import People
-
-    return People(client("sns"), settings().alerts_topic_arn)
-
-
-def turn(name: str) -> "Turn":
-    """The right to do something one at a time."""
-    from meeting_agents.turn import Turn
-
-    return Turn(client("dynamodb"), settings().agents_table, name)

@@ -6,12 +6,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from meeting_agents.accounts import Account
 from meeting_agents.api.bodies import AccountRegistration
 from meeting_agents.api.context import collaborators
 from meeting_agents.api.parameters import AccountId
 from meeting_agents.api.problems import answers
 from meeting_agents.api.views import AccountView
+from meeting_agents.aws.accounts import Account
 from meeting_agents.errors import NotFound
 
 router = APIGatewayHttpRouter()

@@ -14,9 +14,9 @@ from meeting_agents.api.parameters import AccountName, CalendarId, CorrelationId
 from meeting_agents.api.passthrough import forward, submit
 from meeting_agents.api.problems import CRONOFYS, answers
 from meeting_agents.api.views import PassthroughResponse
-from meeting_agents.calls import Call
+from meeting_agents.cronofy.messages import CronofyRequest
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.provisioning import Asked
+from meeting_agents.provisioning import ProvisioningRequest
 from meeting_agents.vocabulary import Action, Request, State
 
 router = APIGatewayHttpRouter()
@@ -43,11 +43,13 @@ def upsert_calendar_event(
     agent, path, text = agent_id(home, calendar_id, body.event_id), _path(calendar_id), raw_body()
     record = find_record(agent)
     if body.meeting_agent is None and not is_active(record):
-        return forward(Call("POST", path, home, text), authority, agent, record)
+        return forward(CronofyRequest("POST", path, home, text), authority, agent, record)
     known = record.current.asked if record and record.state not in (State.REJECTED, State.CANCELLED) else None
     request = body.request(home, calendar_id, authority.account, text, known=known, now=datetime.now(UTC))
     return submit(
-        Asked(agent, request, "POST", path, authority, with_our_subscription(agent, text), correlation_id or "")
+        ProvisioningRequest(
+            agent, request, "POST", path, authority, with_our_subscription(agent, text), correlation_id or ""
+        )
     )
 
 
@@ -72,7 +74,7 @@ def delete_calendar_event(
     agent, path, text = agent_id(home, calendar_id, body.event_id), _path(calendar_id), raw_body()
     record = find_record(agent)
     if record is None or not is_active(record):
-        return forward(Call("DELETE", path, home, text), authority, agent, record)
+        return forward(CronofyRequest("DELETE", path, home, text), authority, agent, record)
     request = Request(
         action=Action.CANCEL,
         data_center=home,
@@ -82,7 +84,7 @@ def delete_calendar_event(
         meeting=record.meeting,
         digest=digest(text),
     )
-    return submit(Asked(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
+    return submit(ProvisioningRequest(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
 
 
 def _path(calendar_id: str) -> str:

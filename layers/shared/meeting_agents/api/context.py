@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from meeting_agents.accounts import Accounts
-from meeting_agents.announcements import Announcements
 from meeting_agents.api.views import Links
-from meeting_agents.calls import Authority
-from meeting_agents.credentials import Credentials
-from meeting_agents.cronofy.client import Cronofy
+from meeting_agents.aws.accounts import Accounts
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.topics import LifecycleTopic
+from meeting_agents.cronofy.client import CronofyClient
+from meeting_agents.cronofy.client_secrets import ClientSecrets
+from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.cronofy.subscriptions import with_subscription
 from meeting_agents.domain.state_machine import ENDS
 from meeting_agents.errors import Field, InvalidRequest, NotFound, NoToken
-from meeting_agents.journal import Journal
 from meeting_agents.lifecycle import fold
 from meeting_agents.provisioning import Provisioning
 from meeting_agents.settings import Settings
@@ -35,9 +35,9 @@ class Collaborators:
     journal: Callable[[], Journal]
     provisioning: Callable[[], Provisioning]
     accounts: Callable[[], Accounts]
-    credentials: Callable[[], Credentials]
-    cronofy: Callable[[], Cronofy]
-    announcements: Callable[[], Announcements]
+    client_secrets: Callable[[], ClientSecrets]
+    cronofy: Callable[[], CronofyClient]
+    lifecycle_topic: Callable[[], LifecycleTopic]
 
 
 def collaborators() -> Collaborators:
@@ -49,10 +49,10 @@ def collaborators() -> Collaborators:
 # --------------------------------------------------------------------------------------------------------------- caller
 
 
-def as_user(data_center: str | None, own_token: str | None, account: str | None) -> tuple[Authority, str]:
+def as_user(data_center: str | None, own_token: str | None, account: str | None) -> tuple[CallerCredentials, str]:
     """The credentials and the data center of a request about a user's calendar."""
     if token := bearer_token(own_token):
-        return Authority(token=token), known_data_center(data_center)
+        return CallerCredentials(token=token), known_data_center(data_center)
     if account is None:
         raise NoToken(
             "send the user's Cronofy access token as `Cronofy-Authorization: Bearer …`, or name a registered account in"
@@ -64,16 +64,16 @@ def as_user(data_center: str | None, own_token: str | None, account: str | None)
             "the account lives in another data center",
             Field("Cronofy-Data-Center", f"{registered.data_center}, or left out"),
         )
-    return Authority(account=account), registered.data_center
+    return CallerCredentials(account=account), registered.data_center
 
 
-def as_application(data_center: str | None, own_token: str | None) -> tuple[Authority, str]:
+def as_application(data_center: str | None, own_token: str | None) -> tuple[CallerCredentials, str]:
     """The credentials and the data center of a request about an agent without a calendar event."""
     data_center = known_data_center(data_center)
     if token := bearer_token(own_token):
-        return Authority(token=token), data_center
-    collaborators().credentials().api_key(data_center)  # raises NoSecret before an agent is promised
-    return Authority(), data_center
+        return CallerCredentials(token=token), data_center
+    collaborators().client_secrets().api_key(data_center)  # raises NoSecret before an agent is promised
+    return CallerCredentials(), data_center
 
 
 def bearer_token(header: str | None) -> str:

@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import AwareDatetime
 
 from meeting_agents.announcement import as_replay, is_link
-from meeting_agents.announcements import build_announcements
+from meeting_agents.announcements import build_announcements, to_message
 from meeting_agents.api.bodies import Acknowledgement, AgentCancellation, AgentRequest, digest
 from meeting_agents.api.context import (
     as_application,
@@ -33,12 +33,12 @@ from meeting_agents.api.parameters import AgentId, CorrelationId, DataCenter, Id
 from meeting_agents.api.passthrough import forward, submit
 from meeting_agents.api.problems import CRONOFYS, RequestFailed, answers
 from meeting_agents.api.views import AgentList, AgentRow, AgentView, PassthroughResponse, Replay, ResourceAddress
-from meeting_agents.calls import Call
+from meeting_agents.cronofy.messages import CronofyRequest
 from meeting_agents.deadlines import deadline
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.errors import Field, ForeignResource, InvalidRequest, NotFound, Unreachable
 from meeting_agents.lifecycle import timeline
-from meeting_agents.provisioning import Asked
+from meeting_agents.provisioning import ProvisioningRequest
 from meeting_agents.vendor import DataCenter as DataCenterName
 from meeting_agents.vocabulary import Action, Entry, Kind, Record, Request, State
 
@@ -72,7 +72,7 @@ def ask_for_agent(
     text, key = raw_body(), body.scheduling_key
     agent = agent_id(home, key) if key else agent_id(home, "", idempotency_key or str(uuid4()))
     return submit(
-        Asked(
+        ProvisioningRequest(
             agent,
             body.request(home, text, datetime.now(UTC)),
             "POST",
@@ -80,8 +80,8 @@ def ask_for_agent(
             authority,
             with_our_subscription(agent, text),
             correlation_id or "",
-            is_sent_once=True,
-            is_repeatable=key is not None,
+            at_most_once=True,
+            is_idempotent=key is not None,
         )
     )
 
@@ -105,7 +105,7 @@ def cancel_agent(
     agent, path, text = agent_id(home, body.scheduling_key), "/v1/meeting_agents", raw_body()
     record = find_record(agent)
     if record is None or not is_active(record):
-        return forward(Call("DELETE", path, home, text), authority, agent, record)
+        return forward(CronofyRequest("DELETE", path, home, text), authority, agent, record)
     request = Request(
         action=Action.CANCEL,
         data_center=home,
@@ -113,7 +113,7 @@ def cancel_agent(
         meeting=record.meeting,
         digest=digest(text),
     )
-    return submit(Asked(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
+    return submit(ProvisioningRequest(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
 
 
 # --------------------------------------------------------------------------------------------------- what Cronofy lacks
@@ -273,7 +273,7 @@ def replay_agent(
     first = build_announcements(agent_id, steps, lines, journal.graces, keys)
     announcements = [as_replay(announcement) for announcement in first]
     if not dry_run:
-        collaborators().announcements().publish(announcements)
+        collaborators().lifecycle_topic().publish(map(to_message, announcements))
         metrics.add_metric("EntriesReplayed", MetricUnit.Count, len(announcements))
     return Replay(dry_run=dry_run, announcements=tuple(announcement.id for announcement in announcements))
 
@@ -281,7 +281,7 @@ def replay_agent(
 def download_url(record: Record, url: str) -> str:
     """Ask Cronofy for the presigned address of a resource. Raises `RequestFailed`."""
     home = (record.identity.data_center if record.identity else "") or collaborators().settings().default_data_center
-    credentials, cronofy = collaborators().credentials(), collaborators().cronofy()
+    credentials, cronofy = collaborators().client_secrets(), collaborators().cronofy()
     answer = cronofy.resolve(url, home, credentials.api_key(home))
     if answer.status == 401:
         answer = cronofy.resolve(url, home, credentials.api_key(home, credentials.api_key(home)))

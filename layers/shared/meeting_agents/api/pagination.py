@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meeting_agents.api.views import AgentList, AgentRow, Links
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.keys import timestamp
 from meeting_agents.errors import Field, InvalidRequest
-from meeting_agents.inbox import timestamp
-from meeting_agents.journal import Journal
 
 DEFAULT_WINDOW = timedelta(days=1), timedelta(days=14)
 """Before and after now: the meetings that a list without `from` and `to` shows."""
@@ -68,7 +68,7 @@ def list_page(
         while position:
             if reads == READS:
                 return _page(rows, position, before, links)
-            page = journal.on_day(day, position, before, equal, limit - len(rows), now)
+            page = journal.query_day(day, position, before, equal, limit - len(rows), now)
             reads += 1
             rows += page.rows
             if len(rows) == limit:

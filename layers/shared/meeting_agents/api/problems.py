@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from meeting_agents.api.views import AgentSummary, Problem
-from meeting_agents.calls import Answer
+from meeting_agents.cronofy.messages import CronofyResponse
 from meeting_agents.errors import Field, InvalidRequest, LimitReached, MeetingAgentsError, Unreachable
 
 logger = Logger()
@@ -76,7 +76,9 @@ CRONOFYS = (401, 402, 403, 404, 413, 423, 429, 502, 504)
 class RequestFailed(Exception):
     """A request that Cronofy did not accept; `agent`: the one that it concerns, if its journal has the request."""
 
-    def __init__(self, agent: AgentSummary | None, answer: Answer | None, error: MeetingAgentsError | None) -> None:
+    def __init__(
+        self, agent: AgentSummary | None, answer: CronofyResponse | None, error: MeetingAgentsError | None
+    ) -> None:
         super().__init__(f"Cronofy answered {answer.status}" if answer else str(error))
         self.agent = agent
         self.answer = answer

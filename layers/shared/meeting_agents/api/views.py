@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from meeting_agents.announcement import DeadlineView, EntryView, MeetingView, ResourceView, View, agent_fields
-from meeting_agents.calls import AccountState
+from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.deadlines import Deadline
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.vendor import DataCenter

@@ -1,4 +1,4 @@
-"""A request to Cronofy, in whose name it is made, and what the answer means. Pure."""
+"""A request to Cronofy, the credentials it is made with, and the meaning of the response. Pure."""
 
 import json
 import re
@@ -6,24 +6,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-NAMED = 5
+MAX_NAMED_FIELDS = 5
 """Fields of Cronofy's `errors` that are repeated; the rest are counted."""
 _NAME = re.compile(r"(?:[a-z_.]|\[\d{1,3}\]){1,60}")
 """A field or a key of Cronofy's; what looks otherwise may be a value that somebody sent."""
 
 
 class Outcome(StrEnum):
-    """What an answer means for the request."""
+    """The meaning of a response for its request."""
 
     ACCEPTED = "accepted"
-    REFUSED = "refused"
+    REJECTED = "rejected"
     """It will not be different next time."""
-    POSTPONED = "postponed"
+    RETRYABLE = "retryable"
     """Not now (423, 429, 5xx, or an answer that the API does not have): the same request may be accepted later."""
 
 
 class AccountState(StrEnum):
-    """Whether calls can be made in an account's name."""
+    """Says whether requests can be made in an account's name."""
 
     ACTIVE = "active"
     NEEDS_AUTHORISATION = "needs_authorisation"
@@ -31,33 +31,40 @@ class AccountState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
-    """In whose name Cronofy is asked: a caller's own token, a registered account, or else the application itself."""
+class CallerCredentials:
+    """A caller's own token, the name of a registered account, or neither: then the application's own API key."""
 
     token: str = field(default="", repr=False)
     account: str = ""
 
     @property
-    def is_durable(self) -> bool:
-        """Whether it is still there when the sweep tries again: a caller's own token is written down nowhere."""
+    def outlives_the_request(self) -> bool:
+        """True if the sweep can try again with them: a caller's own token is stored nowhere."""
         return not self.token
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One request to Cronofy, in full: whoever sends it again sends the same."""
+class Permit:
+    """A permit to send one request within Cronofy's limits, counted already."""
+
+    data_center: str
+
+
+@dataclass(frozen=True, slots=True)
+class CronofyRequest:
+    """One request to Cronofy, in full: a retry sends the same."""
 
     method: str
     path: str
     data_center: str
     body: str = field(repr=False)
-    is_repeatable: bool = True
-    """Whether sending it twice asks for one thing: an upsert does, sending an agent now does not."""
+    is_idempotent: bool = True
+    """Sent twice it asks for one thing: an upsert does, sending an agent now does not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What Cronofy answered. `content` is its JSON, or none if it sent none that could be read."""
+class CronofyResponse:
+    """Cronofy's answer. `content` is its JSON, or None if it sent none that could be read."""
 
     status: int
     content: Any = field(default=None, repr=False)
@@ -65,10 +72,10 @@ class Answer:
     """Seconds; whether Cronofy ever says so is unknown."""
     location: str = field(default="", repr=False)
     tries: int = 1
-    """How often it was asked."""
+    """Requests that this response took."""
 
     @classmethod
-    def read(cls, status: int, text: bytes, headers: dict[str, str]) -> "Answer":
+    def read(cls, status: int, text: bytes, headers: dict[str, str]) -> "CronofyResponse":
         """From the wire, whatever came. `headers`: names in lower case."""
         wait = headers.get("retry-after", "")
         try:
@@ -82,8 +89,8 @@ class Answer:
         if 200 <= self.status < 300:
             return Outcome.ACCEPTED
         if self.status in (423, 429) or not 400 <= self.status < 500:
-            return Outcome.POSTPONED
-        return Outcome.REFUSED
+            return Outcome.RETRYABLE
+        return Outcome.REJECTED
 
     @property
     def agent(self) -> dict[str, Any]:
@@ -106,7 +113,9 @@ class Answer:
 
         Never its descriptions, which may quote what the caller sent; empty where it names no field.
         """
-        named = [_complaint(name, wrong) for name, wrong in self._errors.items() if _NAME.fullmatch(name)][:NAMED]
+        named = [_complaint(name, wrong) for name, wrong in self._errors.items() if _NAME.fullmatch(name)][
+            :MAX_NAMED_FIELDS
+        ]
         more = len(self._errors) - len(named)
         return ", ".join([*named, f"{more} more"] if named and more else named)
 
@@ -118,5 +127,5 @@ class Answer:
 
 def _complaint(name: str, wrong: Any) -> str:
     said = [one.get("key") for one in wrong if isinstance(one, dict)] if isinstance(wrong, list) else []
-    keys = [key for key in said if isinstance(key, str) and _NAME.fullmatch(key)][:NAMED]
+    keys = [key for key in said if isinstance(key, str) and _NAME.fullmatch(key)][:MAX_NAMED_FIELDS]
     return f"{name} ({', '.join(keys)})" if keys else name

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 SLOTS = ("current", "previous")
-FRESH = 300.0
-"""Seconds for which a secret that was read is used without asking again."""
-PATIENCE = 60.0
-"""Seconds at least between two readings, however many unknown signatures or failures there are."""
+CACHE_SECONDS = 300.0
+"""A secret that was read is used as long without reading it again."""
+RELOAD_INTERVAL_SECONDS = 60.0
+"""The least time between two readings, however many unknown signatures or failures there are."""
 
 
-class Credentials:
+class ClientSecrets:
     """The secrets, read when first needed and kept for five minutes.
 
     What was read stays good while Secrets Manager is down: an outage of it is no reason to lose a notification.
@@ -46,48 +46,48 @@ class Credentials:
         self._secrets: tuple[Secret, ...] = ()
         self._client_ids: dict[str, str] = {}
         self._problem = "it was never read"
-        self._read_at: float | None = None
+        self._loaded_at: float | None = None
 
     def secrets(self) -> tuple[Secret, ...]:
-        """Every client secret held, of all data centers. Raises `NoSecret`, saying what is missing."""
-        if self._age() > (FRESH if self._secrets else PATIENCE):
-            self._read()
+        """Return every client secret held, of all data centers. Raises `NoSecret`, saying what is missing."""
+        if self._age() > (CACHE_SECONDS if self._secrets else RELOAD_INTERVAL_SECONDS):
+            self._load()
         if not self._secrets:
             raise NoSecret(f"the secret of the output CronofySecretArn cannot be used: {self._problem}")
         return self._secrets
 
-    def reread(self) -> bool:
-        """Read again, because a signature matched none; False if that was done a moment ago."""
-        if self._age() <= PATIENCE:
+    def reload(self) -> bool:
+        """Read again, because a signature matched none; False if that was done less than a minute ago."""
+        if self._age() <= RELOAD_INTERVAL_SECONDS:
             return False
-        self._read()
+        self._load()
         return True
 
     def api_key(self, data_center: str, refused: str = "") -> str:
-        """The key for the endpoints that take the application's own.
+        """Return the key for the endpoints that take the application's own.
 
         `refused`: the one that Cronofy has just answered with 401; while secrets rotate, another may do. Raises
         `NoSecret` for a data center without any.
         """
         if refused:
-            self.reread()
+            self.reload()
         keys = [secret.value for secret in self.secrets() if secret.data_center == data_center]
         if not keys:
             raise NoSecret(f"the Cronofy secret has no client_secrets for the data center {data_center}")
         return next((key for key in keys if key != refused), refused)
 
     def client_id(self, data_center: str) -> str:
-        """The application's id in a data center. Raises `NoSecret` where it is not stored."""
+        """Return the application's id in a data center. Raises `NoSecret` where it is not stored."""
         self.secrets()
         if client_id := self._client_ids.get(data_center, ""):
             return client_id
         raise NoSecret(f"the Cronofy secret has no client_id for the data center {data_center}")
 
     def _age(self) -> float:
-        return float("inf") if self._read_at is None else self._clock() - self._read_at
+        return float("inf") if self._loaded_at is None else self._clock() - self._loaded_at
 
-    def _read(self) -> None:
-        self._read_at = self._clock()
+    def _load(self) -> None:
+        self._loaded_at = self._clock()
         try:
             answer = self._client.get_secret_value(SecretId=self._secret_arn)
             value = json.loads(answer["SecretString"])

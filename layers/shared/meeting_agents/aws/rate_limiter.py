@@ -1,7 +1,7 @@
 """Cronofy's limits, kept by all functions together: 50 requests a second and 500 a minute for each application.
 
 https://docs.cronofy.com/developers/api/rate-limits/. One item of the agents table for each data center counts what was
-sent in each of the last seconds. To count is one conditional write; whoever loses the race learns the newer counts.
+sent in each of the last seconds. To count is one conditional write; the loser of a race learns the newer counts.
 """
 
 import random
@@ -9,38 +9,28 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from meeting_agents.errors import LimitReached, StoreUnavailable
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+from meeting_agents.aws import keys
+from meeting_agents.aws.dynamodb import Table
+from meeting_agents.cronofy.messages import Permit
+from meeting_agents.errors import LimitReached
 
 MARGIN = 1
 """Seconds more than a limit's own that are counted, for a request reaches Cronofy later than it was counted."""
-RACES = 30
-"""How often others may be faster before the limit is taken for reached."""
+MAX_WRITE_CONFLICTS = 30
+"""Others may be faster this often before the limit is taken for reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the application may ask of one data center, all functions together."""
+    """The requests that the application may send to one data center, all functions together."""
 
     per_second: int = 50
     per_minute: int = 500
 
     def scaled(self, share: float) -> "Limits":
         return Limits(max(1, int(self.per_second * share)), max(1, int(self.per_minute * share)))
-
-
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """Leave to send one request, counted already."""
-
-    data_center: str
 
 
 def wait(counts: Mapping[int, int], limits: Limits, now: float) -> float:
@@ -64,18 +54,16 @@ def _wait(counts: Mapping[int, int], now: float, seconds: int, most: int) -> flo
     return 0.0
 
 
-class Pacing:
+class RateLimiter:
     """The permits of all data centers."""
 
     def __init__(
         self,
-        client: "DynamoDBClient",
-        table: str,
+        table: Table,
         limits: Limits,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = client
         self._table = table
         self._limits = limits
         self._clock = clock
@@ -83,13 +71,13 @@ class Pacing:
         self._known: dict[str, dict[int, int]] = {}
 
     def permit(self, data_center: str, share: float = 1.0) -> Permit:
-        """Leave to send one request now.
+        """Return a permit to send one request now.
 
-        `share`: the part of the limits that this caller may use up; the sweep leaves some to those who wait.
+        `share`: the part of the limits that this caller may use up; the sweep leaves some to callers who wait.
         Raises `LimitReached`, with the seconds after which to try again, and `StoreUnavailable`.
         """
         limits = self._limits.scaled(share)
-        for _ in range(RACES):
+        for _ in range(MAX_WRITE_CONFLICTS):
             now = self._clock()
             counts = self._known.get(data_center, {})
             if seconds := wait(counts, limits, now):
@@ -100,34 +88,20 @@ class Pacing:
         raise LimitReached(1)
 
     def _count(self, data_center: str, counts: dict[int, int], second: int) -> bool:
-        """Count one request, unless others counted since; what they counted is known then."""
+        """Count one request, unless others counted since; their counts are known then."""
         after = {at: count for at, count in counts.items() if at >= second - 60 - 2 * MARGIN}
         after[second] = after.get(second, 0) + 1
-        condition = "counts = :before" if counts else "attribute_not_exists(counts)"
-        values = {":after": _packed(after)} | ({":before": _packed(counts)} if counts else {})
-        try:
-            self._client.update_item(
-                TableName=self._table,
-                Key={"pk": {"S": f"pace#{data_center}"}, "sk": {"S": "counts"}},
-                UpdateExpression="SET counts = :after",
-                ConditionExpression=condition,
-                ExpressionAttributeValues=values,
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code != "ConditionalCheckFailedException":
-                raise StoreUnavailable(f"the agents table answered {code}; try again") from error
-            item: dict[str, Any] = error.response.get("Item", {})  # type: ignore[assignment] # it may be there
-            self._known[data_center] = _unpacked(item.get("counts", {"M": {}}))
-            return False
-        except BotoCoreError as error:
-            raise StoreUnavailable("the agents table did not answer; try again") from error
-        self._known[data_center] = after
-        return True
+        is_counted, item = self._table.try_update(
+            keys.rate_counts(data_center),
+            "SET counts = :after",
+            {":after": _packed(after)} | ({":before": _packed(counts)} if counts else {}),
+            "counts = :before" if counts else "attribute_not_exists(counts)",
+        )
+        self._known[data_center] = after if is_counted else _unpacked(item.get("counts", {"M": {}}))
+        return is_counted
 
 
-def _packed(counts: Mapping[int, int]) -> "AttributeValueTypeDef":
+def _packed(counts: Mapping[int, int]) -> dict[str, Any]:
     return {"M": {str(second): {"N": str(count)} for second, count in counts.items()}}
 
 

@@ -1,0 +1,207 @@
+"""The accounts table: registered accounts, their tokens encrypted with a key of their own."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from meeting_agents.aws import keys
+from meeting_agents.aws.dynamodb import Item, Table, store_errors
+from meeting_agents.cronofy.messages import AccountState
+from meeting_agents.errors import UnknownAccount
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
+LEASE_SECONDS = 25.0
+"""The renewal of an account's tokens is one caller's for these; a caller that died is forgotten after them."""
+_STATE = {"#state": "state"}
+_NEEDS_AUTHORISATION = {":needs": {"S": AccountState.NEEDS_AUTHORISATION}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A registered account; its tokens stay encrypted."""
+
+    id: str
+    data_center: str
+    state: AccountState
+    registered_at: datetime
+    refreshed_at: datetime | None = None
+    access_token_until: datetime | None = None
+    version: int
+    """Another with each registration and renewal: an account is changed only if nothing changed since it was read."""
+    refresh_token: bytes = field(repr=False)
+    access_token: bytes = field(default=b"", repr=False)
+
+
+class Accounts:
+    """The registered accounts.
+
+    Every method raises `StoreUnavailable` when the table, or the key that encrypts the tokens, does not answer.
+    """
+
+    def __init__(self, table: Table, kms: "KMSClient", key_id: str, clock: Callable[[], float] = time.time) -> None:
+        self._table = table
+        self._kms = kms
+        self._key_id = key_id
+        self._clock = clock
+        self._decrypted: dict[str, tuple[int, str]] = {}
+
+    def register(self, account_id: str, data_center: str, refresh_token: str) -> Account:
+        """Store a refresh token; it replaces one that was stored before, and all that was known of the account."""
+        encrypted = self._encrypt(account_id, data_center, refresh_token)
+        item = self._table.update(
+            keys.account(account_id),
+            "SET data_center = :data_center, #state = :active, registered_at = :now, refresh_token = :token"
+            ", version = :version REMOVE access_token, access_until, refreshed_at, lease_until, alert_until",
+            {
+                ":data_center": {"S": data_center},
+                ":active": {"S": AccountState.ACTIVE},
+                ":now": _number(self._clock()),
+                ":token": {"B": encrypted},
+                ":version": {"N": str(int(self._clock() * 1000))},
+            },
+            names=_STATE,
+        )
+        assert item is not None  # noqa: S101 - an update without a condition returns what it wrote
+        return _account(item)
+
+    def read(self, account_id: str) -> Account:
+        """Return the account. Raises `UnknownAccount`."""
+        account = self.find(account_id)
+        if account is None:
+            raise UnknownAccount(f"no account {account_id} is registered; PUT /v1/accounts/{account_id} registers one")
+        return account
+
+    def find(self, account_id: str) -> Account | None:
+        """Return the account, or None."""
+        item = self._table.get(keys.account(account_id))
+        return _account(item) if item else None
+
+    def delete(self, account_id: str) -> bool:
+        """Forget the account and its tokens; False if it was not known."""
+        return self._table.delete(keys.account(account_id))
+
+    # --------------------------------------------------------------------------------------------------------- tokens
+
+    def access_token(self, account: Account) -> str:
+        """Return the access token, decrypted once for each renewal; empty if there is none."""
+        if not account.access_token:
+            return ""
+        version, token = self._decrypted.get(account.id, (0, ""))
+        if version != account.version:
+            token = self._decrypt(account, account.access_token)
+            self._decrypted[account.id] = account.version, token
+        return token
+
+    def refresh_token(self, account: Account) -> str:
+        """Return the refresh token, decrypted."""
+        return self._decrypt(account, account.refresh_token)
+
+    def lease_renewal(self, account: Account) -> bool:
+        """Lease the renewal of the account's tokens; False if another caller has it, or has done it."""
+        now = self._clock()
+        leased = self._table.update(
+            keys.account(account.id),
+            "SET lease_until = :until",
+            {":until": _number(now + LEASE_SECONDS), ":now": _number(now), ":version": {"N": str(account.version)}},
+            "version = :version AND (attribute_not_exists(lease_until) OR lease_until < :now)",
+        )
+        return leased is not None
+
+    def release_renewal(self, account: Account) -> None:
+        """Leave the account as it is; the next caller may renew its tokens at once."""
+        self._change(account, "REMOVE lease_until", {})
+
+    def save_tokens(self, account: Account, access_token: str, seconds: float, refresh_token: str) -> None:
+        """Store an access token that is good for `seconds`, and a refresh token if there is a new one."""
+        changes = "SET access_token = :access, access_until = :until, refreshed_at = :now, version = :next"
+        now = self._clock()
+        values: dict[str, Any] = {
+            ":access": {"B": self._encrypt(account.id, account.data_center, access_token)},
+            ":until": _number(now + seconds),
+            ":now": _number(now),
+            ":next": {"N": str(account.version + 1)},
+        }
+        if refresh_token:
+            changes += ", refresh_token = :refresh"
+            values[":refresh"] = {"B": self._encrypt(account.id, account.data_center, refresh_token)}
+        self._change(account, f"{changes} REMOVE lease_until", values)
+
+    def require_authorisation(self, account: Account) -> None:
+        """Note that a person must authorise the account again."""
+        changes = "SET #state = :needs REMOVE access_token, access_until, lease_until"
+        self._change(account, changes, _NEEDS_AUTHORISATION, _STATE)
+
+    def _change(self, account: Account, changes: str, values: Item, names: dict[str, str] | None = None) -> None:
+        """Change the account, unless it was renewed, registered again or deleted since it was read."""
+        values = {**values, ":version": {"N": str(account.version)}}
+        self._table.update(keys.account(account.id), changes, values, "version = :version", names)
+
+    # ---------------------------------------------------------------------------------------------------------- alerts
+
+    def claim_alert(self, account_id: str, seconds: float) -> bool:
+        """Claim the alert that the account needs a person; False if it does not, or another caller has claimed it.
+
+        The claimant writes it to a journal and calls `record_alerted`; should it die before, another may claim it
+        after `seconds`.
+        """
+        now = self._clock()
+        claimed = self._table.update(
+            keys.account(account_id),
+            "SET alert_until = :until",
+            {":until": _number(now + seconds), ":now": _number(now), **_NEEDS_AUTHORISATION},
+            "#state = :needs AND (attribute_not_exists(alert_until) OR alert_until < :now)",
+            _STATE,
+        )
+        return claimed is not None
+
+    def record_alerted(self, account_id: str) -> None:
+        """Note that the alert is in a journal, so that none claims it until the account is registered again."""
+        values: dict[str, Any] = {":never": {"N": "1e12"}, **_NEEDS_AUTHORISATION}
+        self._table.update(keys.account(account_id), "SET alert_until = :never", values, "#state = :needs", _STATE)
+
+    # ------------------------------------------------------------------------------------------------------ encryption
+
+    def _encrypt(self, account_id: str, data_center: str, token: str) -> bytes:
+        with store_errors("KMS"):
+            return self._kms.encrypt(
+                KeyId=self._key_id, Plaintext=token.encode(), EncryptionContext=_context(account_id, data_center)
+            )["CiphertextBlob"]
+
+    def _decrypt(self, account: Account, ciphertext: bytes) -> str:
+        with store_errors("KMS"):
+            return self._kms.decrypt(
+                KeyId=self._key_id,
+                CiphertextBlob=ciphertext,
+                EncryptionContext=_context(account.id, account.data_center),
+            )["Plaintext"].decode()
+
+
+def _context(account_id: str, data_center: str) -> dict[str, str]:
+    """Bind a ciphertext to its account: moved to another account's item it cannot be decrypted."""
+    return {"account": account_id, "data_center": data_center}
+
+
+def _number(value: float) -> dict[str, str]:
+    return {"N": f"{value:.3f}"}
+
+
+def _account(item: Item) -> Account:
+    return Account(
+        id=item["account_id"]["S"],
+        data_center=item["data_center"]["S"],
+        state=AccountState(item["state"]["S"]),
+        registered_at=_time(item["registered_at"]),
+        refreshed_at=_time(item["refreshed_at"]) if "refreshed_at" in item else None,
+        access_token_until=_time(item["access_until"]) if "access_until" in item else None,
+        version=int(item["version"]["N"]),
+        refresh_token=item["refresh_token"]["B"],
+        access_token=item.get("access_token", {"B": b""})["B"],
+    )
+
+
+def _time(value: Item) -> datetime:
+    return datetime.fromtimestamp(float(value["N"]), UTC)

@@ -1,0 +1,313 @@
+"""The agents table: append an entry, read a journal, store the record, find what is due."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from heapq import merge
+from itertools import batched
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from meeting_agents.aws import keys
+from meeting_agents.aws.dynamodb import Table
+from meeting_agents.aws.keys import is_probe, timestamp
+from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse
+from meeting_agents.deadlines import Graces, deadline, relevant_until
+from meeting_agents.domain.verdicts import Step
+from meeting_agents.vendor import read_notification
+from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Meeting, Phase, Record, Request, Resource
+
+PAGE_SIZE = 500
+"""Items of the index by day that one page reads at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry as it is stored, with what only some readers need."""
+
+    entry: Entry
+    raw: bytes | None = None
+    """The exact bytes of a notification."""
+    cronofy_request: CronofyRequest | None = None
+    """What a request sends to Cronofy."""
+    cronofy_response: CronofyResponse | None = None
+    """What Cronofy answered to it."""
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the records of a query; `last`: where the next page begins, empty if there is none."""
+
+    rows: list[dict[str, Any]]
+    last: str
+
+
+class Journal:
+    """The journals of all agents. Every method raises `StoreUnavailable` and `StoreRejected`."""
+
+    def __init__(self, table: Table, graces: Graces, retention: timedelta) -> None:
+        self._table = table
+        self.graces = graces
+        self._retention = retention
+
+    def read(self, agent_id: str, now: datetime) -> list[StoredEntry]:
+        """Return all entries of an agent, the newest writes included.
+
+        Entries past their TTL are ignored even if DynamoDB has not deleted them yet: part of a journal would add up to
+        something else than the whole.
+        """
+        items = self._table.query(
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :entry)",
+            ExpressionAttributeValues={":pk": {"S": agent_id}, ":entry": {"S": keys.ENTRY_PREFIX}},
+            ConsistentRead=True,
+        )
+        entries = [_stored(_unpacked(item)) for item in items]
+        return [stored for stored in entries if stored.expires_at is None or stored.expires_at > now.timestamp()]
+
+    def append(
+        self,
+        agent_id: str,
+        entry: Entry,
+        *,
+        cronofy_request: CronofyRequest | None = None,
+        cronofy_response: CronofyResponse | None = None,
+    ) -> bool:
+        """Write one entry, with what is sent to Cronofy or what it answered; False if its key is there already."""
+        item = _plain(entry)
+        del item["key"]
+        if cronofy_request:
+            item["cronofy_request"] = _plain(cronofy_request)
+        if cronofy_response:
+            content = json.dumps(cronofy_response.content)
+            item["cronofy_response"] = {"status": cronofy_response.status, "content": content}
+        return self._table.put(keys.entry(agent_id, entry.key) | _packed(item), "attribute_not_exists(sk)")
+
+    def existing_keys(self, entries: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of these entries, each an agent's id and a key, that exist."""
+        found: set[tuple[str, str]] = set()
+        for batch in batched(dict.fromkeys(entries), 100, strict=False):
+            items = self._table.existing([keys.entry(agent_id, key) for agent_id, key in batch])
+            found |= {(item["pk"]["S"], keys.entry_key(item["sk"]["S"])) for item in items}
+        return found
+
+    def save_record(
+        self, agent_id: str, timeline: Sequence[Step], entries: Sequence[StoredEntry], now: datetime
+    ) -> dict[str, int]:
+        """Store the record that these entries add up to, unless a newer one is stored; all of them expire together.
+
+        `timeline`: that of the entries. `entries` is the record's version, for a journal only grows until it expires.
+        Returns by how much the number of notifications of each verdict has grown since the record that was stored
+        before; these add up to the truth, however often and in whatever order records are stored.
+        """
+        record = timeline[-1].after
+        expires_at = max([self._expiry(agent_id, record), *(stored.expires_at or 0 for stored in entries)])
+        for stored in entries:
+            if stored.expires_at != expires_at:
+                self._extend_ttl(agent_id, stored.entry.key, expires_at)
+        judged = Counter(step.verdict.value for step in timeline if step.entry.notification)
+        item = {keys.EXPIRES_AT: expires_at, **self._summary(agent_id, record), "judged": judged}
+        replaced = self._table.replace(
+            keys.record(agent_id) | _packed(item),
+            "attribute_not_exists(sk) OR entries < :entries OR expires_at <= :now",
+            _packed({":entries": record.entries, ":now": int(now.timestamp())}),
+        )
+        if replaced is None:
+            return {}
+        before = _unpacked(replaced)
+        known = before.get("judged", {}) if before.get(keys.EXPIRES_AT, 0) > now.timestamp() else {}
+        growth = {verdict: judged[verdict] - known.get(verdict, 0) for verdict in {*judged, *known}}
+        return {verdict: by for verdict, by in growth.items() if by}
+
+    def _extend_ttl(self, agent_id: str, key: str, expires_at: int) -> None:
+        """Let an entry expire later, and never earlier: a writer that has read less of the journal changes nothing."""
+        self._table.update(
+            keys.entry(agent_id, key),
+            "SET expires_at = :at",
+            {":at": {"N": str(expires_at)}},
+            "attribute_exists(sk) AND (attribute_not_exists(expires_at) OR expires_at < :at)",
+        )
+
+    def due(self, now: datetime) -> Iterator[str]:
+        """Iterate over the agents whose record has a deadline that has passed, the longest due first."""
+        for _, agent_id in merge(*(self._due_in(str(shard), now) for shard in range(keys.SHARDS))):
+            yield agent_id
+
+    def _due_in(self, shard: str, now: datetime) -> Iterator[tuple[str, str]]:
+        items = self._table.query(
+            IndexName=keys.DUE_INDEX,
+            KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+            ExpressionAttributeValues={":shard": {"S": shard}, ":now": {"S": timestamp(now)}},
+        )
+        return ((item["due_at"]["S"], item["pk"]["S"]) for item in items)
+
+    def claim(self, agent_id: str, now: datetime, until: datetime) -> bool:
+        """Claim a due agent until `until`; False if another sweep has it."""
+        claimed = self._table.update(
+            keys.record(agent_id),
+            "SET due_at = :until",
+            {":until": {"S": timestamp(until)}, ":now": {"S": timestamp(now)}},
+            "due_at <= :now",
+        )
+        return claimed is not None
+
+    def query_day(self, day: str, after: str, before: str, equal: Mapping[str, str], limit: int, now: datetime) -> Page:
+        """Return records of agents whose meeting starts on a day (`2026-04-29`, UTC), in the order of their start.
+
+        `after`, `before`: the exclusive bounds of `listed` (start, `#`, agent id). `equal`: the values that attributes
+        must have. A page reads a bounded part of the table, so it may have fewer than `limit`, or none, though there
+        are more: then `last` says where the next one begins.
+        """
+        first = after + " "
+        if first > before:  # DynamoDB refuses such a BETWEEN
+            return Page([], "")
+        names = {f"#{name}": name for name in equal}
+        condition = "".join(f" AND #{name} = :{name}" for name in equal)
+        values = {":day": day, ":after": first, ":before": before, ":now": int(now.timestamp())} | {
+            f":{name}": value for name, value in equal.items()
+        }
+        items, last = self._table.query_page(
+            IndexName=keys.DAY_INDEX,
+            KeyConditionExpression="#day = :day AND listed BETWEEN :after AND :before",
+            FilterExpression=f"expires_at > :now{condition}",
+            ExpressionAttributeNames={"#day": "day", **names},
+            ExpressionAttributeValues=_packed(values),
+            Limit=PAGE_SIZE,
+        )
+        rows = [_unpacked(item) for item in items]
+        if len(rows) > limit:
+            return Page(rows[:limit], rows[limit - 1]["listed"])
+        return Page(rows, last.get("listed", {}).get("S", ""))
+
+    def query_range(self, start: datetime, end: datetime, now: datetime) -> Iterator[dict[str, Any]]:
+        """Iterate over the records of all agents whose meeting starts in a range, in the order of their start."""
+        day = start.astimezone(UTC).date()
+        while day <= end.astimezone(UTC).date():
+            after: str = timestamp(start.astimezone(UTC))
+            while after:
+                before = timestamp(end.astimezone(UTC))
+                page = self.query_day(day.isoformat(), after, before, {}, PAGE_SIZE, now)
+                yield from page.rows
+                after = page.last
+            day += timedelta(days=1)
+
+    def _expiry(self, agent_id: str, record: Record) -> int:
+        """Whole days, so that a late notification seldom moves the expiry of all that was written before."""
+        until = relevant_until(record, self.graces) + (timedelta() if is_probe(agent_id) else self._retention)
+        return (int(until.timestamp()) // 86_400 + 1) * 86_400
+
+    def _summary(self, agent_id: str, record: Record) -> dict[str, Any]:
+        current, identity, meeting = record.current, record.identity, record.meeting
+        due = deadline(record, self.graces)
+        summary = {
+            "entries": record.entries,
+            "state": record.state,
+            "since": current.since,
+            "reason": current.reason,
+            "trouble": record.trouble if record.troubled else None,
+            "attempt": current.number,
+            "meeting": _plain(meeting),
+            "data_center": identity.data_center if identity else "",
+            "calendar_id": identity.calendar_id if identity else "",
+            "event_id": record.event_id,
+            "scheduling_key": identity.scheduling_key if identity else "",
+            "account": identity.account if identity else "",
+            "verdicts": record.verdicts,
+        }
+        if is_probe(agent_id):
+            return summary
+        summary |= keys.day_index(agent_id, meeting.start or current.began_at)
+        if due:
+            summary |= keys.due_index(agent_id, due.at) | {"due_phase": due.phase}
+        return summary
+
+
+# ------------------------------------------------------------------------------------------------------- items and back
+
+
+def _plain(value: Any) -> Any:
+    """A dataclass as a map of what is set in it, times as text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        pairs = ((f.name, _plain(getattr(value, f.name))) for f in fields(value))
+        return {name: plain for name, plain in pairs if plain not in (None, "", [], {}, False)}
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, StrEnum) else value
+
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+def _packed(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _serialize(_plain(value)) for name, value in values.items() if value not in (None, "")}
+
+
+def _unpacked(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _natural(_deserialize(value)) for name, value in item.items()}
+
+
+def _natural(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _natural(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_natural(item) for item in value]
+    return value
+
+
+def _time(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None
+
+
+def _stored(item: dict[str, Any]) -> StoredEntry:
+    """Read an item. An entry of a kind that this version does not know is unrecognised, never refused."""
+    raw = bytes(item["raw"].value) if "raw" in item else None
+    notification = read_notification(raw) if raw is not None else None
+    kind = item.get("kind", Kind.UNRECOGNISED)
+    if notification is not None:
+        kind = notification.kinds[-1] if notification.kinds else Kind.UNRECOGNISED
+    entry = Entry(
+        key=keys.entry_key(item["sk"]),
+        kind=Kind(kind) if kind in set(Kind) else Kind.UNRECOGNISED,
+        at=datetime.fromisoformat(item["at"]),
+        attempt=item.get("attempt"),
+        revision=item.get("revision"),
+        request=_request(item["request"]) if "request" in item else None,
+        notification=notification,
+        phase=Phase(item["phase"]) if "phase" in item else None,
+        cause=Cause(item["cause"]) if "cause" in item else None,
+        missing=tuple(item.get("missing", ())),
+        retry_at=_time(item.get("retry_at")),
+        sub=item.get("sub", ""),
+        resources=tuple(Resource(**resource) for resource in item.get("resources", ())),
+        reason=item.get("reason", ""),
+        correlation_id=item.get("correlation_id", ""),
+    )
+    return StoredEntry(entry, raw, _cronofy_request(item), _cronofy_response(item), item.get(keys.EXPIRES_AT))
+
+
+def _cronofy_request(item: dict[str, Any]) -> CronofyRequest | None:
+    values = item.get("cronofy_request")
+    return CronofyRequest(**{"body": "", "is_idempotent": False} | values) if values else None
+
+
+def _cronofy_response(item: dict[str, Any]) -> CronofyResponse | None:
+    values = item.get("cronofy_response")
+    return CronofyResponse(values["status"], json.loads(values["content"])) if values else None
+
+
+def _request(values: dict[str, Any]) -> Request:
+    meeting = values.pop("meeting", {})
+    return Request(
+        **values | {"action": Action(values["action"])},
+        meeting=Meeting(**meeting | {"start": _time(meeting.get("start")), "end": _time(meeting.get("end"))}),
+    )

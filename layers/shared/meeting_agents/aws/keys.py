@@ -1,0 +1,85 @@
+"""The layout of the tables: how the key of each kind of item is made, and the names of attributes and indexes.
+
+| item | `pk` | `sk` |
+|---|---|---|
+| entry of a journal | id of the agent | `entry#` and the entry's key |
+| record | id of the agent | `record` |
+| lease | `lease#` and its name | `lease` |
+| requests counted | `rate#` and the data center | `counts` |
+
+These are in the agents table. The accounts table has one item for each account, under its `account_id`.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    type Key = dict[str, AttributeValueTypeDef]
+
+ENTRY_PREFIX = "entry#"
+"""The stream's filter in the template selects entries by it."""
+RECORD = "record"
+EXPIRES_AT = "expires_at"
+"""The TTL attribute: seconds since 1970, the same on every item of an agent."""
+DUE_INDEX = "due"
+"""Records that have a deadline, by `due_shard` and `due_at`."""
+DAY_INDEX = "day"
+"""Records of agents, by `day` and `listed`: the start of the meeting, `#`, and the id."""
+SHARDS = 4
+"""Partitions of the index on deadlines: enough for thousands of agents a second, few enough to query one by one."""
+PROBE_PREFIX = "ma_probe-"
+"""Begins the id of an agent that only the probe speaks of; the hyphen is in no id made from a natural key."""
+
+
+def entry(agent_id: str, key: str) -> "Key":
+    """Return the key of an entry's item."""
+    return {"pk": {"S": agent_id}, "sk": {"S": ENTRY_PREFIX + key}}
+
+
+def entry_key(sk: str) -> str:
+    """Return the entry's own key, from its sort key."""
+    return sk.removeprefix(ENTRY_PREFIX)
+
+
+def record(agent_id: str) -> "Key":
+    """Return the key of an agent's record."""
+    return {"pk": {"S": agent_id}, "sk": {"S": RECORD}}
+
+
+def lease(name: str) -> "Key":
+    """Return the key of a lease."""
+    return {"pk": {"S": f"lease#{name}"}, "sk": {"S": "lease"}}
+
+
+def rate_counts(data_center: str) -> "Key":
+    """Return the key of the item that counts the requests to a data center."""
+    return {"pk": {"S": f"rate#{data_center}"}, "sk": {"S": "counts"}}
+
+
+def account(account_id: str) -> "Key":
+    """Return an account's key in the accounts table."""
+    return {"account_id": {"S": account_id}}
+
+
+def due_index(agent_id: str, at: datetime) -> dict[str, str]:
+    """Return the attributes by which a record is found when its deadline has passed."""
+    return {"due_shard": str(crc32(agent_id.encode()) % SHARDS), "due_at": timestamp(at)}
+
+
+def day_index(agent_id: str, start: datetime) -> dict[str, str]:
+    """Return the attributes by which a record is listed on the day of its meeting, in the order of the starts."""
+    at = timestamp(start)
+    return {"day": at[:10], "listed": f"{at}#{agent_id}"}
+
+
+def is_probe(agent_id: str) -> bool:
+    """Return whether this is no agent, but the system checking itself: it alerts no one, and is in no list."""
+    return agent_id.startswith(PROBE_PREFIX)
+
+
+def timestamp(at: datetime) -> str:
+    """Format a time as it is stored, published and shown: UTC, milliseconds; sorts as text."""
+    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,118 @@
+"""The tokens that requests to Cronofy are made with: an account's access token is renewed before it expires.
+
+https://docs.cronofy.com/developers/api/authorization/refresh-token/
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable
+
+from meeting_agents.aws.accounts import Account, Accounts
+from meeting_agents.cronofy.client import CronofyClient
+from meeting_agents.cronofy.client_secrets import ClientSecrets
+from meeting_agents.cronofy.messages import AccountState, CallerCredentials, CronofyRequest, CronofyResponse
+from meeting_agents.errors import NeedsAuthorisation, TimedOut, Unreachable
+
+REFRESH_AHEAD_SECONDS = 300.0
+"""An access token is renewed so long before its end, and others use it meanwhile."""
+MIN_REMAINING_SECONDS = 30.0
+"""An access token is used only if it is good for as long."""
+LEASE_WAIT_SECONDS = 12.0
+"""A caller waits as long for another's renewal."""
+
+
+class Tokens:
+    """The tokens of callers, accounts and applications."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        cronofy: CronofyClient,
+        client_secrets: ClientSecrets,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._accounts = accounts
+        self._cronofy = cronofy
+        self._client_secrets = client_secrets
+        self._clock = clock
+        self._sleep = sleep
+
+    def token(self, credentials: CallerCredentials, data_center: str, refused: str = "", *, until: float) -> str:
+        """Return the token to make a request with: the caller's own, the account's, or the application's API key.
+
+        `refused`: one that Cronofy has just answered with 401; it comes back if there is no other. `until`: of
+        `time.monotonic`, when to wait no longer. Raises what `access_token` does.
+        """
+        if credentials.token:
+            return credentials.token
+        if credentials.account:
+            return self.access_token(credentials.account, refused, until)
+        return self._client_secrets.api_key(data_center, refused)
+
+    def access_token(self, account_id: str, refused: str = "", until: float | None = None) -> str:
+        """Return an access token of the account.
+
+        Of many callers that need a new one at the same time one renews it, and the others wait for it. `refused` and
+        `until` as above. Raises `UnknownAccount`, `NeedsAuthorisation`, `Unreachable`, `LimitReached`, `NoSecret`.
+        """
+        waits_until = self._clock() + LEASE_WAIT_SECONDS
+        while True:
+            account = self._accounts.read(account_id)
+            if account.state is AccountState.NEEDS_AUTHORISATION:
+                raise NeedsAuthorisation(_advice(account_id))
+            token = self._accounts.access_token(account)
+            left = account.access_token_until.timestamp() - self._clock() if account.access_token_until else 0.0
+            is_good = bool(token) and token != refused and left > MIN_REMAINING_SECONDS
+            if is_good and left > REFRESH_AHEAD_SECONDS:
+                return token
+            if self._accounts.lease_renewal(account):
+                return self._renew(account, until)
+            if is_good:
+                return token  # another caller renews it, and it will do until then
+            if self._clock() > waits_until or (until is not None and time.monotonic() > until):
+                raise Unreachable("another request is renewing the account's access token, and that takes too long")
+            self._sleep(random.uniform(0.05, 0.25))  # noqa: S311 - jitter, not a secret
+
+    def _renew(self, account: Account, until: float | None) -> str:
+        """Ask Cronofy for new tokens, store and return them. A registration that comes between is left as it is."""
+        try:
+            response = self._request_tokens(account, until)
+        except BaseException:
+            self._accounts.release_renewal(account)
+            raise
+        content = response.content if isinstance(response.content, dict) else {}
+        if response.status == 400 and content.get("error") == "invalid_grant":
+            self._accounts.require_authorisation(account)
+            raise NeedsAuthorisation(_advice(account.id))
+        token, seconds = content.get("access_token"), content.get("expires_in")
+        if response.status != 200 or not (token and isinstance(token, str)) or not isinstance(seconds, int | float):
+            self._accounts.release_renewal(account)
+            raise Unreachable(f"Cronofy gave no new access token for the account: it answered {response.status}")
+        refresh_token = content.get("refresh_token")
+        new = refresh_token if isinstance(refresh_token, str) else ""
+        self._accounts.save_tokens(account, token, float(seconds), new)
+        return token
+
+    def _request_tokens(self, account: Account, until: float | None) -> CronofyResponse:
+        body = {
+            "client_id": self._client_secrets.client_id(account.data_center),
+            "client_secret": self._client_secrets.api_key(account.data_center),
+            "grant_type": "refresh_token",
+            "refresh_token": self._accounts.refresh_token(account),
+        }
+        # Not idempotent: a refresh may hand out a new refresh token and end the old one.
+        request = CronofyRequest("POST", "/oauth/token", account.data_center, json.dumps(body), is_idempotent=False)
+        try:
+            return self._cronofy.send(request, "", until=until)
+        except TimedOut as error:
+            # The request itself has not been sent, only the renewal: so it certainly had no effect.
+            raise Unreachable("Cronofy did not answer the renewal of the account's access token") from error
+
+
+def _advice(account_id: str) -> str:
+    return (
+        f"Cronofy takes the refresh token of the account {account_id} no more: let its user authorise the application"
+        f" again, then PUT /v1/accounts/{account_id} with the new token"
+    )
