@@ -19,7 +19,16 @@ ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
 MODULES = [
-    *("errors", "vocabulary", "domain.state_machine", "domain.verdicts", "domain.incidents", "lifecycle", "deadlines"),
+    *(
+        "errors",
+        "settings",
+        "vocabulary",
+        "domain.state_machine",
+        "domain.verdicts",
+        "domain.incidents",
+        "lifecycle",
+        "deadlines",
+    ),
     "domain.identity",
     *("signature", "vendor", "cronofy.json_text", "cronofy.subscriptions"),
     *("cronofy.messages", "cronofy.client_secrets", "cronofy.client"),
@@ -28,7 +37,7 @@ MODULES = [
     *("prose", "advice", "alerts", "digest", "troubles"),
     *("api.strict_json", "api.bodies", "api.views", "api.pagination", "api.parameters", "api.problems"),
     *("api.context", "api.passthrough", "api.calendar_events", "api.meeting_agents", "api.accounts", "api.docs"),
-    *("settings", "wiring"),
+    "wiring",
 ]
 """Bottom up: a module imports only from those before it."""
 RULES = {module for module in MODULES if module.startswith("domain.")} | {"vocabulary", "lifecycle", "deadlines"}

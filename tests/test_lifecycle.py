@@ -564,6 +564,7 @@ def test_no_cancellation_fails_in_silence_while_the_agent_may_come(entries: list
         if entry.request and step.verdict is Verdict.APPLIED:
             asked[record.revision] = entry.request
             is_troubled &= entry.request.action is Action.CANCEL
+        is_troubled |= step.cause is Cause.NOT_CANCELLED  # it may be active already, while the cancellation waits
         is_refused = entry.kind is Kind.REJECTED and step.verdict is Verdict.APPLIED
         is_last_word = is_refused and entry.revision == record.revision
         has_failed = is_last_word and asked[record.revision].action is Action.CANCEL
