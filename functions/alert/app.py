@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from meeting_agents import wiring
 from meeting_agents.alerts import Alert, Places, grouped
+from meeting_agents.errors import TopicUnavailable
 from meeting_agents.inbox import is_probe
 from meeting_agents.journal import Journal
 from meeting_agents.people import People
@@ -55,7 +56,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 def tell(
     announcements: Sequence[Announcement], journal: Journal, people: People, turn: Turn, places: Places
 ) -> set[str]:
-    """Tell people of each announcement once, and note in each journal that they were told; the ids of those untold.
+    """Publish an alert of each announcement once, and note in each journal to how many; the ids of those untold.
 
     One copy of this function at a time looks, tells and notes, so that an announcement delivered twice is told once.
     The note follows the message: should the function die between the two, the queue delivers again and people are told
@@ -66,20 +67,37 @@ def tell(
     with turn.taken():
         noted = journal.existing([(announcement.subject, _key(announcement)) for announcement in unique.values()])
         news = [a for a in unique.values() if (a.subject, _key(a)) not in noted]
-        for alert in grouped((a for a in news if not is_probe(a.subject)), places):
+        alerts = grouped((a for a in news if not is_probe(a.subject)), places)
+        subscribers = _subscribers(people) if alerts else None
+        for alert in alerts:
             try:
                 people.tell(alert.subject, alert.message, alert.attributes)
             except (ClientError, BotoCoreError) as error:
                 logger.error("people could not be told", kind=type(error).__name__, agents=len(alert.announcements))
                 untold |= {announcement.id for announcement in alert.announcements}
             else:
-                _note(alert.announcements, journal)
-                _count(alert)
-        _note([a for a in news if is_probe(a.subject)], journal)
+                _note(alert.announcements, journal, _published(subscribers))
+                _count(alert, subscribers)
+        _note([a for a in news if is_probe(a.subject)], journal, "not published, for it is a probe")
     return untold
 
 
-def _note(announcements: Sequence[Announcement], journal: Journal) -> None:
+def _subscribers(people: People) -> int | None:
+    """Count those who get the alerts; none if that fails, for an alert matters more than its count."""
+    try:
+        return people.subscribers()
+    except TopicUnavailable as error:
+        logger.warning("subscribers could not be counted", detail=error.detail)
+        return None
+
+
+def _published(subscribers: int | None) -> str:
+    if subscribers is None:
+        return "published; the subscribers could not be counted"
+    return f"published to {subscribers} subscriber{'' if subscribers == 1 else 's'}"
+
+
+def _note(announcements: Sequence[Announcement], journal: Journal, outcome: str) -> None:
     for announcement in announcements:
         entry = Entry(
             key=_key(announcement),
@@ -87,7 +105,7 @@ def _note(announcements: Sequence[Announcement], journal: Journal) -> None:
             at=datetime.now(UTC),
             attempt=announcement.data.attempt,
             cause=announcement.data.cause,
-            reason=f"people were told: {announcement.data.cause}",
+            reason=f"{outcome}: {announcement.data.cause}",
         )
         journal.append(announcement.subject, entry)
 
@@ -117,14 +135,19 @@ def _pause(tries: int) -> int:
     return min(seconds, LATEST)
 
 
-def _count(alert: Alert) -> None:
+def _count(alert: Alert, subscribers: int | None) -> None:
     now = datetime.now(UTC)
     metrics.add_metric("AlertsPublished", MetricUnit.Count, 1)
     metrics.add_metric("AgentsAlerted", MetricUnit.Count, len(alert.announcements))
     for announcement in alert.announcements:
         metrics.add_metric("TimeToAlert", MetricUnit.Seconds, (now - announcement.time).total_seconds())
     subjects = [announcement.subject for announcement in alert.announcements]
-    logger.info("people told", severity=alert.severity, agents=len(subjects), subjects=subjects)
+    known: Any = {"severity": alert.severity, "agents": len(subjects), "subjects": subjects, "subscribers": subscribers}
+    if subscribers == 0:
+        metrics.add_metric("AlertsWithoutSubscriber", MetricUnit.Count, 1)
+        logger.error("alert published, and the alerts topic has no confirmed subscriber", **known)
+    else:
+        logger.info("alert published", **known)
 
 
 def _key(announcement: Announcement) -> str:

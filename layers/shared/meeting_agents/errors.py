@@ -154,7 +154,7 @@ class StoreUnavailable(Outage):
 
 
 class TopicUnavailable(Outage):
-    """The lifecycle topic did not answer."""
+    """A topic did not answer."""
 
     code = "topic_unavailable"
 

@@ -4,6 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from meeting_agents.errors import TopicUnavailable
+
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
@@ -35,3 +39,17 @@ class People:
             MessageStructure="json",
             MessageAttributes=held,
         )
+
+    def subscribers(self) -> int:
+        """Count the confirmed subscribers: without one SNS takes every message and delivers none.
+
+        Raises `TopicUnavailable`.
+        """
+        try:
+            answer = self._client.get_topic_attributes(TopicArn=self._topic_arn)
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            raise TopicUnavailable(f"the alerts topic answered {code}") from error
+        except BotoCoreError as error:
+            raise TopicUnavailable("the alerts topic did not answer") from error
+        return int(answer["Attributes"]["SubscriptionsConfirmed"])
