@@ -12,7 +12,9 @@ from tests.runtime.everything import Written, everything
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stage import Stage
 
-ON_THE_SCENE = {f"test_{name}.py" for name in ("bench", "crash", "policies", "secrecy", "subscribers", "untold")}
+ON_THE_SCENE = {
+    f"test_{name}.py" for name in ("bench", "crash", "order", "policies", "secrecy", "subscribers", "untold")
+}
 """Files whose tests share the scene, which takes long to set; they are begun first, for together they take longest."""
 
 

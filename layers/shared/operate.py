@@ -1,4 +1,4 @@
-"""What an operator does with a deployed stack: `make replay`, `make redrive`, `make verdicts`, and what a deploy says last.
+"""What an operator does with a deployed stack: `make replay`, `make redrive`, `make verdicts`, and how a deploy ends.
 
 It runs where the operator is, with the operator's AWS credentials, and is no part of the layer, though it stands beside
 `meeting_agents`: it speaks of the same table. Each command shows its progress, and ends with a count.

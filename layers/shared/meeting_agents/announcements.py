@@ -58,7 +58,10 @@ class Announcements:
         self._topic_arn = topic_arn
 
     def publish(self, announcements: Sequence[Announcement]) -> None:
-        """Publish them in this order. Raises `TopicUnavailable`; publishing again is harmless, for the ids stay."""
+        """Publish them; the topic keeps no order.
+
+        Raises `TopicUnavailable`; publishing again is harmless, for the ids stay.
+        """
         for entries in _batched(announcements):
             try:
                 answer = self._client.publish_batch(TopicArn=self._topic_arn, PublishBatchRequestEntries=entries)
