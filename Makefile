@@ -72,9 +72,11 @@ format: .venv/.dev ## Format the code and fix what ruff can fix by itself
 build: .venv-sam/.sam ## Build for AWS with `sam build` (ARCHITECTURE=x86_64: not for arm64)
 	$(IN_VENV) ARCHITECTURE=$(ARCHITECTURE) .venv-sam/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
-deploy: build ## Deploy to your AWS account (STACK=meeting-agents PARAMETERS="Name=value …"; an update keeps what is not named)
+deploy: build .venv/.sandbox ## Deploy to your AWS account (STACK=meeting-agents PARAMETERS="Name=value …"; an update keeps what is not named)
 	.venv-sam/bin/sam deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
 		--parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
+# Whoever may deploy, but not read the topic, has deployed all the same.
+	-@.venv/bin/python layers/shared/operate.py --stack $(STACK) subscribers
 
 replay: .venv/.sandbox ## Announce again what was written down FROM=… until TO=… (STATE=failed: only that; DRY_RUN=1: only count)
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) replay --from "$(FROM)" --to "$(TO)" \

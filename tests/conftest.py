@@ -13,7 +13,9 @@ from tests.runtime.everything import Written, everything
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stage import Stage
 
-ON_THE_SCENE = {"test_bench.py", "test_crash.py", "test_policies.py", "test_secrecy.py", "test_untold.py"}
+ON_THE_SCENE = {
+    f"test_{name}.py" for name in ("bench", "crash", "order", "policies", "secrecy", "subscribers", "untold")
+}
 """Files whose tests share the scene, which takes long to set; they are begun first, for together they take longest."""
 
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.matrix import Cell, cells, table
-from tests.runtime.platform import HOWS
+from tests.runtime.platform import HOWS, in_order, newest_first
 from tests.runtime.stories import STORIES, Scene
 
 ROOT = Path(__file__).parents[1]
@@ -13,8 +13,12 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def done(scene: Scene) -> list[Cell]:
-    """Each function with each fault, and each kind of call with one of them."""
-    return list(cells(scene, STORIES, sample=True))
+    """Each function with each fault, and each kind of call with one of them; the newest entry comes first as well."""
+    scene.platform.order = newest_first
+    try:
+        return list(cells(scene, STORIES, sample=True))
+    finally:
+        scene.platform.order = in_order
 
 
 def test_nothing_is_lost_or_doubled_whichever_outside_call_fails_or_is_the_last(done: list[Cell]) -> None:

@@ -46,7 +46,9 @@ def test_a_redrive_of_no_queue_says_how_to_name_one() -> None:
     )
 
 
-@pytest.mark.parametrize("command", [("replay", *SPAN), ("redrive", "--queue", "track"), ("verdicts",)])
+@pytest.mark.parametrize(
+    "command", [("replay", *SPAN), ("redrive", "--queue", "track"), ("verdicts",), ("subscribers",)]
+)
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
@@ -63,7 +65,9 @@ def test_what_is_missing_in_the_environment_is_named(
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"operate: {said}\n")
 
 
-@pytest.mark.parametrize("command", [("replay", *SPAN), ("redrive", "--queue", "track"), ("verdicts",)])
+@pytest.mark.parametrize(
+    "command", [("replay", *SPAN), ("redrive", "--queue", "track"), ("verdicts",), ("subscribers",)]
+)
 def test_a_stack_that_is_not_there_is_named(aws: EmbeddedAws, command: tuple[str, ...]) -> None:
     """With what may be wrong: its name, or the region."""
     keys = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": REGION}

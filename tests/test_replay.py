@@ -58,7 +58,7 @@ def followed(stage: Stage) -> tuple[str, list[str]]:
     """An agent that was activated and is complete, and the ids of its two announcements."""
     agent_id = agent()
     ids = [notify(stage, agent_id, f"meeting_agent_{step}") for step in ("activated", "complete")]
-    assert heard(stage, agent_id, 2, replayed=False) == ids
+    assert set(heard(stage, agent_id, 2, replayed=False)) == set(ids)
     return agent_id, ids
 
 
@@ -105,7 +105,7 @@ def test_a_replay_announces_under_the_same_ids_and_says_that_it_is_one(
     before = stage.read(agent_id)
     answer = stage.api.post(f"/v1/meeting_agents/{agent_id}/replay")
     assert (answer.status_code, answer.json()) == (200, {"dry_run": False, "announcements": ids})
-    assert heard(stage, agent_id, 2, replayed=True) == ids
+    assert set(heard(stage, agent_id, 2, replayed=True)) == set(ids)
     assert stage.read(agent_id) == before
 
 

@@ -23,7 +23,7 @@ def counted(scene: Scene, metric: str) -> list[float]:
     return [one[metric][0] for one in told if metric in one]
 
 
-@pytest.mark.parametrize("call", [0, 2], ids=["the table", "SNS"])
+@pytest.mark.parametrize("call", [0, 3], ids=["the table", "SNS"])
 def test_what_could_not_be_told_is_told_as_soon_as_it_can_be(scene: Scene, call: int) -> None:
     """Not when the queue's own time is over, which is long enough for the slowest run."""
     scene.platform.forget()

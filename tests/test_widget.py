@@ -84,7 +84,7 @@ def silent() -> History:
 
 def shown(*histories: History, count: int | None = None) -> str:
     agents = {history.agent: list(steps(history.entries)) for history in histories}
-    return page(agents, count or len(agents), UTC)
+    return page(agents, count or len(agents), UTC, subscribers=2)
 
 
 def test_nothing_from_outside_is_markup() -> None:
@@ -110,7 +110,22 @@ def test_each_agent_has_its_meeting_what_happened_and_its_timeline() -> None:
 
 def test_a_day_without_trouble_says_so() -> None:
     """An empty box could be a broken one."""
-    assert "No troubled agents today." in "".join(Reader(page({}, 0, UTC)).text)
+    assert "No troubled agents today." in "".join(Reader(page({}, 0, UTC, subscribers=2)).text)
+
+
+@pytest.mark.parametrize(
+    ("subscribers", "said"),
+    [
+        (0, "No confirmed subscriber: nobody receives the alerts. Subscribe an address"),
+        (3, "Confirmed subscribers of the alerts: 3."),
+        (None, "How many subscribers get the alerts could not be read."),
+    ],
+)
+def test_a_page_says_how_many_receive_the_alerts(subscribers: int | None, said: str) -> None:
+    """With troubled agents, and without: then nobody would look for who is told."""
+    agents = {"ma_1": list(steps(failed().entries))}
+    for html in (page({}, 0, UTC, subscribers), page(agents, 1, UTC, subscribers)):
+        assert said in "".join(Reader(html).text)
 
 
 def test_more_agents_than_are_shown_are_counted() -> None:
@@ -155,7 +170,7 @@ def pixels(path: Path) -> tuple[int, int, set[bytes]]:
 def test_a_browser_draws_it(case: str, tmp_path: Path) -> None:
     """Parsed, laid out and drawn by Chromium: the table has its rows, no script ran, and the picture is not blank."""
     assert BROWSER
-    html = shown(failed(), silent(), hostile(), escalated()) if case == "troubled" else page({}, 0, UTC)
+    html = shown(failed(), silent(), hostile(), escalated()) if case == "troubled" else page({}, 0, UTC, subscribers=2)
     source, picture = tmp_path / "page.html", tmp_path / "page.png"
     source.write_text(f'<!doctype html><meta charset="utf-8"><title>widget</title>{html}', encoding="utf-8")
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]

@@ -56,7 +56,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 def tell(
     announcements: Sequence[Announcement], journal: Journal, topic: AlertsTopic, lease: Lease, places: Places
 ) -> set[str]:
-    """Tell people of each announcement once, and note in each journal that they were told; the ids of those untold.
+    """Publish an alert of each announcement once, and note in each journal to how many; the ids of those untold.
 
     One copy of this function at a time looks, tells and notes, so that an announcement delivered twice is told once.
     The note follows the message: should the function die between the two, the queue delivers again and people are told
@@ -67,7 +67,9 @@ def tell(
     with lease.acquire():
         noted = journal.existing_keys([(announcement.subject, _key(announcement)) for announcement in unique.values()])
         news = [a for a in unique.values() if (a.subject, _key(a)) not in noted]
-        for alert in grouped((a for a in news if not is_probe(a.subject)), places):
+        alerts = grouped((a for a in news if not is_probe(a.subject)), places)
+        subscribers = _subscribers(topic) if alerts else None
+        for alert in alerts:
             try:
                 topic.publish(alert.subject, alert.message, alert.attributes)
             except (TopicUnavailable, MessageRejected) as error:
@@ -76,13 +78,28 @@ def tell(
                 )
                 untold |= {announcement.id for announcement in alert.announcements}
             else:
-                _note(alert.announcements, journal)
-                _count(alert)
-        _note([a for a in news if is_probe(a.subject)], journal)
+                _note(alert.announcements, journal, _published(subscribers))
+                _count(alert, subscribers)
+        _note([a for a in news if is_probe(a.subject)], journal, "not published, for it is a probe")
     return untold
 
 
-def _note(announcements: Sequence[Announcement], journal: Journal) -> None:
+def _subscribers(topic: AlertsTopic) -> int | None:
+    """Count those who get the alerts; none if that fails, for an alert matters more than its count."""
+    try:
+        return topic.subscribers()
+    except TopicUnavailable as error:
+        logger.warning("subscribers could not be counted", detail=error.detail)
+        return None
+
+
+def _published(subscribers: int | None) -> str:
+    if subscribers is None:
+        return "published; the subscribers could not be counted"
+    return f"published to {subscribers} subscriber{'' if subscribers == 1 else 's'}"
+
+
+def _note(announcements: Sequence[Announcement], journal: Journal, outcome: str) -> None:
     for announcement in announcements:
         entry = Entry(
             key=_key(announcement),
@@ -90,7 +107,7 @@ def _note(announcements: Sequence[Announcement], journal: Journal) -> None:
             at=datetime.now(UTC),
             attempt=announcement.data.attempt,
             cause=announcement.data.cause,
-            reason=f"people were told: {announcement.data.cause}",
+            reason=f"{outcome}: {announcement.data.cause}",
         )
         journal.append(announcement.subject, entry)
 
@@ -120,14 +137,19 @@ def _pause(tries: int) -> int:
     return min(seconds, LATEST)
 
 
-def _count(alert: Alert) -> None:
+def _count(alert: Alert, subscribers: int | None) -> None:
     now = datetime.now(UTC)
     metrics.add_metric("AlertsPublished", MetricUnit.Count, 1)
     metrics.add_metric("AgentsAlerted", MetricUnit.Count, len(alert.announcements))
     for announcement in alert.announcements:
         metrics.add_metric("TimeToAlert", MetricUnit.Seconds, (now - announcement.time).total_seconds())
     subjects = [announcement.subject for announcement in alert.announcements]
-    logger.info("people told", severity=alert.severity, agents=len(subjects), subjects=subjects)
+    known: Any = {"severity": alert.severity, "agents": len(subjects), "subjects": subjects, "subscribers": subscribers}
+    if subscribers == 0:
+        metrics.add_metric("AlertsWithoutSubscriber", MetricUnit.Count, 1)
+        logger.error("alert published, and the alerts topic has no confirmed subscriber", **known)
+    else:
+        logger.info("alert published", **known)
 
 
 def _key(announcement: Announcement) -> str:

@@ -1,8 +1,9 @@
 """Every five minutes the system tries itself: the news that an agent failed must become an alert, but for the telling.
 
 A probe goes the whole way of a real notification: public address, signature, journal, stream, record, announcement,
-queue, alert. It does not try the last step, SNS's delivery to people, nor whether silence is found: the sweep has a
-heartbeat for that. Each probe is an agent of its own, whose id no natural key gives; people and lists never see it.
+queue, alert. It does not try the last step, SNS's delivery to people, but counts the subscribers; nor does it try
+whether silence is found: the sweep has a heartbeat for that. Each probe is an agent of its own, whose id no natural key
+gives; people and lists never see it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from meeting_agents import wiring
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import PROBE_PREFIX
-from meeting_agents.errors import MeetingAgentsError
+from meeting_agents.aws.topics import AlertsTopic
+from meeting_agents.errors import MeetingAgentsError, TopicUnavailable
 from meeting_agents.signature import HEADER, sign
 from meeting_agents.vendor import write_notification
 from meeting_agents.vocabulary import Kind
@@ -35,10 +37,15 @@ LOOK_BACK = 4
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Judge the newest probe that had its time, and send the next one. `ProbesLost` is 1 if either went wrong."""
+    """Count subscribers, judge the newest probe that had its time, send the next one.
+
+    `ProbesLost` is 1 if any of these went wrong. A topic without a subscriber is no lost probe: `AlertSubscribers` has
+    an alarm of its own.
+    """
     now = datetime.now(UTC)
     problems = []
     try:
+        problems.append(count_subscribers(wiring.alerts_topic()))
         problems.append(judge(wiring.journal(), now, wiring.settings().alert_window + MARGIN))
         body = write_notification(Kind.FAILED, "probe", f"Probe of {now:%Y-%m-%d %H:%M:%S} UTC")
         secret = wiring.client_secrets().secrets()[0]
@@ -51,6 +58,16 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         logger.error("probe lost", problem=problem)
     metrics.add_metric("ProbesLost", MetricUnit.Count, int(bool(lost)))
     return {"lost": lost}
+
+
+def count_subscribers(topic: AlertsTopic) -> str:
+    """Report how many confirmed subscribers the alerts topic has, zero included; return the problem if there is one."""
+    try:
+        confirmed = topic.subscribers()
+    except TopicUnavailable as error:
+        return f"the subscribers could not be counted: {error.detail}"
+    metrics.add_metric("AlertSubscribers", MetricUnit.Count, confirmed)
+    return ""
 
 
 def judge(journal: Journal, now: datetime, patience: timedelta) -> str:

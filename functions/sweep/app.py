@@ -140,7 +140,7 @@ def _entry(record: Record, owed: Deadline, graces: Graces, now: datetime) -> Ent
     key = f"overdue#{number}#{revision:04d}#{owed.phase}"
     entry = Entry(key=key, kind=Kind.OVERDUE, at=now, attempt=number, revision=revision, phase=owed.phase)
     if owed.phase is Phase.ESCALATION and record.told_at:
-        reason = f"people were told at {record.told_at:%Y-%m-%d %H:%M:%S} UTC, and nobody has taken it on"
+        reason = f"an alert was published at {record.told_at:%Y-%m-%d %H:%M:%S} UTC, and nobody has taken it on"
         return replace(entry, key=f"escalated#{timestamp(record.told_at)}", kind=Kind.ESCALATED, reason=reason)
     missing = tuple(sorted(missing_resources(record.current, graces)))
     return replace(entry, missing=missing, reason=_AWAITED[owed.phase].format(at=f"{owed.at:%Y-%m-%d %H:%M:%S} UTC"))

@@ -27,7 +27,10 @@ wiring.make_ready(wiring.journal, wiring.lifecycle_topic)
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """A batch of new entries, agent by agent, each agent's in order.
+    """A batch of new entries, agent by agent.
+
+    Entries come in any order, also those of one agent: Lambda keeps the order of an item, and each entry is one.
+    Nothing depends on it, for what an entry did is read from the whole journal.
 
     An outage ends the batch: the stream goes on from the first entry that is reported as failed, so whatever comes
     after it would be announced again. An agent whose journal cannot be told is none: its entries are parked, the others

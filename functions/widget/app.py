@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 
 from meeting_agents import wiring
 from meeting_agents.aws.journal import Journal
+from meeting_agents.errors import TopicUnavailable
 from meeting_agents.lifecycle import timeline
 from meeting_agents.troubles import SHOWN, is_troubled, page
 
@@ -18,7 +19,8 @@ logger = Logger()
 
 DESCRIPTION = """## Troubled agents
 The meeting agents of today that failed, were refused, went silent or lack something, newest first, each with its
-timeline. *Today* is the day in the dashboard's time zone. It takes no parameters.
+timeline, and how many subscribers get the alerts. *Today* is the day in the dashboard's time zone. It takes no
+parameters.
 """
 
 
@@ -27,16 +29,25 @@ def handler(event: dict[str, Any], context: object) -> str:
     """HTML for the dashboard; what it is in Markdown, when the console asks for that."""
     if event.get("describe"):
         return DESCRIPTION
-    return troubled(wiring.journal(), datetime.now(UTC), _zone(event))
+    return troubled(wiring.journal(), datetime.now(UTC), _zone(event), _subscribers())
 
 
-def troubled(journal: Journal, now: datetime, there: tzinfo) -> str:
+def troubled(journal: Journal, now: datetime, there: tzinfo, subscribers: int | None) -> str:
     """The page of the agents whose meeting is on this day."""
     midnight = now.astimezone(there).replace(hour=0, minute=0, second=0, microsecond=0)
     rows = [row for row in journal.query_range(midnight, midnight + timedelta(days=1), now) if is_troubled(row)]
     rows.sort(key=lambda row: str(row.get("since", "")), reverse=True)
     agents = {row["pk"]: timeline(journal.read(row["pk"], now)) for row in rows[:SHOWN]}
-    return page({agent_id: told for agent_id, told in agents.items() if told}, len(rows), there)
+    return page({agent_id: told for agent_id, told in agents.items() if told}, len(rows), there, subscribers)
+
+
+def _subscribers() -> int | None:
+    """Count those who get the alerts; none if that fails, for the agents can be shown all the same."""
+    try:
+        return wiring.alerts_topic().subscribers()
+    except TopicUnavailable as error:
+        logger.warning("subscribers could not be counted", detail=error.detail)
+        return None
 
 
 def _zone(event: dict[str, Any]) -> tzinfo:

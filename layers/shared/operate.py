@@ -1,4 +1,4 @@
-"""What an operator does by hand with a deployed stack: `make replay`, `make redrive`, `make verdicts`.
+"""What an operator does with a deployed stack: `make replay`, `make redrive`, `make verdicts`, and how a deploy ends.
 
 It runs where the operator is, with the operator's AWS credentials, and is no part of the layer, though it stands beside
 `meeting_agents`: it speaks of the same table. Each command shows its progress, and ends with a count.
@@ -256,6 +256,27 @@ def verdicts(stack: Stack) -> int:
     return sum(map(abs, waiting.values()))
 
 
+# ---------------------------------------------------------------------------------------------------------- subscribers
+
+
+def subscribers(stack: Stack) -> None:
+    """Say how many confirmed subscribers the alerts topic has, and what to do if it has none."""
+    topic = stack.outputs["AlertsTopicArn"]
+    attributes = stack.session.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
+    confirmed, pending = (int(attributes[f"Subscriptions{which}"]) for which in ("Confirmed", "Pending"))
+    count = f"{confirmed} confirmed subscriber{'' if confirmed == 1 else 's'} of the alerts"
+    if confirmed:
+        _end([], count)
+    elif pending:
+        _end([], f"{count}: nobody receives them until the link in the mail from AWS is followed ({pending} pending)")
+    else:
+        _end(
+            [],
+            f"{count}: nobody receives them. Say aws sns subscribe --topic-arn {topic}"
+            " --protocol email --notification-endpoint oncall@example.com",
+        )
+
+
 # -------------------------------------------------------------------------------------------------------------- command
 
 
@@ -299,7 +320,9 @@ def main(arguments: list[str]) -> int:
     back = commands.add_parser("redrive", help="give back what is parked in a failure queue")
     back.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
     commands.add_parser("verdicts", help="what became of every notification")
+    commands.add_parser("subscribers", help="how many receive the alerts")
     asked = parser.parse_args(arguments)
+    left = 0
     try:
         stack = Stack(asked.stack, boto3.Session())
         match asked.command:
@@ -307,6 +330,8 @@ def main(arguments: list[str]) -> int:
                 left = replay(stack, asked.start, asked.end, asked.state, dry_run=asked.dry_run)
             case "redrive":
                 left = redrive(stack, asked.queue)
+            case "subscribers":
+                subscribers(stack)
             case _:
                 left = verdicts(stack)
     except (BotoCoreError, ClientError, httpx.HTTPError, UnknownQueue) as error:

@@ -37,6 +37,8 @@ class Outcome:
     announced: frozenset[str]
     alerted: frozenset[str]
     """The announcements that people were told of."""
+    moves: dict[str, tuple[str | None, ...]]
+    """What each announcement says its entry did: the state before and after it, its verdict, why people are told."""
     asked: frozenset[tuple[str, str, str]]
     """What Cronofy was asked for: method, path and body; tokens, which are renewed when needed, do not count."""
 
@@ -55,12 +57,18 @@ def outcome(scene: Scene) -> Outcome:
     """What is there now. Everything is read once: the listeners are empty afterwards."""
     items = [item for item in scene.platform.items() if not is_probe(item["pk"]["S"])]  # their ids tell the time
     noted = {_id(item) for item in items if item.get("kind", {}).get("S") in NOTED}
-    announcements = {told["id"] for told in scene.platform.announcements() if not is_probe(told["subject"])}
+    announcements = {
+        told["id"]: told["data"] for told in scene.platform.announcements() if not is_probe(told["subject"])
+    }
     alerts = "\n".join(scene.platform.alerts())
     return Outcome(
         records={item["pk"]["S"]: _lasting(item) for item in items if item["sk"]["S"] == "record"},
         entries=frozenset(_id(item) for item in items if item["sk"]["S"].startswith("entry#")) - noted,
         announced=frozenset(announcements) - noted,
+        moves={
+            told: (data["previous_state"], data["state"], data["entry"]["verdict"], data["cause"])
+            for told, data in announcements.items()
+        },
         alerted=frozenset(told for told in announcements if told in alerts),
         asked=frozenset(
             (request.method, request.path, _timeless(request.body.decode()))
@@ -86,6 +94,7 @@ def _afterwards(scene: Scene) -> None:
     scene.platform.age(LATER)
     scene.platform.tick("sweep")
     scene.platform.settle()
+    scene.platform.catch_up()
 
 
 def cells(scene: Scene, stories: Iterable[str], *, sample: bool = False) -> Iterator[Cell]:

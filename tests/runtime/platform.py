@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -42,6 +43,32 @@ class Fault:
     call: int
     how: str
     """refused, lost (it took effect, its answer did not come), killed before, killed after."""
+
+
+type Order = Callable[[list[dict[str, Any]], int], list[list[dict[str, Any]]]]
+"""Makes the batches in which the stream's records are handed over, of at most so many; what is in none waits."""
+
+
+def in_order(records: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
+    """As they were written, which Lambda does not promise: side by side it keeps the order of one item alone."""
+    return [list(batch) for batch in batched(records, size, strict=False)]
+
+
+def newest_first(records: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
+    """Each by itself, the newest first."""
+    return [[record] for record in reversed(records)]
+
+
+def oldest_last(records: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
+    """Each by itself, the newest first; the oldest of each agent waits, for as long as nothing makes it come."""
+    oldest = {record["dynamodb"]["Keys"]["pk"]["S"]: record for record in reversed(records)}
+    return [[record] for record in reversed(records) if record not in oldest.values()]
+
+
+def shuffled(seed: int) -> Order:
+    """Each by itself, in an order by chance, the same every time."""
+    chance = random.Random(seed)
+    return lambda records, size: [[record] for record in chance.sample(records, len(records))]
 
 
 HOWS = ("refused", "lost", "killed before", "killed after")
@@ -130,8 +157,10 @@ class Platform:
         self.aws, self.stack, self.built = aws, stack, built
         self.fault: Fault | None = None
         self.repeats = REPEATS
+        self.order: Order = in_order
         self.invocations: list[Invocation] = []
         self._counts: Counter[str] = Counter()
+        self._waiting: list[dict[str, Any]] = []
         self._clients: dict[str, Any] = {}
         self._settings = settings or {}
         self._open = ExitStack()
@@ -353,15 +382,24 @@ class Platform:
         while sum(self._deliver(mapping) for mapping in self._mappings):
             pass
 
+    def catch_up(self) -> None:
+        """Deliver what the order has let wait, too."""
+        order, self.order = self.order, in_order
+        self.settle()
+        self.order = order
+
     def _deliver(self, mapping: Any) -> bool:
         """Whether there was anything to deliver."""
         source, size = mapping["EventSourceArn"], mapping["BatchSize"]
         function = self._name(mapping["FunctionArn"])
         if ":dynamodb:" in source:
-            records = [record for record in self._streamed(source) if _passes(mapping, record)]
-            for batch in batched(records, size, strict=False):
-                self._from_stream(function, list(batch))
-            return bool(records)
+            self._waiting += [record for record in self._streamed(source) if _passes(mapping, record)]
+            batches = self.order(self._waiting, size)
+            handed = [record for batch in batches for record in batch]
+            self._waiting = [record for record in self._waiting if record not in handed]
+            for batch in batches:
+                self._from_stream(function, batch)
+            return bool(batches)
         url = self._queue_url(source)
         messages = self._received(url)
         for some in batched(messages, size, strict=False):
@@ -369,7 +407,7 @@ class Platform:
         return bool(messages)
 
     def _from_stream(self, function: str, records: list[dict[str, Any]]) -> None:
-        """In order: Lambda goes on from the first that failed."""
+        """Lambda goes on from the first that failed."""
         while records:
             failed = self._failed(function, records)
             numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
@@ -488,6 +526,7 @@ class Platform:
             for item in self.items(table):
                 dynamodb.delete_item(TableName=table, Key={name: item[name] for name in keys})
         self._positions = getattr(self, "_positions", {})
+        self._waiting = []
         for mapping in self._mappings:
             if ":dynamodb:" in mapping["EventSourceArn"]:
                 self._streamed(mapping["EventSourceArn"])

@@ -87,6 +87,13 @@ class EmbeddedAws:
         sent = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
         return [email for email in sent if email.pop("topic") == topic_arn]
 
+    def confirm(self, topic_arn: str, address: str) -> None:
+        """Follow the link in the mail that asks an address whether it wants to be subscribed to a topic."""
+        lines = self.log.with_name("confirmations").read_text(encoding="utf-8").splitlines()
+        asked = [one for one in map(json.loads, lines) if (one["topic"], one["to"]) == (topic_arn, address)]
+        account = topic_arn.split(":")[4]
+        self.session(account).client("sns").confirm_subscription(TopicArn=topic_arn, Token=asked[-1]["token"])
+
     def log_tail(self, lines: int = 40) -> str:
         """Return the end of the server's log, which has the output of the functions too."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

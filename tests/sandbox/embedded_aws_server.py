@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 from zipfile import BadZipFile, LargeZipFile, ZipFile
 
 from hypercorn.asyncio import serve
@@ -34,6 +35,7 @@ def main(descriptor: int) -> None:
     """Serve on the listening socket until standard input ends."""
     threading.Thread(target=end_with_parent, daemon=True).start()
     keep_emails(Path(os.environ["TMPDIR"]) / "emails")
+    await_confirmations(Path(os.environ["TMPDIR"]) / "confirmations")
     allow_batches()
     repeat_failed_entries()
     take_sums()
@@ -67,6 +69,37 @@ def keep_emails(file: Path) -> None:
                     emails.write(json.dumps(email) + "\n")
 
     sns._fanout = keeping
+
+
+def await_confirmations(file: Path) -> None:
+    """Leave a subscription by e-mail pending until its token comes back, which ministack confirms by itself.
+
+    AWS mails the token; here each is a line of JSON in the file.
+    """
+    subscribe, create = sns._subscribe, provisioners._sns_sub_create
+
+    def pend(topic_arn: str) -> None:
+        topic = sns._topic_by_arn_any_scope(topic_arn) or {"subscriptions": []}
+        for subscription in topic["subscriptions"]:
+            if subscription["protocol"] == "email" and "asked" not in subscription:
+                subscription |= {"asked": True, "confirmed": False, "token": str(uuid4())}
+                asked = {"topic": topic_arn, "to": subscription["endpoint"], "token": subscription["token"]}
+                with file.open("a", encoding="utf-8") as confirmations:
+                    confirmations.write(json.dumps(asked) + "\n")
+
+    def subscribing(params: Any) -> Any:
+        answer = subscribe(params)
+        pend(sns._p(params, "TopicArn"))
+        return answer
+
+    def creating(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        answer = create(logical_id, properties, stack)
+        pend(properties["TopicArn"])
+        return answer
+
+    sns._subscribe = subscribing
+    provisioners._sns_sub_create = creating
+    provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]["create"] = creating
 
 
 def allow_batches() -> None:

@@ -96,6 +96,8 @@ class Stage:
             self.stack = deployment.deploy(self.aws, built, graces | ours | dict(self._parameters))
             screen.step("stack", f"template.yaml, with {GRACE} s of grace instead of 10 and 30 minutes")
             self._store_secrets()
+            self.aws.confirm(self.stack.outputs["AlertsTopicArn"], ONCALL)
+            screen.step("on-call", "has confirmed its address by the link in a mail from AWS")
             self.lifecycle = Inbox(self.stack, "LifecycleTopic")
             self.alerts = Inbox(self.stack, "AlertsTopic")
             self.grant = self.cronofy.grant(HOME, calendars=(CALENDAR,))

@@ -182,7 +182,7 @@ class Story:
     def _show_announcements(self, announcements: list[dict[str, Any]]) -> None:
         self.screen.scene(
             "What a subscriber of the lifecycle topic received",
-            "A CloudEvent for each entry, in the order of its agent's journal.",
+            "A CloudEvent for each entry, under an id that never changes; on AWS in any order.",
         )
         self.screen.table(
             [

@@ -22,7 +22,7 @@ _STYLE = """<style>
 .agents { border-collapse: collapse; width: 100% } .agents, .agents-more { font: 13px/1.5 sans-serif }
 .agents th, .agents td { border-bottom: 1px solid #8888; padding: 6px 10px; text-align: left; vertical-align: top }
 .agents td:first-child { min-width: 16em } .agents ol { margin: 0; padding-left: 1.4em } .agents small { opacity: .75 }
-.agents b.grave { color: #d13212 } .agents code { font-size: 11px; word-break: break-all }
+.agents b.grave, .agents-more b.grave { color: #d13212 } .agents code { font-size: 11px; word-break: break-all }
 </style>"""
 _GRAVE = (State.FAILED, State.REJECTED, State.OVERDUE)
 
@@ -32,15 +32,30 @@ def is_troubled(row: Mapping[str, Any]) -> bool:
     return bool(row.get("trouble")) or row.get("state") in {str(state) for state in _GRAVE}
 
 
-def page(agents: Mapping[str, Sequence[Step]], count: int, there: tzinfo) -> str:
-    """The troubled agents, each with its timeline. `count`: how many there are; times are shown in `there`."""
+def page(agents: Mapping[str, Sequence[Step]], count: int, there: tzinfo, subscribers: int | None) -> str:
+    """The troubled agents, each with its timeline. `count`: how many there are; times are shown in `there`.
+
+    `subscribers`: how many get the alerts; none: not known.
+    """
+    reach = f'<p class="agents-more">{_reach(subscribers)}</p>'
     if not agents:
         good = "<b>No troubled agents today.</b> Whatever was asked for today is on its way or done."
-        return f'{_STYLE}<p class="agents-more">{good}</p>'
+        return f'{_STYLE}{reach}<p class="agents-more">{good}</p>'
     rows = "".join(_row(agent_id, told, there) for agent_id, told in agents.items())
     more = f'<p class="agents-more">And {count - len(agents)} more.</p>' if count > len(agents) else ""
     head = "<tr><th>Meeting</th><th>What happened</th><th>Timeline</th></tr>"
-    return f'{_STYLE}<table class="agents"><thead>{head}</thead><tbody>{rows}</tbody></table>{more}'
+    return f'{_STYLE}{reach}<table class="agents"><thead>{head}</thead><tbody>{rows}</tbody></table>{more}'
+
+
+def _reach(subscribers: int | None) -> str:
+    if subscribers is None:
+        return "How many subscribers get the alerts could not be read."
+    if subscribers:
+        return f"Confirmed subscribers of the alerts: {subscribers}."
+    return (
+        '<b class="grave">No confirmed subscriber: nobody receives the alerts.</b>'
+        " Subscribe an address to the topic in the output AlertsTopicArn, and confirm the mail that AWS sends to it."
+    )
 
 
 def _row(agent_id: str, told: Sequence[Step], there: tzinfo) -> str:

@@ -70,7 +70,7 @@ class Kind(StrEnum):
     """People were told of something grave, and nobody has taken it on."""
     # from alerting
     ALERTED = "alerted"
-    """People were told."""
+    """An alert was published; its reason says to how many subscribers."""
     ACKNOWLEDGED = "acknowledged"
     """A person has taken it on."""
 

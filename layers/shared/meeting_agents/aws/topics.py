@@ -58,6 +58,15 @@ class AlertsTopic:
                 MessageAttributes=typed,
             )
 
+    def subscribers(self) -> int:
+        """Count the confirmed subscribers: without one, SNS takes every message and delivers none.
+
+        Raises `TopicUnavailable` and `MessageRejected`.
+        """
+        with _topic_errors("alerts"):
+            answer = self._client.get_topic_attributes(TopicArn=self._topic_arn)
+        return int(answer["Attributes"]["SubscriptionsConfirmed"])
+
 
 class LifecycleTopic:
     """The topic of announcements."""
