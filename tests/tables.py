@@ -16,6 +16,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import EndpointConnectionError
 
 from meeting_agents import wiring
+from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.vocabulary import Entry
@@ -52,8 +53,8 @@ class Tables:
 
     def keep(self, agent_id: str, raw: bytes, at: datetime | None = None) -> str:
         """Keep these bytes as `webhook` does; their key."""
-        at = at or datetime.now(UTC)
-        append_notification(wiring.agents_table(), agent_id, raw, at=at, attempt=None, signed_with="us:current")
+        table, at = Table(self.session.client("dynamodb"), self.table), at or datetime.now(UTC)
+        append_notification(table, agent_id, raw, at=at, attempt=None, signed_with="us:current")
         return sha256(raw).hexdigest()
 
     def append(self, agent_id: str, *entries: Entry) -> None:
