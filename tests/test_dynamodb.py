@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ConnectTimeoutError
 from botocore.session import Session
 from botocore.stub import Stubber
@@ -19,7 +20,13 @@ ITEM = {**KEY, "state": {"S": "failed"}}
 
 @pytest.fixture
 def table() -> Table:
-    client: Any = Session().create_client("dynamodb", "eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
+    client: Any = Session().create_client(
+        "dynamodb",
+        "eu-central-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
     return Table(client, "agents")
 
 

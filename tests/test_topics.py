@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ConnectTimeoutError
 from botocore.session import Session
 from botocore.stub import Stubber
@@ -16,7 +17,13 @@ ARN = "arn:aws:sns:eu-central-1:111122223333:topic"
 
 @pytest.fixture
 def client() -> Any:
-    return Session().create_client("sns", "eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
+    return Session().create_client(
+        "sns",
+        "eu-central-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
 
 
 @pytest.fixture
