@@ -43,7 +43,7 @@ crash: .venv/.dev ## Let every outside call of every function fail, and every fu
 soak: .venv/.dev ## Ten minutes of load while Cronofy, AWS and the functions fail now and then (MINUTES=10 SEED=…)
 	@$(IN_VENV) python -m tests.soak
 
-mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (ONLY="signature views": only these; 10 minutes)
+mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (ONLY="cronofy.signature api.views": only these; 10 minutes)
 	@$(IN_VENV) python -m tests.mutation $(ONLY)
 
 sbom: .venv-sbom/.sbom ## Bill of materials of what is shipped, in .sbom.json, and a list of its licences (10 s)
@@ -82,7 +82,7 @@ replay: .venv/.sandbox ## Announce again what was written down FROM=… until TO
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) replay --from "$(FROM)" --to "$(TO)" \
 		$(if $(STATE),--state $(STATE)) $(if $(DRY_RUN),--dry-run)
 
-redrive: .venv/.sandbox ## Give back what is parked in the failure queue of QUEUE=track, alert, …
+redrive: .venv/.sandbox ## Give back what is in the dead-letter queue of QUEUE=track, alert, …
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) redrive --queue "$(QUEUE)"
 
 verdicts: .venv/.sandbox ## What became of every notification that was kept

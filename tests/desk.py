@@ -19,13 +19,13 @@ from meeting_agents.cronofy.client import TIMEOUT, CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.cronofy.subscriptions import with_subscription
-from meeting_agents.deadlines import Graces
+from meeting_agents.domain.deadlines import GracePeriods
 from meeting_agents.domain.identity import agent_id
+from meeting_agents.domain.lifecycle import timeline
+from meeting_agents.domain.model import EntryType, Record
 from meeting_agents.domain.verdicts import Step
-from meeting_agents.lifecycle import timeline
 from meeting_agents.provisioning import Provisioning, ProvisioningRequest, ProvisioningResult
 from meeting_agents.tokens import Tokens
-from meeting_agents.vocabulary import Kind, Record
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stand_in import Application, StandIn
@@ -83,7 +83,7 @@ class Desk:
         return Lease(self._table(), name, self.seconds, self.sleep)
 
     def journal(self) -> Journal:
-        return Journal(self._table(), Graces(), timedelta(days=400))
+        return Journal(self._table(), GracePeriods(), timedelta(days=400))
 
     def rate_limiter(self) -> RateLimiter:
         return RateLimiter(self._table(), self.limits, self.seconds, self.sleep)
@@ -187,7 +187,7 @@ class Desk:
     def steps(self, agent: str) -> list[Step]:
         return timeline(self.journal().read(agent, self.now))
 
-    def kinds(self, agent: str) -> list[Kind]:
+    def kinds(self, agent: str) -> list[EntryType]:
         return [step.entry.kind for step in self.steps(agent)]
 
 

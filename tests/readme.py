@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from functions.provision.app import app
-from meeting_agents.advice import WORDINGS
+from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.api.docs import document
 from meeting_agents.domain.incidents import INCIDENTS, RULES, SEVERITIES, Condition
-from meeting_agents.domain.state_machine import ENDS, MOVES
-from meeting_agents.vocabulary import Cause, Kind, State
+from meeting_agents.domain.model import EntryType, IncidentType, State
+from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 from tests import answers
 from tests.bench import report
 from tests.bench.__main__ import RESULTS
@@ -26,25 +26,32 @@ README = ROOT / "README.md"
 
 def lifecycle() -> str:
     """The table of moves as a Mermaid state diagram; what every open state has in common is drawn once."""
-    opened = [state for state in State if state not in ENDS]
+    opened = [state for state in State if state not in TERMINAL_STATES]
     first, *others = opened
-    common = {kind: to for kind, to in MOVES[first].items() if all(MOVES[state].get(kind) is to for state in others)}
+    common = {
+        kind: to
+        for kind, to in TRANSITIONS[first].items()
+        if all(TRANSITIONS[state].get(kind) is to for state in others)
+    }
     lines = ["```mermaid", "stateDiagram-v2", "    [*] --> requested: requested", "    state open {"]
     lines += [f"        {line}" for state in opened for line in _moves(state, common, within=opened)]
     lines += ["    }"]
     lines += [f"    open --> {to}: {kind}" for kind, to in common.items()]
     for state in State:
         lines += [f"    {line}" for line in _moves(state, common if state in opened else {}, beyond=opened)]
-    lines += [f"    {state} --> requested: requested (next attempt)" for state in State if state in ENDS]
+    lines += [f"    {state} --> requested: requested (next attempt)" for state in State if state in TERMINAL_STATES]
     return "\n".join([*lines, "```"])
 
 
 def _moves(
-    state: State, common: Mapping[Kind, State], within: list[State] | None = None, beyond: list[State] | None = None
+    state: State,
+    common: Mapping[EntryType, State],
+    within: list[State] | None = None,
+    beyond: list[State] | None = None,
 ) -> list[str]:
     """The lines for one state: only those between open states, or only the others."""
     by_target: dict[State, list[str]] = {}
-    for kind, to in MOVES[state].items():
+    for kind, to in TRANSITIONS[state].items():
         is_open = state in (within or beyond or []) and to in (within or beyond or [])
         if kind not in common and is_open is (within is not None):
             by_target.setdefault(to, []).append(kind)
@@ -107,7 +114,7 @@ def routes() -> str:
 
 def causes() -> str:
     """What people are told of, and how urgently."""
-    rows = [f"| `{cause}` | the agent {WORDINGS[cause].one} | {SEVERITIES[cause]} |" for cause in Cause]
+    rows = [f"| `{cause}` | the agent {WORDINGS[cause].one} | {SEVERITIES[cause]} |" for cause in IncidentType]
     return "\n".join(["| cause | what people read | severity |", "|---|---|---|", *rows])
 
 

@@ -19,7 +19,7 @@ from meeting_agents import wiring
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD
 from meeting_agents.aws.notifications import append_notification
-from meeting_agents.vocabulary import Entry
+from meeting_agents.domain.model import Entry
 from tests.answers import example
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
@@ -42,7 +42,7 @@ class Tables:
     session: boto3.Session
     table: str
     subscriber_url: str
-    failures_url: str
+    dead_letter_queue_url: str
     calls: list[str]
     failing: set[str]
 
@@ -101,10 +101,10 @@ class Tables:
                 sqs.delete_message(QueueUrl=self.subscriber_url, ReceiptHandle=message["ReceiptHandle"])
         return got
 
-    def parked(self) -> list[dict[str, Any]]:
-        """The messages in the failure queue, which stay there."""
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """The messages in the dead-letter queue, which stay there."""
         answer = self.session.client("sqs").receive_message(
-            QueueUrl=self.failures_url, MaxNumberOfMessages=10, VisibilityTimeout=0
+            QueueUrl=self.dead_letter_queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0
         )
         return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
@@ -150,7 +150,7 @@ def made(aws: EmbeddedAws) -> Iterator[Tables]:
         "AWS_DEFAULT_REGION": REGION,
         "AGENTS_TABLE": "agents",
         "LIFECYCLE_TOPIC_ARN": topic,
-        "FAILURES_URL": failures,
+        "DEAD_LETTER_QUEUE_URL": failures,
         "POWERTOOLS_METRICS_NAMESPACE": "meeting-agents",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

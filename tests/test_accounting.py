@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from meeting_agents.signature import HEADER, sign
-from meeting_agents.vocabulary import Verdict
+from meeting_agents.cronofy.signature import HEADER, sign
+from meeting_agents.domain.model import Verdict
 from tests.answers import example
 from tests.bench.burst import burst
 from tests.bench.detection import alert_times
@@ -37,7 +37,7 @@ BURST = int(os.environ.get("BURST", "10"))
 @pytest.fixture(scope="module")
 def stack(aws: EmbeddedAws) -> Stack:
     """A deployed stack that nobody else calls."""
-    stack = deployment.deploy(aws, deployment.build(), {"AlertWindow": "1"}, name="accounting")
+    stack = deployment.deploy(aws, deployment.build(), {"AlertGroupWait": "1"}, name="accounting")
     value = json.dumps({"us": {"client_id": "id", "client_secrets": [SECRET]}})
     stack.session.client("secretsmanager").put_secret_value(
         SecretId=stack.outputs["CronofySecretArn"], SecretString=value
@@ -147,7 +147,7 @@ def test_five_hundred_notifications_from_fifty_senders_are_all_accounted_for(
     tracker = counted_at_least(stack, "track", kept, *metrics.values())
     by_verdict = {verdict: tracker[metric] for verdict, metric in metrics.items()}
     assert receiver["NotificationsAccepted"] == REQUESTS
-    assert receiver["NotificationsAccepted"] == receiver["NotificationsRepeated"] + sum(by_verdict.values())
+    assert receiver["NotificationsAccepted"] == receiver["NotificationsDuplicate"] + sum(by_verdict.values())
     assert said == f"kept {kept} = {' + '.join(f'{name} {n}' for name, n in by_verdict.items())} + in flight 0\n"
     assert all(by_verdict.values()), "every verdict is among them"
 

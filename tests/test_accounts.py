@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from meeting_agents.aws.accounts import LEASE_SECONDS
 from meeting_agents.cronofy.messages import AccountState
-from meeting_agents.errors import LimitReached, NeedsAuthorisation, NoSecret, UnknownAccount, Unreachable
+from meeting_agents.errors import MissingSecret, RateLimited, ReauthorisationRequired, UnknownAccount, Unreachable
 from meeting_agents.tokens import REFRESH_AHEAD_SECONDS
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -120,10 +120,10 @@ def test_a_dead_grant_needs_a_person_and_is_not_asked_again(desk: Desk, grant: G
     """Until the account is registered anew."""
     desk.cronofy.revoke(grant)
     for _ in range(3):
-        with pytest.raises(NeedsAuthorisation, match="PUT /v1/accounts/alice"):
+        with pytest.raises(ReauthorisationRequired, match="PUT /v1/accounts/alice"):
             desk.tokens().access_token("alice")
     assert refreshes(desk) == 1
-    assert desk.accounts().read("alice").state is AccountState.NEEDS_AUTHORISATION
+    assert desk.accounts().read("alice").state is AccountState.REAUTHORISATION_REQUIRED
     again = desk.cronofy.grant("us")
     assert desk.accounts().register("alice", "us", again.refresh_token).state is AccountState.ACTIVE
     assert desk.tokens().access_token("alice") == again.access_token
@@ -133,7 +133,7 @@ def test_one_of_many_is_to_tell_people_and_only_until_it_has(desk: Desk, grant: 
     """Nobody, as long as the account is all right."""
     assert not desk.accounts().claim_alert("alice", 60)
     desk.cronofy.revoke(grant)
-    with pytest.raises(NeedsAuthorisation):
+    with pytest.raises(ReauthorisationRequired):
         desk.tokens().access_token("alice")
     accounts = [desk.accounts() for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
@@ -217,7 +217,7 @@ def test_a_renewal_counts_within_cronofys_limits(desk: Desk, grant: Grant) -> No
     """It is one more request of the application."""
     for _ in range(desk.limits.per_second):
         desk.rate_limiter().permit("us")
-    with pytest.raises(LimitReached):
+    with pytest.raises(RateLimited):
         desk.tokens().access_token("alice")
     assert refreshes(desk) == 0
 
@@ -227,5 +227,5 @@ def test_without_the_applications_secret_nothing_is_renewed(desk: Desk, grant: G
     desk._client("secretsmanager").put_secret_value(
         SecretId=desk.secret, SecretString='{"us": {"client_secrets": ["s"]}}'
     )
-    with pytest.raises(NoSecret, match="client_id"):
+    with pytest.raises(MissingSecret, match="client_id"):
         desk.tokens().access_token("alice")

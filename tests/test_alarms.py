@@ -10,7 +10,17 @@ import pytest
 
 from tests.answers import ANSWERS
 from tests.cloudwatch import Alarm, Change, Reading, Samples, State, Watched, drawn, evaluate
-from tests.test_template import FUNCTIONS, RESOURCES, ROOT, failure_queues, of_type, processed, target, targets, within
+from tests.test_template import (
+    FUNCTIONS,
+    RESOURCES,
+    ROOT,
+    dead_letter_queues,
+    of_type,
+    processed,
+    target,
+    targets,
+    within,
+)
 
 ALARMS = of_type("CloudWatch::Alarm")
 READINGS = (Reading(), Reading(lag=2), Reading(beyond=5), Reading(beyond=0))
@@ -93,17 +103,17 @@ def of(watched: Watched) -> Callable[..., Case]:
 
 
 HEARTBEAT = of(("sweep", "Heartbeat"))
-PROBE = of(("probe", "ProbesLost"))
+PROBE = of(("probe", "ProbeFailures"))
 SUBSCRIBERS = of(("probe", "AlertSubscribers"))
 ACCEPTED = of(("webhook", "NotificationsAccepted"))
-UNWRITTEN = of(("webhook/store_unavailable", "NotificationsNotKept"))
+UNWRITTEN = of(("webhook/store_unavailable", "NotificationsFailed"))
 PREVIOUS = of(("webhook", "PreviousSecretAge"))
 THROTTLED = of(("", "NotificationsThrottled"))
-SKIPPED = of(("sweep", "AgentsPassedOver"))
+SKIPPED = of(("sweep", "AgentsSkipped"))
 STREAM = of(("TrackFunction", "IteratorAge"))
 QUEUE = of(("AlertQueue", "ApproximateAgeOfOldestMessage"))
 UNDELIVERED = of(("AlertsTopic", "NumberOfNotificationsFailed"))
-UNKNOWN = of(("webhook/unknown", "NotificationsRefused"))
+UNKNOWN = of(("webhook/unknown", "NotificationsRejected"))
 CRONOFY = of(("provision", "CronofyErrors"))
 RATE: Mapping[str, list[float]] = {"good": [0, 0, 0, 0], "a quarter": [1, 0, 0, 0], "a tenth": [1, *[0] * 9]}
 
@@ -177,23 +187,23 @@ SCENARIOS: Mapping[str, list[Case]] = {
         PREVIOUS("two in half a day", {600: [605_000], 1300: [650_000]}, (601, 603), (2741, 3041), 4000),
         PREVIOUS("within the week", {600: [604_000]}, None, None, 4000),
     ],
-    "TrackDeadLetterAlarm": dead_letters("TrackFailures"),
-    "AlertDeadLetterAlarm": dead_letters("AlertFailures"),
-    "DigestDeadLetterAlarm": dead_letters("DigestFailures"),
+    "TrackDeadLetterAlarm": dead_letters("TrackDeadLetterQueue"),
+    "AlertDeadLetterAlarm": dead_letters("AlertDeadLetterQueue"),
+    "DigestDeadLetterAlarm": dead_letters("DigestDeadLetterQueue"),
     "ProvisionErrorsAlarm": summed(("ProvisionFunction", "Errors"), ("ProvisionFunction", "Throttles")),
     "WebhookErrorsAlarm": summed(("WebhookFunction", "Errors"), ("WebhookFunction", "Throttles")),
     "NotificationsThrottledAlarm": [
         THROTTLED("some, now and then, for ten minutes", {60: [1], 63: [1], 66: [1], 70: [1]}, (61, 63), (76, 81)),
         THROTTLED("none", {}),
     ],
-    "AlertErrorsAlarm": summed(("AlertFunction", "Errors"), ("alert", "AlertsUntold")),
+    "AlertErrorsAlarm": summed(("AlertFunction", "Errors"), ("alert", "AlertsFailed")),
     "AgentsSkippedAlarm": [
         SKIPPED("one, every five minutes or so", {m: [1] for m in (60, 66, 70, 77, 81)}, (61, 63), (97, 122)),
         SKIPPED("none", {}),
     ],
     "StreamAgeAlarm": [
         STREAM(
-            "one batch waits and is parked, others do not",
+            "one batch waits and is dead-lettered, others do not",
             {m: [0, (m - 60) * 60_000 * (m % 2 == 0)] for m in range(60, 120)}
             | each(5, 0, 0, 60)
             | each(5, 0, 120, 200),
@@ -291,7 +301,7 @@ def test_no_alarm_of_a_stack_without_data_tells_people_that_all_is_well(name: st
 
 BEFORE_THE_SECRET: Mapping[Watched, Samples] = {
     ("sweep", "Heartbeat"): each(1, 1, 2, 180),
-    ("probe", "ProbesLost"): each(5, 1, 4, 90) | each(5, 0, 94, 180),
+    ("probe", "ProbeFailures"): each(5, 1, 4, 90) | each(5, 0, 94, 180),
     ("probe", "AlertSubscribers"): each(5, 0, 4, 60) | each(5, 1, 64, 180),
 }
 FROM_THE_SECRET_ON: Mapping[Watched, Samples] = {
@@ -300,12 +310,12 @@ FROM_THE_SECRET_ON: Mapping[Watched, Samples] = {
     ("WebhookFunction", "Throttles"): each(5, 0, 94, 180),
     ("TrackFunction", "IteratorAge"): each(5, 400, 94, 180),
     ("AlertFunction", "Errors"): each(5, 0, 95, 180),
-    ("alert", "AlertsUntold"): each(5, 0, 95, 180),
+    ("alert", "AlertsFailed"): each(5, 0, 95, 180),
     ("AlertQueue", "ApproximateAgeOfOldestMessage"): each(5, 20, 94, 180),
 }
 NEW_QUEUES: Mapping[Watched, Samples] = {
     (queue, "ApproximateNumberOfMessagesVisible"): each(1, 0, 0, 180)
-    for queue in ("TrackFailures", "AlertFailures", "DigestFailures")
+    for queue in ("TrackDeadLetterQueue", "AlertDeadLetterQueue", "DigestDeadLetterQueue")
 }
 
 
@@ -376,26 +386,26 @@ def test_every_way_to_fail_is_watched_by_one_alarm() -> None:
             for metric in ("Errors", "Throttles")
         ),
         ("AlertFunction", "Errors"),
-        ("alert", "AlertsUntold"),
+        ("alert", "AlertsFailed"),
         ("TrackFunction", "IteratorAge"),
         ("AlertQueue", "ApproximateAgeOfOldestMessage"),
         ("AlertsTopic", "NumberOfNotificationsFailed"),
         ("probe", "AlertSubscribers"),
         ("", "NotificationsThrottled"),
-        ("webhook/unknown", "NotificationsRefused"),
+        ("webhook/unknown", "NotificationsRejected"),
         ("webhook", "NotificationsAccepted"),
-        ("webhook/store_unavailable", "NotificationsNotKept"),
+        ("webhook/store_unavailable", "NotificationsFailed"),
         ("webhook", "PreviousSecretAge"),
         ("provision", "CronofyErrors"),
         ("sweep", "Heartbeat"),
-        ("sweep", "AgentsPassedOver"),
-        ("probe", "ProbesLost"),
+        ("sweep", "AgentsSkipped"),
+        ("probe", "ProbeFailures"),
     }
 
 
 def test_a_queue_is_watched_by_an_alarm_of_its_own_or_by_the_heartbeat_that_stops_with_it() -> None:
     watched = {which for which, metric in watching() if metric == "ApproximateNumberOfMessagesVisible"}
-    for edge, queue in failure_queues().items():
+    for edge, queue in dead_letter_queues().items():
         if queue not in watched:
             assert ALARMS[FAILURES_OF[edge.split()[0]]]["TreatMissingData"] == "breaching", edge
 

@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from meeting_agents.advice import WORDINGS
+from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.incidents import SEVERITIES
-from meeting_agents.vocabulary import Cause
+from meeting_agents.domain.model import IncidentType
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.sandbox.stand_in import Grant
 from tests.test_alert_texts import START, History
@@ -69,7 +69,7 @@ class Told:
     def what(self, case: str) -> list[str]:
         """What was written down, as each alert about the case's agent has it."""
         messages = self.stage.alerts.messages()
-        return [one["what"] for each in messages for one in each["agents"] if one["agent_id"] == self.agents[case]]
+        return [one["detail"] for each in messages for one in each["agents"] if one["agent_id"] == self.agents[case]]
 
     def hear(self, case: str, step: str, **how: Any) -> None:
         notification = self.stage.cronofy.tell(step, (HOME, CALENDAR, f"ev_{case}"), **how)
@@ -103,8 +103,8 @@ def told() -> Iterator[Told]:
     parameters = {
         "EscalateAfter": str(ESCALATION),
         "ExpectedResources": "transcript,minutes",
-        "ResourcesGrace": "2",
-        "ConferenceLead": str(LEAD),
+        "ResourcesGracePeriod": "2",
+        "ConferenceLeadTime": str(LEAD),
     }
     with Stage(parameters=parameters) as stage:
         told = Told(stage)
@@ -145,22 +145,22 @@ def told() -> Iterator[Told]:
 @pytest.mark.parametrize(
     ("case", "causes"),
     [
-        ("failed", [Cause.FAILED]),
-        ("rejected", [Cause.REJECTED]),
-        ("undelivered", [Cause.NEVER_ACTIVATED, Cause.REJECTED]),
-        ("not_cancelled", [Cause.NOT_CANCELLED]),
-        ("silent", [Cause.NEVER_ACTIVATED]),
-        ("unfinished", [Cause.NOT_FINISHED]),
-        ("resources", [Cause.RESOURCES_MISSING]),
-        ("no_conference", [Cause.NO_CONFERENCE]),
-        ("conference_fails", [Cause.NO_CONFERENCE]),
-        ("mismatched", [Cause.MISMATCHED]),
-        ("conflicting", [Cause.CONFLICTING]),
-        ("unauthorised", [Cause.REAUTHORISATION]),
-        ("never_authorised", [Cause.REAUTHORISATION, Cause.NEVER_ACTIVATED, Cause.REJECTED]),
+        ("failed", [IncidentType.FAILED]),
+        ("rejected", [IncidentType.REJECTED]),
+        ("undelivered", [IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]),
+        ("not_cancelled", [IncidentType.NOT_CANCELLED]),
+        ("silent", [IncidentType.NEVER_ACTIVATED]),
+        ("unfinished", [IncidentType.NOT_FINISHED]),
+        ("resources", [IncidentType.RESOURCES_MISSING]),
+        ("no_conference", [IncidentType.NO_CONFERENCE]),
+        ("conference_fails", [IncidentType.NO_CONFERENCE]),
+        ("mismatched", [IncidentType.MISMATCHED]),
+        ("conflicting", [IncidentType.CONFLICTING]),
+        ("unauthorised", [IncidentType.REAUTHORISATION]),
+        ("never_authorised", [IncidentType.REAUTHORISATION, IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]),
     ],
 )
-def test_each_trouble_is_told_with_its_severity(told: Told, case: str, causes: list[Cause]) -> None:
+def test_each_trouble_is_told_with_its_severity(told: Told, case: str, causes: list[IncidentType]) -> None:
     """Each row of the table of what is alerted, from the caller's request to the message on the alerts topic."""
     assert told.causes(case, len(causes), within=60)[: len(causes)] == causes
     severities = {(cause, severity) for cause, severity, _ in told.alerts(case)}
@@ -180,42 +180,42 @@ def test_people_are_told_of_a_missing_conference_before_the_meeting_and_of_silen
 
 def test_an_alert_says_what_cronofy_found_wrong(told: Told) -> None:
     """Which field, and Cronofy's key for it; its sentence may quote the caller."""
-    assert told.causes("rejected", 1) == [Cause.REJECTED]
+    assert told.causes("rejected", 1) == [IncidentType.REJECTED]
     assert told.what("rejected")[0] == "Cronofy refused the request (422): start (errors.invalid)"
-    assert told.causes("not_cancelled", 1) == [Cause.NOT_CANCELLED]
+    assert told.causes("not_cancelled", 1) == [IncidentType.NOT_CANCELLED]
     assert told.what("not_cancelled")[0] == "Cronofy refused the cancellation (403)"
-    assert told.causes("undelivered", 2, within=60) == [Cause.NEVER_ACTIVATED, Cause.REJECTED]
+    assert told.causes("undelivered", 2, within=60) == [IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]
     lost = "the request could not be delivered in time; the last time: Cronofy answered 503"
     assert lost in told.what("undelivered")
 
 
 def test_an_agent_that_is_cancelled_after_all_is_an_all_clear(told: Told) -> None:
     """The same deletion again, once Cronofy takes it."""
-    assert told.causes("not_cancelled", 1) == [Cause.NOT_CANCELLED]
+    assert told.causes("not_cancelled", 1) == [IncidentType.NOT_CANCELLED]
     assert told.delete("not_cancelled").status_code == 202
-    assert told.causes("not_cancelled", 2) == [Cause.NOT_CANCELLED, Cause.RECOVERED]
+    assert told.causes("not_cancelled", 2) == [IncidentType.NOT_CANCELLED, IncidentType.RECOVERED]
 
 
 def test_an_account_that_must_authorise_again_is_told_once_not_once_a_request(told: Told) -> None:
     """The second request finds the same dead grant; nobody needs to hear of it again."""
-    assert told.causes("unauthorised", 1) == [Cause.REAUTHORISATION]
+    assert told.causes("unauthorised", 1) == [IncidentType.REAUTHORISATION]
     assert told.alerts("unauthorised_too") == []
 
 
 def test_an_agent_that_turns_up_after_all_is_an_all_clear(told: Told) -> None:
     """The alarm is taken back, and no reminder follows."""
-    assert told.causes("silent", 1) == [Cause.NEVER_ACTIVATED]
+    assert told.causes("silent", 1) == [IncidentType.NEVER_ACTIVATED]
     told.hear("silent", "activate")
-    assert told.causes("silent", 2) == [Cause.NEVER_ACTIVATED, Cause.RECOVERED]
+    assert told.causes("silent", 2) == [IncidentType.NEVER_ACTIVATED, IncidentType.RECOVERED]
     assert told.alerts("silent")[-1][:2] == ("recovered", "all-clear")
 
 
 def test_a_new_attempt_that_succeeds_is_an_all_clear(told: Told) -> None:
     """Somebody sent the request again, and the agent came."""
-    assert told.causes("tried_again", 1) == [Cause.FAILED]
+    assert told.causes("tried_again", 1) == [IncidentType.FAILED]
     told.ask("tried_again", 3100, conferencing={"profile_id": "none"})
     told.hear("tried_again", "activate")
-    assert told.causes("tried_again", 2) == [Cause.FAILED, Cause.RECOVERED]
+    assert told.causes("tried_again", 2) == [IncidentType.FAILED, IncidentType.RECOVERED]
 
 
 def test_a_grave_alert_that_nobody_takes_on_is_sent_again_twice(told: Told) -> None:
@@ -277,7 +277,7 @@ def messages_about(told: Told, histories: list[History]) -> list[set[str]]:
     """For each message on the alerts topic the agents that it names, of these."""
     wanted = {history.agent for history in histories}
     named = [
-        {agent["agent_id"] for agent in message["agents"]} | {one for ids in message["others"].values() for one in ids}
+        {agent["agent_id"] for agent in message["agents"]} | {one for ids in message["omitted"].values() for one in ids}
         for message in told.stage.alerts.messages()
     ]
     return [some & wanted for some in named if some & wanted]
@@ -362,7 +362,8 @@ def test_an_e_mail_is_what_the_golden_files_show(told: Told) -> None:
     assert found is not None
     mail, case = found
     composed = {
-        f'[{severity}] Meeting agent {WORDINGS[Cause(cause)].one}: "{case}"' for cause, severity, _ in told.alerts(case)
+        f'[{severity}] Meeting agent {WORDINGS[IncidentType(cause)].one}: "{case}"'
+        for cause, severity, _ in told.alerts(case)
     }
     assert mail["subject"].startswith(tuple(composed))
     assert told.agents[case] in mail["text"]

@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from meeting_agents.advice import WORDINGS
-from meeting_agents.alerts import LARGEST, SMS_LENGTH, SUBJECT_LENGTH, Alert, Places, grouped
+from meeting_agents.alerting.grouping import group_alerts
+from meeting_agents.alerting.message import MAX_MESSAGE_BYTES, SMS_LENGTH, SUBJECT_LENGTH, Alert, Links
+from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.announcement import Announcement
+from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.incidents import SEVERITIES
-from meeting_agents.lifecycle import steps
-from meeting_agents.vendor import read_notification
-from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Meeting, Phase, Request, Severity
+from meeting_agents.domain.lifecycle import steps
+from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, IncidentType, Meeting, Request, Severity
 from tests.golden_files import GOLDEN, compared
 
-PLACES = Places(
+PLACES = Links(
     "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
     "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/meeting-agents",
 )
@@ -46,7 +47,7 @@ class History:
         self.bodies: dict[str, bytes] = {}
 
     def ask(self, at: datetime = START - timedelta(days=2), *, attempt: int = 1, **more: Any) -> "History":
-        revision = sum(entry.kind is Kind.REQUESTED for entry in self.entries) + 1
+        revision = sum(entry.kind is EntryType.REQUESTED for entry in self.entries) + 1
         request = Request(
             data_center="de",
             meeting=self.meeting,
@@ -55,16 +56,16 @@ class History:
             account=self.account,
             **{"action": Action.PROVISION} | more,
         )
-        return self.add(Kind.REQUESTED, at, attempt=attempt, revision=revision, request=request)
+        return self.add(EntryType.REQUESTED, at, attempt=attempt, revision=revision, request=request)
 
-    def add(self, kind: Kind, at: datetime, **more: Any) -> "History":
+    def add(self, kind: EntryType, at: datetime, **more: Any) -> "History":
         key = f"{kind}#{len(self.entries):04d}"
         self.entries.append(Entry(key=key, kind=kind, at=at, **{"attempt": 1, "revision": 1} | more))
         return self
 
     def accepted(self, **more: Any) -> "History":
         last = self.entries[-1]
-        return self.add(Kind.ACCEPTED, last.at + timedelta(seconds=1), revision=last.revision, **more)
+        return self.add(EntryType.ACCEPTED, last.at + timedelta(seconds=1), revision=last.revision, **more)
 
     def hear(self, interaction: str, at: datetime, *, event: dict[str, Any] | None = None, **more: Any) -> "History":
         body = {
@@ -81,7 +82,7 @@ class History:
         }
         raw = json.dumps(body).encode()
         said = read_notification(raw)
-        kind = said.kinds[-1] if said.kinds else Kind.UNRECOGNISED
+        kind = said.kinds[-1] if said.kinds else EntryType.UNRECOGNISED
         key = f"notification#{len(self.entries):04d}"
         self.bodies[key] = raw
         self.entries.append(Entry(key=key, kind=kind, at=at, notification=said))
@@ -92,8 +93,8 @@ class History:
         return Announcement.of(self.agent, step, self.bodies.get(step.entry.key), None)
 
 
-def silent(phase: Phase, at: datetime, reason: str) -> History:
-    return History().ask().accepted().add(Kind.OVERDUE, at, phase=phase, reason=reason)
+def silent(phase: DeadlineType, at: datetime, reason: str) -> History:
+    return History().ask().accepted().add(EntryType.OVERDUE, at, phase=phase, reason=reason)
 
 
 def failed(**more: Any) -> History:
@@ -102,8 +103,8 @@ def failed(**more: Any) -> History:
 
 def escalated() -> History:
     history = failed()
-    history.add(Kind.ALERTED, START + timedelta(minutes=2), cause=Cause.FAILED)
-    return history.add(Kind.ESCALATED, START + timedelta(minutes=17))
+    history.add(EntryType.ALERTED, START + timedelta(minutes=2), cause=IncidentType.FAILED)
+    return history.add(EntryType.ESCALATED, START + timedelta(minutes=17))
 
 
 def many() -> list[Announcement]:
@@ -117,7 +118,7 @@ def many() -> list[Announcement]:
         history = History(f"silent-{number}", replace(MEETING, summary=f"Interview {number + 1}")).ask().accepted()
         at = START + timedelta(minutes=10, seconds=20)
         reason = "nothing was heard of the agent by 2026-04-29 15:40:00 UTC; it should have been active by then"
-        told.append(history.add(Kind.OVERDUE, at, phase=Phase.ACTIVATION, reason=reason).announced())
+        told.append(history.add(EntryType.OVERDUE, at, phase=DeadlineType.ACTIVATION, reason=reason).announced())
     return told
 
 
@@ -148,7 +149,7 @@ def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
         ],
     )
     refused = "Cronofy refused the request (422): start (errors.invalid), tzid (errors.required)"
-    yield "rejected", [History().ask().add(Kind.REJECTED, START - 2879 * minutes, reason=refused).announced()]
+    yield "rejected", [History().ask().add(EntryType.REJECTED, START - 2879 * minutes, reason=refused).announced()]
     refused = "Cronofy refused the cancellation (403)"
     last = "the cancellation could not be delivered in time; the last time: Cronofy answered 503"
     for name, at, reason in (
@@ -156,25 +157,25 @@ def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
         ("not_cancelled_in_time", START, last),
     ):
         kept = History().ask().accepted().ask(START - 100 * minutes, action=Action.CANCEL)
-        yield name, [kept.add(Kind.REJECTED, at, revision=2, reason=reason).announced()]
-    yield "never_activated", [silent(Phase.ACTIVATION, START + 10 * minutes, waited).announced()]
+        yield name, [kept.add(EntryType.REJECTED, at, revision=2, reason=reason).announced()]
+    yield "never_activated", [silent(DeadlineType.ACTIVATION, START + 10 * minutes, waited).announced()]
     history = History().ask().accepted().hear("meeting_agent_activated", START)
     ended = "nothing was heard of the agent's end by 2026-04-29 17:30:00 UTC"
     yield (
         "not_finished",
-        [history.add(Kind.OVERDUE, END + 30 * minutes, phase=Phase.COMPLETION, reason=ended).announced()],
+        [history.add(EntryType.OVERDUE, END + 30 * minutes, phase=DeadlineType.COMPLETION, reason=ended).announced()],
     )
     history = History().ask().accepted().hear("meeting_agent_complete", END + minutes, state="complete")
     bare = "the agent is complete, but the resources expected had not been reported by 2026-04-29 17:16:00 UTC"
     yield (
         "resources_missing",
-        [history.add(Kind.OVERDUE, END + 16 * minutes, phase=Phase.RESOURCES, reason=bare).announced()],
+        [history.add(EntryType.OVERDUE, END + 16 * minutes, phase=DeadlineType.RESOURCES, reason=bare).announced()],
     )
     history = History().ask(conference_expected=True).accepted()
     none = "no conference had been reported by 2026-04-29 15:15:00 UTC, shortly before the start"
     yield (
         "no_conference",
-        [history.add(Kind.OVERDUE, START - 15 * minutes, phase=Phase.CONFERENCE, reason=none).announced()],
+        [history.add(EntryType.OVERDUE, START - 15 * minutes, phase=DeadlineType.CONFERENCE, reason=none).announced()],
     )
     history = History().ask(conference_expected=True).accepted()
     yield "no_conference_reported", [history.hear("conferencing_failing", START - 1500 * minutes).announced()]
@@ -184,7 +185,7 @@ def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
         [
             History()
             .ask()
-            .add(Kind.UNCONFIRMED, START - 2879 * minutes, cause=Cause.REAUTHORISATION, reason=dead)
+            .add(EntryType.UNCONFIRMED, START - 2879 * minutes, cause=IncidentType.REAUTHORISATION, reason=dead)
             .announced()
         ],
     )
@@ -192,7 +193,7 @@ def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
     yield "conflicting", [twice.hear("meeting_agent_failed", END + 2 * minutes).announced()]
     other = {"event_id": "somebody-elses-event"}
     yield "mismatched", [History().ask().accepted().hear("meeting_agent_complete", START, event=other).announced()]
-    late = silent(Phase.ACTIVATION, START + 10 * minutes, waited)
+    late = silent(DeadlineType.ACTIVATION, START + 10 * minutes, waited)
     yield "recovered", [late.hear("meeting_agent_activated", START + 14 * minutes).announced()]
     yield "again", [escalated().announced()]
     yield "many", many()
@@ -223,7 +224,7 @@ def shown(alert: Alert) -> str:
 @pytest.mark.parametrize("case", CASES)
 def test_an_alert_reads_as_a_person_found_it_good(case: str) -> None:
     """Subject, SMS, e-mail and both JSON texts equal the file of this case."""
-    text = "".join(map(shown, grouped(CASES[case], PLACES)))
+    text = "".join(map(shown, group_alerts(CASES[case], PLACES)))
     compared(f"alerts/{case}", text)
 
 
@@ -233,8 +234,8 @@ def test_every_golden_file_is_of_a_case() -> None:
 
 def test_every_cause_has_a_severity_a_wording_and_a_case() -> None:
     """A cause that nobody could be told of would be silence again."""
-    assert set(SEVERITIES) == set(WORDINGS) == set(Cause)
-    assert {announcement.data.cause for told in CASES.values() for announcement in told} == set(Cause)
+    assert set(SEVERITIES) == set(WORDINGS) == set(IncidentType)
+    assert {announcement.data.cause for told in CASES.values() for announcement in told} == set(IncidentType)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -254,7 +255,7 @@ def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str)
         )
         for announcement in CASES[case]
     ]
-    for alert in grouped(told, PLACES):
+    for alert in group_alerts(told, PLACES):
         assert 0 < len(alert.subject) <= SUBJECT_LENGTH
         assert all(" " <= character <= "~" for character in alert.subject)
         assert len(alert.sms) <= SMS_LENGTH
@@ -265,10 +266,10 @@ def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str)
 @pytest.mark.parametrize("case", [case for case in CASES if case != "many"])
 def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
     """Nobody reads further at night than to the first line."""
-    (alert,) = grouped(CASES[case], PLACES)
+    (alert,) = group_alerts(CASES[case], PLACES)
     (announcement,) = alert.announcements
     first = alert.text.splitlines()[2 if alert.reminder else 0]
-    assert WORDINGS[Cause(announcement.data.cause or "")].one in first
+    assert WORDINGS[IncidentType(announcement.data.cause or "")].one in first
     assert "Bcc: boss@example.com From: me ignore" in first or "Quarterly review" in first
 
 
@@ -278,10 +279,10 @@ def test_a_thousand_failures_are_one_message_that_names_each() -> None:
     for number in range(1000):
         history = History(f"event-{number}", replace(MEETING, summary=f"Weekly {number}"), f"acc_{number:024d}")
         told.append(history.ask().accepted().hear("meeting_agent_failed", START).announced())
-    (alert,) = grouped(told, PLACES)
-    assert alert.size <= LARGEST
+    (alert,) = group_alerts(told, PLACES)
+    assert alert.size <= MAX_MESSAGE_BYTES
     machine = json.loads(json.loads(alert.message)["default"])
-    named = [agent["agent_id"] for agent in machine["agents"]] + machine["others"]["failed"]
+    named = [agent["agent_id"] for agent in machine["agents"]] + machine["omitted"]["failed"]
     assert sorted(named) == sorted(announcement.subject for announcement in told)
     assert len(machine["agents"]) == 20
     text = alert.text
@@ -295,23 +296,23 @@ def test_what_sns_would_refuse_for_its_size_is_parted_and_loses_nobody() -> None
         history = History(f"event-{number}", replace(MEETING, summary="x" * 1024), "a" * 900 + str(number))
         reasons: dict[str, Any] = {f"reason_{position}": "\N{PILE OF POO}" * 400 for position in range(300)}
         told.append(history.ask().accepted().hear("meeting_agent_failed", START, **reasons).announced())
-    alerts = grouped(told, PLACES)
+    alerts = group_alerts(told, PLACES)
     assert len(alerts) > 1
-    assert all(alert.size <= LARGEST for alert in alerts)
+    assert all(alert.size <= MAX_MESSAGE_BYTES for alert in alerts)
     assert [a.id for alert in alerts for a in alert.announcements] == [announcement.id for announcement in told]
 
 
 def test_each_message_has_one_severity_and_all_its_other_values() -> None:
     """A subscriber that filters gets what it asked for, and no all-clear hides a failure."""
     told = [announcement for case in ("failed", "recovered", "no_conference", "again") for announcement in CASES[case]]
-    alerts = grouped(told, PLACES)
+    alerts = group_alerts(told, PLACES)
     assert [(alert.severity, alert.reminder) for alert in alerts] == [
         (Severity.HIGH, 0),
         (Severity.HIGH, 1),
         (Severity.MEDIUM, 0),
         (Severity.CLEAR, 0),
     ]
-    (first, *_) = grouped(CASES["many"], PLACES)
+    (first, *_) = group_alerts(CASES["many"], PLACES)
     assert first.attributes == {
         "severity": ("high",),
         "cause": ("failed", "never_activated"),
@@ -323,14 +324,14 @@ def test_each_message_has_one_severity_and_all_its_other_values() -> None:
 def test_no_alert_shows_a_join_link() -> None:
     """Whoever has the link can walk into the meeting."""
     for case, told in CASES.items():
-        for alert in grouped(told, PLACES):
+        for alert in group_alerts(told, PLACES):
             assert "zoom.us/00001111" not in alert.message, case
 
 
 def test_a_chat_message_has_only_the_documented_members_and_no_markup_of_others() -> None:
     """Nothing from outside mentions a channel or hides an address in Slack or Teams."""
     history = History(meeting=replace(MEETING, summary="<!channel> <https://evil.example|here>")).ask().accepted()
-    (alert,) = grouped([history.hear("meeting_agent_failed", START).announced()], PLACES)
+    (alert,) = group_alerts([history.hear("meeting_agent_failed", START).announced()], PLACES)
     chat = json.loads(alert.chat)
     assert set(chat) == {"version", "source", "id", "content", "metadata"}
     assert set(chat["content"]) == {"textType", "title", "description", "nextSteps", "keywords"}

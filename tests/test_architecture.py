@@ -13,37 +13,84 @@ from pathlib import Path
 import pytest
 
 from meeting_agents import wiring
-from meeting_agents.vendor import INTERACTIONS
+from meeting_agents.cronofy.payloads import INTERACTIONS
 
 ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
 MODULES = [
-    *(
-        "errors",
-        "settings",
-        "vocabulary",
-        "domain.state_machine",
-        "domain.verdicts",
-        "domain.incidents",
-        "lifecycle",
-        "deadlines",
-    ),
+    "errors",
     "domain.identity",
-    *("signature", "vendor", "cronofy.json_text", "cronofy.subscriptions"),
-    *("cronofy.messages", "cronofy.client_secrets", "cronofy.client"),
-    *("aws.keys", "aws.dynamodb", "aws.notifications", "aws.journal", "aws.lease", "aws.rate_limiter", "aws.accounts"),
-    *("aws.topics", "announcement", "announcements", "tokens", "provisioning"),
-    *("prose", "advice", "alerts", "digest", "troubles"),
-    *("api.strict_json", "api.bodies", "api.views", "api.pagination", "api.parameters", "api.problems"),
-    *("api.context", "api.passthrough", "api.calendar_events", "api.meeting_agents", "api.accounts", "api.docs"),
+    "domain.model",
+    "domain.state_machine",
+    "domain.verdicts",
+    "domain.incidents",
+    "domain.deadlines",
+    "domain.lifecycle",
+    "cronofy.json_text",
+    "cronofy.messages",
+    "cronofy.payloads",
+    "cronofy.client",
+    "cronofy.signature",
+    "cronofy.client_secrets",
+    "cronofy.subscriptions",
+    "settings",
+    "aws.dynamodb",
+    "aws.keys",
+    "aws.accounts",
+    "aws.journal",
+    "aws.lease",
+    "aws.notifications",
+    "aws.rate_limiter",
+    "aws.topics",
+    "announcement",
+    "tokens",
+    "provisioning",
+    "alerting.text",
+    "alerting.runbook",
+    "alerting.message",
+    "alerting.digest",
+    "alerting.grouping",
+    "alerting.widget",
+    "api.bodies",
+    "api.parameters",
+    "api.strict_json",
+    "api.views",
+    "api.context",
+    "api.pagination",
+    "api.problems",
+    "api.accounts",
+    "api.passthrough",
+    "api.calendar_events",
+    "api.meeting_agents",
+    "api.docs",
     "wiring",
 ]
 """Bottom up: a module imports only from those before it."""
-RULES = {module for module in MODULES if module.startswith("domain.")} | {"vocabulary", "lifecycle", "deadlines"}
-ALERTING = {"prose", "advice", "alerts", "digest", "troubles"}
+RULES = {module for module in MODULES if module.startswith("domain.")} | {
+    "domain.state_machine",
+    "domain.model",
+    "domain.lifecycle",
+    "domain.deadlines",
+}
+ALERTING = {
+    "alerting.text",
+    "alerting.runbook",
+    "alerting.grouping",
+    "alerting.message",
+    "alerting.digest",
+    "alerting.widget",
+}
 API = {module for module in MODULES if module.startswith("api.")}
-PURE = {"errors", *RULES, "signature", "vendor", "cronofy.messages", "cronofy.json_text", "cronofy.subscriptions"}
+PURE = {
+    "errors",
+    *RULES,
+    "cronofy.signature",
+    "cronofy.payloads",
+    "cronofy.messages",
+    "cronofy.json_text",
+    "cronofy.subscriptions",
+}
 PURE |= ALERTING | {"announcement", "api.strict_json", "api.bodies", "api.views"}
 OUTSIDE = {
     "boto3",
@@ -229,7 +276,7 @@ def test_the_receiver_imports_neither_rules_nor_models_nor_http() -> None:
     """A cold start pays for each, and Cronofy waits."""
     loaded = python("import functions.webhook.app; print(*sys.modules)").split()
     assert set(loaded) & {"pydantic", "httpx", "aws_xray_sdk"} == set()
-    needed = {"errors", "signature", "settings", "wiring", "cronofy", "cronofy.client_secrets"}
+    needed = {"errors", "cronofy.signature", "settings", "wiring", "cronofy", "cronofy.client_secrets"}
     needed |= {"aws", "aws.keys", "aws.dynamodb", "aws.notifications"}
     assert {name for name in loaded if name.startswith("meeting_agents.")} == {f"meeting_agents.{n}" for n in needed}
 
@@ -345,7 +392,7 @@ VENDOR_WORDS = {*INTERACTIONS, "cronofy-hmac-sha256", "event_subscription"}
 def test_the_vendors_words_for_what_happened_stop_at_one_file(path: Path) -> None:
     """Only where they are ours as well may the same word stand elsewhere."""
     known = {kind.value for kind in INTERACTIONS.values()}
-    home = {"vendor.py": VENDOR_WORDS, "signature.py": {"cronofy-hmac-sha256"}}.get(path.name, set())
+    home = {"payloads.py": VENDOR_WORDS, "signature.py": {"cronofy-hmac-sha256"}}.get(path.name, set())
     words = VENDOR_WORDS - known - home
     texts = re.findall(r"[a-z0-9_-]+", code_of(path))
     assert words & set(texts) == set()
@@ -377,7 +424,7 @@ def prose(path: Path) -> str:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_event_is_lambdas_word_and_cronofys_calendar_event_and_nothing_of_ours(path: Path) -> None:
     """What happened to an agent is an entry; what is sent about it, an announcement."""
-    is_theirs = path.name == "vendor.py" or path.parent.parent.name == "functions"  # a callback's field, an argument
+    is_theirs = path.name == "payloads.py" or path.parent.parent.name == "functions"  # a callback's field, an argument
     allowed = POWERTOOLS | ({"event"} if is_theirs else set())
     names = {name for name in identifiers(path) if NAMED.search(name) and not OURS.search(name)}
     assert names <= allowed

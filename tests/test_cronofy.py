@@ -11,7 +11,7 @@ import pytest
 
 from meeting_agents.cronofy.client import MAX_RESPONSE_BYTES, TIMEOUT, TOTAL_TIMEOUT, CronofyClient
 from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse, Outcome, Permit
-from meeting_agents.errors import ForeignResource, LimitReached, TimedOut, Unreachable
+from meeting_agents.errors import RateLimited, Unreachable, UntrustedResourceUrl, UpstreamTimeout
 
 UPSERT = CronofyRequest("POST", "/v1/calendars/cal_1/events", "de", '{"event_id": "grün"}')
 SEND_NOW = CronofyRequest("POST", "/v1/meeting_agents", "us", "{}", is_idempotent=False)
@@ -28,7 +28,7 @@ class Room:
 
     def permit(self, data_center: str, share: float = 1.0) -> Permit:
         if self.taken == self.most:
-            raise LimitReached(7)
+            raise RateLimited(7)
         self.taken += 1
         return Permit(data_center)
 
@@ -83,7 +83,7 @@ def test_an_answer_is_an_answer(status: int) -> None:
 
 def test_the_second_failure_is_the_answer() -> None:
     assert cronofy(Script(500, 502)).send(UPSERT, "token").status == 502
-    with pytest.raises(TimedOut):
+    with pytest.raises(UpstreamTimeout):
         cronofy(Script(500, httpx.ReadTimeout("slow"))).send(UPSERT, "token")
     with pytest.raises(Unreachable):
         cronofy(Script(httpx.ConnectError("no"), httpx.ConnectTimeout("no"))).send(UPSERT, "token")
@@ -100,7 +100,7 @@ def test_what_must_not_happen_twice_is_tried_again_only_if_it_cannot_have_happen
     script = Script(first, 200)
     try:
         answer = cronofy(script).send(SEND_NOW, "key")
-    except TimedOut:
+    except UpstreamTimeout:
         answer = None
     assert len(script.asked) == asked
     assert (answer is not None and answer.status == 200) == (asked == 2)
@@ -110,9 +110,9 @@ def test_a_second_try_is_left_out_when_cronofys_limits_are_used_up() -> None:
     """The first answer is then the answer."""
     script = Script(500, 202)
     assert cronofy(script, Room(1)).send(UPSERT, "token").status == 500
-    with pytest.raises(TimedOut):
+    with pytest.raises(UpstreamTimeout):
         cronofy(Script(httpx.ReadTimeout("slow"), 202), Room(1)).send(UPSERT, "token")
-    with pytest.raises(LimitReached):
+    with pytest.raises(RateLimited):
         cronofy(script, Room(0)).send(UPSERT, "token")
 
 
@@ -204,7 +204,7 @@ def test_a_silent_cronofy_is_left_in_time() -> None:
     """On a real socket that never answers: within what is left of the budget, and it may have acted."""
     with httpx.Client() as client, _silent_server() as url:
         began = time.monotonic()
-        with pytest.raises(TimedOut):
+        with pytest.raises(UpstreamTimeout):
             CronofyClient(client, url, Room(), lambda _: None).send(UPSERT, "token", until=began + 1.0)
         assert TIMEOUT.read
         assert 0.9 < time.monotonic() - began < TIMEOUT.read
@@ -273,6 +273,6 @@ def test_a_resource_is_asked_for_with_the_api_key_and_no_redirect_is_followed(ur
 def test_the_api_key_goes_to_nobody_but_cronofy(url: str) -> None:
     """Whatever a notification names as a resource's address."""
     script = Script(302)
-    with pytest.raises(ForeignResource):
+    with pytest.raises(UntrustedResourceUrl):
         cronofy(script).resolve(url, "de", "CRN_key")
     assert script.asked == []

@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo
 from botocore.session import Session
 from botocore.stub import Stubber
 
-from functions.digest.app import tell
-from meeting_agents.alerts import SUBJECT_LENGTH
+from functions.digest.app import publish_digest
+from meeting_agents.alerting.digest import Digest
+from meeting_agents.alerting.message import SUBJECT_LENGTH
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.topics import AlertsTopic
-from meeting_agents.deadlines import Graces
-from meeting_agents.digest import Digest
-from meeting_agents.lifecycle import steps
-from meeting_agents.vocabulary import Action as ProvisioningRequest
-from meeting_agents.vocabulary import Entry, Kind, Meeting, Request
+from meeting_agents.domain.deadlines import GracePeriods
+from meeting_agents.domain.lifecycle import steps
+from meeting_agents.domain.model import Action as ProvisioningRequest
+from meeting_agents.domain.model import Entry, EntryType, Meeting, Request
 from tests.golden_files import compared
 from tests.sandbox.stage import Stage
 from tests.test_alert_texts import PLACES
@@ -44,11 +44,11 @@ def rows() -> Iterator[dict[str, Any]]:
     for number in range(20, 60):
         yield row(number, "complete", begins + timedelta(minutes=20 * (number - 20)))
     nine = begins + timedelta(hours=9)
-    yield row(60, "failed", nine, trouble="failed", since=(nine + timedelta(minutes=2)).isoformat())
+    yield row(60, "failed", nine, incident="failed", since=(nine + timedelta(minutes=2)).isoformat())
     yield row(
-        61, "overdue", nine, trouble="never_activated", since=(nine + timedelta(minutes=10, seconds=30)).isoformat()
+        61, "overdue", nine, incident="never_activated", since=(nine + timedelta(minutes=10, seconds=30)).isoformat()
     )
-    yield row(62, "rejected", nine, trouble="rejected", since=(nine - timedelta(days=3)).isoformat())
+    yield row(62, "rejected", nine, incident="rejected", since=(nine - timedelta(days=3)).isoformat())
     yield row(63, "cancelled", nine)
     yield row(64, "activated", begins + timedelta(hours=20))
 
@@ -96,7 +96,7 @@ def test_a_digest_of_thousands_stays_small() -> None:
 def test_the_days_are_those_of_the_time_zone_also_when_clocks_change(stage: Stage) -> None:
     """A meeting belongs to the local day in which it starts: read from the real index, told by the real client."""
     table = Table(stage.stack.session.client("dynamodb"), stage.stack.outputs["AgentsTableName"])
-    journal = Journal(table, Graces(), timedelta(days=40_000))
+    journal = Journal(table, GracePeriods(), timedelta(days=40_000))
     now = datetime(2027, 3, 29, 6, tzinfo=UTC)
     midnight = datetime(2027, 3, 28, tzinfo=ZoneInfo(BERLIN))
     begins, ends = midnight.astimezone(UTC), (midnight + timedelta(days=1)).astimezone(UTC)
@@ -112,7 +112,9 @@ def test_the_days_are_those_of_the_time_zone_also_when_clocks_change(stage: Stag
     sns: Any = Session().create_client("sns", "eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
     with Stubber(sns) as stubbed:
         stubbed.add_response("publish", {"MessageId": "1"})
-        made = tell(journal, AlertsTopic(sns, "arn:aws:sns:eu-central-1:111122223333:alerts"), PLACES, now, BERLIN)
+        made = publish_digest(
+            journal, AlertsTopic(sns, "arn:aws:sns:eu-central-1:111122223333:alerts"), PLACES, now, BERLIN
+        )
     assert made.day == date(2027, 3, 28)
     assert (made.of_day.total, made.before.total) == (2, 1)
 
@@ -121,7 +123,7 @@ def store(journal: Journal, agent: str, start: datetime, now: datetime) -> None:
     meeting = Meeting(start=start, end=start + timedelta(minutes=1), tzid=BERLIN)
     request = Request(action=ProvisioningRequest.PROVISION, data_center="de", meeting=meeting)
     journal.append(
-        agent, Entry(key="requested#0001", kind=Kind.REQUESTED, at=start, attempt=1, revision=1, request=request)
+        agent, Entry(key="requested#0001", kind=EntryType.REQUESTED, at=start, attempt=1, revision=1, request=request)
     )
     lines = journal.read(agent, now)
     journal.save_record(agent, list(steps(line.entry for line in lines)), lines, now)

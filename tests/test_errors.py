@@ -12,7 +12,7 @@ import pytest
 
 import meeting_agents
 from meeting_agents import errors
-from meeting_agents.errors import Defect, MeetingAgentsError, Outage, Refusal, SignatureRefused
+from meeting_agents.errors import Defect, InvalidSignature, MeetingAgentsError, Outage, Refusal
 
 for module in pkgutil.walk_packages(meeting_agents.__path__, "meeting_agents."):
     importlib.import_module(module.name)
@@ -74,8 +74,8 @@ def test_every_error_is_met_by_a_test(error: type[MeetingAgentsError]) -> None:
 
 
 def test_an_error_is_its_detail_and_its_fields() -> None:
-    field = errors.Field("start", "a time")
+    field = errors.FieldError("start", "a time")
     error = errors.InvalidRequest("a field is wrong", field)
     assert (str(error), error.detail, error.fields) == ("a field is wrong", "a field is wrong", (field,))
-    refused = SignatureRefused("missing", "the header is missing")
+    refused = InvalidSignature("missing", "the header is missing")
     assert (refused.reason, refused.detail, refused.fields) == ("missing", "the header is missing", ())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meeting_agents.vendor import INTERACTIONS
+from meeting_agents.cronofy.payloads import INTERACTIONS
 from tests.sandbox.deployment import ROOT
 from tests.sandbox.stage import CALENDAR, Stage
 

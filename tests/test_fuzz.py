@@ -19,7 +19,7 @@ from functions.provision import app as provision
 from functions.webhook import app
 from meeting_agents import wiring
 from meeting_agents.api import docs
-from meeting_agents.signature import HEADER
+from meeting_agents.cronofy.signature import HEADER
 from tests.answers import example
 from tests.hostile import bodies, jsons
 from tests.sandbox.stage import CALENDAR, Stage

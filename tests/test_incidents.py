@@ -15,96 +15,96 @@ from meeting_agents.domain.incidents import (
     is_cancellation_requested,
     is_unacknowledged,
 )
+from meeting_agents.domain.model import MAX_REMINDERS, DeadlineType, EntryType, IncidentType, Record, Severity, State
 from meeting_agents.domain.verdicts import Step
-from meeting_agents.vocabulary import ESCALATIONS, Cause, Kind, Phase, Record, Severity, State
 from tests.test_lifecycle import AWAY, DASHBOARD, MINUTE, NOON, TRANSCRIPT, History, kept, moved, scheduled
 
 COLUMNS = ("opened_by", "resolved_by", "dropped_by")
 
 
 def failing() -> History:
-    return scheduled().report(Kind.CONFERENCING_FAILING)
+    return scheduled().report(EntryType.CONFERENCING_FAILING)
 
 
 def failed_before() -> History:
-    return scheduled().report(Kind.FAILED).request()
+    return scheduled().report(EntryType.FAILED).request()
 
 
 def refused() -> History:
-    return History().request().answer(Kind.REJECTED)
+    return History().request().answer(EntryType.REJECTED)
 
 
 def silent() -> History:
-    return scheduled().overdue(Phase.ACTIVATION)
+    return scheduled().overdue(DeadlineType.ACTIVATION)
 
 
 def without_end() -> History:
-    return scheduled().report(Kind.ACTIVATED).overdue(Phase.COMPLETION)
+    return scheduled().report(EntryType.ACTIVATED).overdue(DeadlineType.COMPLETION)
 
 
 def without_transcript() -> History:
-    return scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES, missing=("transcript",))
+    return scheduled().report(EntryType.COMPLETE).overdue(DeadlineType.RESOURCES, missing=("transcript",))
 
 
-EXAMPLES: list[tuple[Cause, str, int, Callable[[], History]]] = [
-    (Cause.NOT_CANCELLED, "opened_by", 0, kept),
+EXAMPLES: list[tuple[IncidentType, str, int, Callable[[], History]]] = [
+    (IncidentType.NOT_CANCELLED, "opened_by", 0, kept),
     (
-        Cause.NOT_CANCELLED,
+        IncidentType.NOT_CANCELLED,
         "opened_by",
         0,
-        lambda: History().request(AWAY).answer(Kind.UNCONFIRMED, retry_at=NOON).answer(Kind.REJECTED),
+        lambda: History().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=NOON).answer(EntryType.REJECTED),
     ),
-    (Cause.NOT_CANCELLED, "opened_by", 1, lambda: scheduled().request(AWAY).report(Kind.ACTIVATED)),
-    (Cause.NOT_CANCELLED, "resolved_by", 0, lambda: kept().cancel()),
-    (Cause.NOT_CANCELLED, "resolved_by", 1, lambda: kept().request(moved(MINUTE))),
-    (Cause.NOT_CANCELLED, "dropped_by", 0, lambda: kept().report(Kind.COMPLETE)),
-    (Cause.NOT_CANCELLED, "dropped_by", 0, lambda: kept().report(Kind.FAILED)),
-    (Cause.NEVER_ACTIVATED, "opened_by", 0, silent),
-    (Cause.NEVER_ACTIVATED, "resolved_by", 0, lambda: silent().report(Kind.ACTIVATED)),
-    (Cause.NEVER_ACTIVATED, "resolved_by", 0, lambda: silent().report(Kind.COMPLETE)),
-    (Cause.NOT_FINISHED, "opened_by", 0, without_end),
-    (Cause.NOT_FINISHED, "resolved_by", 0, lambda: without_end().report(Kind.COMPLETE)),
-    (Cause.RESOURCES_MISSING, "opened_by", 0, without_transcript),
+    (IncidentType.NOT_CANCELLED, "opened_by", 1, lambda: scheduled().request(AWAY).report(EntryType.ACTIVATED)),
+    (IncidentType.NOT_CANCELLED, "resolved_by", 0, lambda: kept().cancel()),
+    (IncidentType.NOT_CANCELLED, "resolved_by", 1, lambda: kept().request(moved(MINUTE))),
+    (IncidentType.NOT_CANCELLED, "dropped_by", 0, lambda: kept().report(EntryType.COMPLETE)),
+    (IncidentType.NOT_CANCELLED, "dropped_by", 0, lambda: kept().report(EntryType.FAILED)),
+    (IncidentType.NEVER_ACTIVATED, "opened_by", 0, silent),
+    (IncidentType.NEVER_ACTIVATED, "resolved_by", 0, lambda: silent().report(EntryType.ACTIVATED)),
+    (IncidentType.NEVER_ACTIVATED, "resolved_by", 0, lambda: silent().report(EntryType.COMPLETE)),
+    (IncidentType.NOT_FINISHED, "opened_by", 0, without_end),
+    (IncidentType.NOT_FINISHED, "resolved_by", 0, lambda: without_end().report(EntryType.COMPLETE)),
+    (IncidentType.RESOURCES_MISSING, "opened_by", 0, without_transcript),
     (
-        Cause.RESOURCES_MISSING,
+        IncidentType.RESOURCES_MISSING,
         "resolved_by",
         0,
-        lambda: without_transcript().report(Kind.COMPLETE, resources=(DASHBOARD, TRANSCRIPT)),
+        lambda: without_transcript().report(EntryType.COMPLETE, resources=(DASHBOARD, TRANSCRIPT)),
     ),
-    (Cause.NO_CONFERENCE, "opened_by", 0, lambda: scheduled().overdue(Phase.CONFERENCE)),
-    (Cause.NO_CONFERENCE, "opened_by", 1, failing),
-    (Cause.NO_CONFERENCE, "opened_by", 1, lambda: History().report(Kind.CONFERENCING_FAILING)),
-    (Cause.NO_CONFERENCE, "resolved_by", 0, lambda: failing().report(Kind.CONFERENCING_ASSIGNED)),
-    (Cause.NO_CONFERENCE, "resolved_by", 1, lambda: failing().report(Kind.ACTIVATED)),
-    (Cause.NO_CONFERENCE, "resolved_by", 1, lambda: failing().report(Kind.COMPLETE)),
-    (Cause.FAILED, "opened_by", 0, lambda: scheduled().report(Kind.FAILED)),
-    (Cause.FAILED, "opened_by", 0, lambda: History().report(Kind.FAILED)),
-    (Cause.FAILED, "resolved_by", 0, lambda: failed_before().report(Kind.ACTIVATED)),
-    (Cause.FAILED, "resolved_by", 0, lambda: failed_before().report(Kind.COMPLETE)),
-    (Cause.REJECTED, "opened_by", 0, refused),
-    (Cause.REJECTED, "resolved_by", 0, lambda: refused().request().answer(Kind.ACCEPTED)),
-    (Cause.REJECTED, "resolved_by", 0, lambda: refused().report(Kind.ACTIVATED)),
-    (Cause.REJECTED, "resolved_by", 0, lambda: refused().report(Kind.COMPLETE)),
+    (IncidentType.NO_CONFERENCE, "opened_by", 0, lambda: scheduled().overdue(DeadlineType.CONFERENCE)),
+    (IncidentType.NO_CONFERENCE, "opened_by", 1, failing),
+    (IncidentType.NO_CONFERENCE, "opened_by", 1, lambda: History().report(EntryType.CONFERENCING_FAILING)),
+    (IncidentType.NO_CONFERENCE, "resolved_by", 0, lambda: failing().report(EntryType.CONFERENCING_ASSIGNED)),
+    (IncidentType.NO_CONFERENCE, "resolved_by", 1, lambda: failing().report(EntryType.ACTIVATED)),
+    (IncidentType.NO_CONFERENCE, "resolved_by", 1, lambda: failing().report(EntryType.COMPLETE)),
+    (IncidentType.FAILED, "opened_by", 0, lambda: scheduled().report(EntryType.FAILED)),
+    (IncidentType.FAILED, "opened_by", 0, lambda: History().report(EntryType.FAILED)),
+    (IncidentType.FAILED, "resolved_by", 0, lambda: failed_before().report(EntryType.ACTIVATED)),
+    (IncidentType.FAILED, "resolved_by", 0, lambda: failed_before().report(EntryType.COMPLETE)),
+    (IncidentType.REJECTED, "opened_by", 0, refused),
+    (IncidentType.REJECTED, "resolved_by", 0, lambda: refused().request().answer(EntryType.ACCEPTED)),
+    (IncidentType.REJECTED, "resolved_by", 0, lambda: refused().report(EntryType.ACTIVATED)),
+    (IncidentType.REJECTED, "resolved_by", 0, lambda: refused().report(EntryType.COMPLETE)),
     (
-        Cause.REAUTHORISATION,
+        IncidentType.REAUTHORISATION,
         "opened_by",
         0,
-        lambda: History().request().answer(Kind.UNCONFIRMED, cause=Cause.REAUTHORISATION),
+        lambda: History().request().answer(EntryType.UNCONFIRMED, cause=IncidentType.REAUTHORISATION),
     ),
-    (Cause.CONFLICTING, "opened_by", 0, lambda: scheduled().report(Kind.COMPLETE).report(Kind.FAILED)),
-    (Cause.MISMATCHED, "opened_by", 0, lambda: scheduled().report(Kind.FAILED, event_id="evt_2")),
+    (IncidentType.CONFLICTING, "opened_by", 0, lambda: scheduled().report(EntryType.COMPLETE).report(EntryType.FAILED)),
+    (IncidentType.MISMATCHED, "opened_by", 0, lambda: scheduled().report(EntryType.FAILED, event_id="evt_2")),
 ]
 """The type, the column of its row, the condition's place in the column, and a history that ends with it."""
 
 
-def conditions(cause: Cause, column: str) -> tuple[Condition, ...]:
+def conditions(cause: IncidentType, column: str) -> tuple[Condition, ...]:
     found: tuple[Condition, ...] = getattr(RULES[cause], column)
     return found
 
 
 def test_every_type_has_a_row_and_only_an_incident_ends() -> None:
     assert [*RULES] == [*INCIDENTS, *NOTICES]
-    assert RULES.keys() | {Cause.RECOVERED} == SEVERITIES.keys() == set(Cause)
+    assert RULES.keys() | {IncidentType.RECOVERED} == SEVERITIES.keys() == set(IncidentType)
     assert all(rule.resolved_by for rule in INCIDENTS.values())
     assert not any(rule.resolved_by or rule.dropped_by or rule.reminded_in for rule in NOTICES.values())
 
@@ -120,18 +120,18 @@ def test_every_condition_of_the_table_has_an_example() -> None:
 
 @pytest.mark.parametrize(("cause", "column", "place", "example"), EXAMPLES)
 def test_a_row_opens_resolves_and_drops_by_each_of_its_conditions(
-    cause: Cause, column: str, place: int, example: Callable[[], History]
+    cause: IncidentType, column: str, place: int, example: Callable[[], History]
 ) -> None:
     last = example().last
     holding = [number for number, one in enumerate(conditions(cause, column)) if one.holds(last)]
     assert holding == [place]
     told, opened = {
         "opened_by": (cause, cause if cause in INCIDENTS else None),
-        "resolved_by": (Cause.RECOVERED, None),
+        "resolved_by": (IncidentType.RECOVERED, None),
         "dropped_by": (None, None),
     }[column]
-    assert (last.cause, last.after.trouble) == (told, opened)
-    assert column == "opened_by" or last.before.trouble is cause
+    assert (last.cause, last.after.incident) == (told, opened)
+    assert column == "opened_by" or last.before.incident is cause
 
 
 @pytest.mark.parametrize("example", [example for *_, example in EXAMPLES])
@@ -141,53 +141,55 @@ def test_a_step_opens_one_incident_at_most(example: Callable[[], History]) -> No
         assert len(opened_by(step)) <= 1
 
 
-def opened_by(step: Step) -> list[Cause]:
+def opened_by(step: Step) -> list[IncidentType]:
     return [cause for cause, rule in INCIDENTS.items() if any(one.holds(step) for one in rule.opened_by)]
 
 
 @pytest.mark.parametrize(
     "again",
     [
-        lambda: kept().report(Kind.FAILED),
-        lambda: kept().overdue(Phase.ACTIVATION),
-        lambda: kept().report(Kind.ACTIVATED).overdue(Phase.COMPLETION),
-        lambda: kept().request(AWAY).answer(Kind.REJECTED),
+        lambda: kept().report(EntryType.FAILED),
+        lambda: kept().overdue(DeadlineType.ACTIVATION),
+        lambda: kept().report(EntryType.ACTIVATED).overdue(DeadlineType.COMPLETION),
+        lambda: kept().request(AWAY).answer(EntryType.REJECTED),
     ],
 )
 def test_an_inhibited_incident_does_not_open(again: Callable[[], History]) -> None:
     history = again()
     assert opened_by(history.last)
-    assert history.causes == [Cause.NOT_CANCELLED]
+    assert history.causes == [IncidentType.NOT_CANCELLED]
 
 
 def test_a_notice_is_not_inhibited_and_leaves_the_open_incident() -> None:
-    history = kept().report(Kind.FAILED, event_id="evt_2")
-    assert history.last.cause is Cause.MISMATCHED
-    assert history.record.trouble is Cause.NOT_CANCELLED
+    history = kept().report(EntryType.FAILED, event_id="evt_2")
+    assert history.last.cause is IncidentType.MISMATCHED
+    assert history.record.incident is IncidentType.NOT_CANCELLED
 
 
 REMINDED = {
-    Cause.NOT_CANCELLED: set(State) - {State.COMPLETE, State.CANCELLED},
-    Cause.NEVER_ACTIVATED: {State.FAILED, State.REJECTED, State.OVERDUE},
-    Cause.FAILED: {State.FAILED, State.REJECTED, State.OVERDUE},
-    Cause.REJECTED: {State.FAILED, State.REJECTED, State.OVERDUE},
+    IncidentType.NOT_CANCELLED: set(State) - {State.COMPLETE, State.CANCELLED},
+    IncidentType.NEVER_ACTIVATED: {State.FAILED, State.REJECTED, State.OVERDUE},
+    IncidentType.FAILED: {State.FAILED, State.REJECTED, State.OVERDUE},
+    IncidentType.REJECTED: {State.FAILED, State.REJECTED, State.OVERDUE},
 }
 
 
 @pytest.mark.parametrize(("cause", "state"), [*product(INCIDENTS, State)])
-def test_people_are_reminded_of_what_is_grave_until_it_is_under_way_or_acknowledged(cause: Cause, state: State) -> None:
+def test_people_are_reminded_of_what_is_grave_until_it_is_under_way_or_acknowledged(
+    cause: IncidentType, state: State
+) -> None:
     record = told(cause, state)
     assert is_unacknowledged(record) is (state in REMINDED.get(cause, set()))
     assert not is_unacknowledged(replace(record, acknowledged_at=NOON))
-    assert not is_unacknowledged(replace(record, told_at=None))
-    assert not is_unacknowledged(replace(record, escalations=ESCALATIONS))
-    assert not is_unacknowledged(replace(record, trouble=None))
+    assert not is_unacknowledged(replace(record, alerted_at=None))
+    assert not is_unacknowledged(replace(record, escalations=MAX_REMINDERS))
+    assert not is_unacknowledged(replace(record, incident=None))
 
 
-def told(cause: Cause, state: State) -> Record:
+def told(cause: IncidentType, state: State) -> Record:
     record = scheduled().record
     attempt = replace(record.current, state=state)
-    return replace(record, attempts=(attempt,), trouble=cause, told_at=NOON, escalations=ESCALATIONS - 1)
+    return replace(record, attempts=(attempt,), incident=cause, alerted_at=NOON, escalations=MAX_REMINDERS - 1)
 
 
 def test_only_what_is_grave_is_reminded_of() -> None:
@@ -203,7 +205,7 @@ def test_a_cancellation_is_requested_until_the_agent_is_wanted_again() -> None:
 
 
 @pytest.mark.parametrize("cause", RULES)
-def test_a_condition_is_a_sentence_in_one_cell(cause: Cause) -> None:
+def test_a_condition_is_a_sentence_in_one_cell(cause: IncidentType) -> None:
     """As the README shows it."""
     words = [one.words for column in COLUMNS for one in conditions(cause, column)]
     assert len(set(words)) == len(words)

@@ -9,8 +9,8 @@ import pytest
 from functions.track import app
 from meeting_agents import wiring
 from meeting_agents.aws.keys import EXPIRES_AT
-from meeting_agents.lifecycle import fold, timeline
-from meeting_agents.vocabulary import Action, Entry, Kind, Meeting, Request
+from meeting_agents.domain.lifecycle import fold, timeline
+from meeting_agents.domain.model import Action, Entry, EntryType, Meeting, Request
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
@@ -39,7 +39,7 @@ def requested(start: datetime, revision: int = 1) -> Entry:
     )
     return Entry(
         key=f"requested#{revision:04d}",
-        kind=Kind.REQUESTED,
+        kind=EntryType.REQUESTED,
         at=datetime.now(UTC),
         attempt=1,
         revision=revision,
@@ -92,12 +92,12 @@ def test_a_meeting_that_is_moved_takes_the_whole_journal_along(tables: Tables) -
 def test_what_we_write_down_ourselves_expires_with_all_the_rest(tables: Tables) -> None:
     """An entry learns when as it is announced, and takes the others along: none outlives another by a day."""
     start = datetime.now(UTC) + DAY
-    told = Entry(key="alerted#failed", kind=Kind.ALERTED, at=start + DAY, attempt=1)
+    told = Entry(key="alerted#failed", kind=EntryType.ALERTED, at=start + DAY, attempt=1)
     ours = [
         requested(start),
-        Entry(key="accepted#0001", kind=Kind.ACCEPTED, at=start - DAY, attempt=1, revision=1),
+        Entry(key="accepted#0001", kind=EntryType.ACCEPTED, at=start - DAY, attempt=1, revision=1),
         told,
-        replace(told, key="acknowledged#1", kind=Kind.ACKNOWLEDGED, at=start + 90 * DAY),
+        replace(told, key="acknowledged#1", kind=EntryType.ACKNOWLEDGED, at=start + 90 * DAY),
     ]
     seen = []
     for entry in ours:
@@ -160,7 +160,10 @@ def test_an_agent_that_comes_back_after_its_journal_expired_has_a_new_record(tab
 def test_what_is_read_back_is_what_was_written(tables: Tables) -> None:
     """An entry survives the table unchanged, and so does what it adds up to."""
     entry = requested(datetime(2026, 4, 29, 15, 30, tzinfo=UTC))
-    entries = [entry, Entry(key="accepted#0001", kind=Kind.ACCEPTED, at=entry.at, attempt=1, revision=1, reason="202")]
+    entries = [
+        entry,
+        Entry(key="accepted#0001", kind=EntryType.ACCEPTED, at=entry.at, attempt=1, revision=1, reason="202"),
+    ]
     tables.append(AGENT, *entries)
     read = [line.entry for line in wiring.journal().read(AGENT, datetime.now(UTC))]
     assert fold(read).state == fold(entries).state == "scheduled"

@@ -12,32 +12,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting_agents.deadlines import Deadline, Graces, deadline, missing_resources, relevant_until
-from meeting_agents.domain.state_machine import ENDS, MOVES
-from meeting_agents.domain.verdicts import Step
-from meeting_agents.lifecycle import fold, next_request, steps
-from meeting_agents.vocabulary import (
-    LONGEST_MEETING,
+from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline, missing_resources, relevant_until
+from meeting_agents.domain.lifecycle import fold, next_request, steps
+from meeting_agents.domain.model import (
+    ASSUMED_MEETING_DURATION,
     Action,
     Attempt,
-    Cause,
     Conference,
+    DeadlineType,
     Entry,
-    Kind,
+    EntryType,
+    IncidentType,
     Meeting,
     Notification,
-    Phase,
     Record,
     Request,
     Resource,
     State,
     Verdict,
 )
+from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
+from meeting_agents.domain.verdicts import Step
 
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2026, 4, 29, 12, 0, tzinfo=UTC)
 START, END = NOON + 240 * MINUTE, NOON + 330 * MINUTE
-GRACES = Graces(expected_resources=frozenset({"transcript"}))
+GRACES = GracePeriods(expected_resources=frozenset({"transcript"}))
 WISH = Request(
     action=Action.PROVISION,
     data_center="us",
@@ -50,8 +50,8 @@ WISH = Request(
 AWAY = replace(WISH, action=Action.CANCEL, digest="away")
 DASHBOARD = Resource("cronofy", "dashboard", "https://app.cronofy.com/1")
 TRANSCRIPT = Resource("transcript", "cronofy", "https://api.cronofy.com/2")
-REPORTS = (Kind.ACTIVATED, Kind.FAILED, Kind.COMPLETE)
-REPORTED = (Kind.CONFERENCING_FAILING, Kind.CONFERENCING_ASSIGNED, *REPORTS)
+REPORTS = (EntryType.ACTIVATED, EntryType.FAILED, EntryType.COMPLETE)
+REPORTED = (EntryType.CONFERENCING_FAILING, EntryType.CONFERENCING_ASSIGNED, *REPORTS)
 
 
 def moved(by: timedelta, request: Request = WISH) -> Request:
@@ -67,32 +67,32 @@ class History:
         self.entries: list[Entry] = []
         self.at = NOON
 
-    def add(self, kind: Kind, **more: Any) -> "History":
+    def add(self, kind: EntryType, **more: Any) -> "History":
         self.at += MINUTE
         self.entries.append(Entry(key=f"{len(self.entries):03d}", kind=kind, at=more.pop("at", self.at), **more))
         return self
 
     def request(self, request: Request = WISH) -> "History":
         attempt, revision, is_news = next_request(self.record if self.entries else None, request, self.at)
-        return self.add(Kind.REQUESTED, attempt=attempt, revision=revision, request=request) if is_news else self
+        return self.add(EntryType.REQUESTED, attempt=attempt, revision=revision, request=request) if is_news else self
 
-    def answer(self, kind: Kind, revision: int | None = None, **more: Any) -> "History":
+    def answer(self, kind: EntryType, revision: int | None = None, **more: Any) -> "History":
         record = self.record
         return self.add(kind, **{"attempt": record.current.number, "revision": revision or record.revision} | more)
 
-    def report(self, *kinds: Kind, attempt: int | None = None, **said: Any) -> "History":
+    def report(self, *kinds: EntryType, attempt: int | None = None, **said: Any) -> "History":
         notification = Notification(
-            kinds=tuple(kind for kind in Kind if kind in kinds),
+            kinds=tuple(kind for kind in EntryType if kind in kinds),
             interactions=said.pop("interactions", tuple(kinds)),
             **{"event_id": "evt_1"} | said,
         )
-        return self.add(kinds[-1] if kinds else Kind.UNRECOGNISED, attempt=attempt, notification=notification)
+        return self.add(kinds[-1] if kinds else EntryType.UNRECOGNISED, attempt=attempt, notification=notification)
 
-    def overdue(self, phase: Phase, **more: Any) -> "History":
-        return self.answer(Kind.OVERDUE, phase=phase, reason=f"{phase} was awaited", **more)
+    def overdue(self, phase: DeadlineType, **more: Any) -> "History":
+        return self.answer(EntryType.OVERDUE, phase=phase, reason=f"{phase} was awaited", **more)
 
     def cancel(self) -> "History":
-        return self.request(AWAY).answer(Kind.CANCELLED)
+        return self.request(AWAY).answer(EntryType.CANCELLED)
 
     @property
     def record(self) -> Record:
@@ -107,24 +107,24 @@ class History:
         return self.steps[-1]
 
     @property
-    def causes(self) -> list[Cause | None]:
+    def causes(self) -> list[IncidentType | None]:
         """Why people are told, leaving out the steps of which they are not."""
         return [step.cause for step in self.steps if step.cause]
 
 
 def scheduled() -> History:
-    return History().request().answer(Kind.ACCEPTED)
+    return History().request().answer(EntryType.ACCEPTED)
 
 
 REACHED: dict[State, Callable[[], History]] = {
     State.REQUESTED: lambda: History().request(),
     State.SCHEDULED: scheduled,
-    State.ACTIVATED: lambda: scheduled().report(Kind.ACTIVATED),
-    State.COMPLETE: lambda: scheduled().report(Kind.COMPLETE),
-    State.FAILED: lambda: scheduled().report(Kind.FAILED),
-    State.REJECTED: lambda: History().request().answer(Kind.REJECTED),
+    State.ACTIVATED: lambda: scheduled().report(EntryType.ACTIVATED),
+    State.COMPLETE: lambda: scheduled().report(EntryType.COMPLETE),
+    State.FAILED: lambda: scheduled().report(EntryType.FAILED),
+    State.REJECTED: lambda: History().request().answer(EntryType.REJECTED),
     State.CANCELLED: lambda: scheduled().cancel(),
-    State.OVERDUE: lambda: scheduled().overdue(Phase.ACTIVATION),
+    State.OVERDUE: lambda: scheduled().overdue(DeadlineType.ACTIVATION),
 }
 """The shortest way into each state."""
 
@@ -148,11 +148,11 @@ def outcome(attempt: Attempt) -> tuple[Any, ...]:
 S, V = State, Verdict
 REQUESTED, SCHEDULED, ACTIVATED, COMPLETE = S.REQUESTED, S.SCHEDULED, S.ACTIVATED, S.COMPLETE
 FAILED, REJECTED, CANCELLED, OVERDUE = S.FAILED, S.REJECTED, S.CANCELLED, S.OVERDUE
-applied, repeated, late, conflicting = V.APPLIED, V.REPEATED, V.LATE, V.CONFLICTING
+applied, repeated, late, conflicting = V.APPLIED, V.DUPLICATE, V.STALE, V.CONFLICTING
 
-EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
+EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
     # Somebody asks again, for the meeting at another time. After an end this begins a new attempt.
-    Kind.REQUESTED: {
+    EntryType.REQUESTED: {
         REQUESTED: (REQUESTED, applied),
         SCHEDULED: (SCHEDULED, applied),
         ACTIVATED: (ACTIVATED, applied),
@@ -163,7 +163,7 @@ EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
         OVERDUE: (REQUESTED, applied),
     },
     # Cronofy's answers to the request that led here.
-    Kind.ACCEPTED: {
+    EntryType.ACCEPTED: {
         REQUESTED: (SCHEDULED, applied),
         SCHEDULED: (SCHEDULED, repeated),
         ACTIVATED: (ACTIVATED, repeated),
@@ -173,7 +173,7 @@ EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (CANCELLED, repeated),
         OVERDUE: (OVERDUE, repeated),
     },
-    Kind.REJECTED: {
+    EntryType.REJECTED: {
         REQUESTED: (REJECTED, applied),
         SCHEDULED: (SCHEDULED, late),
         ACTIVATED: (ACTIVATED, late),
@@ -183,7 +183,7 @@ EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (CANCELLED, late),
         OVERDUE: (OVERDUE, late),
     },
-    Kind.UNCONFIRMED: {
+    EntryType.UNCONFIRMED: {
         REQUESTED: (REQUESTED, applied),
         SCHEDULED: (SCHEDULED, late),
         ACTIVATED: (ACTIVATED, late),
@@ -194,7 +194,7 @@ EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
         OVERDUE: (OVERDUE, late),
     },
     # Cronofy accepts a cancellation that was asked for just before.
-    Kind.CANCELLED: {
+    EntryType.CANCELLED: {
         REQUESTED: (CANCELLED, applied),
         SCHEDULED: (CANCELLED, applied),
         ACTIVATED: (CANCELLED, applied),
@@ -205,7 +205,7 @@ EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
         OVERDUE: (CANCELLED, applied),
     },
     # Cronofy's callbacks.
-    Kind.CONFERENCING_FAILING: {
+    EntryType.CONFERENCING_FAILING: {
         REQUESTED: (SCHEDULED, applied),
         SCHEDULED: (SCHEDULED, applied),
         ACTIVATED: (ACTIVATED, late),
@@ -215,7 +215,7 @@ EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (CANCELLED, late),
         OVERDUE: (OVERDUE, applied),
     },
-    Kind.CONFERENCING_ASSIGNED: {
+    EntryType.CONFERENCING_ASSIGNED: {
         REQUESTED: (SCHEDULED, applied),
         SCHEDULED: (SCHEDULED, applied),
         ACTIVATED: (ACTIVATED, late),
@@ -225,7 +225,7 @@ EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (CANCELLED, late),
         OVERDUE: (OVERDUE, applied),
     },
-    Kind.ACTIVATED: {
+    EntryType.ACTIVATED: {
         REQUESTED: (ACTIVATED, applied),
         SCHEDULED: (ACTIVATED, applied),
         ACTIVATED: (ACTIVATED, repeated),
@@ -235,7 +235,7 @@ EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (CANCELLED, late),
         OVERDUE: (ACTIVATED, applied),
     },
-    Kind.FAILED: {
+    EntryType.FAILED: {
         REQUESTED: (FAILED, applied),
         SCHEDULED: (FAILED, applied),
         ACTIVATED: (FAILED, applied),
@@ -245,7 +245,7 @@ EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (CANCELLED, late),
         OVERDUE: (FAILED, applied),
     },
-    Kind.COMPLETE: {
+    EntryType.COMPLETE: {
         REQUESTED: (COMPLETE, applied),
         SCHEDULED: (COMPLETE, applied),
         ACTIVATED: (COMPLETE, applied),
@@ -255,9 +255,9 @@ EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (COMPLETE, applied),
         OVERDUE: (COMPLETE, applied),
     },
-    Kind.UNRECOGNISED: {state: (state, Verdict.UNRECOGNISED) for state in State},
+    EntryType.UNRECOGNISED: {state: (state, Verdict.UNRECOGNISED) for state in State},
     # What the sweep finds: what the state waits for, or where it waits for nothing, that the agent is not active.
-    Kind.OVERDUE: {
+    EntryType.OVERDUE: {
         REQUESTED: (OVERDUE, applied),
         SCHEDULED: (OVERDUE, applied),
         ACTIVATED: (OVERDUE, applied),
@@ -268,28 +268,28 @@ EXPECTED: dict[Kind, dict[State, tuple[State, Verdict]]] = {
         OVERDUE: (OVERDUE, repeated),
     },
     # People are told, told again, and take it on: the agent stands where it stood.
-    Kind.ESCALATED: {state: (state, late) for state in State},
-    Kind.ALERTED: {state: (state, applied) for state in State},
-    Kind.ACKNOWLEDGED: {state: (state, applied) for state in State},
+    EntryType.ESCALATED: {state: (state, late) for state in State},
+    EntryType.ALERTED: {state: (state, applied) for state in State},
+    EntryType.ACKNOWLEDGED: {state: (state, applied) for state in State},
 }
-AWAITED = {ACTIVATED: Phase.COMPLETION, COMPLETE: Phase.RESOURCES}
+AWAITED = {ACTIVATED: DeadlineType.COMPLETION, COMPLETE: DeadlineType.RESOURCES}
 
 
-def followed_by(history: History, kind: Kind) -> Step:
+def followed_by(history: History, kind: EntryType) -> Step:
     """One more entry of this kind, as it would come."""
     state = history.record.state
     match kind:
-        case Kind.REQUESTED:
+        case EntryType.REQUESTED:
             history.request(moved(60 * MINUTE))
-        case Kind.ACCEPTED | Kind.REJECTED | Kind.UNCONFIRMED:
+        case EntryType.ACCEPTED | EntryType.REJECTED | EntryType.UNCONFIRMED:
             history.answer(kind, revision=1)
-        case Kind.CANCELLED:
+        case EntryType.CANCELLED:
             history.cancel()
-        case Kind.OVERDUE:
-            history.overdue(AWAITED.get(state, Phase.ACTIVATION))
-        case Kind.UNRECOGNISED:
+        case EntryType.OVERDUE:
+            history.overdue(AWAITED.get(state, DeadlineType.ACTIVATION))
+        case EntryType.UNRECOGNISED:
             history.report(interactions=("meeting_agent_waiting",))
-        case Kind.ESCALATED | Kind.ALERTED | Kind.ACKNOWLEDGED:
+        case EntryType.ESCALATED | EntryType.ALERTED | EntryType.ACKNOWLEDGED:
             history.answer(kind)
         case _:
             history.report(kind)
@@ -297,9 +297,9 @@ def followed_by(history: History, kind: Kind) -> Step:
 
 
 def test_the_table_below_speaks_of_every_state_and_every_kind_of_entry() -> None:
-    assert EXPECTED.keys() == set(Kind)
+    assert EXPECTED.keys() == set(EntryType)
     assert all(row.keys() == set(State) for row in EXPECTED.values())
-    assert MOVES.keys() == REACHED.keys() == set(State)
+    assert TRANSITIONS.keys() == REACHED.keys() == set(State)
 
 
 @pytest.mark.parametrize("state", State)
@@ -307,30 +307,32 @@ def test_every_state_is_reached(state: State) -> None:
     assert REACHED[state]().record.state is state
 
 
-@pytest.mark.parametrize(("kind", "state"), list(product(Kind, State)))
-def test_every_entry_does_in_every_state_what_the_table_says(kind: Kind, state: State) -> None:
+@pytest.mark.parametrize(("kind", "state"), list(product(EntryType, State)))
+def test_every_entry_does_in_every_state_what_the_table_says(kind: EntryType, state: State) -> None:
     step = followed_by(REACHED[state](), kind)
     assert (step.after.state, step.verdict) == EXPECTED[kind][state]
     assert step.state_before is state
-    assert bool(step.because) is (step.verdict is not Verdict.APPLIED)
+    assert bool(step.ignored_because) is (step.verdict is not Verdict.APPLIED)
     assert step.after.current.reason
 
 
-@pytest.mark.parametrize(("state", "kind"), [(state, kind) for state, row in MOVES.items() for kind in row])
-def test_a_move_in_the_table_of_moves_is_a_move_to_another_state(state: State, kind: Kind) -> None:
-    assert MOVES[state][kind] is not state
+@pytest.mark.parametrize(("state", "kind"), [(state, kind) for state, row in TRANSITIONS.items() for kind in row])
+def test_a_move_in_the_table_of_moves_is_a_move_to_another_state(state: State, kind: EntryType) -> None:
+    assert TRANSITIONS[state][kind] is not state
 
 
 def test_nothing_leaves_complete_but_a_new_attempt() -> None:
-    assert MOVES[State.COMPLETE] == {}
-    assert {state for state in State if state.value in ("complete", "failed", "rejected", "cancelled")} == ENDS
+    assert TRANSITIONS[State.COMPLETE] == {}
+    assert {
+        state for state in State if state.value in ("complete", "failed", "rejected", "cancelled")
+    } == TERMINAL_STATES
 
 
 # ---------------------------------------------------------------------------------------------------- whole histories
 
 NOTIFICATIONS = st.builds(
     lambda kinds, sub, resources, remarks, meeting, event_id: Notification(
-        kinds=tuple(kind for kind in Kind if kind in kinds),
+        kinds=tuple(kind for kind in EntryType if kind in kinds),
         interactions=tuple(kinds) or ("meeting_agent_waiting",),
         sub=sub,
         event_id=event_id,
@@ -346,7 +348,7 @@ NOTIFICATIONS = st.builds(
     event_id=st.sampled_from(["evt_1", "evt_1", "evt_1", "", "evt_2"]),
 )
 REQUESTS = st.sampled_from([WISH, WISH, replace(WISH, digest="other title"), moved(30 * MINUTE), AWAY])
-ANSWERS = st.sampled_from([Kind.ACCEPTED, Kind.ACCEPTED, Kind.REJECTED, Kind.UNCONFIRMED])
+ANSWERS = st.sampled_from([EntryType.ACCEPTED, EntryType.ACCEPTED, EntryType.REJECTED, EntryType.UNCONFIRMED])
 
 
 @st.composite
@@ -365,28 +367,28 @@ def histories(draw: st.DrawFn) -> list[Entry]:
         if deed == "request":
             request = draw(REQUESTS)
             attempt, revision, _ = next_request(then if then.attempts else None, request, history.at)
-            history.add(Kind.REQUESTED, attempt=attempt, revision=revision, request=request)
+            history.add(EntryType.REQUESTED, attempt=attempt, revision=revision, request=request)
         elif deed == "answer" and open_:
             pending = draw(st.sampled_from(open_))
             kind = draw(ANSWERS)
-            if pending.request.action is Action.CANCEL and kind is Kind.ACCEPTED:
-                kind = Kind.CANCELLED
+            if pending.request.action is Action.CANCEL and kind is EntryType.ACCEPTED:
+                kind = EntryType.CANCELLED
             number = next(a.number for a in now.attempts if pending in a.unanswered)
-            retry_at = history.at + 5 * MINUTE if kind is Kind.UNCONFIRMED and draw(st.booleans()) else None
+            retry_at = history.at + 5 * MINUTE if kind is EntryType.UNCONFIRMED and draw(st.booleans()) else None
             history.add(kind, attempt=number, revision=pending.revision, retry_at=retry_at)
         elif deed == "sweep" and then.attempts:
             due = deadline(then, GRACES)
-            if due and due.phase is not Phase.RETRY:
+            if due and due.phase is not DeadlineType.RETRY:
                 history.at = max(history.at, due.at)
                 missing = tuple(missing_resources(then.current, GRACES))
                 more = {"attempt": then.current.number, "revision": then.revision, "missing": missing}
-                history.add(Kind.OVERDUE, phase=due.phase, **more)
+                history.add(EntryType.OVERDUE, phase=due.phase, **more)
         elif deed == "people" and now.attempts:
-            kind = draw(st.sampled_from([Kind.ALERTED, Kind.ACKNOWLEDGED, Kind.ESCALATED]))
-            history.add(kind, attempt=now.current.number, cause=now.trouble)
+            kind = draw(st.sampled_from([EntryType.ALERTED, EntryType.ACKNOWLEDGED, EntryType.ESCALATED]))
+            history.add(kind, attempt=now.current.number, cause=now.incident)
         else:
             address = draw(st.sampled_from([None, None, 1, 2]))
-            history.add(Kind.UNRECOGNISED, attempt=address, notification=draw(NOTIFICATIONS))
+            history.add(EntryType.UNRECOGNISED, attempt=address, notification=draw(NOTIFICATIONS))
         known.append(history.record)
     return history.entries
 
@@ -399,13 +401,13 @@ OWN_ENTRIES: dict[str, Callable[[], History]] = {
     "nothing of ours": History,
     "requested": lambda: History().request(),
     "accepted": scheduled,
-    "rejected": lambda: History().request().answer(Kind.REJECTED),
-    "unconfirmed": lambda: History().request().answer(Kind.UNCONFIRMED),
-    "moved": lambda: scheduled().request(moved(MINUTE)).answer(Kind.ACCEPTED),
-    "moved in vain": lambda: scheduled().request(moved(MINUTE)).answer(Kind.REJECTED),
+    "rejected": lambda: History().request().answer(EntryType.REJECTED),
+    "unconfirmed": lambda: History().request().answer(EntryType.UNCONFIRMED),
+    "moved": lambda: scheduled().request(moved(MINUTE)).answer(EntryType.ACCEPTED),
+    "moved in vain": lambda: scheduled().request(moved(MINUTE)).answer(EntryType.REJECTED),
     "cancelled": lambda: scheduled().cancel(),
-    "cancelled in vain": lambda: scheduled().request(AWAY).answer(Kind.REJECTED),
-    "rejected and cancelled": lambda: History().request().answer(Kind.REJECTED).cancel(),
+    "cancelled in vain": lambda: scheduled().request(AWAY).answer(EntryType.REJECTED),
+    "rejected and cancelled": lambda: History().request().answer(EntryType.REJECTED).cancel(),
 }
 
 
@@ -414,7 +416,7 @@ def placed(own: Sequence[Entry], notifications: Sequence[Notification], places: 
     entries = list(own)
     for number, (notification, place) in enumerate(zip(notifications, places, strict=True)):
         at = (own[min(place, len(own) - 1)].at if own else NOON) + timedelta(seconds=number + 1)
-        entries.append(Entry(key=f"n{number}", kind=Kind.UNRECOGNISED, at=at, notification=notification))
+        entries.append(Entry(key=f"n{number}", kind=EntryType.UNRECOGNISED, at=at, notification=notification))
     return fold(entries)
 
 
@@ -451,10 +453,10 @@ def test_all_120_orders_of_all_five_notifications_give_one_outcome(own: str) -> 
 def test_an_end_is_left_only_by_a_new_request_or_by_evidence_from_cronofy(entries: list[Entry]) -> None:
     """Evidence: one of its callbacks, or its answer to what was asked."""
     for step in steps(entries):
-        if step.state_before in ENDS and step.after.state is not step.state_before:
+        if step.state_before in TERMINAL_STATES and step.after.state is not step.state_before:
             begins_anew = step.after.current.number > step.before.current.number
             said = set(step.entry.notification.kinds) if step.entry.notification else {step.entry.kind}
-            assert begins_anew or said & {*REPORTS, Kind.ACCEPTED, Kind.CANCELLED}
+            assert begins_anew or said & {*REPORTS, EntryType.ACCEPTED, EntryType.CANCELLED}
             assert begins_anew or step.state_before is not State.COMPLETE
 
 
@@ -465,20 +467,20 @@ def test_every_entry_has_exactly_one_verdict(entries: list[Entry]) -> None:
     assert sum(timeline[-1].after.verdicts.values()) == timeline[-1].after.entries == len(entries)
     for step in timeline:
         assert step.after.verdicts[step.verdict] == step.before.verdicts.get(step.verdict, 0) + 1
-        assert bool(step.because) is (step.verdict is not Verdict.APPLIED)
+        assert bool(step.ignored_because) is (step.verdict is not Verdict.APPLIED)
 
 
 ANYTHING = st.builds(
     Entry,
     key=st.text(max_size=2),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(EntryType),
     at=st.datetimes(timezones=st.just(UTC)),
     attempt=st.none() | st.integers(-1, 3),
     revision=st.none() | st.integers(-1, 3),
     request=st.none() | REQUESTS,
     notification=st.none() | NOTIFICATIONS,
-    phase=st.none() | st.sampled_from(Phase),
-    cause=st.none() | st.sampled_from(Cause),
+    phase=st.none() | st.sampled_from(DeadlineType),
+    cause=st.none() | st.sampled_from(IncidentType),
 )
 
 
@@ -488,11 +490,11 @@ def test_no_entry_is_refused_however_senseless(entries: list[Entry]) -> None:
     assert len(timeline) == len({entry.key for entry in entries})
     for step in timeline:
         assert step.verdict in Verdict
-        assert step.cause is None or step.cause in Cause
+        assert step.cause is None or step.cause in IncidentType
 
 
-@given(histories(), st.sampled_from([GRACES, Graces()]))
-def test_a_deadline_exists_exactly_where_something_is_still_owed(entries: list[Entry], graces: Graces) -> None:
+@given(histories(), st.sampled_from([GRACES, GracePeriods()]))
+def test_a_deadline_exists_exactly_where_something_is_still_owed(entries: list[Entry], graces: GracePeriods) -> None:
     """Nobody but an end, a silence that was reported, or a person is waited for without one."""
     for step in steps(entries):
         attempt, due = step.after.current, deadline(step.after, graces)
@@ -500,11 +502,11 @@ def test_a_deadline_exists_exactly_where_something_is_still_owed(entries: list[E
             State.REQUESTED: attempt.asked is not None,
             State.SCHEDULED: attempt.asked is not None,
             State.ACTIVATED: True,
-            State.COMPLETE: bool(missing_resources(attempt, graces)) and Phase.RESOURCES not in attempt.missed,
+            State.COMPLETE: bool(missing_resources(attempt, graces)) and DeadlineType.RESOURCES not in attempt.missed,
         }
         is_retried = attempt.pending is not None and attempt.pending.retry_at is not None
         is_open = attempt.pending is not None and attempt.pending.request.action is Action.CANCEL
-        is_wanted = not is_open and step.after.trouble is not Cause.NOT_CANCELLED
+        is_wanted = not is_open and step.after.incident is not IncidentType.NOT_CANCELLED
         assert (due is not None) == ((awaited.get(attempt.state, False) and is_wanted) or is_retried)
 
 
@@ -527,26 +529,31 @@ def test_an_earlier_attempt_may_still_learn_facts_and_never_changes_the_state(en
     for step in steps(entries):
         earlier = step.after.attempts[:-1]
         if step.before.attempts and earlier != step.before.attempts[: len(earlier)]:
-            assert step.verdict is Verdict.LATE
+            assert step.verdict is Verdict.STALE
             assert step.cause is None
             assert step.after.current == step.before.current
 
 
-TROUBLES = frozenset(Cause) - {Cause.REAUTHORISATION, Cause.CONFLICTING, Cause.MISMATCHED, Cause.RECOVERED}
+TROUBLES = frozenset(IncidentType) - {
+    IncidentType.REAUTHORISATION,
+    IncidentType.CONFLICTING,
+    IncidentType.MISMATCHED,
+    IncidentType.RECOVERED,
+}
 
 
 @given(histories())
 def test_an_all_clear_follows_a_trouble_that_people_were_told_of_and_each_trouble_has_at_most_one(
     entries: list[Entry],
 ) -> None:
-    trouble: Cause | None = None
+    trouble: IncidentType | None = None
     for step in steps(entries):
-        if step.cause is Cause.RECOVERED:
+        if step.cause is IncidentType.RECOVERED:
             assert trouble is not None
             trouble = None
         elif step.cause in TROUBLES:
             trouble = step.cause
-        assert step.after.trouble in (trouble, None)
+        assert step.after.incident in (trouble, None)
 
 
 @given(histories(), st.integers(0, 2))
@@ -557,22 +564,26 @@ def test_no_cancellation_fails_in_silence_while_the_agent_may_come(entries: list
     history.entries, history.at = list(entries), fold(entries).updated_at
     history.request(AWAY)
     for _ in range(unanswered):
-        history.answer(Kind.UNCONFIRMED)
+        history.answer(EntryType.UNCONFIRMED)
     is_troubled = False
-    for step in history.answer(Kind.REJECTED).steps:
+    for step in history.answer(EntryType.REJECTED).steps:
         entry, record = step.entry, step.after
         if entry.request and step.verdict is Verdict.APPLIED:
             asked[record.revision] = entry.request
             is_troubled &= entry.request.action is Action.CANCEL
-        is_troubled |= step.cause is Cause.NOT_CANCELLED  # it may be active already, while the cancellation waits
-        is_refused = entry.kind is Kind.REJECTED and step.verdict is Verdict.APPLIED
+        is_troubled |= (
+            step.cause is IncidentType.NOT_CANCELLED
+        )  # it may be active already, while the cancellation waits
+        is_refused = entry.kind is EntryType.REJECTED and step.verdict is Verdict.APPLIED
         is_last_word = is_refused and entry.revision == record.revision
         has_failed = is_last_word and asked[record.revision].action is Action.CANCEL
-        may_come = record.state not in ENDS and entry.at < (record.meeting.end or datetime.max.replace(tzinfo=UTC))
+        may_come = record.state not in TERMINAL_STATES and entry.at < (
+            record.meeting.end or datetime.max.replace(tzinfo=UTC)
+        )
         if has_failed and may_come and record.current.asked is not None:
-            assert is_troubled or step.cause is Cause.NOT_CANCELLED
+            assert is_troubled or step.cause is IncidentType.NOT_CANCELLED
             is_troubled = True
-        is_troubled &= record.state not in ENDS
+        is_troubled &= record.state not in TERMINAL_STATES
 
 
 # ---------------------------------------------------------------------------------------- requests, answers, attempts
@@ -588,7 +599,7 @@ def test_the_first_request_is_the_first_of_the_first_attempt() -> None:
 
 def test_the_same_body_again_is_no_news_while_it_stands() -> None:
     """Not while its outcome is open, and not once it is accepted."""
-    for history in (History().request(), scheduled(), scheduled().report(Kind.ACTIVATED)):
+    for history in (History().request(), scheduled(), scheduled().report(EntryType.ACTIVATED)):
         assert asked(history.record, WISH) == (1, 1, False)
         assert asked(history.record, moved(MINUTE)) == (1, 2, True)
 
@@ -597,16 +608,16 @@ def test_a_request_that_is_written_down_twice_is_one() -> None:
     """Two callers who knew the same made the same of it."""
     history = scheduled()
     before = history.record
-    history.add(Kind.REQUESTED, attempt=1, revision=1, request=WISH)
-    assert (history.last.verdict, history.last.because) == (Verdict.REPEATED, "the record says so already")
+    history.add(EntryType.REQUESTED, attempt=1, revision=1, request=WISH)
+    assert (history.last.verdict, history.last.ignored_because) == (Verdict.DUPLICATE, "the record says so already")
     assert history.record.attempts == before.attempts
 
 
 def test_a_request_without_a_number_is_the_next_one_of_the_first_attempt() -> None:
     """Numbered or not, each request counts."""
-    history = History().add(Kind.REQUESTED, request=WISH)
+    history = History().add(EntryType.REQUESTED, request=WISH)
     assert (history.record.revision, history.record.current.number) == (1, 1)
-    history.add(Kind.REQUESTED, request=moved(MINUTE))
+    history.add(EntryType.REQUESTED, request=moved(MINUTE))
     assert (history.record.revision, history.record.current.number) == (2, 1)
 
 
@@ -614,10 +625,10 @@ def test_the_body_of_an_overtaken_request_is_news_again() -> None:
     history = scheduled().request(moved(MINUTE))
     assert asked(history.record, WISH) == (1, 3, True)
     assert asked(history.record, moved(MINUTE)) == (1, 2, False)
-    assert asked(history.answer(Kind.REJECTED).record, WISH) == (1, 2, False)
+    assert asked(history.answer(EntryType.REJECTED).record, WISH) == (1, 2, False)
 
 
-@pytest.mark.parametrize("state", sorted(ENDS))
+@pytest.mark.parametrize("state", sorted(TERMINAL_STATES))
 def test_a_request_after_an_end_begins_a_new_attempt_unless_the_meeting_is_over(state: State) -> None:
     """What Cronofy refused was never there, so that even then it is a new attempt."""
     record = REACHED[state]().record
@@ -632,12 +643,12 @@ def test_a_request_after_an_end_begins_a_new_attempt_unless_the_meeting_is_over(
 
 
 def test_a_request_to_a_silent_agent_is_news_until_it_is_under_way() -> None:
-    history = scheduled().overdue(Phase.ACTIVATION)
+    history = scheduled().overdue(DeadlineType.ACTIVATION)
     assert asked(history.record, WISH) == (1, 2, True)
     assert asked(history.request().record, WISH) == (1, 2, False)
-    never_confirmed = History().request().answer(Kind.UNCONFIRMED).overdue(Phase.ACTIVATION)
+    never_confirmed = History().request().answer(EntryType.UNCONFIRMED).overdue(DeadlineType.ACTIVATION)
     assert asked(never_confirmed.record, WISH) == (1, 2, True)
-    assert due(never_confirmed.request().answer(Kind.ACCEPTED))
+    assert due(never_confirmed.request().answer(EntryType.ACCEPTED))
 
 
 def test_a_cancellation_is_news_until_it_is_under_way_or_done() -> None:
@@ -645,7 +656,7 @@ def test_a_cancellation_is_news_until_it_is_under_way_or_done() -> None:
     assert asked(history.record, AWAY) == (1, 2, True)
     assert asked(history.request(AWAY).record, AWAY) == (1, 2, False)
     assert asked(history.record, replace(AWAY, digest="deleted")) == (1, 3, True)
-    assert asked(history.answer(Kind.CANCELLED).record, replace(AWAY, digest="deleted")) == (1, 2, False)
+    assert asked(history.answer(EntryType.CANCELLED).record, replace(AWAY, digest="deleted")) == (1, 2, False)
 
 
 def test_the_same_digest_asks_for_the_same_only_with_the_same_action() -> None:
@@ -658,39 +669,39 @@ def test_a_cancellation_of_nothing_is_written_down_and_owes_nothing() -> None:
     assert (history.record.state, history.record.current.asked) == (State.REQUESTED, None)
     assert history.record.current.reason == "its cancellation was requested; Cronofy has not confirmed it yet"
     assert deadline(history.record, GRACES) is None
-    assert history.answer(Kind.CANCELLED).record.state is State.CANCELLED
+    assert history.answer(EntryType.CANCELLED).record.state is State.CANCELLED
 
 
 def test_a_refused_cancellation_of_nothing_is_an_end_that_troubles_nobody() -> None:
-    history = History().request(AWAY).answer(Kind.REJECTED)
+    history = History().request(AWAY).answer(EntryType.REJECTED)
     assert history.record.state is State.REJECTED
-    assert (history.causes, history.record.troubled) == ([], False)
+    assert (history.causes, history.record.has_incident) == ([], False)
 
 
 def test_a_refused_cancellation_leaves_the_agent_as_it_was() -> None:
-    for history in (scheduled(), History().request(), scheduled().report(Kind.ACTIVATED)):
+    for history in (scheduled(), History().request(), scheduled().report(EntryType.ACTIVATED)):
         before = history.record
-        after = history.request(AWAY).answer(Kind.REJECTED).record
+        after = history.request(AWAY).answer(EntryType.REJECTED).record
         assert (after.state, after.current.asked) == (before.state, WISH)
         assert deadline(after, GRACES) is None  # nobody waits for whom nobody wants
         assert after.current.pending is None or after.current.pending.request == WISH
 
 
 def test_a_refused_cancellation_of_an_agent_known_only_from_cronofy_leaves_it() -> None:
-    history = History().report(Kind.CONFERENCING_ASSIGNED).request(AWAY).answer(Kind.REJECTED)
+    history = History().report(EntryType.CONFERENCING_ASSIGNED).request(AWAY).answer(EntryType.REJECTED)
     assert history.record.state is State.SCHEDULED
 
 
 def test_a_refused_change_leaves_what_was_accepted_before() -> None:
     history = scheduled().request(moved(30 * MINUTE))
     assert history.record.meeting == moved(30 * MINUTE).meeting
-    history.answer(Kind.REJECTED)
+    history.answer(EntryType.REJECTED)
     assert (history.record.state, history.record.meeting) == (State.SCHEDULED, WISH.meeting)
     assert history.causes == []
 
 
 def test_a_refused_request_is_kept_as_what_was_wanted() -> None:
-    history = History().request().answer(Kind.REJECTED, reason="Cronofy refused the request (422)")
+    history = History().request().answer(EntryType.REJECTED, reason="Cronofy refused the request (422)")
     assert (history.record.meeting, history.record.current.reason) == (
         WISH.meeting,
         "Cronofy refused the request (422)",
@@ -698,101 +709,117 @@ def test_a_refused_request_is_kept_as_what_was_wanted() -> None:
 
 
 def test_a_silent_agent_whose_new_request_is_refused_is_rejected() -> None:
-    history = scheduled().overdue(Phase.ACTIVATION).request().answer(Kind.REJECTED)
+    history = scheduled().overdue(DeadlineType.ACTIVATION).request().answer(EntryType.REJECTED)
     assert history.record.state is State.REJECTED
-    assert history.causes == [Cause.NEVER_ACTIVATED, Cause.REJECTED]
+    assert history.causes == [IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]
 
 
 def test_a_request_that_is_refused_after_all_retries_is_rejected_though_it_was_overdue() -> None:
-    history = History().request().answer(Kind.UNCONFIRMED).overdue(Phase.ACTIVATION).answer(Kind.REJECTED)
+    history = (
+        History().request().answer(EntryType.UNCONFIRMED).overdue(DeadlineType.ACTIVATION).answer(EntryType.REJECTED)
+    )
     assert history.record.state is State.REJECTED
 
 
 def test_evidence_of_a_conference_does_not_save_a_request_from_refusal() -> None:
     """The calendar event may have had one before."""
-    assert History().request().report(Kind.CONFERENCING_ASSIGNED).answer(Kind.REJECTED).record.state is State.REJECTED
+    assert (
+        History().request().report(EntryType.CONFERENCING_ASSIGNED).answer(EntryType.REJECTED).record.state
+        is State.REJECTED
+    )
 
 
 def test_answers_to_two_requests_at_once_may_come_in_any_order() -> None:
     """The newer request holds, whichever is answered first, and only an accepted one."""
     for first, second in ((1, 2), (2, 1)):
         history = History().request().request(moved(MINUTE))
-        history.answer(Kind.ACCEPTED, revision=first).answer(Kind.ACCEPTED, revision=second)
+        history.answer(EntryType.ACCEPTED, revision=first).answer(EntryType.ACCEPTED, revision=second)
         assert (history.record.state, history.record.meeting) == (State.SCHEDULED, moved(MINUTE).meeting)
         assert history.record.current.pending is None
         overtaken = "it is about request 1; request 2 has overtaken it"
-        assert history.last.because == ("" if second == 2 else overtaken)
-    for answers in ([(1, Kind.ACCEPTED), (2, Kind.REJECTED)], [(2, Kind.REJECTED), (1, Kind.ACCEPTED)]):
+        assert history.last.ignored_because == ("" if second == 2 else overtaken)
+    for answers in (
+        [(1, EntryType.ACCEPTED), (2, EntryType.REJECTED)],
+        [(2, EntryType.REJECTED), (1, EntryType.ACCEPTED)],
+    ):
         history = History().request().request(moved(MINUTE))
         for revision, kind in answers:
             history.answer(kind, revision=revision)
         assert (history.record.state, history.record.meeting) == (State.SCHEDULED, WISH.meeting)
-        assert not history.record.troubled
+        assert not history.record.has_incident
 
 
 def test_the_refusal_of_an_overtaken_request_is_no_end() -> None:
-    history = History().request().request(moved(MINUTE)).answer(Kind.REJECTED, revision=1)
+    history = History().request().request(moved(MINUTE)).answer(EntryType.REJECTED, revision=1)
     assert (history.record.state, history.record.meeting) == (State.REQUESTED, moved(MINUTE).meeting)
 
 
 def test_of_two_open_requests_the_newer_says_what_is_wanted() -> None:
     history = History().request().request(moved(MINUTE))
     assert history.record.meeting == moved(MINUTE).meeting
-    history.answer(Kind.UNCONFIRMED, revision=1, reason="of no interest any more")
+    history.answer(EntryType.UNCONFIRMED, revision=1, reason="of no interest any more")
     assert history.record.current.reason == "requested; Cronofy has not confirmed it yet"
 
 
 def test_a_request_after_a_cancellation_holds_though_the_cancellation_is_answered_later() -> None:
-    history = scheduled().request(AWAY).request(moved(MINUTE)).answer(Kind.CANCELLED, revision=2)
+    history = scheduled().request(AWAY).request(moved(MINUTE)).answer(EntryType.CANCELLED, revision=2)
     assert history.record.state is State.SCHEDULED
     assert history.record.current.cancelled_at
-    assert history.answer(Kind.ACCEPTED, revision=3).record.state is State.SCHEDULED
+    assert history.answer(EntryType.ACCEPTED, revision=3).record.state is State.SCHEDULED
     history = scheduled().request(AWAY).request(moved(MINUTE))
-    history.answer(Kind.ACCEPTED, revision=3).answer(Kind.CANCELLED, revision=2)
-    assert (history.record.state, history.last.verdict) == (State.SCHEDULED, Verdict.LATE)
+    history.answer(EntryType.ACCEPTED, revision=3).answer(EntryType.CANCELLED, revision=2)
+    assert (history.record.state, history.last.verdict) == (State.SCHEDULED, Verdict.STALE)
 
 
 def test_an_acceptance_after_the_silence_was_reported_gives_no_more_time() -> None:
-    history = History().request().request(moved(MINUTE)).overdue(Phase.ACTIVATION).answer(Kind.REJECTED, revision=2)
-    assert history.answer(Kind.ACCEPTED, revision=1).record.state is State.REJECTED
-    assert history.report(Kind.ACTIVATED).record.state is State.ACTIVATED
+    history = (
+        History()
+        .request()
+        .request(moved(MINUTE))
+        .overdue(DeadlineType.ACTIVATION)
+        .answer(EntryType.REJECTED, revision=2)
+    )
+    assert history.answer(EntryType.ACCEPTED, revision=1).record.state is State.REJECTED
+    assert history.report(EntryType.ACTIVATED).record.state is State.ACTIVATED
 
 
 def test_unconfirmed_counts_the_tries_and_says_when_the_next_one_is() -> None:
-    history = History().request().answer(Kind.UNCONFIRMED, reason="Cronofy answered 503", retry_at=NOON + 9 * MINUTE)
+    history = (
+        History().request().answer(EntryType.UNCONFIRMED, reason="Cronofy answered 503", retry_at=NOON + 9 * MINUTE)
+    )
     pending = history.record.current.pending
     assert pending
     assert (pending.tries, pending.retry_at) == (1, NOON + 9 * MINUTE)
     assert history.record.current.reason == "Cronofy answered 503"
-    assert deadline(history.record, GRACES) == Deadline(NOON + 9 * MINUTE, Phase.RETRY)
-    pending = history.answer(Kind.UNCONFIRMED).record.current.pending
+    assert deadline(history.record, GRACES) == Deadline(NOON + 9 * MINUTE, DeadlineType.RETRY)
+    pending = history.answer(EntryType.UNCONFIRMED).record.current.pending
     assert pending
     assert (pending.tries, pending.retry_at) == (2, None)
     assert history.record.current.reason == "Cronofy answered 503"
 
 
 def test_a_change_that_is_not_confirmed_does_not_change_why_the_agent_stands_where_it_stands() -> None:
-    history = scheduled().request(moved(MINUTE)).answer(Kind.UNCONFIRMED, reason="Cronofy answered 503")
+    history = scheduled().request(moved(MINUTE)).answer(EntryType.UNCONFIRMED, reason="Cronofy answered 503")
     assert history.record.current.reason == "Cronofy accepted the request"
 
 
 def test_what_an_acceptance_told_is_kept() -> None:
-    history = History().request().answer(Kind.ACCEPTED, sub="agt_1", resources=(DASHBOARD,))
+    history = History().request().answer(EntryType.ACCEPTED, sub="agt_1", resources=(DASHBOARD,))
     assert (history.record.current.subs, history.record.current.resources) == (("agt_1",), (DASHBOARD,))
     assert history.record.current.accepted_at == history.at
 
 
 def test_an_answer_for_an_earlier_attempt_is_late() -> None:
     """Its facts are noted; what happens now is not moved."""
-    history = History().request().report(Kind.FAILED).request()
-    history.answer(Kind.ACCEPTED, revision=1, attempt=1)
-    assert (history.last.verdict, history.record.state) == (Verdict.LATE, State.REQUESTED)
+    history = History().request().report(EntryType.FAILED).request()
+    history.answer(EntryType.ACCEPTED, revision=1, attempt=1)
+    assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.REQUESTED)
     assert history.record.attempts[0].accepted_revision == 1
-    assert history.last.because == "it is about attempt 1; the current one is attempt 2"
+    assert history.last.ignored_because == "it is about attempt 1; the current one is attempt 2"
 
 
 def test_a_request_for_an_agent_known_only_from_cronofy_makes_it_ours() -> None:
-    history = History().report(Kind.ACTIVATED, meeting=WISH.meeting)
+    history = History().report(EntryType.ACTIVATED, meeting=WISH.meeting)
     assert (history.record.was_requested, history.record.identity) == (False, None)
     history.request()
     assert (history.record.was_requested, history.record.identity) == (True, WISH)
@@ -804,49 +831,49 @@ def test_a_request_for_an_agent_known_only_from_cronofy_makes_it_ours() -> None:
 
 def test_the_attempt_is_told_by_sub_then_by_address_then_by_being_the_newest() -> None:
     def history() -> History:
-        return scheduled().report(Kind.FAILED, sub="agt_1").request().answer(Kind.ACCEPTED)
+        return scheduled().report(EntryType.FAILED, sub="agt_1").request().answer(EntryType.ACCEPTED)
 
-    late_news = history().report(Kind.COMPLETE, sub="agt_1", attempt=2)
+    late_news = history().report(EntryType.COMPLETE, sub="agt_1", attempt=2)
     assert [attempt.state for attempt in late_news.record.attempts] == [State.COMPLETE, State.SCHEDULED]
-    assert (late_news.last.verdict, late_news.last.cause) == (Verdict.LATE, None)
-    assert late_news.last.because == "it is about attempt 1; the current one is attempt 2"
-    for news in (history().report(Kind.COMPLETE, sub="agt_2", attempt=2), history().report(Kind.COMPLETE)):
+    assert (late_news.last.verdict, late_news.last.cause) == (Verdict.STALE, None)
+    assert late_news.last.ignored_because == "it is about attempt 1; the current one is attempt 2"
+    for news in (history().report(EntryType.COMPLETE, sub="agt_2", attempt=2), history().report(EntryType.COMPLETE)):
         assert [attempt.state for attempt in news.record.attempts] == [State.FAILED, State.COMPLETE]
-    addressed = history().report(Kind.COMPLETE, attempt=1)
+    addressed = history().report(EntryType.COMPLETE, attempt=1)
     assert [attempt.state for attempt in addressed.record.attempts] == [State.COMPLETE, State.SCHEDULED]
 
 
 def test_a_notification_about_another_calendar_event_changes_nothing() -> None:
     history = scheduled()
     before = history.record
-    history.report(Kind.FAILED, event_id="evt_2", sub="agt_9", resources=(DASHBOARD,))
-    assert (history.last.verdict, history.last.cause) == (Verdict.MISMATCHED, Cause.MISMATCHED)
+    history.report(EntryType.FAILED, event_id="evt_2", sub="agt_9", resources=(DASHBOARD,))
+    assert (history.last.verdict, history.last.cause) == (Verdict.MISMATCHED, IncidentType.MISMATCHED)
     assert history.record.attempts == before.attempts
-    assert history.last.because == "it is about the calendar event evt_2, and this agent is for evt_1"
+    assert history.last.ignored_because == "it is about the calendar event evt_2, and this agent is for evt_1"
 
 
 def test_a_notification_without_a_calendar_event_is_not_mismatched() -> None:
-    assert scheduled().report(Kind.ACTIVATED, event_id="").record.state is State.ACTIVATED
+    assert scheduled().report(EntryType.ACTIVATED, event_id="").record.state is State.ACTIVATED
 
 
 def test_an_unknown_interaction_is_named() -> None:
     history = scheduled().report(interactions=("meeting_agent_waiting", "x"))
-    assert history.last.because == "nothing is known of meeting_agent_waiting, x"
-    assert scheduled().report(interactions=()).last.because == "it says nothing that is known here"
+    assert history.last.ignored_because == "nothing is known of meeting_agent_waiting, x"
+    assert scheduled().report(interactions=()).last.ignored_because == "it says nothing that is known here"
 
 
 def test_an_agent_that_was_never_requested_is_followed_from_what_cronofy_says() -> None:
-    record = History().report(Kind.CONFERENCING_ASSIGNED, meeting=WISH.meeting).record
+    record = History().report(EntryType.CONFERENCING_ASSIGNED, meeting=WISH.meeting).record
     assert (record.state, record.was_requested, record.meeting) == (State.SCHEDULED, False, WISH.meeting)
     assert (record.event_id, record.current.number) == ("evt_1", 1)
     assert "not requested here" in record.current.reason
-    assert deadline(record, GRACES) == Deadline(START + GRACES.activation, Phase.ACTIVATION)
+    assert deadline(record, GRACES) == Deadline(START + GRACES.activation, DeadlineType.ACTIVATION)
 
 
 def test_what_cronofy_says_of_a_meeting_does_not_replace_what_was_asked_for() -> None:
     """And where nothing was asked for and it says nothing, nothing is known."""
-    assert scheduled().report(Kind.ACTIVATED, meeting=moved(60 * MINUTE).meeting).record.meeting == WISH.meeting
-    assert History().report(Kind.ACTIVATED).record.current.asked is None
+    assert scheduled().report(EntryType.ACTIVATED, meeting=moved(60 * MINUTE).meeting).record.meeting == WISH.meeting
+    assert History().report(EntryType.ACTIVATED).record.current.asked is None
 
 
 def test_nobody_is_awaited_of_whom_nothing_is_known() -> None:
@@ -855,67 +882,78 @@ def test_nobody_is_awaited_of_whom_nothing_is_known() -> None:
 
 
 def test_several_interactions_in_one_body_all_count() -> None:
-    history = scheduled().report(Kind.COMPLETE, Kind.ACTIVATED, Kind.CONFERENCING_ASSIGNED)
+    history = scheduled().report(EntryType.COMPLETE, EntryType.ACTIVATED, EntryType.CONFERENCING_ASSIGNED)
     attempt = history.record.current
     assert (attempt.state, attempt.conference) == (State.COMPLETE, Conference.ASSIGNED)
     assert attempt.activated_at == attempt.complete_at == history.at
 
 
 def test_complete_wins_over_failed_and_the_record_says_that_both_were_reported() -> None:
-    for kinds in permutations((Kind.FAILED, Kind.COMPLETE)):
+    for kinds in permutations((EntryType.FAILED, EntryType.COMPLETE)):
         history = scheduled()
         for kind in kinds:
             history.report(kind)
         assert (history.record.state, history.record.current.is_conflicting) == (State.COMPLETE, True)
-        assert (history.last.verdict, history.last.cause) == (Verdict.CONFLICTING, Cause.CONFLICTING)
-        assert not history.record.troubled
+        assert (history.last.verdict, history.last.cause) == (Verdict.CONFLICTING, IncidentType.CONFLICTING)
+        assert not history.record.has_incident
         assert (
-            history.last.because == "complete and failed were both reported; complete counts, for there are resources"
+            history.last.ignored_because
+            == "complete and failed were both reported; complete counts, for there are resources"
         )
-        history.report(Kind.FAILED)
-        assert history.last.verdict is Verdict.REPEATED
+        history.report(EntryType.FAILED)
+        assert history.last.verdict is Verdict.DUPLICATE
 
 
 def test_the_times_are_those_of_the_first_report() -> None:
-    history = scheduled().report(Kind.ACTIVATED)
+    history = scheduled().report(EntryType.ACTIVATED)
     first = history.at
-    assert history.report(Kind.ACTIVATED).record.current.activated_at == first
-    history.report(Kind.COMPLETE)
+    assert history.report(EntryType.ACTIVATED).record.current.activated_at == first
+    history.report(EntryType.COMPLETE)
     first = history.at
-    assert history.report(Kind.COMPLETE, sub="agt_1").record.current.complete_at == first
-    history = scheduled().report(Kind.FAILED)
-    assert history.report(Kind.FAILED, sub="agt_1").record.current.failed_at == history.at - MINUTE
+    assert history.report(EntryType.COMPLETE, sub="agt_1").record.current.complete_at == first
+    history = scheduled().report(EntryType.FAILED)
+    assert history.report(EntryType.FAILED, sub="agt_1").record.current.failed_at == history.at - MINUTE
 
 
 def test_a_failure_is_told_in_every_word_that_cronofy_gave() -> None:
-    history = scheduled().report(Kind.FAILED)
+    history = scheduled().report(EntryType.FAILED)
     assert history.record.current.reason == "Cronofy reported the agent failed: no reason given"
-    history.report(Kind.FAILED, remarks=("b: 2",)).report(Kind.FAILED, remarks=("a: 1",))
+    history.report(EntryType.FAILED, remarks=("b: 2",)).report(EntryType.FAILED, remarks=("a: 1",))
     assert history.record.current.reason == "Cronofy reported the agent failed: a: 1; b: 2"
     assert (history.record.current.failures, history.last.verdict) == (("a: 1", "b: 2"), Verdict.APPLIED)
     assert history.record.current.since == history.at - 2 * MINUTE
 
 
 def test_more_resources_for_a_complete_agent_are_news() -> None:
-    history = scheduled().report(Kind.COMPLETE, resources=(TRANSCRIPT,)).report(Kind.COMPLETE, resources=(DASHBOARD,))
+    history = (
+        scheduled()
+        .report(EntryType.COMPLETE, resources=(TRANSCRIPT,))
+        .report(EntryType.COMPLETE, resources=(DASHBOARD,))
+    )
     assert history.record.current.resources == (DASHBOARD, TRANSCRIPT)
     assert history.last.verdict is Verdict.APPLIED
 
 
 def test_a_conference_that_is_assigned_stays_so() -> None:
-    history = scheduled().report(Kind.CONFERENCING_ASSIGNED).report(Kind.CONFERENCING_FAILING)
-    assert (history.record.current.conference, history.last.verdict) == (Conference.ASSIGNED, Verdict.LATE)
-    assert history.last.because == "a conference had been assigned before"
-    assert scheduled().report(Kind.CONFERENCING_FAILING).report(Kind.CONFERENCING_FAILING).last.verdict is V.REPEATED
+    history = scheduled().report(EntryType.CONFERENCING_ASSIGNED).report(EntryType.CONFERENCING_FAILING)
+    assert (history.record.current.conference, history.last.verdict) == (Conference.ASSIGNED, Verdict.STALE)
+    assert history.last.ignored_because == "a conference had been assigned before"
+    assert (
+        scheduled().report(EntryType.CONFERENCING_FAILING).report(EntryType.CONFERENCING_FAILING).last.verdict
+        is V.DUPLICATE
+    )
 
 
 def test_said_again_that_it_is_active_an_agent_that_never_ended_stays_overdue() -> None:
     """It is no sign of life, and otherwise nobody would wait for its end any more."""
     history = (
-        scheduled().report(Kind.ACTIVATED).overdue(Phase.COMPLETION).report(Kind.ACTIVATED, resources=(DASHBOARD,))
+        scheduled()
+        .report(EntryType.ACTIVATED)
+        .overdue(DeadlineType.COMPLETION)
+        .report(EntryType.ACTIVATED, resources=(DASHBOARD,))
     )
-    assert (history.record.state, history.last.verdict) == (State.OVERDUE, Verdict.LATE)
-    assert history.last.because == "the agent was overdue by then"
+    assert (history.record.state, history.last.verdict) == (State.OVERDUE, Verdict.STALE)
+    assert history.last.ignored_because == "the agent was overdue by then"
 
 
 def test_the_record_says_since_when_and_why() -> None:
@@ -936,30 +974,33 @@ def test_the_record_says_since_when_and_why() -> None:
 
 
 def test_the_answers_own_words_come_first() -> None:
-    assert History().request().answer(Kind.ACCEPTED, reason="202").record.current.reason == "202"
-    assert scheduled().request(AWAY).answer(Kind.CANCELLED, reason="gone").record.current.reason == "gone"
+    assert History().request().answer(EntryType.ACCEPTED, reason="202").record.current.reason == "202"
+    assert scheduled().request(AWAY).answer(EntryType.CANCELLED, reason="gone").record.current.reason == "gone"
 
 
 # ------------------------------------------------------------------------------------------------------------ deadlines
 
 
-def due(history: History, graces: Graces = GRACES) -> Deadline | None:
+def due(history: History, graces: GracePeriods = GRACES) -> Deadline | None:
     return deadline(history.record, graces)
 
 
 def test_before_the_meeting_the_conference_is_awaited_then_the_agent() -> None:
     history = scheduled()
-    assert due(history) == Deadline(START - GRACES.conference, Phase.CONFERENCE)
-    activation = Deadline(START + GRACES.activation, Phase.ACTIVATION)
-    assert due(scheduled().report(Kind.CONFERENCING_ASSIGNED)) == activation
-    assert due(history.overdue(Phase.CONFERENCE)) == activation
+    assert due(history) == Deadline(START - GRACES.conference, DeadlineType.CONFERENCE)
+    activation = Deadline(START + GRACES.activation, DeadlineType.ACTIVATION)
+    assert due(scheduled().report(EntryType.CONFERENCING_ASSIGNED)) == activation
+    assert due(history.overdue(DeadlineType.CONFERENCE)) == activation
     unexpected = replace(WISH, conference_expected=False)
     assert due(History().request(unexpected)) == activation
 
 
 def test_a_conference_is_awaited_only_if_it_was_asked_for_in_time() -> None:
     """What is asked for a moment before the meeting is asked for too late to be missed."""
-    for lead, phase in ((GRACES.conference, Phase.ACTIVATION), (GRACES.conference + MINUTE, Phase.CONFERENCE)):
+    for lead, phase in (
+        (GRACES.conference, DeadlineType.ACTIVATION),
+        (GRACES.conference + MINUTE, DeadlineType.CONFERENCE),
+    ):
         history = History()
         history.at = START - lead - MINUTE
         awaited = due(history.request())
@@ -971,275 +1012,292 @@ def test_a_running_meeting_gives_an_agent_its_grace_from_the_request() -> None:
     history = History()
     history.at = START + 20 * MINUTE
     history.request()
-    assert due(history) == Deadline(history.at + GRACES.activation, Phase.ACTIVATION)
+    assert due(history) == Deadline(history.at + GRACES.activation, DeadlineType.ACTIVATION)
 
 
 def test_an_active_agent_owes_its_end_and_a_complete_one_its_resources() -> None:
-    history = scheduled().report(Kind.ACTIVATED)
-    assert due(history) == Deadline(END + GRACES.completion, Phase.COMPLETION)
-    history.report(Kind.COMPLETE, resources=(DASHBOARD,))
-    assert due(history) == Deadline(history.at + GRACES.resources, Phase.RESOURCES)
-    assert due(history, Graces()) is None
-    assert due(scheduled().report(Kind.COMPLETE, resources=(TRANSCRIPT,))) is None
-    assert due(history.overdue(Phase.RESOURCES)) is None
+    history = scheduled().report(EntryType.ACTIVATED)
+    assert due(history) == Deadline(END + GRACES.completion, DeadlineType.COMPLETION)
+    history.report(EntryType.COMPLETE, resources=(DASHBOARD,))
+    assert due(history) == Deadline(history.at + GRACES.resources, DeadlineType.RESOURCES)
+    assert due(history, GracePeriods()) is None
+    assert due(scheduled().report(EntryType.COMPLETE, resources=(TRANSCRIPT,))) is None
+    assert due(history.overdue(DeadlineType.RESOURCES)) is None
 
 
 def test_an_agent_that_becomes_active_late_has_its_grace_from_then() -> None:
     history = scheduled()
     history.at = END + 5 * MINUTE
-    history.report(Kind.ACTIVATED)
-    assert due(history) == Deadline(history.at + GRACES.completion, Phase.COMPLETION)
+    history.report(EntryType.ACTIVATED)
+    assert due(history) == Deadline(history.at + GRACES.completion, DeadlineType.COMPLETION)
 
 
 def test_a_meeting_without_an_end_is_taken_as_long() -> None:
-    history = History().request(replace(WISH, meeting=Meeting(start=START))).report(Kind.ACTIVATED)
-    assert due(history) == Deadline(START + GRACES.longest_meeting + GRACES.completion, Phase.COMPLETION)
+    history = History().request(replace(WISH, meeting=Meeting(start=START))).report(EntryType.ACTIVATED)
+    assert due(history) == Deadline(
+        START + GRACES.assumed_meeting_duration + GRACES.completion, DeadlineType.COMPLETION
+    )
 
 
 def test_a_meeting_without_a_start_begins_with_its_request() -> None:
     history = History().request(replace(WISH, meeting=Meeting(), conference_expected=False))
-    assert due(history) == Deadline(history.at + GRACES.activation, Phase.ACTIVATION)
+    assert due(history) == Deadline(history.at + GRACES.activation, DeadlineType.ACTIVATION)
 
 
 def test_a_moved_meeting_moves_its_deadlines() -> None:
     """At once, for the agent is wanted then; and back, if Cronofy refuses."""
-    history = scheduled().report(Kind.CONFERENCING_ASSIGNED).request(moved(60 * MINUTE))
-    later = Deadline(START + 60 * MINUTE + GRACES.activation, Phase.ACTIVATION)
+    history = scheduled().report(EntryType.CONFERENCING_ASSIGNED).request(moved(60 * MINUTE))
+    later = Deadline(START + 60 * MINUTE + GRACES.activation, DeadlineType.ACTIVATION)
     assert due(history) == later
-    assert due(history.answer(Kind.REJECTED)) == Deadline(START + GRACES.activation, Phase.ACTIVATION)
-    assert due(history.request(moved(60 * MINUTE)).answer(Kind.ACCEPTED)) == later
-    assert due(history.report(Kind.ACTIVATED)) == Deadline(END + 60 * MINUTE + GRACES.completion, Phase.COMPLETION)
+    assert due(history.answer(EntryType.REJECTED)) == Deadline(START + GRACES.activation, DeadlineType.ACTIVATION)
+    assert due(history.request(moved(60 * MINUTE)).answer(EntryType.ACCEPTED)) == later
+    assert due(history.report(EntryType.ACTIVATED)) == Deadline(
+        END + 60 * MINUTE + GRACES.completion, DeadlineType.COMPLETION
+    )
 
 
 def test_a_moved_meeting_owes_its_conference_anew() -> None:
-    history = scheduled().overdue(Phase.CONFERENCE).request(moved(600 * MINUTE)).answer(Kind.ACCEPTED)
-    assert due(history) == Deadline(START + 600 * MINUTE - GRACES.conference, Phase.CONFERENCE)
+    history = scheduled().overdue(DeadlineType.CONFERENCE).request(moved(600 * MINUTE)).answer(EntryType.ACCEPTED)
+    assert due(history) == Deadline(START + 600 * MINUTE - GRACES.conference, DeadlineType.CONFERENCE)
 
 
 def test_a_new_title_gives_silence_no_more_time() -> None:
     """Or whoever changes a title every five minutes would keep a dead agent from being found."""
-    history = scheduled().overdue(Phase.CONFERENCE)
+    history = scheduled().overdue(DeadlineType.CONFERENCE)
     before = due(history)
     history.at = START + 5 * MINUTE
     titled = replace(WISH, digest="new title", meeting=replace(WISH.meeting, summary="New title"))
-    assert due(history.request(titled)) == due(history.answer(Kind.ACCEPTED)) == before
+    assert due(history.request(titled)) == due(history.answer(EntryType.ACCEPTED)) == before
 
 
 def test_a_deadline_missed_for_an_older_request_is_late() -> None:
-    history = scheduled().request(moved(60 * MINUTE)).overdue(Phase.ACTIVATION, revision=1)
-    assert (history.last.verdict, history.record.state) == (Verdict.LATE, State.SCHEDULED)
-    assert history.last.because == "it is about request 1; request 2 has overtaken it"
+    history = scheduled().request(moved(60 * MINUTE)).overdue(DeadlineType.ACTIVATION, revision=1)
+    assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.SCHEDULED)
+    assert history.last.ignored_because == "it is about request 1; request 2 has overtaken it"
 
 
 def test_a_deadline_missed_by_an_earlier_attempt_is_late() -> None:
-    history = scheduled().report(Kind.FAILED).request().overdue(Phase.ACTIVATION, attempt=1)
-    assert (history.last.verdict, history.record.state) == (Verdict.LATE, State.REQUESTED)
+    history = scheduled().report(EntryType.FAILED).request().overdue(DeadlineType.ACTIVATION, attempt=1)
+    assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.REQUESTED)
 
 
-@pytest.mark.parametrize("phase", [Phase.RETRY, Phase.RESOURCES, Phase.COMPLETION, None])
-def test_a_deadline_that_nobody_was_awaiting_is_late(phase: Phase | None) -> None:
-    history = scheduled().answer(Kind.OVERDUE, phase=phase)
-    assert (history.last.verdict, history.last.cause, history.record.state) == (Verdict.LATE, None, State.SCHEDULED)
-    assert history.last.because == "the agent was scheduled by then"
+@pytest.mark.parametrize("phase", [DeadlineType.RETRY, DeadlineType.RESOURCES, DeadlineType.COMPLETION, None])
+def test_a_deadline_that_nobody_was_awaiting_is_late(phase: DeadlineType | None) -> None:
+    history = scheduled().answer(EntryType.OVERDUE, phase=phase)
+    assert (history.last.verdict, history.last.cause, history.record.state) == (Verdict.STALE, None, State.SCHEDULED)
+    assert history.last.ignored_because == "the agent was scheduled by then"
 
 
 def test_a_conference_that_was_assigned_meanwhile_is_not_missed() -> None:
-    history = scheduled().report(Kind.CONFERENCING_ASSIGNED).overdue(Phase.CONFERENCE)
-    assert (history.last.verdict, history.causes) == (Verdict.LATE, [])
+    history = scheduled().report(EntryType.CONFERENCING_ASSIGNED).overdue(DeadlineType.CONFERENCE)
+    assert (history.last.verdict, history.causes) == (Verdict.STALE, [])
 
 
 def test_an_active_agent_that_is_asked_for_again_after_its_end_has_its_grace_again() -> None:
-    history = scheduled().report(Kind.ACTIVATED)
+    history = scheduled().report(EntryType.ACTIVATED)
     history.at = END + 60 * MINUTE
-    history.overdue(Phase.COMPLETION).request()
-    assert due(history) == Deadline(history.at + GRACES.completion, Phase.COMPLETION)
+    history.overdue(DeadlineType.COMPLETION).request()
+    assert due(history) == Deadline(history.at + GRACES.completion, DeadlineType.COMPLETION)
 
 
 def test_a_silent_agent_that_is_asked_for_again_has_its_grace_again() -> None:
-    history = scheduled().overdue(Phase.ACTIVATION)
+    history = scheduled().overdue(DeadlineType.ACTIVATION)
     assert due(history) is None
     history.at = START + 30 * MINUTE
     history.request()
-    assert due(history) == Deadline(history.at + GRACES.activation, Phase.ACTIVATION)
-    assert history.answer(Kind.ACCEPTED).overdue(Phase.ACTIVATION).record.state is State.OVERDUE
+    assert due(history) == Deadline(history.at + GRACES.activation, DeadlineType.ACTIVATION)
+    assert history.answer(EntryType.ACCEPTED).overdue(DeadlineType.ACTIVATION).record.state is State.OVERDUE
 
 
 def test_an_active_agent_whose_meeting_is_prolonged_after_its_silence_owes_its_end_again() -> None:
     """It is in the meeting already and will not be reported active a second time."""
-    history = scheduled().report(Kind.ACTIVATED).overdue(Phase.COMPLETION).request(moved(90 * MINUTE))
+    history = scheduled().report(EntryType.ACTIVATED).overdue(DeadlineType.COMPLETION).request(moved(90 * MINUTE))
     assert history.record.state is State.ACTIVATED
-    assert due(history) == Deadline(END + 90 * MINUTE + GRACES.completion, Phase.COMPLETION)
-    assert history.causes == [Cause.NOT_FINISHED]
+    assert due(history) == Deadline(END + 90 * MINUTE + GRACES.completion, DeadlineType.COMPLETION)
+    assert history.causes == [IncidentType.NOT_FINISHED]
 
 
 def test_a_correction_after_the_end_owes_nothing_anew() -> None:
-    history = scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES, missing=("transcript",))
+    history = scheduled().report(EntryType.COMPLETE).overdue(DeadlineType.RESOURCES, missing=("transcript",))
     history.at = END
     history.request(replace(WISH, digest="corrected", meeting=replace(WISH.meeting, start=START - MINUTE)))
     assert (history.record.state, due(history)) == (State.COMPLETE, None)
 
 
 def test_the_earliest_of_several_deadlines_counts() -> None:
-    history = History().request().answer(Kind.UNCONFIRMED, retry_at=START)
-    assert due(history) == Deadline(START - GRACES.conference, Phase.CONFERENCE)
-    assert due(history.overdue(Phase.CONFERENCE)) == Deadline(START, Phase.RETRY)
+    history = History().request().answer(EntryType.UNCONFIRMED, retry_at=START)
+    assert due(history) == Deadline(START - GRACES.conference, DeadlineType.CONFERENCE)
+    assert due(history.overdue(DeadlineType.CONFERENCE)) == Deadline(START, DeadlineType.RETRY)
 
 
 def test_people_who_do_not_react_are_a_deadline_too() -> None:
     graces = replace(GRACES, escalation=60 * MINUTE)
-    history = scheduled().report(Kind.FAILED)
+    history = scheduled().report(EntryType.FAILED)
     assert due(history, graces) is None
     for _ in range(2):
-        history.answer(Kind.ALERTED, cause=Cause.FAILED)
-        assert due(history, graces) == Deadline(history.at + 60 * MINUTE, Phase.ESCALATION)
+        history.answer(EntryType.ALERTED, cause=IncidentType.FAILED)
+        assert due(history, graces) == Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
         assert due(history) is None
-        history.answer(Kind.ESCALATED)
-        assert (history.last.verdict, history.last.cause) == (Verdict.APPLIED, Cause.FAILED)
+        history.answer(EntryType.ESCALATED)
+        assert (history.last.verdict, history.last.cause) == (Verdict.APPLIED, IncidentType.FAILED)
         assert due(history, graces) is None
-    history.answer(Kind.ALERTED, cause=Cause.FAILED)
+    history.answer(EntryType.ALERTED, cause=IncidentType.FAILED)
     assert due(history, graces) is None
-    assert history.answer(Kind.ESCALATED).last.because == "nobody was to be told again by then"
+    assert history.answer(EntryType.ESCALATED).last.ignored_because == "nobody was to be told again by then"
 
 
-@pytest.mark.parametrize("deed", [Kind.ACKNOWLEDGED, Kind.COMPLETE, Kind.REQUESTED, Kind.CANCELLED])
-def test_nobody_is_told_again_of_what_was_taken_on_or_is_past(deed: Kind) -> None:
+@pytest.mark.parametrize("deed", [EntryType.ACKNOWLEDGED, EntryType.COMPLETE, EntryType.REQUESTED, EntryType.CANCELLED])
+def test_nobody_is_told_again_of_what_was_taken_on_or_is_past(deed: EntryType) -> None:
     graces = replace(GRACES, escalation=60 * MINUTE)
-    history = scheduled().report(Kind.FAILED).answer(Kind.ALERTED, cause=Cause.FAILED)
+    history = scheduled().report(EntryType.FAILED).answer(EntryType.ALERTED, cause=IncidentType.FAILED)
     followed_by(history, deed)
     awaited = due(history, graces)
-    assert awaited is None or awaited.phase is not Phase.ESCALATION
-    assert history.answer(Kind.ESCALATED).last.verdict is Verdict.LATE
+    assert awaited is None or awaited.phase is not DeadlineType.ESCALATION
+    assert history.answer(EntryType.ESCALATED).last.verdict is Verdict.STALE
 
 
 def test_an_agent_matters_until_its_meeting_has_ended_and_nothing_more_happens() -> None:
     history = scheduled()
     assert relevant_until(history.record, GRACES) == END
     history.at = END + 10 * MINUTE
-    assert relevant_until(history.report(Kind.COMPLETE).record, GRACES) == history.at
+    assert relevant_until(history.report(EntryType.COMPLETE).record, GRACES) == history.at
     endless = History().request(replace(WISH, meeting=Meeting(start=START)))
-    assert relevant_until(endless.record, GRACES) == START + GRACES.longest_meeting
+    assert relevant_until(endless.record, GRACES) == START + GRACES.assumed_meeting_duration
     unknown = History().report(interactions=("x",))
-    assert relevant_until(unknown.record, GRACES) == unknown.at + GRACES.longest_meeting
+    assert relevant_until(unknown.record, GRACES) == unknown.at + GRACES.assumed_meeting_duration
 
 
 # ------------------------------------------------------------------------------------------------- why people are told
 
 
 def test_every_bad_end_is_told_each_time_an_attempt_comes_to_it() -> None:
-    history = scheduled().report(Kind.FAILED).request().answer(Kind.REJECTED).request().report(Kind.FAILED)
-    assert history.causes == [Cause.FAILED, Cause.REJECTED, Cause.FAILED]
-    assert history.report(Kind.FAILED, remarks=("more: 1",)).causes[3:] == []
+    history = (
+        scheduled().report(EntryType.FAILED).request().answer(EntryType.REJECTED).request().report(EntryType.FAILED)
+    )
+    assert history.causes == [IncidentType.FAILED, IncidentType.REJECTED, IncidentType.FAILED]
+    assert history.report(EntryType.FAILED, remarks=("more: 1",)).causes[3:] == []
 
 
 @pytest.mark.parametrize(
     ("history", "cause"),
     [
-        (scheduled().overdue(Phase.CONFERENCE), Cause.NO_CONFERENCE),
-        (scheduled().overdue(Phase.ACTIVATION), Cause.NEVER_ACTIVATED),
-        (scheduled().report(Kind.ACTIVATED).overdue(Phase.COMPLETION), Cause.NOT_FINISHED),
-        (scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES), Cause.RESOURCES_MISSING),
-        (scheduled().report(Kind.CONFERENCING_FAILING), Cause.NO_CONFERENCE),
-        (History().report(Kind.FAILED), Cause.FAILED),
+        (scheduled().overdue(DeadlineType.CONFERENCE), IncidentType.NO_CONFERENCE),
+        (scheduled().overdue(DeadlineType.ACTIVATION), IncidentType.NEVER_ACTIVATED),
+        (scheduled().report(EntryType.ACTIVATED).overdue(DeadlineType.COMPLETION), IncidentType.NOT_FINISHED),
+        (scheduled().report(EntryType.COMPLETE).overdue(DeadlineType.RESOURCES), IncidentType.RESOURCES_MISSING),
+        (scheduled().report(EntryType.CONFERENCING_FAILING), IncidentType.NO_CONFERENCE),
+        (History().report(EntryType.FAILED), IncidentType.FAILED),
     ],
 )
-def test_each_trouble_has_its_name(history: History, cause: Cause) -> None:
+def test_each_trouble_has_its_name(history: History, cause: IncidentType) -> None:
     assert history.causes == [cause]
-    assert (history.record.trouble, history.record.troubled) == (cause, True)
+    assert (history.record.incident, history.record.has_incident) == (cause, True)
 
 
 def test_a_conference_that_fails_is_trouble_only_while_the_agent_is_awaited_and_told_once() -> None:
-    failing = Kind.CONFERENCING_FAILING
-    assert scheduled().report(Kind.ACTIVATED).report(failing).causes == []
-    assert scheduled().overdue(Phase.CONFERENCE).report(failing).causes == [Cause.NO_CONFERENCE]
-    assert scheduled().report(failing).report(failing, sub="agt_1").causes == [Cause.NO_CONFERENCE]
-    assert scheduled().report(Kind.CONFERENCING_ASSIGNED).report(failing).causes == []
-    assert scheduled().overdue(Phase.ACTIVATION).report(failing).causes == [Cause.NEVER_ACTIVATED]
+    failing = EntryType.CONFERENCING_FAILING
+    assert scheduled().report(EntryType.ACTIVATED).report(failing).causes == []
+    assert scheduled().overdue(DeadlineType.CONFERENCE).report(failing).causes == [IncidentType.NO_CONFERENCE]
+    assert scheduled().report(failing).report(failing, sub="agt_1").causes == [IncidentType.NO_CONFERENCE]
+    assert scheduled().report(EntryType.CONFERENCING_ASSIGNED).report(failing).causes == []
+    assert scheduled().overdue(DeadlineType.ACTIVATION).report(failing).causes == [IncidentType.NEVER_ACTIVATED]
 
 
 def kept() -> History:
     """An agent that could not be cancelled."""
-    return scheduled().request(AWAY).answer(Kind.REJECTED, reason="Cronofy refused the cancellation (403)")
+    return scheduled().request(AWAY).answer(EntryType.REJECTED, reason="Cronofy refused the cancellation (403)")
 
 
 @pytest.mark.parametrize(
     "after",
     [
-        kept().overdue(Phase.ACTIVATION),
-        kept().overdue(Phase.CONFERENCE),
-        kept().report(Kind.CONFERENCING_FAILING),
-        kept().report(Kind.FAILED),
-        kept().answer(Kind.ACKNOWLEDGED).request(AWAY).answer(Kind.REJECTED),
+        kept().overdue(DeadlineType.ACTIVATION),
+        kept().overdue(DeadlineType.CONFERENCE),
+        kept().report(EntryType.CONFERENCING_FAILING),
+        kept().report(EntryType.FAILED),
+        kept().answer(EntryType.ACKNOWLEDGED).request(AWAY).answer(EntryType.REJECTED),
     ],
     ids=["silent", "no conference", "failing", "failed", "refused again"],
 )
 def test_nothing_that_befalls_an_agent_that_nobody_wants_is_news(after: History) -> None:
     """Nobody is told to send the request again; nobody who has taken it on is told once more."""
-    assert after.causes == [Cause.NOT_CANCELLED]
+    assert after.causes == [IncidentType.NOT_CANCELLED]
 
 
 def test_who_has_taken_on_a_failed_cancellation_keeps_it_when_it_fails_again() -> None:
-    history = kept().answer(Kind.ALERTED, cause=Cause.NOT_CANCELLED).answer(Kind.ACKNOWLEDGED)
+    history = kept().answer(EntryType.ALERTED, cause=IncidentType.NOT_CANCELLED).answer(EntryType.ACKNOWLEDGED)
     at = history.record.acknowledged_at
     assert at is not None
-    assert history.request(AWAY).answer(Kind.REJECTED).record.acknowledged_at == at
+    assert history.request(AWAY).answer(EntryType.REJECTED).record.acknowledged_at == at
 
 
 def test_a_cancellation_that_only_its_caller_could_repeat_is_told_when_the_agent_comes() -> None:
     """Whether it took effect is unknown: silence says that it did, and the agent that it did not."""
-    history = scheduled().request(AWAY).answer(Kind.UNCONFIRMED)
+    history = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED)
     assert (history.causes, due(history, GRACES)) == ([], None)
-    assert history.report(Kind.ACTIVATED).causes == [Cause.NOT_CANCELLED]
-    assert history.report(Kind.ACTIVATED, sub="agt_2").causes == [Cause.NOT_CANCELLED]
-    open_still = scheduled().request(AWAY).answer(Kind.UNCONFIRMED, retry_at=START)
-    assert open_still.report(Kind.ACTIVATED).causes == []
-    wanted = scheduled().request(AWAY).answer(Kind.UNCONFIRMED).request(moved(MINUTE))
-    assert wanted.report(Kind.ACTIVATED).causes == []
+    assert history.report(EntryType.ACTIVATED).causes == [IncidentType.NOT_CANCELLED]
+    assert history.report(EntryType.ACTIVATED, sub="agt_2").causes == [IncidentType.NOT_CANCELLED]
+    open_still = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=START)
+    assert open_still.report(EntryType.ACTIVATED).causes == []
+    wanted = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED).request(moved(MINUTE))
+    assert wanted.report(EntryType.ACTIVATED).causes == []
 
 
 def test_a_cancellation_of_an_agent_that_others_asked_for_is_told_when_it_was_promised_and_could_not_be_kept() -> None:
     """Who is refused at once knows of it."""
-    tried = History().request(AWAY).answer(Kind.UNCONFIRMED, retry_at=START)
-    assert tried.answer(Kind.REJECTED).causes == [Cause.NOT_CANCELLED]
-    assert History().request(AWAY).answer(Kind.UNCONFIRMED).answer(Kind.REJECTED, at=END).causes == []
+    tried = History().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=START)
+    assert tried.answer(EntryType.REJECTED).causes == [IncidentType.NOT_CANCELLED]
+    assert History().request(AWAY).answer(EntryType.UNCONFIRMED).answer(EntryType.REJECTED, at=END).causes == []
 
 
 def test_a_meeting_without_an_end_is_taken_to_be_over_after_its_longest_time() -> None:
     """Then nobody needs to be kept out of it."""
     endless = replace(WISH, meeting=Meeting(start=START))
-    over = START + LONGEST_MEETING
-    for at, causes in ((over - MINUTE, [Cause.NOT_CANCELLED]), (over, [])):
-        history = History().request(endless).answer(Kind.ACCEPTED).request(AWAY)
-        assert history.answer(Kind.REJECTED, at=at).causes == causes
+    over = START + ASSUMED_MEETING_DURATION
+    for at, causes in ((over - MINUTE, [IncidentType.NOT_CANCELLED]), (over, [])):
+        history = History().request(endless).answer(EntryType.ACCEPTED).request(AWAY)
+        assert history.answer(EntryType.REJECTED, at=at).causes == causes
 
 
 @pytest.mark.parametrize(
     "before",
-    [scheduled(), History().request(), scheduled().report(Kind.ACTIVATED), scheduled().overdue(Phase.ACTIVATION)],
+    [
+        scheduled(),
+        History().request(),
+        scheduled().report(EntryType.ACTIVATED),
+        scheduled().overdue(DeadlineType.ACTIVATION),
+    ],
     ids=["scheduled", "requested", "activated", "overdue"],
 )
 def test_a_cancellation_that_fails_is_told_once_while_the_agent_may_come(before: History) -> None:
     told = len(before.causes)
     state = before.record.state
-    before.request(AWAY).answer(Kind.REJECTED).answer(Kind.REJECTED, revision=2)
-    assert before.causes[told:] == [Cause.NOT_CANCELLED]
-    assert (before.record.trouble, before.record.state) == (Cause.NOT_CANCELLED, state)
-    assert before.request(AWAY).answer(Kind.REJECTED).causes[told:] == [Cause.NOT_CANCELLED]
+    before.request(AWAY).answer(EntryType.REJECTED).answer(EntryType.REJECTED, revision=2)
+    assert before.causes[told:] == [IncidentType.NOT_CANCELLED]
+    assert (before.record.incident, before.record.state) == (IncidentType.NOT_CANCELLED, state)
+    assert before.request(AWAY).answer(EntryType.REJECTED).causes[told:] == [IncidentType.NOT_CANCELLED]
 
 
 @pytest.mark.parametrize(
     "history",
     [
-        lambda: History().request(AWAY).answer(Kind.REJECTED),
-        lambda: scheduled().report(Kind.COMPLETE).request(AWAY).answer(Kind.REJECTED),
-        lambda: scheduled().request(AWAY).request(moved(MINUTE)).answer(Kind.REJECTED, revision=2),
-        lambda: scheduled().request(AWAY).answer(Kind.REJECTED, at=END),
-        lambda: scheduled().request(AWAY).request(replace(AWAY, digest="deleted")).answer(Kind.REJECTED, revision=2),
-        lambda: History().request().request(AWAY).answer(Kind.REJECTED, revision=1),
+        lambda: History().request(AWAY).answer(EntryType.REJECTED),
+        lambda: scheduled().report(EntryType.COMPLETE).request(AWAY).answer(EntryType.REJECTED),
+        lambda: scheduled().request(AWAY).request(moved(MINUTE)).answer(EntryType.REJECTED, revision=2),
+        lambda: scheduled().request(AWAY).answer(EntryType.REJECTED, at=END),
         lambda: (
-            scheduled().request(AWAY).request(moved(MINUTE)).answer(Kind.REJECTED).answer(Kind.REJECTED, revision=2)
+            scheduled().request(AWAY).request(replace(AWAY, digest="deleted")).answer(EntryType.REJECTED, revision=2)
         ),
-        lambda: scheduled().request(AWAY).answer(Kind.UNCONFIRMED),
-        lambda: scheduled().cancel().answer(Kind.REJECTED, revision=2),
+        lambda: History().request().request(AWAY).answer(EntryType.REJECTED, revision=1),
+        lambda: (
+            scheduled()
+            .request(AWAY)
+            .request(moved(MINUTE))
+            .answer(EntryType.REJECTED)
+            .answer(EntryType.REJECTED, revision=2)
+        ),
+        lambda: scheduled().request(AWAY).answer(EntryType.UNCONFIRMED),
+        lambda: scheduled().cancel().answer(EntryType.REJECTED, revision=2),
     ],
     ids=[
         "never asked for",
@@ -1260,13 +1318,13 @@ def test_a_failed_cancellation_is_no_trouble_where_no_agent_comes_unwanted(histo
 def test_nobody_hears_again_of_a_failed_cancellation_once_the_agent_is_gone() -> None:
     """Until then it is as grave as a failure, and people are told again if nobody takes it on."""
     graces = replace(GRACES, escalation=60 * MINUTE, expected_resources=frozenset())
-    history = kept().answer(Kind.ALERTED, cause=Cause.NOT_CANCELLED)
-    told = Deadline(history.at + 60 * MINUTE, Phase.ESCALATION)
+    history = kept().answer(EntryType.ALERTED, cause=IncidentType.NOT_CANCELLED)
+    told = Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
     assert due(history, replace(graces, conference=-timedelta(days=1))) == told
-    history.report(Kind.ACTIVATED)
+    history.report(EntryType.ACTIVATED)
     assert due(history, graces) == told
-    assert due(history.report(Kind.COMPLETE), graces) is None
-    assert (history.record.trouble, history.causes) == (None, [Cause.NOT_CANCELLED])
+    assert due(history.report(EntryType.COMPLETE), graces) is None
+    assert (history.record.incident, history.causes) == (None, [IncidentType.NOT_CANCELLED])
 
 
 def chain(*deeds: Callable[[History], History]) -> Callable[[], History]:
@@ -1279,33 +1337,39 @@ report, answer, silence = History.report, History.answer, History.overdue
 @pytest.mark.parametrize(
     ("trouble", "relief"),
     [
-        (chain(lambda h: silence(h, Phase.ACTIVATION)), lambda h: report(h, Kind.ACTIVATED)),
-        (chain(lambda h: silence(h, Phase.ACTIVATION)), lambda h: report(h, Kind.COMPLETE)),
+        (chain(lambda h: silence(h, DeadlineType.ACTIVATION)), lambda h: report(h, EntryType.ACTIVATED)),
+        (chain(lambda h: silence(h, DeadlineType.ACTIVATION)), lambda h: report(h, EntryType.COMPLETE)),
         (
-            chain(lambda h: silence(report(h, Kind.ACTIVATED), Phase.COMPLETION)),
-            lambda h: report(h, Kind.COMPLETE),
+            chain(lambda h: silence(report(h, EntryType.ACTIVATED), DeadlineType.COMPLETION)),
+            lambda h: report(h, EntryType.COMPLETE),
         ),
         (
-            chain(lambda h: report(h, Kind.FAILED).request().answer(Kind.ACCEPTED)),
-            lambda h: report(h, Kind.ACTIVATED, attempt=2),
+            chain(lambda h: report(h, EntryType.FAILED).request().answer(EntryType.ACCEPTED)),
+            lambda h: report(h, EntryType.ACTIVATED, attempt=2),
         ),
-        (chain(lambda h: report(h, Kind.FAILED).cancel().request()), lambda h: report(h, Kind.COMPLETE, attempt=2)),
-        (lambda: History().request().answer(Kind.REJECTED).request(), lambda h: answer(h, Kind.ACCEPTED)),
-        (lambda: History().request().answer(Kind.REJECTED), lambda h: report(h, Kind.ACTIVATED)),
-        (lambda: History().request().answer(Kind.REJECTED), lambda h: report(h, Kind.COMPLETE)),
+        (
+            chain(lambda h: report(h, EntryType.FAILED).cancel().request()),
+            lambda h: report(h, EntryType.COMPLETE, attempt=2),
+        ),
+        (lambda: History().request().answer(EntryType.REJECTED).request(), lambda h: answer(h, EntryType.ACCEPTED)),
+        (lambda: History().request().answer(EntryType.REJECTED), lambda h: report(h, EntryType.ACTIVATED)),
+        (lambda: History().request().answer(EntryType.REJECTED), lambda h: report(h, EntryType.COMPLETE)),
         (kept, lambda h: h.cancel()),
         (kept, lambda h: h.request(moved(MINUTE))),
-        (lambda: kept().report(Kind.ACTIVATED), lambda h: h.cancel()),
-        (chain(lambda h: report(h, Kind.CONFERENCING_FAILING)), lambda h: report(h, Kind.CONFERENCING_ASSIGNED)),
-        (chain(lambda h: report(h, Kind.CONFERENCING_FAILING)), lambda h: report(h, Kind.ACTIVATED)),
-        (chain(lambda h: silence(h, Phase.CONFERENCE)), lambda h: report(h, Kind.CONFERENCING_ASSIGNED)),
+        (lambda: kept().report(EntryType.ACTIVATED), lambda h: h.cancel()),
         (
-            chain(lambda h: silence(report(h, Kind.COMPLETE), Phase.RESOURCES, missing=("transcript",))),
-            lambda h: report(h, Kind.COMPLETE, resources=(DASHBOARD, TRANSCRIPT)),
+            chain(lambda h: report(h, EntryType.CONFERENCING_FAILING)),
+            lambda h: report(h, EntryType.CONFERENCING_ASSIGNED),
+        ),
+        (chain(lambda h: report(h, EntryType.CONFERENCING_FAILING)), lambda h: report(h, EntryType.ACTIVATED)),
+        (chain(lambda h: silence(h, DeadlineType.CONFERENCE)), lambda h: report(h, EntryType.CONFERENCING_ASSIGNED)),
+        (
+            chain(lambda h: silence(report(h, EntryType.COMPLETE), DeadlineType.RESOURCES, missing=("transcript",))),
+            lambda h: report(h, EntryType.COMPLETE, resources=(DASHBOARD, TRANSCRIPT)),
         ),
         (
-            chain(lambda h: silence(report(h, Kind.COMPLETE), Phase.RESOURCES, missing=("transcript",))),
-            lambda h: report(h, Kind.COMPLETE, resources=(TRANSCRIPT,)),
+            chain(lambda h: silence(report(h, EntryType.COMPLETE), DeadlineType.RESOURCES, missing=("transcript",))),
+            lambda h: report(h, EntryType.COMPLETE, resources=(TRANSCRIPT,)),
         ),
     ],
 )
@@ -1314,69 +1378,81 @@ def test_people_are_told_once_when_a_trouble_is_over(
 ) -> None:
     history = trouble()
     assert len(history.causes) == 1
-    assert history.record.troubled
+    assert history.record.has_incident
     relief(history)
-    assert history.last.cause is Cause.RECOVERED
+    assert history.last.cause is IncidentType.RECOVERED
     now = history.record
-    assert (now.trouble, now.told_at, now.escalations, now.acknowledged_at) == (None, None, 0, None)
-    history.report(Kind.COMPLETE, sub="agt_1", attempt=history.record.current.number).answer(Kind.ACKNOWLEDGED)
+    assert (now.incident, now.alerted_at, now.escalations, now.acknowledged_at) == (None, None, 0, None)
+    history.report(EntryType.COMPLETE, sub="agt_1", attempt=history.record.current.number).answer(
+        EntryType.ACKNOWLEDGED
+    )
     assert history.causes[2:] == []
 
 
 @pytest.mark.parametrize(
     "history",
     [
-        scheduled().report(Kind.FAILED).request().answer(Kind.ACCEPTED),
-        scheduled().report(Kind.FAILED).request().report(Kind.CONFERENCING_ASSIGNED),
-        scheduled().report(Kind.FAILED).report(Kind.ACTIVATED),
+        scheduled().report(EntryType.FAILED).request().answer(EntryType.ACCEPTED),
+        scheduled().report(EntryType.FAILED).request().report(EntryType.CONFERENCING_ASSIGNED),
+        scheduled().report(EntryType.FAILED).report(EntryType.ACTIVATED),
         kept().request(AWAY),
-        kept().report(Kind.ACTIVATED),
-        scheduled().overdue(Phase.ACTIVATION).report(Kind.CONFERENCING_ASSIGNED),
-        scheduled().overdue(Phase.ACTIVATION).request().answer(Kind.ACCEPTED),
-        scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES, missing=("transcript",)).answer(Kind.ALERTED),
-        scheduled().report(Kind.COMPLETE).overdue(Phase.RESOURCES).answer(Kind.ALERTED),
-        scheduled().report(Kind.COMPLETE, resources=(DASHBOARD,)).overdue(Phase.RESOURCES).answer(Kind.ALERTED),
+        kept().report(EntryType.ACTIVATED),
+        scheduled().overdue(DeadlineType.ACTIVATION).report(EntryType.CONFERENCING_ASSIGNED),
+        scheduled().overdue(DeadlineType.ACTIVATION).request().answer(EntryType.ACCEPTED),
         scheduled()
-        .report(Kind.COMPLETE)
-        .overdue(Phase.RESOURCES, missing=("transcript",))
-        .report(Kind.COMPLETE, resources=(DASHBOARD,)),
+        .report(EntryType.COMPLETE)
+        .overdue(DeadlineType.RESOURCES, missing=("transcript",))
+        .answer(EntryType.ALERTED),
+        scheduled().report(EntryType.COMPLETE).overdue(DeadlineType.RESOURCES).answer(EntryType.ALERTED),
+        scheduled()
+        .report(EntryType.COMPLETE, resources=(DASHBOARD,))
+        .overdue(DeadlineType.RESOURCES)
+        .answer(EntryType.ALERTED),
+        scheduled()
+        .report(EntryType.COMPLETE)
+        .overdue(DeadlineType.RESOURCES, missing=("transcript",))
+        .report(EntryType.COMPLETE, resources=(DASHBOARD,)),
     ],
 )
 def test_what_does_not_end_a_trouble_tells_nobody_that_it_is_over(history: History) -> None:
     assert len(history.causes) == 1
-    assert history.record.troubled
+    assert history.record.has_incident
 
 
 def test_a_cancelled_agent_troubles_nobody_and_its_trouble_is_not_forgotten() -> None:
-    history = scheduled().report(Kind.FAILED).cancel()
-    assert (history.record.trouble, history.record.troubled) == (Cause.FAILED, False)
+    history = scheduled().report(EntryType.FAILED).cancel()
+    assert (history.record.incident, history.record.has_incident) == (IncidentType.FAILED, False)
 
 
 def test_mismatched_and_conflicting_are_told_and_need_no_all_clear() -> None:
-    history = scheduled().report(Kind.ACTIVATED, event_id="evt_2").report(Kind.ACTIVATED)
-    assert history.causes == [Cause.MISMATCHED]
-    history.report(Kind.COMPLETE).report(Kind.FAILED).report(Kind.COMPLETE, sub="agt_1")
-    assert history.causes == [Cause.MISMATCHED, Cause.CONFLICTING]
+    history = scheduled().report(EntryType.ACTIVATED, event_id="evt_2").report(EntryType.ACTIVATED)
+    assert history.causes == [IncidentType.MISMATCHED]
+    history.report(EntryType.COMPLETE).report(EntryType.FAILED).report(EntryType.COMPLETE, sub="agt_1")
+    assert history.causes == [IncidentType.MISMATCHED, IncidentType.CONFLICTING]
 
 
 def test_an_account_that_must_authorise_again_is_told_by_the_entry_itself() -> None:
-    history = History().request().answer(Kind.UNCONFIRMED, cause=Cause.REAUTHORISATION)
-    assert history.last.cause is Cause.REAUTHORISATION
-    assert not history.record.troubled
+    history = History().request().answer(EntryType.UNCONFIRMED, cause=IncidentType.REAUTHORISATION)
+    assert history.last.cause is IncidentType.REAUTHORISATION
+    assert not history.record.has_incident
 
 
 def test_a_new_trouble_is_told_anew_and_must_be_taken_on_anew() -> None:
-    history = scheduled().overdue(Phase.ACTIVATION).answer(Kind.ALERTED, cause=Cause.NEVER_ACTIVATED)
-    history.answer(Kind.ACKNOWLEDGED)
-    assert (history.record.told_at, history.record.acknowledged_at) == (history.at - MINUTE, history.at)
-    record = history.report(Kind.FAILED).record
-    assert (record.trouble, record.told_at, record.acknowledged_at) == (Cause.FAILED, None, None)
-    assert history.answer(Kind.ALERTED, cause=Cause.NEVER_ACTIVATED).record.told_at is None
+    history = scheduled().overdue(DeadlineType.ACTIVATION).answer(EntryType.ALERTED, cause=IncidentType.NEVER_ACTIVATED)
+    history.answer(EntryType.ACKNOWLEDGED)
+    assert (history.record.alerted_at, history.record.acknowledged_at) == (history.at - MINUTE, history.at)
+    record = history.report(EntryType.FAILED).record
+    assert (record.incident, record.alerted_at, record.acknowledged_at) == (IncidentType.FAILED, None, None)
+    assert history.answer(EntryType.ALERTED, cause=IncidentType.NEVER_ACTIVATED).record.alerted_at is None
 
 
 def test_what_happens_at_the_same_moment_happens_in_the_order_of_the_kinds() -> None:
     """A time has milliseconds; a request and its answer may share one."""
-    entries = scheduled().report(Kind.ACTIVATED).entries
+    entries = scheduled().report(EntryType.ACTIVATED).entries
     entries = [replace(entry, at=NOON, key=f"{9 - number}") for number, entry in enumerate(entries)]
-    assert [step.entry.kind for step in steps(entries)] == [Kind.REQUESTED, Kind.ACCEPTED, Kind.ACTIVATED]
+    assert [step.entry.kind for step in steps(entries)] == [
+        EntryType.REQUESTED,
+        EntryType.ACCEPTED,
+        EntryType.ACTIVATED,
+    ]
     assert reduce(operator.and_, (step.verdict is Verdict.APPLIED for step in steps(entries)))

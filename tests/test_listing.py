@@ -145,7 +145,7 @@ def test_nobody_is_led_to_a_dashboard_whose_address_is_no_link(tables: Tables, u
     """Though a signed notification named it as one."""
     tables.notify(AGENT, meeting_agent={"sub": "agt_1", "resources": [{"category": "cronofy", "url": url}]})
     status, problem = get(f"{AGENTS}/{AGENT}/resources/cronofy")
-    assert (status, problem["code"]) == (502, "foreign_resource")
+    assert (status, problem["code"]) == (502, "untrusted_resource_url")
 
 
 def test_an_unforeseen_error_is_logged_by_its_place_alone(tables: Tables, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,7 @@ from tests.sandbox.deployment import ROOT
 def test_changes_of_the_signature_check_are_noticed() -> None:
     """Some of them, each by a test that fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.mutation", "--every", "3", "signature"],
+        [sys.executable, "-m", "tests.mutation", "--every", "3", "cronofy.signature"],
         cwd=ROOT,
         capture_output=True,
         text=True,

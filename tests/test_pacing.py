@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meeting_agents.aws.rate_limiter import MARGIN, Limits, wait
-from meeting_agents.errors import LimitReached, StoreUnavailable
+from meeting_agents.errors import RateLimited, StoreUnavailable
 from tests.bench.rush import most_within, rush
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -56,7 +56,7 @@ def test_many_at_once_get_as_many_permits_as_there_are(desk: Desk) -> None:
     def permitted(number: int) -> bool:
         try:
             pacings[number % 8].permit("us")
-        except LimitReached as error:
+        except RateLimited as error:
             waits.append(error.retry_after)
             return False
         return True
@@ -71,7 +71,7 @@ def test_each_data_center_has_limits_of_its_own(desk: Desk) -> None:
     """They are six applications."""
     for _ in range(LIMITS.per_second):
         desk.rate_limiter().permit("us")
-    with pytest.raises(LimitReached):
+    with pytest.raises(RateLimited):
         desk.rate_limiter().permit("us")
     assert desk.rate_limiter().permit("de").data_center == "de"
 
@@ -83,7 +83,7 @@ def test_a_minute_has_its_own_limit(desk: Desk) -> None:
     while len(permits) < 2 * LIMITS.per_minute:
         try:
             pacing.permit("us")
-        except LimitReached as error:
+        except RateLimited as error:
             desk.sleep(error.retry_after)
         else:
             permits.append(desk.seconds())
@@ -96,7 +96,7 @@ def test_the_sweep_leaves_a_share_to_callers_who_wait(desk: Desk) -> None:
     """Four fifths of five are four."""
     for _ in range(4):
         desk.rate_limiter().permit("us", share=0.8)
-    with pytest.raises(LimitReached):
+    with pytest.raises(RateLimited):
         desk.rate_limiter().permit("us", share=0.8)
     desk.rate_limiter().permit("us")
 

@@ -26,13 +26,13 @@ from meeting_agents.api.bodies import (
 from meeting_agents.api.strict_json import MAX_BODY_BYTES, strict_json
 from meeting_agents.api.views import AgentRow, AgentSummary, AgentView, Links
 from meeting_agents.cronofy.json_text import MAX_DEPTH, readable
+from meeting_agents.cronofy.payloads import INTERACTIONS
 from meeting_agents.cronofy.subscriptions import subscription, with_subscription
-from meeting_agents.deadlines import Deadline
+from meeting_agents.domain.deadlines import Deadline
 from meeting_agents.domain.identity import agent_id
+from meeting_agents.domain.lifecycle import steps
+from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, Meeting, Notification
 from meeting_agents.errors import InvalidRequest, TooLarge
-from meeting_agents.lifecycle import steps
-from meeting_agents.vendor import INTERACTIONS
-from meeting_agents.vocabulary import Action, Entry, Kind, Meeting, Notification, Phase
 
 OURS = "https://api.example.com/webhooks/cronofy/"
 ADDRESS = OURS + "ma_abc"
@@ -497,14 +497,22 @@ LINKS = Links(self="https://api.example.com/v1/meeting_agents/ma_1")
 ASKED = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "acc_1", "{}", known=None, now=NOON)
 RETRY_AT = NOON + timedelta(minutes=1)
 HISTORY = (
-    Entry(key="1", kind=Kind.REQUESTED, at=NOON, attempt=1, revision=1, request=ASKED, retry_at=RETRY_AT),
-    Entry(key="2", kind=Kind.ACCEPTED, at=NOON + timedelta(minutes=2), attempt=1, revision=1, sub="agt_1", reason="ok"),
+    Entry(key="1", kind=EntryType.REQUESTED, at=NOON, attempt=1, revision=1, request=ASKED, retry_at=RETRY_AT),
+    Entry(
+        key="2",
+        kind=EntryType.ACCEPTED,
+        at=NOON + timedelta(minutes=2),
+        attempt=1,
+        revision=1,
+        sub="agt_1",
+        reason="ok",
+    ),
     Entry(
         key="3",
-        kind=Kind.FAILED,
+        kind=EntryType.FAILED,
         at=NOON + timedelta(minutes=3),
         notification=Notification(
-            kinds=(Kind.FAILED,), interactions=("meeting_agent_failed",), sub="agt_2", remarks=("a: 1", "b: 2")
+            kinds=(EntryType.FAILED,), interactions=("meeting_agent_failed",), sub="agt_2", remarks=("a: 1", "b: 2")
         ),
     ),
 )
@@ -522,15 +530,15 @@ def test_a_summary_says_when_cronofy_is_asked_again_as_long_as_it_is() -> None:
 def test_an_agent_is_shown_with_all_that_is_known_of_it() -> None:
     """Each entry with its own `sub` and reason, or those of the notification; and what is read again is the same."""
     timeline = [*steps(HISTORY)]
-    due = Deadline(NOON, Phase.ACTIVATION)
+    due = Deadline(NOON, DeadlineType.ACTIVATION)
     view = AgentView.of("ma_1", timeline, due, LINKS)
     assert (view.id, view.state, view.origin, view.calendar_id) == ("ma_1", "failed", "request", "cal_1")
-    assert view.awaited == DeadlineView(phase=Phase.ACTIVATION, at=NOON)
+    assert view.next_deadline == DeadlineView(phase=DeadlineType.ACTIVATION, at=NOON)
     assert [(one.sub, one.reason) for one in view.timeline] == [("", ""), ("agt_1", "ok"), ("agt_2", "a: 1; b: 2")]
     assert [one.interactions for one in view.timeline] == [(), (), ("meeting_agent_failed",)]
     assert AgentView.model_validate_json(view.model_dump_json()) == view
     unasked = AgentView.of("ma_1", [*steps(HISTORY[2:])], None, LINKS)
-    assert (unasked.origin, unasked.awaited, unasked.calendar_id) == ("notification", None, "")
+    assert (unasked.origin, unasked.next_deadline, unasked.calendar_id) == ("notification", None, "")
 
 
 def test_a_row_of_a_list_is_the_agent_as_it_is_now() -> None:
@@ -555,12 +563,12 @@ def test_a_row_of_a_list_is_the_agent_as_it_is_now() -> None:
 )
 def test_any_notification_can_be_announced(raw: bytes | None, notification: Any) -> None:
     """As its JSON, or where nobody could be sent that, as its bytes."""
-    entry = Entry(key="1", kind=Kind.UNRECOGNISED, at=NOON, notification=Notification())
+    entry = Entry(key="1", kind=EntryType.UNRECOGNISED, at=NOON, notification=Notification())
     [step] = steps([entry])
     sent = json.loads(Announcement.of("ma_1", step, raw, None).model_dump_json())
     assert sent["data"]["notification"] == notification
     assert (sent["id"], sent["subject"], sent["specversion"]) == ("ma_1.1", "ma_1", "1.0")
-    assert sent["data"]["entry"]["because"] == "it says nothing that is known here"
+    assert sent["data"]["entry"]["ignored_because"] == "it says nothing that is known here"
 
 
 def test_an_announcement_that_does_not_say_so_is_neither_an_escalation_nor_a_replay() -> None:
@@ -573,7 +581,7 @@ def test_an_announcement_that_does_not_say_so_is_neither_an_escalation_nor_a_rep
 
 @given(st.binary(max_size=100))
 def test_no_bytes_stop_an_announcement(raw: bytes) -> None:
-    [step] = steps([Entry(key="1", kind=Kind.UNRECOGNISED, at=NOON, notification=Notification())])
+    [step] = steps([Entry(key="1", kind=EntryType.UNRECOGNISED, at=NOON, notification=Notification())])
     announcement = Announcement.of("ma_1", step, raw, None)
     assert Announcement.model_validate_json(announcement.model_dump_json()) == announcement
 
@@ -587,7 +595,7 @@ def test_a_notification_as_deep_as_a_request_may_be_is_announced_as_its_json() -
 
 @pytest.mark.parametrize("depth", [900, 3000])
 def test_a_deeply_nested_notification_can_be_announced(depth: int) -> None:
-    [step] = steps([Entry(key="1", kind=Kind.UNRECOGNISED, at=NOON, notification=Notification())])
+    [step] = steps([Entry(key="1", kind=EntryType.UNRECOGNISED, at=NOON, notification=Notification())])
     raw = b'{"a":' * depth + b"1" + b"}" * depth
     assert json.loads(Announcement.of("ma_1", step, raw, None).model_dump_json())["data"]["notification"]
 

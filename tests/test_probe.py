@@ -7,13 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.probe.app import INTERVAL, judge, send
+from functions.probe.app import INTERVAL, check_previous_probe, send_probe
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import PROBE_PREFIX, is_probe
-from meeting_agents.deadlines import Graces
+from meeting_agents.domain.deadlines import GracePeriods
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.vocabulary import Cause, Entry, Kind
+from meeting_agents.domain.model import Entry, EntryType, IncidentType
 from tests.sandbox.stage import Stage, wait_until
 
 PATIENCE = timedelta(seconds=90)
@@ -23,7 +23,7 @@ PATIENCE = timedelta(seconds=90)
 def journal(stage: Stage) -> Journal:
     """The real table, in which nobody else looks at the times of these probes."""
     table = Table(stage.stack.session.client("dynamodb"), stage.stack.outputs["AgentsTableName"])
-    return Journal(table, Graces(), timedelta(days=1))
+    return Journal(table, GracePeriods(), timedelta(days=1))
 
 
 def invoke(stage: Stage) -> dict[str, Any]:
@@ -66,32 +66,32 @@ def test_no_natural_key_gives_the_id_of_a_probe() -> None:
     assert not any("-" in agent_id("us", "cal", str(number)) for number in range(100))
 
 
-def kept(journal: Journal, at: datetime, *kinds: Kind) -> str:
+def kept(journal: Journal, at: datetime, *kinds: EntryType) -> str:
     """A probe as it stands in the journal, sent at that time."""
     agent = f"{PROBE_PREFIX}{int(at.timestamp() // INTERVAL.total_seconds())}"
     for kind in kinds:
-        journal.append(agent, Entry(key=f"{kind}#1", kind=kind, at=at, attempt=1, cause=Cause.FAILED))
+        journal.append(agent, Entry(key=f"{kind}#1", kind=kind, at=at, attempt=1, cause=IncidentType.FAILED))
     return agent
 
 
 def test_a_probe_that_was_not_alerted_is_lost_when_its_time_is_up(journal: Journal) -> None:
     """Before that it is not judged, and neither is one that never was."""
     now = datetime(2091, 1, 1, 12, 2, 30, tzinfo=UTC)
-    assert judge(journal, now, PATIENCE) == ""
-    agent = kept(journal, now - INTERVAL, Kind.UNRECOGNISED)
-    assert judge(journal, now, timedelta(seconds=360)) == ""
-    assert judge(journal, now, PATIENCE).startswith(f"{agent} was kept, but would not have been told")
-    kept(journal, now - INTERVAL, Kind.ALERTED)
-    assert judge(journal, now, PATIENCE) == ""
+    assert check_previous_probe(journal, now, PATIENCE) == ""
+    agent = kept(journal, now - INTERVAL, EntryType.UNRECOGNISED)
+    assert check_previous_probe(journal, now, timedelta(seconds=360)) == ""
+    assert check_previous_probe(journal, now, PATIENCE).startswith(f"{agent} was kept, but would not have been told")
+    kept(journal, now - INTERVAL, EntryType.ALERTED)
+    assert check_previous_probe(journal, now, PATIENCE) == ""
 
 
 def test_the_newest_probe_that_had_its_time_is_judged_even_if_a_run_was_left_out(journal: Journal) -> None:
     """An old failure that was judged before is not counted against a newer success."""
     now = datetime(2092, 1, 1, 12, 2, 30, tzinfo=UTC)
-    kept(journal, now - 3 * INTERVAL, Kind.UNRECOGNISED)
-    assert "would not have been told" in judge(journal, now, PATIENCE)
-    kept(journal, now - 2 * INTERVAL, Kind.UNRECOGNISED, Kind.ALERTED)
-    assert judge(journal, now, PATIENCE) == ""
+    kept(journal, now - 3 * INTERVAL, EntryType.UNRECOGNISED)
+    assert "would not have been told" in check_previous_probe(journal, now, PATIENCE)
+    kept(journal, now - 2 * INTERVAL, EntryType.UNRECOGNISED, EntryType.ALERTED)
+    assert check_previous_probe(journal, now, PATIENCE) == ""
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,9 @@ def test_a_probe_that_is_not_taken_is_lost_at_once(
         return answer
 
     with httpx.Client(transport=httpx.MockTransport(respond)) as http:
-        found = send(journal, http, "https://agents.example.com", b"{}", "signature", datetime(2093, 1, 1, tzinfo=UTC))
+        found = send_probe(
+            journal, http, "https://agents.example.com", b"{}", "signature", datetime(2093, 1, 1, tzinfo=UTC)
+        )
     assert problem in found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from meeting_agents.vendor import HOSTS, INTERACTIONS
+from meeting_agents.cronofy.payloads import HOSTS, INTERACTIONS
 from tests.sandbox.stage import CALENDAR, Stage, wait_until
 
 EVENTS = f"/v1/calendars/{CALENDAR}/events"
@@ -123,10 +123,10 @@ def test_the_same_request_again_adds_nothing_and_is_passed_on(stage: Stage) -> N
 def test_a_meeting_that_moves_takes_its_deadline_with_it(stage: Stage) -> None:
     body = event()
     told = stage.api.post(EVENTS, json=body).json()["agent"]
-    before = stage.read(told["id"])["awaited"]
+    before = stage.read(told["id"])["next_deadline"]
     moved = body | {"start": written(LATER + timedelta(days=1)), "end": written(LATER + timedelta(days=1, hours=1))}
     stage.api.post(EVENTS, json=moved)
-    after = stage.read(told["id"])["awaited"]
+    after = stage.read(told["id"])["next_deadline"]
     assert before["phase"] == after["phase"] == "activation"
     assert datetime.fromisoformat(after["at"]) - datetime.fromisoformat(before["at"]) == timedelta(days=1)
 
@@ -168,7 +168,7 @@ def test_a_deleted_event_and_a_recalled_agent_are_cancelled(stage: Stage, how: s
     assert answer.status_code == 202
     assert answer.json()["agent"]["state"] == "cancelled"
     assert [one.cancelled for one in stage.cronofy.meeting(body["event_id"]).agents] == [True]
-    assert stage.read(told["id"])["awaited"] is None
+    assert stage.read(told["id"])["next_deadline"] is None
     again = stage.api.post(EVENTS, json=body).json()["agent"]
     assert (again["id"], again["state"], again["attempt"]) == (told["id"], "scheduled", 2)
     assert received(stage, EVENTS)[-1].json["subscriptions"][-1]["uri"].endswith(f"{told['id']}?attempt=2")
@@ -308,7 +308,7 @@ def test_when_cronofys_limits_are_used_up_a_durable_request_waits_and_another_is
     token = stage.cronofy.grant("sg", calendars=("cal_sg",)).access_token
     headers = {"Cronofy-Authorization": f"Bearer {token}", "Cronofy-Data-Center": "sg"}
     refused = application.post("/v1/calendars/cal_sg/events", json=event(), headers=headers)
-    assert (refused.status_code, refused.json()["code"]) == (429, "limit_reached")
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
     assert 1 <= int(refused.headers["retry-after"]) <= 12
     ours = ("cal_sg", body["scheduling_key"])
     assert not [sent for sent in stage.cronofy.requests if any(one in f"{sent.path} {sent.body!r}" for one in ours)]
@@ -327,7 +327,7 @@ def test_a_revoked_account_is_told_to_people_and_shown(stage: Stage, application
         for _ in range(3)
     ]
     assert {one["state"] for one in told} == {"requested"}
-    assert application.get("/v1/accounts/biff").json()["state"] == "needs_authorisation"
+    assert application.get("/v1/accounts/biff").json()["state"] == "reauthorisation_required"
     ids = {one["id"] for one in told}
 
     def alerted() -> list[str] | None:
@@ -481,7 +481,7 @@ def test_the_api_key_is_not_sent_to_an_address_that_is_not_cronofys(stage: Stage
     foreign = [{"category": "audio", "type": "voice", "url": f"{stage.aws.url}/steal"}]
     stage.cronofy.complete(body["event_id"], extra={"meeting_agent": {"resources": foreign}})
     answer = application.get(f"{AGENTS}/{told['id']}/resources/audio")
-    assert (answer.status_code, answer.json()["code"]) == (502, "foreign_resource")
+    assert (answer.status_code, answer.json()["code"]) == (502, "untrusted_resource_url")
 
 
 def test_a_correlation_id_goes_from_the_request_into_answer_journal_and_log(stage: Stage) -> None:
@@ -772,7 +772,7 @@ def test_a_wrong_header_is_refused(stage: Stage, headers: dict[str, str], status
 
 def test_a_request_without_any_token_is_told_how_to_bring_one(application: httpx.Client) -> None:
     answer = application.post(EVENTS, json=event())
-    assert (answer.status_code, answer.json()["code"]) == (401, "no_token")
+    assert (answer.status_code, answer.json()["code"]) == (401, "missing_token")
     assert "Cronofy-Account" in answer.json()["detail"]
 
 

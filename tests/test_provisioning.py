@@ -9,10 +9,10 @@ import pytest
 
 from meeting_agents.aws.rate_limiter import Limits
 from meeting_agents.cronofy.messages import CallerCredentials
-from meeting_agents.deadlines import deadline
-from meeting_agents.errors import InProgress, KeyReused, LimitReached, TimedOut
+from meeting_agents.domain.deadlines import deadline
+from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, State
+from meeting_agents.errors import IdempotencyKeyReused, InProgress, RateLimited, UpstreamTimeout
 from meeting_agents.provisioning import DELIVERY_LEASE, MAX_BACKOFF, RESPONSE_WAIT, ProvisioningRequest, backoff
-from meeting_agents.vocabulary import Cause, Kind, Phase, State
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 
@@ -37,11 +37,11 @@ def own(desk: Desk) -> CallerCredentials:
 def test_a_request_is_in_the_journal_before_cronofy_hears_of_it(desk: Desk, own: CallerCredentials) -> None:
     """Seen at the wire: when Cronofy has read the request, its entry is there already."""
     asked = desk.upsert(own)
-    seen: list[list[Kind]] = []
+    seen: list[list[EntryType]] = []
     desk.http.event_hooks["request"] = [lambda _: seen.append(desk.kinds(asked.agent_id))]
     desk.provisioning().submit(asked)
-    assert seen == [[Kind.REQUESTED]]
-    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.ACCEPTED]
+    assert seen == [[EntryType.REQUESTED]]
+    assert desk.kinds(asked.agent_id) == [EntryType.REQUESTED, EntryType.ACCEPTED]
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 422, 423, 429])
@@ -79,12 +79,12 @@ def test_a_silent_cronofy_leaves_the_request_open(desk: Desk, own: CallerCredent
     asked = desk.upsert(own)
     desk.cronofy.faults.add("POST", EVENTS, times=2, close="unanswered")
     told = desk.provisioning().submit(asked)
-    assert isinstance(told.error, TimedOut)
+    assert isinstance(told.error, UpstreamTimeout)
     assert told.record.state is State.REQUESTED
     desk.sleep(1)
     told = desk.provisioning().submit(asked)
     assert told.record.state is State.SCHEDULED
-    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.UNCONFIRMED, Kind.ACCEPTED]
+    assert desk.kinds(asked.agent_id) == [EntryType.REQUESTED, EntryType.UNCONFIRMED, EntryType.ACCEPTED]
 
 
 # ------------------------------------------------------------------------------------------------ the sweep tries again
@@ -122,7 +122,7 @@ def test_what_cronofy_does_not_take_is_asked_again_until_it_does(
     desk.now = retry_at
     (told,) = desk.sweep()
     assert told.record.state is State.SCHEDULED
-    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.UNCONFIRMED, Kind.ACCEPTED]
+    assert desk.kinds(asked.agent_id) == [EntryType.REQUESTED, EntryType.UNCONFIRMED, EntryType.ACCEPTED]
     assert len(desk.cronofy.agents) == 1
     desk.now += timedelta(hours=1)
     assert desk.sweep() == []
@@ -189,7 +189,7 @@ def test_a_cancellation_is_tried_until_the_meeting_begins_and_then_people_are_to
         (told,) = desk.sweep()
     assert wanted.request.meeting.start
     assert wanted.request.meeting.start - MAX_BACKOFF < desk.now <= wanted.request.meeting.start
-    assert (told.record.state, told.record.trouble) == (State.SCHEDULED, Cause.NOT_CANCELLED)
+    assert (told.record.state, told.record.incident) == (State.SCHEDULED, IncidentType.NOT_CANCELLED)
     last = desk.steps(wanted.agent_id)[-1]
     assert last.entry.reason == "the cancellation could not be delivered in time; the last time: Cronofy answered 503"
 
@@ -205,7 +205,7 @@ def test_a_cancellation_that_nobody_could_send_in_time_says_what_its_last_try_sa
     desk.now += timedelta(minutes=45)
     desk.sweep()
     last = desk.steps(wanted.agent_id)[-1]
-    assert (last.entry.kind, last.cause) == (Kind.REJECTED, Cause.NOT_CANCELLED)
+    assert (last.entry.kind, last.cause) == (EntryType.REJECTED, IncidentType.NOT_CANCELLED)
     assert last.entry.reason == "the cancellation could not be delivered in time; the last time: Cronofy answered 503"
 
 
@@ -262,13 +262,13 @@ def test_an_agent_for_later_that_may_have_arrived_is_followed_whatever_a_second_
     (told,) = desk.sweep()
     assert (told.response and told.response.status, told.record.state) == (202, state)
     assert len(desk.cronofy.agents) == 1
-    awaited = deadline(told.record, desk.journal().graces)
+    awaited = deadline(told.record, desk.journal().grace_periods)
     assert awaited
-    assert awaited.phase is Phase.ACTIVATION
+    assert awaited.phase is DeadlineType.ACTIVATION
     assert desk.sweep() == []
     if reschedule == "refuse":
         assert "unknown" in told.record.current.reason
-        assert Kind.ACCEPTED not in desk.kinds(asked.agent_id)
+        assert EntryType.ACCEPTED not in desk.kinds(asked.agent_id)
 
 
 # ----------------------------------------------------------------------------------------------------- death on the way
@@ -292,7 +292,7 @@ def test_a_function_that_dies_around_the_call_is_made_up_for_by_the_sweep(desk: 
     with pytest.raises(Dead):
         desk.provisioning().submit(asked)
     desk.http.event_hooks[at] = []
-    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED]
+    assert desk.kinds(asked.agent_id) == [EntryType.REQUESTED]
     assert desk.sweep() == []
     desk.now += DELIVERY_LEASE
     (told,) = desk.sweep()
@@ -330,7 +330,7 @@ def test_the_same_request_at_the_same_time_is_one_agent_and_one_pair_of_entries(
         told = list(pool.map(lambda _: desk.provisioning().submit(asked), range(8)))
     assert {one.response.status if one.response else None for one in told} == {202}
     assert {one.record.state for one in told} == {State.SCHEDULED}
-    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.ACCEPTED]
+    assert desk.kinds(asked.agent_id) == [EntryType.REQUESTED, EntryType.ACCEPTED]
     assert len(desk.cronofy.agents) == 1
 
 
@@ -349,7 +349,7 @@ def test_an_agent_without_an_event_is_asked_for_once_however_often_it_is_request
         repr(told[0].response and (told[0].response.status, told[0].response.content))
     }
     assert desk.cronofy.count("POST", "/v1/meeting_agents") == 1
-    assert desk.kinds(asked.agent_id) == [Kind.REQUESTED, Kind.ACCEPTED]
+    assert desk.kinds(asked.agent_id) == [EntryType.REQUESTED, EntryType.ACCEPTED]
     if kind == "now":
         assert told[0].response
         assert told[-1].record.current.subs == (told[0].response.content["meeting_agent"]["sub"],)
@@ -365,7 +365,7 @@ def test_an_agent_for_now_that_may_have_been_sent_is_never_sent_again(desk: Desk
     desk.now += MAX_BACKOFF
     assert desk.sweep() == []
     again = desk.provisioning().submit(asked)
-    assert isinstance(again.error, TimedOut)
+    assert isinstance(again.error, UpstreamTimeout)
     assert desk.cronofy.count("POST", asked.path) == 1
 
 
@@ -389,7 +389,7 @@ def test_an_agent_for_now_that_cannot_have_been_sent_is_sent_by_the_sweep_and_on
 def test_a_key_with_another_body_is_refused(desk: Desk) -> None:
     """It cannot mean the same agent."""
     desk.provisioning().submit(desk.send_now("key"))
-    with pytest.raises(KeyReused):
+    with pytest.raises(IdempotencyKeyReused):
         desk.provisioning().submit(desk.send_now("key", display_name="Somebody else"))
     assert len(desk.cronofy.agents) == 1
 
@@ -406,7 +406,7 @@ def test_a_repeated_key_is_told_to_come_back_while_the_first_request_is_on_its_w
         desk.provisioning().submit(asked)
     assert RESPONSE_WAIT <= desk.now - began < RESPONSE_WAIT + timedelta(seconds=1)
     desk.now += DELIVERY_LEASE
-    assert isinstance(desk.provisioning().submit(asked).error, TimedOut)
+    assert isinstance(desk.provisioning().submit(asked).error, UpstreamTimeout)
     assert desk.cronofy.count("POST", asked.path) == 0
 
 
@@ -428,10 +428,10 @@ def test_beyond_the_limits_a_durable_request_waits_and_another_is_told_to(desk: 
     desk.provisioning().submit(desk.schedule("first"))
     waiting = desk.schedule("second")
     told = desk.provisioning().submit(waiting)
-    assert isinstance(told.error, LimitReached)
+    assert isinstance(told.error, RateLimited)
     assert told.record.state is State.REQUESTED
     refused = desk.upsert(own)
-    with pytest.raises(LimitReached):
+    with pytest.raises(RateLimited):
         desk.provisioning().submit(refused)
     assert desk.kinds(refused.agent_id) == []
     assert desk.cronofy.count("POST", "/v1/meeting_agents") == 1
@@ -453,8 +453,8 @@ def test_a_revoked_account_raises_one_alert_and_its_requests_wait_for_a_person(d
     desk.now += MAX_BACKOFF
     desk.sweep()
     causes = [step.cause for one in asked for step in desk.steps(one.agent_id)]
-    assert causes.count(Cause.REAUTHORISATION) == 1
-    assert set(causes) == {Cause.REAUTHORISATION, None}
+    assert causes.count(IncidentType.REAUTHORISATION) == 1
+    assert set(causes) == {IncidentType.REAUTHORISATION, None}
     desk.register()
     for _ in range(3):
         desk.now += MAX_BACKOFF
@@ -472,10 +472,10 @@ def test_an_alert_that_was_claimed_and_not_written_down_is_claimed_again(desk: D
         desk.tokens().access_token("alice")
     assert desk.accounts().claim_alert("alice", 60)
     desk.provisioning().submit(asked)
-    assert Cause.REAUTHORISATION not in [step.cause for step in desk.steps(asked.agent_id)]
+    assert IncidentType.REAUTHORISATION not in [step.cause for step in desk.steps(asked.agent_id)]
     desk.now += MAX_BACKOFF
     desk.sweep()
-    assert [step.cause for step in desk.steps(asked.agent_id)].count(Cause.REAUTHORISATION) == 1
+    assert [step.cause for step in desk.steps(asked.agent_id)].count(IncidentType.REAUTHORISATION) == 1
 
 
 def test_what_waits_in_the_name_of_a_deleted_account_is_rejected(desk: Desk) -> None:

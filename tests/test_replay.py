@@ -1,4 +1,4 @@
-"""What was announced can be announced again, and what was parked given back: on the running sandbox."""
+"""What was announced can be announced again, and what was dead-lettered given back: on the running sandbox."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from meeting_agents.aws.keys import ENTRY_PREFIX
-from meeting_agents.signature import HEADER, sign
+from meeting_agents.cronofy.signature import HEADER, sign
 from tests.answers import example
 from tests.sandbox.deployment import ROOT
 from tests.sandbox.embedded_aws import ACCOUNT, REGION
@@ -199,9 +199,9 @@ def test_the_command_replays_every_agent_of_a_span_of_time(
 # -------------------------------------------------------------------------------------------------------------- redrive
 
 
-def parked(stage: Stage, queue: str) -> int:
-    """How many messages wait in a failure queue."""
-    url = stage.stack.outputs[f"{queue}FailuresUrl"]
+def dead_letters(stage: Stage, queue: str) -> int:
+    """How many messages wait in a dead-letter queue."""
+    url = stage.stack.outputs[f"{queue}DeadLetterQueueUrl"]
     names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     got = stage.stack.session.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
     return sum(map(int, got["Attributes"].values()))
@@ -210,7 +210,7 @@ def parked(stage: Stage, queue: str) -> int:
 def test_a_poisoned_entry_is_announced_once_it_is_mended_and_given_back(
     stage: Stage, operate: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    """From the stream to the failure queue, from there round once more in vain, then mended, and announced."""
+    """From the stream to the dead-letter queue, from there round once more in vain, then mended, and announced."""
     agent_id, table = agent(), stage.stack.outputs["AgentsTableName"]
     dynamodb = stage.stack.session.client("dynamodb")
     entry: Any = {
@@ -223,7 +223,7 @@ def test_a_poisoned_entry_is_announced_once_it_is_mended_and_given_back(
     other = agent()
     notify(stage, other, "meeting_agent_activated")
     assert heard(stage, other, 1, replayed=False)
-    assert wait_until(lambda: parked(stage, "Track") or None) == 1
+    assert wait_until(lambda: dead_letters(stage, "Track") or None) == 1
 
     in_vain = operate("redrive", "--queue", "track")
     assert (in_vain.returncode, in_vain.stdout) == (1, "1 messages given back, 1 kept\n")
@@ -232,11 +232,11 @@ def test_a_poisoned_entry_is_announced_once_it_is_mended_and_given_back(
     mended = operate("redrive", "--queue", "track")
     assert (mended.returncode, mended.stdout) == (0, "1 messages given back, 0 kept\n")
     assert heard(stage, agent_id, 1, replayed=False) == [f"{agent_id}.bad"]
-    assert parked(stage, "Track") == 0
+    assert dead_letters(stage, "Track") == 0
 
 
 @pytest.mark.parametrize("is_forgotten", [False, True], ids=["in_the_stream", "after_a_day"])
-def test_what_lambda_parked_is_read_from_the_stream_again_or_found_by_its_time(
+def test_what_lambda_dead_lettered_is_read_from_the_stream_again_or_found_by_its_time(
     is_forgotten: bool,
     stage: Stage,
     followed: tuple[str, list[str]],
@@ -274,7 +274,7 @@ def test_what_lambda_parked_is_read_from_the_stream_again_or_found_by_its_time(
     }
     message = {"requestContext": {"condition": "RetryAttemptsExhausted"}, "version": "1.0", "DDBStreamBatchInfo": place}
     session.client("sqs").send_message(
-        QueueUrl=stage.stack.outputs["TrackFailuresUrl"], MessageBody=json.dumps(message)
+        QueueUrl=stage.stack.outputs["TrackDeadLetterQueueUrl"], MessageBody=json.dumps(message)
     )
 
     done = operate("redrive", "--queue", "track")
@@ -282,7 +282,7 @@ def test_what_lambda_parked_is_read_from_the_stream_again_or_found_by_its_time(
     assert heard(stage, agent_id, 4, replayed=False) == [*ids, *ids]
 
 
-def test_a_parked_alert_is_told_after_all(
+def test_a_dead_lettered_alert_is_told_after_all(
     stage: Stage, operate: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     """What could not be told goes back into the queue from which it is told."""
@@ -292,7 +292,7 @@ def test_a_parked_alert_is_told_after_all(
     told = next(one for one in stage.lifecycle.messages() if one["id"] == announcement_id)
     told["data"]["cause"] = "failed"
     stage.stack.session.client("sqs").send_message(
-        QueueUrl=stage.stack.outputs["AlertFailuresUrl"], MessageBody=json.dumps(told)
+        QueueUrl=stage.stack.outputs["AlertDeadLetterQueueUrl"], MessageBody=json.dumps(told)
     )
     done = operate("redrive", "--queue", "alert")
     assert (done.returncode, done.stdout) == (0, "1 messages given back, 0 kept\n")
@@ -305,4 +305,4 @@ def test_a_queue_that_is_not_there_is_named_with_those_that_are(
     """An operator in a hurry mistypes."""
     failed = operate("redrive", "--queue", "trakc")
     assert failed.returncode == 2
-    assert failed.stderr.startswith("operate: there is no failure queue trakc: say QUEUE=alert|")
+    assert failed.stderr.startswith("operate: there is no dead-letter queue trakc: say QUEUE=alert|")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting_agents.errors import NoSecret, SignatureRefused
-from meeting_agents.signature import Secret, sign, verify
+from meeting_agents.cronofy.signature import Secret, sign, verify
+from meeting_agents.errors import InvalidSignature, MissingSecret
 
 # https://docs.cronofy.com/developers/push-notifications/authentication/
 BODY = b'{"example":"well-known"}'
@@ -24,7 +24,7 @@ FORGED = b64encode(sha256(b"forged").digest()).decode()
 
 
 def refusal(header: str | None, body: bytes = BODY, *secrets: Secret) -> str:
-    with pytest.raises(SignatureRefused) as refused:
+    with pytest.raises(InvalidSignature) as refused:
         verify(header, body, secrets or [FIRST, SECOND])
     assert refused.value.status == 401
     return refused.value.reason
@@ -184,7 +184,7 @@ def test_no_header_does_more_than_be_refused(header: str, body: bytes) -> None:
 @pytest.mark.parametrize("header", [None, "", FIRST_VALUE, BOTH, sign(BODY, [""])])
 def test_without_a_secret_nothing_is_accepted(header: str | None) -> None:
     """Not even what is signed with an empty one."""
-    with pytest.raises(NoSecret):
+    with pytest.raises(MissingSecret):
         verify(header, BODY, [])
 
 

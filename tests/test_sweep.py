@@ -13,9 +13,9 @@ import pytest
 from functions.sweep.app import sweep
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import SHARDS
-from meeting_agents.deadlines import Graces
-from meeting_agents.lifecycle import fold, steps
-from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Meeting, Phase, Request
+from meeting_agents.domain.deadlines import GracePeriods
+from meeting_agents.domain.lifecycle import fold, steps
+from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, IncidentType, Meeting, Request
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stage import GRACE, Stage, wait_until
@@ -29,7 +29,7 @@ def journal(aws: EmbeddedAws) -> Iterator[Journal]:
     """A table of its own, on which no function listens: records follow only when a test lets them."""
     with Desk(aws) as desk:
         journal = desk.journal()
-        journal.graces = Graces(escalation=timedelta(minutes=15))
+        journal.grace_periods = GracePeriods(escalation=timedelta(minutes=15))
         yield journal
 
 
@@ -39,9 +39,9 @@ def asked(journal: Journal, agent: str, start: datetime, *, is_followed: bool = 
     request = Request(action=Action.PROVISION, data_center="us", meeting=meeting, **more)
     at = start - timedelta(days=1)
     journal.append(
-        agent, Entry(key="requested#0001", kind=Kind.REQUESTED, at=at, attempt=1, revision=1, request=request)
+        agent, Entry(key="requested#0001", kind=EntryType.REQUESTED, at=at, attempt=1, revision=1, request=request)
     )
-    journal.append(agent, Entry(key="accepted#0001", kind=Kind.ACCEPTED, at=at, attempt=1, revision=1))
+    journal.append(agent, Entry(key="accepted#0001", kind=EntryType.ACCEPTED, at=at, attempt=1, revision=1))
     if is_followed:
         follow(journal, agent)
 
@@ -52,9 +52,9 @@ def follow(journal: Journal, agent: str) -> None:
     journal.save_record(agent, list(steps(line.entry for line in lines)), lines, datetime.now(UTC))
 
 
-def overdue(journal: Journal, agent: str) -> list[tuple[Kind, Phase | None]]:
+def overdue(journal: Journal, agent: str) -> list[tuple[EntryType, DeadlineType | None]]:
     entries = [line.entry for line in journal.read(agent, datetime.now(UTC))]
-    return [(entry.kind, entry.phase) for entry in entries if entry.kind in (Kind.OVERDUE, Kind.ESCALATED)]
+    return [(entry.kind, entry.phase) for entry in entries if entry.kind in (EntryType.OVERDUE, EntryType.ESCALATED)]
 
 
 def refuse(agent: str) -> None:
@@ -90,7 +90,7 @@ def test_two_sweeps_at_once_note_each_deadline_once(journal: Journal) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = [done.result() for done in [pool.submit(sweep, journal, ALWAYS, refuse) for _ in range(4)]]
     assert sum(found) == len(agents)
-    assert all(overdue(journal, agent) == [(Kind.OVERDUE, Phase.ACTIVATION)] for agent in agents)
+    assert all(overdue(journal, agent) == [(EntryType.OVERDUE, DeadlineType.ACTIVATION)] for agent in agents)
 
 
 def test_what_was_noted_and_not_yet_followed_does_not_hold_up_what_falls_due_later(journal: Journal) -> None:
@@ -117,23 +117,25 @@ def test_two_deadlines_that_passed_during_a_long_sleep_are_found_one_after_the_o
 ) -> None:
     """The second is not put off because the first was just noted, however soon the record follows."""
     asked(journal, "ma_slept", NOW - timedelta(days=40), conference_expected=True)
-    sweeping = kind(journal._table, journal.graces, timedelta(days=400))
+    sweeping = kind(journal._table, journal.grace_periods, timedelta(days=400))
     for _ in range(2):
         assert sweep(sweeping, ALWAYS, refuse) == 1
         follow(journal, "ma_slept")
-    assert {phase for _, phase in overdue(journal, "ma_slept")} == {Phase.CONFERENCE, Phase.ACTIVATION}
+    assert {phase for _, phase in overdue(journal, "ma_slept")} == {DeadlineType.CONFERENCE, DeadlineType.ACTIVATION}
     assert sweep(journal, ALWAYS, refuse) == 0
 
 
 def test_a_record_that_lags_behind_its_journal_is_no_reason_for_an_alarm(journal: Journal) -> None:
     """The agent reported itself; the record does not show it yet. The journal is what counts."""
     asked(journal, "ma_lagging", NOW - timedelta(minutes=30))
-    journal.append("ma_lagging", Entry(key="late", kind=Kind.CANCELLED, at=NOW, attempt=1, revision=1))
+    journal.append("ma_lagging", Entry(key="late", kind=EntryType.CANCELLED, at=NOW, attempt=1, revision=1))
     lines = journal.read("ma_lagging", datetime.now(UTC))
     assert fold(line.entry for line in lines).state == "scheduled"
     key = "requested#0002"
     request = Request(action=Action.PROVISION, data_center="us", meeting=Meeting(start=NOW + timedelta(hours=1)))
-    journal.append("ma_lagging", Entry(key=key, kind=Kind.REQUESTED, at=NOW, attempt=1, revision=2, request=request))
+    journal.append(
+        "ma_lagging", Entry(key=key, kind=EntryType.REQUESTED, at=NOW, attempt=1, revision=2, request=request)
+    )
     assert sweep(journal, ALWAYS, refuse) == 0
     assert overdue(journal, "ma_lagging") == []
 
@@ -147,17 +149,19 @@ def test_a_grave_cause_is_escalated_when_its_time_is_up(journal: Journal) -> Non
         assert found == (told < 3)
         if found:
             at = datetime.now(UTC) - timedelta(minutes=16 - told)
-            entry = Entry(key=f"alerted#{told}", kind=Kind.ALERTED, at=at, attempt=1, cause=Cause.NEVER_ACTIVATED)
+            entry = Entry(
+                key=f"alerted#{told}", kind=EntryType.ALERTED, at=at, attempt=1, cause=IncidentType.NEVER_ACTIVATED
+            )
             _alter_time(journal, "ma_grave", entry)
     kinds = [kind for kind, _ in overdue(journal, "ma_grave")]
-    assert sorted(kinds) == sorted([Kind.OVERDUE, Kind.ESCALATED, Kind.ESCALATED])
+    assert sorted(kinds) == sorted([EntryType.OVERDUE, EntryType.ESCALATED, EntryType.ESCALATED])
 
 
 def _alter_time(journal: Journal, agent: str, entry: Entry) -> None:
     """Note that people were told some time ago, after what was noted a moment ago: move that back too."""
     table = journal._table
     for line in journal.read(agent, datetime.now(UTC)):
-        if line.entry.kind in (Kind.OVERDUE, Kind.ESCALATED) and line.entry.at > entry.at:
+        if line.entry.kind in (EntryType.OVERDUE, EntryType.ESCALATED) and line.entry.at > entry.at:
             table.client.update_item(
                 TableName=table.name,
                 Key={"pk": {"S": agent}, "sk": {"S": f"entry#{line.entry.key}"}},
@@ -209,5 +213,5 @@ def test_a_journal_that_cannot_be_read_hides_nobody_that_is_due_after_it(journal
     table = journal._table
     table.client.put_item(TableName=table.name, Item={name: {"S": value} for name, value in item.items()})
     assert sweep(journal, ALWAYS, refuse) == 1
-    assert overdue(journal, "ma_silent") == [(Kind.OVERDUE, Phase.ACTIVATION)]
+    assert overdue(journal, "ma_silent") == [(EntryType.OVERDUE, DeadlineType.ACTIVATION)]
     assert "ma_unreadable" not in list(journal.due(datetime.now(UTC)))

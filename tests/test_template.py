@@ -14,8 +14,8 @@ import pytest
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
 from meeting_agents.aws import keys
-from meeting_agents.deadlines import Graces
-from meeting_agents.vocabulary import Cause, Verdict
+from meeting_agents.domain.deadlines import GracePeriods
+from meeting_agents.domain.model import IncidentType, Verdict
 from tests.sandbox.deployment import source_template
 
 ROOT = Path(__file__).parents[1]
@@ -240,11 +240,11 @@ def test_the_stream_hands_over_new_entries_and_nothing_else() -> None:
 # ----------------------------------------------------------------------------------------- nothing is lost unseen
 
 
-def failure_queues() -> dict[str, str]:
+def dead_letter_queues() -> dict[str, str]:
     """Where each asynchronous edge leaves what it could not hand over, by the edge."""
     edges: dict[str, Any] = {}
     for name, queue in of_type("SQS::Queue").items():
-        if name.endswith("Queue"):
+        if name.endswith("Queue") and not name.endswith("DeadLetterQueue"):
             edges[f"queue {name}"] = queue.get("RedrivePolicy", {}).get("deadLetterTargetArn")
     for name, subscription in of_type("SNS::Subscription").items():
         if subscription["Protocol"] != "email":  # SNS leaves no failed e-mail anywhere
@@ -270,14 +270,14 @@ def failure_queues() -> dict[str, str]:
 
 def test_there_are_the_edges_that_we_know_of() -> None:
     """So that the next test is about something."""
-    assert {"queue AlertQueue", "subscription AlertSubscription", "TrackFunction Entries"} <= set(failure_queues())
-    assert {"SweepFunction EveryMinute", "SweepFunction invoked"} <= set(failure_queues())
+    assert {"queue AlertQueue", "subscription AlertSubscription", "TrackFunction Entries"} <= set(dead_letter_queues())
+    assert {"SweepFunction EveryMinute", "SweepFunction invoked"} <= set(dead_letter_queues())
 
 
 def test_every_asynchronous_edge_has_a_queue_for_what_fails() -> None:
-    edges = failure_queues()
+    edges = dead_letter_queues()
     assert [edge for edge, queue in edges.items() if queue not in of_type("SQS::Queue")] == []
-    needs_no_redrive = {"SweepFailures", "ProbeFailures"}  # the next run does the same
+    needs_no_redrive = {"SweepDeadLetterQueue", "ProbeDeadLetterQueue"}  # the next run does the same
     for queue in set(edges.values()):
         kept = 3600 if queue in needs_no_redrive else 14 * 86_400
         assert of_type("SQS::Queue")[queue]["MessageRetentionPeriod"] == kept
@@ -286,39 +286,41 @@ def test_every_asynchronous_edge_has_a_queue_for_what_fails() -> None:
 def test_whoever_leaves_something_in_a_queue_may() -> None:
     """The function by its own policy, SNS and the schedule by the queue's."""
     for name in FUNCTIONS.values():
-        parked = {queue for edge, queue in failure_queues().items() if edge.split()[0] == name}
+        dead_letters = {queue for edge, queue in dead_letter_queues().items() if edge.split()[0] == name}
         sent = {target(s["Resource"]) for s in statements(name) if "sqs:SendMessage" in actions(s)}
-        assert parked <= sent
+        assert dead_letters <= sent
     trusted = {target(queue) for policy in of_type("SQS::QueuePolicy").values() for queue in policy["Queues"]}
-    services = {queue for edge, queue in failure_queues().items() if edge.startswith("subscription") or "Every" in edge}
+    services = {
+        queue for edge, queue in dead_letter_queues().items() if edge.startswith("subscription") or "Every" in edge
+    }
     assert services <= trusted
 
 
 def test_a_message_is_not_handed_out_again_while_it_is_worked_on() -> None:
     """AWS: six times the function's time limit, plus the window."""
     queue, function = RESOURCES["AlertQueue"]["Properties"], RESOURCES["AlertFunction"]["Properties"]
-    window = TEMPLATE["Parameters"]["AlertWindow"]["MaxValue"]
+    window = TEMPLATE["Parameters"]["AlertGroupWait"]["MaxValue"]
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + window
 
 
 def test_people_get_what_a_window_of_half_a_minute_brings_and_nothing_twice_unless_asked() -> None:
     """What is collected, and whether people are reminded, is for whoever deploys to say."""
     announcements = RESOURCES["AlertFunction"]["Properties"]["Events"]["Announcements"]["Properties"]
-    assert target(announcements["MaximumBatchingWindowInSeconds"]) == "AlertWindow"
+    assert target(announcements["MaximumBatchingWindowInSeconds"]) == "AlertGroupWait"
     assert announcements["BatchSize"] == 1000
     parameters = TEMPLATE["Parameters"]
-    assert (parameters["AlertWindow"]["Default"], parameters["EscalateAfter"]["Default"]) == (30, 0)
+    assert (parameters["AlertGroupWait"]["Default"], parameters["EscalateAfter"]["Default"]) == (30, 0)
 
 
 def test_silence_is_borne_as_long_by_default_as_the_rules_say() -> None:
     """What a parameter is left at is what the code takes by itself."""
-    parameters, graces = TEMPLATE["Parameters"], Graces()
+    parameters, graces = TEMPLATE["Parameters"], GracePeriods()
     for name, grace in (
-        ("ActivationGrace", graces.activation),
-        ("CompletionGrace", graces.completion),
-        ("ConferenceLead", graces.conference),
-        ("ResourcesGrace", graces.resources),
-        ("LongestMeeting", graces.longest_meeting),
+        ("ActivationGracePeriod", graces.activation),
+        ("CompletionGracePeriod", graces.completion),
+        ("ConferenceLeadTime", graces.conference),
+        ("ResourcesGracePeriod", graces.resources),
+        ("AssumedMeetingDuration", graces.assumed_meeting_duration),
     ):
         assert timedelta(seconds=parameters[name]["Default"]) == grace, name
 
@@ -340,7 +342,7 @@ def test_the_sweep_runs_every_minute_and_ends_before_the_next() -> None:
 
 
 def test_subscribers_filter_by_attributes_that_are_written() -> None:
-    tree = syntax(LAYER / "announcements.py")
+    tree = syntax(LAYER / "announcement.py")
     keys = {
         key.value
         for node in ast.walk(tree)
@@ -352,7 +354,7 @@ def test_subscribers_filter_by_attributes_that_are_written() -> None:
     assert filters
     for policy in filters:
         assert set(policy) <= keys & {"kind", "verdict", "state", "cause", "data_center", "account", "replayed"}
-        known = {*Cause, *Verdict}
+        known = {*IncidentType, *Verdict}
         assert all(isinstance(rule, dict) or rule in known for rules in policy.values() for rule in rules)
 
 
@@ -472,7 +474,7 @@ def test_what_an_operator_needs_is_an_output() -> None:
         TEMPLATE["Outputs"]
     )
     addresses = {target(output["Value"]) for output in TEMPLATE["Outputs"].values()}
-    assert set(failure_queues().values()) <= addresses
+    assert set(dead_letter_queues().values()) <= addresses
 
 
 def test_every_resource_says_in_a_line_above_it_why_it_exists() -> None:

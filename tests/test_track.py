@@ -13,7 +13,7 @@ import pytest
 from functions.track import app
 from meeting_agents import wiring
 from meeting_agents.aws.keys import ENTRY_PREFIX, PROBE_PREFIX
-from meeting_agents.lifecycle import timeline
+from meeting_agents.domain.lifecycle import timeline
 from tests.answers import example
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
@@ -102,14 +102,14 @@ def poisoned(tables: Tables, agent_id: str) -> str:
 def test_a_poisoned_entry_neither_blocks_the_others_nor_disappears(
     tables: Tables, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is parked at once as the event to hand over again; every other agent of the batch is told, and only once."""
+    """It is dead-lettered at once as the event to hand over again; each other agent of the batch is told, once."""
     bad = poisoned(tables, AGENT)
     others = [(f"ma_{n:026d}", tables.notify(f"ma_{n:026d}")) for n in range(4)]
     assert track(tables.batch(*others[:2], (AGENT, bad), *others[2:])) == []
     assert {one["subject"] for one in tables.announced()} == {agent for agent, _ in others}
-    (parked,) = tables.parked()
-    assert [record["dynamodb"]["Keys"]["sk"]["S"] for record in parked["Records"]] == [ENTRY_PREFIX + bad]
-    assert '"EntriesParked":[1.0]' in capsys.readouterr().out
+    (dead_letters,) = tables.dead_letters()
+    assert [record["dynamodb"]["Keys"]["sk"]["S"] for record in dead_letters["Records"]] == [ENTRY_PREFIX + bad]
+    assert '"EntriesDeadLettered":[1.0]' in capsys.readouterr().out
 
     tables.session.client("dynamodb").update_item(
         TableName=tables.table,
@@ -118,18 +118,18 @@ def test_a_poisoned_entry_neither_blocks_the_others_nor_disappears(
         ExpressionAttributeNames={"#at": "at"},
         ExpressionAttributeValues={":at": {"S": "2026-04-25T15:30:00.000Z"}},
     )
-    assert track(parked) == []
+    assert track(dead_letters) == []
     assert tables.announced()[-1]["id"] == f"{AGENT}.{bad}"
 
 
 @pytest.mark.parametrize("operation", ["Query", "UpdateItem", "PutItem", "PublishBatch"])
-def test_an_outage_is_waited_for_and_nothing_is_parked(operation: str, tables: Tables) -> None:
+def test_an_outage_is_waited_for_and_nothing_is_dead_lettered(operation: str, tables: Tables) -> None:
     """Whatever is down, the batch comes again from there, and then every entry is announced."""
     batch = tables.batch(*((agent, tables.notify(agent)) for agent in (AGENT, OTHER)))
     tables.failing.add(operation)
     numbers = [record["dynamodb"]["SequenceNumber"] for record in batch["Records"]]
     assert track(batch) == numbers
-    assert tables.parked() == []
+    assert tables.dead_letters() == []
     tables.failing.clear()
     assert track(batch) == []
     assert {one["subject"] for one in tables.announced()} == {AGENT, OTHER}
@@ -209,7 +209,7 @@ def test_whatever_was_signed_is_announced(raw: bytes, tables: Tables) -> None:
     assert track(tables.batch((AGENT, tables.keep(AGENT, raw)))) == []
     (announcement,) = tables.announced()
     assert announcement["data"]["entry"]["verdict"] == "unrecognised"
-    assert tables.parked() == []
+    assert tables.dead_letters() == []
 
 
 def test_a_notification_too_large_for_the_topic_is_announced_by_reference(tables: Tables) -> None:
@@ -224,4 +224,4 @@ def test_a_notification_too_large_for_the_topic_is_announced_by_reference(tables
     place = f"/v1/meeting_agents/{AGENT}/notifications/{overlong}"
     assert told[overlong]["notification"] == {"too_large": True, "read": place}
     assert told[many]["notification"]["too_large"] is True
-    assert tables.parked() == []
+    assert tables.dead_letters() == []

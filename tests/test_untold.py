@@ -35,13 +35,13 @@ def test_what_could_not_be_told_is_told_as_soon_as_it_can_be(scene: Scene, call:
     scene.platform.fault = Fault("alert", 0, call, "refused")
     scene.platform.settle()
     assert postponed(scene) == [[15] * 12, []]
-    assert counted(scene, "AlertsUntold")[-1:] == [12]  # what the alarm looks at
+    assert counted(scene, "AlertsFailed")[-1:] == [12]  # what the alarm looks at
     (alert,) = scene.platform.alerts()
     assert all(history.agent in alert for history in histories)
 
 
 def test_the_pauses_grow_to_ten_minutes_and_bridge_an_outage_of_an_hour(scene: Scene) -> None:
-    """With each time that a message is handed out; then it is parked."""
+    """With each time that a message is handed out; then it is dead-lettered."""
     template = source_template()
     most = template["Resources"]["AlertQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
     scene.platform.forget()

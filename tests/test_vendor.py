@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting_agents.vendor import HOSTS, INTERACTIONS, moment, read_notification, read_resources
-from meeting_agents.vocabulary import Kind, Meeting, Notification, Resource
+from meeting_agents.cronofy.payloads import HOSTS, INTERACTIONS, parse_time, read_notification, read_resources
+from meeting_agents.domain.model import EntryType, Meeting, Notification, Resource
 
 # https://docs.cronofy.com/developers/api/meeting-agents/
 ACTIVATED: dict[str, Any] = {
@@ -43,7 +43,7 @@ def interactions(*names: Any) -> dict[str, Any]:
 
 def test_the_documented_callback_is_read_in_full() -> None:
     assert read_notification(changed()) == Notification(
-        kinds=(Kind.ACTIVATED,),
+        kinds=(EntryType.ACTIVATED,),
         interactions=("meeting_agent_activated",),
         sub="agt_692702a100ccd07000000000",
         event_id="qTtZdczOccgaPncGJaCiLg",
@@ -58,7 +58,7 @@ def test_the_documented_callback_is_read_in_full() -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), INTERACTIONS.items())
-def test_each_known_interaction_is_one_kind(name: str, kind: Kind) -> None:
+def test_each_known_interaction_is_one_kind(name: str, kind: EntryType) -> None:
     said = read_notification(changed(notification=interactions(name)))
     assert (said.kinds, said.interactions) == ((kind,), (name,))
 
@@ -79,20 +79,20 @@ def test_several_interactions_are_all_said_and_each_kind_once() -> None:
     said = read_notification(
         changed(notification=interactions("meeting_agent_complete", "new", "conferencing_assigned", "new"))
     )
-    assert said.kinds == (Kind.CONFERENCING_ASSIGNED, Kind.COMPLETE)
+    assert said.kinds == (EntryType.CONFERENCING_ASSIGNED, EntryType.COMPLETE)
     assert said.interactions == ("meeting_agent_complete", "new", "conferencing_assigned", "new")
 
 
 def test_the_interaction_decides_and_never_the_state() -> None:
     """The state is still `created` when the agent is active, and an open set."""
     for state in ("created", "complete", "anything", 7, None):
-        assert read_notification(changed(meeting_agent={"state": state})).kinds == (Kind.ACTIVATED,)
+        assert read_notification(changed(meeting_agent={"state": state})).kinds == (EntryType.ACTIVATED,)
 
 
 @pytest.mark.parametrize("missing", ["event", "meeting_agent"])
 def test_an_agent_without_a_calendar_event_or_without_a_body_of_its_own_is_understood(missing: str) -> None:
     said = read_notification(changed(**{missing: None}))
-    assert said.kinds == (Kind.ACTIVATED,)
+    assert said.kinds == (EntryType.ACTIVATED,)
     assert "" in (said.event_id, said.sub)
 
 
@@ -161,7 +161,7 @@ def test_what_says_nothing_that_we_know_is_read_as_saying_nothing(raw: bytes) ->
 )
 def test_a_known_interaction_is_read_whatever_stands_around_it(raw: bytes) -> None:
     said = read_notification(raw)
-    assert said.kinds == (Kind.ACTIVATED,)
+    assert said.kinds == (EntryType.ACTIVATED,)
     assert (said.meeting.start, said.meeting.end) in (
         (None, None),
         (datetime(2026, 4, 25, 15, 30, tzinfo=UTC), said.meeting.end),
@@ -235,7 +235,7 @@ def test_no_depth_is_refused(nested: Callable[[int], str], depth: int) -> None:
     ],
 )
 def test_cronofys_times_are_read_in_their_zone(value: Any, tzid: str, expected: str) -> None:
-    at = moment(value, tzid)
+    at = parse_time(value, tzid)
     assert at
     assert at.isoformat() == expected
 
@@ -250,7 +250,7 @@ def test_cronofys_times_are_read_in_their_zone(value: Any, tzid: str, expected: 
     ],
 )
 def test_what_is_no_time_is_none(value: Any) -> None:
-    assert moment(value) is None
+    assert parse_time(value) is None
 
 
 def test_the_six_data_centers_have_their_documented_hosts() -> None:

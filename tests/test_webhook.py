@@ -17,8 +17,8 @@ from functions.webhook import app
 from meeting_agents import wiring
 from meeting_agents.aws.keys import PROBE_PREFIX
 from meeting_agents.cronofy.client_secrets import CACHE_SECONDS, RELOAD_INTERVAL_SECONDS, ClientSecrets
-from meeting_agents.errors import NoSecret
-from meeting_agents.signature import HEADER, sign
+from meeting_agents.cronofy.signature import HEADER, sign
+from meeting_agents.errors import MissingSecret
 from tests.answers import ANSWERS, Answer
 from tests.wire import CURRENT, ENVIRONMENT, STORED_AT, Aws, forget
 
@@ -86,7 +86,7 @@ def prepared(case: str, aws: Aws) -> Event:
             assert receive(event("activated")) == (200, {"kept": AGENT, "new": True})
         case "too_large":
             return signed(b"x" * (app.MAX_BODY_BYTES + 1))
-        case "no_secret":
+        case "missing_secret":
             aws.secret = "{}"
         case "unreadable_secret":
             aws.down["GetSecretValue"] = "AccessDeniedException"
@@ -239,7 +239,7 @@ def test_a_secret_that_holds_none_accepts_nothing_and_says_what_is_missing(
 ) -> None:
     """Fail closed, and name the thing that an operator must store."""
     aws.secret = value
-    with pytest.raises(NoSecret, match="CronofySecretArn"):
+    with pytest.raises(MissingSecret, match="CronofySecretArn"):
         credentials.secrets()
 
 
@@ -247,7 +247,7 @@ def test_a_secret_that_holds_none_accepts_nothing_and_says_what_is_missing(
 def test_a_secret_of_the_wrong_shape_is_no_secret(value: str, aws: Aws, credentials: ClientSecrets) -> None:
     """A text in place of the list: each of its characters would be a secret that anybody guesses."""
     aws.secret = value
-    with pytest.raises(NoSecret, match="client_secrets"):
+    with pytest.raises(MissingSecret, match="client_secrets"):
         credentials.secrets()
 
 
@@ -288,7 +288,7 @@ def test_a_probe_is_nobodys_notification_and_counts_only_where_it_fails(
     assert metrics(capsys) == {}
     probe["headers"][HEADER] = "nothing"
     receive(probe)
-    assert metrics(capsys) == {"NotificationsRefused": 1}
+    assert metrics(capsys) == {"NotificationsRejected": 1}
 
 
 @pytest.mark.parametrize("row", ANSWERS, ids=[row.case for row in ANSWERS])
@@ -298,8 +298,8 @@ def test_each_answer_is_counted_once(row: Answer, aws: Aws, capsys: pytest.Captu
     capsys.readouterr()
     receive(one)
     counted = {name: value for name, value in metrics(capsys).items() if name.startswith("Notifications")}
-    name = {200: "NotificationsAccepted", 503: "NotificationsNotKept"}.get(row.status, "NotificationsRefused")
-    more = {"repeated": {"NotificationsRepeated": 1}, "no_secret": {"NotificationsAccepted": 0}}
+    name = {200: "NotificationsAccepted", 503: "NotificationsFailed"}.get(row.status, "NotificationsRejected")
+    more = {"repeated": {"NotificationsDuplicate": 1}, "missing_secret": {"NotificationsAccepted": 0}}
     assert counted == {name: 1} | more.get(row.code or row.case, {})
 
 
@@ -330,7 +330,7 @@ def test_the_receiver_imports_nothing_that_only_others_need() -> None:
         "boto3",
         "aws_xray_sdk",
         "aws_lambda_powertools.event_handler",
-        "meeting_agents.vocabulary",
+        "meeting_agents.domain.model",
     }
     program = f"import sys, app; print(sorted({heavy} & sys.modules.keys()))"
     folder = ROOT / "functions/webhook"

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from meeting_agents.lifecycle import steps
-from meeting_agents.troubles import SHOWN, is_troubled, page
-from meeting_agents.vocabulary import Cause, Kind, Meeting, Phase
+from meeting_agents.alerting.widget import SHOWN, has_incident, render_html
+from meeting_agents.domain.lifecycle import steps
+from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Meeting
 from tests.runtime.platform import where_it_is_noon
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.test_alert_texts import START, History, escalated, failed
@@ -73,18 +73,18 @@ def hostile() -> History:
     history.ask().accepted()
     links = [{"category": "cronofy", "type": "dashboard", "url": "javascript:alert(3)"}]
     history.hear("meeting_agent_failed", START, resources=links, reason=HOSTILE)
-    return history.add(Kind.ACKNOWLEDGED, START + timedelta(minutes=5), reason=HOSTILE)
+    return history.add(EntryType.ACKNOWLEDGED, START + timedelta(minutes=5), reason=HOSTILE)
 
 
 def silent() -> History:
     reason = "nothing was heard of the agent by 2026-04-29 15:40:00 UTC; it should have been active by then"
     history = History("silent").ask().accepted()
-    return history.add(Kind.OVERDUE, START + timedelta(minutes=10), phase=Phase.ACTIVATION, reason=reason)
+    return history.add(EntryType.OVERDUE, START + timedelta(minutes=10), phase=DeadlineType.ACTIVATION, reason=reason)
 
 
 def shown(*histories: History, count: int | None = None) -> str:
     agents = {history.agent: list(steps(history.entries)) for history in histories}
-    return page(agents, count or len(agents), UTC, subscribers=2)
+    return render_html(agents, count or len(agents), UTC, subscribers=2)
 
 
 def test_nothing_from_outside_is_markup() -> None:
@@ -110,7 +110,7 @@ def test_each_agent_has_its_meeting_what_happened_and_its_timeline() -> None:
 
 def test_a_day_without_trouble_says_so() -> None:
     """An empty box could be a broken one."""
-    assert "No troubled agents today." in "".join(Reader(page({}, 0, UTC, subscribers=2)).text)
+    assert "No troubled agents today." in "".join(Reader(render_html({}, 0, UTC, subscribers=2)).text)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_day_without_trouble_says_so() -> None:
 def test_a_page_says_how_many_receive_the_alerts(subscribers: int | None, said: str) -> None:
     """With troubled agents, and without: then nobody would look for who is told."""
     agents = {"ma_1": list(steps(failed().entries))}
-    for html in (page({}, 0, UTC, subscribers), page(agents, 1, UTC, subscribers)):
+    for html in (render_html({}, 0, UTC, subscribers), render_html(agents, 1, UTC, subscribers)):
         assert said in "".join(Reader(html).text)
 
 
@@ -138,15 +138,15 @@ def test_more_agents_than_are_shown_are_counted() -> None:
         ({"state": "failed"}, True),
         ({"state": "rejected"}, True),
         ({"state": "overdue"}, True),
-        ({"state": "scheduled", "trouble": "no_conference"}, True),
-        ({"state": "complete", "trouble": "resources_missing"}, True),
+        ({"state": "scheduled", "incident": "no_conference"}, True),
+        ({"state": "complete", "incident": "resources_missing"}, True),
         ({"state": "scheduled"}, False),
         ({"state": "complete"}, False),
         ({"state": "cancelled"}, False),
     ],
 )
 def test_an_agent_is_troubled_when_a_person_should_know_of_it(row: dict[str, Any], verdict: bool) -> None:
-    assert is_troubled(row) is verdict
+    assert has_incident(row) is verdict
 
 
 def pixels(path: Path) -> tuple[int, int, set[bytes]]:
@@ -170,7 +170,11 @@ def pixels(path: Path) -> tuple[int, int, set[bytes]]:
 def test_a_browser_draws_it(case: str, tmp_path: Path) -> None:
     """Parsed, laid out and drawn by Chromium: the table has its rows, no script ran, and the picture is not blank."""
     assert BROWSER
-    html = shown(failed(), silent(), hostile(), escalated()) if case == "troubled" else page({}, 0, UTC, subscribers=2)
+    html = (
+        shown(failed(), silent(), hostile(), escalated())
+        if case == "troubled"
+        else render_html({}, 0, UTC, subscribers=2)
+    )
     source, picture = tmp_path / "page.html", tmp_path / "page.png"
     source.write_text(f'<!doctype html><meta charset="utf-8"><title>widget</title>{html}', encoding="utf-8")
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
@@ -208,7 +212,7 @@ def test_the_deployed_widget_shows_what_failed_today(stage: Stage) -> None:
     html = wait_until(find)
     assert html is not None
     assert "Widget &amp; co" in html
-    assert Cause.FAILED in html
+    assert IncidentType.FAILED in html
 
 
 def test_the_deployed_widget_describes_itself_and_bears_any_context(stage: Stage) -> None:

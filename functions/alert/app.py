@@ -11,19 +11,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from meeting_agents import wiring
-from meeting_agents.alerts import Alert, Places, grouped
+from meeting_agents.alerting.grouping import group_alerts
+from meeting_agents.alerting.message import Alert, Links
 from meeting_agents.announcement import Announcement
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.topics import AlertsTopic
+from meeting_agents.domain.model import Entry, EntryType
 from meeting_agents.errors import MessageRejected, TopicUnavailable
-from meeting_agents.vocabulary import Entry, Kind
 
 logger = Logger()
 metrics = Metrics()
 
-SOONEST, LATEST = 15, 600
+INITIAL_BACKOFF, MAX_BACKOFF = 15, 600
 """Seconds until what was not told is tried again: the first pause, which doubles each time, and the longest."""
 
 wiring.make_ready(wiring.journal, wiring.alerts_topic)
@@ -32,7 +33,7 @@ wiring.make_ready(wiring.journal, wiring.alerts_topic)
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """A batch from the queue. What cannot be read or told is left to the queue, and at last to its failure queue."""
+    """A batch from the queue. What cannot be read or told is left to the queue, at last to its dead-letter queue."""
     records = {record["messageId"]: record for record in event["Records"]}
     messages: dict[str, Announcement] = {}
     for message_id, record in records.items():
@@ -40,21 +41,23 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             messages[message_id] = Announcement.model_validate_json(record["body"])
         except ValidationError:
             logger.error("announcement cannot be read", message_id=message_id)
-    places = Places(wiring.settings().api_url, wiring.settings().dashboard_url)
+    places = Links(wiring.settings().api_url, wiring.settings().dashboard_url)
     done: set[str] = set()
     try:
-        untold = tell(list(messages.values()), wiring.journal(), wiring.alerts_topic(), wiring.lease("alert"), places)
+        untold = publish_alerts(
+            list(messages.values()), wiring.journal(), wiring.alerts_topic(), wiring.lease("alert"), places
+        )
         done = {message_id for message_id, announcement in messages.items() if announcement.id not in untold}
     finally:  # when telling ends with an error, too
         failed = sorted(records.keys() - done)
         if failed:  # to Lambda a batch that is given back is no error; to whoever waits to be told it is one
-            metrics.add_metric("AlertsUntold", MetricUnit.Count, len(failed))
-        _postpone([records[message_id] for message_id in failed])
+            metrics.add_metric("AlertsFailed", MetricUnit.Count, len(failed))
+        _shorten_visibility([records[message_id] for message_id in failed])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-def tell(
-    announcements: Sequence[Announcement], journal: Journal, topic: AlertsTopic, lease: Lease, places: Places
+def publish_alerts(
+    announcements: Sequence[Announcement], journal: Journal, topic: AlertsTopic, lease: Lease, places: Links
 ) -> set[str]:
     """Publish an alert of each announcement once, and note in each journal to how many; the ids of those untold.
 
@@ -67,7 +70,7 @@ def tell(
     with lease.acquire():
         noted = journal.existing_keys([(announcement.subject, _key(announcement)) for announcement in unique.values()])
         news = [a for a in unique.values() if (a.subject, _key(a)) not in noted]
-        alerts = grouped((a for a in news if not is_probe(a.subject)), places)
+        alerts = group_alerts((a for a in news if not is_probe(a.subject)), places)
         subscribers = _subscribers(topic) if alerts else None
         for alert in alerts:
             try:
@@ -78,9 +81,9 @@ def tell(
                 )
                 untold |= {announcement.id for announcement in alert.announcements}
             else:
-                _note(alert.announcements, journal, _published(subscribers))
+                _record_alerted(alert.announcements, journal, _published(subscribers))
                 _count(alert, subscribers)
-        _note([a for a in news if is_probe(a.subject)], journal, "not published, for it is a probe")
+        _record_alerted([a for a in news if is_probe(a.subject)], journal, "not published, for it is a probe")
     return untold
 
 
@@ -99,11 +102,11 @@ def _published(subscribers: int | None) -> str:
     return f"published to {subscribers} subscriber{'' if subscribers == 1 else 's'}"
 
 
-def _note(announcements: Sequence[Announcement], journal: Journal, outcome: str) -> None:
+def _record_alerted(announcements: Sequence[Announcement], journal: Journal, outcome: str) -> None:
     for announcement in announcements:
         entry = Entry(
             key=_key(announcement),
-            kind=Kind.ALERTED,
+            kind=EntryType.ALERTED,
             at=datetime.now(UTC),
             attempt=announcement.data.attempt,
             cause=announcement.data.cause,
@@ -112,7 +115,7 @@ def _note(announcements: Sequence[Announcement], journal: Journal, outcome: str)
         journal.append(announcement.subject, entry)
 
 
-def _postpone(records: Sequence[dict[str, Any]]) -> None:
+def _shorten_visibility(records: Sequence[dict[str, Any]]) -> None:
     """Let the queue hand these out again soon, instead of when their time is over in which they are ours alone."""
     for some in batched(records, 10, strict=False):  # as many as one call takes
         try:
@@ -122,7 +125,7 @@ def _postpone(records: Sequence[dict[str, Any]]) -> None:
                     {
                         "Id": str(number),
                         "ReceiptHandle": record["receiptHandle"],
-                        "VisibilityTimeout": _pause(int(record["attributes"]["ApproximateReceiveCount"])),
+                        "VisibilityTimeout": _backoff(int(record["attributes"]["ApproximateReceiveCount"])),
                     }
                     for number, record in enumerate(some)
                 ],
@@ -132,9 +135,9 @@ def _postpone(records: Sequence[dict[str, Any]]) -> None:
             return
 
 
-def _pause(tries: int) -> int:
-    seconds: int = SOONEST << (tries - 1)
-    return min(seconds, LATEST)
+def _backoff(tries: int) -> int:
+    seconds: int = INITIAL_BACKOFF << (tries - 1)
+    return min(seconds, MAX_BACKOFF)
 
 
 def _count(alert: Alert, subscribers: int | None) -> None:

@@ -7,11 +7,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
-from meeting_agents.alerts import Places
+from meeting_agents.alerting.digest import DAYS_BEFORE, Digest
+from meeting_agents.alerting.message import Links
+from meeting_agents.alerting.text import timezone
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.topics import AlertsTopic
-from meeting_agents.digest import DAYS_BEFORE, Digest
-from meeting_agents.prose import zone
 
 logger = Logger()
 metrics = Metrics()
@@ -21,17 +21,19 @@ metrics = Metrics()
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """The digest of the day before this one, in the deployment's time zone."""
-    places = Places(wiring.settings().api_url, wiring.settings().dashboard_url)
-    digest = tell(wiring.journal(), wiring.alerts_topic(), places, datetime.now(UTC), wiring.settings().time_zone)
+    places = Links(wiring.settings().api_url, wiring.settings().dashboard_url)
+    digest = publish_digest(
+        wiring.journal(), wiring.alerts_topic(), places, datetime.now(UTC), wiring.settings().time_zone
+    )
     if digest.is_worth_telling:
         metrics.add_metric("DigestsPublished", MetricUnit.Count, 1)
     logger.info("digest made", day=digest.day.isoformat(), agents=digest.of_day.total, told=digest.is_worth_telling)
     return {"day": digest.day.isoformat(), "agents": digest.of_day.total, "told": digest.is_worth_telling}
 
 
-def tell(journal: Journal, topic: AlertsTopic, places: Places, now: datetime, tzid: str) -> Digest:
+def publish_digest(journal: Journal, topic: AlertsTopic, places: Links, now: datetime, tzid: str) -> Digest:
     """Tell people of yesterday, unless there was nothing; the digest."""
-    there = zone(tzid)
+    there = timezone(tzid)
     today = now.astimezone(there).date()
     yesterday = today - timedelta(days=1)
 

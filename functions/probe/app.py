@@ -18,10 +18,10 @@ from meeting_agents import wiring
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import PROBE_PREFIX
 from meeting_agents.aws.topics import AlertsTopic
+from meeting_agents.cronofy.payloads import write_notification
+from meeting_agents.cronofy.signature import HEADER, sign
+from meeting_agents.domain.model import EntryType
 from meeting_agents.errors import MeetingAgentsError, TopicUnavailable
-from meeting_agents.signature import HEADER, sign
-from meeting_agents.vendor import write_notification
-from meeting_agents.vocabulary import Kind
 
 logger = Logger()
 metrics = Metrics()
@@ -39,24 +39,24 @@ LOOK_BACK = 4
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Count subscribers, judge the newest probe that had its time, send the next one.
 
-    `ProbesLost` is 1 if any of these went wrong. A topic without a subscriber is no lost probe: `AlertSubscribers` has
-    an alarm of its own.
+    `ProbeFailures` is 1 if any of these went wrong. A topic without a subscriber is no lost probe: `AlertSubscribers`
+    has an alarm of its own.
     """
     now = datetime.now(UTC)
     problems = []
     try:
         problems.append(count_subscribers(wiring.alerts_topic()))
-        problems.append(judge(wiring.journal(), now, wiring.settings().alert_window + MARGIN))
-        body = write_notification(Kind.FAILED, "probe", f"Probe of {now:%Y-%m-%d %H:%M:%S} UTC")
+        problems.append(check_previous_probe(wiring.journal(), now, wiring.settings().alert_group_wait + MARGIN))
+        body = write_notification(EntryType.FAILED, "probe", f"Probe of {now:%Y-%m-%d %H:%M:%S} UTC")
         secret = wiring.client_secrets().secrets()[0]
         signature = sign(body, [secret.value])
-        problems.append(send(wiring.journal(), wiring.http(), wiring.settings().api_url, body, signature, now))
+        problems.append(send_probe(wiring.journal(), wiring.http(), wiring.settings().api_url, body, signature, now))
     except MeetingAgentsError as error:
         problems.append(error.detail)
     lost = [problem for problem in problems if problem]
     for problem in lost:
         logger.error("probe lost", problem=problem)
-    metrics.add_metric("ProbesLost", MetricUnit.Count, int(bool(lost)))
+    metrics.add_metric("ProbeFailures", MetricUnit.Count, int(bool(lost)))
     return {"lost": lost}
 
 
@@ -70,7 +70,7 @@ def count_subscribers(topic: AlertsTopic) -> str:
     return ""
 
 
-def judge(journal: Journal, now: datetime, patience: timedelta) -> str:
+def check_previous_probe(journal: Journal, now: datetime, patience: timedelta) -> str:
     """What is wrong with the newest probe that is older than `patience`; nothing, if all is well or there is none."""
     for number in range(1, LOOK_BACK + 1):
         agent_id = _agent(now - number * INTERVAL)
@@ -78,13 +78,13 @@ def judge(journal: Journal, now: datetime, patience: timedelta) -> str:
         sent = min((line.entry.at for line in lines), default=None)
         if sent is None or sent > now - patience:
             continue
-        if not any(line.entry.kind is Kind.ALERTED for line in lines):
+        if not any(line.entry.kind is EntryType.ALERTED for line in lines):
             return f"{agent_id} was kept, but would not have been told within {patience.total_seconds():.0f} s"
         return ""
     return ""
 
 
-def send(journal: Journal, http: httpx.Client, api_url: str, body: bytes, signature: str, now: datetime) -> str:
+def send_probe(journal: Journal, http: httpx.Client, api_url: str, body: bytes, signature: str, now: datetime) -> str:
     """Send a probe as Cronofy would; what is wrong with how it was taken, if anything."""
     agent_id = _agent(now)
     address = f"{api_url}/webhooks/cronofy/{agent_id}"

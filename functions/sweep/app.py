@@ -14,29 +14,29 @@ from aws_lambda_powertools.metrics import MetricUnit
 from meeting_agents import wiring
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import timestamp
-from meeting_agents.deadlines import Deadline, Graces, deadline, missing_resources
-from meeting_agents.errors import LimitReached, Outage, Refusal
-from meeting_agents.lifecycle import fold
+from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline, missing_resources
+from meeting_agents.domain.lifecycle import fold
+from meeting_agents.domain.model import DeadlineType, Entry, EntryType, Record
+from meeting_agents.errors import Outage, RateLimited, Refusal
 from meeting_agents.provisioning import Provisioning
-from meeting_agents.vocabulary import Entry, Kind, Phase, Record
 
 logger = Logger()
 metrics = Metrics()
 
-RESERVE = 10_000
+STOP_BEFORE_TIMEOUT_MS = 10_000
 """Milliseconds before the function's time limit at which a sweep stops; what is left is due first next time."""
-RESERVE_FOR_A_CALL = 25_000
+STOP_CALLS_BEFORE_TIMEOUT_MS = 25_000
 """Milliseconds before the limit at which no call to Cronofy begins any more, for one may take as long."""
-REST = timedelta(minutes=5)
+RECHECK_AFTER = timedelta(minutes=5)
 """For which an agent that was looked at is not found again, should its record not follow: others wait behind it."""
 CALLS_AT_ONCE = 8
 """Requests to Cronofy at the same time: enough for its limits, should it take half a second for each."""
 
-_AWAITED = {
-    Phase.CONFERENCE: "no conference had been reported by {at}, shortly before the start",
-    Phase.ACTIVATION: "nothing was heard of the agent by {at}; it should have been active by then",
-    Phase.COMPLETION: "nothing was heard of the agent's end by {at}",
-    Phase.RESOURCES: "the agent is complete, but the resources expected had not been reported by {at}",
+_MISSED = {
+    DeadlineType.CONFERENCE: "no conference had been reported by {at}, shortly before the start",
+    DeadlineType.ACTIVATION: "nothing was heard of the agent by {at}; it should have been active by then",
+    DeadlineType.COMPLETION: "nothing was heard of the agent's end by {at}",
+    DeadlineType.RESOURCES: "the agent is complete, but the resources expected had not been reported by {at}",
 }
 
 wiring.make_ready(wiring.journal)
@@ -55,14 +55,16 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         calls = []
 
         def ask_again(agent_id: str) -> None:
-            calls.append(pool.submit(retry, agent_id, wiring.provisioning(), lambda: has_time(RESERVE_FOR_A_CALL)))
+            calls.append(
+                pool.submit(retry, agent_id, wiring.provisioning(), lambda: has_time(STOP_CALLS_BEFORE_TIMEOUT_MS))
+            )
 
-        found = sweep(wiring.journal(), lambda: has_time(RESERVE), ask_again)
+        found = sweep(wiring.journal(), lambda: has_time(STOP_BEFORE_TIMEOUT_MS), ask_again)
     asked = sum(call.result() for call in calls)
     if found:
-        metrics.add_metric("AgentsOverdue", MetricUnit.Count, found)
+        metrics.add_metric("AgentsFoundOverdue", MetricUnit.Count, found)
     if asked:
-        metrics.add_metric("RequestsRepeated", MetricUnit.Count, asked)
+        metrics.add_metric("RequestsRetried", MetricUnit.Count, asked)
     metrics.add_metric("Heartbeat", MetricUnit.Count, 1)
     logger.info("swept", overdue=found, asked_again=asked)
     return {"overdue": found, "asked_again": asked}
@@ -73,13 +75,13 @@ def retry(agent_id: str, provisioning: Provisioning, has_time: Callable[[], bool
     while has_time():
         try:
             told = provisioning.retry(agent_id)
-        except LimitReached:
+        except RateLimited:
             time.sleep(1)
         except (Refusal, Outage) as error:
             logger.warning("request not repeated", agent_id=agent_id, code=error.code)
             return False
         except Exception as error:  # noqa: BLE001 - as in the sweep itself
-            _pass_over(agent_id, error)
+            _skip_agent(agent_id, error)
             return False
         else:
             if told:
@@ -100,47 +102,49 @@ def sweep(journal: Journal, has_time: Callable[[], bool], ask_again: Callable[[s
             logger.warning("sweep out of time; the rest is due first next time")
             break
         try:
-            found += _look(agent_id, journal, now, ask_again)
+            found += _check_agent(agent_id, journal, now, ask_again)
         except Outage:
             raise
         except Exception as error:  # noqa: BLE001 - one journal that cannot be read must not hide all that come after it
-            _pass_over(agent_id, error)
-            journal.claim(agent_id, now, now + REST)
+            _skip_agent(agent_id, error)
+            journal.claim(agent_id, now, now + RECHECK_AFTER)
     return found
 
 
-def _look(agent_id: str, journal: Journal, now: datetime, ask_again: Callable[[str], None]) -> bool:
+def _check_agent(agent_id: str, journal: Journal, now: datetime, ask_again: Callable[[str], None]) -> bool:
     """Whether this agent is overdue, and it was not known before."""
     record = fold(line.entry for line in journal.read(agent_id, now))
-    owed = deadline(record, journal.graces) if record.attempts else None
+    owed = deadline(record, journal.grace_periods) if record.attempts else None
     if owed is None or owed.at > now:
-        journal.claim(agent_id, now, now + REST)  # the journal knows better than the record, which will follow
+        journal.claim(agent_id, now, now + RECHECK_AFTER)  # the journal knows better than the record, which will follow
         return False
-    if owed.phase is Phase.RETRY:
+    if owed.phase is DeadlineType.RETRY:
         ask_again(agent_id)
         return False
-    is_news = journal.append(agent_id, _entry(record, owed, journal.graces, now))
+    is_news = journal.append(agent_id, _entry(record, owed, journal.grace_periods, now))
     if is_news:
         metrics.add_metric("TimeToDetect", MetricUnit.Seconds, (now - owed.at).total_seconds())
         logger.warning("agent overdue", agent_id=agent_id, phase=owed.phase)
-    journal.claim(agent_id, owed.at, now + REST)  # unless the record has followed, and waits for something later
+    journal.claim(
+        agent_id, owed.at, now + RECHECK_AFTER
+    )  # unless the record has followed, and waits for something later
     return is_news
 
 
-def _pass_over(agent_id: str, error: Exception) -> None:
+def _skip_agent(agent_id: str, error: Exception) -> None:
     """Note where it happened, never the error's own words: they may quote what must not be logged."""
     place = str(extract_tb(error.__traceback__)[-1])
     logger.error("agent passed over", agent_id=agent_id, kind=type(error).__name__, line=place)
-    metrics.add_metric("AgentsPassedOver", MetricUnit.Count, 1)
+    metrics.add_metric("AgentsSkipped", MetricUnit.Count, 1)
 
 
-def _entry(record: Record, owed: Deadline, graces: Graces, now: datetime) -> Entry:
+def _entry(record: Record, owed: Deadline, graces: GracePeriods, now: datetime) -> Entry:
     """What is written down of a deadline that has passed; its key is the same for every sweep that finds it."""
     number, revision = record.current.number, record.revision
     key = f"overdue#{number}#{revision:04d}#{owed.phase}"
-    entry = Entry(key=key, kind=Kind.OVERDUE, at=now, attempt=number, revision=revision, phase=owed.phase)
-    if owed.phase is Phase.ESCALATION and record.told_at:
-        reason = f"an alert was published at {record.told_at:%Y-%m-%d %H:%M:%S} UTC, and nobody has taken it on"
-        return replace(entry, key=f"escalated#{timestamp(record.told_at)}", kind=Kind.ESCALATED, reason=reason)
+    entry = Entry(key=key, kind=EntryType.OVERDUE, at=now, attempt=number, revision=revision, phase=owed.phase)
+    if owed.phase is DeadlineType.ESCALATION and record.alerted_at:
+        reason = f"an alert was published at {record.alerted_at:%Y-%m-%d %H:%M:%S} UTC, and nobody has taken it on"
+        return replace(entry, key=f"escalated#{timestamp(record.alerted_at)}", kind=EntryType.ESCALATED, reason=reason)
     missing = tuple(sorted(missing_resources(record.current, graces)))
-    return replace(entry, missing=missing, reason=_AWAITED[owed.phase].format(at=f"{owed.at:%Y-%m-%d %H:%M:%S} UTC"))
+    return replace(entry, missing=missing, reason=_MISSED[owed.phase].format(at=f"{owed.at:%Y-%m-%d %H:%M:%S} UTC"))

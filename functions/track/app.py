@@ -11,12 +11,12 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import wiring
-from meeting_agents.announcements import build_announcements, to_message
+from meeting_agents.announcement import build_announcements, to_message
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import entry_key, is_probe
 from meeting_agents.aws.topics import LifecycleTopic
+from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.errors import Outage
-from meeting_agents.lifecycle import timeline
 
 logger = Logger()
 metrics = Metrics()
@@ -33,15 +33,15 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     Nothing depends on it, for what an entry did is read from the whole journal.
 
     An outage ends the batch: the stream goes on from the first entry that is reported as failed, so whatever comes
-    after it would be announced again. An agent whose journal cannot be told is none: its entries are parked, the others
-    go on.
+    after it would be announced again. An agent whose journal cannot be told is none: its entries are dead-lettered, the
+    others go on.
     """
     waiting: dict[str, list[dict[str, Any]]] = {}
     for record in event["Records"]:
         waiting.setdefault(record["dynamodb"]["Keys"]["pk"]["S"], []).append(record)
     try:
         for agent_id, records in list(waiting.items()):
-            _told_or_parked(agent_id, records)
+            _announce_or_dead_letter(agent_id, records)
             del waiting[agent_id]
     except Outage as error:
         logger.error(
@@ -49,7 +49,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         )
     failed = [record["dynamodb"]["SequenceNumber"] for records in waiting.values() for record in records]
     if failed:
-        metrics.add_metric("EntriesPostponed", MetricUnit.Count, len(failed))
+        metrics.add_metric("EntriesRetried", MetricUnit.Count, len(failed))
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 
@@ -58,7 +58,7 @@ def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTo
     now = datetime.now(UTC)
     lines = journal.read(agent_id, now)
     told = timeline(lines)
-    news = build_announcements(agent_id, told, lines, journal.graces, keys)
+    news = build_announcements(agent_id, told, lines, journal.grace_periods, keys)
     if news:
         judged = journal.save_record(agent_id, told, lines, now)
         _count(agent_id, {f"Notifications{verdict.title()}": growth for verdict, growth in judged.items()})
@@ -85,7 +85,7 @@ def _count(agent_id: str, counts: Mapping[str, int]) -> None:
         metrics.add_metric(name, MetricUnit.Count, count)
 
 
-def _told_or_parked(agent_id: str, records: list[dict[str, Any]]) -> None:
+def _announce_or_dead_letter(agent_id: str, records: list[dict[str, Any]]) -> None:
     keys = {entry_key(record["dynamodb"]["Keys"]["sk"]["S"]) for record in records}
     try:
         announce(agent_id, keys, wiring.journal(), wiring.lifecycle_topic())
@@ -94,17 +94,19 @@ def _told_or_parked(agent_id: str, records: list[dict[str, Any]]) -> None:
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one agent, the others must not wait for it
         # Where it happened, never the error's own words: they may quote what must not be logged.
         place = extract_tb(error.__traceback__)[-1]
-        logger.error("entries parked", agent_id=agent_id, keys=sorted(keys), kind=type(error).__name__, line=str(place))
-        _park(records)
-        metrics.add_metric("EntriesParked", MetricUnit.Count, len(records))
+        logger.error(
+            "entries dead-lettered", agent_id=agent_id, keys=sorted(keys), kind=type(error).__name__, line=str(place)
+        )
+        _dead_letter(records)
+        metrics.add_metric("EntriesDeadLettered", MetricUnit.Count, len(records))
 
 
-def _park(records: list[dict[str, Any]]) -> None:
-    """Put these entries into the failure queue, as the Lambda event that this function is to be given again."""
+def _dead_letter(records: list[dict[str, Any]]) -> None:
+    """Put these entries into the dead-letter queue, as the Lambda event that this function is to be given again."""
     bare = [
         {name: record[name] for name in ("eventSource", "eventName")}
         | {"dynamodb": {name: record["dynamodb"][name] for name in ("Keys", "SequenceNumber")}}
         for record in records
     ]
-    queue = wiring.settings().failures_url
+    queue = wiring.settings().dead_letter_queue_url
     wiring.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps({"Records": bare}))

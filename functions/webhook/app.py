@@ -14,8 +14,8 @@ from meeting_agents import wiring
 from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.cronofy.client_secrets import ClientSecrets
-from meeting_agents.errors import NoSecret, NotFound, Outage, Refusal, SignatureRefused, StoreRejected, TooLarge
-from meeting_agents.signature import HEADER, Secret, verify
+from meeting_agents.cronofy.signature import HEADER, Secret, verify
+from meeting_agents.errors import InvalidSignature, MissingSecret, NotFound, Outage, Refusal, StoreRejected, TooLarge
 
 logger = Logger()
 metrics = Metrics()
@@ -38,20 +38,20 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     except Refusal as error:
         reason = getattr(error, "reason", error.code)
         logger.warning("notification refused", agent_id=agent_id[:128], reason=reason)
-        metrics.add_metric("NotificationsRefused", MetricUnit.Count, 1)
+        metrics.add_metric("NotificationsRejected", MetricUnit.Count, 1)
         metrics.add_dimensions(service=logger.service, reason=reason)
         return _answer(error.status, {"code": error.code, "detail": error.detail})
     except (Outage, StoreRejected) as error:
         logger.error("notification could not be kept", agent_id=agent_id, reason=error.code, detail=error.detail)
-        metrics.add_metric("NotificationsNotKept", MetricUnit.Count, 1)
-        if isinstance(error, NoSecret):  # SecretMissingAlarm begins with this 0 and ends with the next 1
+        metrics.add_metric("NotificationsFailed", MetricUnit.Count, 1)
+        if isinstance(error, MissingSecret):  # SecretMissingAlarm begins with this 0 and ends with the next 1
             metrics.add_metric("NotificationsAccepted", MetricUnit.Count, 0)
         metrics.add_dimensions(service=logger.service, reason=error.code)
         return _answer(error.status, {"code": error.code, "detail": error.detail})
     if not is_probe(agent_id):
         metrics.add_metric("NotificationsAccepted", MetricUnit.Count, 1)
         if not is_new:
-            metrics.add_metric("NotificationsRepeated", MetricUnit.Count, 1)
+            metrics.add_metric("NotificationsDuplicate", MetricUnit.Count, 1)
         metrics.add_metadata("agent_id", agent_id)  # the metrics' own line in the log is the only one of a good one
     return _answer(200, {"kept": agent_id, "new": is_new})
 
@@ -67,7 +67,7 @@ def receive(event: dict[str, Any], agent_id: str) -> bool:
         raise NotFound("the address must end in an agent's id")
     now = datetime.now(UTC)
     if not is_probe(agent_id):  # signed by ourselves, it says nothing of how Cronofy signs
-        _note(signers, now, client_secrets)
+        _count_signers(signers, now, client_secrets)
     attempt = (event.get("queryStringParameters") or {}).get("attempt", "")
     return append_notification(
         wiring.agents_table(),
@@ -87,20 +87,20 @@ def _bytes(event: dict[str, Any]) -> bytes:
     try:
         return base64.b64decode(body)
     except (binascii.Error, ValueError):
-        raise SignatureRefused("undecodable", "the body is not what its transfer encoding says") from None
+        raise InvalidSignature("undecodable", "the body is not what its transfer encoding says") from None
 
 
 def _signers(header: str | None, raw: bytes, client_secrets: ClientSecrets) -> tuple[Secret, ...]:
     """The secrets that signed it. If none did, there may be one that is newer than what we have read."""
     try:
         return verify(header, raw, client_secrets.secrets())
-    except SignatureRefused as error:
+    except InvalidSignature as error:
         if error.reason != "unknown" or not client_secrets.reload():
             raise
         return verify(header, raw, client_secrets.secrets())
 
 
-def _note(signers: tuple[Secret, ...], now: datetime, client_secrets: ClientSecrets) -> None:
+def _count_signers(signers: tuple[Secret, ...], now: datetime, client_secrets: ClientSecrets) -> None:
     """Count which secrets signed, and how long ago the newest was stored: an old one is retired on evidence."""
     for slot in {signer.slot for signer in signers}:
         metrics.add_metric(f"SignedWith{slot.title()}", MetricUnit.Count, 1)

@@ -10,10 +10,10 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from meeting_agents import wiring
+from meeting_agents.alerting.widget import SHOWN, has_incident, render_html
 from meeting_agents.aws.journal import Journal
+from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.errors import TopicUnavailable
-from meeting_agents.lifecycle import timeline
-from meeting_agents.troubles import SHOWN, is_troubled, page
 
 logger = Logger()
 
@@ -29,16 +29,16 @@ def handler(event: dict[str, Any], context: object) -> str:
     """HTML for the dashboard; what it is in Markdown, when the console asks for that."""
     if event.get("describe"):
         return DESCRIPTION
-    return troubled(wiring.journal(), datetime.now(UTC), _zone(event), _subscribers())
+    return render_widget(wiring.journal(), datetime.now(UTC), _zone(event), _subscribers())
 
 
-def troubled(journal: Journal, now: datetime, there: tzinfo, subscribers: int | None) -> str:
+def render_widget(journal: Journal, now: datetime, there: tzinfo, subscribers: int | None) -> str:
     """The page of the agents whose meeting is on this day."""
     midnight = now.astimezone(there).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = [row for row in journal.query_range(midnight, midnight + timedelta(days=1), now) if is_troubled(row)]
+    rows = [row for row in journal.query_range(midnight, midnight + timedelta(days=1), now) if has_incident(row)]
     rows.sort(key=lambda row: str(row.get("since", "")), reverse=True)
     agents = {row["pk"]: timeline(journal.read(row["pk"], now)) for row in rows[:SHOWN]}
-    return page({agent_id: told for agent_id, told in agents.items() if told}, len(rows), there, subscribers)
+    return render_html({agent_id: told for agent_id, told in agents.items() if told}, len(rows), there, subscribers)
 
 
 def _subscribers() -> int | None:

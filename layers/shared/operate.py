@@ -23,7 +23,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD, timestamp
-from meeting_agents.vocabulary import State, Verdict
+from meeting_agents.domain.model import State, Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -39,7 +39,7 @@ LEEWAY = timedelta(minutes=1)
 
 
 class UnknownQueue(Exception):
-    """A failure queue that the stack does not have."""
+    """A dead-letter queue that the stack does not have."""
 
 
 @dataclass(frozen=True)
@@ -120,16 +120,18 @@ def _post(client: httpx.Client, stack: Stack, url: str) -> httpx.Response:
 
 
 def redrive(stack: Stack, name: str) -> int:
-    """Give what is parked in a failure queue back to where it failed; how many messages remain.
+    """Give what is in a dead-letter queue back to where it failed; how many messages remain.
 
     A message is deleted once it was taken: by the queue that it came from, or by the function without an error. What is
-    parked meanwhile is not touched, so that a message that fails again does not go round and round.
+    dead-lettered meanwhile is not touched, so that a message that fails again does not go round and round.
     """
     resources, title = stack.resources, name.title()
-    if f"{title}Failures" not in resources:
-        known = sorted(one.removesuffix("Failures").lower() for one in resources if one.endswith("Failures"))
-        raise UnknownQueue(f"there is no failure queue {name}: say QUEUE={'|'.join(known)}")
-    sqs, url, began = stack.session.client("sqs"), resources[f"{title}Failures"], time.time() * 1000
+    if f"{title}DeadLetterQueue" not in resources:
+        known = sorted(
+            one.removesuffix("DeadLetterQueue").lower() for one in resources if one.endswith("DeadLetterQueue")
+        )
+        raise UnknownQueue(f"there is no dead-letter queue {name}: say QUEUE={'|'.join(known)}")
+    sqs, url, began = stack.session.client("sqs"), resources[f"{title}DeadLetterQueue"], time.time() * 1000
     about = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
     back, kept = 0, []
     while messages := sqs.receive_message(
@@ -142,7 +144,7 @@ def redrive(stack: Stack, name: str) -> int:
     ).get("Messages"):
         for message in messages:
             is_new = float(message["Attributes"]["SentTimestamp"]) >= began
-            problem = "it was parked just now" if is_new else _given_back(stack, resources, title, message)
+            problem = "it was dead-lettered just now" if is_new else _given_back(stack, resources, title, message)
             if problem:
                 kept.append((message, problem))
             else:
@@ -179,12 +181,12 @@ def _given_back(stack: Stack, resources: Mapping[str, str], title: str, message:
     return ""
 
 
-def _events(stack: Stack, parked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The Lambda events of what was parked: it says so itself, or where in the stream they are."""
-    if "DDBStreamBatchInfo" not in parked:
-        yield parked.get("requestPayload", parked)  # Lambda wraps what it could not hand over
+def _events(stack: Stack, dead_letters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The Lambda events of what was dead-lettered: it says so itself, or where in the stream they are."""
+    if "DDBStreamBatchInfo" not in dead_letters:
+        yield dead_letters.get("requestPayload", dead_letters)  # Lambda wraps what it could not hand over
         return
-    for some in batched(_stream_records(stack, parked["DDBStreamBatchInfo"]), ENTRIES, strict=False):
+    for some in batched(_stream_records(stack, dead_letters["DDBStreamBatchInfo"]), ENTRIES, strict=False):
         yield {"Records": list(some)}
 
 
@@ -317,7 +319,7 @@ def main(arguments: list[str]) -> int:
     again.add_argument("--to", dest="end", type=_moment, required=True, metavar="TIME", help="exclusive")
     again.add_argument("--state", choices=[state.value for state in State], help="only what led to this state")
     again.add_argument("--dry-run", action="store_true", help="only count")
-    back = commands.add_parser("redrive", help="give back what is parked in a failure queue")
+    back = commands.add_parser("redrive", help="give back what is in a dead-letter queue")
     back.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
     commands.add_parser("verdicts", help="what became of every notification")
     commands.add_parser("subscribers", help="how many receive the alerts")

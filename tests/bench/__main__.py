@@ -50,7 +50,7 @@ def stepwise(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
 def deployed(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
     """The figures of the whole stack on the embedded AWS."""
     with EmbeddedAws() as aws, StandIn() as cronofy:
-        parameters = {"CronofyUrl": f"{cronofy.url}/{{host}}", "ActivationGrace": "1", "AlertWindow": "1"}
+        parameters = {"CronofyUrl": f"{cronofy.url}/{{host}}", "ActivationGracePeriod": "1", "AlertGroupWait": "1"}
         stack = deployment.deploy(aws, deployment.build(), parameters)
         store_secrets(stack, cronofy)
         secrets = cronofy.applications["us"].client_secrets

@@ -81,7 +81,7 @@ def detection(stack: Stack, token: str, count: int, spacing: float) -> dict[str,
     """Seconds from an agent's deadline to the entry that says it passed, with the schedule of the template running.
 
     The deadlines are spread over a sweep's interval, so that every distance to the next sweep occurs. The stack's
-    ActivationGrace must be a second.
+    ActivationGracePeriod must be a second.
     """
     deadlines: dict[str, float] = {}
     found: dict[str, float] = {}

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from meeting_agents.aws.rate_limiter import Limits
-from meeting_agents.errors import LimitReached
+from meeting_agents.errors import RateLimited
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 
@@ -59,7 +59,7 @@ def _sweep(desk: Desk, until: datetime) -> None:
         while desk.now < until:
             try:
                 provisioning.retry(agent)
-            except LimitReached:
+            except RateLimited:
                 desk.sleep(1)
             else:
                 desk.track(agent)

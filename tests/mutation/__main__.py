@@ -29,13 +29,13 @@ from tests.mutation.survivors import FOUND, REASONS, found
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = {
-    "signature": ["tests/test_signature.py"],
-    "vocabulary": ["tests/test_vocabulary.py", "tests/test_lifecycle.py"],
+    "cronofy.signature": ["tests/test_signature.py"],
+    "domain.model": ["tests/test_vocabulary.py", "tests/test_lifecycle.py"],
     "domain.state_machine": ["tests/test_lifecycle.py"],
     "domain.verdicts": ["tests/test_lifecycle.py"],
     "domain.incidents": ["tests/test_incidents.py", "tests/test_lifecycle.py"],
-    "lifecycle": ["tests/test_lifecycle.py"],
-    "deadlines": ["tests/test_lifecycle.py", "tests/test_template.py"],
+    "domain.lifecycle": ["tests/test_lifecycle.py"],
+    "domain.deadlines": ["tests/test_lifecycle.py", "tests/test_template.py"],
     "domain.identity": ["tests/test_payloads.py"],
     "cronofy.json_text": ["tests/test_payloads.py"],
     "cronofy.subscriptions": ["tests/test_payloads.py"],

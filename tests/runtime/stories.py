@@ -15,7 +15,7 @@ from tests.sandbox.stand_in import StandIn, sign
 
 CALENDAR = "cal_1"
 EVENTS = f"/v1/calendars/{CALENDAR}/events"
-PATIENCE = dict.fromkeys(("ACTIVATION_GRACE", "COMPLETION_GRACE", "RESOURCES_GRACE"), "0")
+PATIENCE = dict.fromkeys(("ACTIVATION_GRACE_PERIOD", "COMPLETION_GRACE_PERIOD", "RESOURCES_GRACE_PERIOD"), "0")
 """Silence is not borne at all, so that a story need not wait for it; meetings to come are years away."""
 
 

@@ -15,7 +15,9 @@ _BOLD, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "1", "2", "31", "32", "33", "36"
 _MEANINGS = {
     **dict.fromkeys(("complete", "all-clear", "recovered", "✓"), _GREEN),
     **dict.fromkeys(("failed", "rejected", "high", "401", "not announced", "never told", "✗"), _RED),
-    **dict.fromkeys(("overdue", "never_activated", "medium", "late", "repeated", "conflicting", "mismatched"), _YELLOW),
+    **dict.fromkeys(
+        ("overdue", "never_activated", "medium", "stale", "duplicate", "conflicting", "mismatched"), _YELLOW
+    ),
     **dict.fromkeys(("cancelled",), _DIM),
     **dict.fromkeys(("scheduled", "activated"), _CYAN),
 }

@@ -91,8 +91,8 @@ class Stage:
             self.cronofy = opened.enter_context(StandIn())
             screen.step("Cronofy", f"a stand-in, {self.cronofy.url}")
             screen.awaiting("stack", "is deployed")
-            graces = dict.fromkeys(("ActivationGrace", "CompletionGrace"), str(GRACE))
-            ours = {"CronofyUrl": self.cronofy.url + "/{host}", "AlertEmail": ONCALL, "AlertWindow": "1"}
+            graces = dict.fromkeys(("ActivationGracePeriod", "CompletionGracePeriod"), str(GRACE))
+            ours = {"CronofyUrl": self.cronofy.url + "/{host}", "AlertEmail": ONCALL, "AlertGroupWait": "1"}
             self.stack = deployment.deploy(self.aws, built, graces | ours | dict(self._parameters))
             screen.step("stack", f"template.yaml, with {GRACE} s of grace instead of 10 and 30 minutes")
             self._store_secrets()

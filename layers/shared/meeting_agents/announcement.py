@@ -1,15 +1,20 @@
 """The announcement of an entry: a CloudEvent, and what it shows of an agent. Pure."""
 
 import re
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
+from meeting_agents.aws.journal import StoredEntry
+from meeting_agents.aws.keys import is_probe
+from meeting_agents.aws.topics import MAX_TEXT_BYTES, Message
 from meeting_agents.cronofy.json_text import readable
-from meeting_agents.deadlines import Deadline
+from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline
+from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Record, State, Verdict
 from meeting_agents.domain.verdicts import Step
-from meeting_agents.vocabulary import Cause, Kind, Phase, Record, State, Verdict
 
 
 class View(BaseModel):
@@ -21,7 +26,7 @@ class View(BaseModel):
 class DeadlineView(View):
     """What must happen next, and by when."""
 
-    phase: Phase
+    phase: DeadlineType
     at: datetime
 
 
@@ -47,7 +52,7 @@ class EntryView(View):
 
     key: str
     at: datetime
-    kind: Kind
+    kind: EntryType
     verdict: Verdict
     state: State
     attempt: int | None
@@ -55,7 +60,7 @@ class EntryView(View):
     sub: str
     reason: str
     correlation_id: str
-    because: str
+    ignored_because: str
     """Why it was not obeyed; empty if it was."""
 
     @classmethod
@@ -72,7 +77,7 @@ class EntryView(View):
             sub=said.sub if said else entry.sub,
             reason=entry.reason or ("; ".join(said.remarks) if said else ""),
             correlation_id=entry.correlation_id,
-            because=step.because,
+            ignored_because=step.ignored_because,
         )
 
 
@@ -97,7 +102,7 @@ class AnnouncementData(View):
     state: State
     previous_state: State | None
     """None: this entry is the first of its agent."""
-    cause: Cause | None
+    cause: IncidentType | None
     """Why people are told of it; none: they are not."""
     escalations: int = 0
     """How often people were to be told again of what nobody has taken on."""
@@ -113,7 +118,7 @@ class AnnouncementData(View):
     meeting: MeetingView
     resources: tuple[ResourceView, ...]
     failures: tuple[str, ...]
-    awaited: DeadlineView | None
+    next_deadline: DeadlineView | None
     notification: Any = None
     """Cronofy's own body, where the entry is a notification: its JSON, or `{"base64": "…"}` if it is none."""
     replayed: bool = False
@@ -154,7 +159,7 @@ class Announcement(View):
                 attempt=record.current.number,
                 resources=tuple(ResourceView.model_validate(resource) for resource in record.current.resources),
                 failures=record.current.failures,
-                awaited=DeadlineView.model_validate(awaited) if awaited else None,
+                next_deadline=DeadlineView.model_validate(awaited) if awaited else None,
                 notification=readable(raw),
                 **agent_fields(record),
             ),
@@ -169,3 +174,49 @@ def as_replay(announcement: Announcement) -> Announcement:
 def is_link(url: str) -> bool:
     """Whether it can be shown as an address to follow."""
     return re.fullmatch(r"https?://[!-~]{1,2000}", url) is not None
+
+
+def build_announcements(
+    agent_id: str, told: Sequence[Step], entries: Sequence[StoredEntry], graces: GracePeriods, keys: Collection[str]
+) -> list[Announcement]:
+    """The announcements of the entries with these keys, as they were, or would have been, made the first time.
+
+    `told`: the agent's whole timeline, for an announcement says what its entry did; `entries`: what that is made of.
+    """
+    raw = {stored.entry.key: stored.raw for stored in entries}
+    return [
+        Announcement.of(agent_id, step, raw[step.entry.key], deadline(step.after, graces))
+        for step in told
+        if step.entry.key in keys
+    ]
+
+
+def to_message(announcement: Announcement) -> Message:
+    """Return the announcement as a message of the lifecycle topic.
+
+    Attributes: `kind`, `verdict`, `state`; `data_center` and `account` where known; `cause` only where people are to be
+    alerted; `replayed` (`true`) only for a replay; `probe` (`true`) only where the system checks itself.
+    """
+    data = announcement.data
+    values = {
+        "kind": data.entry.kind,
+        "verdict": data.entry.verdict,
+        "state": data.state,
+        "data_center": data.data_center,
+        "account": data.account,
+        "cause": data.cause,
+        "replayed": "true" if data.replayed else "",
+        "probe": "true" if is_probe(announcement.subject) else "",
+    }
+    return Message(_fitting(announcement), {name: value for name, value in values.items() if value})
+
+
+def _fitting(announcement: Announcement) -> str:
+    """Return the announcement as text; where that is too long, with a reference in place of Cronofy's own words."""
+    message = announcement.model_dump_json()
+    if len(message.encode()) <= MAX_TEXT_BYTES:
+        return message
+    key = quote(announcement.data.entry.key, safe="")
+    reference = {"too_large": True, "read": f"/v1/meeting_agents/{announcement.subject}/notifications/{key}"}
+    shorter = announcement.data.model_copy(update={"notification": reference, "resources": (), "failures": ()})
+    return announcement.model_copy(update={"data": shorter}).model_dump_json()

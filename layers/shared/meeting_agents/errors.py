@@ -1,29 +1,29 @@
 """What can go wrong, by who must act.
 
 MeetingAgentsError
-├── Refusal              whoever called must change something: 4xx
-│   ├── InvalidRequest   a field is missing or wrong; `fields` names each
-│   ├── TooLarge         more bytes than such a body can have
-│   ├── NotFound         there is no such agent, resource or account
-│   ├── NoToken          the request carries no access token for Cronofy
-│   ├── UnknownAccount   `Cronofy-Account` names an account that is not registered
-│   ├── NeedsAuthorisation  a person must authorise the account again
-│   ├── LimitReached     Cronofy's limits are used up for the moment
-│   ├── InProgress       the same request is being answered at this moment
-│   ├── KeyReused        an `Idempotency-Key` with another body than before
-│   └── SignatureRefused a notification without a valid signature
-├── Outage               something is down or missing: 5xx, try again
-│   ├── NoSecret         no secret to verify with or to call Cronofy with: an operator must store one
-│   ├── StoreUnavailable a table or the key of the tokens did not answer
-│   ├── TopicUnavailable a topic did not answer
-│   ├── LeaseTimeout     another copy of the function did not end in time
-│   ├── ForeignResource  a resource is where the API key must not go
-│   └── Unreachable      Cronofy did not answer
-│       └── TimedOut     it may have acted all the same
-└── Defect               the code or the deployment is wrong: 500, trying again does not help
-    ├── MissingSetting   an environment variable that the template sets is missing
-    ├── StoreRejected    a table will never take the request
-    └── MessageRejected  a topic will never take the message
+├── Refusal                     whoever called must change something: 4xx
+│   ├── InvalidRequest          a field is missing or wrong; `fields` names each
+│   ├── TooLarge                more bytes than such a body can have
+│   ├── NotFound                there is no such agent, resource or account
+│   ├── MissingToken            the request carries no access token for Cronofy
+│   ├── UnknownAccount          `Cronofy-Account` names an account that is not registered
+│   ├── ReauthorisationRequired a person must authorise the account again
+│   ├── RateLimited             Cronofy's limits are used up for the moment
+│   ├── InProgress              the same request is being answered at this moment
+│   ├── IdempotencyKeyReused    an `Idempotency-Key` with another body than before
+│   └── InvalidSignature        a notification without a valid signature
+├── Outage                      something is down or missing: 5xx, try again
+│   ├── MissingSecret           no secret to verify with or to call Cronofy with: an operator must store one
+│   ├── StoreUnavailable        a table or the key of the tokens did not answer
+│   ├── TopicUnavailable        a topic did not answer
+│   ├── LeaseTimeout            another copy of the function did not end in time
+│   ├── UntrustedResourceUrl    a resource is where the API key must not go
+│   └── Unreachable             Cronofy did not answer
+│       └── UpstreamTimeout     it may have acted all the same
+└── Defect                      the code or the deployment is wrong: 500, trying again does not help
+    ├── MissingSetting          an environment variable that the template sets is missing
+    ├── StoreRejected           a table will never take the request
+    └── MessageRejected         a topic will never take the message
 
 Each carries the HTTP status, and a stable `code` that is also log field and metric dimension.
 """
@@ -33,7 +33,7 @@ from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldError:
     """One wrong field of a request: where it is, and what was expected there."""
 
     field: str
@@ -46,7 +46,7 @@ class MeetingAgentsError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
 
-    def __init__(self, detail: str, *fields: Field) -> None:
+    def __init__(self, detail: str, *fields: FieldError) -> None:
         super().__init__(detail)
         self.detail = detail
         self.fields = fields
@@ -80,11 +80,11 @@ class NotFound(Refusal):
     code = "not_found"
 
 
-class NoToken(Refusal):
+class MissingToken(Refusal):
     """The request carries no access token for Cronofy."""
 
     status = 401
-    code = "no_token"
+    code = "missing_token"
 
 
 class UnknownAccount(Refusal):
@@ -94,18 +94,18 @@ class UnknownAccount(Refusal):
     code = "unknown_account"
 
 
-class NeedsAuthorisation(Refusal):
+class ReauthorisationRequired(Refusal):
     """Cronofy takes the account's refresh token no more: a person must authorise the account again."""
 
     status = 403
-    code = "needs_authorisation"
+    code = "reauthorisation_required"
 
 
-class LimitReached(Refusal):
+class RateLimited(Refusal):
     """Cronofy's limits are used up for the moment. `retry_after`: seconds."""
 
     status = 429
-    code = "limit_reached"
+    code = "rate_limited"
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(
@@ -121,18 +121,18 @@ class InProgress(Refusal):
     code = "in_progress"
 
 
-class KeyReused(Refusal):
+class IdempotencyKeyReused(Refusal):
     """An `Idempotency-Key` came with another body than before."""
 
     status = 422
     code = "idempotency_key_reused"
 
 
-class SignatureRefused(Refusal):
+class InvalidSignature(Refusal):
     """A notification without a valid signature. `reason`: missing, malformed or unknown."""
 
     status = 401
-    code = "signature_refused"
+    code = "invalid_signature"
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -146,10 +146,10 @@ class Outage(MeetingAgentsError):
     code = "unavailable"
 
 
-class NoSecret(Outage):
+class MissingSecret(Outage):
     """There is no secret to verify with, or to call Cronofy with."""
 
-    code = "no_secret"
+    code = "missing_secret"
 
 
 class StoreUnavailable(Outage):
@@ -170,11 +170,11 @@ class LeaseTimeout(Outage):
     code = "lease_timeout"
 
 
-class ForeignResource(Outage):
+class UntrustedResourceUrl(Outage):
     """A resource is at an address to which the API key must not go."""
 
     status = 502
-    code = "foreign_resource"
+    code = "untrusted_resource_url"
 
 
 class Unreachable(Outage):
@@ -184,7 +184,7 @@ class Unreachable(Outage):
     code = "cronofy_unreachable"
 
 
-class TimedOut(Unreachable):
+class UpstreamTimeout(Unreachable):
     """Cronofy did not answer in time; it may have acted all the same."""
 
     status = 504

@@ -13,20 +13,20 @@ from meeting_agents.aws.accounts import Accounts
 from meeting_agents.aws.journal import Journal, StoredEntry
 from meeting_agents.cronofy.client import TOTAL_TIMEOUT, CronofyClient
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome, Permit
+from meeting_agents.cronofy.payloads import read_resources
+from meeting_agents.domain.lifecycle import fold, next_request
+from meeting_agents.domain.model import Action, Entry, EntryType, IncidentType, Record, Request
 from meeting_agents.errors import (
+    IdempotencyKeyReused,
     InProgress,
-    KeyReused,
-    LimitReached,
     MeetingAgentsError,
-    NeedsAuthorisation,
+    RateLimited,
+    ReauthorisationRequired,
     StoreUnavailable,
-    TimedOut,
     UnknownAccount,
+    UpstreamTimeout,
 )
-from meeting_agents.lifecycle import fold, next_request
 from meeting_agents.tokens import Tokens
-from meeting_agents.vendor import read_resources
-from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Record, Request
 
 MAX_WRITE_CONFLICTS = 5
 """Other requests for the same agent may come first this often."""
@@ -40,7 +40,7 @@ RESPONSE_WAIT = timedelta(seconds=10)
 """A repeated request waits as long for the response to the first."""
 SWEEP_RATE_SHARE = 0.8
 """The part of Cronofy's limits that the sweep may use up; the rest is for callers who wait for a response."""
-_RESPONSES = frozenset({Kind.ACCEPTED, Kind.CANCELLED, Kind.REJECTED})
+_RESPONSES = frozenset({EntryType.ACCEPTED, EntryType.CANCELLED, EntryType.REJECTED})
 _TRIED_AGAIN = "; it is tried again"
 
 
@@ -105,10 +105,10 @@ class _Delivery:
 class _Outcome:
     """The result of a delivery, as the journal has it."""
 
-    kind: Kind
+    kind: EntryType
     reason: str
     retry_at: datetime | None = None
-    cause: Cause | None = None
+    cause: IncidentType | None = None
 
 
 class Provisioning:
@@ -133,9 +133,9 @@ class Provisioning:
     def submit(self, asked: ProvisioningRequest) -> ProvisioningResult:
         """Journal the request, send it, journal the response.
 
-        Raises `LimitReached`, for a caller's own token, before anything is journalled; `StoreUnavailable` when the
+        Raises `RateLimited`, for a caller's own token, before anything is journalled; `StoreUnavailable` when the
         journal cannot be written: then Cronofy was not asked, or may be asked the same again; `InProgress` and
-        `KeyReused` for a request that is sent at most once.
+        `IdempotencyKeyReused` for a request that is sent at most once.
         """
         is_retried = asked.credentials.outlives_the_request
         permit = None if is_retried else self._cronofy.permit(asked.request.data_center)
@@ -147,7 +147,7 @@ class Provisioning:
     def retry(self, agent_id: str) -> ProvisioningResult | None:
         """Send again the request that is due to be retried; None if none is, or another sweep has it.
 
-        Raises `LimitReached`: then it stays due.
+        Raises `RateLimited`: then it stays due.
         """
         now = self._clock()
         entries = self._journal.read(agent_id, now)
@@ -156,14 +156,14 @@ class Provisioning:
             return None
         if now >= self._retry_deadline(delivery):
             reason = delivery.too_late(_last_reason(entries, delivery.revision))
-            self._append(delivery, _Outcome(Kind.REJECTED, reason))
+            self._append(delivery, _Outcome(EntryType.REJECTED, reason))
             return ProvisioningResult(self._read_record(agent_id))
         permit = self._cronofy.permit(delivery.cronofy_request.data_center, SWEEP_RATE_SHARE)
         if not self._journal.claim(agent_id, now, now + DELIVERY_LEASE):
             return None
         if not delivery.cronofy_request.is_idempotent:  # journalled first, so that a crash cannot cause a second send
             self._append(
-                delivery, _Outcome(Kind.UNCONFIRMED, "sent now; it may have taken effect, and nobody tries again")
+                delivery, _Outcome(EntryType.UNCONFIRMED, "sent now; it may have taken effect, and nobody tries again")
             )
             delivery = replace(delivery, tries=delivery.tries + 1)
         return self._deliver(delivery, permit)
@@ -199,7 +199,9 @@ class Provisioning:
             record = fold(stored.entry for stored in entries)
             newest = next(stored for stored in entries[::-1] if stored.entry.request is not None)
             if newest.entry.request and newest.entry.request.digest != asked.request.digest:
-                raise KeyReused("this Idempotency-Key came with another body before; take a new key for a new agent")
+                raise IdempotencyKeyReused(
+                    "this Idempotency-Key came with another body before; take a new key for a new agent"
+                )
             outcomes = [one for one in entries if one.entry.revision == newest.entry.revision and one is not newest]
             responses = (one.cronofy_response for one in outcomes if one.entry.kind in _RESPONSES)
             response = next(filter(None, responses), None)
@@ -207,7 +209,7 @@ class Provisioning:
             if response or (outcomes and pending and pending.retry_at):
                 return ProvisioningResult(record, response)
             if outcomes or self._clock() > newest.entry.at + DELIVERY_LEASE:
-                unknown = TimedOut("Cronofy did not answer; it may have acted all the same")
+                unknown = UpstreamTimeout("Cronofy did not answer; it may have acted all the same")
                 return None if asked.is_idempotent else ProvisioningResult(record, error=unknown)
             if self._clock() > until:
                 raise InProgress("the same request is being answered at this moment; ask again in a few seconds")
@@ -248,7 +250,7 @@ class Provisioning:
                 f"Cronofy named the scheduling_key as wrong ({response.status}) after an earlier try that may have"
                 " arrived; whether it has the request is unknown"
             )
-            self._append(delivery, _Outcome(Kind.UNCONFIRMED, reason), response)
+            self._append(delivery, _Outcome(EntryType.UNCONFIRMED, reason), response)
             return CronofyResponse(202)
         self._append(delivery, self._outcome(delivery, response), response)
         return response
@@ -257,30 +259,30 @@ class Provisioning:
         answered = f"Cronofy answered {response.status}"
         is_put_off = response.status in (423, 429)
         if response.outcome is Outcome.ACCEPTED:
-            kind = Kind.CANCELLED if delivery.request.action is Action.CANCEL else Kind.ACCEPTED
+            kind = EntryType.CANCELLED if delivery.request.action is Action.CANCEL else EntryType.ACCEPTED
             return _Outcome(kind, f"Cronofy accepted the {delivery.noun} ({response.status})")
         if response.outcome is Outcome.REJECTED:
             complaint = f": {response.complaint}" if response.complaint else ""
-            return _Outcome(Kind.REJECTED, f"Cronofy refused the {delivery.noun} ({response.status}){complaint}")
+            return _Outcome(EntryType.REJECTED, f"Cronofy refused the {delivery.noun} ({response.status}){complaint}")
         if is_put_off and not delivery.credentials.outlives_the_request:
-            return _Outcome(Kind.REJECTED, f"{answered}; nobody tries again but the caller")
+            return _Outcome(EntryType.REJECTED, f"{answered}; nobody tries again but the caller")
         return self._open(delivery, answered, retry_after=response.retry_after, had_no_effect=is_put_off)
 
     def _record_failure(self, delivery: _Delivery, error: MeetingAgentsError) -> None:
         """Journal why there is no response. One request of an account that needs a person alerts people."""
         account = delivery.credentials.account
-        is_alert = isinstance(error, NeedsAuthorisation) and self._accounts.claim_alert(
+        is_alert = isinstance(error, ReauthorisationRequired) and self._accounts.claim_alert(
             account, DELIVERY_LEASE.total_seconds()
         )
         if isinstance(error, UnknownAccount):
-            outcome = _Outcome(Kind.REJECTED, error.detail)
+            outcome = _Outcome(EntryType.REJECTED, error.detail)
         else:
             outcome = self._open(
                 delivery,
                 error.detail,
-                retry_after=error.retry_after if isinstance(error, LimitReached) else None,
-                had_no_effect=not isinstance(error, TimedOut),
-                cause=Cause.REAUTHORISATION if is_alert else None,
+                retry_after=error.retry_after if isinstance(error, RateLimited) else None,
+                had_no_effect=not isinstance(error, UpstreamTimeout),
+                cause=IncidentType.REAUTHORISATION if is_alert else None,
             )
         self._append(delivery, outcome)
         if is_alert:
@@ -293,16 +295,16 @@ class Provisioning:
         *,
         retry_after: float | None,
         had_no_effect: bool,
-        cause: Cause | None = None,
+        cause: IncidentType | None = None,
     ) -> _Outcome:
         """Return an open outcome, with the time of the next try, if the sweep can and may try again."""
         is_safe = delivery.cronofy_request.is_idempotent or had_no_effect
         if not (delivery.credentials.outlives_the_request and is_safe):
-            return _Outcome(Kind.UNCONFIRMED, f"{reason}; nobody tries again but the caller")
+            return _Outcome(EntryType.UNCONFIRMED, f"{reason}; nobody tries again but the caller")
         retry_at = self._clock() + backoff(delivery.tries, retry_after)
         if retry_at >= self._retry_deadline(delivery) and cause is None:
-            return _Outcome(Kind.REJECTED, delivery.too_late(reason))
-        return _Outcome(Kind.UNCONFIRMED, f"{reason}{_TRIED_AGAIN}", retry_at, cause)
+            return _Outcome(EntryType.REJECTED, delivery.too_late(reason))
+        return _Outcome(EntryType.UNCONFIRMED, f"{reason}{_TRIED_AGAIN}", retry_at, cause)
 
     def _retry_deadline(self, delivery: _Delivery) -> datetime:
         """Return when to try no more: the meeting is over, or it has been too long.
@@ -311,7 +313,7 @@ class Provisioning:
         keep the agent out, so they must hear of it.
         """
         meeting, requested_at = delivery.request.meeting, delivery.requested_at
-        end = meeting.end or (meeting.start or requested_at) + self._journal.graces.longest_meeting
+        end = meeting.end or (meeting.start or requested_at) + self._journal.grace_periods.assumed_meeting_duration
         if delivery.request.action is Action.CANCEL and meeting.start and meeting.start > requested_at:
             end = meeting.start
         return min(end, requested_at + MAX_RETRY_AGE)
@@ -321,7 +323,7 @@ class Provisioning:
         if delivery.is_settled:
             return
         agent = response.agent if response else {}
-        number = f"#{delivery.tries + 1:03d}" if outcome.kind is Kind.UNCONFIRMED else ""
+        number = f"#{delivery.tries + 1:03d}" if outcome.kind is EntryType.UNCONFIRMED else ""
         entry = Entry(
             key=f"{outcome.kind}#{delivery.revision:04d}{number}",
             kind=outcome.kind,
@@ -391,7 +393,7 @@ def _requested(delivery: _Delivery) -> Entry:
     is_retried = delivery.credentials.outlives_the_request and delivery.cronofy_request.is_idempotent
     return Entry(
         key=f"requested#{delivery.revision:04d}",
-        kind=Kind.REQUESTED,
+        kind=EntryType.REQUESTED,
         at=delivery.requested_at,
         attempt=delivery.attempt,
         revision=delivery.revision,
@@ -410,7 +412,7 @@ def _may_be_taken(delivery: _Delivery, response: CronofyResponse) -> bool:
 
 def _last_reason(entries: Sequence[StoredEntry], revision: int) -> str:
     """Return the reason that the newest try of a request left."""
-    tries = [one.entry for one in entries if one.entry.kind is Kind.UNCONFIRMED and one.entry.revision == revision]
+    tries = [one.entry for one in entries if one.entry.kind is EntryType.UNCONFIRMED and one.entry.revision == revision]
     newest = max(tries, key=lambda entry: entry.at, default=None)
     return newest.reason.removesuffix(_TRIED_AGAIN) if newest else "nothing was heard"
 

@@ -62,9 +62,9 @@ class Settings:
         return self._text("API_URL")
 
     @property
-    def alert_window(self) -> timedelta:
+    def alert_group_wait(self) -> timedelta:
         """For which alerts are collected into one message."""
-        return self._seconds("ALERT_WINDOW")
+        return self._seconds("ALERT_GROUP_WAIT")
 
     @property
     def time_zone(self) -> str:
@@ -81,9 +81,9 @@ class Settings:
         return self._text("LIFECYCLE_TOPIC_ARN")
 
     @property
-    def failures_url(self) -> str:
+    def dead_letter_queue_url(self) -> str:
         """The queue in which a function parks what it cannot do."""
-        return self._text("FAILURES_URL")
+        return self._text("DEAD_LETTER_QUEUE_URL")
 
     @property
     def alert_queue_url(self) -> str:
@@ -95,28 +95,28 @@ class Settings:
         return self._text("ALERTS_TOPIC_ARN")
 
     @property
-    def activation_grace(self) -> timedelta:
-        return self._seconds("ACTIVATION_GRACE")
+    def activation_grace_period(self) -> timedelta:
+        return self._seconds("ACTIVATION_GRACE_PERIOD")
 
     @property
-    def completion_grace(self) -> timedelta:
-        return self._seconds("COMPLETION_GRACE")
+    def completion_grace_period(self) -> timedelta:
+        return self._seconds("COMPLETION_GRACE_PERIOD")
 
     @property
-    def conference_lead(self) -> timedelta:
-        return self._seconds("CONFERENCE_LEAD")
+    def conference_lead_time(self) -> timedelta:
+        return self._seconds("CONFERENCE_LEAD_TIME")
 
     @property
-    def resources_grace(self) -> timedelta:
-        return self._seconds("RESOURCES_GRACE")
+    def resources_grace_period(self) -> timedelta:
+        return self._seconds("RESOURCES_GRACE_PERIOD")
 
     @property
     def expected_resources(self) -> frozenset[str]:
         return frozenset(filter(None, self._environ.get("EXPECTED_RESOURCES", "").split(",")))
 
     @property
-    def longest_meeting(self) -> timedelta:
-        return self._seconds("LONGEST_MEETING")
+    def assumed_meeting_duration(self) -> timedelta:
+        return self._seconds("ASSUMED_MEETING_DURATION")
 
     @property
     def escalation(self) -> timedelta | None:

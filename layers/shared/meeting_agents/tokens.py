@@ -12,7 +12,7 @@ from meeting_agents.aws.accounts import Account, Accounts
 from meeting_agents.cronofy.client import CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.messages import AccountState, CallerCredentials, CronofyRequest, CronofyResponse
-from meeting_agents.errors import NeedsAuthorisation, TimedOut, Unreachable
+from meeting_agents.errors import ReauthorisationRequired, Unreachable, UpstreamTimeout
 
 REFRESH_AHEAD_SECONDS = 300.0
 """An access token is renewed so long before its end, and others use it meanwhile."""
@@ -55,13 +55,14 @@ class Tokens:
         """Return an access token of the account.
 
         Of many callers that need a new one at the same time one renews it, and the others wait for it. `refused` and
-        `until` as above. Raises `UnknownAccount`, `NeedsAuthorisation`, `Unreachable`, `LimitReached`, `NoSecret`.
+        `until` as above. Raises `UnknownAccount`, `ReauthorisationRequired`, `Unreachable`, `RateLimited`,
+        `MissingSecret`.
         """
         waits_until = self._clock() + LEASE_WAIT_SECONDS
         while True:
             account = self._accounts.read(account_id)
-            if account.state is AccountState.NEEDS_AUTHORISATION:
-                raise NeedsAuthorisation(_advice(account_id))
+            if account.state is AccountState.REAUTHORISATION_REQUIRED:
+                raise ReauthorisationRequired(_advice(account_id))
             token = self._accounts.access_token(account)
             left = account.access_token_until.timestamp() - self._clock() if account.access_token_until else 0.0
             is_good = bool(token) and token != refused and left > MIN_REMAINING_SECONDS
@@ -85,7 +86,7 @@ class Tokens:
         content = response.content if isinstance(response.content, dict) else {}
         if response.status == 400 and content.get("error") == "invalid_grant":
             self._accounts.require_authorisation(account)
-            raise NeedsAuthorisation(_advice(account.id))
+            raise ReauthorisationRequired(_advice(account.id))
         token, seconds = content.get("access_token"), content.get("expires_in")
         if response.status != 200 or not (token and isinstance(token, str)) or not isinstance(seconds, int | float):
             self._accounts.release_renewal(account)
@@ -106,7 +107,7 @@ class Tokens:
         request = CronofyRequest("POST", "/oauth/token", account.data_center, json.dumps(body), is_idempotent=False)
         try:
             return self._cronofy.send(request, "", until=until)
-        except TimedOut as error:
+        except UpstreamTimeout as error:
             # The request itself has not been sent, only the renewal: so it certainly had no effect.
             raise Unreachable("Cronofy did not answer the renewal of the account's access token") from error
 

@@ -70,15 +70,15 @@ def agents_table() -> "Table":
 def journal() -> "Journal":
     """Return the journals of all agents."""
     from meeting_agents.aws.journal import Journal
-    from meeting_agents.deadlines import Graces
+    from meeting_agents.domain.deadlines import GracePeriods
 
     known = settings()
-    graces = Graces(
-        activation=known.activation_grace,
-        completion=known.completion_grace,
-        conference=known.conference_lead,
-        resources=known.resources_grace,
-        longest_meeting=known.longest_meeting,
+    graces = GracePeriods(
+        activation=known.activation_grace_period,
+        completion=known.completion_grace_period,
+        conference=known.conference_lead_time,
+        resources=known.resources_grace_period,
+        assumed_meeting_duration=known.assumed_meeting_duration,
         escalation=known.escalation,
         expected_resources=known.expected_resources,
     )

@@ -23,10 +23,10 @@ from pydantic import (
     model_validator,
 )
 
-from meeting_agents.errors import Field as WrongField
+from meeting_agents.cronofy.payloads import DataCenter, parse_time
+from meeting_agents.domain.model import Action, Meeting, Request
+from meeting_agents.errors import FieldError as WrongField
 from meeting_agents.errors import InvalidRequest
-from meeting_agents.vendor import DataCenter, moment
-from meeting_agents.vocabulary import Action, Meeting, Request
 
 
 def _public_host(url: str) -> str:
@@ -45,7 +45,7 @@ def _public_host(url: str) -> str:
 
 
 def _is_time(value: object) -> object:
-    if moment(value) is None:
+    if parse_time(value) is None:
         raise ValueError(
             'must be a time like "2026-04-29T15:30:00Z", a date like "2026-04-29", or {"time": "…", "tzid": "…"}'
         )
@@ -322,4 +322,4 @@ def digest(body: str) -> str:
 
 
 def _moment(value: str | ZonedTime | None, tzid: str) -> datetime | None:
-    return moment(value.model_dump() if isinstance(value, ZonedTime) else value, tzid)
+    return parse_time(value.model_dump() if isinstance(value, ZonedTime) else value, tzid)

@@ -16,8 +16,8 @@ from meeting_agents.api.problems import CRONOFYS, answers
 from meeting_agents.api.views import PassthroughResponse
 from meeting_agents.cronofy.messages import CronofyRequest
 from meeting_agents.domain.identity import agent_id
+from meeting_agents.domain.model import Action, Request, State
 from meeting_agents.provisioning import ProvisioningRequest
-from meeting_agents.vocabulary import Action, Request, State
 
 router = APIGatewayHttpRouter()
 

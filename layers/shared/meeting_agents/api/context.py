@@ -14,14 +14,14 @@ from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.cronofy.client import CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.messages import CallerCredentials
+from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.cronofy.subscriptions import with_subscription
-from meeting_agents.domain.state_machine import ENDS
-from meeting_agents.errors import Field, InvalidRequest, NotFound, NoToken
-from meeting_agents.lifecycle import fold
+from meeting_agents.domain.lifecycle import fold
+from meeting_agents.domain.model import Record
+from meeting_agents.domain.state_machine import TERMINAL_STATES
+from meeting_agents.errors import FieldError, InvalidRequest, MissingToken, NotFound
 from meeting_agents.provisioning import Provisioning
 from meeting_agents.settings import Settings
-from meeting_agents.vendor import HOSTS
-from meeting_agents.vocabulary import Record
 
 request = APIGatewayHttpRouter()
 """The current request, once the app includes this router; it has no routes."""
@@ -54,7 +54,7 @@ def as_user(data_center: str | None, own_token: str | None, account: str | None)
     if token := bearer_token(own_token):
         return CallerCredentials(token=token), known_data_center(data_center)
     if account is None:
-        raise NoToken(
+        raise MissingToken(
             "send the user's Cronofy access token as `Cronofy-Authorization: Bearer …`, or name a registered account in"
             " `Cronofy-Account`"
         )
@@ -62,7 +62,7 @@ def as_user(data_center: str | None, own_token: str | None, account: str | None)
     if data_center not in (None, registered.data_center):
         raise InvalidRequest(
             "the account lives in another data center",
-            Field("Cronofy-Data-Center", f"{registered.data_center}, or left out"),
+            FieldError("Cronofy-Data-Center", f"{registered.data_center}, or left out"),
         )
     return CallerCredentials(account=account), registered.data_center
 
@@ -87,7 +87,7 @@ def known_data_center(name: str | None) -> str:
     """The data center of this name, by default the deployment's. Raises `InvalidRequest`."""
     data_center = name or collaborators().settings().default_data_center
     if data_center not in HOSTS:
-        raise InvalidRequest("unknown data center", Field("Cronofy-Data-Center", f"one of {', '.join(HOSTS)}"))
+        raise InvalidRequest("unknown data center", FieldError("Cronofy-Data-Center", f"one of {', '.join(HOSTS)}"))
     return data_center
 
 
@@ -156,4 +156,4 @@ def unknown_agent(agent_id: str) -> NotFound:
 
 def is_active(record: Record | None) -> bool:
     """Whether the agent's newest attempt has not ended."""
-    return record is not None and record.state not in ENDS
+    return record is not None and record.state not in TERMINAL_STATES

@@ -12,8 +12,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import AwareDatetime
 
-from meeting_agents.announcement import as_replay, is_link
-from meeting_agents.announcements import build_announcements, to_message
+from meeting_agents.announcement import as_replay, build_announcements, is_link, to_message
 from meeting_agents.api.bodies import Acknowledgement, AgentCancellation, AgentRequest, digest
 from meeting_agents.api.context import (
     as_application,
@@ -34,13 +33,13 @@ from meeting_agents.api.passthrough import forward, submit
 from meeting_agents.api.problems import CRONOFYS, RequestFailed, answers
 from meeting_agents.api.views import AgentList, AgentRow, AgentView, PassthroughResponse, Replay, ResourceAddress
 from meeting_agents.cronofy.messages import CronofyRequest
-from meeting_agents.deadlines import deadline
+from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
+from meeting_agents.domain.deadlines import deadline
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.errors import Field, ForeignResource, InvalidRequest, NotFound, Unreachable
-from meeting_agents.lifecycle import timeline
+from meeting_agents.domain.lifecycle import timeline
+from meeting_agents.domain.model import Action, Entry, EntryType, Record, Request, State
+from meeting_agents.errors import FieldError, InvalidRequest, NotFound, Unreachable, UntrustedResourceUrl
 from meeting_agents.provisioning import ProvisioningRequest
-from meeting_agents.vendor import DataCenter as DataCenterName
-from meeting_agents.vocabulary import Action, Entry, Kind, Record, Request, State
 
 router = APIGatewayHttpRouter()
 metrics = Metrics()
@@ -141,7 +140,8 @@ def list_agents(
         home = known_data_center(data_center)
         if bool(event_id) != bool(calendar_id) or bool(event_id) == bool(scheduling_key):
             raise InvalidRequest(
-                "this is no natural key", Field("calendar_id", "calendar_id with event_id, or scheduling_key alone")
+                "this is no natural key",
+                FieldError("calendar_id", "calendar_id with event_id, or scheduling_key alone"),
             )
         agent = agent_id(home, scheduling_key) if scheduling_key else agent_id(home, calendar_id or "", event_id or "")
         record = find_record(agent)
@@ -163,7 +163,7 @@ def read_agent(agent_id: AgentId) -> AgentView:
     if not lines:
         raise unknown_agent(agent_id)
     steps = timeline(lines)
-    return AgentView.of(agent_id, steps, deadline(steps[-1].after, journal.graces), links_to(agent_id))
+    return AgentView.of(agent_id, steps, deadline(steps[-1].after, journal.grace_periods), links_to(agent_id))
 
 
 @router.post(
@@ -176,8 +176,8 @@ def acknowledge(agent_id: AgentId, body: Annotated[Acknowledgement, Body()]) -> 
     record = read_record(agent_id)
     caller = signed_in_as()
     entry = Entry(
-        key=f"acknowledged#{record.revision:04d}#{record.trouble or 'nothing'}#{digest(body.note)[:32]}",
-        kind=Kind.ACKNOWLEDGED,
+        key=f"acknowledged#{record.revision:04d}#{record.incident or 'nothing'}#{digest(body.note)[:32]}",
+        kind=EntryType.ACKNOWLEDGED,
         at=datetime.now(UTC),
         attempt=record.current.number,
         revision=record.revision,
@@ -214,7 +214,7 @@ def read_resource(
     resource = found[0]
     is_dashboard = resource.category == "cronofy"
     if is_dashboard and not is_link(resource.url):
-        raise ForeignResource("the resource's address is none to follow, so nobody is led there")
+        raise UntrustedResourceUrl("the resource's address is none to follow, so nobody is led there")
     url = resource.url if is_dashboard else download_url(record, resource.url)
     if form == "json":
         body = ResourceAddress(category=resource.category, type=resource.type, url=url)
@@ -257,7 +257,7 @@ def replay_agent(
     """
     if raw_body():  # a `dry_run` in it would be overlooked
         expected = "none; from, to, state and dry_run are in the query"
-        raise InvalidRequest("a replay has no body", Field("body", expected))
+        raise InvalidRequest("a replay has no body", FieldError("body", expected))
     journal = collaborators().journal()
     lines = journal.read(agent_id, datetime.now(UTC))
     if not lines:
@@ -270,7 +270,7 @@ def replay_agent(
         and (end is None or step.entry.at < end)
         and state in (None, step.after.state)
     }
-    first = build_announcements(agent_id, steps, lines, journal.graces, keys)
+    first = build_announcements(agent_id, steps, lines, journal.grace_periods, keys)
     announcements = [as_replay(announcement) for announcement in first]
     if not dry_run:
         collaborators().lifecycle_topic().publish(map(to_message, announcements))

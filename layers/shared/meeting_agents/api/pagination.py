@@ -9,7 +9,7 @@ from typing import Any
 from meeting_agents.api.views import AgentList, AgentRow, Links
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import timestamp
-from meeting_agents.errors import Field, InvalidRequest
+from meeting_agents.errors import FieldError, InvalidRequest
 
 DEFAULT_WINDOW = timedelta(days=1), timedelta(days=14)
 """Before and after now: the meetings that a list without `from` and `to` shows."""
@@ -29,7 +29,7 @@ def parse_range(start: datetime | None, end: datetime | None, cursor: str | None
     except OverflowError:
         first, last, is_window = now, now, False
     if not is_window:
-        raise InvalidRequest("this is no window of time", Field("to", "after `from`, by 92 days at most"))
+        raise InvalidRequest("this is no window of time", FieldError("to", "after `from`, by 92 days at most"))
     return timestamp(first), timestamp(last)
 
 
@@ -47,7 +47,7 @@ def _read_cursor(cursor: str) -> tuple[str, str]:
     except (ValueError, TypeError, AttributeError, OverflowError):
         is_ours, after, before = False, "", ""
     if not is_ours:
-        raise InvalidRequest("this is no cursor of ours", Field("cursor", "`next_cursor` of a page before"))
+        raise InvalidRequest("this is no cursor of ours", FieldError("cursor", "`next_cursor` of a page before"))
     return after, before
 
 

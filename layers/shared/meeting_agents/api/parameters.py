@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 from pydantic import AfterValidator
 
-from meeting_agents.vendor import DataCenter as DataCenterName
+from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
 
 
 def _is_path_segment(value: str) -> str:

@@ -10,8 +10,8 @@ from meeting_agents.api.context import collaborators, links_to
 from meeting_agents.api.problems import RequestFailed
 from meeting_agents.api.views import AgentSummary, PassthroughResponse
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
+from meeting_agents.domain.model import Record
 from meeting_agents.provisioning import ProvisioningRequest
-from meeting_agents.vocabulary import Record
 
 logger = Logger()
 metrics = Metrics()
@@ -25,9 +25,9 @@ def submit(request: ProvisioningRequest) -> Response[PassthroughResponse]:
     logger.append_keys(agent_id=request.agent_id)
     began = time.monotonic()
     result = collaborators().provisioning().submit(request)
-    metrics.add_metric("TimeToAnswer", MetricUnit.Milliseconds, (time.monotonic() - began) * 1000)
+    metrics.add_metric("CronofyLatency", MetricUnit.Milliseconds, (time.monotonic() - began) * 1000)
     answer = result.response
-    metrics.add_metric(f"Cronofy{answer.outcome.value.title()}" if answer else "CronofySilent", MetricUnit.Count, 1)
+    metrics.add_metric(f"Cronofy{answer.outcome.value.title()}" if answer else "CronofyTimeouts", MetricUnit.Count, 1)
     is_error = answer is None or answer.outcome is Outcome.RETRYABLE
     metrics.add_metric("CronofyErrors", MetricUnit.Count, int(is_error))
     agent = AgentSummary.of(request.agent_id, result.record, links_to(request.agent_id))

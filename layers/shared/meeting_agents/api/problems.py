@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from meeting_agents.api.views import AgentSummary, Problem
 from meeting_agents.cronofy.messages import CronofyResponse
-from meeting_agents.errors import Field, InvalidRequest, LimitReached, MeetingAgentsError, Unreachable
+from meeting_agents.errors import FieldError, InvalidRequest, MeetingAgentsError, RateLimited, Unreachable
 
 logger = Logger()
 router = APIGatewayHttpRouter()
@@ -97,13 +97,13 @@ def refuse_unknown_parameters(
 router.use(middlewares=[refuse_unknown_parameters])
 
 
-def _unknown_parameters() -> tuple[Field, ...]:
+def _unknown_parameters() -> tuple[FieldError, ...]:
     """What the route does not take. AWS's own signature may stand among them."""
     known = [parameter.alias for parameter in router.context["_route"].dependant.query_params]
     given = router.current_event.query_string_parameters
     unknown = [name for name in given if name not in known and not name.lower().startswith("x-amz-")]
     expected = f"known are {', '.join(known)}" if known else "the request has none"
-    return tuple(Field(name, f"no such parameter; {expected}") for name in unknown)
+    return tuple(FieldError(name, f"no such parameter; {expected}") for name in unknown)
 
 
 type _Handler = Callable[[Any], Response[Any]]
@@ -149,7 +149,7 @@ def _request_failed(refused: RequestFailed) -> Response[Any]:
 def _foreseen(error: MeetingAgentsError) -> Response[Any]:
     logger.warning("request not done", code=error.code, reason=error.detail)
     fields = [{"field": wrong.field, "expected": wrong.expected} for wrong in error.fields]
-    retry_after = error.retry_after if isinstance(error, LimitReached) else None
+    retry_after = error.retry_after if isinstance(error, RateLimited) else None
     return _problem(error.status, error.code, error.detail, errors=fields, retry_after=retry_after)
 
 
@@ -168,7 +168,9 @@ def _unreadable(_: UnicodeDecodeError) -> Response[Any]:
 
 @_answering(NotFoundError)
 def _no_route(_: NotFoundError) -> Response[Any]:
-    return _problem(404, "no_route", f"there is no {router.current_event.http_method} {router.current_event.path}")
+    return _problem(
+        404, "route_not_found", f"there is no {router.current_event.http_method} {router.current_event.path}"
+    )
 
 
 @_answering(Exception)

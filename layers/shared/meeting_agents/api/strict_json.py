@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from meeting_agents.cronofy.json_text import MAX_DEPTH, depth
-from meeting_agents.errors import Field, InvalidRequest, TooLarge
+from meeting_agents.errors import FieldError, InvalidRequest, TooLarge
 
 MAX_BODY_BYTES = 256 * 1024
 """Bytes of a request; the largest that its documented limits allow has some tens of thousands."""
@@ -22,11 +22,11 @@ def strict_json(body: str) -> dict[str, Any]:
         json.dumps(value, ensure_ascii=False).encode()
         levels = depth(value)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest("the body must be a JSON object", Field("body", _expected(error))) from None
+        raise InvalidRequest("the body must be a JSON object", FieldError("body", _expected(error))) from None
     if not isinstance(value, dict):
-        raise InvalidRequest("the body must be a JSON object", Field("body", "a JSON object"))
+        raise InvalidRequest("the body must be a JSON object", FieldError("body", "a JSON object"))
     if levels > MAX_DEPTH:
-        raise InvalidRequest("the body is nested too deeply", Field("body", f"at most {MAX_DEPTH} levels"))
+        raise InvalidRequest("the body is nested too deeply", FieldError("body", f"at most {MAX_DEPTH} levels"))
     return value
 
 

@@ -8,10 +8,10 @@ from pydantic import ConfigDict, Field
 
 from meeting_agents.announcement import DeadlineView, EntryView, MeetingView, ResourceView, View, agent_fields
 from meeting_agents.cronofy.messages import AccountState
-from meeting_agents.deadlines import Deadline
+from meeting_agents.cronofy.payloads import DataCenter
+from meeting_agents.domain.deadlines import Deadline
+from meeting_agents.domain.model import Conference, IncidentType, Record, State
 from meeting_agents.domain.verdicts import Step
-from meeting_agents.vendor import DataCenter
-from meeting_agents.vocabulary import Cause, Conference, Record, State
 
 
 class Links(View):
@@ -168,9 +168,9 @@ class AgentView(View):
     scheduling_key: str
     account: str
     meeting: MeetingView
-    awaited: DeadlineView | None
-    troubled: bool
-    trouble: Cause | None
+    next_deadline: DeadlineView | None
+    has_incident: bool
+    incident: IncidentType | None
     """What people were told of, as long as nothing has shown that it is over."""
     acknowledged_at: datetime | None
     """When a person took that on."""
@@ -188,9 +188,9 @@ class AgentView(View):
             since=record.current.since,
             reason=record.current.reason,
             origin="request" if record.was_requested else "notification",
-            awaited=DeadlineView.model_validate(awaited) if awaited else None,
-            troubled=record.troubled,
-            trouble=record.trouble,
+            next_deadline=DeadlineView.model_validate(awaited) if awaited else None,
+            has_incident=record.has_incident,
+            incident=record.incident,
             acknowledged_at=record.acknowledged_at,
             verdicts=dict(record.verdicts),
             attempts=tuple(AttemptView.model_validate(attempt) for attempt in record.attempts),

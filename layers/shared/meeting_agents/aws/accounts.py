@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 25.0
 """The renewal of an account's tokens is one caller's for these; a caller that died is forgotten after them."""
 _STATE = {"#state": "state"}
-_NEEDS_AUTHORISATION = {":needs": {"S": AccountState.NEEDS_AUTHORISATION}}
+_NEEDS_AUTHORISATION = {":needs": {"S": AccountState.REAUTHORISATION_REQUIRED}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

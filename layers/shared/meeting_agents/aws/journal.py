@@ -17,10 +17,20 @@ from meeting_agents.aws import keys
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.keys import is_probe, timestamp
 from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse
-from meeting_agents.deadlines import Graces, deadline, relevant_until
+from meeting_agents.cronofy.payloads import read_notification
+from meeting_agents.domain.deadlines import GracePeriods, deadline, relevant_until
+from meeting_agents.domain.model import (
+    Action,
+    DeadlineType,
+    Entry,
+    EntryType,
+    IncidentType,
+    Meeting,
+    Record,
+    Request,
+    Resource,
+)
 from meeting_agents.domain.verdicts import Step
-from meeting_agents.vendor import read_notification
-from meeting_agents.vocabulary import Action, Cause, Entry, Kind, Meeting, Phase, Record, Request, Resource
 
 PAGE_SIZE = 500
 """Items of the index by day that one page reads at most."""
@@ -51,9 +61,9 @@ class Page:
 class Journal:
     """The journals of all agents. Every method raises `StoreUnavailable` and `StoreRejected`."""
 
-    def __init__(self, table: Table, graces: Graces, retention: timedelta) -> None:
+    def __init__(self, table: Table, graces: GracePeriods, retention: timedelta) -> None:
         self._table = table
-        self.graces = graces
+        self.grace_periods = graces
         self._retention = retention
 
     def read(self, agent_id: str, now: datetime) -> list[StoredEntry]:
@@ -198,18 +208,18 @@ class Journal:
 
     def _expiry(self, agent_id: str, record: Record) -> int:
         """Whole days, so that a late notification seldom moves the expiry of all that was written before."""
-        until = relevant_until(record, self.graces) + (timedelta() if is_probe(agent_id) else self._retention)
+        until = relevant_until(record, self.grace_periods) + (timedelta() if is_probe(agent_id) else self._retention)
         return (int(until.timestamp()) // 86_400 + 1) * 86_400
 
     def _summary(self, agent_id: str, record: Record) -> dict[str, Any]:
         current, identity, meeting = record.current, record.identity, record.meeting
-        due = deadline(record, self.graces)
+        due = deadline(record, self.grace_periods)
         summary = {
             "entries": record.entries,
             "state": record.state,
             "since": current.since,
             "reason": current.reason,
-            "trouble": record.trouble if record.troubled else None,
+            "incident": record.incident if record.has_incident else None,
             "attempt": current.number,
             "meeting": _plain(meeting),
             "data_center": identity.data_center if identity else "",
@@ -272,19 +282,19 @@ def _stored(item: dict[str, Any]) -> StoredEntry:
     """Read an item. An entry of a kind that this version does not know is unrecognised, never refused."""
     raw = bytes(item["raw"].value) if "raw" in item else None
     notification = read_notification(raw) if raw is not None else None
-    kind = item.get("kind", Kind.UNRECOGNISED)
+    kind = item.get("kind", EntryType.UNRECOGNISED)
     if notification is not None:
-        kind = notification.kinds[-1] if notification.kinds else Kind.UNRECOGNISED
+        kind = notification.kinds[-1] if notification.kinds else EntryType.UNRECOGNISED
     entry = Entry(
         key=keys.entry_key(item["sk"]),
-        kind=Kind(kind) if kind in set(Kind) else Kind.UNRECOGNISED,
+        kind=EntryType(kind) if kind in set(EntryType) else EntryType.UNRECOGNISED,
         at=datetime.fromisoformat(item["at"]),
         attempt=item.get("attempt"),
         revision=item.get("revision"),
         request=_request(item["request"]) if "request" in item else None,
         notification=notification,
-        phase=Phase(item["phase"]) if "phase" in item else None,
-        cause=Cause(item["cause"]) if "cause" in item else None,
+        phase=DeadlineType(item["phase"]) if "phase" in item else None,
+        cause=IncidentType(item["cause"]) if "cause" in item else None,
         missing=tuple(item.get("missing", ())),
         retry_at=_time(item.get("retry_at")),
         sub=item.get("sub", ""),

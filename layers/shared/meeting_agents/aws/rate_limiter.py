@@ -14,7 +14,7 @@ from typing import Any
 from meeting_agents.aws import keys
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.cronofy.messages import Permit
-from meeting_agents.errors import LimitReached
+from meeting_agents.errors import RateLimited
 
 MARGIN = 1
 """Seconds more than a limit's own that are counted, for a request reaches Cronofy later than it was counted."""
@@ -74,18 +74,18 @@ class RateLimiter:
         """Return a permit to send one request now.
 
         `share`: the part of the limits that this caller may use up; the sweep leaves some to callers who wait.
-        Raises `LimitReached`, with the seconds after which to try again, and `StoreUnavailable`.
+        Raises `RateLimited`, with the seconds after which to try again, and `StoreUnavailable`.
         """
         limits = self._limits.scaled(share)
         for _ in range(MAX_WRITE_CONFLICTS):
             now = self._clock()
             counts = self._known.get(data_center, {})
             if seconds := wait(counts, limits, now):
-                raise LimitReached(ceil(seconds))
+                raise RateLimited(ceil(seconds))
             if self._count(data_center, counts, int(now)):
                 return Permit(data_center)
             self._sleep(random.uniform(0.0, 0.02))  # noqa: S311 - jitter, not a secret
-        raise LimitReached(1)
+        raise RateLimited(1)
 
     def _count(self, data_center: str, counts: dict[int, int], second: int) -> bool:
         """Count one request, unless others counted since; their counts are known then."""

@@ -9,8 +9,8 @@ from typing import Protocol
 import httpx
 
 from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse, Permit
-from meeting_agents.errors import ForeignResource, LimitReached, TimedOut, Unreachable
-from meeting_agents.vendor import HOSTS
+from meeting_agents.cronofy.payloads import HOSTS
+from meeting_agents.errors import RateLimited, Unreachable, UntrustedResourceUrl, UpstreamTimeout
 
 MAX_ATTEMPTS = 2
 TOTAL_TIMEOUT = 20.0
@@ -25,7 +25,7 @@ class Limiter(Protocol):
     """Keeps Cronofy's limits: `RateLimiter`."""
 
     def permit(self, data_center: str, share: float = 1.0) -> Permit:
-        """Return a permit to send one request. Raises `LimitReached`."""
+        """Return a permit to send one request. Raises `RateLimited`."""
 
 
 class CronofyClient:
@@ -48,8 +48,8 @@ class CronofyClient:
     ) -> CronofyResponse:
         """Return Cronofy's response, of any status; the last one, where a 5xx was worth a second try.
 
-        `until`: of `time.monotonic`, when to wait no longer. Raises `LimitReached` and `Unreachable` when the request
-        certainly did not reach Cronofy, `TimedOut` when it may have.
+        `until`: of `time.monotonic`, when to wait no longer. Raises `RateLimited` and `Unreachable` when the request
+        certainly did not reach Cronofy, `UpstreamTimeout` when it may have.
         """
         until = until or time.monotonic() + TOTAL_TIMEOUT
         permit = permit or self.permit(request.data_center)
@@ -58,7 +58,7 @@ class CronofyClient:
             try:
                 response = replace(self._once(request, url, token, until), tries=tried)
             except Unreachable as error:
-                may_repeat = request.is_idempotent or not isinstance(error, TimedOut)
+                may_repeat = request.is_idempotent or not isinstance(error, UpstreamTimeout)
                 if not may_repeat or tried == MAX_ATTEMPTS or not self._may_go_on(permit, until):
                     raise
             else:
@@ -70,7 +70,7 @@ class CronofyClient:
     def resolve(self, url: str, data_center: str, api_key: str) -> CronofyResponse:
         """Return Cronofy's response to a resource's address: a redirect to where it can be had without credentials.
 
-        https://docs.cronofy.com/developers/api/meeting-agents/resource-download/. Raises `ForeignResource` for an
+        https://docs.cronofy.com/developers/api/meeting-agents/resource-download/. Raises `UntrustedResourceUrl` for an
         address that is not Cronofy's: the API key goes nowhere else.
         """
         try:
@@ -80,7 +80,7 @@ class CronofyClient:
         except (httpx.InvalidURL, ValueError):
             is_known = False
         if not is_known:
-            raise ForeignResource(
+            raise UntrustedResourceUrl(
                 "the resource is not at one of Cronofy's addresses, so the API key was not sent there"
             )
         self.permit(data_center)
@@ -96,7 +96,7 @@ class CronofyClient:
             return False
         try:
             self.permit(permit.data_center)
-        except LimitReached:
+        except RateLimited:
             return False
         return True
 
@@ -116,7 +116,7 @@ class CronofyClient:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable("Cronofy could not be reached; nothing was asked of it") from error
         except httpx.HTTPError as error:
-            raise TimedOut("Cronofy did not response; it may have acted all the same") from error
+            raise UpstreamTimeout("Cronofy did not response; it may have acted all the same") from error
 
 
 def _read(response: httpx.Response, until: float) -> bytes:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from meeting_agents.errors import NoSecret
-from meeting_agents.signature import Secret
+from meeting_agents.cronofy.signature import Secret
+from meeting_agents.errors import MissingSecret
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -49,11 +49,11 @@ class ClientSecrets:
         self._loaded_at: float | None = None
 
     def secrets(self) -> tuple[Secret, ...]:
-        """Return every client secret held, of all data centers. Raises `NoSecret`, saying what is missing."""
+        """Return every client secret held, of all data centers. Raises `MissingSecret`, saying what is missing."""
         if self._age() > (CACHE_SECONDS if self._secrets else RELOAD_INTERVAL_SECONDS):
             self._load()
         if not self._secrets:
-            raise NoSecret(f"the secret of the output CronofySecretArn cannot be used: {self._problem}")
+            raise MissingSecret(f"the secret of the output CronofySecretArn cannot be used: {self._problem}")
         return self._secrets
 
     def reload(self) -> bool:
@@ -67,21 +67,21 @@ class ClientSecrets:
         """Return the key for the endpoints that take the application's own.
 
         `refused`: the one that Cronofy has just answered with 401; while secrets rotate, another may do. Raises
-        `NoSecret` for a data center without any.
+        `MissingSecret` for a data center without any.
         """
         if refused:
             self.reload()
         keys = [secret.value for secret in self.secrets() if secret.data_center == data_center]
         if not keys:
-            raise NoSecret(f"the Cronofy secret has no client_secrets for the data center {data_center}")
+            raise MissingSecret(f"the Cronofy secret has no client_secrets for the data center {data_center}")
         return next((key for key in keys if key != refused), refused)
 
     def client_id(self, data_center: str) -> str:
-        """Return the application's id in a data center. Raises `NoSecret` where it is not stored."""
+        """Return the application's id in a data center. Raises `MissingSecret` where it is not stored."""
         self.secrets()
         if client_id := self._client_ids.get(data_center, ""):
             return client_id
-        raise NoSecret(f"the Cronofy secret has no client_id for the data center {data_center}")
+        raise MissingSecret(f"the Cronofy secret has no client_id for the data center {data_center}")
 
     def _age(self) -> float:
         return float("inf") if self._loaded_at is None else self._clock() - self._loaded_at

@@ -26,7 +26,7 @@ class AccountState(StrEnum):
     """Says whether requests can be made in an account's name."""
 
     ACTIVE = "active"
-    NEEDS_AUTHORISATION = "needs_authorisation"
+    REAUTHORISATION_REQUIRED = "reauthorisation_required"
     """Cronofy takes its refresh token no more: a person must authorise it again."""
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from meeting_agents.vendor import INTERACTIONS
+from meeting_agents.cronofy.payloads import INTERACTIONS
 
 
 def subscription(address: str) -> dict[str, Any]:

@@ -9,23 +9,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from meeting_agents.domain.state_machine import AWAITED, ENDS
-from meeting_agents.domain.verdicts import Step
-from meeting_agents.vocabulary import (
-    ESCALATIONS,
-    LONGEST_MEETING,
+from meeting_agents.domain.model import (
+    ASSUMED_MEETING_DURATION,
+    MAX_REMINDERS,
     Action,
-    Cause,
     Conference,
-    Kind,
+    DeadlineType,
+    EntryType,
+    IncidentType,
     Meeting,
     Pending,
-    Phase,
     Record,
     Severity,
     State,
     Verdict,
 )
+from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES
+from meeting_agents.domain.verdicts import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class IncidentRule:
     dropped_by: tuple[Condition, ...] = ()
     """The incident is over, and nobody has to hear of it."""
     severity: Severity = Severity.MEDIUM
-    inhibits: frozenset[Cause] = frozenset()
+    inhibits: frozenset[IncidentType] = frozenset()
     """The types that do not open while this one is open."""
     reminded_in: frozenset[State] = frozenset()
     """The states in which people are reminded of it, until somebody acknowledges it."""
@@ -60,10 +60,10 @@ def condition(holds: Callable[[Step], bool]) -> Condition:
     return Condition(holds, holds.__doc__ or "")
 
 
-def missed(phase: Phase) -> Condition:
+def missed(phase: DeadlineType) -> Condition:
     """Make the condition that a deadline passes."""
     words = f"It misses its {phase} deadline."
-    return Condition(lambda step: step.entry.kind is Kind.OVERDUE and step.entry.phase is phase, words)
+    return Condition(lambda step: step.entry.kind is EntryType.OVERDUE and step.entry.phase is phase, words)
 
 
 def is_in(*states: State) -> Condition:
@@ -90,8 +90,8 @@ def conference_failing(step: Step) -> bool:
     return (
         attempt.conference is Conference.FAILING
         and (before is None or before.conference is None)
-        and AWAITED.get(attempt.state) is Phase.ACTIVATION
-        and Phase.CONFERENCE not in attempt.missed
+        and EXPECTED.get(attempt.state) is DeadlineType.ACTIVATION
+        and DeadlineType.CONFERENCE not in attempt.missed
     )
 
 
@@ -113,13 +113,13 @@ def resources_complete(step: Step) -> bool:
 @condition
 def cancellation_refused(step: Step) -> bool:
     """Its cancellation is refused, or cannot be delivered in time, while it may still come."""
-    if step.entry.kind is not Kind.REJECTED or step.entry.revision != step.after.revision:
+    if step.entry.kind is not EntryType.REJECTED or step.entry.revision != step.after.revision:
         return False
     cancellation, wanted = _open_cancellation(step), step.attempt.asked
     if cancellation is None:
         return False
     if wanted:
-        return step.attempt.state not in ENDS and not _is_over(wanted.meeting, step.entry.at)
+        return step.attempt.state not in TERMINAL_STATES and not _is_over(wanted.meeting, step.entry.at)
     # Of an agent that others asked for, whoever is refused at once knows already.
     return cancellation.tries > 0 and not _is_over(cancellation.request.meeting, step.entry.at)
 
@@ -148,13 +148,15 @@ def wanted_again(step: Step) -> bool:
 def ended(step: Step) -> bool:
     """It ends otherwise."""
     before = step.attempt_before
-    return before is not None and before.state not in ENDS and step.after.state in ENDS
+    return before is not None and before.state not in TERMINAL_STATES and step.after.state in TERMINAL_STATES
 
 
 @condition
 def reauthorisation_needed(step: Step) -> bool:
     """Its account must authorise the application again."""
-    return step.entry.cause is Cause.REAUTHORISATION and step.entry.kind is Kind.UNCONFIRMED and _applies(step)
+    return (
+        step.entry.cause is IncidentType.REAUTHORISATION and step.entry.kind is EntryType.UNCONFIRMED and _applies(step)
+    )
 
 
 @condition
@@ -186,48 +188,48 @@ def _open_cancellation(step: Step) -> Pending | None:
 
 def _is_over(meeting: Meeting, at: datetime) -> bool:
     """Return whether a meeting has ended; one of which nothing is known begins now."""
-    return at >= (meeting.end or (meeting.start or at) + LONGEST_MEETING)
+    return at >= (meeting.end or (meeting.start or at) + ASSUMED_MEETING_DURATION)
 
 
 # -------------------------------------------------------------------------------------------------------- the table
 
 _UNTIL_UNDER_WAY = frozenset({State.FAILED, State.REJECTED, State.OVERDUE})
 
-INCIDENTS: Mapping[Cause, IncidentRule] = {
-    Cause.NOT_CANCELLED: IncidentRule(
+INCIDENTS: Mapping[IncidentType, IncidentRule] = {
+    IncidentType.NOT_CANCELLED: IncidentRule(
         opened_by=(cancellation_refused, active_though_cancelled),
         resolved_by=(cancelled, wanted_again),
         dropped_by=(ended,),
         severity=Severity.HIGH,
         # Nobody wants the agent: its silence, its failure and a second refusal are no news.
-        inhibits=frozenset(Cause),
+        inhibits=frozenset(IncidentType),
         reminded_in=frozenset(State) - {State.COMPLETE, State.CANCELLED},
     ),
-    Cause.NEVER_ACTIVATED: IncidentRule(
-        opened_by=(missed(Phase.ACTIVATION),),
+    IncidentType.NEVER_ACTIVATED: IncidentRule(
+        opened_by=(missed(DeadlineType.ACTIVATION),),
         resolved_by=(is_in(State.ACTIVATED, State.COMPLETE),),
         severity=Severity.HIGH,
         reminded_in=_UNTIL_UNDER_WAY,
     ),
-    Cause.NOT_FINISHED: IncidentRule(
-        opened_by=(missed(Phase.COMPLETION),),
+    IncidentType.NOT_FINISHED: IncidentRule(
+        opened_by=(missed(DeadlineType.COMPLETION),),
         resolved_by=(is_in(State.COMPLETE),),
     ),
-    Cause.RESOURCES_MISSING: IncidentRule(
-        opened_by=(missed(Phase.RESOURCES),),
+    IncidentType.RESOURCES_MISSING: IncidentRule(
+        opened_by=(missed(DeadlineType.RESOURCES),),
         resolved_by=(resources_complete,),
     ),
-    Cause.NO_CONFERENCE: IncidentRule(
-        opened_by=(missed(Phase.CONFERENCE), conference_failing),
+    IncidentType.NO_CONFERENCE: IncidentRule(
+        opened_by=(missed(DeadlineType.CONFERENCE), conference_failing),
         resolved_by=(conference_assigned, is_in(State.ACTIVATED, State.COMPLETE)),
     ),
-    Cause.FAILED: IncidentRule(
+    IncidentType.FAILED: IncidentRule(
         opened_by=(failed,),
         resolved_by=(is_in(State.ACTIVATED, State.COMPLETE),),
         severity=Severity.HIGH,
         reminded_in=_UNTIL_UNDER_WAY,
     ),
-    Cause.REJECTED: IncidentRule(
+    IncidentType.REJECTED: IncidentRule(
         opened_by=(refused,),
         resolved_by=(is_in(State.SCHEDULED, State.ACTIVATED, State.COMPLETE),),
         severity=Severity.HIGH,
@@ -236,17 +238,17 @@ INCIDENTS: Mapping[Cause, IncidentRule] = {
 }
 """Only an applied entry opens an incident. If a step could open several, the first row counts."""
 
-NOTICES: Mapping[Cause, IncidentRule] = {
-    Cause.REAUTHORISATION: IncidentRule(opened_by=(reauthorisation_needed,)),
-    Cause.CONFLICTING: IncidentRule(opened_by=(conflicting,)),
-    Cause.MISMATCHED: IncidentRule(opened_by=(mismatched,)),
+NOTICES: Mapping[IncidentType, IncidentRule] = {
+    IncidentType.REAUTHORISATION: IncidentRule(opened_by=(reauthorisation_needed,)),
+    IncidentType.CONFLICTING: IncidentRule(opened_by=(conflicting,)),
+    IncidentType.MISMATCHED: IncidentRule(opened_by=(mismatched,)),
 }
 """People are told once. A notice leaves the open incident as it is, and opens none."""
 
 RULES = {**INCIDENTS, **NOTICES}
-SEVERITIES: Mapping[Cause, Severity] = {
+SEVERITIES: Mapping[IncidentType, Severity] = {
     **{cause: rule.severity for cause, rule in RULES.items()},
-    Cause.RECOVERED: Severity.CLEAR,
+    IncidentType.RECOVERED: Severity.CLEAR,
 }
 
 # ------------------------------------------------------------------------------------------------------ the interpreter
@@ -256,21 +258,23 @@ _NO_INCIDENT = IncidentRule(opened_by=())
 
 def with_incident(step: Step) -> Step:
     """Return the step with the incident that is open after it, and with the reason to tell people."""
-    standing = step.before.trouble
+    standing = step.before.incident
     rule = INCIDENTS[standing] if standing else _NO_INCIDENT
     is_resolved = _holds(rule.resolved_by, step)
-    inhibited = frozenset[Cause]() if is_resolved else rule.inhibits
+    inhibited = frozenset[IncidentType]() if is_resolved else rule.inhibits
     opened = _first(INCIDENTS, step, inhibited) if _applies(step) else None
-    cause = _first(NOTICES, step) or opened or (Cause.RECOVERED if is_resolved else None)
-    if step.entry.kind is Kind.ESCALATED and _applies(step):
+    cause = _first(NOTICES, step) or opened or (IncidentType.RECOVERED if is_resolved else None)
+    if step.entry.kind is EntryType.ESCALATED and _applies(step):
         cause = standing  # a reminder
     if opened or is_resolved or _holds(rule.dropped_by, step):
-        after = replace(step.after, trouble=opened, told_at=None, escalations=0, acknowledged_at=None)
+        after = replace(step.after, incident=opened, alerted_at=None, escalations=0, acknowledged_at=None)
         return replace(step, after=after, cause=cause)
     return replace(step, cause=cause) if cause else step
 
 
-def _first(rules: Mapping[Cause, IncidentRule], step: Step, inhibited: frozenset[Cause] = frozenset()) -> Cause | None:
+def _first(
+    rules: Mapping[IncidentType, IncidentRule], step: Step, inhibited: frozenset[IncidentType] = frozenset()
+) -> IncidentType | None:
     for cause, rule in rules.items():
         if _holds(rule.opened_by, step) and cause not in inhibited:
             return cause
@@ -287,15 +291,17 @@ def _holds(conditions: tuple[Condition, ...], step: Step) -> bool:
 def is_unacknowledged(record: Record) -> bool:
     """People were alerted to the open incident, should be reminded of it, and nobody has acknowledged it."""
     return (
-        record.trouble is not None
-        and record.state in INCIDENTS[record.trouble].reminded_in
-        and record.told_at is not None
+        record.incident is not None
+        and record.state in INCIDENTS[record.incident].reminded_in
+        and record.alerted_at is not None
         and record.acknowledged_at is None
-        and record.escalations < ESCALATIONS
+        and record.escalations < MAX_REMINDERS
     )
 
 
 def is_cancellation_requested(record: Record) -> bool:
     """The newest request is a cancellation, even a failed one, so that no deadline of the meeting applies."""
     pending = record.current.pending
-    return record.trouble is Cause.NOT_CANCELLED or (pending is not None and pending.request.action is Action.CANCEL)
+    return record.incident is IncidentType.NOT_CANCELLED or (
+        pending is not None and pending.request.action is Action.CANCEL
+    )

@@ -2,46 +2,46 @@
 
 from collections.abc import Mapping
 
-from meeting_agents.vocabulary import Kind, Phase, State
+from meeting_agents.domain.model import DeadlineType, EntryType, State
 
-REPORTS: Mapping[Kind, State] = {
-    Kind.ACTIVATED: State.ACTIVATED,
-    Kind.FAILED: State.FAILED,
-    Kind.COMPLETE: State.COMPLETE,
+REPORTS: Mapping[EntryType, State] = {
+    EntryType.ACTIVATED: State.ACTIVATED,
+    EntryType.FAILED: State.FAILED,
+    EntryType.COMPLETE: State.COMPLETE,
 }
 """The state that Cronofy itself reports."""
 
-MOVES: Mapping[State, Mapping[Kind, State]] = {
+TRANSITIONS: Mapping[State, Mapping[EntryType, State]] = {
     State.REQUESTED: {
-        Kind.ACCEPTED: State.SCHEDULED,
-        Kind.CONFERENCING_ASSIGNED: State.SCHEDULED,
-        Kind.CONFERENCING_FAILING: State.SCHEDULED,
-        Kind.REJECTED: State.REJECTED,
-        Kind.CANCELLED: State.CANCELLED,
-        Kind.OVERDUE: State.OVERDUE,
+        EntryType.ACCEPTED: State.SCHEDULED,
+        EntryType.CONFERENCING_ASSIGNED: State.SCHEDULED,
+        EntryType.CONFERENCING_FAILING: State.SCHEDULED,
+        EntryType.REJECTED: State.REJECTED,
+        EntryType.CANCELLED: State.CANCELLED,
+        EntryType.OVERDUE: State.OVERDUE,
         **REPORTS,
     },
     State.SCHEDULED: {
-        Kind.REJECTED: State.REJECTED,
-        Kind.CANCELLED: State.CANCELLED,
-        Kind.OVERDUE: State.OVERDUE,
+        EntryType.REJECTED: State.REJECTED,
+        EntryType.CANCELLED: State.CANCELLED,
+        EntryType.OVERDUE: State.OVERDUE,
         **REPORTS,
     },
     State.ACTIVATED: {
-        Kind.CANCELLED: State.CANCELLED,
-        Kind.OVERDUE: State.OVERDUE,
-        Kind.FAILED: State.FAILED,
-        Kind.COMPLETE: State.COMPLETE,
+        EntryType.CANCELLED: State.CANCELLED,
+        EntryType.OVERDUE: State.OVERDUE,
+        EntryType.FAILED: State.FAILED,
+        EntryType.COMPLETE: State.COMPLETE,
     },
     State.OVERDUE: {
-        Kind.REQUESTED: State.REQUESTED,
-        Kind.REJECTED: State.REJECTED,
-        Kind.CANCELLED: State.CANCELLED,
+        EntryType.REQUESTED: State.REQUESTED,
+        EntryType.REJECTED: State.REJECTED,
+        EntryType.CANCELLED: State.CANCELLED,
         **REPORTS,
     },
-    State.REJECTED: {Kind.ACCEPTED: State.SCHEDULED, Kind.CANCELLED: State.CANCELLED, **REPORTS},
-    State.FAILED: {Kind.CANCELLED: State.CANCELLED, Kind.COMPLETE: State.COMPLETE},
-    State.CANCELLED: {Kind.COMPLETE: State.COMPLETE},
+    State.REJECTED: {EntryType.ACCEPTED: State.SCHEDULED, EntryType.CANCELLED: State.CANCELLED, **REPORTS},
+    State.FAILED: {EntryType.CANCELLED: State.CANCELLED, EntryType.COMPLETE: State.COMPLETE},
+    State.CANCELLED: {EntryType.COMPLETE: State.COMPLETE},
     State.COMPLETE: {},
 }
 """Within one attempt: the state an entry moves to; a kind that is not in a row leaves that state as it is.
@@ -50,13 +50,13 @@ A request after an end begins a new attempt, in `requested`; that is `lifecycle.
 moves only what no newer request has overtaken, so that a refused change leaves in place what Cronofy accepted before.
 """
 
-ENDS = frozenset({State.COMPLETE, State.FAILED, State.REJECTED, State.CANCELLED})
+TERMINAL_STATES = frozenset({State.COMPLETE, State.FAILED, State.REJECTED, State.CANCELLED})
 """The states in which an attempt is over."""
 
-AWAITED: Mapping[State, Phase] = {
-    State.REQUESTED: Phase.ACTIVATION,
-    State.SCHEDULED: Phase.ACTIVATION,
-    State.ACTIVATED: Phase.COMPLETION,
-    State.COMPLETE: Phase.RESOURCES,
+EXPECTED: Mapping[State, DeadlineType] = {
+    State.REQUESTED: DeadlineType.ACTIVATION,
+    State.SCHEDULED: DeadlineType.ACTIVATION,
+    State.ACTIVATED: DeadlineType.COMPLETION,
+    State.COMPLETE: DeadlineType.RESOURCES,
 }
 """What a state waits for. A state without a row waits for nobody but a person."""

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-from meeting_agents.domain.state_machine import REPORTS
-from meeting_agents.vocabulary import (
+from meeting_agents.domain.model import (
     Attempt,
-    Cause,
     Conference,
     Entry,
-    Kind,
+    EntryType,
+    IncidentType,
     Notification,
     Record,
     State,
     Verdict,
 )
+from meeting_agents.domain.state_machine import REPORTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Step:
     verdict: Verdict
     before: Record
     after: Record
-    cause: Cause | None = None
+    cause: IncidentType | None = None
     """Why people are to be told of this step; none: they are not."""
 
     @property
@@ -43,9 +43,9 @@ class Step:
         return newest if newest and newest.number == self.attempt.number else None
 
     @property
-    def because(self) -> str:
+    def ignored_because(self) -> str:
         """Why the entry was not obeyed, in words for a person; empty for one that was."""
-        return _because(self)
+        return _ignored_because(self)
 
 
 def attempt_of(record: Record, entry: Entry, notification: Notification) -> Attempt:
@@ -62,10 +62,12 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
 def verdict_of(record: Record, before: Attempt, after: Attempt, notification: Notification) -> Verdict:
     """Return the verdict on a notification that made one attempt of a record into another."""
     if after == before:
-        is_overtaken = notification.kinds == (Kind.CONFERENCING_FAILING,) and after.conference is Conference.ASSIGNED
-        return Verdict.LATE if is_overtaken else Verdict.REPEATED
+        is_overtaken = (
+            notification.kinds == (EntryType.CONFERENCING_FAILING,) and after.conference is Conference.ASSIGNED
+        )
+        return Verdict.STALE if is_overtaken else Verdict.DUPLICATE
     if before.number != record.current.number:
-        return Verdict.LATE
+        return Verdict.STALE
     if after.is_conflicting and not before.is_conflicting:
         return Verdict.CONFLICTING
     is_in_time = before.state in (State.REQUESTED, State.SCHEDULED, State.OVERDUE)
@@ -73,17 +75,17 @@ def verdict_of(record: Record, before: Attempt, after: Attempt, notification: No
         return Verdict.APPLIED
     if after.state in {REPORTS.get(kind) for kind in notification.kinds}:
         return Verdict.APPLIED  # no move, and yet something new: a resource, a `sub`, a remark
-    return Verdict.LATE
+    return Verdict.STALE
 
 
-def _because(step: Step) -> str:
+def _ignored_because(step: Step) -> str:
     record, notification = step.after, step.entry.notification
     match step.verdict:
         case Verdict.APPLIED:
             return ""
         case Verdict.CONFLICTING:
             return "complete and failed were both reported; complete counts, for there are resources"
-        case Verdict.REPEATED:
+        case Verdict.DUPLICATE:
             return "the record says so already"
         case Verdict.MISMATCHED if notification:
             return f"it is about the calendar event {notification.event_id}, and this agent is for {record.event_id}"
@@ -99,9 +101,9 @@ def _overtaken(step: Step, notification: Notification | None) -> str:
     number = attempt_of(record, entry, notification).number if notification else entry.attempt
     if number is not None and number != record.current.number:
         return f"it is about attempt {number}; the current one is attempt {record.current.number}"
-    if notification and notification.kinds == (Kind.CONFERENCING_FAILING,):
+    if notification and notification.kinds == (EntryType.CONFERENCING_FAILING,):
         return "a conference had been assigned before"
-    if entry.kind is Kind.ESCALATED:
+    if entry.kind is EntryType.ESCALATED:
         return "nobody was to be told again by then"
     if entry.revision is not None and entry.revision < record.revision:
         return f"it is about request {entry.revision}; request {record.revision} has overtaken it"

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from meeting_agents.vocabulary import Kind, Meeting, Notification, Resource
+from meeting_agents.domain.model import EntryType, Meeting, Notification, Resource
 
 DataCenter = Literal["us", "au", "ca", "de", "sg", "uk"]
 """Where an account or an application lives."""
@@ -23,12 +23,12 @@ HOSTS: Mapping[str, str] = {
 }
 """API host by data center: https://docs.cronofy.com/developers/data-centers/. Nothing is shared between them."""
 
-INTERACTIONS: Mapping[str, Kind] = {
-    "meeting_agent_activated": Kind.ACTIVATED,
-    "meeting_agent_complete": Kind.COMPLETE,
-    "meeting_agent_failed": Kind.FAILED,
-    "conferencing_assigned": Kind.CONFERENCING_ASSIGNED,
-    "conferencing_failing": Kind.CONFERENCING_FAILING,
+INTERACTIONS: Mapping[str, EntryType] = {
+    "meeting_agent_activated": EntryType.ACTIVATED,
+    "meeting_agent_complete": EntryType.COMPLETE,
+    "meeting_agent_failed": EntryType.FAILED,
+    "conferencing_assigned": EntryType.CONFERENCING_ASSIGNED,
+    "conferencing_failing": EntryType.CONFERENCING_FAILING,
 }
 """What Cronofy calls it, what we call it: https://docs.cronofy.com/developers/api/meeting-agents/."""
 
@@ -40,7 +40,7 @@ _DOCUMENTED = {
 _REMARK_LENGTH = 300
 
 
-def moment(value: object, tzid: str = "Etc/UTC") -> datetime | None:
+def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
     """Cronofy's time (`2026-04-29T15:30:00Z`, a date, or `{"time", "tzid"}`) as an aware UTC time; none if it is none.
 
     A date, and a time without offset, is taken in `tzid`.
@@ -71,13 +71,13 @@ def read_notification(raw: bytes) -> Notification:
     kinds = {INTERACTIONS[name] for name in names if name in INTERACTIONS}
     tzid = _text(event.get("tzid")) or "Etc/UTC"
     return Notification(
-        kinds=tuple(kind for kind in Kind if kind in kinds),
+        kinds=tuple(kind for kind in EntryType if kind in kinds),
         interactions=names,
         sub=_text(agent.get("sub")),
         event_id=_text(event.get("event_id")),
         meeting=Meeting(
-            start=moment(event.get("start"), tzid),
-            end=moment(event.get("end"), tzid),
+            start=parse_time(event.get("start"), tzid),
+            end=parse_time(event.get("end"), tzid),
             tzid=tzid if _is_zone(tzid) else "Etc/UTC",
             summary=_text(event.get("summary")),
         ),
@@ -86,7 +86,7 @@ def read_notification(raw: bytes) -> Notification:
     )
 
 
-def write_notification(kind: Kind, event_id: str, summary: str) -> bytes:
+def write_notification(kind: EntryType, event_id: str, summary: str) -> bytes:
     """A callback as Cronofy makes it, with as little in it as it can have."""
     name = next(name for name, known in INTERACTIONS.items() if known is kind)
     body = {

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from meeting_agents.alerting.text import sanitize
 from meeting_agents.announcement import AnnouncementData
-from meeting_agents.prose import clean
-from meeting_agents.vocabulary import Cause
+from meeting_agents.domain.model import IncidentType
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +17,20 @@ class Wording:
     many: str
 
 
-WORDINGS: Mapping[Cause, Wording] = {
-    Cause.FAILED: Wording("failed", "failed"),
-    Cause.REJECTED: Wording("could not be arranged", "could not be arranged"),
-    Cause.NOT_CANCELLED: Wording("could not be cancelled", "could not be cancelled"),
-    Cause.NEVER_ACTIVATED: Wording("never became active", "never became active"),
-    Cause.NOT_FINISHED: Wording("went silent before its end", "went silent before their end"),
-    Cause.RESOURCES_MISSING: Wording("is done, but left less than expected", "are done, but left less than expected"),
-    Cause.NO_CONFERENCE: Wording("has no conference to join", "have no conference to join"),
-    Cause.REAUTHORISATION: Wording("waits for its account to authorise", "wait for their accounts to authorise"),
-    Cause.CONFLICTING: Wording("was reported complete and failed", "were reported complete and failed"),
-    Cause.MISMATCHED: Wording("got news of another event", "got news of other events"),
-    Cause.RECOVERED: Wording("is all right after all", "are all right after all"),
+WORDINGS: Mapping[IncidentType, Wording] = {
+    IncidentType.FAILED: Wording("failed", "failed"),
+    IncidentType.REJECTED: Wording("could not be arranged", "could not be arranged"),
+    IncidentType.NOT_CANCELLED: Wording("could not be cancelled", "could not be cancelled"),
+    IncidentType.NEVER_ACTIVATED: Wording("never became active", "never became active"),
+    IncidentType.NOT_FINISHED: Wording("went silent before its end", "went silent before their end"),
+    IncidentType.RESOURCES_MISSING: Wording(
+        "is done, but left less than expected", "are done, but left less than expected"
+    ),
+    IncidentType.NO_CONFERENCE: Wording("has no conference to join", "have no conference to join"),
+    IncidentType.REAUTHORISATION: Wording("waits for its account to authorise", "wait for their accounts to authorise"),
+    IncidentType.CONFLICTING: Wording("was reported complete and failed", "were reported complete and failed"),
+    IncidentType.MISMATCHED: Wording("got news of another event", "got news of other events"),
+    IncidentType.RECOVERED: Wording("is all right after all", "are all right after all"),
 }
 
 _DOORS: Mapping[str, str] = {
@@ -58,45 +60,45 @@ _WRONG_ADDRESS = (
     " nothing."
 )
 
-_ADVICE: Mapping[Cause, tuple[str, ...]] = {
-    Cause.REJECTED: (_REFUSED, _AGAIN),
-    Cause.NOT_CANCELLED: (_REFUSED, "Then send the same cancellation again."),
-    Cause.NOT_FINISHED: (
+_ADVICE: Mapping[IncidentType, tuple[str, ...]] = {
+    IncidentType.REJECTED: (_REFUSED, _AGAIN),
+    IncidentType.NOT_CANCELLED: (_REFUSED, "Then send the same cancellation again."),
+    IncidentType.NOT_FINISHED: (
         _DASHBOARD,
         "Cronofy cannot be asked again for a lost callback; if it still comes, you get an all-clear.",
     ),
-    Cause.RESOURCES_MISSING: (
+    IncidentType.RESOURCES_MISSING: (
         "Look in Cronofy's dashboard for the transcript and the recording; they may still be in the making.",
     ),
-    Cause.NO_CONFERENCE: (_NO_LINK,),
-    Cause.CONFLICTING: (
+    IncidentType.NO_CONFERENCE: (_NO_LINK,),
+    IncidentType.CONFLICTING: (
         "Check in Cronofy's dashboard whether what the agent left is whole. The record keeps all of it.",
     ),
-    Cause.MISMATCHED: (_WRONG_ADDRESS,),
-    Cause.RECOVERED: ("Nothing: the earlier alert is over.",),
+    IncidentType.MISMATCHED: (_WRONG_ADDRESS,),
+    IncidentType.RECOVERED: ("Nothing: the earlier alert is over.",),
 }
 
 
-def steps(told: AnnouncementData, at: datetime) -> tuple[str, ...]:
+def next_steps(told: AnnouncementData, at: datetime) -> tuple[str, ...]:
     """What a person can do at that time, first things first."""
     is_over = told.meeting.end is not None and told.meeting.end <= at
     match told.cause:
-        case Cause.FAILED | Cause.NEVER_ACTIVATED if is_over:
+        case IncidentType.FAILED | IncidentType.NEVER_ACTIVATED if is_over:
             return _DASHBOARD, _TOO_LATE
-        case Cause.FAILED:
+        case IncidentType.FAILED:
             return f"Open the meeting and see whether something keeps the agent out. {_doors(told)}", _AGAIN, _NOTES
-        case Cause.NEVER_ACTIVATED:
+        case IncidentType.NEVER_ACTIVATED:
             look = "Open the meeting and look for the agent: if it is there, only a callback was lost."
             return f"{look} If it is not, see whether something keeps it out. {_doors(told)}", _AGAIN, _NOTES
-        case Cause.REAUTHORISATION:
-            account = f"account {clean(told.account)}" if told.account else "account"
+        case IncidentType.REAUTHORISATION:
+            account = f"account {sanitize(told.account)}" if told.account else "account"
             again = f"Have the owner of the {account} authorise the application again, and register the new token."
             return again, "Until then nothing can be asked of Cronofy in that name."
-        case Cause.NOT_CANCELLED if told.meeting.start is None or told.meeting.start > at:
+        case IncidentType.NOT_CANCELLED if told.meeting.start is None or told.meeting.start > at:
             return *_ADVICE[told.cause], f"If the meeting begins first, {_UNWANTED}"
-        case Cause.NOT_CANCELLED:
+        case IncidentType.NOT_CANCELLED:
             return f"Now that the meeting has begun, {_UNWANTED}", *_ADVICE[told.cause]
-        case Cause():
+        case IncidentType():
             return _ADVICE[told.cause]
         case None:
             return ()

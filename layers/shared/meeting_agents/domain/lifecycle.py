@@ -29,24 +29,24 @@ from datetime import datetime
 from typing import Protocol
 
 from meeting_agents.domain.incidents import is_unacknowledged, with_incident
-from meeting_agents.domain.state_machine import AWAITED, ENDS, MOVES
-from meeting_agents.domain.verdicts import Step, attempt_of, verdict_of
-from meeting_agents.vocabulary import (
+from meeting_agents.domain.model import (
     Action,
     Attempt,
     Conference,
+    DeadlineType,
     Entry,
-    Kind,
+    EntryType,
     Meeting,
     Notification,
     Pending,
-    Phase,
     Record,
     Request,
     Resource,
     State,
     Verdict,
 )
+from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES, TRANSITIONS
+from meeting_agents.domain.verdicts import Step, attempt_of, verdict_of
 
 
 class HasEntry(Protocol):
@@ -90,7 +90,7 @@ def timeline(lines: Iterable[HasEntry]) -> list[Step]:
     return list(steps(line.entry for line in lines))
 
 
-_KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
+_KIND_ORDER = {kind: position for position, kind in enumerate(EntryType)}
 
 
 def _order(entry: Entry) -> tuple[datetime, int, str]:
@@ -101,17 +101,17 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     if entry.notification is not None:
         return _notified(record, entry, entry.notification)
     match entry.kind:
-        case Kind.REQUESTED if entry.request is not None:
+        case EntryType.REQUESTED if entry.request is not None:
             return _requested(record, entry, entry.request)
-        case Kind.ACCEPTED | Kind.REJECTED | Kind.CANCELLED | Kind.UNCONFIRMED:
+        case EntryType.ACCEPTED | EntryType.REJECTED | EntryType.CANCELLED | EntryType.UNCONFIRMED:
             return _answered(record, entry)
-        case Kind.OVERDUE:
+        case EntryType.OVERDUE:
             return _missed(record, entry)
-        case Kind.ACKNOWLEDGED:
+        case EntryType.ACKNOWLEDGED:
             return replace(_begun(record, entry), acknowledged_at=entry.at), Verdict.APPLIED
-        case Kind.ALERTED:
+        case EntryType.ALERTED:
             return _told(_begun(record, entry), entry), Verdict.APPLIED
-        case Kind.ESCALATED:
+        case EntryType.ESCALATED:
             return _escalated(_begun(record, entry), entry)
         case _:
             return _begun(record, entry), Verdict.UNRECOGNISED
@@ -136,8 +136,8 @@ def _with(record: Record, attempt: Attempt) -> Record:
     return replace(record, attempts=tuple(attempt if a.number == attempt.number else a for a in record.attempts))
 
 
-def _moved(attempt: Attempt, kind: Kind, at: datetime, reason: str) -> Attempt:
-    state = MOVES[attempt.state].get(kind, attempt.state)
+def _moved(attempt: Attempt, kind: EntryType, at: datetime, reason: str) -> Attempt:
+    state = TRANSITIONS[attempt.state].get(kind, attempt.state)
     if state is attempt.state:
         return attempt
     return replace(attempt, state=state, since=at, reason=reason)
@@ -154,7 +154,7 @@ _UNCONFIRMED = {
 def _requested(record: Record, entry: Entry, request: Request) -> tuple[Record, Verdict]:
     revision = entry.revision or record.revision + 1
     if record.was_requested and revision <= record.revision:
-        return record, Verdict.REPEATED
+        return record, Verdict.DUPLICATE
     number = entry.attempt or 1
     pending = Pending(revision=revision, request=request, asked_at=entry.at, retry_at=entry.retry_at)
     if not record.attempts or number > record.current.number:
@@ -183,13 +183,13 @@ def _requested(record: Record, entry: Entry, request: Request) -> tuple[Record, 
 def _asked_again(attempt: Attempt, pending: Pending) -> Attempt:
     """One more request within an attempt. It gives more time only where the meeting moves, or after a silence."""
     at, request = pending.asked_at, pending.request
-    if request.action is Action.PROVISION and attempt.state not in ENDS:
+    if request.action is Action.PROVISION and attempt.state not in TERMINAL_STATES:
         was_silent = attempt.state is State.OVERDUE
         if was_silent or _moves_meeting(attempt, request):
             attempt = replace(attempt, asked_at=at, missed=())
-        attempt = _moved(attempt, Kind.REQUESTED, at, "requested again; Cronofy has not confirmed it yet")
+        attempt = _moved(attempt, EntryType.REQUESTED, at, "requested again; Cronofy has not confirmed it yet")
         if attempt.activated_at:  # it has been in the meeting: what is owed is its end
-            attempt = _moved(attempt, Kind.ACTIVATED, at, "requested again; it had been reported active before")
+            attempt = _moved(attempt, EntryType.ACTIVATED, at, "requested again; it had been reported active before")
     return replace(attempt, unanswered=(*attempt.unanswered, pending))
 
 
@@ -204,18 +204,18 @@ def _answered(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     pending = next((p for p in attempt.unanswered if p.revision == entry.revision), None)
     if pending is None:
         is_known = {
-            Kind.ACCEPTED: entry.revision == attempt.accepted_revision,
-            Kind.REJECTED: attempt.state is State.REJECTED,
-            Kind.CANCELLED: attempt.cancelled_at is not None,
+            EntryType.ACCEPTED: entry.revision == attempt.accepted_revision,
+            EntryType.REJECTED: attempt.state is State.REJECTED,
+            EntryType.CANCELLED: attempt.cancelled_at is not None,
         }
-        return record, Verdict.REPEATED if is_known.get(entry.kind) else Verdict.LATE
+        return record, Verdict.DUPLICATE if is_known.get(entry.kind) else Verdict.STALE
     answered = {
-        Kind.UNCONFIRMED: _unconfirmed,
-        Kind.ACCEPTED: _accepted,
-        Kind.REJECTED: _rejected,
-        Kind.CANCELLED: _cancelled,
+        EntryType.UNCONFIRMED: _unconfirmed,
+        EntryType.ACCEPTED: _accepted,
+        EntryType.REJECTED: _rejected,
+        EntryType.CANCELLED: _cancelled,
     }[entry.kind](attempt, pending, entry)
-    return _with(record, answered), Verdict.APPLIED if attempt is record.current else Verdict.LATE
+    return _with(record, answered), Verdict.APPLIED if attempt is record.current else Verdict.STALE
 
 
 def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
@@ -238,9 +238,9 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         subs=_united(attempt.subs, entry.sub),
         resources=_collected(attempt.resources, entry.resources),
     )
-    if Phase.ACTIVATION in attempt.missed:
+    if DeadlineType.ACTIVATION in attempt.missed:
         return attempt  # too late to wait for it again: only the agent itself can show that all is well
-    return _moved(attempt, Kind.ACCEPTED, entry.at, entry.reason or "Cronofy accepted the request")
+    return _moved(attempt, EntryType.ACCEPTED, entry.at, entry.reason or "Cronofy accepted the request")
 
 
 def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
@@ -254,7 +254,7 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
         attempt = attempt if stays else replace(attempt, request=pending.request)
     reason = entry.reason or "Cronofy refused the request"
-    return attempt if stays else _moved(attempt, Kind.REJECTED, entry.at, reason)
+    return attempt if stays else _moved(attempt, EntryType.REJECTED, entry.at, reason)
 
 
 def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
@@ -272,35 +272,35 @@ def _missed(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     record = _begun(record, entry)
     attempt, phase = record.current, entry.phase
     if entry.attempt != attempt.number or entry.revision != record.revision or phase is None:
-        return record, Verdict.LATE
+        return record, Verdict.STALE
     if phase in attempt.missed:
-        return record, Verdict.REPEATED
+        return record, Verdict.DUPLICATE
     if not _awaits(attempt, phase):
-        return record, Verdict.LATE
+        return record, Verdict.STALE
     attempt = replace(attempt, missed=(*attempt.missed, phase), missing=frozenset(entry.missing))
-    if phase in (Phase.ACTIVATION, Phase.COMPLETION):
-        attempt = _moved(replace(attempt, overdue_at=entry.at), Kind.OVERDUE, entry.at, entry.reason)
+    if phase in (DeadlineType.ACTIVATION, DeadlineType.COMPLETION):
+        attempt = _moved(replace(attempt, overdue_at=entry.at), EntryType.OVERDUE, entry.at, entry.reason)
     return _with(record, attempt), Verdict.APPLIED
 
 
-def _awaits(attempt: Attempt, phase: Phase) -> bool:
-    if phase is Phase.CONFERENCE:
-        return attempt.conference is not Conference.ASSIGNED and AWAITED.get(attempt.state) is Phase.ACTIVATION
-    return AWAITED.get(attempt.state) is phase
+def _awaits(attempt: Attempt, phase: DeadlineType) -> bool:
+    if phase is DeadlineType.CONFERENCE:
+        return attempt.conference is not Conference.ASSIGNED and EXPECTED.get(attempt.state) is DeadlineType.ACTIVATION
+    return EXPECTED.get(attempt.state) is phase
 
 
 # ------------------------------------------------------------------------------------------------------ people are told
 
 
 def _told(record: Record, entry: Entry) -> Record:
-    is_told = entry.cause is not None and entry.cause is record.trouble
-    return replace(record, told_at=entry.at) if is_told else record
+    is_told = entry.cause is not None and entry.cause is record.incident
+    return replace(record, alerted_at=entry.at) if is_told else record
 
 
 def _escalated(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     if entry.attempt != record.current.number or not is_unacknowledged(record):
-        return record, Verdict.LATE
-    return replace(record, told_at=None, escalations=record.escalations + 1), Verdict.APPLIED
+        return record, Verdict.STALE
+    return replace(record, alerted_at=None, escalations=record.escalations + 1), Verdict.APPLIED
 
 
 # -------------------------------------------------------------------------------------------------------- notifications
@@ -329,23 +329,23 @@ def _notified(record: Record, entry: Entry, said: Notification) -> tuple[Record,
     return _with(record, after), verdict_of(record, before, after, said)
 
 
-def _reported(attempt: Attempt, kind: Kind, at: datetime, said: Notification) -> Attempt:
+def _reported(attempt: Attempt, kind: EntryType, at: datetime, said: Notification) -> Attempt:
     match kind:
-        case Kind.ACTIVATED if attempt.activated_at:
+        case EntryType.ACTIVATED if attempt.activated_at:
             return attempt  # said again: no sign of life, and no reason to wait anew
-        case Kind.ACTIVATED:
+        case EntryType.ACTIVATED:
             attempt = replace(attempt, activated_at=at)
             reason = "Cronofy reported the agent active"
-        case Kind.COMPLETE:
+        case EntryType.COMPLETE:
             attempt = replace(attempt, complete_at=attempt.complete_at or at)
             reason = "Cronofy reported the agent complete"
-        case Kind.FAILED:
+        case EntryType.FAILED:
             failures = tuple(sorted({*attempt.failures, *said.remarks}))
             reason = f"Cronofy reported the agent failed: {'; '.join(failures) or 'no reason given'}"
             attempt = replace(attempt, failed_at=attempt.failed_at or at, failures=failures)
             if attempt.state is State.FAILED:
                 return replace(attempt, reason=reason)
-        case Kind.CONFERENCING_ASSIGNED:
+        case EntryType.CONFERENCING_ASSIGNED:
             attempt = replace(attempt, conference=Conference.ASSIGNED)
             reason = "Cronofy assigned a conference"
         case _:
@@ -377,7 +377,7 @@ def next_request(record: Record | None, request: Request, at: datetime) -> tuple
         is_news = not (attempt.state is State.CANCELLED or (attempt.pending is not None and is_same))
         return attempt.number, record.revision + is_news, is_news
     is_over = request.meeting.end is not None and request.meeting.end <= at
-    if attempt.state in ENDS and not (is_over and attempt.state is not State.REJECTED):
+    if attempt.state in TERMINAL_STATES and not (is_over and attempt.state is not State.REJECTED):
         return attempt.number + 1, record.revision + 1, True
     is_news = not is_same or attempt.state is State.OVERDUE
     return attempt.number, record.revision + is_news, is_news

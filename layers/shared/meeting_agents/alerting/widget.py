@@ -9,11 +9,11 @@ from datetime import tzinfo
 from html import escape
 from typing import Any
 
-from meeting_agents.advice import WORDINGS
+from meeting_agents.alerting.runbook import WORDINGS
+from meeting_agents.alerting.text import format_meeting, format_time, relative_to_meeting, sanitize
 from meeting_agents.announcement import MeetingView, is_link
+from meeting_agents.domain.model import IncidentType, State
 from meeting_agents.domain.verdicts import Step
-from meeting_agents.prose import clean, moment, relation, when
-from meeting_agents.vocabulary import Cause, State
 
 SHOWN = 25
 """Agents with their timeline in one page; the rest are counted."""
@@ -27,12 +27,12 @@ _STYLE = """<style>
 _GRAVE = (State.FAILED, State.REJECTED, State.OVERDUE)
 
 
-def is_troubled(row: Mapping[str, Any]) -> bool:
+def has_incident(row: Mapping[str, Any]) -> bool:
     """Whether a stored record is one of an agent that failed, was refused, is silent, or lacks something."""
-    return bool(row.get("trouble")) or row.get("state") in {str(state) for state in _GRAVE}
+    return bool(row.get("incident")) or row.get("state") in {str(state) for state in _GRAVE}
 
 
-def page(agents: Mapping[str, Sequence[Step]], count: int, there: tzinfo, subscribers: int | None) -> str:
+def render_html(agents: Mapping[str, Sequence[Step]], count: int, there: tzinfo, subscribers: int | None) -> str:
     """The troubled agents, each with its timeline. `count`: how many there are; times are shown in `there`.
 
     `subscribers`: how many get the alerts; none: not known.
@@ -61,18 +61,18 @@ def _reach(subscribers: int | None) -> str:
 def _row(agent_id: str, told: Sequence[Step], there: tzinfo) -> str:
     record = told[-1].after
     meeting = MeetingView.model_validate(record.meeting)
-    title = clean(meeting.summary, 120) or clean(record.event_id, 120) or "(no title)"
-    happened = WORDINGS[record.trouble].one if record.trouble else str(record.state)
+    title = sanitize(meeting.summary, 120) or sanitize(record.event_id, 120) or "(no title)"
+    happened = WORDINGS[record.incident].one if record.incident else str(record.state)
     links = [r.url for r in record.current.resources if r.type == "dashboard" and is_link(r.url)]
     at_cronofy = f' <a href="{escape(links[0])}">at Cronofy</a>' if links else ""
     at = record.acknowledged_at
-    taken = f"<br><small>taken on at {escape(moment(at, there, '%H:%M'))}</small>" if at else ""
-    is_grave = record.state in _GRAVE or record.trouble is Cause.NOT_CANCELLED
+    taken = f"<br><small>taken on at {escape(format_time(at, there, '%H:%M'))}</small>" if at else ""
+    is_grave = record.state in _GRAVE or record.incident is IncidentType.NOT_CANCELLED
     grade = "grave" if is_grave else "mild"
-    what = f'<b class="{grade}">{escape(happened)}</b>{escape(relation(record.current.since, meeting))}'
+    what = f'<b class="{grade}">{escape(happened)}</b>{escape(relative_to_meeting(record.current.since, meeting))}'
     cells = (
-        f"<b>{escape(title)}</b><br>{escape(when(meeting))}<br><code>{escape(agent_id)}</code>{at_cronofy}",
-        f"{what}<br>{escape(clean(record.current.reason, 300))}{taken}",
+        f"<b>{escape(title)}</b><br>{escape(format_meeting(meeting))}<br><code>{escape(agent_id)}</code>{at_cronofy}",
+        f"{what}<br>{escape(sanitize(record.current.reason, 300))}{taken}",
         f"<ol>{''.join(_entry(step, there) for step in told)}</ol>",
     )
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
@@ -81,7 +81,7 @@ def _row(agent_id: str, told: Sequence[Step], there: tzinfo) -> str:
 def _entry(step: Step, there: tzinfo) -> str:
     entry = step.entry
     verdict = "" if step.verdict == "applied" else f" ({step.verdict})"
-    reason = f": {clean(entry.reason, 120)}" if entry.reason else ""
-    shown = escape(moment(entry.at, there, "%d %b %H:%M:%S"))
+    reason = f": {sanitize(entry.reason, 120)}" if entry.reason else ""
+    shown = escape(format_time(entry.at, there, "%d %b %H:%M:%S"))
     when = f'<span title="{entry.at:%Y-%m-%d %H:%M:%S} UTC">{shown}</span>'
     return f"<li>{when} <b>{entry.kind}</b>{verdict}{escape(reason)}</li>"

@@ -6,22 +6,32 @@ all-clear hides no failure. Of the causes, data centers and accounts a message m
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import batched, zip_longest
 from textwrap import fill
 from typing import Any
 
-from meeting_agents.advice import WORDINGS, steps
+from meeting_agents.alerting.runbook import WORDINGS, next_steps
+from meeting_agents.alerting.text import (
+    ascii_only,
+    format_meeting,
+    format_time,
+    format_time_with_utc,
+    relative_to_meeting,
+    sanitize,
+    table,
+    timezone,
+    truncate,
+)
 from meeting_agents.announcement import Announcement, AnnouncementData, is_link
 from meeting_agents.domain.incidents import SEVERITIES
-from meeting_agents.prose import ascii_only, clean, moment, moments, relation, shortened, table, when, zone
-from meeting_agents.vocabulary import ESCALATIONS, Cause, Kind, Severity
+from meeting_agents.domain.model import MAX_REMINDERS, EntryType, IncidentType, Severity
 
 LISTED = 20
 """Agents shown in full in one message; the rest are counted and named."""
-LARGEST = 240 * 1024
+MAX_MESSAGE_BYTES = 240 * 1024
 """Bytes of one message, all its texts together; SNS has 256 KB: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
 SUBJECT_LENGTH = 100
 """Characters of a subject, ASCII only: the same page."""
@@ -29,14 +39,14 @@ SMS_LENGTH = 140
 """One segment, in any of SNS's encodings but UCS-2: https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html."""
 WIDTH = 76
 """Characters of a line of advice in an e-mail."""
-QUOTED = 10
+MAX_QUOTED = 10
 """Fields that nobody documented, of which one notification may have thousands."""
 DESCRIPTION_LENGTH = 4000
 """Characters of a chat message's text; what Amazon Q Developer bears is said to be more, but not seen."""
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Links:
     """Where a reader goes from an alert: our API, and the CloudWatch dashboard if there is one."""
 
     api: str
@@ -51,20 +61,20 @@ class Alert:
     """One message for people, about one or many announcements of one severity. `grouped` makes them."""
 
     announcements: tuple[Announcement, ...]
-    places: Places
+    links: Links
 
     @property
     def severity(self) -> Severity:
-        return SEVERITIES[_cause(self.announcements[0].data)]
+        return SEVERITIES[cause_of(self.announcements[0].data)]
 
     @property
     def reminder(self) -> int:
         """How often people have been told the same before; 0: this is the first time."""
-        return _reminder(self.announcements[0])
+        return reminder_of(self.announcements[0])
 
     @property
-    def causes(self) -> Counter[Cause]:
-        return Counter(_cause(announcement.data) for announcement in self.announcements)
+    def causes(self) -> Counter[IncidentType]:
+        return Counter(cause_of(announcement.data) for announcement in self.announcements)
 
     @property
     def attributes(self) -> dict[str, tuple[str, ...]]:
@@ -82,7 +92,7 @@ class Alert:
     @property
     def subject(self) -> str:
         """At most 100 ASCII characters: what happened to which meeting, and when that is."""
-        again = f", again {self.reminder}/{ESCALATIONS}" if self.reminder else ""
+        again = f", again {self.reminder}/{MAX_REMINDERS}" if self.reminder else ""
         mark = f"[{self.severity}{again}] "
         if len(self.announcements) > 1:
             return ascii_only(f"{mark}{len(self.announcements)} meeting agents: {self._counted}")[:SUBJECT_LENGTH]
@@ -102,12 +112,12 @@ class Alert:
         """The message as a person reads it."""
         parts = [self._alone(self.announcements[0])] if len(self.announcements) == 1 else list(self._together())
         if self.reminder:
-            parts.insert(0, f"Nobody has taken this on yet: reminder {self.reminder} of {ESCALATIONS}.")
+            parts.insert(0, f"Nobody has taken this on yet: reminder {self.reminder} of {MAX_REMINDERS}.")
         return "\n\n".join(parts) + "\n"
 
     @property
     def machine(self) -> str:
-        """The same as JSON: `agents` has the first twenty in full, `others` the ids of the rest by cause."""
+        """The same as JSON: `agents` has the first twenty in full, `omitted` the ids of the rest by cause."""
         shown, others = self._shown
         content = {
             "id": self._id,
@@ -117,8 +127,8 @@ class Alert:
             "subject": self.subject,
             "count": len(self.announcements),
             "agents": [self._described(announcement) for announcement in shown],
-            "others": others,
-            "dashboard": self.places.dashboard,
+            "omitted": others,
+            "dashboard": self.links.dashboard,
         }
         return json.dumps(content, ensure_ascii=False)
 
@@ -134,13 +144,13 @@ class Alert:
         told = [self._line(announcement) for announcement in shown]
         if more := len(self.announcements) - len(shown):
             told.append(f"And {more} more, see the overview.")
-        if self.places.dashboard:
-            told.append(f"Overview: {self.places.dashboard}")
+        if self.links.dashboard:
+            told.append(f"Overview: {self.links.dashboard}")
         summary = self.subject.translate(_WITHOUT_MARKUP)
         content = {
             "textType": "client-markdown",
             "title": summary,
-            "description": shortened("\n".join(told).translate(_WITHOUT_MARKUP), DESCRIPTION_LENGTH),
+            "description": truncate("\n".join(told).translate(_WITHOUT_MARKUP), DESCRIPTION_LENGTH),
             "nextSteps": [step.translate(_WITHOUT_MARKUP) for step in self._steps(next(iter(self._by_cause)))],
             "keywords": [str(self.severity), *map(str, self.causes)],
         }
@@ -174,13 +184,13 @@ class Alert:
         return ", ".join(f"{count} {WORDINGS[cause].many}" for cause, count in self.causes.most_common())
 
     @property
-    def _by_cause(self) -> dict[Cause, list[Announcement]]:
+    def _by_cause(self) -> dict[IncidentType, list[Announcement]]:
         """The announcements of each cause, the earliest meeting first; the most frequent cause first."""
         ordered = sorted(self.announcements, key=lambda a: (a.data.meeting.start or a.time, a.subject))
         return {cause: [a for a in ordered if a.data.cause is cause] for cause, _ in self.causes.most_common()}
 
     @property
-    def _shown(self) -> tuple[list[Announcement], dict[Cause, list[str]]]:
+    def _shown(self) -> tuple[list[Announcement], dict[IncidentType, list[str]]]:
         """Those shown in full, from each cause as many as there is room for; and the ids of the others."""
         in_turn = zip_longest(*self._by_cause.values())
         shown = [one for each in in_turn for one in each if one is not None][:LISTED]
@@ -188,28 +198,28 @@ class Alert:
         others = {cause: [a.subject for a in told if a.id not in chosen] for cause, told in self._by_cause.items()}
         return shown, {cause: ids for cause, ids in others.items() if ids}
 
-    def _steps(self, cause: Cause) -> tuple[str, ...]:
+    def _steps(self, cause: IncidentType) -> tuple[str, ...]:
         """The advice for all of a cause: that of the first, unless the others' differs."""
         told = self._by_cause[cause]
-        each = {steps(announcement.data, announcement.time): None for announcement in told}
+        each = {next_steps(announcement.data, announcement.time): None for announcement in told}
         return tuple(dict.fromkeys(step for some in each for step in some))
 
     def _happened(self, room: int) -> str:
         """`Meeting agent failed: "Quarterly review", 29 Apr 17:30 CEST`, in ASCII; the title is shortened to fit."""
         told = self.announcements[0].data
-        head = f"Meeting agent {WORDINGS[_cause(told)].one}: "
+        head = f"Meeting agent {WORDINGS[cause_of(told)].one}: "
         start = told.meeting.start
-        tail = f", {moment(start, zone(told.meeting.tzid), '%d %b %H:%M')}" if start else ""
-        title = shortened(ascii_only(_title(told)), room - len(head) - len(tail))
+        tail = f", {format_time(start, timezone(told.meeting.tzid), '%d %b %H:%M')}" if start else ""
+        title = truncate(ascii_only(_title(told)), room - len(head) - len(tail))
         return ascii_only(head + title + tail)[:room]
 
     def _alone(self, announcement: Announcement) -> str:
-        told, cause, severity = announcement.data, _cause(announcement.data), self.severity
-        known = told.since if _reminder(announcement) else announcement.time
+        told, cause, severity = announcement.data, cause_of(announcement.data), self.severity
+        known = told.since if reminder_of(announcement) else announcement.time
         has_moved = told.previous_state is not None and told.previous_state is not told.state
         facts = [
-            ("Meeting", when(told.meeting)),
-            ("Known since", moments(known, zone(told.meeting.tzid))),
+            ("Meeting", format_meeting(told.meeting)),
+            ("Known since", format_time_with_utc(known, timezone(told.meeting.tzid))),
             ("What", _what(told)),
             ("Why", _why(told)),
             ("State", f"{told.previous_state} -> {told.state}" if has_moved else str(told.state)),
@@ -222,19 +232,22 @@ class Alert:
             ("scheduling key", told.scheduling_key),
             ("data center", told.data_center),
         )
-        timeline = self.places.timeline(told.agent_id)
+        timeline = self.links.timeline(told.agent_id)
         links = [
             ("At Cronofy", next((r.url for r in told.resources if r.type == "dashboard" and is_link(r.url)), "")),
-            ("Overview", self.places.dashboard),
+            ("Overview", self.links.dashboard),
             ("Timeline", timeline),
             ("Take it on", f'POST {timeline}/acknowledgement {{"note": "..."}}' if severity is Severity.HIGH else ""),
-            ("Which", ", ".join([number, *(f"{name} {clean(value)}" for name, value in names if value)])),
+            ("Which", ", ".join([number, *(f"{name} {sanitize(value)}" for name, value in names if value)])),
         ]
         return "\n\n".join(
             [
-                f"The meeting agent for {_title(told)} {WORDINGS[cause].one}{relation(known, told.meeting)}.",
+                (
+                    f"The meeting agent for {_title(told)} {WORDINGS[cause].one}"
+                    f"{relative_to_meeting(known, told.meeting)}."
+                ),
                 table(facts),
-                _numbered(steps(told, announcement.time)),
+                _numbered(next_steps(told, announcement.time)),
                 table(links),
             ]
         )
@@ -250,34 +263,34 @@ class Alert:
             yield "\n".join(self._line(announcement) for announcement in told if announcement.id in chosen)
         if others:
             count = sum(map(len, others.values()))
-            yield f"And {count} more; the timeline of each is at {self.places.timeline('<agent id>')}"
+            yield f"And {count} more; the timeline of each is at {self.links.timeline('<agent id>')}"
             for cause, ids in others.items():
                 yield f"{WORDINGS[cause].many}:\n" + "\n".join(
                     "  " + "  ".join(row) for row in batched(ids, 3, strict=False)
                 )
-        if self.places.dashboard:
-            yield table([("Overview", self.places.dashboard)])
+        if self.links.dashboard:
+            yield table([("Overview", self.links.dashboard)])
 
     def _line(self, announcement: Announcement) -> str:
         told = announcement.data
-        cause = _cause(told)
-        more = f"; why: {_why(told)}" if cause is Cause.FAILED else ""
-        if cause in (Cause.REJECTED, Cause.NOT_CANCELLED, Cause.REAUTHORISATION):
+        cause = cause_of(told)
+        more = f"; why: {_why(told)}" if cause is IncidentType.FAILED else ""
+        if cause in (IncidentType.REJECTED, IncidentType.NOT_CANCELLED, IncidentType.REAUTHORISATION):
             more = f"; {_what(told)}"
-        what = f"{WORDINGS[cause].one}{relation(announcement.time, told.meeting)}{more}"
-        return f"- {_title(told)}, {when(told.meeting)}\n  {what}\n  {self.places.timeline(told.agent_id)}"
+        what = f"{WORDINGS[cause].one}{relative_to_meeting(announcement.time, told.meeting)}{more}"
+        return f"- {_title(told)}, {format_meeting(told.meeting)}\n  {what}\n  {self.links.timeline(told.agent_id)}"
 
     def _described(self, announcement: Announcement) -> dict[str, Any]:
-        told, cause = announcement.data, _cause(announcement.data)
+        told, cause = announcement.data, cause_of(announcement.data)
         return {
             "announcement_id": announcement.id,
             "agent_id": announcement.subject,
             "cause": cause,
             "at": announcement.time.isoformat(),
-            "headline": WORDINGS[cause].one,
-            "what": _what(told),
-            "advice": steps(told, announcement.time),
-            "timeline": self.places.timeline(announcement.subject),
+            "summary": WORDINGS[cause].one,
+            "detail": _what(told),
+            "next_steps": next_steps(told, announcement.time),
+            "timeline": self.links.timeline(announcement.subject),
             **_bounded(
                 told.model_dump(
                     mode="json",
@@ -288,60 +301,43 @@ class Alert:
         }
 
 
-def grouped(announcements: Iterable[Announcement], places: Places) -> list[Alert]:
-    """As few messages as can be: one for each severity, reminders apart, more only where SNS would refuse the size."""
-    kinds: dict[tuple[Severity, int], list[Announcement]] = {}
-    for announcement in announcements:
-        key = SEVERITIES[_cause(announcement.data)], _reminder(announcement)
-        kinds.setdefault(key, []).append(announcement)
-    order = list(Severity)
-    ordered = sorted(kinds.items(), key=lambda item: (order.index(item[0][0]), item[0][1]))
-    return [alert for _, told in ordered for alert in _fitting(Alert(tuple(told), places))]
-
-
-def _fitting(alert: Alert) -> list[Alert]:
-    told = alert.announcements
-    if len(told) == 1 or alert.size <= LARGEST:
-        return [alert]
-    half = len(told) // 2
-    return [part for some in (told[:half], told[half:]) for part in _fitting(Alert(some, alert.places))]
-
-
-def _cause(told: AnnouncementData) -> Cause:
+def cause_of(told: AnnouncementData) -> IncidentType:
+    """The incident that an announcement is about; ValueError if it is about none."""
     if told.cause is None:
         raise ValueError("an announcement without a cause is not for people")
     return told.cause
 
 
-def _reminder(announcement: Announcement) -> int:
-    return announcement.data.escalations if announcement.data.entry.kind is Kind.ESCALATED else 0
+def reminder_of(announcement: Announcement) -> int:
+    """The number of the reminder; 0 for what is told the first time."""
+    return announcement.data.escalations if announcement.data.entry.kind is EntryType.ESCALATED else 0
 
 
 def _what(told: AnnouncementData) -> str:
     """What was written down, where the cause alone does not say it."""
     match told.cause:
-        case Cause.FAILED | Cause.MISMATCHED:
+        case IncidentType.FAILED | IncidentType.MISMATCHED:
             return ""
-        case Cause.CONFLICTING:
+        case IncidentType.CONFLICTING:
             return "Cronofy reported both; the record says complete, for that is when there are resources"
-        case Cause.NO_CONFERENCE if told.entry.kind is Kind.CONFERENCING_FAILING:
+        case IncidentType.NO_CONFERENCE if told.entry.kind is EntryType.CONFERENCING_FAILING:
             return "Cronofy reported that it could not make the conference; it tries again"
-        case Cause.RECOVERED:
-            return clean(told.reason)
+        case IncidentType.RECOVERED:
+            return sanitize(told.reason)
         case _:
-            return clean(told.entry.reason or told.reason)
+            return sanitize(told.entry.reason or told.reason)
 
 
 def _why(told: AnnouncementData) -> str:
     """Cronofy's own words, or that there were none; nothing where no reason is asked for."""
-    if told.cause is not Cause.FAILED:
+    if told.cause is not IncidentType.FAILED:
         return ""
-    return "; ".join(map(clean, told.failures[:QUOTED])) or "unknown, for Cronofy gave no reason"
+    return "; ".join(map(sanitize, told.failures[:MAX_QUOTED])) or "unknown, for Cronofy gave no reason"
 
 
 def _title(told: AnnouncementData) -> str:
-    summary = clean(told.meeting.summary, 120)
-    return f'"{summary}"' if summary else f"event {clean(told.event_id, 120)}" if told.event_id else told.agent_id
+    summary = sanitize(told.meeting.summary, 120)
+    return f'"{summary}"' if summary else f"event {sanitize(told.event_id, 120)}" if told.event_id else told.agent_id
 
 
 def _bounded(value: Any) -> Any:
@@ -349,8 +345,8 @@ def _bounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _bounded(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_bounded(inner) for inner in value[:QUOTED]]
-    return shortened(value, 1024) if isinstance(value, str) else value
+        return [_bounded(inner) for inner in value[:MAX_QUOTED]]
+    return truncate(value, 1024) if isinstance(value, str) else value
 
 
 def _numbered(lines: Sequence[str]) -> str:

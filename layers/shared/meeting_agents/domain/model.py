@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-LONGEST_MEETING = timedelta(hours=4)
+ASSUMED_MEETING_DURATION = timedelta(hours=4)
 """Taken as the length of a meeting whose end nobody told us, unless a deployment says otherwise."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -36,7 +36,7 @@ class State(StrEnum):
     """Silent past a deadline. Not an end: whatever comes later moves it on."""
 
 
-class Kind(StrEnum):
+class EntryType(StrEnum):
     """What one entry of the journal says."""
 
     # from the API
@@ -80,9 +80,9 @@ class Verdict(StrEnum):
 
     APPLIED = "applied"
     """It changed what the record says."""
-    REPEATED = "repeated"
+    DUPLICATE = "duplicate"
     """It says what the record said already."""
-    LATE = "late"
+    STALE = "stale"
     """Later news, or a later attempt, had overtaken it: noted, not obeyed."""
     CONFLICTING = "conflicting"
     """Complete and failed were both reported for one attempt; complete wins, for there are resources."""
@@ -92,7 +92,7 @@ class Verdict(StrEnum):
     """It says nothing that we know: kept, without effect."""
 
 
-class Phase(StrEnum):
+class DeadlineType(StrEnum):
     """What a deadline is for."""
 
     RETRY = "retry"
@@ -109,7 +109,7 @@ class Phase(StrEnum):
     """A person must have taken on what people were told of."""
 
 
-class Cause(StrEnum):
+class IncidentType(StrEnum):
     """Why people are told."""
 
     FAILED = "failed"
@@ -138,7 +138,7 @@ class Severity(StrEnum):
     """What people were told of is over."""
 
 
-ESCALATIONS = 2
+MAX_REMINDERS = 2
 """How often people are told again of a grave cause that nobody has taken on."""
 
 
@@ -196,7 +196,7 @@ class Resource:
 class Notification:
     """What a callback says, in our words. `kinds` holds the interactions that we know, `interactions` all of them."""
 
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[EntryType, ...] = ()
     interactions: tuple[str, ...] = ()
     sub: str = ""
     event_id: str = ""
@@ -211,7 +211,7 @@ class Entry:
     """One immutable line of the journal. `key` is unique within its agent and made from what the entry says."""
 
     key: str
-    kind: Kind
+    kind: EntryType
     at: datetime
     attempt: int | None = None
     """Known for our own entries; for a notification only if its address said so."""
@@ -219,8 +219,8 @@ class Entry:
     """Which request of this agent an answer, or a missed deadline, belongs to; counted from 1."""
     request: Request | None = None
     notification: Notification | None = None
-    phase: Phase | None = None
-    cause: Cause | None = None
+    phase: DeadlineType | None = None
+    cause: IncidentType | None = None
     """What people were told of, or are to be told of, where the entry itself says so."""
     missing: tuple[str, ...] = ()
     """The resource categories that were missing when their deadline passed."""
@@ -266,7 +266,7 @@ class Attempt:
     resources: tuple[Resource, ...] = ()
     failures: tuple[str, ...] = ()
     conference: Conference | None = None
-    missed: tuple[Phase, ...] = ()
+    missed: tuple[DeadlineType, ...] = ()
     """What was not done by its deadline. A request that moves the meeting owes it anew."""
     missing: frozenset[str] = frozenset()
     """The resource categories that people were told are missing."""
@@ -307,9 +307,9 @@ class Record:
     identity: Request | None = None
     """The first thing known of it: data center, calendar and calendar event, or scheduling key."""
     event_id: str = ""
-    trouble: Cause | None = None
+    incident: IncidentType | None = None
     """What people are told of, as long as nothing has shown that it is over."""
-    told_at: datetime | None = None
+    alerted_at: datetime | None = None
     """When people were last told of that trouble."""
     escalations: int = 0
     """How often people were to be told of it again."""
@@ -327,9 +327,9 @@ class Record:
         return self.current.state
 
     @property
-    def troubled(self) -> bool:
+    def has_incident(self) -> bool:
         """Whether somebody should look. A cancelled agent troubles nobody, whatever became of it before."""
-        return self.trouble is not None and self.state is not State.CANCELLED
+        return self.incident is not None and self.state is not State.CANCELLED
 
     @property
     def meeting(self) -> Meeting:

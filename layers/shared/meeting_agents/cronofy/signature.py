@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from meeting_agents.errors import NoSecret, SignatureRefused
+from meeting_agents.errors import InvalidSignature, MissingSecret
 
 HEADER = "cronofy-hmac-sha256"
 
@@ -32,23 +32,23 @@ def sign(body: bytes, secrets: Iterable[str]) -> str:
 def verify(header: str | None, body: bytes, secrets: Sequence[Secret]) -> tuple[Secret, ...]:
     """The secrets that signed these bytes: two while Cronofy signs with both, so it shows which one is still in use.
 
-    Raises `NoSecret` when there is none to verify with, `SignatureRefused` in every other case but a match. Values are
-    compared in their encoded form, so that nothing but standard padded base64 can match.
+    Raises `MissingSecret` when there is none to verify with, `InvalidSignature` in every other case but a match. Values
+    are compared in their encoded form, so that nothing but standard padded base64 can match.
     """
     if not secrets:
-        raise NoSecret("no client secret is stored, so no notification can be verified")
+        raise MissingSecret("no client secret is stored, so no notification can be verified")
     if not header:
-        raise SignatureRefused("missing", f"the header {HEADER} is missing")
+        raise InvalidSignature("missing", f"the header {HEADER} is missing")
     offered = [value.strip(" \t").encode("utf-8", "replace") for value in header.split(",")]
     if not any(len(value) == _ENCODED_LENGTH for value in offered):
-        raise SignatureRefused("malformed", f"{HEADER} must list base64 values of SHA-256 digests, separated by commas")
+        raise InvalidSignature("malformed", f"{HEADER} must list base64 values of SHA-256 digests, separated by commas")
     matching = []
     for secret in secrets:
         expected = _digest(body, secret.value)
         if sum(hmac.compare_digest(value, expected) for value in offered):  # not any(): it would stop at a match
             matching.append(secret)
     if not matching:
-        raise SignatureRefused("unknown", f"no value of {HEADER} was made with a secret of this application")
+        raise InvalidSignature("unknown", f"no value of {HEADER} was made with a secret of this application")
     return tuple(matching)
 
 

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 from meeting_agents.announcement import MeetingView
 
 
-def clean(text: str, length: int = 1000) -> str:
+def sanitize(text: str, length: int = 1000) -> str:
     """One line without control or direction characters: what comes from outside must not forge lines of ours."""
     visible = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)
-    return shortened(" ".join(visible.split()), length)
+    return truncate(" ".join(visible.split()), length)
 
 
-def shortened(text: str, length: int) -> str:
+def truncate(text: str, length: int) -> str:
     """At most so many characters, and dots where some are missing."""
     return text if len(text) <= length else text[: max(0, length - 3)] + "..."
 
@@ -25,7 +25,7 @@ def ascii_only(text: str) -> str:
     return "".join(character if " " <= character <= "~" else "?" for character in bare)
 
 
-def zone(tzid: str) -> tzinfo:
+def timezone(tzid: str) -> tzinfo:
     """The time zone of this name; UTC where we know none: a notification may have any."""
     try:
         return UTC if tzid in ("", "Etc/UTC", "UTC") else ZoneInfo(tzid)
@@ -33,25 +33,25 @@ def zone(tzid: str) -> tzinfo:
         return UTC
 
 
-def moment(at: datetime, there: tzinfo, form: str = "%a %d %b %Y, %H:%M") -> str:
+def format_time(at: datetime, there: tzinfo, form: str = "%a %d %b %Y, %H:%M") -> str:
     """`Wed 29 Apr 2026, 17:31 CEST`."""
     local = at.astimezone(there)
     return f"{local:{form}} {_zone_name(local)}"
 
 
-def moments(at: datetime, there: tzinfo) -> str:
+def format_time_with_utc(at: datetime, there: tzinfo) -> str:
     """`Wed 29 Apr 2026, 17:31 CEST (15:31 UTC)`; the date twice only where it differs."""
     if there is UTC:
-        return moment(at, UTC)
+        return format_time(at, UTC)
     is_same_day = at.astimezone(there).date() == at.astimezone(UTC).date()
-    return f"{moment(at, there)} ({moment(at, UTC, '%H:%M' if is_same_day else '%a %d %b %Y, %H:%M')})"
+    return f"{format_time(at, there)} ({format_time(at, UTC, '%H:%M' if is_same_day else '%a %d %b %Y, %H:%M')})"
 
 
-def when(meeting: MeetingView) -> str:
+def format_meeting(meeting: MeetingView) -> str:
     """`Wed 29 Apr 2026, 17:30 - 19:00 CEST (15:30 - 17:00 UTC)`."""
     if meeting.start is None:
         return "at an unknown time"
-    there = zone(meeting.tzid)
+    there = timezone(meeting.tzid)
     local = _span(meeting.start, meeting.end, there)
     if there is UTC:
         return local
@@ -60,19 +60,23 @@ def when(meeting: MeetingView) -> str:
     return f"{local} ({universal.removeprefix(date)})"
 
 
-def relation(at: datetime, meeting: MeetingView) -> str:
+def relative_to_meeting(at: datetime, meeting: MeetingView) -> str:
     """`, 3 minutes after the meeting began`; nothing where its time is not known."""
     if meeting.start is None:
         return ""
     if at < meeting.start:
-        return f", {length(meeting.start - at)} before the meeting begins"
+        return f", {format_duration(meeting.start - at)} before the meeting begins"
     if meeting.end and at >= meeting.end:
-        return f", {length(at - meeting.end)} after the meeting ended"
+        return f", {format_duration(at - meeting.end)} after the meeting ended"
     since = at - meeting.start
-    return f", {length(since)} after the meeting began" if since >= timedelta(seconds=1) else ", as the meeting began"
+    return (
+        f", {format_duration(since)} after the meeting began"
+        if since >= timedelta(seconds=1)
+        else ", as the meeting began"
+    )
 
 
-def length(time: timedelta) -> str:
+def format_duration(time: timedelta) -> str:
     """`40 seconds`, `3 minutes`, `26 hours`, `2 days`."""
     seconds = int(time.total_seconds())
     for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):

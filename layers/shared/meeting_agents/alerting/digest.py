@@ -8,11 +8,11 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Self
 
-from meeting_agents.advice import WORDINGS
-from meeting_agents.alerts import SMS_LENGTH, SUBJECT_LENGTH, Places
+from meeting_agents.alerting.message import SMS_LENGTH, SUBJECT_LENGTH, Links
+from meeting_agents.alerting.runbook import WORDINGS
+from meeting_agents.alerting.text import ascii_only, format_meeting, relative_to_meeting, sanitize, table
 from meeting_agents.announcement import MeetingView
-from meeting_agents.prose import ascii_only, clean, relation, table, when
-from meeting_agents.vocabulary import Cause, State
+from meeting_agents.domain.model import IncidentType, State
 
 DAYS_BEFORE = 7
 LISTED = 10
@@ -51,7 +51,7 @@ class Digest:
 
     day: date
     zone: str
-    places: Places
+    links: Links
     of_day: Tally = field(default_factory=Tally)
     before: Tally = field(default_factory=Tally)
     slow: list[tuple[timedelta, Mapping[str, Any]]] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Digest:
         cls,
         day: date,
         zone: str,
-        places: Places,
+        places: Links,
         *,
         rows: Iterable[Mapping[str, Any]],
         begins: datetime,
@@ -112,8 +112,8 @@ class Digest:
             heading = f"Still open, though the meeting is over: {self.open_count}"
             more = [f"- and {self.open_count - len(self.still_open)} more"] if self.open_count > LISTED else []
             parts.append("\n".join([heading, *(self._line(row) for row in self.still_open), *more]))
-        if self.places.dashboard:
-            parts.append(table([("Overview", self.places.dashboard)]))
+        if self.links.dashboard:
+            parts.append(table([("Overview", self.links.dashboard)]))
         return "\n\n".join(parts) + "\n"
 
     @property
@@ -129,7 +129,7 @@ class Digest:
             "decided": self.of_day.decided,
             "seven_days_before": {"complete": self.before.complete, "decided": self.before.decided},
             "still_open": self.open_count,
-            "dashboard": self.places.dashboard,
+            "dashboard": self.links.dashboard,
         }
         default = json.dumps(machine, ensure_ascii=False)
         chat = {
@@ -143,7 +143,7 @@ class Digest:
             },
             "metadata": {
                 "summary": self.subject,
-                "eventType": "meeting_agents.digest",
+                "eventType": "meeting_agents.alerting.digest",
                 "additionalContext": {"severity": "digest", "alert": default},
             },
         }
@@ -157,11 +157,11 @@ class Digest:
 
     def _line(self, row: Mapping[str, Any]) -> str:
         meeting = _meeting(row)
-        cause = row.get("trouble")
-        what = WORDINGS[Cause(cause)].one if cause in set(Cause) else row["state"]
-        title = clean(meeting.summary, 80) or clean(row.get("event_id", ""), 80) or row["pk"]
-        found = relation(datetime.fromisoformat(row["since"]), meeting)
-        return f'- "{title}", {when(meeting)}\n  {what}{found}\n  {self.places.timeline(row["pk"])}'
+        cause = row.get("incident")
+        what = WORDINGS[IncidentType(cause)].one if cause in set(IncidentType) else row["state"]
+        title = sanitize(meeting.summary, 80) or sanitize(row.get("event_id", ""), 80) or row["pk"]
+        found = relative_to_meeting(datetime.fromisoformat(row["since"]), meeting)
+        return f'- "{title}", {format_meeting(meeting)}\n  {what}{found}\n  {self.links.timeline(row["pk"])}'
 
 
 def _meeting(row: Mapping[str, Any]) -> MeetingView:

@@ -1,0 +1,1 @@
+"""What people read: alerts, digest and dashboard. Pure."""
