@@ -15,6 +15,7 @@ from tests.test_template import (
     RESOURCES,
     ROOT,
     dead_letter_queues,
+    files_of,
     of_type,
     processed,
     target,
@@ -430,7 +431,7 @@ def test_alarms_cost_what_they_are_worth() -> None:
 
 def written_by(service: str) -> Iterator[str]:
     """The names of the metrics that a function writes, as patterns."""
-    source = (ROOT / "functions" / service / "app.py").read_text(encoding="utf-8")
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files_of(service))
     for name in re.findall(r'add_metric\(\s*(?:name=)?f?"([^"]+)"', source):
         yield re.sub(r"\{.*?\}", r"\\w+", name)
 

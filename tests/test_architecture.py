@@ -91,7 +91,7 @@ PURE = {
     "cronofy.json_text",
     "cronofy.subscriptions",
 }
-PURE |= ALERTING | {"announcement", "api.strict_json", "api.bodies", "api.views"}
+PURE |= ALERTING | {"api.strict_json", "api.bodies", "api.views"}
 OUTSIDE = {
     "boto3",
     "botocore",
