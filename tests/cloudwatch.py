@@ -89,12 +89,9 @@ class Alarm:
     def declared(cls, properties: Mapping[str, Any], name_of: Callable[[Any], str]) -> "Alarm":
         """Read an alarm's properties; `name_of` names the value of a dimension."""
         queries = properties.get("Metrics", [])
-        stats = [each["MetricStat"] for each in queries if "MetricStat" in each]
-        if stats:
-            expression = " + ".join(f"FILL({each['Id']}, 0)" for each in queries if "MetricStat" in each)
-            assert [each["Expression"] for each in queries if "Expression" in each] == [expression], (
-                "another expression"
-            )
+        if stats := [each["MetricStat"] for each in queries if "MetricStat" in each]:
+            total = " + ".join(f"FILL({each['Id']}, 0)" for each in queries if "MetricStat" in each)
+            assert [each["Expression"] for each in queries if each.get("ReturnData", True)] == [total], "another sum"
         else:
             stats = [{"Metric": properties, "Period": properties["Period"], "Stat": properties["Statistic"]}]
         [(period, statistic)] = {(each["Period"], each["Stat"]) for each in stats}
