@@ -1,4 +1,7 @@
-"""The API's description: its OpenAPI document, and the page that shows it."""
+"""The API's description: its OpenAPI document, and the page that shows it.
+
+Powertools' models of OpenAPI are imported inside the functions: they are a fifth of a cold start, and few ask for them.
+"""
 
 import json
 from inspect import getdoc
@@ -6,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
-from aws_lambda_powertools.event_handler.openapi import swagger_ui
-from aws_lambda_powertools.event_handler.openapi.models import Server
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
@@ -42,6 +43,8 @@ def read_docs(form: Annotated[Literal["json"] | None, Query(alias="format")] = N
 
 def document(app: ApiGatewayResolver, address: str) -> dict[str, Any]:
     """The app's OpenAPI document, made from the routes, their docstrings and models. `address`: where it is reached."""
+    from aws_lambda_powertools.event_handler.openapi.models import Server
+
     routes = vars(calendar_events) | vars(meeting_agents) | vars(accounts)
     made = app.get_openapi_json_schema(
         title="Meeting agents", version="1.0.0", description=ABOUT, servers=[Server(url=address)]
@@ -69,6 +72,8 @@ def _described() -> dict[str, Any]:
 
 def render_html(described: dict[str, Any]) -> str:
     """The document as a page for people, which loads nothing from elsewhere."""
+    from aws_lambda_powertools.event_handler.openapi import swagger_ui
+
     folder = Path(swagger_ui.__file__).parent
     script, style = (
         (folder / name).read_text(encoding="utf-8") for name in ("swagger-ui-bundle.min.js", "swagger-ui.min.css")
