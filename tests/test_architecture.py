@@ -41,7 +41,9 @@ MODULES = [
     "aws.journal",
     "aws.lease",
     "aws.notifications",
+    "aws.queues",
     "aws.rate_limiter",
+    "aws.topic_message",
     "aws.topics",
     "wording",
     "announcement",
@@ -92,7 +94,15 @@ PURE = {
     "cronofy.json_text",
     "cronofy.subscriptions",
 }
-PURE |= ALERTING | {"api.strict_json", "api.bodies", "api.views"}
+PURE |= ALERTING | {
+    "wording",
+    "announcement",
+    "aws.keys",
+    "aws.topic_message",
+    "api.strict_json",
+    "api.bodies",
+    "api.views",
+}
 OUTSIDE = {
     "boto3",
     "botocore",
@@ -180,7 +190,7 @@ def test_a_file_can_be_read_in_one_go() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_botocores_errors_are_turned_into_ours_where_aws_is_called(path: Path) -> None:
     """Once for the tables and once for the topics; a queue, and the secret, have one caller each."""
-    homes = ["aws/dynamodb.py", "aws/topics.py", "cronofy/client_secrets.py", "functions/alert/app.py"]
+    homes = ["aws/dynamodb.py", "aws/topics.py", "aws/queues.py", "cronofy/client_secrets.py"]
     is_home = name_of(path) in homes
     assert ("botocore.exceptions.ClientError" in set(imports(path))) is is_home
 

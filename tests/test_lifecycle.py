@@ -17,6 +17,7 @@ from meeting_agents.domain.lifecycle import fold, next_request, steps
 from meeting_agents.domain.model import (
     ASSUMED_MEETING_DURATION,
     Action,
+    AlertStatus,
     Attempt,
     Conference,
     DeadlineType,
@@ -111,9 +112,9 @@ class History:
         return self.steps[-1]
 
     @property
-    def causes(self) -> list[IncidentType | None]:
-        """Why people are told, leaving out the steps of which they are not."""
-        return [step.cause for step in self.steps if step.cause]
+    def causes(self) -> list[IncidentType | AlertStatus | None]:
+        """The incidents of the steps that cause alerts; `resolved` for one that is over."""
+        return [step.status if step.status is AlertStatus.RESOLVED else step.cause for step in self.steps if step.cause]
 
 
 def scheduled() -> History:
@@ -389,7 +390,7 @@ def histories(draw: st.DrawFn) -> list[Entry]:
                 history.add(EntryType.OVERDUE, phase=due.phase, **more)
         elif deed == "people" and now.attempts:
             kind = draw(st.sampled_from([EntryType.ALERTED, EntryType.ACKNOWLEDGED, EntryType.ESCALATED]))
-            history.add(kind, attempt=now.current.number, cause=now.incident)
+            history.add(kind, attempt=now.current.number, cause=now.incident, status=AlertStatus.FIRING)
         else:
             address = draw(st.sampled_from([None, None, 1, 2]))
             history.add(EntryType.UNRECOGNISED, attempt=address, notification=draw(NOTIFICATIONS))
@@ -542,7 +543,6 @@ TROUBLES = frozenset(IncidentType) - {
     IncidentType.REAUTHORISATION,
     IncidentType.CONFLICTING,
     IncidentType.MISMATCHED,
-    IncidentType.RECOVERED,
 }
 
 
@@ -552,7 +552,7 @@ def test_an_all_clear_follows_a_trouble_that_people_were_told_of_and_each_troubl
 ) -> None:
     trouble: IncidentType | None = None
     for step in steps(entries):
-        if step.cause is IncidentType.RECOVERED:
+        if step.status is AlertStatus.RESOLVED:
             assert trouble is not None
             trouble = None
         elif step.cause in TROUBLES:
@@ -1152,13 +1152,13 @@ def test_people_who_do_not_react_are_a_deadline_too() -> None:
     history = scheduled().report(EntryType.FAILED)
     assert due(history, graces) is None
     for _ in range(2):
-        history.answer(EntryType.ALERTED, cause=IncidentType.FAILED)
+        history.answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
         assert due(history, graces) == Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
         assert due(history) is None
         history.answer(EntryType.ESCALATED)
         assert (history.last.verdict, history.last.cause) == (Verdict.APPLIED, IncidentType.FAILED)
         assert due(history, graces) is None
-    history.answer(EntryType.ALERTED, cause=IncidentType.FAILED)
+    history.answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
     assert due(history, graces) is None
     assert history.answer(EntryType.ESCALATED).last.ignored_because == Reason.of(ReasonCode.REMINDER_NOT_DUE)
 
@@ -1166,7 +1166,11 @@ def test_people_who_do_not_react_are_a_deadline_too() -> None:
 @pytest.mark.parametrize("deed", [EntryType.ACKNOWLEDGED, EntryType.COMPLETE, EntryType.REQUESTED, EntryType.CANCELLED])
 def test_nobody_is_told_again_of_what_was_taken_on_or_is_past(deed: EntryType) -> None:
     graces = replace(GRACES, escalation=60 * MINUTE)
-    history = scheduled().report(EntryType.FAILED).answer(EntryType.ALERTED, cause=IncidentType.FAILED)
+    history = (
+        scheduled()
+        .report(EntryType.FAILED)
+        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
+    )
     followed_by(history, deed)
     awaited = due(history, graces)
     assert awaited is None or awaited.phase is not DeadlineType.ESCALATION
@@ -1246,7 +1250,11 @@ def test_nothing_that_befalls_an_agent_that_nobody_wants_is_news(after: History)
 
 
 def test_who_has_taken_on_a_failed_cancellation_keeps_it_when_it_fails_again() -> None:
-    history = kept().answer(EntryType.ALERTED, cause=IncidentType.NOT_CANCELLED).answer(EntryType.ACKNOWLEDGED)
+    history = (
+        kept()
+        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NOT_CANCELLED)
+        .answer(EntryType.ACKNOWLEDGED)
+    )
     at = history.record.acknowledged_at
     assert at is not None
     assert history.request(AWAY).answer(EntryType.REJECTED).record.acknowledged_at == at
@@ -1339,7 +1347,7 @@ def test_a_failed_cancellation_is_no_trouble_where_no_agent_comes_unwanted(histo
 def test_nobody_hears_again_of_a_failed_cancellation_once_the_agent_is_gone() -> None:
     """Until then it is as grave as a failure, and people are told again if nobody takes it on."""
     graces = replace(GRACES, escalation=60 * MINUTE, expected_resources=frozenset())
-    history = kept().answer(EntryType.ALERTED, cause=IncidentType.NOT_CANCELLED)
+    history = kept().answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NOT_CANCELLED)
     told = Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
     assert due(history, replace(graces, conference=-timedelta(days=1))) == told
     history.report(EntryType.ACTIVATED)
@@ -1401,7 +1409,7 @@ def test_people_are_told_once_when_a_trouble_is_over(
     assert len(history.causes) == 1
     assert history.record.has_incident
     relief(history)
-    assert history.last.cause is IncidentType.RECOVERED
+    assert history.last.status is AlertStatus.RESOLVED
     now = history.record
     assert (now.incident, now.alerted_at, now.escalations, now.acknowledged_at) == (None, None, 0, None)
     history.report(EntryType.COMPLETE, sub="agt_1", attempt=history.record.current.number).answer(
@@ -1459,12 +1467,21 @@ def test_an_account_that_must_authorise_again_is_told_by_the_entry_itself() -> N
 
 
 def test_a_new_trouble_is_told_anew_and_must_be_taken_on_anew() -> None:
-    history = scheduled().overdue(DeadlineType.ACTIVATION).answer(EntryType.ALERTED, cause=IncidentType.NEVER_ACTIVATED)
+    history = (
+        scheduled()
+        .overdue(DeadlineType.ACTIVATION)
+        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NEVER_ACTIVATED)
+    )
     history.answer(EntryType.ACKNOWLEDGED)
     assert (history.record.alerted_at, history.record.acknowledged_at) == (history.at - MINUTE, history.at)
     record = history.report(EntryType.FAILED).record
     assert (record.incident, record.alerted_at, record.acknowledged_at) == (IncidentType.FAILED, None, None)
-    assert history.answer(EntryType.ALERTED, cause=IncidentType.NEVER_ACTIVATED).record.alerted_at is None
+    assert (
+        history.answer(
+            EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NEVER_ACTIVATED
+        ).record.alerted_at
+        is None
+    )
 
 
 def test_what_happens_at_the_same_moment_happens_in_the_order_of_the_kinds() -> None:

@@ -290,7 +290,7 @@ def test_a_dead_lettered_alert_is_told_after_all(
     announcement_id = notify(stage, agent_id, "meeting_agent_activated")
     assert heard(stage, agent_id, 1, replayed=False)
     told = next(one for one in stage.lifecycle.messages() if one["id"] == announcement_id)
-    told["data"]["cause"] = "failed"
+    told["data"]["alert"] = {"status": "firing", "type": "failed", "severity": "critical", "reminder": 0}
     stage.stack.session.client("sqs").send_message(
         QueueUrl=stage.stack.outputs["AlertDeadLetterQueueUrl"], MessageBody=json.dumps(told)
     )

@@ -15,7 +15,16 @@ from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import SHARDS
 from meeting_agents.domain.deadlines import GracePeriods
 from meeting_agents.domain.lifecycle import fold, steps
-from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, IncidentType, Meeting, Request
+from meeting_agents.domain.model import (
+    Action,
+    AlertStatus,
+    DeadlineType,
+    Entry,
+    EntryType,
+    IncidentType,
+    Meeting,
+    Request,
+)
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stage import GRACE, Stage, wait_until
@@ -150,7 +159,12 @@ def test_a_grave_cause_is_escalated_when_its_time_is_up(journal: Journal) -> Non
         if found:
             at = datetime.now(UTC) - timedelta(minutes=16 - told)
             entry = Entry(
-                key=f"alerted#{told}", kind=EntryType.ALERTED, at=at, attempt=1, cause=IncidentType.NEVER_ACTIVATED
+                key=f"alerted#{told}",
+                kind=EntryType.ALERTED,
+                at=at,
+                attempt=1,
+                cause=IncidentType.NEVER_ACTIVATED,
+                status=AlertStatus.FIRING,
             )
             _alter_time(journal, "ma_grave", entry)
     kinds = [kind for kind, _ in overdue(journal, "ma_grave")]

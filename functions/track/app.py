@@ -58,7 +58,9 @@ def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTo
     now = datetime.now(UTC)
     lines = journal.read(agent_id, now)
     told = timeline(lines)
-    news = build_announcements(agent_id, told, lines, journal.grace_periods, keys)
+    news = build_announcements(
+        agent_id, told, {line.entry.key: line.raw for line in lines}, journal.grace_periods, keys
+    )
     if news:
         judged = journal.save_record(agent_id, told, lines, now)
         _count(agent_id, {f"Notifications{verdict.title()}": growth for verdict, growth in judged.items()})

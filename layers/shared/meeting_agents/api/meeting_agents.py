@@ -270,7 +270,8 @@ def replay_agent(
         and (end is None or step.entry.at < end)
         and state in (None, step.after.state)
     }
-    first = build_announcements(agent_id, steps, lines, journal.grace_periods, keys)
+    raw = {line.entry.key: line.raw for line in lines}
+    first = build_announcements(agent_id, steps, raw, journal.grace_periods, keys)
     announcements = [as_replay(announcement) for announcement in first]
     if not dry_run:
         collaborators().lifecycle_topic().publish(map(to_message, announcements))

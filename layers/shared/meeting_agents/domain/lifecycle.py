@@ -12,7 +12,7 @@ What holds for every history, each proved by the test of that name in `tests/tes
 5. Folding is incremental: `fold(b, onto=fold(a))` equals `fold(a + b)` for any b written down after a.
 6. An entry counts once, however often it is listed.
 7. An earlier attempt may still learn facts, and never changes the state.
-8. An all-clear follows a trouble that people were told of, and each trouble has at most one.
+8. An incident is resolved only after it opened, and once.
 9. No cancellation fails in silence while the agent may come.
 
 The *outcome* of an attempt is its state, its conference, its `sub`s, resources and failures, and which of its times are
@@ -31,6 +31,7 @@ from typing import Protocol
 from meeting_agents.domain.incidents import is_unacknowledged, with_incident
 from meeting_agents.domain.model import (
     Action,
+    AlertStatus,
     Attempt,
     Conference,
     DeadlineType,
@@ -303,7 +304,7 @@ def _awaits(attempt: Attempt, phase: DeadlineType) -> bool:
 
 
 def _told(record: Record, entry: Entry) -> Record:
-    is_told = entry.cause is not None and entry.cause is record.incident
+    is_told = entry.status is AlertStatus.FIRING and entry.cause is record.incident
     return replace(record, alerted_at=entry.at) if is_told else record
 
 

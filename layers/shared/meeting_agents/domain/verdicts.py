@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from meeting_agents.domain.model import (
+    AlertStatus,
     Attempt,
     Conference,
     Entry,
@@ -27,7 +28,9 @@ class Step:
     before: Record
     after: Record
     cause: IncidentType | None = None
-    """Why people are to be told of this step; none: they are not."""
+    """The incident that people are alerted to because of this step; None: there is no alert."""
+    status: AlertStatus | None = None
+    """Firing for an incident that opened or needs a reminder; resolved for one that is over."""
 
     @property
     def state_before(self) -> State | None:
