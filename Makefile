@@ -32,7 +32,7 @@ moments: .venv/.dev ## Tests at moments when time is odd: clocks change, the yea
 	@$(IN_VENV) python -m tests.moments
 
 fuzz: .venv/.dev ## 100,000 generated requests to the open door, 5,000 to the API; `make test` sends some hundred (EXAMPLES=…; 7 minutes)
-	$(IN_VENV) FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) python -m pytest tests/test_fuzz.py
+	$(IN_VENV) FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) python -m pytest tests/system/test_fuzz.py
 
 bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and write .bench.json (ONLY="warm growth": only these anew; about 10 minutes)
 	@$(IN_VENV) python -m tests.bench $(ONLY)

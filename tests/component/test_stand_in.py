@@ -1043,7 +1043,7 @@ def test_once_stopped_it_answers_nobody() -> None:
 
 def test_it_runs_alone_and_says_how_to_use_it() -> None:
     command = [sys.executable, "-u", "-m", "tests.sandbox.stand_in", "--port", "0"]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env={**os.environ}) as process:
         assert process.stdout is not None
         said = dict(process.stdout.readline().split(maxsplit=1) for _ in range(6))

@@ -17,7 +17,7 @@ from tests.bench.warm import warm
 from tests.runtime.platform import Platform
 from tests.runtime.stories import Scene
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FUNCTIONS = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
 
 

@@ -18,7 +18,7 @@ from meeting_agents.domain.deadlines import GracePeriods
 from meeting_agents.domain.model import IncidentType, Verdict
 from tests.sandbox.deployment import source_template
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
 TEMPLATE = source_template()

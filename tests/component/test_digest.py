@@ -21,8 +21,8 @@ from meeting_agents.domain.model import Action as ProvisioningRequest
 from meeting_agents.domain.model import Entry, EntryType, Meeting, Request
 from tests.golden_files import compared
 from tests.sandbox.stage import Stage
-from tests.test_alert_texts import PLACES
-from tests.test_template import RESOURCES
+from tests.system.test_template import RESOURCES
+from tests.unit.alerting.test_message import PLACES
 
 BERLIN = "Europe/Berlin"
 DAY = date(2026, 3, 28)

@@ -17,7 +17,7 @@ from meeting_agents.domain.incidents import (
 )
 from meeting_agents.domain.model import MAX_REMINDERS, DeadlineType, EntryType, IncidentType, Record, Severity, State
 from meeting_agents.domain.verdicts import Step
-from tests.test_lifecycle import AWAY, DASHBOARD, MINUTE, NOON, TRANSCRIPT, History, kept, moved, scheduled
+from tests.unit.domain.test_lifecycle import AWAY, DASHBOARD, MINUTE, NOON, TRANSCRIPT, History, kept, moved, scheduled
 
 COLUMNS = ("opened_by", "resolved_by", "dropped_by")
 

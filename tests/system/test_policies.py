@@ -13,7 +13,7 @@ from tests.runtime.everything import Written
 from tests.runtime.platform import Platform
 from tests.runtime.stories import Scene
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
 
 type Pair = tuple[str, str]

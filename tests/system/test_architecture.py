@@ -15,7 +15,7 @@ import pytest
 from meeting_agents import wiring
 from meeting_agents.cronofy.payloads import INTERACTIONS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
 MODULES = [

@@ -10,7 +10,7 @@ import pytest
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-TEMPLATE = (Path(__file__).parents[1] / "template.yaml").read_text(encoding="utf-8")
+TEMPLATE = (Path(__file__).parents[2] / "template.yaml").read_text(encoding="utf-8")
 IAM = "        EnableIamAuthorizer: true\n        DefaultAuthorizer: AWS_IAM\n"
 
 

@@ -21,9 +21,9 @@ from meeting_agents import wiring
 from meeting_agents.api import docs
 from meeting_agents.cronofy.signature import HEADER
 from tests.answers import example
+from tests.component.test_webhook import CONTEXT, event
 from tests.hostile import bodies, jsons
 from tests.sandbox.stage import CALENDAR, Stage
-from tests.test_webhook import CONTEXT, event
 from tests.wire import CURRENT, ENVIRONMENT, PREVIOUS, Aws, forget
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))

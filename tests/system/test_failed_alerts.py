@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from tests.component.test_alert import failures, record
 from tests.runtime.platform import Fault
 from tests.runtime.stories import Scene
 from tests.sandbox.deployment import source_template
-from tests.test_alert import failures, record
 
 
 def postponed(scene: Scene) -> list[list[int]]:

@@ -18,7 +18,7 @@ from meeting_agents.domain.lifecycle import steps
 from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Meeting
 from tests.runtime.platform import where_it_is_noon
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
-from tests.test_alert_texts import START, History, escalated, failed
+from tests.unit.alerting.test_message import START, History, escalated, failed
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 ALLOWED = {

