@@ -10,14 +10,14 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from meeting_agents import wiring
+from meeting_agents import VERSION, wiring
 from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.signature import HEADER, Secret, verify
 from meeting_agents.errors import InvalidSignature, MissingSecret, NotFound, Outage, Refusal, StoreRejected, TooLarge
 
-logger = Logger()
+logger = Logger(version=VERSION)
 metrics = Metrics()
 
 MAX_BODY_BYTES = 256 * 1024
