@@ -1,7 +1,7 @@
 """Test the deployed system every five minutes: a notification that an agent failed must become an alert.
 
 A probe takes the whole way of a real notification: public address, signature, journal, stream, record, announcement,
-queue, alert. It is not published to people; the subscribers are counted instead. It does not test that silence is found:
+queue, alert. It is not published; the subscribers are counted instead. It does not test that silence is found:
 the sweep has a heartbeat. Each probe is an agent of its own, with an id that no natural key gives. Lists leave it out.
 """
 

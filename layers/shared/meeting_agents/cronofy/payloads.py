@@ -41,7 +41,7 @@ _MAX_REMARK_LENGTH = 300
 
 
 def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
-    """Read Cronofy's time (`2026-04-29T15:30:00Z`, a date, or `{"time", "tzid"}`) as an aware UTC time; None if invalid.
+    """Read Cronofy's time (`2026-04-29T15:30:00Z`, a date, or `{"time", "tzid"}`) as an aware UTC time, or None.
 
     A date, and a time without an offset, is local time in `tzid`.
     """
