@@ -1,8 +1,8 @@
 """Read the table's stream: store the record that each new entry leads to, and announce the entry.
 
-This is the only function that stores records. Several invocations may do so at once, with journals that were read at
-different times: `Journal.save_record` writes on the condition that the stored record has no more entries than the new
-one, so that a record never goes backwards.
+This is the only function that stores records. Two invocations may store the record of one agent at once, from journals
+that they read at different times. A condition in `Journal.save_record` guards it: a record replaces only one with
+fewer entries, so that it never goes backwards.
 """
 
 import json
