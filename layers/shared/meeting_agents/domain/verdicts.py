@@ -1,4 +1,4 @@
-"""One entry and its verdict: what became of it, and why it was not obeyed. Pure."""
+"""The verdict on each entry, and the reason why one was not applied. Pure."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,8 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Notification,
+    Reason,
+    ReasonCode,
     Record,
     State,
     Verdict,
@@ -18,14 +20,14 @@ from meeting_agents.domain.state_machine import REPORTS
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One entry, what became of it, and the record before and after."""
+    """One entry, its verdict, and the record before and after."""
 
     entry: Entry
     verdict: Verdict
     before: Record
     after: Record
     cause: IncidentType | None = None
-    """Why people are to be told of this step; none: they are not."""
+    """The incident type of the alert that this step leads to; None: there is no alert."""
 
     @property
     def state_before(self) -> State | None:
@@ -38,13 +40,13 @@ class Step:
 
     @property
     def attempt_before(self) -> Attempt | None:
-        """The same attempt before the step; none: the step began it."""
+        """The same attempt before the step; None if the step began it."""
         newest = self.before.attempts[-1] if self.before.attempts else None
         return newest if newest and newest.number == self.attempt.number else None
 
     @property
-    def ignored_because(self) -> str:
-        """Why the entry was not obeyed, in words for a person; empty for one that was."""
+    def ignored_because(self) -> Reason | None:
+        """The reason why the entry was not applied; None for one that was."""
         return _ignored_because(self)
 
 
@@ -70,41 +72,41 @@ def verdict_of(record: Record, before: Attempt, after: Attempt, notification: No
         return Verdict.STALE
     if after.is_conflicting and not before.is_conflicting:
         return Verdict.CONFLICTING
-    is_in_time = before.state in (State.REQUESTED, State.SCHEDULED, State.OVERDUE)
-    if after.state is not before.state or (is_in_time and after.conference is not before.conference):
+    is_before_activation = before.state in (State.REQUESTED, State.SCHEDULED, State.OVERDUE)
+    if after.state is not before.state or (is_before_activation and after.conference is not before.conference):
         return Verdict.APPLIED
     if after.state in {REPORTS.get(kind) for kind in notification.kinds}:
-        return Verdict.APPLIED  # no move, and yet something new: a resource, a `sub`, a remark
+        return Verdict.APPLIED  # no transition, but a new resource, `sub` or remark
     return Verdict.STALE
 
 
-def _ignored_because(step: Step) -> str:
+def _ignored_because(step: Step) -> Reason | None:
     record, notification = step.after, step.entry.notification
     match step.verdict:
         case Verdict.APPLIED:
-            return ""
+            return None
         case Verdict.CONFLICTING:
-            return "complete and failed were both reported; complete counts, for there are resources"
+            return Reason.of(ReasonCode.COMPLETE_AND_FAILED)
         case Verdict.DUPLICATE:
-            return "the record says so already"
+            return Reason.of(ReasonCode.ALREADY_KNOWN)
         case Verdict.MISMATCHED if notification:
-            return f"it is about the calendar event {notification.event_id}, and this agent is for {record.event_id}"
+            return Reason.of(ReasonCode.OTHER_CALENDAR_EVENT, event_id=notification.event_id, expected=record.event_id)
         case Verdict.UNRECOGNISED:
             names = ", ".join(notification.interactions) if notification else ""
-            return f"nothing is known of {names}" if names else "it says nothing that is known here"
-    return _overtaken(step, notification)
+            return Reason.of(ReasonCode.NOTHING_RECOGNISED, interactions=names)
+    return _reason_of_stale(step, notification)
 
 
-def _overtaken(step: Step, notification: Notification | None) -> str:
-    """Say why a late entry came too late."""
+def _reason_of_stale(step: Step, notification: Notification | None) -> Reason:
+    """Return the reason why a stale entry came too late."""
     entry, record = step.entry, step.after
     number = attempt_of(record, entry, notification).number if notification else entry.attempt
     if number is not None and number != record.current.number:
-        return f"it is about attempt {number}; the current one is attempt {record.current.number}"
+        return Reason.of(ReasonCode.OTHER_ATTEMPT, attempt=number, current=record.current.number)
     if notification and notification.kinds == (EntryType.CONFERENCING_FAILING,):
-        return "a conference had been assigned before"
+        return Reason.of(ReasonCode.CONFERENCE_ALREADY_ASSIGNED)
     if entry.kind is EntryType.ESCALATED:
-        return "nobody was to be told again by then"
+        return Reason.of(ReasonCode.REMINDER_NOT_DUE)
     if entry.revision is not None and entry.revision < record.revision:
-        return f"it is about request {entry.revision}; request {record.revision} has overtaken it"
-    return f"the agent was {record.state} by then"
+        return Reason.of(ReasonCode.NEWER_REQUEST, request=entry.revision, newest=record.revision)
+    return Reason.of(ReasonCode.STATE_ALREADY_LEFT, state=record.state)
