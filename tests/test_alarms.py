@@ -13,7 +13,6 @@ from tests.cloudwatch import Alarm, Change, Reading, Samples, State, Watched, dr
 from tests.test_template import (
     FUNCTIONS,
     RESOURCES,
-    ROOT,
     dead_letter_queues,
     files_of,
     of_type,
