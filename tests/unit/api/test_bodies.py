@@ -231,7 +231,9 @@ def problems(body: Any, model: type[BaseModel] = CalendarEventRequest) -> set[st
 
 def test_the_documented_request_becomes_the_lifecycles_own() -> None:
     body = json.dumps(DOCUMENTED)
-    request = CalendarEventRequest.model_validate_json(body).request("de", "cal_1", "acc_1", body, known=None, now=NOON)
+    request = CalendarEventRequest.model_validate_json(body).request(
+        "de", "cal_1", "acc_1", body, earlier=None, now=NOON
+    )
     assert (request.action, request.data_center, request.calendar_id) == (Action.PROVISION, "de", "cal_1")
     assert (request.event_id, request.account) == ("qTtZdczOccgaPncGJaCiLg", "acc_1")
     assert (request.meeting.start, request.meeting.end) == (
@@ -247,7 +249,7 @@ def test_the_documented_request_becomes_the_lifecycles_own() -> None:
 )
 def test_the_profile_none_takes_an_agent_back(profile: str | None, action: Action) -> None:
     body = changed(meeting_agent=profile and {"profile_id": profile})
-    request = CalendarEventRequest.model_validate(body).request("us", "cal_1", "", "", known=None, now=NOON)
+    request = CalendarEventRequest.model_validate(body).request("us", "cal_1", "", "", earlier=None, now=NOON)
     assert request.action is action
 
 
@@ -257,7 +259,7 @@ def test_the_profile_none_takes_an_agent_back(profile: str | None, action: Actio
 )
 def test_a_conference_is_expected_where_cronofy_is_asked_to_make_one(profile: str | None, expected: bool) -> None:
     body = changed(conferencing=profile and {"profile_id": profile})
-    request = CalendarEventRequest.model_validate(body).request("us", "cal_1", "", "", known=None, now=NOON)
+    request = CalendarEventRequest.model_validate(body).request("us", "cal_1", "", "", earlier=None, now=NOON)
     assert request.conference_expected is expected
 
 
@@ -404,13 +406,13 @@ def test_each_time_that_the_description_shows_is_one() -> None:
 
 def test_what_a_change_does_not_say_is_as_it_was_asked_before() -> None:
     """The times of the meeting, and whether a conference is expected."""
-    known = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "", "", known=None, now=NOON)
+    known = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "", "", earlier=None, now=NOON)
     bare = CalendarEventRequest.model_validate({"event_id": "e", "summary": "Moved"})
-    request = bare.request("de", "cal_1", "", "", known=known, now=NOON)
+    request = bare.request("de", "cal_1", "", "", earlier=known, now=NOON)
     assert (request.meeting.start, request.meeting.end) == (known.meeting.start, known.meeting.end)
     assert (request.meeting.summary, request.conference_expected) == ("Moved", True)
     moved = changed(start="2026-04-29T16:00:00Z", end="2026-04-29T16:30:00Z", conferencing={"profile_id": "none"})
-    request = CalendarEventRequest.model_validate(moved).request("de", "cal_1", "", "", known=known, now=NOON)
+    request = CalendarEventRequest.model_validate(moved).request("de", "cal_1", "", "", earlier=known, now=NOON)
     assert request.meeting.start == datetime(2026, 4, 29, 16, tzinfo=UTC)
     assert request.meeting.end == datetime(2026, 4, 29, 16, 30, tzinfo=UTC)
     assert not request.conference_expected
@@ -420,14 +422,14 @@ def test_a_conference_is_new_until_five_minutes_after_the_start() -> None:
     """After that Cronofy makes none; one that was asked for before is not asked for anew."""
     request = CalendarEventRequest.model_validate(DOCUMENTED)
     last = datetime(2026, 4, 29, 15, 35, tzinfo=UTC)
-    known = request.request("de", "cal_1", "", "", known=None, now=last)
+    known = request.request("de", "cal_1", "", "", earlier=None, now=last)
     late = last + timedelta(seconds=1)
     with pytest.raises(InvalidRequest) as refused:
-        request.request("de", "cal_1", "", "", known=None, now=late)
+        request.request("de", "cal_1", "", "", earlier=None, now=late)
     assert [wrong.field for wrong in refused.value.fields] == ["start"]
-    assert request.request("de", "cal_1", "", "", known=known, now=late).conference_expected
+    assert request.request("de", "cal_1", "", "", earlier=known, now=late).conference_expected
     cancelled = CalendarEventRequest.model_validate(changed(meeting_agent={"profile_id": "none"}))
-    assert cancelled.request("de", "cal_1", "", "", known=None, now=late).action is Action.CANCEL
+    assert cancelled.request("de", "cal_1", "", "", earlier=None, now=late).action is Action.CANCEL
 
 
 def test_an_agent_without_a_calendar_event_is_for_its_time_or_for_now() -> None:
@@ -503,7 +505,7 @@ def test_no_two_natural_keys_run_into_one() -> None:
 
 
 LINKS = Links(self="https://api.example.com/v1/meeting_agents/ma_1")
-ASKED = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "acc_1", "{}", known=None, now=NOON)
+ASKED = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "acc_1", "{}", earlier=None, now=NOON)
 RETRY_AT = NOON + timedelta(minutes=1)
 HISTORY = (
     Entry(key="1", kind=EntryType.REQUESTED, at=NOON, attempt=1, revision=1, request=ASKED, retry_at=RETRY_AT),
