@@ -18,7 +18,7 @@ from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.topics import AlertsTopic
-from meeting_agents.domain.model import Entry, EntryType
+from meeting_agents.domain.model import Entry, EntryType, Reason, ReasonCode
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
 logger = Logger()
@@ -81,9 +81,14 @@ def publish_alerts(
                 )
                 untold |= {announcement.id for announcement in alert.announcements}
             else:
-                _record_alerted(alert.announcements, journal, _published(subscribers))
+                _record_alerted(
+                    alert.announcements,
+                    journal,
+                    ReasonCode.ALERT_PUBLISHED,
+                    "unknown" if subscribers is None else subscribers,
+                )
                 _count(alert, subscribers)
-        _record_alerted([a for a in news if is_probe(a.subject)], journal, "not published, for it is a probe")
+        _record_alerted([a for a in news if is_probe(a.subject)], journal, ReasonCode.PROBE_NOT_PUBLISHED)
     return untold
 
 
@@ -96,13 +101,9 @@ def _subscribers(topic: AlertsTopic) -> int | None:
         return None
 
 
-def _published(subscribers: int | None) -> str:
-    if subscribers is None:
-        return "published; the subscribers could not be counted"
-    return f"published to {subscribers} subscriber{'' if subscribers == 1 else 's'}"
-
-
-def _record_alerted(announcements: Sequence[Announcement], journal: Journal, outcome: str) -> None:
+def _record_alerted(
+    announcements: Sequence[Announcement], journal: Journal, outcome: ReasonCode, subscribers: object = None
+) -> None:
     for announcement in announcements:
         entry = Entry(
             key=_key(announcement),
@@ -110,7 +111,7 @@ def _record_alerted(announcements: Sequence[Announcement], journal: Journal, out
             at=datetime.now(UTC),
             attempt=announcement.data.attempt,
             cause=announcement.data.cause,
-            reason=f"{outcome}: {announcement.data.cause}",
+            reason=Reason.of(outcome, incident=announcement.data.cause, subscribers=subscribers),
         )
         journal.append(announcement.subject, entry)
 

@@ -16,7 +16,7 @@ from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline, missing_resources
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import DeadlineType, Entry, EntryType, Record
+from meeting_agents.domain.model import DeadlineType, Entry, EntryType, Reason, ReasonCode, Record
 from meeting_agents.errors import Outage, RateLimited, Refusal
 from meeting_agents.provisioning import Provisioning
 
@@ -33,10 +33,10 @@ CALLS_AT_ONCE = 8
 """Requests to Cronofy at the same time: enough for its limits, should it take half a second for each."""
 
 _MISSED = {
-    DeadlineType.CONFERENCE: "no conference had been reported by {at}, shortly before the start",
-    DeadlineType.ACTIVATION: "nothing was heard of the agent by {at}; it should have been active by then",
-    DeadlineType.COMPLETION: "nothing was heard of the agent's end by {at}",
-    DeadlineType.RESOURCES: "the agent is complete, but the resources expected had not been reported by {at}",
+    DeadlineType.CONFERENCE: ReasonCode.CONFERENCE_MISSED,
+    DeadlineType.ACTIVATION: ReasonCode.ACTIVATION_MISSED,
+    DeadlineType.COMPLETION: ReasonCode.COMPLETION_MISSED,
+    DeadlineType.RESOURCES: ReasonCode.RESOURCES_MISSED,
 }
 
 wiring.make_ready(wiring.journal)
@@ -144,7 +144,7 @@ def _entry(record: Record, owed: Deadline, graces: GracePeriods, now: datetime) 
     key = f"overdue#{number}#{revision:04d}#{owed.phase}"
     entry = Entry(key=key, kind=EntryType.OVERDUE, at=now, attempt=number, revision=revision, phase=owed.phase)
     if owed.phase is DeadlineType.ESCALATION and record.alerted_at:
-        reason = f"an alert was published at {record.alerted_at:%Y-%m-%d %H:%M:%S} UTC, and nobody has taken it on"
+        reason = Reason.of(ReasonCode.UNACKNOWLEDGED, at=timestamp(record.alerted_at))
         return replace(entry, key=f"escalated#{timestamp(record.alerted_at)}", kind=EntryType.ESCALATED, reason=reason)
     missing = tuple(sorted(missing_resources(record.current, graces)))
-    return replace(entry, missing=missing, reason=_MISSED[owed.phase].format(at=f"{owed.at:%Y-%m-%d %H:%M:%S} UTC"))
+    return replace(entry, missing=missing, reason=Reason.of(_MISSED[owed.phase], at=timestamp(owed.at)))

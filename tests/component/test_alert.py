@@ -237,7 +237,7 @@ def test_an_acknowledgement_stops_the_reminders_and_stands_in_the_timeline(told:
     answer, again = (told.stage.api.post(path, json={"note": "Kim dials in and takes notes"}) for _ in range(2))
     assert (answer.status_code, again.status_code) == (200, 200)
     assert answer.json()["acknowledged_at"]
-    notes = [entry["reason"] for entry in again.json()["timeline"] if entry["kind"] == "acknowledged"]
+    notes = [entry["reason"]["text"] for entry in again.json()["timeline"] if entry["kind"] == "acknowledged"]
     assert [note.startswith("Kim dials in and takes notes") for note in notes] == [True]
     time.sleep(2 * ESCALATION)
     assert len(told.alerts("heeded")) <= max(1, known)

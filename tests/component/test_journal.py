@@ -10,7 +10,7 @@ from functions.track import app
 from meeting_agents import wiring
 from meeting_agents.aws.keys import EXPIRES_AT
 from meeting_agents.domain.lifecycle import fold, timeline
-from meeting_agents.domain.model import Action, Entry, EntryType, Meeting, Request
+from meeting_agents.domain.model import Action, Entry, EntryType, Meeting, Reason, ReasonCode, Request
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
@@ -162,7 +162,14 @@ def test_what_is_read_back_is_what_was_written(tables: Tables) -> None:
     entry = requested(datetime(2026, 4, 29, 15, 30, tzinfo=UTC))
     entries = [
         entry,
-        Entry(key="accepted#0001", kind=EntryType.ACCEPTED, at=entry.at, attempt=1, revision=1, reason="202"),
+        Entry(
+            key="accepted#0001",
+            kind=EntryType.ACCEPTED,
+            at=entry.at,
+            attempt=1,
+            revision=1,
+            reason=Reason.of(ReasonCode.REQUEST_ACCEPTED, status=202),
+        ),
     ]
     tables.append(AGENT, *entries)
     read = [line.entry for line in wiring.journal().read(AGENT, datetime.now(UTC))]

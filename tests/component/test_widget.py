@@ -15,7 +15,7 @@ import pytest
 
 from meeting_agents.alerting.widget import SHOWN, has_incident, render_html
 from meeting_agents.domain.lifecycle import steps
-from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Meeting
+from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Meeting, Reason, ReasonCode
 from tests.runtime.platform import where_it_is_noon
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.unit.alerting.test_message import START, History, escalated, failed
@@ -73,11 +73,13 @@ def hostile() -> History:
     history.ask().accepted()
     links = [{"category": "cronofy", "type": "dashboard", "url": "javascript:alert(3)"}]
     history.hear("meeting_agent_failed", START, resources=links, reason=HOSTILE)
-    return history.add(EntryType.ACKNOWLEDGED, START + timedelta(minutes=5), reason=HOSTILE)
+    return history.add(
+        EntryType.ACKNOWLEDGED, START + timedelta(minutes=5), reason=Reason.of(ReasonCode.NOTE, note=HOSTILE)
+    )
 
 
 def silent() -> History:
-    reason = "nothing was heard of the agent by 2026-04-29 15:40:00 UTC; it should have been active by then"
+    reason = Reason.of(ReasonCode.ACTIVATION_MISSED, at="2026-04-29T15:40:00.000Z")
     history = History("silent").ask().accepted()
     return history.add(EntryType.OVERDUE, START + timedelta(minutes=10), phase=DeadlineType.ACTIVATION, reason=reason)
 

@@ -172,7 +172,13 @@ class Story:
         self.screen.scene(f'"{summary}"', self.agents.get(summary, ""))
         self.screen.table(
             [
-                (one["at"][11:23], one["kind"], one["verdict"], one["state"], one["ignored_because"] or one["reason"])
+                (
+                    one["at"][11:23],
+                    one["kind"],
+                    one["verdict"],
+                    one["state"],
+                    (one["ignored_because"] or one["reason"] or {"text": ""})["text"],
+                )
                 for one in agent["timeline"]
             ]
         )

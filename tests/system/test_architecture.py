@@ -43,6 +43,7 @@ MODULES = [
     "aws.notifications",
     "aws.rate_limiter",
     "aws.topics",
+    "wording",
     "announcement",
     "tokens",
     "provisioning",

@@ -49,7 +49,7 @@ def failed(scene: Scene, event_id: str) -> list[str]:
     scene.notify(agent, event_id, "meeting_agent_failed")
     scene.platform.settle()
     told = json.loads(scene.platform.request("GET", f"/v1/meeting_agents/{agent}")["body"])
-    return [entry["reason"] for entry in told["timeline"] if entry["kind"] == "alerted"]
+    return [entry["reason"]["text"] for entry in told["timeline"] if entry["kind"] == "alerted"]
 
 
 def reported(scene: Scene, function: str, metric: str) -> list[float]:
@@ -67,9 +67,9 @@ def calls(scene: Scene, function: str) -> list[str]:
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        (0, "published to 0 subscribers: failed"),
-        (1, "published to 1 subscriber: failed"),
-        (2, "published to 2 subscribers: failed"),
+        (0, "alert published to 0 subscribers: failed"),
+        (1, "alert published to 1 subscriber: failed"),
+        (2, "alert published to 2 subscribers: failed"),
     ],
 )
 def test_the_timeline_says_to_how_many_an_alert_was_published(scene: Scene, count: int, said: str) -> None:
@@ -89,7 +89,7 @@ def test_an_alert_is_published_though_its_subscribers_cannot_be_counted(scene: S
     """The entry says so, and nothing more."""
     scene.platform.forget()
     scene.platform.fault = Fault("alert", 0, 2, how)
-    assert failed(scene, f"uncounted-{how}") == ["published; the subscribers could not be counted: failed"]
+    assert failed(scene, f"uncounted-{how}") == ["alert published to an unknown number of subscribers: failed"]
     assert calls(scene, "alert") == ["GetTopicAttributes", "Publish"]
     assert len(scene.platform.alerts()) == 1
 

@@ -3,17 +3,28 @@
 import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, computed_field
 
+from meeting_agents import wording
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.topics import MAX_TEXT_BYTES, Message
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline
-from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Record, State, Verdict
+from meeting_agents.domain.model import (
+    DeadlineType,
+    EntryType,
+    IncidentType,
+    Notification,
+    Reason,
+    ReasonCode,
+    Record,
+    State,
+    Verdict,
+)
 from meeting_agents.domain.verdicts import Step
 
 
@@ -21,6 +32,22 @@ class View(BaseModel):
     """Shown as it is: made from the lifecycle's own values."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True, populate_by_name=True)
+
+
+class ReasonView(View):
+    """The cause of an entry, a state or a verdict: a code with its values, and the sentence that they make."""
+
+    code: str
+    values: Annotated[dict[str, str], BeforeValidator(dict)] = {}
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def text(self) -> str:
+        return wording.text(self.code, self.values)
+
+    @classmethod
+    def of(cls, reason: Reason | None) -> "ReasonView | None":
+        return cls.model_validate(reason) if reason else None
 
 
 class DeadlineView(View):
@@ -58,10 +85,10 @@ class EntryView(View):
     attempt: int | None
     interactions: tuple[str, ...]
     sub: str
-    reason: str
+    reason: ReasonView | None
     correlation_id: str
-    ignored_because: str
-    """Why it was not obeyed; empty if it was."""
+    ignored_because: ReasonView | None
+    """The reason why it was not applied; None if it was."""
 
     @classmethod
     def of(cls, step: Step) -> "EntryView":
@@ -75,10 +102,15 @@ class EntryView(View):
             attempt=entry.attempt,
             interactions=said.interactions if said else (),
             sub=said.sub if said else entry.sub,
-            reason=entry.reason or ("; ".join(said.remarks) if said else ""),
+            reason=ReasonView.of(entry.reason or _remarks(said)),
             correlation_id=entry.correlation_id,
-            ignored_because=step.ignored_because,
+            ignored_because=ReasonView.of(step.ignored_because),
         )
+
+
+def _remarks(notification: Notification | None) -> Reason | None:
+    remarks = notification.remarks if notification else ()
+    return Reason.of(ReasonCode.REMARKS, remarks="; ".join(remarks)) if remarks else None
 
 
 def agent_fields(record: Record) -> dict[str, Any]:
@@ -108,7 +140,7 @@ class AnnouncementData(View):
     """How often people were to be told again of what nobody has taken on."""
     since: datetime
     """When the agent came into its state."""
-    reason: str
+    reason: ReasonView
     attempt: int
     data_center: str
     calendar_id: str
@@ -155,7 +187,7 @@ class Announcement(View):
                 cause=step.cause,
                 escalations=record.escalations,
                 since=record.current.since,
-                reason=record.current.reason,
+                reason=ReasonView.model_validate(record.current.reason),
                 attempt=record.current.number,
                 resources=tuple(ResourceView.model_validate(resource) for resource in record.current.resources),
                 failures=record.current.failures,

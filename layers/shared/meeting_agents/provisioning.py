@@ -15,7 +15,7 @@ from meeting_agents.cronofy.client import TOTAL_TIMEOUT, CronofyClient
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome, Permit
 from meeting_agents.cronofy.payloads import read_resources
 from meeting_agents.domain.lifecycle import fold, next_request
-from meeting_agents.domain.model import Action, Entry, EntryType, IncidentType, Record, Request
+from meeting_agents.domain.model import Action, Entry, EntryType, IncidentType, Reason, ReasonCode, Record, Request
 from meeting_agents.errors import (
     IdempotencyKeyReused,
     InProgress,
@@ -41,7 +41,6 @@ RESPONSE_WAIT = timedelta(seconds=10)
 SWEEP_RATE_SHARE = 0.8
 """The part of Cronofy's limits that the sweep may use up; the rest is for callers who wait for a response."""
 _RESPONSES = frozenset({EntryType.ACCEPTED, EntryType.CANCELLED, EntryType.REJECTED})
-_TRIED_AGAIN = "; it is tried again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +93,12 @@ class _Delivery:
         return not (self.may_have_arrived or self.is_settled)
 
     @property
-    def noun(self) -> str:
-        return "cancellation" if self.request.action is Action.CANCEL else "request"
+    def is_cancellation(self) -> bool:
+        return self.request.action is Action.CANCEL
 
-    def too_late(self, last: str) -> str:
-        return f"the {self.noun} could not be delivered in time; the last time: {last}"
+    def too_late(self, failure: object) -> Reason:
+        code = ReasonCode.CANCELLATION_EXPIRED if self.is_cancellation else ReasonCode.REQUEST_EXPIRED
+        return Reason.of(code, failure=failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class _Outcome:
     """The result of a delivery, as the journal has it."""
 
     kind: EntryType
-    reason: str
+    reason: Reason
     retry_at: datetime | None = None
     cause: IncidentType | None = None
 
@@ -155,16 +155,14 @@ class Provisioning:
         if delivery is None:
             return None
         if now >= self._retry_deadline(delivery):
-            reason = delivery.too_late(_last_reason(entries, delivery.revision))
+            reason = delivery.too_late(_last_failure(entries, delivery.revision))
             self._append(delivery, _Outcome(EntryType.REJECTED, reason))
             return ProvisioningResult(self._read_record(agent_id))
         permit = self._cronofy.permit(delivery.cronofy_request.data_center, SWEEP_RATE_SHARE)
         if not self._journal.claim(agent_id, now, now + DELIVERY_LEASE):
             return None
         if not delivery.cronofy_request.is_idempotent:  # journalled first, so that a crash cannot cause a second send
-            self._append(
-                delivery, _Outcome(EntryType.UNCONFIRMED, "sent now; it may have taken effect, and nobody tries again")
-            )
+            self._append(delivery, _Outcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.SENT_ONCE)))
             delivery = replace(delivery, tries=delivery.tries + 1)
         return self._deliver(delivery, permit)
 
@@ -246,27 +244,25 @@ class Provisioning:
     def _record_response(self, delivery: _Delivery, response: CronofyResponse) -> CronofyResponse:
         """Journal the meaning of a response, and return the response for the caller."""
         if _may_be_taken(delivery, response):
-            reason = (
-                f"Cronofy named the scheduling_key as wrong ({response.status}) after an earlier try that may have"
-                " arrived; whether it has the request is unknown"
-            )
+            reason = Reason.of(ReasonCode.SCHEDULING_KEY_REFUSED, status=response.status)
             self._append(delivery, _Outcome(EntryType.UNCONFIRMED, reason), response)
             return CronofyResponse(202)
         self._append(delivery, self._outcome(delivery, response), response)
         return response
 
     def _outcome(self, delivery: _Delivery, response: CronofyResponse) -> _Outcome:
-        answered = f"Cronofy answered {response.status}"
+        is_cancellation, status = delivery.is_cancellation, response.status
         is_put_off = response.status in (423, 429)
         if response.outcome is Outcome.ACCEPTED:
-            kind = EntryType.CANCELLED if delivery.request.action is Action.CANCEL else EntryType.ACCEPTED
-            return _Outcome(kind, f"Cronofy accepted the {delivery.noun} ({response.status})")
+            kind = EntryType.CANCELLED if is_cancellation else EntryType.ACCEPTED
+            code = ReasonCode.CANCELLATION_ACCEPTED if is_cancellation else ReasonCode.REQUEST_ACCEPTED
+            return _Outcome(kind, Reason.of(code, status=status))
         if response.outcome is Outcome.REJECTED:
-            complaint = f": {response.complaint}" if response.complaint else ""
-            return _Outcome(EntryType.REJECTED, f"Cronofy refused the {delivery.noun} ({response.status}){complaint}")
+            code = ReasonCode.CANCELLATION_REFUSED if is_cancellation else ReasonCode.REQUEST_REFUSED
+            return _Outcome(EntryType.REJECTED, Reason.of(code, status=status, complaint=response.complaint))
         if is_put_off and not delivery.credentials.outlives_the_request:
-            return _Outcome(EntryType.REJECTED, f"{answered}; nobody tries again but the caller")
-        return self._open(delivery, answered, retry_after=response.retry_after, had_no_effect=is_put_off)
+            return _Outcome(EntryType.REJECTED, Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure=status))
+        return self._open(delivery, status, retry_after=response.retry_after, had_no_effect=is_put_off)
 
     def _record_failure(self, delivery: _Delivery, error: MeetingAgentsError) -> None:
         """Journal why there is no response. One request of an account that needs a person alerts people."""
@@ -275,11 +271,11 @@ class Provisioning:
             account, DELIVERY_LEASE.total_seconds()
         )
         if isinstance(error, UnknownAccount):
-            outcome = _Outcome(EntryType.REJECTED, error.detail)
+            outcome = _Outcome(EntryType.REJECTED, Reason.of(ReasonCode.ACCOUNT_UNKNOWN, account=account))
         else:
             outcome = self._open(
                 delivery,
-                error.detail,
+                error.code,
                 retry_after=error.retry_after if isinstance(error, RateLimited) else None,
                 had_no_effect=not isinstance(error, UpstreamTimeout),
                 cause=IncidentType.REAUTHORISATION if is_alert else None,
@@ -291,7 +287,7 @@ class Provisioning:
     def _open(
         self,
         delivery: _Delivery,
-        reason: str,
+        failure: object,
         *,
         retry_after: float | None,
         had_no_effect: bool,
@@ -300,11 +296,11 @@ class Provisioning:
         """Return an open outcome, with the time of the next try, if the sweep can and may try again."""
         is_safe = delivery.cronofy_request.is_idempotent or had_no_effect
         if not (delivery.credentials.outlives_the_request and is_safe):
-            return _Outcome(EntryType.UNCONFIRMED, f"{reason}; nobody tries again but the caller")
+            return _Outcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure=failure))
         retry_at = self._clock() + backoff(delivery.tries, retry_after)
         if retry_at >= self._retry_deadline(delivery) and cause is None:
-            return _Outcome(EntryType.REJECTED, delivery.too_late(reason))
-        return _Outcome(EntryType.UNCONFIRMED, f"{reason}{_TRIED_AGAIN}", retry_at, cause)
+            return _Outcome(EntryType.REJECTED, delivery.too_late(failure))
+        return _Outcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.RETRY_PLANNED, failure=failure), retry_at, cause)
 
     def _retry_deadline(self, delivery: _Delivery) -> datetime:
         """Return when to try no more: the meeting is over, or it has been too long.
@@ -410,11 +406,11 @@ def _may_be_taken(delivery: _Delivery, response: CronofyResponse) -> bool:
     return is_again and is_refused and bool(delivery.request.scheduling_key)
 
 
-def _last_reason(entries: Sequence[StoredEntry], revision: int) -> str:
-    """Return the reason that the newest try of a request left."""
+def _last_failure(entries: Sequence[StoredEntry], revision: int) -> str:
+    """Return the failure of the newest try of a request; empty if there was none."""
     tries = [one.entry for one in entries if one.entry.kind is EntryType.UNCONFIRMED and one.entry.revision == revision]
     newest = max(tries, key=lambda entry: entry.at, default=None)
-    return newest.reason.removesuffix(_TRIED_AGAIN) if newest else "nothing was heard"
+    return newest.reason["failure"] if newest and newest.reason else ""
 
 
 def _record(entries: Sequence[StoredEntry]) -> Record | None:

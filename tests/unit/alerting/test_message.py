@@ -16,7 +16,18 @@ from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.incidents import SEVERITIES
 from meeting_agents.domain.lifecycle import steps
-from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, IncidentType, Meeting, Request, Severity
+from meeting_agents.domain.model import (
+    Action,
+    DeadlineType,
+    Entry,
+    EntryType,
+    IncidentType,
+    Meeting,
+    Reason,
+    ReasonCode,
+    Request,
+    Severity,
+)
 from tests.golden_files import GOLDEN, compared
 
 PLACES = Links(
@@ -93,7 +104,7 @@ class History:
         return Announcement.of(self.agent, step, self.bodies.get(step.entry.key), None)
 
 
-def silent(phase: DeadlineType, at: datetime, reason: str) -> History:
+def silent(phase: DeadlineType, at: datetime, reason: Reason) -> History:
     return History().ask().accepted().add(EntryType.OVERDUE, at, phase=phase, reason=reason)
 
 
@@ -117,14 +128,14 @@ def many() -> list[Announcement]:
     for number in range(3):
         history = History(f"silent-{number}", replace(MEETING, summary=f"Interview {number + 1}")).ask().accepted()
         at = START + timedelta(minutes=10, seconds=20)
-        reason = "nothing was heard of the agent by 2026-04-29 15:40:00 UTC; it should have been active by then"
+        reason = Reason.of(ReasonCode.ACTIVATION_MISSED, at="2026-04-29T15:40:00.000Z")
         told.append(history.add(EntryType.OVERDUE, at, phase=DeadlineType.ACTIVATION, reason=reason).announced())
     return told
 
 
 def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
     minutes = timedelta(minutes=1)
-    waited = "nothing was heard of the agent by 2026-04-29 15:40:00 UTC; it should have been active by then"
+    waited = Reason.of(ReasonCode.ACTIVATION_MISSED, at="2026-04-29T15:40:00.000Z")
     yield "failed", [failed().announced()]
     zoom = {"conferencing": {"provider_name": "zoom", "join_url": "https://zoom.us/00001111-222"}}
     yield "failed_with_words", [failed(event=zoom, failure_reason="waiting room timed out").announced()]
@@ -148,10 +159,12 @@ def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
             .announced()
         ],
     )
-    refused = "Cronofy refused the request (422): start (errors.invalid), tzid (errors.required)"
+    refused = Reason.of(
+        ReasonCode.REQUEST_REFUSED, status=422, complaint="start (errors.invalid), tzid (errors.required)"
+    )
     yield "rejected", [History().ask().add(EntryType.REJECTED, START - 2879 * minutes, reason=refused).announced()]
-    refused = "Cronofy refused the cancellation (403)"
-    last = "the cancellation could not be delivered in time; the last time: Cronofy answered 503"
+    refused = Reason.of(ReasonCode.CANCELLATION_REFUSED, status=403)
+    last = Reason.of(ReasonCode.CANCELLATION_EXPIRED, failure=503)
     for name, at, reason in (
         ("not_cancelled", START - 100 * minutes, refused),
         ("not_cancelled_in_time", START, last),
@@ -160,26 +173,26 @@ def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
         yield name, [kept.add(EntryType.REJECTED, at, revision=2, reason=reason).announced()]
     yield "never_activated", [silent(DeadlineType.ACTIVATION, START + 10 * minutes, waited).announced()]
     history = History().ask().accepted().hear("meeting_agent_activated", START)
-    ended = "nothing was heard of the agent's end by 2026-04-29 17:30:00 UTC"
+    ended = Reason.of(ReasonCode.COMPLETION_MISSED, at="2026-04-29T17:30:00.000Z")
     yield (
         "not_finished",
         [history.add(EntryType.OVERDUE, END + 30 * minutes, phase=DeadlineType.COMPLETION, reason=ended).announced()],
     )
     history = History().ask().accepted().hear("meeting_agent_complete", END + minutes, state="complete")
-    bare = "the agent is complete, but the resources expected had not been reported by 2026-04-29 17:16:00 UTC"
+    bare = Reason.of(ReasonCode.RESOURCES_MISSED, at="2026-04-29T17:16:00.000Z")
     yield (
         "resources_missing",
         [history.add(EntryType.OVERDUE, END + 16 * minutes, phase=DeadlineType.RESOURCES, reason=bare).announced()],
     )
     history = History().ask(conference_expected=True).accepted()
-    none = "no conference had been reported by 2026-04-29 15:15:00 UTC, shortly before the start"
+    none = Reason.of(ReasonCode.CONFERENCE_MISSED, at="2026-04-29T15:15:00.000Z")
     yield (
         "no_conference",
         [history.add(EntryType.OVERDUE, START - 15 * minutes, phase=DeadlineType.CONFERENCE, reason=none).announced()],
     )
     history = History().ask(conference_expected=True).accepted()
     yield "no_conference_reported", [history.hear("conferencing_failing", START - 1500 * minutes).announced()]
-    dead = "Cronofy does not accept the account's refresh token any more (invalid_grant)"
+    dead = Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure="reauthorisation_required")
     yield (
         "reauthorisation",
         [

@@ -31,7 +31,16 @@ from meeting_agents.cronofy.subscriptions import subscription, with_subscription
 from meeting_agents.domain.deadlines import Deadline
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import steps
-from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, Meeting, Notification
+from meeting_agents.domain.model import (
+    Action,
+    DeadlineType,
+    Entry,
+    EntryType,
+    Meeting,
+    Notification,
+    Reason,
+    ReasonCode,
+)
 from meeting_agents.errors import InvalidRequest, TooLarge
 
 OURS = "https://api.example.com/webhooks/cronofy/"
@@ -505,7 +514,7 @@ HISTORY = (
         attempt=1,
         revision=1,
         sub="agt_1",
-        reason="ok",
+        reason=Reason.of(ReasonCode.REQUEST_ACCEPTED, status=202),
     ),
     Entry(
         key="3",
@@ -534,7 +543,11 @@ def test_an_agent_is_shown_with_all_that_is_known_of_it() -> None:
     view = AgentView.of("ma_1", timeline, due, LINKS)
     assert (view.id, view.state, view.origin, view.calendar_id) == ("ma_1", "failed", "request", "cal_1")
     assert view.next_deadline == DeadlineView(phase=DeadlineType.ACTIVATION, at=NOON)
-    assert [(one.sub, one.reason) for one in view.timeline] == [("", ""), ("agt_1", "ok"), ("agt_2", "a: 1; b: 2")]
+    assert [(one.sub, one.reason and one.reason.text) for one in view.timeline] == [
+        ("", None),
+        ("agt_1", "Cronofy accepted the request (202)"),
+        ("agt_2", "a: 1; b: 2"),
+    ]
     assert [one.interactions for one in view.timeline] == [(), (), ("meeting_agent_failed",)]
     assert AgentView.model_validate_json(view.model_dump_json()) == view
     unasked = AgentView.of("ma_1", [*steps(HISTORY[2:])], None, LINKS)
@@ -568,7 +581,11 @@ def test_any_notification_can_be_announced(raw: bytes | None, notification: Any)
     sent = json.loads(Announcement.of("ma_1", step, raw, None).model_dump_json())
     assert sent["data"]["notification"] == notification
     assert (sent["id"], sent["subject"], sent["specversion"]) == ("ma_1.1", "ma_1", "1.0")
-    assert sent["data"]["entry"]["ignored_because"] == "it says nothing that is known here"
+    assert sent["data"]["entry"]["ignored_because"] == {
+        "code": "nothing_recognised",
+        "values": {},
+        "text": "it has no known interaction",
+    }
 
 
 def test_an_announcement_that_does_not_say_so_is_neither_an_escalation_nor_a_replay() -> None:

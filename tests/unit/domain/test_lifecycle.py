@@ -25,6 +25,8 @@ from meeting_agents.domain.model import (
     IncidentType,
     Meeting,
     Notification,
+    Reason,
+    ReasonCode,
     Record,
     Request,
     Resource,
@@ -89,7 +91,9 @@ class History:
         return self.add(kinds[-1] if kinds else EntryType.UNRECOGNISED, attempt=attempt, notification=notification)
 
     def overdue(self, phase: DeadlineType, **more: Any) -> "History":
-        return self.answer(EntryType.OVERDUE, phase=phase, reason=f"{phase} was awaited", **more)
+        return self.answer(
+            EntryType.OVERDUE, phase=phase, reason=Reason.of(ReasonCode.ACTIVATION_MISSED, at=START), **more
+        )
 
     def cancel(self) -> "History":
         return self.request(AWAY).answer(EntryType.CANCELLED)
@@ -313,7 +317,7 @@ def test_every_entry_does_in_every_state_what_the_table_says(kind: EntryType, st
     assert (step.after.state, step.verdict) == EXPECTED[kind][state]
     assert step.state_before is state
     assert bool(step.ignored_because) is (step.verdict is not Verdict.APPLIED)
-    assert step.after.current.reason
+    assert isinstance(step.after.current.reason, Reason)
 
 
 @pytest.mark.parametrize(("state", "kind"), [(state, kind) for state, row in TRANSITIONS.items() for kind in row])
@@ -609,7 +613,10 @@ def test_a_request_that_is_written_down_twice_is_one() -> None:
     history = scheduled()
     before = history.record
     history.add(EntryType.REQUESTED, attempt=1, revision=1, request=WISH)
-    assert (history.last.verdict, history.last.ignored_because) == (Verdict.DUPLICATE, "the record says so already")
+    assert (history.last.verdict, history.last.ignored_because) == (
+        Verdict.DUPLICATE,
+        Reason.of(ReasonCode.ALREADY_KNOWN),
+    )
     assert history.record.attempts == before.attempts
 
 
@@ -667,7 +674,7 @@ def test_the_same_digest_asks_for_the_same_only_with_the_same_action() -> None:
 def test_a_cancellation_of_nothing_is_written_down_and_owes_nothing() -> None:
     history = History().request(AWAY)
     assert (history.record.state, history.record.current.asked) == (State.REQUESTED, None)
-    assert history.record.current.reason == "its cancellation was requested; Cronofy has not confirmed it yet"
+    assert history.record.current.reason == Reason.of(ReasonCode.CANCELLATION_REQUESTED)
     assert deadline(history.record, GRACES) is None
     assert history.answer(EntryType.CANCELLED).record.state is State.CANCELLED
 
@@ -701,10 +708,10 @@ def test_a_refused_change_leaves_what_was_accepted_before() -> None:
 
 
 def test_a_refused_request_is_kept_as_what_was_wanted() -> None:
-    history = History().request().answer(EntryType.REJECTED, reason="Cronofy refused the request (422)")
+    history = History().request().answer(EntryType.REJECTED, reason=Reason.of(ReasonCode.REQUEST_REFUSED, status=422))
     assert (history.record.meeting, history.record.current.reason) == (
         WISH.meeting,
-        "Cronofy refused the request (422)",
+        Reason.of(ReasonCode.REQUEST_REFUSED, status=422),
     )
 
 
@@ -736,8 +743,8 @@ def test_answers_to_two_requests_at_once_may_come_in_any_order() -> None:
         history.answer(EntryType.ACCEPTED, revision=first).answer(EntryType.ACCEPTED, revision=second)
         assert (history.record.state, history.record.meeting) == (State.SCHEDULED, moved(MINUTE).meeting)
         assert history.record.current.pending is None
-        overtaken = "it is about request 1; request 2 has overtaken it"
-        assert history.last.ignored_because == ("" if second == 2 else overtaken)
+        overtaken = Reason.of(ReasonCode.NEWER_REQUEST, request=1, newest=2)
+        assert history.last.ignored_because == (None if second == 2 else overtaken)
     for answers in (
         [(1, EntryType.ACCEPTED), (2, EntryType.REJECTED)],
         [(2, EntryType.REJECTED), (1, EntryType.ACCEPTED)],
@@ -757,8 +764,8 @@ def test_the_refusal_of_an_overtaken_request_is_no_end() -> None:
 def test_of_two_open_requests_the_newer_says_what_is_wanted() -> None:
     history = History().request().request(moved(MINUTE))
     assert history.record.meeting == moved(MINUTE).meeting
-    history.answer(EntryType.UNCONFIRMED, revision=1, reason="of no interest any more")
-    assert history.record.current.reason == "requested; Cronofy has not confirmed it yet"
+    history.answer(EntryType.UNCONFIRMED, revision=1, reason=Reason.of(ReasonCode.RETRY_PLANNED, failure=503))
+    assert history.record.current.reason == Reason.of(ReasonCode.REQUESTED)
 
 
 def test_a_request_after_a_cancellation_holds_though_the_cancellation_is_answered_later() -> None:
@@ -785,22 +792,30 @@ def test_an_acceptance_after_the_silence_was_reported_gives_no_more_time() -> No
 
 def test_unconfirmed_counts_the_tries_and_says_when_the_next_one_is() -> None:
     history = (
-        History().request().answer(EntryType.UNCONFIRMED, reason="Cronofy answered 503", retry_at=NOON + 9 * MINUTE)
+        History()
+        .request()
+        .answer(
+            EntryType.UNCONFIRMED, reason=Reason.of(ReasonCode.RETRY_PLANNED, failure=503), retry_at=NOON + 9 * MINUTE
+        )
     )
     pending = history.record.current.pending
     assert pending
     assert (pending.tries, pending.retry_at) == (1, NOON + 9 * MINUTE)
-    assert history.record.current.reason == "Cronofy answered 503"
+    assert history.record.current.reason == Reason.of(ReasonCode.RETRY_PLANNED, failure=503)
     assert deadline(history.record, GRACES) == Deadline(NOON + 9 * MINUTE, DeadlineType.RETRY)
     pending = history.answer(EntryType.UNCONFIRMED).record.current.pending
     assert pending
     assert (pending.tries, pending.retry_at) == (2, None)
-    assert history.record.current.reason == "Cronofy answered 503"
+    assert history.record.current.reason == Reason.of(ReasonCode.RETRY_PLANNED, failure=503)
 
 
 def test_a_change_that_is_not_confirmed_does_not_change_why_the_agent_stands_where_it_stands() -> None:
-    history = scheduled().request(moved(MINUTE)).answer(EntryType.UNCONFIRMED, reason="Cronofy answered 503")
-    assert history.record.current.reason == "Cronofy accepted the request"
+    history = (
+        scheduled()
+        .request(moved(MINUTE))
+        .answer(EntryType.UNCONFIRMED, reason=Reason.of(ReasonCode.RETRY_PLANNED, failure=503))
+    )
+    assert history.record.current.reason == Reason.of(ReasonCode.REQUEST_ACCEPTED)
 
 
 def test_what_an_acceptance_told_is_kept() -> None:
@@ -815,7 +830,7 @@ def test_an_answer_for_an_earlier_attempt_is_late() -> None:
     history.answer(EntryType.ACCEPTED, revision=1, attempt=1)
     assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.REQUESTED)
     assert history.record.attempts[0].accepted_revision == 1
-    assert history.last.ignored_because == "it is about attempt 1; the current one is attempt 2"
+    assert history.last.ignored_because == Reason.of(ReasonCode.OTHER_ATTEMPT, attempt=1, current=2)
 
 
 def test_a_request_for_an_agent_known_only_from_cronofy_makes_it_ours() -> None:
@@ -836,7 +851,7 @@ def test_the_attempt_is_told_by_sub_then_by_address_then_by_being_the_newest() -
     late_news = history().report(EntryType.COMPLETE, sub="agt_1", attempt=2)
     assert [attempt.state for attempt in late_news.record.attempts] == [State.COMPLETE, State.SCHEDULED]
     assert (late_news.last.verdict, late_news.last.cause) == (Verdict.STALE, None)
-    assert late_news.last.ignored_because == "it is about attempt 1; the current one is attempt 2"
+    assert late_news.last.ignored_because == Reason.of(ReasonCode.OTHER_ATTEMPT, attempt=1, current=2)
     for news in (history().report(EntryType.COMPLETE, sub="agt_2", attempt=2), history().report(EntryType.COMPLETE)):
         assert [attempt.state for attempt in news.record.attempts] == [State.FAILED, State.COMPLETE]
     addressed = history().report(EntryType.COMPLETE, attempt=1)
@@ -849,7 +864,9 @@ def test_a_notification_about_another_calendar_event_changes_nothing() -> None:
     history.report(EntryType.FAILED, event_id="evt_2", sub="agt_9", resources=(DASHBOARD,))
     assert (history.last.verdict, history.last.cause) == (Verdict.MISMATCHED, IncidentType.MISMATCHED)
     assert history.record.attempts == before.attempts
-    assert history.last.ignored_because == "it is about the calendar event evt_2, and this agent is for evt_1"
+    assert history.last.ignored_because == Reason.of(
+        ReasonCode.OTHER_CALENDAR_EVENT, event_id="evt_2", expected="evt_1"
+    )
 
 
 def test_a_notification_without_a_calendar_event_is_not_mismatched() -> None:
@@ -858,15 +875,17 @@ def test_a_notification_without_a_calendar_event_is_not_mismatched() -> None:
 
 def test_an_unknown_interaction_is_named() -> None:
     history = scheduled().report(interactions=("meeting_agent_waiting", "x"))
-    assert history.last.ignored_because == "nothing is known of meeting_agent_waiting, x"
-    assert scheduled().report(interactions=()).last.ignored_because == "it says nothing that is known here"
+    assert history.last.ignored_because == Reason.of(
+        ReasonCode.NOTHING_RECOGNISED, interactions="meeting_agent_waiting, x"
+    )
+    assert scheduled().report(interactions=()).last.ignored_because == Reason.of(ReasonCode.NOTHING_RECOGNISED)
 
 
 def test_an_agent_that_was_never_requested_is_followed_from_what_cronofy_says() -> None:
     record = History().report(EntryType.CONFERENCING_ASSIGNED, meeting=WISH.meeting).record
     assert (record.state, record.was_requested, record.meeting) == (State.SCHEDULED, False, WISH.meeting)
     assert (record.event_id, record.current.number) == ("evt_1", 1)
-    assert "not requested here" in record.current.reason
+    assert record.current.reason == Reason.of(ReasonCode.NOT_REQUESTED_HERE)
     assert deadline(record, GRACES) == Deadline(START + GRACES.activation, DeadlineType.ACTIVATION)
 
 
@@ -896,10 +915,7 @@ def test_complete_wins_over_failed_and_the_record_says_that_both_were_reported()
         assert (history.record.state, history.record.current.is_conflicting) == (State.COMPLETE, True)
         assert (history.last.verdict, history.last.cause) == (Verdict.CONFLICTING, IncidentType.CONFLICTING)
         assert not history.record.has_incident
-        assert (
-            history.last.ignored_because
-            == "complete and failed were both reported; complete counts, for there are resources"
-        )
+        assert history.last.ignored_because == Reason.of(ReasonCode.COMPLETE_AND_FAILED)
         history.report(EntryType.FAILED)
         assert history.last.verdict is Verdict.DUPLICATE
 
@@ -917,9 +933,9 @@ def test_the_times_are_those_of_the_first_report() -> None:
 
 def test_a_failure_is_told_in_every_word_that_cronofy_gave() -> None:
     history = scheduled().report(EntryType.FAILED)
-    assert history.record.current.reason == "Cronofy reported the agent failed: no reason given"
+    assert history.record.current.reason == Reason.of(ReasonCode.REPORTED_FAILED)
     history.report(EntryType.FAILED, remarks=("b: 2",)).report(EntryType.FAILED, remarks=("a: 1",))
-    assert history.record.current.reason == "Cronofy reported the agent failed: a: 1; b: 2"
+    assert history.record.current.reason == Reason.of(ReasonCode.REPORTED_FAILED, remarks="a: 1; b: 2")
     assert (history.record.current.failures, history.last.verdict) == (("a: 1", "b: 2"), Verdict.APPLIED)
     assert history.record.current.since == history.at - 2 * MINUTE
 
@@ -937,7 +953,7 @@ def test_more_resources_for_a_complete_agent_are_news() -> None:
 def test_a_conference_that_is_assigned_stays_so() -> None:
     history = scheduled().report(EntryType.CONFERENCING_ASSIGNED).report(EntryType.CONFERENCING_FAILING)
     assert (history.record.current.conference, history.last.verdict) == (Conference.ASSIGNED, Verdict.STALE)
-    assert history.last.ignored_because == "a conference had been assigned before"
+    assert history.last.ignored_because == Reason.of(ReasonCode.CONFERENCE_ALREADY_ASSIGNED)
     assert (
         scheduled().report(EntryType.CONFERENCING_FAILING).report(EntryType.CONFERENCING_FAILING).last.verdict
         is V.DUPLICATE
@@ -953,20 +969,20 @@ def test_said_again_that_it_is_active_an_agent_that_never_ended_stays_overdue() 
         .report(EntryType.ACTIVATED, resources=(DASHBOARD,))
     )
     assert (history.record.state, history.last.verdict) == (State.OVERDUE, Verdict.STALE)
-    assert history.last.ignored_because == "the agent was overdue by then"
+    assert history.last.ignored_because == Reason.of(ReasonCode.STATE_ALREADY_LEFT, state="overdue")
 
 
 def test_the_record_says_since_when_and_why() -> None:
     reasons = {state: reach().record.current.reason for state, reach in REACHED.items()}
     assert reasons == {
-        State.REQUESTED: "requested; Cronofy has not confirmed it yet",
-        State.SCHEDULED: "Cronofy accepted the request",
-        State.ACTIVATED: "Cronofy reported the agent active",
-        State.COMPLETE: "Cronofy reported the agent complete",
-        State.FAILED: "Cronofy reported the agent failed: no reason given",
-        State.REJECTED: "Cronofy refused the request",
-        State.CANCELLED: "de-provisioned through us",
-        State.OVERDUE: "activation was awaited",
+        State.REQUESTED: Reason.of(ReasonCode.REQUESTED),
+        State.SCHEDULED: Reason.of(ReasonCode.REQUEST_ACCEPTED),
+        State.ACTIVATED: Reason.of(ReasonCode.REPORTED_ACTIVE),
+        State.COMPLETE: Reason.of(ReasonCode.REPORTED_COMPLETE),
+        State.FAILED: Reason.of(ReasonCode.REPORTED_FAILED),
+        State.REJECTED: Reason.of(ReasonCode.REQUEST_REFUSED),
+        State.CANCELLED: Reason.of(ReasonCode.CANCELLATION_ACCEPTED),
+        State.OVERDUE: Reason.of(ReasonCode.ACTIVATION_MISSED, at=START),
     }
     for reach in REACHED.values():
         history = reach()
@@ -974,8 +990,9 @@ def test_the_record_says_since_when_and_why() -> None:
 
 
 def test_the_answers_own_words_come_first() -> None:
-    assert History().request().answer(EntryType.ACCEPTED, reason="202").record.current.reason == "202"
-    assert scheduled().request(AWAY).answer(EntryType.CANCELLED, reason="gone").record.current.reason == "gone"
+    accepted, gone = Reason.of(ReasonCode.REQUEST_ACCEPTED, status=202), Reason.of(ReasonCode.NOTE, note="gone")
+    assert History().request().answer(EntryType.ACCEPTED, reason=accepted).record.current.reason == accepted
+    assert scheduled().request(AWAY).answer(EntryType.CANCELLED, reason=gone).record.current.reason == gone
 
 
 # ------------------------------------------------------------------------------------------------------------ deadlines
@@ -1073,7 +1090,7 @@ def test_a_new_title_gives_silence_no_more_time() -> None:
 def test_a_deadline_missed_for_an_older_request_is_late() -> None:
     history = scheduled().request(moved(60 * MINUTE)).overdue(DeadlineType.ACTIVATION, revision=1)
     assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.SCHEDULED)
-    assert history.last.ignored_because == "it is about request 1; request 2 has overtaken it"
+    assert history.last.ignored_because == Reason.of(ReasonCode.NEWER_REQUEST, request=1, newest=2)
 
 
 def test_a_deadline_missed_by_an_earlier_attempt_is_late() -> None:
@@ -1085,7 +1102,7 @@ def test_a_deadline_missed_by_an_earlier_attempt_is_late() -> None:
 def test_a_deadline_that_nobody_was_awaiting_is_late(phase: DeadlineType | None) -> None:
     history = scheduled().answer(EntryType.OVERDUE, phase=phase)
     assert (history.last.verdict, history.last.cause, history.record.state) == (Verdict.STALE, None, State.SCHEDULED)
-    assert history.last.ignored_because == "the agent was scheduled by then"
+    assert history.last.ignored_because == Reason.of(ReasonCode.STATE_ALREADY_LEFT, state="scheduled")
 
 
 def test_a_conference_that_was_assigned_meanwhile_is_not_missed() -> None:
@@ -1143,7 +1160,7 @@ def test_people_who_do_not_react_are_a_deadline_too() -> None:
         assert due(history, graces) is None
     history.answer(EntryType.ALERTED, cause=IncidentType.FAILED)
     assert due(history, graces) is None
-    assert history.answer(EntryType.ESCALATED).last.ignored_because == "nobody was to be told again by then"
+    assert history.answer(EntryType.ESCALATED).last.ignored_because == Reason.of(ReasonCode.REMINDER_NOT_DUE)
 
 
 @pytest.mark.parametrize("deed", [EntryType.ACKNOWLEDGED, EntryType.COMPLETE, EntryType.REQUESTED, EntryType.CANCELLED])
@@ -1205,7 +1222,11 @@ def test_a_conference_that_fails_is_trouble_only_while_the_agent_is_awaited_and_
 
 def kept() -> History:
     """An agent that could not be cancelled."""
-    return scheduled().request(AWAY).answer(EntryType.REJECTED, reason="Cronofy refused the cancellation (403)")
+    return (
+        scheduled()
+        .request(AWAY)
+        .answer(EntryType.REJECTED, reason=Reason.of(ReasonCode.CANCELLATION_REFUSED, status=403))
+    )
 
 
 @pytest.mark.parametrize(

@@ -323,9 +323,9 @@ def _what(told: AnnouncementData) -> str:
         case IncidentType.NO_CONFERENCE if told.entry.kind is EntryType.CONFERENCING_FAILING:
             return "Cronofy reported that it could not make the conference; it tries again"
         case IncidentType.RECOVERED:
-            return sanitize(told.reason)
+            return sanitize(told.reason.text)
         case _:
-            return sanitize(told.entry.reason or told.reason)
+            return sanitize((told.entry.reason or told.reason).text)
 
 
 def _why(told: AnnouncementData) -> str:

@@ -9,6 +9,7 @@ from datetime import tzinfo
 from html import escape
 from typing import Any
 
+from meeting_agents import wording
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import format_meeting, format_time, relative_to_meeting, sanitize
 from meeting_agents.announcement import MeetingView, is_link
@@ -72,7 +73,7 @@ def _row(agent_id: str, told: Sequence[Step], there: tzinfo) -> str:
     what = f'<b class="{grade}">{escape(happened)}</b>{escape(relative_to_meeting(record.current.since, meeting))}'
     cells = (
         f"<b>{escape(title)}</b><br>{escape(format_meeting(meeting))}<br><code>{escape(agent_id)}</code>{at_cronofy}",
-        f"{what}<br>{escape(sanitize(record.current.reason, 300))}{taken}",
+        f"{what}<br>{escape(sanitize(wording.of(record.current.reason), 300))}{taken}",
         f"<ol>{''.join(_entry(step, there) for step in told)}</ol>",
     )
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
@@ -81,7 +82,7 @@ def _row(agent_id: str, told: Sequence[Step], there: tzinfo) -> str:
 def _entry(step: Step, there: tzinfo) -> str:
     entry = step.entry
     verdict = "" if step.verdict == "applied" else f" ({step.verdict})"
-    reason = f": {sanitize(entry.reason, 120)}" if entry.reason else ""
+    reason = f": {sanitize(wording.of(entry.reason), 120)}" if entry.reason else ""
     shown = escape(format_time(entry.at, there, "%d %b %H:%M:%S"))
     when = f'<span title="{entry.at:%Y-%m-%d %H:%M:%S} UTC">{shown}</span>'
     return f"<li>{when} <b>{entry.kind}</b>{verdict}{escape(reason)}</li>"

@@ -37,7 +37,7 @@ from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
 from meeting_agents.domain.deadlines import deadline
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import timeline
-from meeting_agents.domain.model import Action, Entry, EntryType, Record, Request, State
+from meeting_agents.domain.model import Action, Entry, EntryType, Reason, ReasonCode, Record, Request, State
 from meeting_agents.errors import FieldError, InvalidRequest, NotFound, Unreachable, UntrustedResourceUrl
 from meeting_agents.provisioning import ProvisioningRequest
 
@@ -181,7 +181,7 @@ def acknowledge(agent_id: AgentId, body: Annotated[Acknowledgement, Body()]) -> 
         at=datetime.now(UTC),
         attempt=record.current.number,
         revision=record.revision,
-        reason=f"{body.note} ({caller})" if caller else body.note,
+        reason=Reason.of(ReasonCode.NOTE, note=body.note, caller=caller),
     )
     collaborators().journal().append(agent_id, entry)
     return read_agent(agent_id)

@@ -6,7 +6,15 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from meeting_agents.announcement import DeadlineView, EntryView, MeetingView, ResourceView, View, agent_fields
+from meeting_agents.announcement import (
+    DeadlineView,
+    EntryView,
+    MeetingView,
+    ReasonView,
+    ResourceView,
+    View,
+    agent_fields,
+)
 from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.cronofy.payloads import DataCenter
 from meeting_agents.domain.deadlines import Deadline
@@ -29,7 +37,7 @@ class AgentSummary(View):
     retry_at: datetime | None = Field(
         default=None, description="When Cronofy is asked again, by itself; none: nobody asks again but the caller."
     )
-    reason: str = ""
+    reason: ReasonView
     links: Links
 
     @classmethod
@@ -40,7 +48,7 @@ class AgentSummary(View):
             state=record.state,
             attempt=record.current.number,
             retry_at=pending.retry_at if pending else None,
-            reason=record.current.reason,
+            reason=ReasonView.model_validate(record.current.reason),
             links=links,
         )
 
@@ -59,7 +67,7 @@ class AttemptView(View):
     number: int
     state: State
     since: datetime
-    reason: str
+    reason: ReasonView
     subs: tuple[str, ...]
     resources: tuple[ResourceView, ...]
     failures: tuple[str, ...]
@@ -80,7 +88,7 @@ class AgentRow(View):
     id: str
     state: State
     since: datetime
-    reason: str
+    reason: ReasonView
     attempt: int
     data_center: str = ""
     calendar_id: str = ""
@@ -96,7 +104,7 @@ class AgentRow(View):
             id=agent_id,
             state=record.state,
             since=record.current.since,
-            reason=record.current.reason,
+            reason=ReasonView.model_validate(record.current.reason),
             attempt=record.current.number,
             links=links,
             **agent_fields(record),
@@ -160,7 +168,7 @@ class AgentView(View):
     id: str
     state: State
     since: datetime
-    reason: str
+    reason: ReasonView
     origin: Literal["request", "notification"]
     data_center: str
     calendar_id: str
@@ -186,7 +194,7 @@ class AgentView(View):
             id=agent_id,
             state=record.state,
             since=record.current.since,
-            reason=record.current.reason,
+            reason=ReasonView.model_validate(record.current.reason),
             origin="request" if record.was_requested else "notification",
             next_deadline=DeadlineView.model_validate(awaited) if awaited else None,
             has_incident=record.has_incident,

@@ -26,6 +26,8 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Meeting,
+    Reason,
+    ReasonCode,
     Record,
     Request,
     Resource,
@@ -242,6 +244,8 @@ class Journal:
 
 def _plain(value: Any) -> Any:
     """A dataclass as a map of what is set in it, times as text."""
+    if isinstance(value, Reason):
+        return {"code": value.code.value, "values": dict(value.values)}
     if is_dataclass(value) and not isinstance(value, type):
         pairs = ((f.name, _plain(getattr(value, f.name))) for f in fields(value))
         return {name: plain for name, plain in pairs if plain not in (None, "", [], {}, False)}
@@ -299,7 +303,7 @@ def _stored(item: dict[str, Any]) -> StoredEntry:
         retry_at=_time(item.get("retry_at")),
         sub=item.get("sub", ""),
         resources=tuple(Resource(**resource) for resource in item.get("resources", ())),
-        reason=item.get("reason", ""),
+        reason=_reason(item["reason"]) if "reason" in item else None,
         correlation_id=item.get("correlation_id", ""),
     )
     return StoredEntry(entry, raw, _cronofy_request(item), _cronofy_response(item), item.get(keys.EXPIRES_AT))
@@ -313,6 +317,12 @@ def _cronofy_request(item: dict[str, Any]) -> CronofyRequest | None:
 def _cronofy_response(item: dict[str, Any]) -> CronofyResponse | None:
     values = item.get("cronofy_response")
     return CronofyResponse(values["status"], json.loads(values["content"])) if values else None
+
+
+def _reason(values: dict[str, Any]) -> Reason | None:
+    """Read a reason; None if this version does not know its code."""
+    code = values["code"]
+    return Reason(ReasonCode(code), tuple(values["values"].items())) if code in set(ReasonCode) else None
 
 
 def _request(values: dict[str, Any]) -> Request:

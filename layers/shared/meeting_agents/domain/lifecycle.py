@@ -39,6 +39,8 @@ from meeting_agents.domain.model import (
     Meeting,
     Notification,
     Pending,
+    Reason,
+    ReasonCode,
     Record,
     Request,
     Resource,
@@ -127,7 +129,7 @@ def _begun(record: Record, entry: Entry) -> Record:
         since=entry.at,
         began_at=entry.at,
         asked_at=entry.at,
-        reason="Cronofy sent a notification about an agent that was not requested here",
+        reason=Reason.of(ReasonCode.NOT_REQUESTED_HERE),
     )
     return replace(record, attempts=(first,))
 
@@ -136,7 +138,7 @@ def _with(record: Record, attempt: Attempt) -> Record:
     return replace(record, attempts=tuple(attempt if a.number == attempt.number else a for a in record.attempts))
 
 
-def _moved(attempt: Attempt, kind: EntryType, at: datetime, reason: str) -> Attempt:
+def _moved(attempt: Attempt, kind: EntryType, at: datetime, reason: Reason) -> Attempt:
     state = TRANSITIONS[attempt.state].get(kind, attempt.state)
     if state is attempt.state:
         return attempt
@@ -146,8 +148,8 @@ def _moved(attempt: Attempt, kind: EntryType, at: datetime, reason: str) -> Atte
 # ------------------------------------------------------------------------------------------------ requests and answers
 
 _UNCONFIRMED = {
-    Action.PROVISION: "requested; Cronofy has not confirmed it yet",
-    Action.CANCEL: "its cancellation was requested; Cronofy has not confirmed it yet",
+    Action.PROVISION: Reason.of(ReasonCode.REQUESTED),
+    Action.CANCEL: Reason.of(ReasonCode.CANCELLATION_REQUESTED),
 }
 
 
@@ -187,9 +189,9 @@ def _asked_again(attempt: Attempt, pending: Pending) -> Attempt:
         was_silent = attempt.state is State.OVERDUE
         if was_silent or _moves_meeting(attempt, request):
             attempt = replace(attempt, asked_at=at, missed=())
-        attempt = _moved(attempt, EntryType.REQUESTED, at, "requested again; Cronofy has not confirmed it yet")
+        attempt = _moved(attempt, EntryType.REQUESTED, at, Reason.of(ReasonCode.REQUESTED_AGAIN))
         if attempt.activated_at:  # it has been in the meeting: what is owed is its end
-            attempt = _moved(attempt, EntryType.ACTIVATED, at, "requested again; it had been reported active before")
+            attempt = _moved(attempt, EntryType.ACTIVATED, at, Reason.of(ReasonCode.REQUESTED_WHILE_ACTIVE))
     return replace(attempt, unanswered=(*attempt.unanswered, pending))
 
 
@@ -240,7 +242,7 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     )
     if DeadlineType.ACTIVATION in attempt.missed:
         return attempt  # too late to wait for it again: only the agent itself can show that all is well
-    return _moved(attempt, EntryType.ACCEPTED, entry.at, entry.reason or "Cronofy accepted the request")
+    return _moved(attempt, EntryType.ACCEPTED, entry.at, entry.reason or Reason.of(ReasonCode.REQUEST_ACCEPTED))
 
 
 def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
@@ -253,19 +255,26 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     else:
         stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
         attempt = attempt if stays else replace(attempt, request=pending.request)
-    reason = entry.reason or "Cronofy refused the request"
+    reason = entry.reason or Reason.of(ReasonCode.REQUEST_REFUSED)
     return attempt if stays else _moved(attempt, EntryType.REJECTED, entry.at, reason)
 
 
 def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     is_newest = pending is attempt.pending
     attempt = replace(attempt, cancelled_at=entry.at, unanswered=_newer(attempt, pending))
-    return _moved(attempt, entry.kind, entry.at, entry.reason or "de-provisioned through us") if is_newest else attempt
+    reason = entry.reason or Reason.of(ReasonCode.CANCELLATION_ACCEPTED)
+    return _moved(attempt, entry.kind, entry.at, reason) if is_newest else attempt
 
 
 def _newer(attempt: Attempt, answered: Pending) -> tuple[Pending, ...]:
     """What is still open after an answer: whatever was asked before is overtaken by it."""
     return tuple(pending for pending in attempt.unanswered if pending.revision > answered.revision)
+
+
+_MISSED = {
+    DeadlineType.ACTIVATION: ReasonCode.ACTIVATION_MISSED,
+    DeadlineType.COMPLETION: ReasonCode.COMPLETION_MISSED,
+}
 
 
 def _missed(record: Record, entry: Entry) -> tuple[Record, Verdict]:
@@ -279,7 +288,8 @@ def _missed(record: Record, entry: Entry) -> tuple[Record, Verdict]:
         return record, Verdict.STALE
     attempt = replace(attempt, missed=(*attempt.missed, phase), missing=frozenset(entry.missing))
     if phase in (DeadlineType.ACTIVATION, DeadlineType.COMPLETION):
-        attempt = _moved(replace(attempt, overdue_at=entry.at), EntryType.OVERDUE, entry.at, entry.reason)
+        reason = entry.reason or Reason.of(_MISSED[phase])
+        attempt = _moved(replace(attempt, overdue_at=entry.at), EntryType.OVERDUE, entry.at, reason)
     return _with(record, attempt), Verdict.APPLIED
 
 
@@ -335,22 +345,22 @@ def _reported(attempt: Attempt, kind: EntryType, at: datetime, said: Notificatio
             return attempt  # said again: no sign of life, and no reason to wait anew
         case EntryType.ACTIVATED:
             attempt = replace(attempt, activated_at=at)
-            reason = "Cronofy reported the agent active"
+            reason = Reason.of(ReasonCode.REPORTED_ACTIVE)
         case EntryType.COMPLETE:
             attempt = replace(attempt, complete_at=attempt.complete_at or at)
-            reason = "Cronofy reported the agent complete"
+            reason = Reason.of(ReasonCode.REPORTED_COMPLETE)
         case EntryType.FAILED:
             failures = tuple(sorted({*attempt.failures, *said.remarks}))
-            reason = f"Cronofy reported the agent failed: {'; '.join(failures) or 'no reason given'}"
+            reason = Reason.of(ReasonCode.REPORTED_FAILED, remarks="; ".join(failures))
             attempt = replace(attempt, failed_at=attempt.failed_at or at, failures=failures)
             if attempt.state is State.FAILED:
                 return replace(attempt, reason=reason)
         case EntryType.CONFERENCING_ASSIGNED:
             attempt = replace(attempt, conference=Conference.ASSIGNED)
-            reason = "Cronofy assigned a conference"
+            reason = Reason.of(ReasonCode.CONFERENCE_ASSIGNED)
         case _:
             attempt = replace(attempt, conference=attempt.conference or Conference.FAILING)
-            reason = "Cronofy could not make the conference yet"
+            reason = Reason.of(ReasonCode.CONFERENCE_FAILING)
     return _moved(attempt, kind, at, reason)
 
 

@@ -9,6 +9,8 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Notification,
+    Reason,
+    ReasonCode,
     Record,
     State,
     Verdict,
@@ -43,8 +45,8 @@ class Step:
         return newest if newest and newest.number == self.attempt.number else None
 
     @property
-    def ignored_because(self) -> str:
-        """Why the entry was not obeyed, in words for a person; empty for one that was."""
+    def ignored_because(self) -> Reason | None:
+        """The reason why the entry was not applied; None for one that was."""
         return _ignored_because(self)
 
 
@@ -78,33 +80,33 @@ def verdict_of(record: Record, before: Attempt, after: Attempt, notification: No
     return Verdict.STALE
 
 
-def _ignored_because(step: Step) -> str:
+def _ignored_because(step: Step) -> Reason | None:
     record, notification = step.after, step.entry.notification
     match step.verdict:
         case Verdict.APPLIED:
-            return ""
+            return None
         case Verdict.CONFLICTING:
-            return "complete and failed were both reported; complete counts, for there are resources"
+            return Reason.of(ReasonCode.COMPLETE_AND_FAILED)
         case Verdict.DUPLICATE:
-            return "the record says so already"
+            return Reason.of(ReasonCode.ALREADY_KNOWN)
         case Verdict.MISMATCHED if notification:
-            return f"it is about the calendar event {notification.event_id}, and this agent is for {record.event_id}"
+            return Reason.of(ReasonCode.OTHER_CALENDAR_EVENT, event_id=notification.event_id, expected=record.event_id)
         case Verdict.UNRECOGNISED:
             names = ", ".join(notification.interactions) if notification else ""
-            return f"nothing is known of {names}" if names else "it says nothing that is known here"
+            return Reason.of(ReasonCode.NOTHING_RECOGNISED, interactions=names)
     return _overtaken(step, notification)
 
 
-def _overtaken(step: Step, notification: Notification | None) -> str:
-    """Say why a late entry came too late."""
+def _overtaken(step: Step, notification: Notification | None) -> Reason:
+    """Return the reason why a stale entry came too late."""
     entry, record = step.entry, step.after
     number = attempt_of(record, entry, notification).number if notification else entry.attempt
     if number is not None and number != record.current.number:
-        return f"it is about attempt {number}; the current one is attempt {record.current.number}"
+        return Reason.of(ReasonCode.OTHER_ATTEMPT, attempt=number, current=record.current.number)
     if notification and notification.kinds == (EntryType.CONFERENCING_FAILING,):
-        return "a conference had been assigned before"
+        return Reason.of(ReasonCode.CONFERENCE_ALREADY_ASSIGNED)
     if entry.kind is EntryType.ESCALATED:
-        return "nobody was to be told again by then"
+        return Reason.of(ReasonCode.REMINDER_NOT_DUE)
     if entry.revision is not None and entry.revision < record.revision:
-        return f"it is about request {entry.revision}; request {record.revision} has overtaken it"
-    return f"the agent was {record.state} by then"
+        return Reason.of(ReasonCode.NEWER_REQUEST, request=entry.revision, newest=record.revision)
+    return Reason.of(ReasonCode.STATE_ALREADY_LEFT, state=record.state)

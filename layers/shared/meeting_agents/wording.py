@@ -1,0 +1,99 @@
+"""The words for what the journal has only as codes and values. Pure.
+
+An entry keeps facts; this file, beside the runbook of the alerts, has the sentences that people read.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from meeting_agents.domain.model import Reason, ReasonCode
+
+REASONS: Mapping[ReasonCode, str] = {
+    ReasonCode.REQUESTED: "requested; Cronofy has not confirmed it yet",
+    ReasonCode.REQUESTED_AGAIN: "requested again; Cronofy has not confirmed it yet",
+    ReasonCode.REQUESTED_WHILE_ACTIVE: "requested again after it was reported active",
+    ReasonCode.CANCELLATION_REQUESTED: "cancellation requested; Cronofy has not confirmed it yet",
+    ReasonCode.REQUEST_ACCEPTED: "Cronofy accepted the request[ ({status})]",
+    ReasonCode.CANCELLATION_ACCEPTED: "Cronofy accepted the cancellation[ ({status})]",
+    ReasonCode.REQUEST_REFUSED: "Cronofy refused the request[ ({status})][: {complaint}]",
+    ReasonCode.CANCELLATION_REFUSED: "Cronofy refused the cancellation[ ({status})][: {complaint}]",
+    ReasonCode.RETRY_PLANNED: "{failure}; the request is sent again",
+    ReasonCode.RETRY_LEFT_TO_CALLER: "{failure}; only the caller can send the request again",
+    ReasonCode.REQUEST_EXPIRED: "the request could not be delivered in time[; the last time, {failure}]",
+    ReasonCode.CANCELLATION_EXPIRED: "the cancellation could not be delivered in time[; the last time, {failure}]",
+    ReasonCode.SENT_ONCE: "the request is sent once; it may have taken effect and is not sent again",
+    ReasonCode.SCHEDULING_KEY_REFUSED: "Cronofy refused the scheduling_key ({status}) after an earlier try that may"
+    " have arrived; it is unknown whether Cronofy has the request",
+    ReasonCode.ACCOUNT_UNKNOWN: "account {account} is not registered",
+    ReasonCode.NOT_REQUESTED_HERE: "Cronofy sent a notification about an agent that was not requested here",
+    ReasonCode.REPORTED_ACTIVE: "Cronofy reported the agent active",
+    ReasonCode.REPORTED_COMPLETE: "Cronofy reported the agent complete",
+    ReasonCode.REPORTED_FAILED: "Cronofy reported the agent failed[: {remarks}]",
+    ReasonCode.CONFERENCE_ASSIGNED: "Cronofy assigned a conference",
+    ReasonCode.CONFERENCE_FAILING: "Cronofy could not make the conference yet",
+    ReasonCode.REMARKS: "{remarks}",
+    ReasonCode.CONFERENCE_MISSED: "no conference was reported[ by {at}], shortly before the start",
+    ReasonCode.ACTIVATION_MISSED: "the agent did not report itself active[ by {at}]",
+    ReasonCode.COMPLETION_MISSED: "the agent did not report its end[ by {at}]",
+    ReasonCode.RESOURCES_MISSED: "the agent is complete, but the expected resources were not reported[ by {at}]",
+    ReasonCode.UNACKNOWLEDGED: "an alert was published at {at}, and no one has acknowledged it",
+    ReasonCode.ALERT_PUBLISHED: "alert published to {subscribers}: {incident}",
+    ReasonCode.PROBE_NOT_PUBLISHED: "alert of a probe, not published: {incident}",
+    ReasonCode.NOTE: "{note}[ ({caller})]",
+    ReasonCode.ALREADY_KNOWN: "the record says so already",
+    ReasonCode.COMPLETE_AND_FAILED: "both complete and failed were reported; complete counts, as it has the resources",
+    ReasonCode.OTHER_CALENDAR_EVENT: "it is about the calendar event {event_id}; this agent is for {expected}",
+    ReasonCode.NOTHING_RECOGNISED: "it has no known interaction[: {interactions}]",
+    ReasonCode.OTHER_ATTEMPT: "it is about attempt {attempt}; the current one is attempt {current}",
+    ReasonCode.NEWER_REQUEST: "it is about request {request}; request {newest} is newer",
+    ReasonCode.CONFERENCE_ALREADY_ASSIGNED: "a conference was assigned before",
+    ReasonCode.REMINDER_NOT_DUE: "no reminder was due any more",
+    ReasonCode.STATE_ALREADY_LEFT: "the agent was already {state}",
+}
+"""A sentence for each reason. A part in brackets is left out where the reason lacks its value."""
+
+FAILURES: Mapping[str, str] = {
+    "cronofy_timed_out": "Cronofy did not answer in time",
+    "cronofy_unreachable": "Cronofy could not be reached",
+    "missing_secret": "the secret of the Cronofy application is missing",
+    "missing_token": "the request carries no access token",
+    "rate_limited": "Cronofy's limits were used up",
+    "reauthorisation_required": "Cronofy no longer accepts the account's refresh token",
+    "store_unavailable": "a table or a key of the deployment did not answer",
+}
+"""The words for an error's code where a request was not answered."""
+
+
+def of(reason: Reason | None) -> str:
+    """Return the sentence of a reason; empty if there is none."""
+    return text(reason.code, dict(reason.values)) if reason else ""
+
+
+def text(code: str, values: Mapping[str, str]) -> str:
+    """Return the sentence for a code and its values; the bare code if this version does not know it."""
+    if code not in REASONS:
+        return code
+    shown = {name: _shown(name, value) for name, value in values.items()}
+    parts = re.findall(r"\[([^]]*)\]|([^[]+)", REASONS[ReasonCode(code)])
+    return "".join(_filled(optional or required, shown, is_optional=bool(optional)) for optional, required in parts)
+
+
+def _filled(template: str, values: Mapping[str, str], *, is_optional: bool) -> str:
+    names = re.findall(r"{(\w+)}", template)
+    if is_optional and not values.keys() >= {*names}:
+        return ""
+    return template.format_map(dict.fromkeys(names, "unknown") | dict(values))
+
+
+def _shown(name: str, value: str) -> str:
+    match name:
+        case "at":
+            return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        case "failure":
+            return FAILURES.get(value) or (f"Cronofy answered {value}" if value.isdigit() else value)
+        case "subscribers" if value == "unknown":
+            return "an unknown number of subscribers"
+        case "subscribers":
+            return f"{value} subscriber{'' if value == '1' else 's'}"
+    return value
