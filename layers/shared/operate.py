@@ -1,6 +1,4 @@
-"""The operator's commands for a deployed stack: `make replay`, `make redrive`, `make verdicts`, and the last step of a
-deploy.
-
+"""The commands for a deployed stack: `make replay`, `make redrive`, `make verdicts`, and the last step of a deploy.
 
 Runs on the operator's machine with the operator's AWS credentials. It is no part of the layer, but stands beside
 `meeting_agents` because it reads the same table. Each command shows its progress and ends with a count.
