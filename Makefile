@@ -32,7 +32,7 @@ moments: .venv/.dev ## Tests at moments when time is odd: clocks change, the yea
 	@$(IN_VENV) python -m tests.moments
 
 fuzz: .venv/.dev ## 100,000 generated requests to the open door, 5,000 to the API; `make test` sends some hundred (EXAMPLES=…; 7 minutes)
-	$(IN_VENV) FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) python -m pytest tests/test_fuzz.py
+	$(IN_VENV) FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) python -m pytest tests/system/test_fuzz.py
 
 bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and write .bench.json (ONLY="warm growth": only these anew; about 10 minutes)
 	@$(IN_VENV) python -m tests.bench $(ONLY)
@@ -73,9 +73,9 @@ build: .venv-sam/.sam ## Build for AWS with `sam build` (ARCHITECTURE=x86_64: no
 	$(IN_VENV) ARCHITECTURE=$(ARCHITECTURE) .venv-sam/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 deploy: build .venv/.sandbox ## Deploy to your AWS account (STACK=meeting-agents PARAMETERS="Name=value …"; an update keeps what is not named)
-	.venv-sam/bin/sam deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
+	.venv-sam/bin/sam deploy --stack-name $(STACK) \
 		--parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
-# Whoever may deploy, but not read the topic, has deployed all the same.
+# A deploy has succeeded even where its user may not read the topic.
 	-@.venv/bin/python layers/shared/operate.py --stack $(STACK) subscribers
 
 replay: .venv/.sandbox ## Announce again what was written down FROM=… until TO=… (STATE=failed: only that; DRY_RUN=1: only count)

@@ -7,12 +7,12 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
-from meeting_agents import wiring
+from meeting_agents import VERSION, wiring
 from meeting_agents.api import accounts, calendar_events, docs, meeting_agents, problems
 from meeting_agents.api.context import Collaborators, request
 from meeting_agents.api.strict_json import strict_json
 
-logger = Logger()
+logger = Logger(version=VERSION)
 metrics = Metrics()
 app = APIGatewayHttpResolver(
     enable_validation=True, response_validation_error_http_code=500, json_body_deserializer=strict_json
@@ -21,7 +21,8 @@ for router in (request, problems.router, calendar_events.router, meeting_agents.
     app.include_router(router)
 
 COLLABORATORS = Collaborators(
-    settings=wiring.settings,
+    default_data_center=lambda: wiring.settings().default_data_center,
+    public_url=lambda: wiring.settings().public_url,
     journal=wiring.journal,
     provisioning=wiring.provisioning,
     accounts=wiring.accounts,

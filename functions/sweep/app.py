@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from meeting_agents import wiring
+from meeting_agents import VERSION, wiring
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline, missing_resources
@@ -20,7 +20,7 @@ from meeting_agents.domain.model import DeadlineType, Entry, EntryType, Reason, 
 from meeting_agents.errors import Outage, RateLimited, Refusal
 from meeting_agents.provisioning import Provisioning
 
-logger = Logger()
+logger = Logger(version=VERSION)
 metrics = Metrics()
 
 STOP_BEFORE_TIMEOUT_MS = 10_000

@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from meeting_agents import VERSION
 from meeting_agents.api import accounts, calendar_events, meeting_agents
 from meeting_agents.api.context import public_url
 from meeting_agents.api.problems import STATUSES
@@ -47,7 +48,7 @@ def document(app: ApiGatewayResolver, address: str) -> dict[str, Any]:
 
     routes = vars(calendar_events) | vars(meeting_agents) | vars(accounts)
     text = app.get_openapi_json_schema(
-        title="Meeting agents", version="1.0.0", description=ABOUT, servers=[Server(url=address)]
+        title="Meeting agents", version=VERSION, description=ABOUT, servers=[Server(url=address)]
     )
     content: dict[str, Any] = json.loads(text)
     for name in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):  # the library's own errors

@@ -3,7 +3,7 @@
 Two rules guard this file. It is pure: no clock, no network, no environment, nothing but the words and the standard
 library. And it refuses nothing: every entry, in any order, folds to a record and gets exactly one verdict.
 
-What holds for every history, each proved by the test of that name in `tests/test_lifecycle.py`:
+What holds for every history, each proved by the test of that name in `tests/unit/domain/test_lifecycle.py`:
 
 1. The notifications of one attempt give the same outcome in every order and with every repetition.
 2. An end is left only by a new request or by evidence from Cronofy.
