@@ -1,4 +1,4 @@
-"""The system tries itself: what a probe finds out, and that nobody but the alarm ever hears of it."""
+"""The deployed system tests itself: the faults that a probe finds, and that only the alarm hears of them."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ PATIENCE = timedelta(seconds=90)
 
 @pytest.fixture(scope="module")
 def journal(stage: Stage) -> Journal:
-    """The real table, in which nobody else looks at the times of these probes."""
+    """Use the deployed table, at times at which no other probe is sent."""
     table = Table(stage.stack.session.client("dynamodb"), stage.stack.outputs["AgentsTableName"])
     return Journal(table, GracePeriods(), timedelta(days=1))
 
@@ -41,12 +41,12 @@ def probes(stage: Stage, kind: str) -> list[dict[str, Any]]:
 
 
 def test_a_probe_goes_the_whole_way_and_reaches_neither_people_nor_lists(stage: Stage) -> None:
-    """Kept, announced with a cause, taken from the queue and noted as told; and nobody is told."""
+    """It is stored, announced with a cause, received from the queue and recorded as alerted, and not published."""
     probes_alone = stage.stack.listen("LifecycleTopic", "probes", {"probe": ["true"]})
-    assert invoke(stage) == {"lost": []}
-    noted = wait_until(lambda: probes(stage, "alerted") or None)
-    assert noted, "the probe was not seen through"
-    agent = noted[0]["subject"]
+    assert invoke(stage) == {"problems": []}
+    alerted = wait_until(lambda: probes(stage, "alerted") or None)
+    assert alerted, "no alert of the probe was recorded"
+    agent = alerted[0]["subject"]
     # The schedule's own probe may have come within the same five minutes: then the agent has both.
     assert "failed" in {one["data"]["cause"] for one in probes(stage, "failed") if one["subject"] == agent}
     assert {entry["kind"] for entry in stage.read(agent)["timeline"]} == {"failed", "alerted"}
@@ -57,40 +57,40 @@ def test_a_probe_goes_the_whole_way_and_reaches_neither_people_nor_lists(stage: 
     assert not any(is_probe(one["agent_id"]) for message in stage.alerts.messages() for one in message["agents"])
     listed = stage.api.get("/v1/meeting_agents", params={"limit": 100}).json()["agents"]
     assert not any(is_probe(one["id"]) for one in listed)
-    assert invoke(stage) == {"lost": []}
+    assert invoke(stage) == {"problems": []}
 
 
 def test_no_natural_key_gives_the_id_of_a_probe() -> None:
-    """The hyphen is not in the alphabet of the ids that are computed."""
+    """The alphabet of agent ids has no hyphen."""
     assert "-" in PROBE_PREFIX
     assert not any("-" in agent_id("us", "cal", str(number)) for number in range(100))
 
 
-def kept(journal: Journal, at: datetime, *kinds: EntryType) -> str:
-    """A probe as it stands in the journal, sent at that time."""
+def stored_probe(journal: Journal, at: datetime, *kinds: EntryType) -> str:
+    """Write the entries of a probe that was sent at that time."""
     agent = f"{PROBE_PREFIX}{int(at.timestamp() // INTERVAL.total_seconds())}"
     for kind in kinds:
         journal.append(agent, Entry(key=f"{kind}#1", kind=kind, at=at, attempt=1, cause=IncidentType.FAILED))
     return agent
 
 
-def test_a_probe_that_was_not_alerted_is_lost_when_its_time_is_up(journal: Journal) -> None:
-    """Before that it is not judged, and neither is one that never was."""
+def test_a_probe_without_an_alert_fails_after_its_time(journal: Journal) -> None:
+    """A younger probe and one that was never sent are not checked."""
     now = datetime(2091, 1, 1, 12, 2, 30, tzinfo=UTC)
     assert check_previous_probe(journal, now, PATIENCE) == ""
-    agent = kept(journal, now - INTERVAL, EntryType.UNRECOGNISED)
+    agent = stored_probe(journal, now - INTERVAL, EntryType.UNRECOGNISED)
     assert check_previous_probe(journal, now, timedelta(seconds=360)) == ""
-    assert check_previous_probe(journal, now, PATIENCE).startswith(f"{agent} was kept, but would not have been told")
-    kept(journal, now - INTERVAL, EntryType.ALERTED)
+    assert check_previous_probe(journal, now, PATIENCE).startswith(f"{agent} is in the journal, and no alert followed")
+    stored_probe(journal, now - INTERVAL, EntryType.ALERTED)
     assert check_previous_probe(journal, now, PATIENCE) == ""
 
 
-def test_the_newest_probe_that_had_its_time_is_judged_even_if_a_run_was_left_out(journal: Journal) -> None:
-    """An old failure that was judged before is not counted against a newer success."""
+def test_the_newest_probe_that_had_its_time_is_checked_even_if_a_run_was_left_out(journal: Journal) -> None:
+    """A newer success overrides an old failure."""
     now = datetime(2092, 1, 1, 12, 2, 30, tzinfo=UTC)
-    kept(journal, now - 3 * INTERVAL, EntryType.UNRECOGNISED)
-    assert "would not have been told" in check_previous_probe(journal, now, PATIENCE)
-    kept(journal, now - 2 * INTERVAL, EntryType.UNRECOGNISED, EntryType.ALERTED)
+    stored_probe(journal, now - 3 * INTERVAL, EntryType.UNRECOGNISED)
+    assert "no alert followed" in check_previous_probe(journal, now, PATIENCE)
+    stored_probe(journal, now - 2 * INTERVAL, EntryType.UNRECOGNISED, EntryType.ALERTED)
     assert check_previous_probe(journal, now, PATIENCE) == ""
 
 
@@ -102,10 +102,10 @@ def test_the_newest_probe_that_had_its_time_is_judged_even_if_a_run_was_left_out
         (httpx.ConnectError("down"), "could not be reached: ConnectError"),
     ],
 )
-def test_a_probe_that_is_not_taken_is_lost_at_once(
+def test_a_probe_that_is_not_accepted_fails_at_once(
     journal: Journal, answer: httpx.Response | Exception, problem: str
 ) -> None:
-    """An outage of the address, a refusal, and an answer that promises what is not so."""
+    """The address is down, rejects the probe, or answers 200 without storing it."""
 
     def respond(request: httpx.Request) -> httpx.Response:
         if isinstance(answer, Exception):
@@ -119,8 +119,8 @@ def test_a_probe_that_is_not_taken_is_lost_at_once(
     assert problem in found
 
 
-def test_a_missing_secret_is_a_lost_probe(stage: Stage) -> None:
-    """What makes the webhook refuse everything is found before Cronofy calls."""
+def test_a_missing_secret_fails_the_probe(stage: Stage) -> None:
+    """A fault that makes the webhook reject every notification is found before Cronofy calls."""
     secrets = stage.stack.session.client("secretsmanager")
     arn = stage.stack.outputs["CronofySecretArn"]
     stored = secrets.get_secret_value(SecretId=arn)["SecretString"]
@@ -131,7 +131,7 @@ def test_a_missing_secret_is_a_lost_probe(stage: Stage) -> None:
         # a new process has not read the secret yet
         variables = environment.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         environment.update_function_configuration(FunctionName=name, Environment={"Variables": variables | {"X": "1"}})
-        (problem,) = invoke(stage)["lost"]
+        (problem,) = invoke(stage)["problems"]
     finally:
         secrets.put_secret_value(SecretId=arn, SecretString=stored)
         environment.update_function_configuration(FunctionName=name, Environment={"Variables": variables})

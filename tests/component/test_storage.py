@@ -1,7 +1,7 @@
-"""A second opinion: what is proved on the embedded AWS is proved again, unchanged, on another DynamoDB.
+"""The storage tests of the embedded AWS, run unchanged on another DynamoDB.
 
-Of the two only the code under test is the same, so that no habit of one emulator is leant on. Neither stream nor
-function is needed: the stream's events are made by the tests themselves.
+The two emulators share no code, so that no test depends on a quirk of one. Neither streams nor functions are needed,
+because the tests make the events of the stream.
 """
 
 from collections.abc import Iterator
@@ -28,18 +28,18 @@ LACKING = dict.fromkeys(
         "test_an_access_token_is_renewed_before_it_expires",
         "test_a_token_that_cronofy_refused_is_renewed",
         "test_each_data_center_has_limits_of_its_own",
-        "test_four_times_what_a_minute_allows_arrives_and_nothing_is_refused",
+        "test_four_times_the_limit_of_a_minute_arrives_and_none_is_refused",
         "test_a_new_refresh_token_replaces_the_old_one",
         "test_the_sweep_leaves_a_share_to_callers_who_wait",
     ),
     NO_ITEM,
 )
-"""Tests that meet something that this server lacks, and what it is. The embedded AWS does as AWS documents."""
+"""Tests that need something that this server lacks, and the reason. The embedded AWS does as AWS documents."""
 
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[SecondAws]:
-    """In place of the embedded one, for every test that was imported above."""
+    """Replace the embedded AWS for all tests that are imported above."""
     with SecondAws() as second:
         yield second
 

@@ -1,4 +1,4 @@
-"""Each new entry is announced, whatever becomes of the others: the function in this process, on the embedded AWS."""
+"""Each new entry is announced, even if others fail: the function in this process, on the embedded AWS."""
 
 import itertools
 import json
@@ -18,7 +18,8 @@ from tests.answers import example
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
 
-EVENTS = Path(__file__).resolve().parents[2] / "events/track"
+ROOT = Path(__file__).resolve().parents[2]
+EVENTS = ROOT / "events/track"
 STEPS = ("meeting_agent_activated", "meeting_agent_failed", "meeting_agent_complete")
 AGENT, OTHER = "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2", "ma_n2o3p4q5r6s7t2u3v4w5x6y7z2"
 
@@ -30,18 +31,18 @@ def tables(aws: EmbeddedAws) -> Iterator[Tables]:
 
 
 def saying(*interactions: str) -> dict[str, Any]:
-    """The part of a callback that says what happened."""
+    """Make the part of a callback that lists the interactions."""
     return {"notification": {"type": "event_subscription", "interactions": [{"type": one} for one in interactions]}}
 
 
 def track(event: dict[str, Any]) -> list[str]:
-    """Hand over a batch; the sequence numbers of what is to come again."""
+    """Process a batch; return the sequence numbers that are to come again."""
     answer = app.handler(event, CONTEXT)
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
 def test_an_entry_becomes_a_record_and_an_announcement(tables: Tables) -> None:
-    """The record says where the agent stands, the announcement what this entry did, with Cronofy's own words in it."""
+    """The record has the agent's state; the announcement has the effect of the entry and Cronofy's body."""
     key = tables.notify(AGENT, **saying("meeting_agent_activated"))
     assert track(tables.batch((AGENT, key))) == []
     (announcement,) = tables.announced()
@@ -52,7 +53,7 @@ def test_an_entry_becomes_a_record_and_an_announcement(tables: Tables) -> None:
 
 
 def test_the_events_of_the_folder_are_such_batches(tables: Tables) -> None:
-    """`events/track` holds what the stream has to hand over: keys, for the rest is read from the table."""
+    """`events/track` has what the stream delivers: only keys, as the rest is read from the table."""
     for path in sorted(EVENTS.glob("*.json")):
         event = json.loads(path.read_text(encoding="utf-8"))
         for record in event["Records"]:
@@ -73,8 +74,8 @@ def test_a_batch_reads_the_journal_of_each_agent_once(tables: Tables) -> None:
     assert [one["subject"] for one in tables.announced()].count(AGENT) == 10
 
 
-def test_an_entry_that_comes_again_is_announced_under_the_same_id(tables: Tables) -> None:
-    """At least once: whoever listens tells repetitions apart by the id."""
+def test_a_repeated_entry_is_announced_under_the_same_id(tables: Tables) -> None:
+    """Announcements come at least once; a subscriber recognises a repetition by the id."""
     batch = tables.batch((AGENT, tables.notify(AGENT)))
     for _ in range(3):
         track(batch)
@@ -86,7 +87,7 @@ def test_an_entry_that_comes_again_is_announced_under_the_same_id(tables: Tables
 
 
 def poisoned(tables: Tables, agent_id: str) -> str:
-    """An entry that this version cannot read."""
+    """Store an entry that this version cannot read, and return its key."""
     tables.session.client("dynamodb").put_item(
         TableName=tables.table,
         Item={
@@ -99,10 +100,10 @@ def poisoned(tables: Tables, agent_id: str) -> str:
     return "bad"
 
 
-def test_a_poisoned_entry_neither_blocks_the_others_nor_disappears(
+def test_an_unreadable_entry_is_dead_lettered_and_the_others_are_announced(
     tables: Tables, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is dead-lettered at once as the event to hand over again; each other agent of the batch is told, once."""
+    """It is dead-lettered as the event for a redrive; each other agent of the batch is announced once."""
     bad = poisoned(tables, AGENT)
     others = [(f"ma_{n:026d}", tables.notify(f"ma_{n:026d}")) for n in range(4)]
     assert track(tables.batch(*others[:2], (AGENT, bad), *others[2:])) == []
@@ -123,8 +124,8 @@ def test_a_poisoned_entry_neither_blocks_the_others_nor_disappears(
 
 
 @pytest.mark.parametrize("operation", ["Query", "UpdateItem", "PutItem", "PublishBatch"])
-def test_an_outage_is_waited_for_and_nothing_is_dead_lettered(operation: str, tables: Tables) -> None:
-    """Whatever is down, the batch comes again from there, and then every entry is announced."""
+def test_an_outage_repeats_the_batch_and_dead_letters_nothing(operation: str, tables: Tables) -> None:
+    """The batch comes again from the first entry that failed, and then every entry is announced."""
     batch = tables.batch(*((agent, tables.notify(agent)) for agent in (AGENT, OTHER)))
     tables.failing.add(operation)
     numbers = [record["dynamodb"]["SequenceNumber"] for record in batch["Records"]]
@@ -135,8 +136,8 @@ def test_an_outage_is_waited_for_and_nothing_is_dead_lettered(operation: str, ta
     assert {one["subject"] for one in tables.announced()} == {AGENT, OTHER}
 
 
-def test_an_outage_in_the_middle_keeps_what_was_done_before(tables: Tables) -> None:
-    """Only what was not told comes again."""
+def test_an_outage_repeats_only_the_entries_that_were_not_announced(tables: Tables) -> None:
+    """The first agent was announced before the outage."""
     batch = tables.batch((AGENT, tables.notify(AGENT)), (OTHER, tables.notify(OTHER)))
 
     def fail_from_now_on(**_: Any) -> None:
@@ -150,21 +151,21 @@ def test_an_outage_in_the_middle_keeps_what_was_done_before(tables: Tables) -> N
 # --------------------------------------------------------------------------------------------------- records and counts
 
 
-def test_a_record_never_goes_backwards_whatever_the_order_of_retries(tables: Tables) -> None:
-    """Each part of the journal is stored in every order; what is kept is what the whole adds up to."""
+def test_a_record_never_goes_backwards_in_any_order_of_retries(tables: Tables) -> None:
+    """Records of each part of the journal are stored in every order; the longest part stays."""
     for number, step in enumerate(STEPS):
         tables.notify(AGENT, datetime.now(UTC) + timedelta(seconds=number), **saying(step))
     journal, now = wiring.journal(), datetime.now(UTC)
-    lines = sorted(journal.read(AGENT, now), key=lambda line: line.entry.at)
-    for order in itertools.permutations(range(1, len(lines) + 1)):
+    entries = sorted(journal.read(AGENT, now), key=lambda stored: stored.entry.at)
+    for order in itertools.permutations(range(1, len(entries) + 1)):
         counted: Counter[str] = Counter()
-        kept = 0
+        longest = 0
         for length in order:
-            part = lines[:length]
+            part = entries[:length]
             counted.update(journal.save_record(AGENT, timeline(part), part, now))
-            kept = max(kept, length)
+            longest = max(longest, length)
             record = tables.record(AGENT)
-            assert record["entries"] == kept
+            assert record["entries"] == longest
             assert +counted == Counter({verdict: int(count) for verdict, count in record["judged"].items()})
         assert tables.record(AGENT)["state"] == "complete"
         tables.session.client("dynamodb").delete_item(
@@ -172,10 +173,17 @@ def test_a_record_never_goes_backwards_whatever_the_order_of_retries(tables: Tab
         )
 
 
+def test_only_this_function_stores_records() -> None:
+    """The others append entries, and the stream brings them here."""
+    sources = [*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers/shared").rglob("*.py")]
+    callers = [path.relative_to(ROOT).as_posix() for path in sources if ".save_record(" in path.read_text("utf-8")]
+    assert callers == ["functions/track/app.py"]
+
+
 def test_metrics_count_each_notification_once_however_often_it_is_tracked(
     tables: Tables, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A batch that comes again counts nothing again; a verdict that changes is taken back."""
+    """A repeated batch counts nothing again, and a verdict that changes is subtracted."""
     keys = [(AGENT, tables.notify(AGENT, **saying(step))) for step in STEPS]
     for batch in (keys[:1], keys[:2], keys, keys, keys[1:]):
         track(tables.batch(*batch))
@@ -192,7 +200,7 @@ def test_metrics_count_each_notification_once_however_often_it_is_tracked(
 
 
 def test_neither_an_empty_batch_nor_a_probe_is_counted(tables: Tables, capsys: pytest.CaptureFixture[str]) -> None:
-    """A metric costs by the hour in which it is sent."""
+    """CloudWatch charges for each hour in which a metric is sent."""
     probe = f"{PROBE_PREFIX}1"
     key = tables.notify(probe, **saying("meeting_agent_failed"))
     assert track(tables.batch((probe, key))) == track(tables.batch()) == []
@@ -204,8 +212,8 @@ def test_neither_an_empty_batch_nor_a_probe_is_counted(tables: Tables, capsys: p
 
 
 @pytest.mark.parametrize("raw", [b"\xff\x00", b"", b"nonsense", b"[1]", b'"x"', b'{"a": NaN}', b"[" * 3000])
-def test_whatever_was_signed_is_announced(raw: bytes, tables: Tables) -> None:
-    """No JSON, or none with a meaning: unrecognised, and told all the same."""
+def test_any_signed_body_is_announced(raw: bytes, tables: Tables) -> None:
+    """A body that is no JSON, or has no known interaction, is announced as unrecognised."""
     assert track(tables.batch((AGENT, tables.keep(AGENT, raw)))) == []
     (announcement,) = tables.announced()
     assert announcement["data"]["entry"]["verdict"] == "unrecognised"
@@ -213,15 +221,15 @@ def test_whatever_was_signed_is_announced(raw: bytes, tables: Tables) -> None:
 
 
 def test_a_notification_too_large_for_the_topic_is_announced_by_reference(tables: Tables) -> None:
-    """What fits is in the announcement, the rest is where the announcement says."""
+    """A notification that fits is in the announcement; another one is where the announcement says."""
     fitting = tables.notify(AGENT, extra="x" * 200_000)
     overlong = tables.notify(AGENT, extra="y" * 259_000)
     resources = [{"category": "audio", "type": "voice", "url": f"https://example.com/{n:01000}"} for n in range(250)]
     many = tables.notify(OTHER, meeting_agent={"sub": "agt_1", "resources": resources})
     assert track(tables.batch((AGENT, fitting), (AGENT, overlong), (OTHER, many))) == []
-    told = {one["id"].partition(".")[2]: one["data"] for one in tables.announced()}
-    assert told[fitting]["notification"]["extra"] == "x" * 200_000
-    place = f"/v1/meeting_agents/{AGENT}/notifications/{overlong}"
-    assert told[overlong]["notification"] == {"too_large": True, "read": place}
-    assert told[many]["notification"]["too_large"] is True
+    data = {one["id"].partition(".")[2]: one["data"] for one in tables.announced()}
+    assert data[fitting]["notification"]["extra"] == "x" * 200_000
+    path = f"/v1/meeting_agents/{AGENT}/notifications/{overlong}"
+    assert data[overlong]["notification"] == {"too_large": True, "read": path}
+    assert data[many]["notification"]["too_large"] is True
     assert tables.dead_letters() == []

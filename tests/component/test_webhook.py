@@ -1,4 +1,4 @@
-"""What we answer Cronofy, and what is kept: the function in this process, AWS faked at the wire."""
+"""The webhook's answers and entries: the function in this process, AWS faked at the wire."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ type Event = dict[str, Any]
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    """AWS, as the function's own clients see it."""
+    """Put a fake AWS under the function's own clients."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     forget()
@@ -54,22 +54,22 @@ def event(case: str) -> Event:
 
 
 def signed(body: bytes, *secrets: str, agent: str = AGENT) -> Event:
-    """The example event with another body, signed anew."""
-    one = event("base64")
-    one["body"] = base64.b64encode(body).decode()
-    one["headers"][HEADER] = sign(body, secrets or (CURRENT,))
-    one["pathParameters"]["agent_id"] = agent
-    return one
+    """Make the example event with another body and its signature."""
+    request = event("base64")
+    request["body"] = base64.b64encode(body).decode()
+    request["headers"][HEADER] = sign(body, secrets or (CURRENT,))
+    request["pathParameters"]["agent_id"] = agent
+    return request
 
 
-def receive(one: Event) -> tuple[int, dict[str, Any]]:
-    """The status and the content of our answer."""
-    answer = app.handler(one, CONTEXT)
-    return answer["statusCode"], json.loads(answer["body"])
+def receive(request: Event) -> tuple[int, dict[str, Any]]:
+    """Return the status and the content of our response."""
+    response = app.handler(request, CONTEXT)
+    return response["statusCode"], json.loads(response["body"])
 
 
 def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
-    """The metrics that were printed, by name."""
+    """Return the printed metrics by name."""
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert all("log_group" not in one for one in found)
     return {
@@ -80,10 +80,10 @@ def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
 
 
 def prepared(case: str, aws: Aws) -> Event:
-    """The event of a row, with the world as the row says."""
+    """Return the event of a row, after preparing what the row needs."""
     match case:
         case "repeated":
-            assert receive(event("activated")) == (200, {"kept": AGENT, "new": True})
+            assert receive(event("activated")) == (200, {"stored": AGENT, "new": True})
         case "too_large":
             return signed(b"x" * (app.MAX_BODY_BYTES + 1))
         case "missing_secret":
@@ -97,7 +97,7 @@ def prepared(case: str, aws: Aws) -> Event:
 
 @pytest.mark.parametrize("row", ANSWERS, ids=[row.case for row in ANSWERS])
 def test_each_row_of_the_table_is_answered_so(row: Answer, aws: Aws) -> None:
-    """The README's table, row by row: status, code, and whether anything is stored."""
+    """Each row of the documented table gives its status and code, and stores an entry only with a 200."""
     one = prepared(row.case, aws)
     before = len(aws.items)
 
@@ -110,15 +110,15 @@ def test_each_row_of_the_table_is_answered_so(row: Answer, aws: Aws) -> None:
 
 
 def test_every_event_has_its_row() -> None:
-    """Each file of `events/webhook` is named by a row, and is that row's test."""
+    """Each file of `events/webhook` is the case of a row."""
     assert {path.stem for path in EVENTS.glob("*.json")} <= {row.case for row in ANSWERS}
 
 
-# -------------------------------------------------------------------------------------------------------------- keeping
+# -------------------------------------------------------------------------------------------------------------- storing
 
 
-def test_the_exact_bytes_are_kept_under_their_own_digest(aws: Aws) -> None:
-    """What was signed is what is stored, white space and all; base64 is the wire's, not Cronofy's."""
+def test_the_exact_bytes_are_stored_under_their_digest(aws: Aws) -> None:
+    """The signed bytes are stored with all white space; base64 is Lambda's, not Cronofy's."""
     body = ' {"a" :\t"ä"}\r\n'.encode()
     receive(signed(body))
     ((key, item),) = aws.items.items()
@@ -128,7 +128,7 @@ def test_the_exact_bytes_are_kept_under_their_own_digest(aws: Aws) -> None:
 
 
 def test_the_same_bytes_are_two_entries_only_for_two_agents_or_two_attempts(aws: Aws) -> None:
-    """The key is made from what was said, of whom, in which attempt; `?attempt=1` is what no address of ours says."""
+    """The key has the digest, the agent and the attempt. No address of ours has `?attempt=1`."""
     for attempt in (None, "1", "2", "2", "01", "0", "-2", "2,3", "٢", "1234567", ""):
         one = event("activated")
         if attempt is not None:
@@ -140,7 +140,7 @@ def test_the_same_bytes_are_two_entries_only_for_two_agents_or_two_attempts(aws:
 
 
 def test_a_notification_costs_one_write_and_no_read(aws: Aws) -> None:
-    """The secret is read when the first one comes; from then on the acknowledgement path is a single call."""
+    """The secret is read with the first notification; later ones need a single call."""
     receive(signed(b"{}"))
     aws.calls.clear()
     receive(signed(b"[]"))
@@ -148,8 +148,8 @@ def test_a_notification_costs_one_write_and_no_read(aws: Aws) -> None:
     assert aws.calls == ["PutItem", "PutItem"]
 
 
-def test_the_largest_notification_is_kept(aws: Aws) -> None:
-    """The limit itself is within it, and an item of the table holds it."""
+def test_the_largest_notification_is_stored(aws: Aws) -> None:
+    """A body of exactly the limit is accepted, and fits into an item of the table."""
     assert receive(signed(b"x" * app.MAX_BODY_BYTES))[0] == 200
 
 
@@ -157,7 +157,7 @@ def test_the_largest_notification_is_kept(aws: Aws) -> None:
 
 
 def test_a_forged_request_costs_no_call(aws: Aws) -> None:
-    """A flood of forgeries costs AWS nothing: not a write, and after the first no reading of the secret."""
+    """A flood of forgeries causes no write, and after the first no read of the secret."""
     receive(event("activated"))
     aws.calls.clear()
     refused = ["unsigned", "malformed_signature", "forged", "altered", "undecodable"]
@@ -167,7 +167,7 @@ def test_a_forged_request_costs_no_call(aws: Aws) -> None:
 
 @pytest.fixture
 def clock() -> list[float]:
-    """A clock that a test moves."""
+    """Return a clock that a test moves."""
     return [1000.0]
 
 
@@ -179,7 +179,7 @@ def credentials(aws: Aws, clock: list[float]) -> ClientSecrets:
 def test_the_secret_is_read_again_at_most_once_a_minute(
     aws: Aws, credentials: ClientSecrets, clock: list[float]
 ) -> None:
-    """Whatever nobody's secret signed makes it look again, but not more often than that."""
+    """An unknown signature leads to another read, at most once a minute."""
     credentials.secrets()
     for _ in range(600):  # a forgery each second for ten minutes
         clock[0] += 1
@@ -188,7 +188,7 @@ def test_the_secret_is_read_again_at_most_once_a_minute(
 
 
 def test_a_new_secret_is_found_without_a_deploy(aws: Aws, credentials: ClientSecrets, clock: list[float]) -> None:
-    """Cronofy signs with a secret that was stored after ours was read: it is looked for once, and found."""
+    """Cronofy signs with a secret that was stored after the last read: it is read once more, and found."""
     credentials.secrets()
     aws.secret = json.dumps({"us": {"client_secrets": ["CRN_new", CURRENT]}})
     header = sign(b"{}", ["CRN_new"])
@@ -201,24 +201,24 @@ def test_a_new_secret_is_found_without_a_deploy(aws: Aws, credentials: ClientSec
 def test_an_outage_of_secrets_manager_loses_no_notification(
     aws: Aws, credentials: ClientSecrets, clock: list[float]
 ) -> None:
-    """What was read once stays good, and is asked for at most once a minute."""
-    held = credentials.secrets()
+    """The secrets that were read before stay valid, and are read again at most once a minute."""
+    secrets = credentials.secrets()
     aws.down["GetSecretValue"] = "InternalServiceError"
     aws.calls.clear()
     for _ in range(int(CACHE_SECONDS) + 120):
         clock[0] += 1
-        assert credentials.secrets() == held
-    assert len(aws.calls) <= 8  # each reading is tried twice
+        assert credentials.secrets() == secrets
+    assert len(aws.calls) <= 8  # each read is tried twice
 
 
-def test_a_broken_value_keeps_the_secrets_that_were_read_before(
+def test_an_invalid_value_leaves_the_secrets_that_were_read_before(
     aws: Aws, credentials: ClientSecrets, clock: list[float]
 ) -> None:
-    """Somebody stores nonsense over a good secret: notifications go on being accepted."""
-    held = credentials.secrets()
+    """An invalid value replaces a valid one: notifications are still accepted."""
+    secrets = credentials.secrets()
     aws.secret = "{"
     clock[0] += CACHE_SECONDS + 1
-    assert credentials.secrets() == held
+    assert credentials.secrets() == secrets
 
 
 @pytest.mark.parametrize(
@@ -234,39 +234,39 @@ def test_a_broken_value_keeps_the_secrets_that_were_read_before(
         '{"us": {"client_secrets": [""]}}',
     ],
 )
-def test_a_secret_that_holds_none_accepts_nothing_and_says_what_is_missing(
+def test_an_empty_secret_accepts_nothing_and_names_the_missing_setting(
     value: str, aws: Aws, credentials: ClientSecrets
 ) -> None:
-    """Fail closed, and name the thing that an operator must store."""
+    """The webhook fails closed, and the error names what an operator must store."""
     aws.secret = value
     with pytest.raises(MissingSecret, match="CronofySecretArn"):
         credentials.secrets()
 
 
 @pytest.mark.parametrize("value", ['{"us": {"client_secrets": "CRN_1"}}', '{"us": {"client_secrets": [1, "CRN_1"]}}'])
-def test_a_secret_of_the_wrong_shape_is_no_secret(value: str, aws: Aws, credentials: ClientSecrets) -> None:
-    """A text in place of the list: each of its characters would be a secret that anybody guesses."""
+def test_a_secret_of_the_wrong_shape_is_missing(value: str, aws: Aws, credentials: ClientSecrets) -> None:
+    """With a text in place of the list, each of its characters would be a secret that is easy to guess."""
     aws.secret = value
     with pytest.raises(MissingSecret, match="client_secrets"):
         credentials.secrets()
 
 
-def test_all_data_centers_and_both_of_their_secrets_are_held_at_once(aws: Aws) -> None:
-    """Nothing is shared between data centers; one deployment serves them all."""
+def test_all_data_centers_and_both_of_their_secrets_are_accepted(aws: Aws) -> None:
+    """Data centers share no secrets, and one deployment serves them all."""
     centers = ("us", "au", "ca", "de", "sg", "uk")
     aws.secret = json.dumps({dc: {"client_secrets": [f"CRN_{dc}_new", f"CRN_{dc}_old"]} for dc in centers})
     for dc in centers:
         for slot in ("new", "old"):
             assert receive(signed(f"{dc} {slot}".encode(), f"CRN_{dc}_{slot}"))[0] == 200
-    kept = {item["signed_with"]["S"] for item in aws.items.values()}
-    assert kept == {f"{dc}:{slot}" for dc in centers for slot in ("current", "previous")}
+    signers = {item["signed_with"]["S"] for item in aws.items.values()}
+    assert signers == {f"{dc}:{slot}" for dc in centers for slot in ("current", "previous")}
 
 
 # -------------------------------------------------------------------------------------------------------------- metrics
 
 
-def test_a_metric_says_which_secret_signed(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """While both are active Cronofy signs with both: so the old one shows until it is removed at Cronofy."""
+def test_a_metric_names_the_secret_that_signed(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """Cronofy signs with both while both are active, so the previous one counts until it is removed there."""
     receive(event("signed_by_both"))
     both = metrics(capsys)
     assert (both["SignedWithCurrent"], both["SignedWithPrevious"]) == (1, 1)
@@ -278,10 +278,8 @@ def test_a_metric_says_which_secret_signed(aws: Aws, capsys: pytest.CaptureFixtu
     assert not {"SignedWithPrevious", "PreviousSecretAge"} & metrics(capsys).keys()
 
 
-def test_a_probe_is_nobodys_notification_and_counts_only_where_it_fails(
-    aws: Aws, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """We sign it ourselves, which says nothing of how Cronofy signs."""
+def test_a_probe_is_counted_only_if_it_is_rejected(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is signed here, so it does not show which secret Cronofy uses."""
     probe = signed(b"{}", CURRENT, agent=f"{PROBE_PREFIX}1")
     assert receive(probe)[1]["new"] is True
     assert receive(probe)[1]["new"] is False
@@ -292,19 +290,19 @@ def test_a_probe_is_nobodys_notification_and_counts_only_where_it_fails(
 
 
 @pytest.mark.parametrize("row", ANSWERS, ids=[row.case for row in ANSWERS])
-def test_each_answer_is_counted_once(row: Answer, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """Accepted, refused or not kept: one of the three, and a repetition of the same bytes is one that was accepted."""
+def test_each_response_is_counted_once(row: Answer, aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """A notification is accepted, rejected or failed; a repetition of the same bytes is accepted."""
     one = prepared(row.case, aws)
     capsys.readouterr()
     receive(one)
     counted = {name: value for name, value in metrics(capsys).items() if name.startswith("Notifications")}
     name = {200: "NotificationsAccepted", 503: "NotificationsFailed"}.get(row.status, "NotificationsRejected")
-    more = {"repeated": {"NotificationsDuplicate": 1}, "missing_secret": {"NotificationsAccepted": 0}}
-    assert counted == {name: 1} | more.get(row.code or row.case, {})
+    other = {"repeated": {"NotificationsDuplicate": 1}, "missing_secret": {"NotificationsAccepted": 0}}
+    assert counted == {name: 1} | other.get(row.code or row.case, {})
 
 
 def test_no_notification_is_accepted_while_no_secret_is_stored(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    """SecretMissingAlarm sees a 0 for each until one is kept; when the table is down, it has nothing to say."""
+    """SecretMissingAlarm gets a 0 for each until one is stored, and nothing while the table is down."""
     stored, aws.secret = aws.secret, "{}"
     receive(event("activated"))
     assert metrics(capsys)["NotificationsAccepted"] == 0
@@ -331,8 +329,8 @@ def test_a_probe_is_no_notification_that_the_secret_alarm_counts(aws: Aws, capsy
 # ---------------------------------------------------------------------------------------------------------------- speed
 
 
-def test_the_receiver_imports_nothing_that_only_others_need() -> None:
-    """A cold start pays for each import; Cronofy waits."""
+def test_the_webhook_imports_nothing_that_only_others_need() -> None:
+    """Each import makes a cold start longer, while Cronofy waits."""
     heavy = {
         "pydantic",
         "httpx",

@@ -102,7 +102,7 @@ def test_each_probe_reports_how_many_subscribers_there_are(scene: Scene, count: 
     """Zero included, for that is what its alarm watches; and a topic without a subscriber is no lost probe."""
     scene.platform.forget()
     with subscribed_by(scene, count):
-        assert scene.platform.tick("probe") == {"lost": []}
+        assert scene.platform.tick("probe") == {"problems": []}
     assert reported(scene, "probe", "AlertSubscribers")[-1] == count
     scene.platform.settle()
 
@@ -112,8 +112,8 @@ def test_a_probe_that_cannot_count_the_subscribers_is_lost_and_reports_no_number
     scene.platform.forget()
     before = reported(scene, "probe", "AlertSubscribers")
     scene.platform.fault = Fault("probe", 0, 0, "refused")
-    lost = scene.platform.tick("probe")["lost"]
-    assert lost == ["the subscribers could not be counted: the alerts topic did not answer"]
+    problems = scene.platform.tick("probe")["problems"]
+    assert problems == ["the subscribers could not be counted: the alerts topic did not answer"]
     assert reported(scene, "probe", "AlertSubscribers") == before
     scene.platform.settle()
     assert [one["data"]["entry"]["kind"] for one in scene.platform.announcements()] == ["failed", "alerted"]

@@ -23,11 +23,11 @@ BOTH = f"{FIRST_VALUE},{SECOND_VALUE}"
 FORGED = b64encode(sha256(b"forged").digest()).decode()
 
 
-def refusal(header: str | None, body: bytes = BODY, *secrets: Secret) -> str:
-    with pytest.raises(InvalidSignature) as refused:
+def rejection(header: str | None, body: bytes = BODY, *secrets: Secret) -> str:
+    with pytest.raises(InvalidSignature) as raised:
         verify(header, body, secrets or [FIRST, SECOND])
-    assert refused.value.status == 401
-    return refused.value.reason
+    assert raised.value.status == 401
+    return raised.value.reason
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_signing_and_verifying_agree_with_the_published_vectors(secrets: list[Se
 
 
 @pytest.mark.parametrize(
-    ("header", "held", "signers"),
+    ("header", "stored", "signers"),
     [
         (BOTH, [FIRST], [FIRST]),
         (BOTH, [SECOND], [SECOND]),
@@ -50,11 +50,11 @@ def test_signing_and_verifying_agree_with_the_published_vectors(secrets: list[Se
         (SECOND_VALUE, [OTHER, FIRST, SECOND], [SECOND]),
     ],
 )
-def test_any_value_is_accepted_with_any_secret_held_and_the_secrets_that_signed_are_named(
-    header: str, held: list[Secret], signers: list[Secret]
+def test_any_value_matches_any_stored_secret_and_the_signers_are_returned(
+    header: str, stored: list[Secret], signers: list[Secret]
 ) -> None:
-    """While secrets rotate, Cronofy signs with both, and either side may be ahead of the other."""
-    assert verify(header, BODY, held) == tuple(signers)
+    """During a rotation Cronofy signs with both secrets, and either side may change first."""
+    assert verify(header, BODY, stored) == tuple(signers)
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_any_value_is_accepted_with_any_secret_held_and_the_secrets_that_signed_
         ",".join([FORGED] * 2000 + [FIRST_VALUE]),
     ],
 )
-def test_what_stands_beside_a_matching_value_does_no_harm(header: str) -> None:
+def test_other_values_beside_a_matching_one_are_ignored(header: str) -> None:
     assert verify(header, BODY, [FIRST]) == (FIRST,)
 
 
 @pytest.mark.parametrize("header", [None, ""])
-def test_a_header_that_is_not_there_is_missing(header: str | None) -> None:
-    assert refusal(header) == "missing"
+def test_an_absent_or_empty_header_is_missing(header: str | None) -> None:
+    assert rejection(header) == "missing"
 
 
 DIGEST = hmac.digest(FIRST.value.encode(), BODY, "sha256")
@@ -107,7 +107,7 @@ DIGEST = hmac.digest(FIRST.value.encode(), BODY, "sha256")
     ],
 )
 def test_a_header_without_any_value_of_the_right_length_is_malformed(header: str) -> None:
-    assert refusal(header) == "malformed"
+    assert rejection(header) == "malformed"
 
 
 @pytest.mark.parametrize(
@@ -125,25 +125,25 @@ def test_a_header_without_any_value_of_the_right_length_is_malformed(header: str
         f"{FIRST_VALUE[:-1]},{FORGED}",
     ],
 )
-def test_a_value_that_was_not_made_with_a_secret_held_is_unknown(header: str) -> None:
-    assert refusal(header) == "unknown"
+def test_a_value_of_no_stored_secret_is_unknown(header: str) -> None:
+    assert rejection(header) == "unknown"
 
 
 def test_only_the_standard_alphabet_matches() -> None:
-    """The second vector has a slash, which the other alphabet writes otherwise."""
+    """The second vector has a slash, which the URL-safe alphabet replaces."""
     value = urlsafe_b64encode(hmac.digest(SECOND.value.encode(), BODY, "sha256")).decode()
     assert value != SECOND_VALUE
-    assert refusal(value) == "unknown"
+    assert rejection(value) == "unknown"
 
 
-def test_the_last_character_of_a_value_counts_though_base64_would_ignore_its_lowest_bits() -> None:
-    """`K0=` and `K1=` decode to the same bytes; accepting both would accept what Cronofy never sent."""
+def test_every_bit_of_the_last_character_counts() -> None:
+    """`K0=` and `K1=` decode to the same bytes, and Cronofy sends only the first."""
     assert FIRST_VALUE.endswith("K0=")
-    assert refusal(FIRST_VALUE.replace("K0=", "K1=")) == "unknown"
+    assert rejection(FIRST_VALUE.replace("K0=", "K1=")) == "unknown"
 
 
-def test_a_header_of_two_values_is_more_than_one_digest_to_compare() -> None:
-    """Comparing the whole header works until secrets rotate."""
+def test_each_value_of_the_header_is_compared_by_itself() -> None:
+    """Comparing the whole header fails as soon as secrets rotate."""
     assert BOTH not in (FIRST_VALUE, SECOND_VALUE)
     assert verify(BOTH, BODY, [FIRST]) == (FIRST,)
     assert verify(BOTH, BODY, [SECOND]) == (SECOND,)
@@ -160,30 +160,30 @@ def test_a_header_of_two_values_is_more_than_one_digest_to_compare() -> None:
         b'{"n":1.0,"a":[ 1 ],"\xc3\xbc":1e2}',
     ],
 )
-def test_the_exact_bytes_are_verified_and_not_what_they_mean(body: bytes) -> None:
-    """JSON that is read and written again is the same to a reader, and other bytes."""
-    written_again = json.dumps(json.loads(body), separators=(",", ":")).encode()
+def test_the_exact_bytes_are_verified_and_not_their_json(body: bytes) -> None:
+    """JSON that is parsed and serialised again has other bytes."""
+    serialised = json.dumps(json.loads(body), separators=(",", ":")).encode()
     assert verify(sign(body, [FIRST.value]), body, [FIRST]) == (FIRST,)
-    assert refusal(sign(body, [FIRST.value]), written_again) == "unknown"
+    assert rejection(sign(body, [FIRST.value]), serialised) == "unknown"
 
 
 @given(st.binary(max_size=200), st.integers(0))
-def test_one_changed_bit_of_any_body_is_refused(body: bytes, bit: int) -> None:
+def test_one_changed_bit_of_any_body_is_rejected(body: bytes, bit: int) -> None:
     header = sign(body, [FIRST.value])
     assert verify(header, body, [FIRST]) == (FIRST,)
     changed = bytearray(body or b"\0")
     changed[bit // 8 % len(changed)] ^= 1 << bit % 8
-    assert refusal(header, bytes(changed), FIRST) == "unknown"
+    assert rejection(header, bytes(changed), FIRST) == "unknown"
 
 
 @given(st.text(st.characters(), max_size=200), st.binary(max_size=20))
-def test_no_header_does_more_than_be_refused(header: str, body: bytes) -> None:
-    assert refusal(header, body) in ("missing", "malformed", "unknown")
+def test_any_other_header_is_rejected(header: str, body: bytes) -> None:
+    assert rejection(header, body) in ("missing", "malformed", "unknown")
 
 
 @pytest.mark.parametrize("header", [None, "", FIRST_VALUE, BOTH, sign(BODY, [""])])
 def test_without_a_secret_nothing_is_accepted(header: str | None) -> None:
-    """Not even what is signed with an empty one."""
+    """A signature with an empty secret is rejected too."""
     with pytest.raises(MissingSecret):
         verify(header, BODY, [])
 
@@ -193,7 +193,7 @@ def test_a_secret_is_never_shown() -> None:
 
 
 def test_values_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each value with each secret, wherever a match is: the time taken tells nothing."""
+    """Each value is compared with each secret, even after a match, so that the duration reveals nothing."""
     compared: list[tuple[bytes, bytes]] = []
     compare = hmac.compare_digest
 

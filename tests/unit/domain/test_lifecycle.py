@@ -1,4 +1,4 @@
-"""The rules of the lifecycle: what holds for every history, and what each entry does in each state."""
+"""The rules of the lifecycle: those that hold for every history, and the effect of each entry in each state."""
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meeting_agents.cronofy.payloads import INTERACTIONS
 from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline, missing_resources, relevant_until
 from meeting_agents.domain.lifecycle import fold, next_request, steps
 from meeting_agents.domain.model import (
@@ -39,7 +40,7 @@ from meeting_agents.domain.verdicts import Step
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2026, 4, 29, 12, 0, tzinfo=UTC)
 START, END = NOON + 240 * MINUTE, NOON + 330 * MINUTE
-GRACES = GracePeriods(expected_resources=frozenset({"transcript"}))
+GRACE_PERIODS = GracePeriods(expected_resources=frozenset({"transcript"}))
 WISH = Request(
     action=Action.PROVISION,
     data_center="us",
@@ -53,46 +54,46 @@ AWAY = replace(WISH, action=Action.CANCEL, digest="away")
 DASHBOARD = Resource("cronofy", "dashboard", "https://app.cronofy.com/1")
 TRANSCRIPT = Resource("transcript", "cronofy", "https://api.cronofy.com/2")
 REPORTS = (EntryType.ACTIVATED, EntryType.FAILED, EntryType.COMPLETE)
-REPORTED = (EntryType.CONFERENCING_FAILING, EntryType.CONFERENCING_ASSIGNED, *REPORTS)
+INTERACTION_TYPES = (EntryType.CONFERENCING_FAILING, EntryType.CONFERENCING_ASSIGNED, *REPORTS)
 
 
 def moved(by: timedelta, request: Request = WISH) -> Request:
-    """The same wish for a meeting that begins and ends later."""
+    """Make the same request for a meeting that starts and ends later."""
     meeting = replace(request.meeting, start=START + by, end=END + by)
     return replace(request, meeting=meeting, digest=f"moved by {by}")
 
 
 class History:
-    """A journal in the making: each entry is written down a minute after the one before, with a key of its own."""
+    """A journal that grows: each entry is written a minute after the one before, with a key of its own."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.at = NOON
 
-    def add(self, kind: EntryType, **more: Any) -> "History":
+    def add(self, kind: EntryType, **fields: Any) -> "History":
         self.at += MINUTE
-        self.entries.append(Entry(key=f"{len(self.entries):03d}", kind=kind, at=more.pop("at", self.at), **more))
+        self.entries.append(Entry(key=f"{len(self.entries):03d}", kind=kind, at=fields.pop("at", self.at), **fields))
         return self
 
     def request(self, request: Request = WISH) -> "History":
-        attempt, revision, is_news = next_request(self.record if self.entries else None, request, self.at)
-        return self.add(EntryType.REQUESTED, attempt=attempt, revision=revision, request=request) if is_news else self
+        attempt, revision, is_new = next_request(self.record if self.entries else None, request, self.at)
+        return self.add(EntryType.REQUESTED, attempt=attempt, revision=revision, request=request) if is_new else self
 
-    def answer(self, kind: EntryType, revision: int | None = None, **more: Any) -> "History":
+    def answer(self, kind: EntryType, revision: int | None = None, **fields: Any) -> "History":
         record = self.record
-        return self.add(kind, **{"attempt": record.current.number, "revision": revision or record.revision} | more)
+        return self.add(kind, **{"attempt": record.current.number, "revision": revision or record.revision} | fields)
 
-    def report(self, *kinds: EntryType, attempt: int | None = None, **said: Any) -> "History":
+    def report(self, *kinds: EntryType, attempt: int | None = None, **fields: Any) -> "History":
         notification = Notification(
             kinds=tuple(kind for kind in EntryType if kind in kinds),
-            interactions=said.pop("interactions", tuple(kinds)),
-            **{"event_id": "evt_1"} | said,
+            interactions=fields.pop("interactions", tuple(kinds)),
+            **{"event_id": "evt_1"} | fields,
         )
         return self.add(kinds[-1] if kinds else EntryType.UNRECOGNISED, attempt=attempt, notification=notification)
 
-    def overdue(self, phase: DeadlineType, **more: Any) -> "History":
+    def overdue(self, phase: DeadlineType, **fields: Any) -> "History":
         return self.answer(
-            EntryType.OVERDUE, phase=phase, reason=Reason.of(ReasonCode.ACTIVATION_MISSED, at=START), **more
+            EntryType.OVERDUE, phase=phase, reason=Reason.of(ReasonCode.ACTIVATION_MISSED, at=START), **fields
         )
 
     def cancel(self) -> "History":
@@ -112,7 +113,7 @@ class History:
 
     @property
     def causes(self) -> list[IncidentType | None]:
-        """Why people are told, leaving out the steps of which they are not."""
+        """The incident types of the alerts, in order."""
         return [step.cause for step in self.steps if step.cause]
 
 
@@ -134,7 +135,7 @@ REACHED: dict[State, Callable[[], History]] = {
 
 
 def outcome(attempt: Attempt) -> tuple[Any, ...]:
-    """What `lifecycle.py` calls so: all that does not depend on when and in which order Cronofy's callbacks arrive."""
+    """Return the outcome as `lifecycle.py` defines it: all that does not depend on the order of Cronofy's callbacks."""
     times = (attempt.activated_at, attempt.complete_at, attempt.failed_at, attempt.cancelled_at)
     return (
         attempt.state,
@@ -152,10 +153,10 @@ def outcome(attempt: Attempt) -> tuple[Any, ...]:
 S, V = State, Verdict
 REQUESTED, SCHEDULED, ACTIVATED, COMPLETE = S.REQUESTED, S.SCHEDULED, S.ACTIVATED, S.COMPLETE
 FAILED, REJECTED, CANCELLED, OVERDUE = S.FAILED, S.REJECTED, S.CANCELLED, S.OVERDUE
-applied, repeated, late, conflicting = V.APPLIED, V.DUPLICATE, V.STALE, V.CONFLICTING
+applied, duplicate, stale, conflicting = V.APPLIED, V.DUPLICATE, V.STALE, V.CONFLICTING
 
 EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
-    # Somebody asks again, for the meeting at another time. After an end this begins a new attempt.
+    # Another request, for the meeting at another time. After a terminal state it begins a new attempt.
     EntryType.REQUESTED: {
         REQUESTED: (REQUESTED, applied),
         SCHEDULED: (SCHEDULED, applied),
@@ -166,38 +167,38 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (REQUESTED, applied),
         OVERDUE: (REQUESTED, applied),
     },
-    # Cronofy's answers to the request that led here.
+    # Cronofy's responses to the request that led here.
     EntryType.ACCEPTED: {
         REQUESTED: (SCHEDULED, applied),
-        SCHEDULED: (SCHEDULED, repeated),
-        ACTIVATED: (ACTIVATED, repeated),
-        COMPLETE: (COMPLETE, repeated),
-        FAILED: (FAILED, repeated),
-        REJECTED: (REJECTED, late),
-        CANCELLED: (CANCELLED, repeated),
-        OVERDUE: (OVERDUE, repeated),
+        SCHEDULED: (SCHEDULED, duplicate),
+        ACTIVATED: (ACTIVATED, duplicate),
+        COMPLETE: (COMPLETE, duplicate),
+        FAILED: (FAILED, duplicate),
+        REJECTED: (REJECTED, stale),
+        CANCELLED: (CANCELLED, duplicate),
+        OVERDUE: (OVERDUE, duplicate),
     },
     EntryType.REJECTED: {
         REQUESTED: (REJECTED, applied),
-        SCHEDULED: (SCHEDULED, late),
-        ACTIVATED: (ACTIVATED, late),
-        COMPLETE: (COMPLETE, late),
-        FAILED: (FAILED, late),
-        REJECTED: (REJECTED, repeated),
-        CANCELLED: (CANCELLED, late),
-        OVERDUE: (OVERDUE, late),
+        SCHEDULED: (SCHEDULED, stale),
+        ACTIVATED: (ACTIVATED, stale),
+        COMPLETE: (COMPLETE, stale),
+        FAILED: (FAILED, stale),
+        REJECTED: (REJECTED, duplicate),
+        CANCELLED: (CANCELLED, stale),
+        OVERDUE: (OVERDUE, stale),
     },
     EntryType.UNCONFIRMED: {
         REQUESTED: (REQUESTED, applied),
-        SCHEDULED: (SCHEDULED, late),
-        ACTIVATED: (ACTIVATED, late),
-        COMPLETE: (COMPLETE, late),
-        FAILED: (FAILED, late),
-        REJECTED: (REJECTED, late),
-        CANCELLED: (CANCELLED, late),
-        OVERDUE: (OVERDUE, late),
+        SCHEDULED: (SCHEDULED, stale),
+        ACTIVATED: (ACTIVATED, stale),
+        COMPLETE: (COMPLETE, stale),
+        FAILED: (FAILED, stale),
+        REJECTED: (REJECTED, stale),
+        CANCELLED: (CANCELLED, stale),
+        OVERDUE: (OVERDUE, stale),
     },
-    # Cronofy accepts a cancellation that was asked for just before.
+    # Cronofy accepts a cancellation that was requested just before.
     EntryType.CANCELLED: {
         REQUESTED: (CANCELLED, applied),
         SCHEDULED: (CANCELLED, applied),
@@ -205,38 +206,38 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
         COMPLETE: (COMPLETE, applied),
         FAILED: (CANCELLED, applied),
         REJECTED: (CANCELLED, applied),
-        CANCELLED: (CANCELLED, repeated),
+        CANCELLED: (CANCELLED, duplicate),
         OVERDUE: (CANCELLED, applied),
     },
     # Cronofy's callbacks.
     EntryType.CONFERENCING_FAILING: {
         REQUESTED: (SCHEDULED, applied),
         SCHEDULED: (SCHEDULED, applied),
-        ACTIVATED: (ACTIVATED, late),
-        COMPLETE: (COMPLETE, late),
-        FAILED: (FAILED, late),
-        REJECTED: (REJECTED, late),
-        CANCELLED: (CANCELLED, late),
+        ACTIVATED: (ACTIVATED, stale),
+        COMPLETE: (COMPLETE, stale),
+        FAILED: (FAILED, stale),
+        REJECTED: (REJECTED, stale),
+        CANCELLED: (CANCELLED, stale),
         OVERDUE: (OVERDUE, applied),
     },
     EntryType.CONFERENCING_ASSIGNED: {
         REQUESTED: (SCHEDULED, applied),
         SCHEDULED: (SCHEDULED, applied),
-        ACTIVATED: (ACTIVATED, late),
-        COMPLETE: (COMPLETE, late),
-        FAILED: (FAILED, late),
-        REJECTED: (REJECTED, late),
-        CANCELLED: (CANCELLED, late),
+        ACTIVATED: (ACTIVATED, stale),
+        COMPLETE: (COMPLETE, stale),
+        FAILED: (FAILED, stale),
+        REJECTED: (REJECTED, stale),
+        CANCELLED: (CANCELLED, stale),
         OVERDUE: (OVERDUE, applied),
     },
     EntryType.ACTIVATED: {
         REQUESTED: (ACTIVATED, applied),
         SCHEDULED: (ACTIVATED, applied),
-        ACTIVATED: (ACTIVATED, repeated),
-        COMPLETE: (COMPLETE, late),
-        FAILED: (FAILED, late),
+        ACTIVATED: (ACTIVATED, duplicate),
+        COMPLETE: (COMPLETE, stale),
+        FAILED: (FAILED, stale),
         REJECTED: (ACTIVATED, applied),
-        CANCELLED: (CANCELLED, late),
+        CANCELLED: (CANCELLED, stale),
         OVERDUE: (ACTIVATED, applied),
     },
     EntryType.FAILED: {
@@ -244,43 +245,43 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
         SCHEDULED: (FAILED, applied),
         ACTIVATED: (FAILED, applied),
         COMPLETE: (COMPLETE, conflicting),
-        FAILED: (FAILED, repeated),
+        FAILED: (FAILED, duplicate),
         REJECTED: (FAILED, applied),
-        CANCELLED: (CANCELLED, late),
+        CANCELLED: (CANCELLED, stale),
         OVERDUE: (FAILED, applied),
     },
     EntryType.COMPLETE: {
         REQUESTED: (COMPLETE, applied),
         SCHEDULED: (COMPLETE, applied),
         ACTIVATED: (COMPLETE, applied),
-        COMPLETE: (COMPLETE, repeated),
+        COMPLETE: (COMPLETE, duplicate),
         FAILED: (COMPLETE, conflicting),
         REJECTED: (COMPLETE, applied),
         CANCELLED: (COMPLETE, applied),
         OVERDUE: (COMPLETE, applied),
     },
     EntryType.UNRECOGNISED: {state: (state, Verdict.UNRECOGNISED) for state in State},
-    # What the sweep finds: what the state waits for, or where it waits for nothing, that the agent is not active.
+    # The sweep finds the deadline of the state missed; in a state without a deadline, the activation.
     EntryType.OVERDUE: {
         REQUESTED: (OVERDUE, applied),
         SCHEDULED: (OVERDUE, applied),
         ACTIVATED: (OVERDUE, applied),
         COMPLETE: (COMPLETE, applied),
-        FAILED: (FAILED, late),
-        REJECTED: (REJECTED, late),
-        CANCELLED: (CANCELLED, late),
-        OVERDUE: (OVERDUE, repeated),
+        FAILED: (FAILED, stale),
+        REJECTED: (REJECTED, stale),
+        CANCELLED: (CANCELLED, stale),
+        OVERDUE: (OVERDUE, duplicate),
     },
-    # People are told, told again, and take it on: the agent stands where it stood.
-    EntryType.ESCALATED: {state: (state, late) for state in State},
+    # Alerts, reminders and acknowledgements do not change the state.
+    EntryType.ESCALATED: {state: (state, stale) for state in State},
     EntryType.ALERTED: {state: (state, applied) for state in State},
     EntryType.ACKNOWLEDGED: {state: (state, applied) for state in State},
 }
-AWAITED = {ACTIVATED: DeadlineType.COMPLETION, COMPLETE: DeadlineType.RESOURCES}
+EXPECTED_DEADLINE = {ACTIVATED: DeadlineType.COMPLETION, COMPLETE: DeadlineType.RESOURCES}
 
 
 def followed_by(history: History, kind: EntryType) -> Step:
-    """One more entry of this kind, as it would come."""
+    """Add an entry of this type, as it would come, and return its step."""
     state = history.record.state
     match kind:
         case EntryType.REQUESTED:
@@ -290,7 +291,7 @@ def followed_by(history: History, kind: EntryType) -> Step:
         case EntryType.CANCELLED:
             history.cancel()
         case EntryType.OVERDUE:
-            history.overdue(AWAITED.get(state, DeadlineType.ACTIVATION))
+            history.overdue(EXPECTED_DEADLINE.get(state, DeadlineType.ACTIVATION))
         case EntryType.UNRECOGNISED:
             history.report(interactions=("meeting_agent_waiting",))
         case EntryType.ESCALATED | EntryType.ALERTED | EntryType.ACKNOWLEDGED:
@@ -300,7 +301,7 @@ def followed_by(history: History, kind: EntryType) -> Step:
     return history.last
 
 
-def test_the_table_below_speaks_of_every_state_and_every_kind_of_entry() -> None:
+def test_the_table_below_has_every_state_and_every_type_of_entry() -> None:
     assert EXPECTED.keys() == set(EntryType)
     assert all(row.keys() == set(State) for row in EXPECTED.values())
     assert TRANSITIONS.keys() == REACHED.keys() == set(State)
@@ -321,11 +322,11 @@ def test_every_entry_does_in_every_state_what_the_table_says(kind: EntryType, st
 
 
 @pytest.mark.parametrize(("state", "kind"), [(state, kind) for state, row in TRANSITIONS.items() for kind in row])
-def test_a_move_in_the_table_of_moves_is_a_move_to_another_state(state: State, kind: EntryType) -> None:
+def test_a_transition_leads_to_another_state(state: State, kind: EntryType) -> None:
     assert TRANSITIONS[state][kind] is not state
 
 
-def test_nothing_leaves_complete_but_a_new_attempt() -> None:
+def test_only_a_new_attempt_leaves_complete() -> None:
     assert TRANSITIONS[State.COMPLETE] == {}
     assert {
         state for state in State if state.value in ("complete", "failed", "rejected", "cancelled")
@@ -344,7 +345,7 @@ NOTIFICATIONS = st.builds(
         resources=tuple(resources),
         remarks=tuple(remarks),
     ),
-    kinds=st.sets(st.sampled_from(REPORTED), max_size=2),
+    kinds=st.sets(st.sampled_from(INTERACTION_TYPES), max_size=2),
     sub=st.sampled_from(["", "agt_1", "agt_2"]),
     resources=st.sets(st.sampled_from([DASHBOARD, TRANSCRIPT])),
     remarks=st.sets(st.sampled_from(["meeting_agent.reason: kicked", "meeting_agent.code: 7"])),
@@ -357,22 +358,22 @@ ANSWERS = st.sampled_from([EntryType.ACCEPTED, EntryType.ACCEPTED, EntryType.REJ
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Entry]:
-    """What can be in a journal: each writer acts on what it knew, which may be a while ago."""
+    """Draw a journal: each writer acts on a record that may be older than the newest."""
     history = History()
-    known: list[Record] = [Record()]
+    records: list[Record] = [Record()]
     for _ in range(draw(st.integers(1, 14))):
         history.at += draw(st.sampled_from([0, 1, 90, 240])) * MINUTE
-        now = known[-1]
-        then = draw(st.sampled_from([now, now, now, known[draw(st.integers(0, len(known) - 1))]]))
+        now = records[-1]
+        then = draw(st.sampled_from([now, now, now, records[draw(st.integers(0, len(records) - 1))]]))
         open_ = [pending for attempt in now.attempts for pending in attempt.unanswered]
-        deed = draw(
+        action = draw(
             st.sampled_from(["request", "request", "answer", "answer", "report", "report", "report", "sweep", "people"])
         )
-        if deed == "request":
+        if action == "request":
             request = draw(REQUESTS)
             attempt, revision, _ = next_request(then if then.attempts else None, request, history.at)
             history.add(EntryType.REQUESTED, attempt=attempt, revision=revision, request=request)
-        elif deed == "answer" and open_:
+        elif action == "answer" and open_:
             pending = draw(st.sampled_from(open_))
             kind = draw(ANSWERS)
             if pending.request.action is Action.CANCEL and kind is EntryType.ACCEPTED:
@@ -380,20 +381,20 @@ def histories(draw: st.DrawFn) -> list[Entry]:
             number = next(a.number for a in now.attempts if pending in a.unanswered)
             retry_at = history.at + 5 * MINUTE if kind is EntryType.UNCONFIRMED and draw(st.booleans()) else None
             history.add(kind, attempt=number, revision=pending.revision, retry_at=retry_at)
-        elif deed == "sweep" and then.attempts:
-            due = deadline(then, GRACES)
+        elif action == "sweep" and then.attempts:
+            due = deadline(then, GRACE_PERIODS)
             if due and due.phase is not DeadlineType.RETRY:
                 history.at = max(history.at, due.at)
-                missing = tuple(missing_resources(then.current, GRACES))
-                more = {"attempt": then.current.number, "revision": then.revision, "missing": missing}
-                history.add(EntryType.OVERDUE, phase=due.phase, **more)
-        elif deed == "people" and now.attempts:
+                missing = tuple(missing_resources(then.current, GRACE_PERIODS))
+                fields = {"attempt": then.current.number, "revision": then.revision, "missing": missing}
+                history.add(EntryType.OVERDUE, phase=due.phase, **fields)
+        elif action == "people" and now.attempts:
             kind = draw(st.sampled_from([EntryType.ALERTED, EntryType.ACKNOWLEDGED, EntryType.ESCALATED]))
             history.add(kind, attempt=now.current.number, cause=now.incident)
         else:
             address = draw(st.sampled_from([None, None, 1, 2]))
             history.add(EntryType.UNRECOGNISED, attempt=address, notification=draw(NOTIFICATIONS))
-        known.append(history.record)
+        records.append(history.record)
     return history.entries
 
 
@@ -416,7 +417,7 @@ OWN_ENTRIES: dict[str, Callable[[], History]] = {
 
 
 def placed(own: Sequence[Entry], notifications: Sequence[Notification], places: Sequence[int]) -> Record:
-    """The record when each notification arrives after so many of our own entries, and after those given before it."""
+    """Fold the notifications, each placed after so many of our own entries and after those before it."""
     entries = list(own)
     for number, (notification, place) in enumerate(zip(notifications, places, strict=True)):
         at = (own[min(place, len(own) - 1)].at if own else NOON) + timedelta(seconds=number + 1)
@@ -432,7 +433,7 @@ def same_event(notification: Notification) -> Notification:
 def test_the_notifications_of_one_attempt_give_the_same_outcome_in_every_order_and_with_every_repetition(
     data: st.DataObject,
 ) -> None:
-    """Wherever they fall between our own entries, once there is a request."""
+    """The order includes their places between our own entries, once there is a request."""
     own = OWN_ENTRIES[data.draw(st.sampled_from(list(OWN_ENTRIES)))]().entries
     notifications = data.draw(st.lists(NOTIFICATIONS.map(same_event), min_size=1, max_size=6))
     shuffled = data.draw(st.permutations([*notifications, *data.draw(st.lists(st.sampled_from(notifications)))]))
@@ -447,20 +448,20 @@ def test_the_notifications_of_one_attempt_give_the_same_outcome_in_every_order_a
 @pytest.mark.parametrize("own", OWN_ENTRIES)
 def test_all_120_orders_of_all_five_notifications_give_one_outcome(own: str) -> None:
     entries = OWN_ENTRIES[own]().entries
-    five = [Notification(kinds=(kind,), sub="agt_1", event_id="evt_1") for kind in REPORTED]
+    five = [Notification(kinds=(kind,), sub="agt_1", event_id="evt_1") for kind in INTERACTION_TYPES]
     records = [placed(entries, order, [9] * 5) for order in permutations(five)]
     assert len({outcome(record.current) for record in records}) == 1
     assert {record.state for record in records} == {State.COMPLETE}
 
 
 @given(histories())
-def test_an_end_is_left_only_by_a_new_request_or_by_evidence_from_cronofy(entries: list[Entry]) -> None:
-    """Evidence: one of its callbacks, or its answer to what was asked."""
+def test_a_terminal_state_is_left_only_by_a_new_request_or_by_evidence_from_cronofy(entries: list[Entry]) -> None:
+    """Evidence is a callback, or the response to a request."""
     for step in steps(entries):
         if step.state_before in TERMINAL_STATES and step.after.state is not step.state_before:
             begins_anew = step.after.current.number > step.before.current.number
-            said = set(step.entry.notification.kinds) if step.entry.notification else {step.entry.kind}
-            assert begins_anew or said & {*REPORTS, EntryType.ACCEPTED, EntryType.CANCELLED}
+            evidence = set(step.entry.notification.kinds) if step.entry.notification else {step.entry.kind}
+            assert begins_anew or evidence & {*REPORTS, EntryType.ACCEPTED, EntryType.CANCELLED}
             assert begins_anew or step.state_before is not State.COMPLETE
 
 
@@ -489,7 +490,7 @@ ANYTHING = st.builds(
 
 
 @given(st.lists(ANYTHING, min_size=1, max_size=12))
-def test_no_entry_is_refused_however_senseless(entries: list[Entry]) -> None:
+def test_senseless_entries_are_folded_too(entries: list[Entry]) -> None:
     timeline = list(steps(entries))
     assert len(timeline) == len({entry.key for entry in entries})
     for step in timeline:
@@ -497,16 +498,19 @@ def test_no_entry_is_refused_however_senseless(entries: list[Entry]) -> None:
         assert step.cause is None or step.cause in IncidentType
 
 
-@given(histories(), st.sampled_from([GRACES, GracePeriods()]))
-def test_a_deadline_exists_exactly_where_something_is_still_owed(entries: list[Entry], graces: GracePeriods) -> None:
-    """Nobody but an end, a silence that was reported, or a person is waited for without one."""
+@given(histories(), st.sampled_from([GRACE_PERIODS, GracePeriods()]))
+def test_a_deadline_exists_exactly_where_something_is_expected(
+    entries: list[Entry], grace_periods: GracePeriods
+) -> None:
+    """Only a terminal state, a missed deadline and an open cancellation have none."""
     for step in steps(entries):
-        attempt, due = step.after.current, deadline(step.after, graces)
+        attempt, due = step.after.current, deadline(step.after, grace_periods)
         awaited = {
             State.REQUESTED: attempt.asked is not None,
             State.SCHEDULED: attempt.asked is not None,
             State.ACTIVATED: True,
-            State.COMPLETE: bool(missing_resources(attempt, graces)) and DeadlineType.RESOURCES not in attempt.missed,
+            State.COMPLETE: bool(missing_resources(attempt, grace_periods))
+            and DeadlineType.RESOURCES not in attempt.missed,
         }
         is_retried = attempt.pending is not None and attempt.pending.retry_at is not None
         is_open = attempt.pending is not None and attempt.pending.request.action is Action.CANCEL
@@ -529,7 +533,7 @@ def test_an_entry_counts_once_however_often_it_is_listed(entries: list[Entry], c
 
 
 @given(histories())
-def test_an_earlier_attempt_may_still_learn_facts_and_never_changes_the_state(entries: list[Entry]) -> None:
+def test_an_earlier_attempt_may_learn_facts_and_never_changes_the_state(entries: list[Entry]) -> None:
     for step in steps(entries):
         earlier = step.after.attempts[:-1]
         if step.before.attempts and earlier != step.before.attempts[: len(earlier)]:
@@ -538,7 +542,7 @@ def test_an_earlier_attempt_may_still_learn_facts_and_never_changes_the_state(en
             assert step.after.current == step.before.current
 
 
-TROUBLES = frozenset(IncidentType) - {
+INCIDENT_TYPES = frozenset(IncidentType) - {
     IncidentType.REAUTHORISATION,
     IncidentType.CONFLICTING,
     IncidentType.MISMATCHED,
@@ -547,69 +551,69 @@ TROUBLES = frozenset(IncidentType) - {
 
 
 @given(histories())
-def test_an_all_clear_follows_a_trouble_that_people_were_told_of_and_each_trouble_has_at_most_one(
+def test_an_all_clear_follows_an_alert_and_each_incident_has_at_most_one(
     entries: list[Entry],
 ) -> None:
-    trouble: IncidentType | None = None
+    incident: IncidentType | None = None
     for step in steps(entries):
         if step.cause is IncidentType.RECOVERED:
-            assert trouble is not None
-            trouble = None
-        elif step.cause in TROUBLES:
-            trouble = step.cause
-        assert step.after.incident in (trouble, None)
+            assert incident is not None
+            incident = None
+        elif step.cause in INCIDENT_TYPES:
+            incident = step.cause
+        assert step.after.incident in (incident, None)
 
 
 @given(histories(), st.integers(0, 2))
-def test_no_cancellation_fails_in_silence_while_the_agent_may_come(entries: list[Entry], unanswered: int) -> None:
-    """Whatever came before it; told once, until the agent is wanted again or has come to an end."""
-    asked: dict[int, Request] = {}
+def test_no_cancellation_fails_without_an_alert_while_the_agent_may_come(entries: list[Entry], unanswered: int) -> None:
+    """There is one alert, until the agent is requested again or reaches a terminal state."""
+    requested: dict[int, Request] = {}
     history = History()
     history.entries, history.at = list(entries), fold(entries).updated_at
     history.request(AWAY)
     for _ in range(unanswered):
         history.answer(EntryType.UNCONFIRMED)
-    is_troubled = False
+    is_alerted = False
     for step in history.answer(EntryType.REJECTED).steps:
         entry, record = step.entry, step.after
         if entry.request and step.verdict is Verdict.APPLIED:
-            asked[record.revision] = entry.request
-            is_troubled &= entry.request.action is Action.CANCEL
-        is_troubled |= (
+            requested[record.revision] = entry.request
+            is_alerted &= entry.request.action is Action.CANCEL
+        is_alerted |= (
             step.cause is IncidentType.NOT_CANCELLED
-        )  # it may be active already, while the cancellation waits
+        )  # the agent may report itself active while the cancellation is pending
         is_refused = entry.kind is EntryType.REJECTED and step.verdict is Verdict.APPLIED
         is_last_word = is_refused and entry.revision == record.revision
-        has_failed = is_last_word and asked[record.revision].action is Action.CANCEL
+        has_failed = is_last_word and requested[record.revision].action is Action.CANCEL
         may_come = record.state not in TERMINAL_STATES and entry.at < (
             record.meeting.end or datetime.max.replace(tzinfo=UTC)
         )
         if has_failed and may_come and record.current.asked is not None:
-            assert is_troubled or step.cause is IncidentType.NOT_CANCELLED
-            is_troubled = True
-        is_troubled &= record.state not in TERMINAL_STATES
+            assert is_alerted or step.cause is IncidentType.NOT_CANCELLED
+            is_alerted = True
+        is_alerted &= record.state not in TERMINAL_STATES
 
 
 # ---------------------------------------------------------------------------------------- requests, answers, attempts
 
 
-def asked(record: Record | None, request: Request, at: datetime = NOON) -> tuple[int, int, bool]:
+def numbered(record: Record | None, request: Request, at: datetime = NOON) -> tuple[int, int, bool]:
     return next_request(record, request, at)
 
 
-def test_the_first_request_is_the_first_of_the_first_attempt() -> None:
-    assert asked(None, WISH) == asked(Record(), WISH) == (1, 1, True)
+def test_the_first_request_has_attempt_1_and_revision_1() -> None:
+    assert numbered(None, WISH) == numbered(Record(), WISH) == (1, 1, True)
 
 
-def test_the_same_body_again_is_no_news_while_it_stands() -> None:
-    """Not while its outcome is open, and not once it is accepted."""
+def test_a_repeated_body_is_not_new_while_its_request_stands() -> None:
+    """It stands while it is pending, and once it is accepted."""
     for history in (History().request(), scheduled(), scheduled().report(EntryType.ACTIVATED)):
-        assert asked(history.record, WISH) == (1, 1, False)
-        assert asked(history.record, moved(MINUTE)) == (1, 2, True)
+        assert numbered(history.record, WISH) == (1, 1, False)
+        assert numbered(history.record, moved(MINUTE)) == (1, 2, True)
 
 
-def test_a_request_that_is_written_down_twice_is_one() -> None:
-    """Two callers who knew the same made the same of it."""
+def test_a_request_that_is_written_twice_is_one_request() -> None:
+    """Two callers acted on the same record."""
     history = scheduled()
     before = history.record
     history.add(EntryType.REQUESTED, attempt=1, revision=1, request=WISH)
@@ -620,86 +624,86 @@ def test_a_request_that_is_written_down_twice_is_one() -> None:
     assert history.record.attempts == before.attempts
 
 
-def test_a_request_without_a_number_is_the_next_one_of_the_first_attempt() -> None:
-    """Numbered or not, each request counts."""
+def test_a_request_without_a_revision_is_the_next_one_of_the_first_attempt() -> None:
+    """Each request counts, with or without a revision."""
     history = History().add(EntryType.REQUESTED, request=WISH)
     assert (history.record.revision, history.record.current.number) == (1, 1)
     history.add(EntryType.REQUESTED, request=moved(MINUTE))
     assert (history.record.revision, history.record.current.number) == (2, 1)
 
 
-def test_the_body_of_an_overtaken_request_is_news_again() -> None:
+def test_the_body_of_an_older_request_is_new_again() -> None:
     history = scheduled().request(moved(MINUTE))
-    assert asked(history.record, WISH) == (1, 3, True)
-    assert asked(history.record, moved(MINUTE)) == (1, 2, False)
-    assert asked(history.answer(EntryType.REJECTED).record, WISH) == (1, 2, False)
+    assert numbered(history.record, WISH) == (1, 3, True)
+    assert numbered(history.record, moved(MINUTE)) == (1, 2, False)
+    assert numbered(history.answer(EntryType.REJECTED).record, WISH) == (1, 2, False)
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL_STATES))
-def test_a_request_after_an_end_begins_a_new_attempt_unless_the_meeting_is_over(state: State) -> None:
-    """What Cronofy refused was never there, so that even then it is a new attempt."""
+def test_a_request_after_a_terminal_state_begins_a_new_attempt_unless_the_meeting_is_over(state: State) -> None:
+    """A rejected agent never existed, so that even then the request begins a new attempt."""
     record = REACHED[state]().record
     anew = (2, record.revision + 1, True)
-    assert asked(record, WISH, END - MINUTE) == anew
-    assert asked(record, moved(MINUTE), END) == anew
+    assert numbered(record, WISH, END - MINUTE) == anew
+    assert numbered(record, moved(MINUTE), END) == anew
     late_wish = replace(WISH, digest="corrected")
     is_corrected = state is not State.REJECTED
-    assert asked(record, late_wish, END) == ((1, record.revision + 1, True) if is_corrected else anew)
+    assert numbered(record, late_wish, END) == ((1, record.revision + 1, True) if is_corrected else anew)
     endless = replace(WISH, meeting=Meeting(start=START))
-    assert asked(record, endless, END) == anew
+    assert numbered(record, endless, END) == anew
 
 
-def test_a_request_to_a_silent_agent_is_news_until_it_is_under_way() -> None:
+def test_a_repeated_body_is_new_while_the_agent_is_overdue() -> None:
     history = scheduled().overdue(DeadlineType.ACTIVATION)
-    assert asked(history.record, WISH) == (1, 2, True)
-    assert asked(history.request().record, WISH) == (1, 2, False)
+    assert numbered(history.record, WISH) == (1, 2, True)
+    assert numbered(history.request().record, WISH) == (1, 2, False)
     never_confirmed = History().request().answer(EntryType.UNCONFIRMED).overdue(DeadlineType.ACTIVATION)
-    assert asked(never_confirmed.record, WISH) == (1, 2, True)
+    assert numbered(never_confirmed.record, WISH) == (1, 2, True)
     assert due(never_confirmed.request().answer(EntryType.ACCEPTED))
 
 
-def test_a_cancellation_is_news_until_it_is_under_way_or_done() -> None:
+def test_a_cancellation_is_new_until_it_is_pending_or_accepted() -> None:
     history = scheduled()
-    assert asked(history.record, AWAY) == (1, 2, True)
-    assert asked(history.request(AWAY).record, AWAY) == (1, 2, False)
-    assert asked(history.record, replace(AWAY, digest="deleted")) == (1, 3, True)
-    assert asked(history.answer(EntryType.CANCELLED).record, replace(AWAY, digest="deleted")) == (1, 2, False)
+    assert numbered(history.record, AWAY) == (1, 2, True)
+    assert numbered(history.request(AWAY).record, AWAY) == (1, 2, False)
+    assert numbered(history.record, replace(AWAY, digest="deleted")) == (1, 3, True)
+    assert numbered(history.answer(EntryType.CANCELLED).record, replace(AWAY, digest="deleted")) == (1, 2, False)
 
 
-def test_the_same_digest_asks_for_the_same_only_with_the_same_action() -> None:
+def test_a_digest_is_compared_together_with_its_action() -> None:
     history = scheduled().request(replace(AWAY, digest=WISH.digest))
-    assert asked(history.record, WISH) == (1, 3, True)
+    assert numbered(history.record, WISH) == (1, 3, True)
 
 
-def test_a_cancellation_of_nothing_is_written_down_and_owes_nothing() -> None:
+def test_a_cancellation_of_an_unknown_agent_is_recorded_and_has_no_deadline() -> None:
     history = History().request(AWAY)
     assert (history.record.state, history.record.current.asked) == (State.REQUESTED, None)
     assert history.record.current.reason == Reason.of(ReasonCode.CANCELLATION_REQUESTED)
-    assert deadline(history.record, GRACES) is None
+    assert deadline(history.record, GRACE_PERIODS) is None
     assert history.answer(EntryType.CANCELLED).record.state is State.CANCELLED
 
 
-def test_a_refused_cancellation_of_nothing_is_an_end_that_troubles_nobody() -> None:
+def test_a_rejected_cancellation_of_an_unknown_agent_opens_no_incident() -> None:
     history = History().request(AWAY).answer(EntryType.REJECTED)
     assert history.record.state is State.REJECTED
     assert (history.causes, history.record.has_incident) == ([], False)
 
 
-def test_a_refused_cancellation_leaves_the_agent_as_it_was() -> None:
+def test_a_rejected_cancellation_leaves_the_agent_unchanged() -> None:
     for history in (scheduled(), History().request(), scheduled().report(EntryType.ACTIVATED)):
         before = history.record
         after = history.request(AWAY).answer(EntryType.REJECTED).record
         assert (after.state, after.current.asked) == (before.state, WISH)
-        assert deadline(after, GRACES) is None  # nobody waits for whom nobody wants
+        assert deadline(after, GRACE_PERIODS) is None  # an agent that is not wanted has no deadline
         assert after.current.pending is None or after.current.pending.request == WISH
 
 
-def test_a_refused_cancellation_of_an_agent_known_only_from_cronofy_leaves_it() -> None:
+def test_a_rejected_cancellation_of_an_agent_known_only_from_cronofy_leaves_it_unchanged() -> None:
     history = History().report(EntryType.CONFERENCING_ASSIGNED).request(AWAY).answer(EntryType.REJECTED)
     assert history.record.state is State.SCHEDULED
 
 
-def test_a_refused_change_leaves_what_was_accepted_before() -> None:
+def test_a_rejected_change_leaves_the_accepted_request_in_place() -> None:
     history = scheduled().request(moved(30 * MINUTE))
     assert history.record.meeting == moved(30 * MINUTE).meeting
     history.answer(EntryType.REJECTED)
@@ -707,7 +711,7 @@ def test_a_refused_change_leaves_what_was_accepted_before() -> None:
     assert history.causes == []
 
 
-def test_a_refused_request_is_kept_as_what_was_wanted() -> None:
+def test_a_rejected_request_still_names_the_meeting() -> None:
     history = History().request().answer(EntryType.REJECTED, reason=Reason.of(ReasonCode.REQUEST_REFUSED, status=422))
     assert (history.record.meeting, history.record.current.reason) == (
         WISH.meeting,
@@ -715,20 +719,20 @@ def test_a_refused_request_is_kept_as_what_was_wanted() -> None:
     )
 
 
-def test_a_silent_agent_whose_new_request_is_refused_is_rejected() -> None:
+def test_an_overdue_agent_whose_new_request_is_rejected_is_rejected() -> None:
     history = scheduled().overdue(DeadlineType.ACTIVATION).request().answer(EntryType.REJECTED)
     assert history.record.state is State.REJECTED
     assert history.causes == [IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]
 
 
-def test_a_request_that_is_refused_after_all_retries_is_rejected_though_it_was_overdue() -> None:
+def test_an_overdue_request_that_is_rejected_after_all_retries_is_rejected() -> None:
     history = (
         History().request().answer(EntryType.UNCONFIRMED).overdue(DeadlineType.ACTIVATION).answer(EntryType.REJECTED)
     )
     assert history.record.state is State.REJECTED
 
 
-def test_evidence_of_a_conference_does_not_save_a_request_from_refusal() -> None:
+def test_a_conference_does_not_prevent_the_rejection_of_a_request() -> None:
     """The calendar event may have had one before."""
     assert (
         History().request().report(EntryType.CONFERENCING_ASSIGNED).answer(EntryType.REJECTED).record.state
@@ -736,8 +740,8 @@ def test_evidence_of_a_conference_does_not_save_a_request_from_refusal() -> None
     )
 
 
-def test_answers_to_two_requests_at_once_may_come_in_any_order() -> None:
-    """The newer request holds, whichever is answered first, and only an accepted one."""
+def test_responses_to_two_requests_may_come_in_any_order() -> None:
+    """The newest accepted request stands, in any order of the responses."""
     for first, second in ((1, 2), (2, 1)):
         history = History().request().request(moved(MINUTE))
         history.answer(EntryType.ACCEPTED, revision=first).answer(EntryType.ACCEPTED, revision=second)
@@ -756,19 +760,19 @@ def test_answers_to_two_requests_at_once_may_come_in_any_order() -> None:
         assert not history.record.has_incident
 
 
-def test_the_refusal_of_an_overtaken_request_is_no_end() -> None:
+def test_the_rejection_of_an_older_request_is_no_terminal_state() -> None:
     history = History().request().request(moved(MINUTE)).answer(EntryType.REJECTED, revision=1)
     assert (history.record.state, history.record.meeting) == (State.REQUESTED, moved(MINUTE).meeting)
 
 
-def test_of_two_open_requests_the_newer_says_what_is_wanted() -> None:
+def test_the_newer_of_two_pending_requests_names_the_meeting() -> None:
     history = History().request().request(moved(MINUTE))
     assert history.record.meeting == moved(MINUTE).meeting
     history.answer(EntryType.UNCONFIRMED, revision=1, reason=Reason.of(ReasonCode.RETRY_PLANNED, failure=503))
     assert history.record.current.reason == Reason.of(ReasonCode.REQUESTED)
 
 
-def test_a_request_after_a_cancellation_holds_though_the_cancellation_is_answered_later() -> None:
+def test_a_request_after_a_cancellation_stands_even_if_the_cancellation_is_answered_later() -> None:
     history = scheduled().request(AWAY).request(moved(MINUTE)).answer(EntryType.CANCELLED, revision=2)
     assert history.record.state is State.SCHEDULED
     assert history.record.current.cancelled_at
@@ -778,7 +782,7 @@ def test_a_request_after_a_cancellation_holds_though_the_cancellation_is_answere
     assert (history.record.state, history.last.verdict) == (State.SCHEDULED, Verdict.STALE)
 
 
-def test_an_acceptance_after_the_silence_was_reported_gives_no_more_time() -> None:
+def test_an_acceptance_after_a_missed_activation_extends_no_deadline() -> None:
     history = (
         History()
         .request()
@@ -790,7 +794,7 @@ def test_an_acceptance_after_the_silence_was_reported_gives_no_more_time() -> No
     assert history.report(EntryType.ACTIVATED).record.state is State.ACTIVATED
 
 
-def test_unconfirmed_counts_the_tries_and_says_when_the_next_one_is() -> None:
+def test_an_unconfirmed_response_counts_the_tries_and_sets_the_next_one() -> None:
     history = (
         History()
         .request()
@@ -802,14 +806,14 @@ def test_unconfirmed_counts_the_tries_and_says_when_the_next_one_is() -> None:
     assert pending
     assert (pending.tries, pending.retry_at) == (1, NOON + 9 * MINUTE)
     assert history.record.current.reason == Reason.of(ReasonCode.RETRY_PLANNED, failure=503)
-    assert deadline(history.record, GRACES) == Deadline(NOON + 9 * MINUTE, DeadlineType.RETRY)
+    assert deadline(history.record, GRACE_PERIODS) == Deadline(NOON + 9 * MINUTE, DeadlineType.RETRY)
     pending = history.answer(EntryType.UNCONFIRMED).record.current.pending
     assert pending
     assert (pending.tries, pending.retry_at) == (2, None)
     assert history.record.current.reason == Reason.of(ReasonCode.RETRY_PLANNED, failure=503)
 
 
-def test_a_change_that_is_not_confirmed_does_not_change_why_the_agent_stands_where_it_stands() -> None:
+def test_an_unconfirmed_change_leaves_the_reason_of_the_state() -> None:
     history = (
         scheduled()
         .request(moved(MINUTE))
@@ -818,14 +822,14 @@ def test_a_change_that_is_not_confirmed_does_not_change_why_the_agent_stands_whe
     assert history.record.current.reason == Reason.of(ReasonCode.REQUEST_ACCEPTED)
 
 
-def test_what_an_acceptance_told_is_kept() -> None:
+def test_an_acceptance_may_carry_a_sub_and_resources() -> None:
     history = History().request().answer(EntryType.ACCEPTED, sub="agt_1", resources=(DASHBOARD,))
     assert (history.record.current.subs, history.record.current.resources) == (("agt_1",), (DASHBOARD,))
     assert history.record.current.accepted_at == history.at
 
 
-def test_an_answer_for_an_earlier_attempt_is_late() -> None:
-    """Its facts are noted; what happens now is not moved."""
+def test_a_response_for_an_earlier_attempt_is_stale() -> None:
+    """Its facts are recorded, and the current attempt does not change."""
     history = History().request().report(EntryType.FAILED).request()
     history.answer(EntryType.ACCEPTED, revision=1, attempt=1)
     assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.REQUESTED)
@@ -833,7 +837,7 @@ def test_an_answer_for_an_earlier_attempt_is_late() -> None:
     assert history.last.ignored_because == Reason.of(ReasonCode.OTHER_ATTEMPT, attempt=1, current=2)
 
 
-def test_a_request_for_an_agent_known_only_from_cronofy_makes_it_ours() -> None:
+def test_a_request_for_an_agent_known_only_from_cronofy_continues_its_attempt() -> None:
     history = History().report(EntryType.ACTIVATED, meeting=WISH.meeting)
     assert (history.record.was_requested, history.record.identity) == (False, None)
     history.request()
@@ -844,16 +848,16 @@ def test_a_request_for_an_agent_known_only_from_cronofy_makes_it_ours() -> None:
 # ------------------------------------------------------------------------------------------------------- notifications
 
 
-def test_the_attempt_is_told_by_sub_then_by_address_then_by_being_the_newest() -> None:
+def test_a_notification_belongs_to_the_attempt_of_its_sub_then_of_its_address_then_to_the_newest() -> None:
     def history() -> History:
         return scheduled().report(EntryType.FAILED, sub="agt_1").request().answer(EntryType.ACCEPTED)
 
-    late_news = history().report(EntryType.COMPLETE, sub="agt_1", attempt=2)
-    assert [attempt.state for attempt in late_news.record.attempts] == [State.COMPLETE, State.SCHEDULED]
-    assert (late_news.last.verdict, late_news.last.cause) == (Verdict.STALE, None)
-    assert late_news.last.ignored_because == Reason.of(ReasonCode.OTHER_ATTEMPT, attempt=1, current=2)
-    for news in (history().report(EntryType.COMPLETE, sub="agt_2", attempt=2), history().report(EntryType.COMPLETE)):
-        assert [attempt.state for attempt in news.record.attempts] == [State.FAILED, State.COMPLETE]
+    older = history().report(EntryType.COMPLETE, sub="agt_1", attempt=2)
+    assert [attempt.state for attempt in older.record.attempts] == [State.COMPLETE, State.SCHEDULED]
+    assert (older.last.verdict, older.last.cause) == (Verdict.STALE, None)
+    assert older.last.ignored_because == Reason.of(ReasonCode.OTHER_ATTEMPT, attempt=1, current=2)
+    for newer in (history().report(EntryType.COMPLETE, sub="agt_2", attempt=2), history().report(EntryType.COMPLETE)):
+        assert [attempt.state for attempt in newer.record.attempts] == [State.FAILED, State.COMPLETE]
     addressed = history().report(EntryType.COMPLETE, attempt=1)
     assert [attempt.state for attempt in addressed.record.attempts] == [State.COMPLETE, State.SCHEDULED]
 
@@ -881,23 +885,23 @@ def test_an_unknown_interaction_is_named() -> None:
     assert scheduled().report(interactions=()).last.ignored_because == Reason.of(ReasonCode.NOTHING_RECOGNISED)
 
 
-def test_an_agent_that_was_never_requested_is_followed_from_what_cronofy_says() -> None:
+def test_an_agent_that_was_not_requested_here_is_followed_by_its_notifications() -> None:
     record = History().report(EntryType.CONFERENCING_ASSIGNED, meeting=WISH.meeting).record
     assert (record.state, record.was_requested, record.meeting) == (State.SCHEDULED, False, WISH.meeting)
     assert (record.event_id, record.current.number) == ("evt_1", 1)
     assert record.current.reason == Reason.of(ReasonCode.NOT_REQUESTED_HERE)
-    assert deadline(record, GRACES) == Deadline(START + GRACES.activation, DeadlineType.ACTIVATION)
+    assert deadline(record, GRACE_PERIODS) == Deadline(START + GRACE_PERIODS.activation, DeadlineType.ACTIVATION)
 
 
-def test_what_cronofy_says_of_a_meeting_does_not_replace_what_was_asked_for() -> None:
-    """And where nothing was asked for and it says nothing, nothing is known."""
+def test_a_notification_does_not_replace_the_requested_meeting() -> None:
+    """An agent that was not requested has no meeting unless a notification names one."""
     assert scheduled().report(EntryType.ACTIVATED, meeting=moved(60 * MINUTE).meeting).record.meeting == WISH.meeting
     assert History().report(EntryType.ACTIVATED).record.current.asked is None
 
 
-def test_nobody_is_awaited_of_whom_nothing_is_known() -> None:
-    """A signed body that says nothing is no reason to call people ten minutes later."""
-    assert deadline(History().report(interactions=("x",)).record, GRACES) is None
+def test_an_agent_without_a_known_meeting_has_no_deadline() -> None:
+    """A signed body without a known interaction must not lead to an alert ten minutes later."""
+    assert deadline(History().report(interactions=("x",)).record, GRACE_PERIODS) is None
 
 
 def test_several_interactions_in_one_body_all_count() -> None:
@@ -905,6 +909,12 @@ def test_several_interactions_in_one_body_all_count() -> None:
     attempt = history.record.current
     assert (attempt.state, attempt.conference) == (State.COMPLETE, Conference.ASSIGNED)
     assert attempt.activated_at == attempt.complete_at == history.at
+
+
+def test_each_interaction_has_an_effect_of_its_own() -> None:
+    """A new interaction without a rule would have no effect, or that of another one."""
+    effects = [outcome(scheduled().report(kind).record.current) for kind in INTERACTIONS.values()]
+    assert len({*effects, outcome(scheduled().record.current)}) == len(INTERACTIONS) + 1
 
 
 def test_complete_wins_over_failed_and_the_record_says_that_both_were_reported() -> None:
@@ -920,7 +930,7 @@ def test_complete_wins_over_failed_and_the_record_says_that_both_were_reported()
         assert history.last.verdict is Verdict.DUPLICATE
 
 
-def test_the_times_are_those_of_the_first_report() -> None:
+def test_the_first_report_of_each_kind_sets_its_time() -> None:
     history = scheduled().report(EntryType.ACTIVATED)
     first = history.at
     assert history.report(EntryType.ACTIVATED).record.current.activated_at == first
@@ -931,7 +941,7 @@ def test_the_times_are_those_of_the_first_report() -> None:
     assert history.report(EntryType.FAILED, sub="agt_1").record.current.failed_at == history.at - MINUTE
 
 
-def test_a_failure_is_told_in_every_word_that_cronofy_gave() -> None:
+def test_the_reason_of_a_failure_has_every_remark() -> None:
     history = scheduled().report(EntryType.FAILED)
     assert history.record.current.reason == Reason.of(ReasonCode.REPORTED_FAILED)
     history.report(EntryType.FAILED, remarks=("b: 2",)).report(EntryType.FAILED, remarks=("a: 1",))
@@ -940,7 +950,7 @@ def test_a_failure_is_told_in_every_word_that_cronofy_gave() -> None:
     assert history.record.current.since == history.at - 2 * MINUTE
 
 
-def test_more_resources_for_a_complete_agent_are_news() -> None:
+def test_new_resources_of_a_complete_agent_are_applied() -> None:
     history = (
         scheduled()
         .report(EntryType.COMPLETE, resources=(TRANSCRIPT,))
@@ -950,7 +960,7 @@ def test_more_resources_for_a_complete_agent_are_news() -> None:
     assert history.last.verdict is Verdict.APPLIED
 
 
-def test_a_conference_that_is_assigned_stays_so() -> None:
+def test_an_assigned_conference_stays_assigned() -> None:
     history = scheduled().report(EntryType.CONFERENCING_ASSIGNED).report(EntryType.CONFERENCING_FAILING)
     assert (history.record.current.conference, history.last.verdict) == (Conference.ASSIGNED, Verdict.STALE)
     assert history.last.ignored_because == Reason.of(ReasonCode.CONFERENCE_ALREADY_ASSIGNED)
@@ -960,8 +970,8 @@ def test_a_conference_that_is_assigned_stays_so() -> None:
     )
 
 
-def test_said_again_that_it_is_active_an_agent_that_never_ended_stays_overdue() -> None:
-    """It is no sign of life, and otherwise nobody would wait for its end any more."""
+def test_a_repeated_activation_leaves_an_overdue_agent_overdue() -> None:
+    """A repetition shows no new activity; the agent would otherwise have no deadline any more."""
     history = (
         scheduled()
         .report(EntryType.ACTIVATED)
@@ -972,7 +982,7 @@ def test_said_again_that_it_is_active_an_agent_that_never_ended_stays_overdue() 
     assert history.last.ignored_because == Reason.of(ReasonCode.STATE_ALREADY_LEFT, state="overdue")
 
 
-def test_the_record_says_since_when_and_why() -> None:
+def test_the_record_has_the_time_and_the_reason_of_its_state() -> None:
     reasons = {state: reach().record.current.reason for state, reach in REACHED.items()}
     assert reasons == {
         State.REQUESTED: Reason.of(ReasonCode.REQUESTED),
@@ -989,7 +999,7 @@ def test_the_record_says_since_when_and_why() -> None:
         assert history.record.current.since == history.record.updated_at == history.at
 
 
-def test_the_answers_own_words_come_first() -> None:
+def test_the_reason_of_a_response_comes_first() -> None:
     accepted, gone = Reason.of(ReasonCode.REQUEST_ACCEPTED, status=202), Reason.of(ReasonCode.NOTE, note="gone")
     assert History().request().answer(EntryType.ACCEPTED, reason=accepted).record.current.reason == accepted
     assert scheduled().request(AWAY).answer(EntryType.CANCELLED, reason=gone).record.current.reason == gone
@@ -998,25 +1008,25 @@ def test_the_answers_own_words_come_first() -> None:
 # ------------------------------------------------------------------------------------------------------------ deadlines
 
 
-def due(history: History, graces: GracePeriods = GRACES) -> Deadline | None:
-    return deadline(history.record, graces)
+def due(history: History, grace_periods: GracePeriods = GRACE_PERIODS) -> Deadline | None:
+    return deadline(history.record, grace_periods)
 
 
-def test_before_the_meeting_the_conference_is_awaited_then_the_agent() -> None:
+def test_the_conference_is_due_before_the_meeting_and_the_agent_after_its_start() -> None:
     history = scheduled()
-    assert due(history) == Deadline(START - GRACES.conference, DeadlineType.CONFERENCE)
-    activation = Deadline(START + GRACES.activation, DeadlineType.ACTIVATION)
+    assert due(history) == Deadline(START - GRACE_PERIODS.conference, DeadlineType.CONFERENCE)
+    activation = Deadline(START + GRACE_PERIODS.activation, DeadlineType.ACTIVATION)
     assert due(scheduled().report(EntryType.CONFERENCING_ASSIGNED)) == activation
     assert due(history.overdue(DeadlineType.CONFERENCE)) == activation
     unexpected = replace(WISH, conference_expected=False)
     assert due(History().request(unexpected)) == activation
 
 
-def test_a_conference_is_awaited_only_if_it_was_asked_for_in_time() -> None:
-    """What is asked for a moment before the meeting is asked for too late to be missed."""
+def test_a_conference_has_a_deadline_only_if_it_was_requested_before_it() -> None:
+    """A request that comes later than the conference deadline cannot miss it."""
     for lead, phase in (
-        (GRACES.conference, DeadlineType.ACTIVATION),
-        (GRACES.conference + MINUTE, DeadlineType.CONFERENCE),
+        (GRACE_PERIODS.conference, DeadlineType.ACTIVATION),
+        (GRACE_PERIODS.conference + MINUTE, DeadlineType.CONFERENCE),
     ):
         history = History()
         history.at = START - lead - MINUTE
@@ -1025,61 +1035,63 @@ def test_a_conference_is_awaited_only_if_it_was_asked_for_in_time() -> None:
         assert awaited.phase is phase
 
 
-def test_a_running_meeting_gives_an_agent_its_grace_from_the_request() -> None:
+def test_the_grace_period_in_a_running_meeting_begins_with_the_request() -> None:
     history = History()
     history.at = START + 20 * MINUTE
     history.request()
-    assert due(history) == Deadline(history.at + GRACES.activation, DeadlineType.ACTIVATION)
+    assert due(history) == Deadline(history.at + GRACE_PERIODS.activation, DeadlineType.ACTIVATION)
 
 
-def test_an_active_agent_owes_its_end_and_a_complete_one_its_resources() -> None:
+def test_an_active_agent_has_a_completion_deadline_and_a_complete_one_a_resources_deadline() -> None:
     history = scheduled().report(EntryType.ACTIVATED)
-    assert due(history) == Deadline(END + GRACES.completion, DeadlineType.COMPLETION)
+    assert due(history) == Deadline(END + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
     history.report(EntryType.COMPLETE, resources=(DASHBOARD,))
-    assert due(history) == Deadline(history.at + GRACES.resources, DeadlineType.RESOURCES)
+    assert due(history) == Deadline(history.at + GRACE_PERIODS.resources, DeadlineType.RESOURCES)
     assert due(history, GracePeriods()) is None
     assert due(scheduled().report(EntryType.COMPLETE, resources=(TRANSCRIPT,))) is None
     assert due(history.overdue(DeadlineType.RESOURCES)) is None
 
 
-def test_an_agent_that_becomes_active_late_has_its_grace_from_then() -> None:
+def test_the_grace_period_of_a_late_activation_begins_with_it() -> None:
     history = scheduled()
     history.at = END + 5 * MINUTE
     history.report(EntryType.ACTIVATED)
-    assert due(history) == Deadline(history.at + GRACES.completion, DeadlineType.COMPLETION)
+    assert due(history) == Deadline(history.at + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
 
 
-def test_a_meeting_without_an_end_is_taken_as_long() -> None:
+def test_a_meeting_without_an_end_has_the_assumed_duration() -> None:
     history = History().request(replace(WISH, meeting=Meeting(start=START))).report(EntryType.ACTIVATED)
     assert due(history) == Deadline(
-        START + GRACES.assumed_meeting_duration + GRACES.completion, DeadlineType.COMPLETION
+        START + GRACE_PERIODS.assumed_meeting_duration + GRACE_PERIODS.completion, DeadlineType.COMPLETION
     )
 
 
 def test_a_meeting_without_a_start_begins_with_its_request() -> None:
     history = History().request(replace(WISH, meeting=Meeting(), conference_expected=False))
-    assert due(history) == Deadline(history.at + GRACES.activation, DeadlineType.ACTIVATION)
+    assert due(history) == Deadline(history.at + GRACE_PERIODS.activation, DeadlineType.ACTIVATION)
 
 
 def test_a_moved_meeting_moves_its_deadlines() -> None:
-    """At once, for the agent is wanted then; and back, if Cronofy refuses."""
+    """They move with the request, and back if Cronofy rejects it."""
     history = scheduled().report(EntryType.CONFERENCING_ASSIGNED).request(moved(60 * MINUTE))
-    later = Deadline(START + 60 * MINUTE + GRACES.activation, DeadlineType.ACTIVATION)
+    later = Deadline(START + 60 * MINUTE + GRACE_PERIODS.activation, DeadlineType.ACTIVATION)
     assert due(history) == later
-    assert due(history.answer(EntryType.REJECTED)) == Deadline(START + GRACES.activation, DeadlineType.ACTIVATION)
+    assert due(history.answer(EntryType.REJECTED)) == Deadline(
+        START + GRACE_PERIODS.activation, DeadlineType.ACTIVATION
+    )
     assert due(history.request(moved(60 * MINUTE)).answer(EntryType.ACCEPTED)) == later
     assert due(history.report(EntryType.ACTIVATED)) == Deadline(
-        END + 60 * MINUTE + GRACES.completion, DeadlineType.COMPLETION
+        END + 60 * MINUTE + GRACE_PERIODS.completion, DeadlineType.COMPLETION
     )
 
 
-def test_a_moved_meeting_owes_its_conference_anew() -> None:
+def test_a_moved_meeting_has_a_new_conference_deadline() -> None:
     history = scheduled().overdue(DeadlineType.CONFERENCE).request(moved(600 * MINUTE)).answer(EntryType.ACCEPTED)
-    assert due(history) == Deadline(START + 600 * MINUTE - GRACES.conference, DeadlineType.CONFERENCE)
+    assert due(history) == Deadline(START + 600 * MINUTE - GRACE_PERIODS.conference, DeadlineType.CONFERENCE)
 
 
-def test_a_new_title_gives_silence_no_more_time() -> None:
-    """Or whoever changes a title every five minutes would keep a dead agent from being found."""
+def test_a_new_title_extends_no_deadline() -> None:
+    """A caller who changes a title every five minutes would otherwise hide a silent agent."""
     history = scheduled().overdue(DeadlineType.CONFERENCE)
     before = due(history)
     history.at = START + 5 * MINUTE
@@ -1087,54 +1099,54 @@ def test_a_new_title_gives_silence_no_more_time() -> None:
     assert due(history.request(titled)) == due(history.answer(EntryType.ACCEPTED)) == before
 
 
-def test_a_deadline_missed_for_an_older_request_is_late() -> None:
+def test_a_missed_deadline_of_an_older_request_is_stale() -> None:
     history = scheduled().request(moved(60 * MINUTE)).overdue(DeadlineType.ACTIVATION, revision=1)
     assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.SCHEDULED)
     assert history.last.ignored_because == Reason.of(ReasonCode.NEWER_REQUEST, request=1, newest=2)
 
 
-def test_a_deadline_missed_by_an_earlier_attempt_is_late() -> None:
+def test_a_missed_deadline_of_an_earlier_attempt_is_stale() -> None:
     history = scheduled().report(EntryType.FAILED).request().overdue(DeadlineType.ACTIVATION, attempt=1)
     assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.REQUESTED)
 
 
 @pytest.mark.parametrize("phase", [DeadlineType.RETRY, DeadlineType.RESOURCES, DeadlineType.COMPLETION, None])
-def test_a_deadline_that_nobody_was_awaiting_is_late(phase: DeadlineType | None) -> None:
+def test_a_missed_deadline_that_the_state_does_not_have_is_stale(phase: DeadlineType | None) -> None:
     history = scheduled().answer(EntryType.OVERDUE, phase=phase)
     assert (history.last.verdict, history.last.cause, history.record.state) == (Verdict.STALE, None, State.SCHEDULED)
     assert history.last.ignored_because == Reason.of(ReasonCode.STATE_ALREADY_LEFT, state="scheduled")
 
 
-def test_a_conference_that_was_assigned_meanwhile_is_not_missed() -> None:
+def test_an_assigned_conference_is_not_missed() -> None:
     history = scheduled().report(EntryType.CONFERENCING_ASSIGNED).overdue(DeadlineType.CONFERENCE)
     assert (history.last.verdict, history.causes) == (Verdict.STALE, [])
 
 
-def test_an_active_agent_that_is_asked_for_again_after_its_end_has_its_grace_again() -> None:
+def test_a_new_request_for_an_unfinished_agent_renews_its_grace_period() -> None:
     history = scheduled().report(EntryType.ACTIVATED)
     history.at = END + 60 * MINUTE
     history.overdue(DeadlineType.COMPLETION).request()
-    assert due(history) == Deadline(history.at + GRACES.completion, DeadlineType.COMPLETION)
+    assert due(history) == Deadline(history.at + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
 
 
-def test_a_silent_agent_that_is_asked_for_again_has_its_grace_again() -> None:
+def test_a_new_request_for_an_overdue_agent_renews_its_grace_period() -> None:
     history = scheduled().overdue(DeadlineType.ACTIVATION)
     assert due(history) is None
     history.at = START + 30 * MINUTE
     history.request()
-    assert due(history) == Deadline(history.at + GRACES.activation, DeadlineType.ACTIVATION)
+    assert due(history) == Deadline(history.at + GRACE_PERIODS.activation, DeadlineType.ACTIVATION)
     assert history.answer(EntryType.ACCEPTED).overdue(DeadlineType.ACTIVATION).record.state is State.OVERDUE
 
 
-def test_an_active_agent_whose_meeting_is_prolonged_after_its_silence_owes_its_end_again() -> None:
-    """It is in the meeting already and will not be reported active a second time."""
+def test_an_unfinished_agent_whose_meeting_is_prolonged_has_a_new_completion_deadline() -> None:
+    """It is active already and does not report itself a second time."""
     history = scheduled().report(EntryType.ACTIVATED).overdue(DeadlineType.COMPLETION).request(moved(90 * MINUTE))
     assert history.record.state is State.ACTIVATED
-    assert due(history) == Deadline(END + 90 * MINUTE + GRACES.completion, DeadlineType.COMPLETION)
+    assert due(history) == Deadline(END + 90 * MINUTE + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
     assert history.causes == [IncidentType.NOT_FINISHED]
 
 
-def test_a_correction_after_the_end_owes_nothing_anew() -> None:
+def test_a_correction_after_the_end_has_no_deadline() -> None:
     history = scheduled().report(EntryType.COMPLETE).overdue(DeadlineType.RESOURCES, missing=("transcript",))
     history.at = END
     history.request(replace(WISH, digest="corrected", meeting=replace(WISH.meeting, start=START - MINUTE)))
@@ -1143,51 +1155,53 @@ def test_a_correction_after_the_end_owes_nothing_anew() -> None:
 
 def test_the_earliest_of_several_deadlines_counts() -> None:
     history = History().request().answer(EntryType.UNCONFIRMED, retry_at=START)
-    assert due(history) == Deadline(START - GRACES.conference, DeadlineType.CONFERENCE)
+    assert due(history) == Deadline(START - GRACE_PERIODS.conference, DeadlineType.CONFERENCE)
     assert due(history.overdue(DeadlineType.CONFERENCE)) == Deadline(START, DeadlineType.RETRY)
 
 
-def test_people_who_do_not_react_are_a_deadline_too() -> None:
-    graces = replace(GRACES, escalation=60 * MINUTE)
+def test_an_unacknowledged_alert_has_a_deadline() -> None:
+    grace_periods = replace(GRACE_PERIODS, escalation=60 * MINUTE)
     history = scheduled().report(EntryType.FAILED)
-    assert due(history, graces) is None
+    assert due(history, grace_periods) is None
     for _ in range(2):
         history.answer(EntryType.ALERTED, cause=IncidentType.FAILED)
-        assert due(history, graces) == Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
+        assert due(history, grace_periods) == Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
         assert due(history) is None
         history.answer(EntryType.ESCALATED)
         assert (history.last.verdict, history.last.cause) == (Verdict.APPLIED, IncidentType.FAILED)
-        assert due(history, graces) is None
+        assert due(history, grace_periods) is None
     history.answer(EntryType.ALERTED, cause=IncidentType.FAILED)
-    assert due(history, graces) is None
+    assert due(history, grace_periods) is None
     assert history.answer(EntryType.ESCALATED).last.ignored_because == Reason.of(ReasonCode.REMINDER_NOT_DUE)
 
 
-@pytest.mark.parametrize("deed", [EntryType.ACKNOWLEDGED, EntryType.COMPLETE, EntryType.REQUESTED, EntryType.CANCELLED])
-def test_nobody_is_told_again_of_what_was_taken_on_or_is_past(deed: EntryType) -> None:
-    graces = replace(GRACES, escalation=60 * MINUTE)
+@pytest.mark.parametrize(
+    "action", [EntryType.ACKNOWLEDGED, EntryType.COMPLETE, EntryType.REQUESTED, EntryType.CANCELLED]
+)
+def test_no_reminder_follows_an_acknowledgement_or_a_resolution(action: EntryType) -> None:
+    grace_periods = replace(GRACE_PERIODS, escalation=60 * MINUTE)
     history = scheduled().report(EntryType.FAILED).answer(EntryType.ALERTED, cause=IncidentType.FAILED)
-    followed_by(history, deed)
-    awaited = due(history, graces)
+    followed_by(history, action)
+    awaited = due(history, grace_periods)
     assert awaited is None or awaited.phase is not DeadlineType.ESCALATION
     assert history.answer(EntryType.ESCALATED).last.verdict is Verdict.STALE
 
 
-def test_an_agent_matters_until_its_meeting_has_ended_and_nothing_more_happens() -> None:
+def test_an_agent_is_relevant_until_the_end_of_its_meeting_or_its_last_entry() -> None:
     history = scheduled()
-    assert relevant_until(history.record, GRACES) == END
+    assert relevant_until(history.record, GRACE_PERIODS) == END
     history.at = END + 10 * MINUTE
-    assert relevant_until(history.report(EntryType.COMPLETE).record, GRACES) == history.at
+    assert relevant_until(history.report(EntryType.COMPLETE).record, GRACE_PERIODS) == history.at
     endless = History().request(replace(WISH, meeting=Meeting(start=START)))
-    assert relevant_until(endless.record, GRACES) == START + GRACES.assumed_meeting_duration
+    assert relevant_until(endless.record, GRACE_PERIODS) == START + GRACE_PERIODS.assumed_meeting_duration
     unknown = History().report(interactions=("x",))
-    assert relevant_until(unknown.record, GRACES) == unknown.at + GRACES.assumed_meeting_duration
+    assert relevant_until(unknown.record, GRACE_PERIODS) == unknown.at + GRACE_PERIODS.assumed_meeting_duration
 
 
-# ------------------------------------------------------------------------------------------------- why people are told
+# ------------------------------------------------------------------------------------------------- incidents and alerts
 
 
-def test_every_bad_end_is_told_each_time_an_attempt_comes_to_it() -> None:
+def test_each_attempt_that_ends_badly_leads_to_an_alert() -> None:
     history = (
         scheduled().report(EntryType.FAILED).request().answer(EntryType.REJECTED).request().report(EntryType.FAILED)
     )
@@ -1206,12 +1220,12 @@ def test_every_bad_end_is_told_each_time_an_attempt_comes_to_it() -> None:
         (History().report(EntryType.FAILED), IncidentType.FAILED),
     ],
 )
-def test_each_trouble_has_its_name(history: History, cause: IncidentType) -> None:
+def test_each_incident_has_its_type(history: History, cause: IncidentType) -> None:
     assert history.causes == [cause]
     assert (history.record.incident, history.record.has_incident) == (cause, True)
 
 
-def test_a_conference_that_fails_is_trouble_only_while_the_agent_is_awaited_and_told_once() -> None:
+def test_a_failing_conference_opens_an_incident_once_and_only_before_activation() -> None:
     failing = EntryType.CONFERENCING_FAILING
     assert scheduled().report(EntryType.ACTIVATED).report(failing).causes == []
     assert scheduled().overdue(DeadlineType.CONFERENCE).report(failing).causes == [IncidentType.NO_CONFERENCE]
@@ -1240,22 +1254,22 @@ def kept() -> History:
     ],
     ids=["silent", "no conference", "failing", "failed", "refused again"],
 )
-def test_nothing_that_befalls_an_agent_that_nobody_wants_is_news(after: History) -> None:
-    """Nobody is told to send the request again; nobody who has taken it on is told once more."""
+def test_an_unwanted_agent_opens_no_second_incident(after: History) -> None:
+    """No alert advises to send the request again, and an acknowledged incident is not repeated."""
     assert after.causes == [IncidentType.NOT_CANCELLED]
 
 
-def test_who_has_taken_on_a_failed_cancellation_keeps_it_when_it_fails_again() -> None:
+def test_a_second_rejected_cancellation_leaves_the_acknowledgement() -> None:
     history = kept().answer(EntryType.ALERTED, cause=IncidentType.NOT_CANCELLED).answer(EntryType.ACKNOWLEDGED)
     at = history.record.acknowledged_at
     assert at is not None
     assert history.request(AWAY).answer(EntryType.REJECTED).record.acknowledged_at == at
 
 
-def test_a_cancellation_that_only_its_caller_could_repeat_is_told_when_the_agent_comes() -> None:
-    """Whether it took effect is unknown: silence says that it did, and the agent that it did not."""
+def test_an_unconfirmed_cancellation_leads_to_an_alert_when_the_agent_comes() -> None:
+    """Its effect is unknown: silence confirms it, and a report of the agent refutes it."""
     history = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED)
-    assert (history.causes, due(history, GRACES)) == ([], None)
+    assert (history.causes, due(history, GRACE_PERIODS)) == ([], None)
     assert history.report(EntryType.ACTIVATED).causes == [IncidentType.NOT_CANCELLED]
     assert history.report(EntryType.ACTIVATED, sub="agt_2").causes == [IncidentType.NOT_CANCELLED]
     open_still = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=START)
@@ -1264,15 +1278,15 @@ def test_a_cancellation_that_only_its_caller_could_repeat_is_told_when_the_agent
     assert wanted.report(EntryType.ACTIVATED).causes == []
 
 
-def test_a_cancellation_of_an_agent_that_others_asked_for_is_told_when_it_was_promised_and_could_not_be_kept() -> None:
-    """Who is refused at once knows of it."""
+def test_a_delayed_cancellation_of_an_agent_that_others_requested_leads_to_an_alert_if_it_is_rejected() -> None:
+    """A caller who gets the rejection in the response knows of it."""
     tried = History().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=START)
     assert tried.answer(EntryType.REJECTED).causes == [IncidentType.NOT_CANCELLED]
     assert History().request(AWAY).answer(EntryType.UNCONFIRMED).answer(EntryType.REJECTED, at=END).causes == []
 
 
-def test_a_meeting_without_an_end_is_taken_to_be_over_after_its_longest_time() -> None:
-    """Then nobody needs to be kept out of it."""
+def test_a_meeting_without_an_end_is_over_after_the_assumed_duration() -> None:
+    """After that an agent can do no harm."""
     endless = replace(WISH, meeting=Meeting(start=START))
     over = START + ASSUMED_MEETING_DURATION
     for at, causes in ((over - MINUTE, [IncidentType.NOT_CANCELLED]), (over, [])):
@@ -1290,13 +1304,13 @@ def test_a_meeting_without_an_end_is_taken_to_be_over_after_its_longest_time() -
     ],
     ids=["scheduled", "requested", "activated", "overdue"],
 )
-def test_a_cancellation_that_fails_is_told_once_while_the_agent_may_come(before: History) -> None:
-    told = len(before.causes)
+def test_a_failed_cancellation_leads_to_one_alert_while_the_agent_may_come(before: History) -> None:
+    alerted = len(before.causes)
     state = before.record.state
     before.request(AWAY).answer(EntryType.REJECTED).answer(EntryType.REJECTED, revision=2)
-    assert before.causes[told:] == [IncidentType.NOT_CANCELLED]
+    assert before.causes[alerted:] == [IncidentType.NOT_CANCELLED]
     assert (before.record.incident, before.record.state) == (IncidentType.NOT_CANCELLED, state)
-    assert before.request(AWAY).answer(EntryType.REJECTED).causes[told:] == [IncidentType.NOT_CANCELLED]
+    assert before.request(AWAY).answer(EntryType.REJECTED).causes[alerted:] == [IncidentType.NOT_CANCELLED]
 
 
 @pytest.mark.parametrize(
@@ -1332,31 +1346,31 @@ def test_a_cancellation_that_fails_is_told_once_while_the_agent_may_come(before:
         "cancelled all the same",
     ],
 )
-def test_a_failed_cancellation_is_no_trouble_where_no_agent_comes_unwanted(history: Callable[[], History]) -> None:
+def test_a_failed_cancellation_opens_no_incident_if_no_unwanted_agent_can_come(history: Callable[[], History]) -> None:
     assert history().causes == []
 
 
-def test_nobody_hears_again_of_a_failed_cancellation_once_the_agent_is_gone() -> None:
-    """Until then it is as grave as a failure, and people are told again if nobody takes it on."""
-    graces = replace(GRACES, escalation=60 * MINUTE, expected_resources=frozenset())
+def test_no_reminder_of_a_failed_cancellation_follows_the_end_of_the_agent() -> None:
+    """Until then it is as severe as a failure, and unacknowledged alerts are repeated."""
+    grace_periods = replace(GRACE_PERIODS, escalation=60 * MINUTE, expected_resources=frozenset())
     history = kept().answer(EntryType.ALERTED, cause=IncidentType.NOT_CANCELLED)
-    told = Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
-    assert due(history, replace(graces, conference=-timedelta(days=1))) == told
+    alerted = Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
+    assert due(history, replace(grace_periods, conference=-timedelta(days=1))) == alerted
     history.report(EntryType.ACTIVATED)
-    assert due(history, graces) == told
-    assert due(history.report(EntryType.COMPLETE), graces) is None
+    assert due(history, grace_periods) == alerted
+    assert due(history.report(EntryType.COMPLETE), grace_periods) is None
     assert (history.record.incident, history.causes) == (None, [IncidentType.NOT_CANCELLED])
 
 
-def chain(*deeds: Callable[[History], History]) -> Callable[[], History]:
-    return lambda: reduce(lambda history, deed: deed(history), deeds, scheduled())
+def chain(*actions: Callable[[History], History]) -> Callable[[], History]:
+    return lambda: reduce(lambda history, action: action(history), actions, scheduled())
 
 
 report, answer, silence = History.report, History.answer, History.overdue
 
 
 @pytest.mark.parametrize(
-    ("trouble", "relief"),
+    ("incident", "resolution"),
     [
         (chain(lambda h: silence(h, DeadlineType.ACTIVATION)), lambda h: report(h, EntryType.ACTIVATED)),
         (chain(lambda h: silence(h, DeadlineType.ACTIVATION)), lambda h: report(h, EntryType.COMPLETE)),
@@ -1394,13 +1408,13 @@ report, answer, silence = History.report, History.answer, History.overdue
         ),
     ],
 )
-def test_people_are_told_once_when_a_trouble_is_over(
-    trouble: Callable[[], History], relief: Callable[[History], History]
+def test_a_resolved_incident_leads_to_one_all_clear(
+    incident: Callable[[], History], resolution: Callable[[History], History]
 ) -> None:
-    history = trouble()
+    history = incident()
     assert len(history.causes) == 1
     assert history.record.has_incident
-    relief(history)
+    resolution(history)
     assert history.last.cause is IncidentType.RECOVERED
     now = history.record
     assert (now.incident, now.alerted_at, now.escalations, now.acknowledged_at) == (None, None, 0, None)
@@ -1435,30 +1449,30 @@ def test_people_are_told_once_when_a_trouble_is_over(
         .report(EntryType.COMPLETE, resources=(DASHBOARD,)),
     ],
 )
-def test_what_does_not_end_a_trouble_tells_nobody_that_it_is_over(history: History) -> None:
+def test_no_all_clear_is_sent_for_an_open_incident(history: History) -> None:
     assert len(history.causes) == 1
     assert history.record.has_incident
 
 
-def test_a_cancelled_agent_troubles_nobody_and_its_trouble_is_not_forgotten() -> None:
+def test_a_cancelled_agent_has_no_incident_and_its_record_keeps_the_type() -> None:
     history = scheduled().report(EntryType.FAILED).cancel()
     assert (history.record.incident, history.record.has_incident) == (IncidentType.FAILED, False)
 
 
-def test_mismatched_and_conflicting_are_told_and_need_no_all_clear() -> None:
+def test_mismatched_and_conflicting_are_notices_without_an_all_clear() -> None:
     history = scheduled().report(EntryType.ACTIVATED, event_id="evt_2").report(EntryType.ACTIVATED)
     assert history.causes == [IncidentType.MISMATCHED]
     history.report(EntryType.COMPLETE).report(EntryType.FAILED).report(EntryType.COMPLETE, sub="agt_1")
     assert history.causes == [IncidentType.MISMATCHED, IncidentType.CONFLICTING]
 
 
-def test_an_account_that_must_authorise_again_is_told_by_the_entry_itself() -> None:
+def test_an_entry_may_say_that_its_account_must_authorise_again() -> None:
     history = History().request().answer(EntryType.UNCONFIRMED, cause=IncidentType.REAUTHORISATION)
     assert history.last.cause is IncidentType.REAUTHORISATION
     assert not history.record.has_incident
 
 
-def test_a_new_trouble_is_told_anew_and_must_be_taken_on_anew() -> None:
+def test_a_new_incident_needs_an_alert_and_an_acknowledgement_of_its_own() -> None:
     history = scheduled().overdue(DeadlineType.ACTIVATION).answer(EntryType.ALERTED, cause=IncidentType.NEVER_ACTIVATED)
     history.answer(EntryType.ACKNOWLEDGED)
     assert (history.record.alerted_at, history.record.acknowledged_at) == (history.at - MINUTE, history.at)
@@ -1467,8 +1481,8 @@ def test_a_new_trouble_is_told_anew_and_must_be_taken_on_anew() -> None:
     assert history.answer(EntryType.ALERTED, cause=IncidentType.NEVER_ACTIVATED).record.alerted_at is None
 
 
-def test_what_happens_at_the_same_moment_happens_in_the_order_of_the_kinds() -> None:
-    """A time has milliseconds; a request and its answer may share one."""
+def test_entries_of_the_same_moment_are_in_the_order_of_their_types() -> None:
+    """Times have milliseconds; a request and its response may share one."""
     entries = scheduled().report(EntryType.ACTIVATED).entries
     entries = [replace(entry, at=NOON, key=f"{9 - number}") for number, entry in enumerate(entries)]
     assert [step.entry.kind for step in steps(entries)] == [
