@@ -21,7 +21,8 @@ for router in (request, problems.router, calendar_events.router, meeting_agents.
     app.include_router(router)
 
 COLLABORATORS = Collaborators(
-    settings=wiring.settings,
+    default_data_center=lambda: wiring.settings().default_data_center,
+    public_url=lambda: wiring.settings().public_url,
     journal=wiring.journal,
     provisioning=wiring.provisioning,
     accounts=wiring.accounts,

@@ -60,7 +60,7 @@ class Delivery:
         return min(end, self.requested_at + MAX_RETRY_AGE)
 
     def requested_entry(self) -> Entry:
-        """Return the entry that is written before it is sent; if the function dies, the sweep retries what it safely can."""
+        """Return the entry written before it is sent; if the function dies, the sweep retries if that is safe."""
         is_retried = self.credentials.outlives_the_request and self.cronofy_request.is_idempotent
         return Entry(
             key=f"requested#{self.revision:04d}",

@@ -21,7 +21,6 @@ from meeting_agents.domain.model import Record
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 from meeting_agents.errors import FieldError, InvalidRequest, MissingToken, NotFound
 from meeting_agents.provisioning import Provisioning
-from meeting_agents.settings import Settings
 
 request = APIGatewayHttpRouter()
 """The current request, once the app includes this router; it has no routes."""
@@ -31,7 +30,8 @@ request = APIGatewayHttpRouter()
 class Collaborators:
     """Makers of the routes' collaborators. A route calls those it needs, so a cold start pays for no others."""
 
-    settings: Callable[[], Settings]
+    default_data_center: Callable[[], str]
+    public_url: Callable[[], str]
     journal: Callable[[], Journal]
     provisioning: Callable[[], Provisioning]
     accounts: Callable[[], Accounts]
@@ -91,7 +91,7 @@ def bearer_token(header: str | None) -> str:
 
 def known_data_center(name: str | None) -> str:
     """Return the data center of this name, by default the deployment's. Raises `InvalidRequest`."""
-    data_center = name or collaborators().settings().default_data_center
+    data_center = name or collaborators().default_data_center()
     if data_center not in HOSTS:
         raise InvalidRequest("unknown data center", FieldError("Cronofy-Data-Center", f"one of {', '.join(HOSTS)}"))
     return data_center
@@ -133,7 +133,7 @@ def public_url() -> str:
     """Return the address of this API for Cronofy and for callers, without a slash at its end."""
     gateway = request.current_event.request_context
     stage = "" if gateway.stage == "$default" else f"/{gateway.stage}"
-    return collaborators().settings().public_url or f"https://{gateway.domain_name}{stage}"
+    return collaborators().public_url() or f"https://{gateway.domain_name}{stage}"
 
 
 def links_to(agent_id: str) -> Links:

@@ -294,9 +294,7 @@ def download_url(record: Record, url: str) -> str:
     https://docs.cronofy.com/developers/api/meeting-agents/resource-download/. Raises `RequestFailed`, `Unreachable` and
     what `CronofyClient.resolve` raises.
     """
-    data_center = (
-        record.identity.data_center if record.identity else ""
-    ) or collaborators().settings().default_data_center
+    data_center = (record.identity.data_center if record.identity else "") or collaborators().default_data_center()
     client_secrets, cronofy = collaborators().client_secrets(), collaborators().cronofy()
     api_key = client_secrets.api_key(data_center)
     response = cronofy.resolve(url, data_center, api_key)
