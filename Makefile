@@ -80,7 +80,7 @@ deploy: build .venv/.sandbox ## Deploy to your AWS account (STACK=meeting-agents
 
 replay: .venv/.sandbox ## Announce again what was written down FROM=… until TO=… (STATE=failed: only that; DRY_RUN=1: only count)
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) replay --from "$(FROM)" --to "$(TO)" \
-		$(if $(STATE),--state $(STATE)) $(if $(DRY_RUN),--dry-run)
+		$(if $(STATE),--state $(STATE)) $(if $(DRY_RUN),--dry-run "$(DRY_RUN)")
 
 redrive: .venv/.sandbox ## Give back what is in the dead-letter queue of QUEUE=track, alert, …
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) redrive --queue "$(QUEUE)"
