@@ -20,7 +20,7 @@ from meeting_agents import errors
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.announcement import build_announcements, to_message
 from meeting_agents.api.docs import document
-from meeting_agents.api.problems import WHAT_TO_DO
+from meeting_agents.api.problems import NEXT_STEPS
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.deadlines import GracePeriods
@@ -46,11 +46,13 @@ from tests.mutation import survivors
 from tests.sandbox.deployment import ROOT, source_template
 from tests.soak.__main__ import MUST_BE_NONE
 
+FOLDER = ROOT
+"""The folder whose documents are read and written."""
 LAYER = ROOT / "layers/shared/meeting_agents"
 
 
 def lifecycle() -> str:
-    """The table of moves as a Mermaid state diagram; what every open state has in common is drawn once."""
+    """The table of transitions as a Mermaid state diagram; transitions that all open states share are drawn once."""
     opened = [state for state in State if state not in TERMINAL_STATES]
     first, *others = opened
     common = {
@@ -74,7 +76,7 @@ def _moves(
     within: list[State] | None = None,
     beyond: list[State] | None = None,
 ) -> list[str]:
-    """The lines for one state: only those between open states, or only the others."""
+    """Return the lines of one state: only those between open states, or only the others."""
     by_target: dict[State, list[str]] = {}
     for kind, to in TRANSITIONS[state].items():
         is_open = state in (within or beyond or []) and to in (within or beyond or [])
@@ -111,7 +113,7 @@ def _listed(states: Collection[State]) -> str:
 
 
 def parameters() -> str:
-    """The template's parameters, with what they mean and their defaults."""
+    """The template's parameters with their defaults and descriptions."""
     template = source_template()
     rows = []
     for name, parameter in template["Parameters"].items():
@@ -121,7 +123,7 @@ def parameters() -> str:
 
 
 def commands() -> str:
-    """What `make` alone prints."""
+    """The commands that `make` alone prints."""
     targets = re.findall(r"^([a-z]+):.*## (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     rows = [f"| `make {name}` | {does} |" for name, does in targets]
     return "\n".join(["| command | what it does |", "|---|---|", *rows])
@@ -175,7 +177,7 @@ def _reaches(edges: set[tuple[str, str]], start: str, end: str) -> bool:
 
 
 def routes() -> str:
-    """The routes of the API, from its OpenAPI document; the webhook's is the one that no caller uses."""
+    """The routes of the API, from its OpenAPI document. It leaves out the webhook, which no caller uses."""
     rows = [
         f"| `{method.upper()} {path}` | {operation['summary']} |"
         for path, operations in sorted(document(app, "")["paths"].items())
@@ -208,7 +210,7 @@ def _first_line(error: type) -> str:
 
 def cronofys_problems() -> str:
     """The statuses of Cronofy that a caller gets unchanged, and what to do about each."""
-    rows = [f"| {status} | `cronofy_{status}` | {action} |" for status, action in WHAT_TO_DO.items()]
+    rows = [f"| {status} | `cronofy_{status}` | {action} |" for status, action in NEXT_STEPS.items()]
     return "\n".join(["| Cronofy's status | `code` | what to do |", "|---|---|---|", *rows])
 
 
@@ -237,16 +239,18 @@ def announcement() -> str:
     request = Request(
         action=Action.PROVISION,
         data_center="de",
-        meeting=Meeting(start=start, end=start + timedelta(minutes=90), tzid="Europe/Berlin", summary="Quarterly review"),
+        meeting=Meeting(
+            start=start, end=start + timedelta(minutes=90), tzid="Europe/Berlin", summary="Quarterly review"
+        ),
         calendar_id="cal_n23kjnwrw2_jsdfjksn234",
         event_id="review-17",
         account="acc_567236000909002",
     )
     accepted = Reason.of(ReasonCode.REQUEST_ACCEPTED, status=202)
-    asked_at = start - timedelta(days=2)
+    requested_at = start - timedelta(days=2)
     entries = [
-        Entry(key="requested#0001", kind=EntryType.REQUESTED, at=asked_at, attempt=1, revision=1, request=request),
-        Entry(key="accepted#0001", kind=EntryType.ACCEPTED, at=asked_at, attempt=1, revision=1, reason=accepted),
+        Entry(key="requested#0001", kind=EntryType.REQUESTED, at=requested_at, attempt=1, revision=1, request=request),
+        Entry(key="accepted#0001", kind=EntryType.ACCEPTED, at=requested_at, attempt=1, revision=1, reason=accepted),
         Entry(
             key=sha256(raw).hexdigest(),
             kind=EntryType.FAILED,
@@ -263,7 +267,7 @@ def announcement() -> str:
 
 
 def alarms() -> str:
-    """The alarms about the system itself, each with its runbook line."""
+    """The alarms about the system itself, each with its description."""
     template = source_template()
     rows = [
         f"| `{name}` | {resource['Properties']['AlarmDescription']} |"
@@ -278,12 +282,16 @@ def costs() -> str:
     found = json.loads(RESULTS.read_text(encoding="utf-8"))["cost"]
     rows = [
         ("1,000 meetings", found["usd_per_1000_meetings"], found["usd_by_item"]),
-        ("a month in which nothing happens", sum(found["usd_per_month_at_rest"].values()), found["usd_per_month_at_rest"]),
+        (
+            "a month in which nothing happens",
+            sum(found["usd_per_month_at_rest"].values()),
+            found["usd_per_month_at_rest"],
+        ),
     ]
-    lines = [
-        f"| {what} | US$ {usd:.2f} | {', '.join(f'{name} {part:.2f}' for name, part in items.items() if part >= 0.005)} |"
-        for what, usd, items in rows
-    ]
+    lines = []
+    for what, usd, items in rows:
+        parts = ", ".join(f"{name} {part:.3f}" for name, part in items.items() if part >= 0.0005)
+        lines.append(f"| {what} | US$ {usd:.3f} | {parts} |")
     dashboard = sum(found["usd_per_month_of_the_dashboard"].values())
     return "\n".join(
         [
@@ -293,13 +301,13 @@ def costs() -> str:
             "|---|---|---|",
             *lines,
             "",
-            f"The dashboard is not in it: an account's first three are free, each further one costs US$ {dashboard:.2f} a month.",
+            f"Without the dashboard: an account has three for free, and a further one costs US$ {dashboard:.2f} a month.",
         ]
     )
 
 
 def figures() -> str:
-    """What `make bench` measured."""
+    """The results of `make bench`."""
     found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
     machine = found["machine"]
     where = f"{machine['processors']} processors ({machine['architecture']}), Python {machine['python']}"
@@ -307,7 +315,7 @@ def figures() -> str:
 
 
 def evidence() -> str:
-    """What `make crash`, `make soak` and `make mutate` found when they were last run in full."""
+    """The results of the last full runs of `make crash`, `make soak` and `make mutate`."""
     return f"{_crash()}\n\n{_soak()}\n\n{_mutation()}"
 
 
@@ -327,7 +335,7 @@ def _soak() -> str:
     soak = _found("soak")
     found, left = soak["found"], ", ".join(str(soak["found"][name]) for name in MUST_BE_NONE)
     lines = [
-        f"`make soak` on {soak['date']}, {soak['minutes']:g} minutes: {found['agents']} agents asked for,",
+        f"`make soak` on {soak['date']}, {soak['minutes']:g} minutes: {found['agents']} agents requested,",
         f"{found['notifications_kept']} notifications kept, {found['aws_faults']} faults in AWS,",
         f"{found['killed_or_failed']} of {found['invocations']} invocations killed or failed.",
         f"Lost, not announced, without a verdict, not alerted, not at Cronofy: {left}.",
@@ -345,12 +353,12 @@ def _mutation() -> str:
         lived += [f"- `{path}`: `{one}`: {survivors.REASONS[name][one]}." for one in module["survivors"]]
     return "\n".join(
         [
-            f"`make mutate` on {found['date']}: so many small changes to the rules, of which a test noticed:",
+            f"`make mutate` on {found['date']}: small changes to the rules, and the share of them that a test noticed:",
             "",
             "| module | changes | noticed |",
             "|---|---|---|",
             *rows,
-            *_folded("Those that no test noticed, and why none should", "\n".join(lived)),
+            *_folded("Changes that no test noticed, and why none should", "\n".join(lived)),
         ]
     )
 
@@ -361,7 +369,7 @@ def _found(command: str) -> dict[str, Any]:
 
 
 def _folded(summary: str, text: str) -> list[str]:
-    """What is shown to whoever wants to see it."""
+    """Return a text that unfolds on a click."""
     return ["", f"<details><summary>{summary}</summary>", "", text, "", "</details>"]
 
 
@@ -400,11 +408,11 @@ def main(arguments: Sequence[str]) -> int:
     is_check = parser.parse_args(arguments).check
     outdated = []
     for name in DOCUMENTS:
-        text = (ROOT / name).read_text(encoding="utf-8")
+        text = (FOLDER / name).read_text(encoding="utf-8")
         if (new := written(name, text)) != text:
             outdated.append(name)
             if not is_check:
-                (ROOT / name).write_text(new, encoding="utf-8")
+                (FOLDER / name).write_text(new, encoding="utf-8")
     for name in outdated:
         print(f"{name}: {'outdated; `make docs` rewrites it' if is_check else 'rewritten'}")
     return int(is_check and bool(outdated))
