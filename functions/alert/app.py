@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import ValidationError
 
-from meeting_agents import wiring
+from meeting_agents import VERSION, wiring
 from meeting_agents.alerting.grouping import group_alerts
 from meeting_agents.alerting.message import Alert, Links, alert_of
 from meeting_agents.announcement import Announcement
@@ -20,7 +20,7 @@ from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.domain.model import Entry, EntryType, Reason, ReasonCode
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
-logger = Logger()
+logger = Logger(version=VERSION)
 metrics = Metrics()
 
 wiring.make_ready(wiring.journal, wiring.alerts_topic)

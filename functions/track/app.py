@@ -1,4 +1,9 @@
-"""The table's stream: for each new entry, the record it leads to is stored and the entry announced."""
+"""Read the table's stream: store the record that each new entry leads to, and announce the entry.
+
+This is the only function that stores records. Two invocations may store the record of one agent at once, from journals
+that they read at different times. A condition in `Journal.save_record` guards it: a record replaces only one with
+fewer entries, so that it never goes backwards.
+"""
 
 import json
 from collections import Counter
@@ -10,7 +15,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from meeting_agents import wiring
+from meeting_agents import VERSION, wiring
 from meeting_agents.announcement import build_announcements, to_message
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import entry_key, is_probe
@@ -18,7 +23,7 @@ from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.errors import Outage
 
-logger = Logger()
+logger = Logger(version=VERSION)
 metrics = Metrics()
 
 wiring.make_ready(wiring.journal, wiring.lifecycle_topic)
@@ -27,14 +32,14 @@ wiring.make_ready(wiring.journal, wiring.lifecycle_topic)
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """A batch of new entries, agent by agent.
+    """Process a batch of new entries, agent by agent.
 
-    Entries come in any order, also those of one agent: Lambda keeps the order of an item, and each entry is one.
-    Nothing depends on it, for what an entry did is read from the whole journal.
+    Entries come in any order, even those of one agent: Lambda keeps the order of changes to one item, and each entry is
+    an item of its own. Nothing depends on the order, because the verdict of an entry comes from the whole journal.
 
-    An outage ends the batch: the stream goes on from the first entry that is reported as failed, so whatever comes
-    after it would be announced again. An agent whose journal cannot be told is none: its entries are dead-lettered, the
-    others go on.
+    An outage ends the batch: the stream continues at the first entry that is reported as failed and repeats all that
+    follow. An agent whose journal cannot be read or announced is no outage: its entries are dead-lettered, and the
+    others are announced.
     """
     waiting: dict[str, list[dict[str, Any]]] = {}
     for record in event["Records"]:
@@ -45,7 +50,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             del waiting[agent_id]
     except Outage as error:
         logger.error(
-            "entries wait for the end of an outage", reason=error.code, detail=error.detail, agents=len(waiting)
+            "entries not announced because of an outage", reason=error.code, detail=error.detail, agents=len(waiting)
         )
     failed = [record["dynamodb"]["SequenceNumber"] for records in waiting.values() for record in records]
     if failed:
@@ -54,35 +59,35 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTopic) -> None:
-    """Store what the agent's journal adds up to now, and announce the entries with these keys."""
+    """Store the agent's current record, and announce the entries with these keys."""
     now = datetime.now(UTC)
-    lines = journal.read(agent_id, now)
-    told = timeline(lines)
-    news = build_announcements(
-        agent_id, told, {line.entry.key: line.raw for line in lines}, journal.grace_periods, keys
-    )
-    if news:
-        judged = journal.save_record(agent_id, told, lines, now)
-        _count(agent_id, {f"Notifications{verdict.title()}": growth for verdict, growth in judged.items()})
-        topic.publish(map(to_message, news))
-        moved = Counter(one.data.state for one in news if one.data.state is not one.data.previous_state)
-        _count(agent_id, {"EntriesAnnounced": len(news)} | {f"Agents{state.title()}": n for state, n in moved.items()})
-    for one in news:
-        entry = one.data.entry
+    entries = journal.read(agent_id, now)
+    steps = timeline(entries)
+    raw = {stored.entry.key: stored.raw for stored in entries}
+    announcements = build_announcements(agent_id, steps, raw, journal.grace_periods, keys)
+    if announcements:
+        verdicts = journal.save_record(agent_id, steps, entries, now)
+        _count(agent_id, {f"Notifications{verdict.title()}": growth for verdict, growth in verdicts.items()})
+        topic.publish(map(to_message, announcements))
+        states = Counter(item.data.state for item in announcements if item.data.state is not item.data.previous_state)
+        _count(agent_id, {"EntriesAnnounced": len(announcements)})
+        _count(agent_id, {f"Agents{state.title()}": number for state, number in states.items()})
+    for announcement in announcements:
+        entry = announcement.data.entry
         logger.info(
             "entry announced",
             agent_id=agent_id,
             kind=entry.kind,
             verdict=entry.verdict,
-            state=one.data.state,
-            id=one.id,
+            state=announcement.data.state,
+            id=announcement.id,
         )
-    if len(news) < len(keys):
-        logger.warning("entries expired before they were announced", agent_id=agent_id, entries=len(keys) - len(news))
+    if expired := len(keys) - len(announcements):
+        logger.warning("entries expired before they were announced", agent_id=agent_id, entries=expired)
 
 
 def _count(agent_id: str, counts: Mapping[str, int]) -> None:
-    """Add to the metrics, unless the agent is none, but a probe."""
+    """Add to the metrics, unless the agent is a probe."""
     for name, count in counts.items() if not is_probe(agent_id) else ():
         metrics.add_metric(name, MetricUnit.Count, count)
 
@@ -93,18 +98,18 @@ def _announce_or_dead_letter(agent_id: str, records: list[dict[str, Any]]) -> No
         announce(agent_id, keys, wiring.journal(), wiring.lifecycle_topic())
     except Outage:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one agent, the others must not wait for it
-        # Where it happened, never the error's own words: they may quote what must not be logged.
-        place = extract_tb(error.__traceback__)[-1]
+    except Exception as error:  # noqa: BLE001 - no fault of one agent's journal may stop the others
+        # Log the line and never the error's text, which may quote what must not be logged.
+        line = extract_tb(error.__traceback__)[-1]
         logger.error(
-            "entries dead-lettered", agent_id=agent_id, keys=sorted(keys), kind=type(error).__name__, line=str(place)
+            "entries dead-lettered", agent_id=agent_id, keys=sorted(keys), kind=type(error).__name__, line=str(line)
         )
         _dead_letter(records)
         metrics.add_metric("EntriesDeadLettered", MetricUnit.Count, len(records))
 
 
 def _dead_letter(records: list[dict[str, Any]]) -> None:
-    """Put these entries into the dead-letter queue, as the Lambda event that this function is to be given again."""
+    """Send these entries to the dead-letter queue, as the Lambda event for a redrive to this function."""
     bare = [
         {name: record[name] for name in ("eventSource", "eventName")}
         | {"dynamodb": {name: record["dynamodb"][name] for name in ("Keys", "SequenceNumber")}}

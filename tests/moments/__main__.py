@@ -17,10 +17,15 @@ from pathlib import Path
 
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "not slept")
 """All but the sweep that sleeps for a quarter of a minute."""
-QUICK = ("tests/test_listing.py", "tests/test_sweep.py", "tests/test_alert_texts.py", "tests/test_payloads.py")
+QUICK = (
+    "tests/component/test_pagination.py",
+    "tests/component/test_sweep.py",
+    "tests/unit/alerting/test_message.py",
+    "tests/unit/api/test_bodies.py",
+)
 """What is run at every moment."""
-STORY = ("tests/test_story.py::test_the_story_happens_as_expected_and_what_does_not_ends_it_with_status_1",)
-DAY = ("tests/test_digest.py", "tests/test_widget.py", "tests/test_journal.py")
+STORY = ("tests/system/test_story.py::test_the_story_happens_as_expected_and_what_does_not_ends_it_with_status_1",)
+DAY = ("tests/component/test_digest.py", "tests/component/test_widget.py", "tests/component/test_journal.py")
 MOMENTS = {
     "2027-03-28T00:59Z": STORY,
     "2027-10-31T00:59Z": DAY,

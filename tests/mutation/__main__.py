@@ -29,20 +29,20 @@ from tests.mutation.survivors import FOUND, REASONS, found
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = {
-    "cronofy.signature": ["tests/test_signature.py"],
-    "domain.model": ["tests/test_vocabulary.py", "tests/test_lifecycle.py"],
-    "domain.state_machine": ["tests/test_lifecycle.py"],
-    "domain.verdicts": ["tests/test_lifecycle.py"],
-    "domain.incidents": ["tests/test_incidents.py", "tests/test_lifecycle.py"],
-    "domain.lifecycle": ["tests/test_lifecycle.py"],
-    "domain.deadlines": ["tests/test_lifecycle.py", "tests/test_template.py"],
-    "domain.identity": ["tests/test_payloads.py"],
-    "cronofy.json_text": ["tests/test_payloads.py"],
-    "cronofy.subscriptions": ["tests/test_payloads.py"],
-    "announcement": ["tests/test_payloads.py"],
-    "api.strict_json": ["tests/test_payloads.py"],
-    "api.bodies": ["tests/test_payloads.py"],
-    "api.views": ["tests/test_payloads.py"],
+    "cronofy.signature": ["tests/unit/cronofy/test_signature.py"],
+    "domain.model": ["tests/unit/domain/test_model.py", "tests/unit/domain/test_lifecycle.py"],
+    "domain.state_machine": ["tests/unit/domain/test_lifecycle.py"],
+    "domain.verdicts": ["tests/unit/domain/test_lifecycle.py"],
+    "domain.incidents": ["tests/unit/domain/test_incidents.py", "tests/unit/domain/test_lifecycle.py"],
+    "domain.lifecycle": ["tests/unit/domain/test_lifecycle.py"],
+    "domain.deadlines": ["tests/unit/domain/test_lifecycle.py", "tests/system/test_template.py"],
+    "domain.identity": ["tests/unit/api/test_bodies.py"],
+    "cronofy.json_text": ["tests/unit/api/test_bodies.py"],
+    "cronofy.subscriptions": ["tests/unit/api/test_bodies.py"],
+    "announcement": ["tests/unit/api/test_bodies.py"],
+    "api.strict_json": ["tests/unit/api/test_bodies.py"],
+    "api.bodies": ["tests/unit/api/test_bodies.py"],
+    "api.views": ["tests/unit/api/test_bodies.py"],
 }
 """The modules whose rules are tried, and the tests that are to notice."""
 WANTED = 0.9

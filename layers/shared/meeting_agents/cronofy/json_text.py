@@ -1,15 +1,15 @@
-"""JSON from outside that every reader can read. Pure."""
+"""JSON from outside, made readable by every JSON parser. Pure."""
 
 import base64
 import json
 from typing import Any
 
 MAX_DEPTH = 32
-"""Levels of nesting; Cronofy's documentation shows six."""
+"""Levels of nesting. Cronofy's documentation shows six."""
 
 
 def readable(raw: bytes | None) -> Any:
-    """Bytes as their JSON; as `{"base64": "…"}` if they are none that everybody can read."""
+    """Read bytes as JSON; return `{"base64": "…"}` if another parser might reject them."""
     if raw is None:
         return None
     try:
@@ -23,6 +23,6 @@ def readable(raw: bytes | None) -> Any:
 
 
 def depth(value: object) -> int:
-    """Levels of nesting."""
+    """Count the levels of nesting."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return 1 + max(map(depth, inner), default=0) if isinstance(value, dict | list) else 0

@@ -1,6 +1,6 @@
-"""Cronofy's words, and where they become ours: data centers, interactions, times, callbacks.
+"""Cronofy's words and their translation into ours: data centers, interactions, times, callbacks.
 
-Reading is tolerant on purpose: a callback that we do not understand is kept and counted, never refused.
+Reading is tolerant on purpose: a callback that says nothing known is stored and counted, never rejected.
 """
 
 import json
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from meeting_agents.domain.model import EntryType, Meeting, Notification, Resource
 
 DataCenter = Literal["us", "au", "ca", "de", "sg", "uk"]
-"""Where an account or an application lives."""
+"""The places in which Cronofy keeps an account or an application."""
 HOSTS: Mapping[str, str] = {
     "us": "api.cronofy.com",
     "au": "api-au.cronofy.com",
@@ -30,20 +30,20 @@ INTERACTIONS: Mapping[str, EntryType] = {
     "conferencing_assigned": EntryType.CONFERENCING_ASSIGNED,
     "conferencing_failing": EntryType.CONFERENCING_FAILING,
 }
-"""What Cronofy calls it, what we call it: https://docs.cronofy.com/developers/api/meeting-agents/."""
+"""The entry type of each interaction: https://docs.cronofy.com/developers/api/meeting-agents/."""
 
-_DOCUMENTED = {
+_DOCUMENTED_FIELDS = {
     "": {"notification", "event", "meeting_agent"},
     "notification": {"type", "interactions"},
     "meeting_agent": {"sub", "state", "resources"},
 }
-_REMARK_LENGTH = 300
+_MAX_REMARK_LENGTH = 300
 
 
 def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
-    """Cronofy's time (`2026-04-29T15:30:00Z`, a date, or `{"time", "tzid"}`) as an aware UTC time; none if it is none.
+    """Read Cronofy's time (`2026-04-29T15:30:00Z`, a date, or `{"time", "tzid"}`) as an aware UTC time, or None.
 
-    A date, and a time without offset, is taken in `tzid`.
+    A date, and a time without an offset, is local time in `tzid`.
     """
     if isinstance(value, Mapping):
         tzid = _text(value.get("tzid")) or tzid
@@ -60,14 +60,14 @@ def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
 
 
 def read_notification(raw: bytes) -> Notification:
-    """What a callback says. Any bytes have an answer: nothing recognised, nothing said."""
+    """Read a callback. Bytes of any kind are accepted; what cannot be read is an empty notification."""
     try:
         body = _mapping(json.loads(raw))
     except (ValueError, RecursionError):
         return Notification()
     notification, event, agent = (_mapping(body.get(name)) for name in ("notification", "event", "meeting_agent"))
-    interactions = [_mapping(item) for item in _list(notification.get("interactions"))]
-    names = tuple(_text(item.get("type")) for item in interactions)
+    interactions = [_mapping(interaction) for interaction in _list(notification.get("interactions"))]
+    names = tuple(_text(interaction.get("type")) for interaction in interactions)
     kinds = {INTERACTIONS[name] for name in names if name in INTERACTIONS}
     tzid = _text(event.get("tzid")) or "Etc/UTC"
     return Notification(
@@ -78,7 +78,7 @@ def read_notification(raw: bytes) -> Notification:
         meeting=Meeting(
             start=parse_time(event.get("start"), tzid),
             end=parse_time(event.get("end"), tzid),
-            tzid=tzid if _is_zone(tzid) else "Etc/UTC",
+            tzid=tzid if _is_timezone(tzid) else "Etc/UTC",
             summary=_text(event.get("summary")),
         ),
         resources=tuple(read_resources(agent)),
@@ -87,8 +87,8 @@ def read_notification(raw: bytes) -> Notification:
 
 
 def write_notification(kind: EntryType, event_id: str, summary: str) -> bytes:
-    """A callback as Cronofy makes it, with as little in it as it can have."""
-    name = next(name for name, known in INTERACTIONS.items() if known is kind)
+    """Write a callback as Cronofy writes it, with the fewest fields that it can have."""
+    name = next(name for name, interaction in INTERACTIONS.items() if interaction is kind)
     body = {
         "notification": {"interactions": [{"type": name}]},
         "event": {"event_id": event_id, "summary": summary},
@@ -98,10 +98,10 @@ def write_notification(kind: EntryType, event_id: str, summary: str) -> bytes:
 
 
 def read_resources(agent: Mapping[str, Any]) -> Iterator[Resource]:
-    """The resources listed by Cronofy's `meeting_agent` object."""
-    for item in map(_mapping, _list(agent.get("resources"))):
-        if url := _text(item.get("url")):
-            yield Resource(_text(item.get("category")), _text(item.get("type")), url)
+    """Read the resources that Cronofy's `meeting_agent` object lists."""
+    for resource in map(_mapping, _list(agent.get("resources"))):
+        if url := _text(resource.get("url")):
+            yield Resource(_text(resource.get("category")), _text(resource.get("type")), url)
 
 
 def _remarks(
@@ -110,11 +110,10 @@ def _remarks(
     agent: Mapping[str, Any],
     interactions: list[Mapping[str, Any]],
 ) -> Iterator[str]:
-    """Whatever nobody documented: a reason for a failure can only be there."""
-    places = [("", body), ("notification", notification), ("meeting_agent", agent)]
-    for place, values in places:
-        for name in sorted(values.keys() - _DOCUMENTED[place]):
-            yield _remark(f"{place}.{name}".lstrip("."), values[name])
+    """List the undocumented fields. Only they can hold a reason for a failure."""
+    for path, fields in [("", body), ("notification", notification), ("meeting_agent", agent)]:
+        for name in sorted(fields.keys() - _DOCUMENTED_FIELDS[path]):
+            yield _remark(f"{path}.{name}".lstrip("."), fields[name])
     for interaction in interactions:
         for name in sorted(interaction.keys() - {"type"}):
             yield _remark(f"interaction.{name}", interaction[name])
@@ -122,10 +121,10 @@ def _remarks(
 
 def _remark(path: str, value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _text(f"{path}: {text}")[:_REMARK_LENGTH]
+    return _text(f"{path}: {text}")[:_MAX_REMARK_LENGTH]
 
 
-def _is_zone(tzid: str) -> bool:
+def _is_timezone(tzid: str) -> bool:
     try:
         ZoneInfo(tzid)
     except (ValueError, ZoneInfoNotFoundError, OSError):
@@ -142,5 +141,8 @@ def _list(value: object) -> list[Any]:
 
 
 def _text(value: object) -> str:
-    """The text, if it is one; a lone surrogate, which JSON can write and nothing else, becomes a question mark."""
+    """Return a text unchanged but for lone surrogates, which become question marks; anything else is empty.
+
+    JSON can hold a lone surrogate. Neither DynamoDB nor SNS can.
+    """
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""

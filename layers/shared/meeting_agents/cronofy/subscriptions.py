@@ -1,4 +1,4 @@
-"""Our subscription in the caller's text, every other character as it was. Pure."""
+"""Our subscription, added to the caller's JSON text. Every other character stays as it was. Pure."""
 
 import json
 from collections.abc import Iterator
@@ -8,29 +8,30 @@ from meeting_agents.cronofy.payloads import INTERACTIONS
 
 
 def subscription(address: str) -> dict[str, Any]:
-    """Ours: one webhook for everything that the lifecycle understands."""
+    """Make our subscription: one webhook for every interaction that the lifecycle knows."""
     return {"type": "webhook", "uri": address, "interactions": [{"type": name} for name in INTERACTIONS]}
 
 
-def with_subscription(body: str, address: str, ours: str) -> str:
-    """The caller's JSON object with our subscription added, every other character as it was.
+def with_subscription(body: str, address: str, base_url: str) -> str:
+    """Add our subscription to the caller's JSON object.
 
-    `ours`: how the address of any of our subscriptions begins. One that a caller sends back to us is replaced, so that
-    it is there once. The whole list is sent each time, for Cronofy does not say whether it replaces or merges.
+    Each of our subscriptions has an address that begins with `base_url`. A caller may send one back to us; it is
+    replaced, so that Cronofy gets it once. The list is always sent whole, because Cronofy does not say if it replaces
+    or merges lists.
     """
-    kept: list[str] = []
-    place: tuple[int, int] | None = None
+    callers: list[str] = []
+    location: tuple[int, int] | None = None
     for name, start, stop in _members(body):
         if name == "subscriptions":
-            place = start, stop
-            kept = [
-                body[a:b]
-                for a, b in _items(body, start)
-                if not str(json.loads(body[a:b]).get("uri", "")).startswith(ours)
+            location = start, stop
+            callers = [
+                body[begin:end]
+                for begin, end in _items(body, start)
+                if not str(json.loads(body[begin:end]).get("uri", "")).startswith(base_url)
             ]
-    subscriptions = "[" + ",".join([*kept, json.dumps(subscription(address))]) + "]"
-    if place:
-        return body[: place[0]] + subscriptions + body[place[1] :]
+    subscriptions = "[" + ",".join([*callers, json.dumps(subscription(address))]) + "]"
+    if location:
+        return body[: location[0]] + subscriptions + body[location[1] :]
     head = body.rstrip()[:-1].rstrip()
     return f'{head}{"" if head.endswith("{") else ","}"subscriptions":{subscriptions}}}'
 
@@ -40,7 +41,7 @@ _SPACE = " \t\n\r"
 
 
 def _members(body: str) -> Iterator[tuple[str, int, int]]:
-    """The members of a JSON object that is known to be well-formed: name, and where its value begins and ends."""
+    """Yield the members of a well-formed JSON object: the name, and the start and end of the value."""
     at = _skip(body, body.index("{") + 1)
     while body[at] != "}":
         name, at = _decoder.raw_decode(body, at)
@@ -52,7 +53,7 @@ def _members(body: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _items(body: str, at: int) -> Iterator[tuple[int, int]]:
-    """Where the items of a JSON array that is known to be well-formed begin and end."""
+    """Yield the start and end of each item of a well-formed JSON array."""
     at = _skip(body, at + 1)
     while body[at] != "]":
         _, stop = _decoder.raw_decode(body, at)

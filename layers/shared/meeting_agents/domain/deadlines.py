@@ -1,4 +1,4 @@
-"""What an agent still owes, and by when. Pure."""
+"""The deadlines of an agent: the things that must still happen, and by when. Pure."""
 
 from __future__ import annotations
 
@@ -13,72 +13,71 @@ from meeting_agents.domain.state_machine import EXPECTED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GracePeriods:
-    """How long silence is borne. All from the deployment's parameters."""
+    """The time that silence is tolerated. All from the deployment's parameters."""
 
     activation: timedelta = timedelta(minutes=10)
     """After the start, until the agent must be active."""
     completion: timedelta = timedelta(minutes=30)
     """After the end, until the agent must be done."""
     conference: timedelta = timedelta(minutes=15)
-    """Before the start, when there must be a conference to join."""
+    """Before the start, when the meeting must have a conference."""
     resources: timedelta = timedelta(minutes=15)
-    """After `complete`, until the expected resources must be known."""
+    """After `complete`, until the expected resources must be listed."""
     assumed_meeting_duration: timedelta = ASSUMED_MEETING_DURATION
-    """Taken as the length of a meeting whose end nobody told us."""
+    """The length of a meeting whose end is unknown."""
     escalation: timedelta | None = None
-    """After people were told of something grave, until a person must have taken it on; none: they are told once."""
+    """After a critical alert, until a person must have acknowledged it; None: no reminder is sent."""
     expected_resources: frozenset[str] = frozenset()
-    """Categories that a complete agent must have; empty: none is awaited."""
+    """The categories of resources that a complete agent must have; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Deadline:
-    """When something must have happened, and what."""
+    """The time by which something must have happened."""
 
     at: datetime
     phase: DeadlineType
 
 
-def deadline(record: Record, graces: GracePeriods) -> Deadline | None:
-    """The next thing that must happen, and by when; none: nothing is owed."""
-    owed = [*_owed(record, graces)]
-    if graces.escalation and record.alerted_at and is_unacknowledged(record):
-        owed.append(Deadline(record.alerted_at + graces.escalation, DeadlineType.ESCALATION))
-    return min(owed, default=None)
+def deadline(record: Record, grace_periods: GracePeriods) -> Deadline | None:
+    """Return the next deadline; None if nothing more is expected."""
+    return min(_deadlines(record, grace_periods), default=None)
 
 
-def _owed(record: Record, graces: GracePeriods) -> Iterator[Deadline]:
+def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:
+    if grace_periods.escalation and record.alerted_at and is_unacknowledged(record):
+        yield Deadline(record.alerted_at + grace_periods.escalation, DeadlineType.ESCALATION)
     attempt = record.current
     if attempt.pending and attempt.pending.retry_at:
         yield Deadline(attempt.pending.retry_at, DeadlineType.RETRY)
     if is_cancellation_requested(record):
         return
-    phase, asked = EXPECTED.get(attempt.state), attempt.asked
+    phase, request = EXPECTED.get(attempt.state), attempt.asked
     if phase is None or phase in attempt.missed:
         return
-    meeting = asked.meeting if asked else Meeting()
+    meeting = request.meeting if request else Meeting()
     start = meeting.start or attempt.began_at
     match phase:
-        case DeadlineType.ACTIVATION if asked:  # nobody is awaited whom nobody asked for
-            yield Deadline(max(start, attempt.asked_at) + graces.activation, phase)
-            by = start - graces.conference
-            is_lacking = asked.conference_expected and attempt.conference is not Conference.ASSIGNED
-            if is_lacking and by > attempt.asked_at and DeadlineType.CONFERENCE not in attempt.missed:
+        case DeadlineType.ACTIVATION if request:  # an agent that was not requested has no activation deadline
+            yield Deadline(max(start, attempt.asked_at) + grace_periods.activation, phase)
+            by = start - grace_periods.conference
+            is_missing = request.conference_expected and attempt.conference is not Conference.ASSIGNED
+            if is_missing and by > attempt.asked_at and DeadlineType.CONFERENCE not in attempt.missed:
                 yield Deadline(by, DeadlineType.CONFERENCE)
         case DeadlineType.COMPLETION:
-            end = meeting.end or start + graces.assumed_meeting_duration
-            yield Deadline(max(end, attempt.asked_at, attempt.activated_at or end) + graces.completion, phase)
-        case DeadlineType.RESOURCES if missing_resources(attempt, graces):
-            yield Deadline(attempt.since + graces.resources, phase)
+            end = meeting.end or start + grace_periods.assumed_meeting_duration
+            yield Deadline(max(end, attempt.asked_at, attempt.activated_at or end) + grace_periods.completion, phase)
+        case DeadlineType.RESOURCES if missing_resources(attempt, grace_periods):
+            yield Deadline(attempt.since + grace_periods.resources, phase)
 
 
-def missing_resources(attempt: Attempt, graces: GracePeriods) -> frozenset[str]:
-    """The categories of resources that are expected of a complete agent and are not there."""
-    return graces.expected_resources - {resource.category for resource in attempt.resources}
+def missing_resources(attempt: Attempt, grace_periods: GracePeriods) -> frozenset[str]:
+    """Return the categories of resources that a complete agent must have and does not have."""
+    return grace_periods.expected_resources - {resource.category for resource in attempt.resources}
 
 
-def relevant_until(record: Record, graces: GracePeriods) -> datetime:
-    """Until when the agent may still matter: the end of its meeting, or the last thing that happened to it."""
+def relevant_until(record: Record, grace_periods: GracePeriods) -> datetime:
+    """Return the end of the agent's meeting, or the time of its last entry if that is later."""
     meeting = record.meeting
-    end = meeting.end or (meeting.start or record.current.began_at) + graces.assumed_meeting_duration
+    end = meeting.end or (meeting.start or record.current.began_at) + grace_periods.assumed_meeting_duration
     return max(end, record.updated_at)

@@ -6,9 +6,9 @@ from hashlib import sha256
 
 
 def agent_id(*natural_key: str) -> str:
-    """Our id of an agent, made from what the caller calls it, so that the same request always means the same agent.
+    """Make an agent's id from its natural key, so that the same request always means the same agent.
 
-    From (data center, calendar id, calendar event id), or (data center, scheduling key).
+    The key is (data center, calendar id, calendar event id), or (data center, scheduling key).
     """
     digest = sha256(json.dumps(natural_key).encode()).digest()
     return "ma_" + base64.b32encode(digest).decode().lower()[:26]

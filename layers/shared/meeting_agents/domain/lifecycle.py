@@ -1,24 +1,24 @@
-"""What happened to an agent, and what it adds up to.
+"""The fold: the record that an agent's journal adds up to.
 
-Two rules guard this file. It is pure: no clock, no network, no environment, nothing but the words and the standard
-library. And it refuses nothing: every entry, in any order, folds to a record and gets exactly one verdict.
+Two rules guard this file. It is pure: no clock, no network, no environment, only the domain and the standard library.
+And it refuses nothing: every entry, in any order, folds to a record and gets exactly one verdict.
 
-What holds for every history, each proved by the test of that name in `tests/test_lifecycle.py`:
+These rules hold for every history. Each has a test of that name in `tests/unit/domain/test_lifecycle.py`:
 
 1. The notifications of one attempt give the same outcome in every order and with every repetition.
-2. An end is left only by a new request or by evidence from Cronofy.
+2. A terminal state is left only by a new request or by evidence from Cronofy.
 3. Every entry has exactly one verdict.
-4. A deadline exists exactly where something is still owed.
-5. Folding is incremental: `fold(b, onto=fold(a))` equals `fold(a + b)` for any b written down after a.
+4. A deadline exists exactly where something is expected.
+5. Folding is incremental: `fold(b, onto=fold(a))` equals `fold(a + b)` for any b written after a.
 6. An entry counts once, however often it is listed.
-7. An earlier attempt may still learn facts, and never changes the state.
+7. An earlier attempt may learn facts, and never changes the state.
 8. An incident is resolved only after it opened, and once.
-9. No cancellation fails in silence while the agent may come.
+9. No cancellation fails without an alert while the agent may come.
 
 The *outcome* of an attempt is its state, its conference, its `sub`s, resources and failures, and which of its times are
-known: whatever Cronofy's callbacks can change, once there is a request or a first notification. Arrival decides, and
-says so, about the rest: the times themselves, the verdicts, the reason and `since` (they tell of the entry that led
-there), what people were told meanwhile, and whether a deadline was missed.
+known: everything that Cronofy's callbacks can change, once there is a request or a first notification. The rest depends
+on the order of arrival and says so: the times themselves, the verdicts, the reason and `since` (of the entry that made
+the last transition), the alerts, and the missed deadlines.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from meeting_agents.domain.incidents import is_unacknowledged, with_incident
 from meeting_agents.domain.model import (
@@ -53,7 +53,7 @@ from meeting_agents.domain.verdicts import Step, attempt_of, verdict_of
 
 
 class HasEntry(Protocol):
-    """A line of the journal, as it is kept."""
+    """A stored entry of the journal."""
 
     @property
     def entry(self) -> Entry: ...
@@ -63,7 +63,7 @@ class HasEntry(Protocol):
 
 
 def fold(entries: Iterable[Entry], onto: Record | None = None) -> Record:
-    """What the entries add up to, on top of a record of the entries before them."""
+    """Return the record of these entries, on top of the record of the entries before them."""
     record = onto or Record()
     for step in steps(entries, onto):
         record = step.after
@@ -71,7 +71,7 @@ def fold(entries: Iterable[Entry], onto: Record | None = None) -> Record:
 
 
 def steps(entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step]:
-    """The timeline: each entry once, in the order in which it was written down, with its verdict."""
+    """Yield a step for each entry, once, in the order of writing, with its verdict."""
     record = onto or Record()
     unique = {entry.key: entry for entry in entries}
     for entry in sorted(unique.values(), key=_order):
@@ -88,9 +88,9 @@ def steps(entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step
         yield step
 
 
-def timeline(lines: Iterable[HasEntry]) -> list[Step]:
-    """The lines' entries in order, each with its verdict."""
-    return list(steps(line.entry for line in lines))
+def timeline(stored_entries: Iterable[HasEntry]) -> list[Step]:
+    """Return the steps of stored entries, in order."""
+    return list(steps(stored.entry for stored in stored_entries))
 
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(EntryType)}
@@ -102,26 +102,36 @@ def _order(entry: Entry) -> tuple[datetime, int, str]:
 
 def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     if entry.notification is not None:
-        return _notified(record, entry, entry.notification)
+        return _apply_notification(record, entry, entry.notification)
     match entry.kind:
         case EntryType.REQUESTED if entry.request is not None:
-            return _requested(record, entry, entry.request)
+            return _apply_request(record, entry, entry.request)
         case EntryType.ACCEPTED | EntryType.REJECTED | EntryType.CANCELLED | EntryType.UNCONFIRMED:
-            return _answered(record, entry)
+            return _apply_response(record, entry)
         case EntryType.OVERDUE:
-            return _missed(record, entry)
+            return _apply_missed_deadline(record, entry)
         case EntryType.ACKNOWLEDGED:
             return replace(_begun(record, entry), acknowledged_at=entry.at), Verdict.APPLIED
         case EntryType.ALERTED:
-            return _told(_begun(record, entry), entry), Verdict.APPLIED
+            return _apply_alert(_begun(record, entry), entry), Verdict.APPLIED
         case EntryType.ESCALATED:
-            return _escalated(_begun(record, entry), entry)
-        case _:
+            return _apply_reminder(_begun(record, entry), entry)
+        case (
+            EntryType.REQUESTED
+            | EntryType.CONFERENCING_FAILING
+            | EntryType.CONFERENCING_ASSIGNED
+            | EntryType.ACTIVATED
+            | EntryType.FAILED
+            | EntryType.COMPLETE
+            | EntryType.UNRECOGNISED
+        ):  # an entry of these types without its request or notification says nothing
             return _begun(record, entry), Verdict.UNRECOGNISED
+        case _:
+            assert_never(entry.kind)
 
 
 def _begun(record: Record, entry: Entry) -> Record:
-    """The record with at least one attempt: what we were never asked for is taken as scheduled by somebody else."""
+    """Return the record with at least one attempt. An agent that was not requested here is scheduled by others."""
     if record.attempts:
         return record
     first = Attempt(
@@ -135,11 +145,11 @@ def _begun(record: Record, entry: Entry) -> Record:
     return replace(record, attempts=(first,))
 
 
-def _with(record: Record, attempt: Attempt) -> Record:
+def _with_attempt(record: Record, attempt: Attempt) -> Record:
     return replace(record, attempts=tuple(attempt if a.number == attempt.number else a for a in record.attempts))
 
 
-def _moved(attempt: Attempt, kind: EntryType, at: datetime, reason: Reason) -> Attempt:
+def _transition(attempt: Attempt, kind: EntryType, at: datetime, reason: Reason) -> Attempt:
     state = TRANSITIONS[attempt.state].get(kind, attempt.state)
     if state is attempt.state:
         return attempt
@@ -154,7 +164,7 @@ _UNCONFIRMED = {
 }
 
 
-def _requested(record: Record, entry: Entry, request: Request) -> tuple[Record, Verdict]:
+def _apply_request(record: Record, entry: Entry, request: Request) -> tuple[Record, Verdict]:
     revision = entry.revision or record.revision + 1
     if record.was_requested and revision <= record.revision:
         return record, Verdict.DUPLICATE
@@ -172,7 +182,7 @@ def _requested(record: Record, entry: Entry, request: Request) -> tuple[Record, 
         )
         record = replace(record, attempts=(*record.attempts, attempt), acknowledged_at=None)
     else:
-        record = _with(record, _asked_again(record.current, pending))
+        record = _with_attempt(record, _with_request(record.current, pending))
     record = replace(
         record,
         revision=revision,
@@ -183,51 +193,50 @@ def _requested(record: Record, entry: Entry, request: Request) -> tuple[Record, 
     return record, Verdict.APPLIED
 
 
-def _asked_again(attempt: Attempt, pending: Pending) -> Attempt:
-    """One more request within an attempt. It gives more time only where the meeting moves, or after a silence."""
+def _with_request(attempt: Attempt, pending: Pending) -> Attempt:
+    """Add a request to an attempt. It extends the deadlines only if the meeting moves or the agent is overdue."""
     at, request = pending.asked_at, pending.request
     if request.action is Action.PROVISION and attempt.state not in TERMINAL_STATES:
-        was_silent = attempt.state is State.OVERDUE
-        if was_silent or _moves_meeting(attempt, request):
+        if attempt.state is State.OVERDUE or _moves_meeting(attempt, request):
             attempt = replace(attempt, asked_at=at, missed=())
-        attempt = _moved(attempt, EntryType.REQUESTED, at, Reason.of(ReasonCode.REQUESTED_AGAIN))
-        if attempt.activated_at:  # it has been in the meeting: what is owed is its end
-            attempt = _moved(attempt, EntryType.ACTIVATED, at, Reason.of(ReasonCode.REQUESTED_WHILE_ACTIVE))
+        attempt = _transition(attempt, EntryType.REQUESTED, at, Reason.of(ReasonCode.REQUESTED_AGAIN))
+        if attempt.activated_at:  # it was active before, so the next deadline is completion
+            attempt = _transition(attempt, EntryType.ACTIVATED, at, Reason.of(ReasonCode.REQUESTED_WHILE_ACTIVE))
     return replace(attempt, unanswered=(*attempt.unanswered, pending))
 
 
 def _moves_meeting(attempt: Attempt, request: Request) -> bool:
-    known = attempt.asked.meeting if attempt.asked else Meeting()
-    return (known.start, known.end) != (request.meeting.start, request.meeting.end)
+    meeting = attempt.asked.meeting if attempt.asked else Meeting()
+    return (meeting.start, meeting.end) != (request.meeting.start, request.meeting.end)
 
 
-def _answered(record: Record, entry: Entry) -> tuple[Record, Verdict]:
+def _apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     record = _begun(record, entry)
     attempt = next((a for a in record.attempts if a.number == entry.attempt), record.current)
     pending = next((p for p in attempt.unanswered if p.revision == entry.revision), None)
     if pending is None:
-        is_known = {
+        is_duplicate = {
             EntryType.ACCEPTED: entry.revision == attempt.accepted_revision,
             EntryType.REJECTED: attempt.state is State.REJECTED,
             EntryType.CANCELLED: attempt.cancelled_at is not None,
         }
-        return record, Verdict.DUPLICATE if is_known.get(entry.kind) else Verdict.STALE
-    answered = {
+        return record, Verdict.DUPLICATE if is_duplicate.get(entry.kind) else Verdict.STALE
+    changed = {
         EntryType.UNCONFIRMED: _unconfirmed,
         EntryType.ACCEPTED: _accepted,
         EntryType.REJECTED: _rejected,
         EntryType.CANCELLED: _cancelled,
     }[entry.kind](attempt, pending, entry)
-    return _with(record, answered), Verdict.APPLIED if attempt is record.current else Verdict.STALE
+    return _with_attempt(record, changed), Verdict.APPLIED if attempt is record.current else Verdict.STALE
 
 
 def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at)
-    is_news = attempt.state is State.REQUESTED and pending is attempt.pending
+    explains_state = attempt.state is State.REQUESTED and pending is attempt.pending
     return replace(
         attempt,
         unanswered=tuple(tried if p is pending else p for p in attempt.unanswered),
-        reason=entry.reason or attempt.reason if is_news else attempt.reason,
+        reason=entry.reason or attempt.reason if explains_state else attempt.reason,
     )
 
 
@@ -237,17 +246,17 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         request=pending.request,
         accepted_revision=pending.revision,
         accepted_at=entry.at,
-        unanswered=_newer(attempt, pending),
+        unanswered=_newer_than(attempt, pending),
         subs=_united(attempt.subs, entry.sub),
         resources=_collected(attempt.resources, entry.resources),
     )
     if DeadlineType.ACTIVATION in attempt.missed:
-        return attempt  # too late to wait for it again: only the agent itself can show that all is well
-    return _moved(attempt, EntryType.ACCEPTED, entry.at, entry.reason or Reason.of(ReasonCode.REQUEST_ACCEPTED))
+        return attempt  # the agent stays overdue until it reports itself
+    return _transition(attempt, EntryType.ACCEPTED, entry.at, entry.reason or Reason.of(ReasonCode.REQUEST_ACCEPTED))
 
 
 def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
-    """A refused change leaves in place what was accepted before; a refused cancellation, what was to be cancelled."""
+    """Remove a rejected request. A rejected change or cancellation leaves the accepted request in place."""
     is_newest = pending is attempt.pending
     attempt = replace(attempt, unanswered=tuple(p for p in attempt.unanswered if p is not pending))
     is_unconfirmed = attempt.state is State.REQUESTED
@@ -257,18 +266,18 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
         attempt = attempt if stays else replace(attempt, request=pending.request)
     reason = entry.reason or Reason.of(ReasonCode.REQUEST_REFUSED)
-    return attempt if stays else _moved(attempt, EntryType.REJECTED, entry.at, reason)
+    return attempt if stays else _transition(attempt, EntryType.REJECTED, entry.at, reason)
 
 
 def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     is_newest = pending is attempt.pending
-    attempt = replace(attempt, cancelled_at=entry.at, unanswered=_newer(attempt, pending))
+    attempt = replace(attempt, cancelled_at=entry.at, unanswered=_newer_than(attempt, pending))
     reason = entry.reason or Reason.of(ReasonCode.CANCELLATION_ACCEPTED)
-    return _moved(attempt, entry.kind, entry.at, reason) if is_newest else attempt
+    return _transition(attempt, entry.kind, entry.at, reason) if is_newest else attempt
 
 
-def _newer(attempt: Attempt, answered: Pending) -> tuple[Pending, ...]:
-    """What is still open after an answer: whatever was asked before is overtaken by it."""
+def _newer_than(attempt: Attempt, answered: Pending) -> tuple[Pending, ...]:
+    """Return the requests that stay open after a response: those that are newer than the answered one."""
     return tuple(pending for pending in attempt.unanswered if pending.revision > answered.revision)
 
 
@@ -278,37 +287,37 @@ _MISSED = {
 }
 
 
-def _missed(record: Record, entry: Entry) -> tuple[Record, Verdict]:
+def _apply_missed_deadline(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     record = _begun(record, entry)
     attempt, phase = record.current, entry.phase
     if entry.attempt != attempt.number or entry.revision != record.revision or phase is None:
         return record, Verdict.STALE
     if phase in attempt.missed:
         return record, Verdict.DUPLICATE
-    if not _awaits(attempt, phase):
+    if not _is_expected(attempt, phase):
         return record, Verdict.STALE
     attempt = replace(attempt, missed=(*attempt.missed, phase), missing=frozenset(entry.missing))
     if phase in (DeadlineType.ACTIVATION, DeadlineType.COMPLETION):
         reason = entry.reason or Reason.of(_MISSED[phase])
-        attempt = _moved(replace(attempt, overdue_at=entry.at), EntryType.OVERDUE, entry.at, reason)
-    return _with(record, attempt), Verdict.APPLIED
+        attempt = _transition(replace(attempt, overdue_at=entry.at), EntryType.OVERDUE, entry.at, reason)
+    return _with_attempt(record, attempt), Verdict.APPLIED
 
 
-def _awaits(attempt: Attempt, phase: DeadlineType) -> bool:
+def _is_expected(attempt: Attempt, phase: DeadlineType) -> bool:
     if phase is DeadlineType.CONFERENCE:
         return attempt.conference is not Conference.ASSIGNED and EXPECTED.get(attempt.state) is DeadlineType.ACTIVATION
     return EXPECTED.get(attempt.state) is phase
 
 
-# ------------------------------------------------------------------------------------------------------ people are told
+# ------------------------------------------------------------------------------------------------------ alerts
 
 
-def _told(record: Record, entry: Entry) -> Record:
-    is_told = entry.status is AlertStatus.FIRING and entry.cause is record.incident
-    return replace(record, alerted_at=entry.at) if is_told else record
+def _apply_alert(record: Record, entry: Entry) -> Record:
+    is_current = entry.status is AlertStatus.FIRING and entry.cause is record.incident
+    return replace(record, alerted_at=entry.at) if is_current else record
 
 
-def _escalated(record: Record, entry: Entry) -> tuple[Record, Verdict]:
+def _apply_reminder(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     if entry.attempt != record.current.number or not is_unacknowledged(record):
         return record, Verdict.STALE
     return replace(record, alerted_at=None, escalations=record.escalations + 1), Verdict.APPLIED
@@ -317,33 +326,35 @@ def _escalated(record: Record, entry: Entry) -> tuple[Record, Verdict]:
 # -------------------------------------------------------------------------------------------------------- notifications
 
 
-def _notified(record: Record, entry: Entry, said: Notification) -> tuple[Record, Verdict]:
+def _apply_notification(record: Record, entry: Entry, notification: Notification) -> tuple[Record, Verdict]:
     record = _begun(record, entry)
-    if said.event_id and record.event_id and said.event_id != record.event_id:
+    if notification.event_id and record.event_id and notification.event_id != record.event_id:
         return record, Verdict.MISMATCHED
-    if not said.kinds:
+    if not notification.kinds:
         return record, Verdict.UNRECOGNISED
-    record = replace(record, event_id=record.event_id or said.event_id)
-    before = attempt_of(record, entry, said)
+    record = replace(record, event_id=record.event_id or notification.event_id)
+    before = attempt_of(record, entry, notification)
     after = before
-    if after.asked is None and said.meeting != Meeting():
-        # Never requested here: what Cronofy says of the meeting is all that is known.
-        request = Request(action=Action.PROVISION, data_center="", meeting=said.meeting, event_id=said.event_id)
+    if after.asked is None and notification.meeting != Meeting():
+        # An agent that was not requested here: only the notification has the meeting.
+        request = Request(
+            action=Action.PROVISION, data_center="", meeting=notification.meeting, event_id=notification.event_id
+        )
         after = replace(after, request=request)
-    for kind in said.kinds:
-        after = _reported(after, kind, entry.at, said)
+    for kind in notification.kinds:
+        after = _apply_interaction(after, kind, entry.at, notification)
     after = replace(
         after,
-        subs=_united(after.subs, said.sub),
-        resources=_collected(after.resources, said.resources),
+        subs=_united(after.subs, notification.sub),
+        resources=_collected(after.resources, notification.resources),
     )
-    return _with(record, after), verdict_of(record, before, after, said)
+    return _with_attempt(record, after), verdict_of(record, before, after, notification)
 
 
-def _reported(attempt: Attempt, kind: EntryType, at: datetime, said: Notification) -> Attempt:
+def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notification: Notification) -> Attempt:
     match kind:
         case EntryType.ACTIVATED if attempt.activated_at:
-            return attempt  # said again: no sign of life, and no reason to wait anew
+            return attempt  # a repetition shows no new activity and extends no deadline
         case EntryType.ACTIVATED:
             attempt = replace(attempt, activated_at=at)
             reason = Reason.of(ReasonCode.REPORTED_ACTIVE)
@@ -351,7 +362,7 @@ def _reported(attempt: Attempt, kind: EntryType, at: datetime, said: Notificatio
             attempt = replace(attempt, complete_at=attempt.complete_at or at)
             reason = Reason.of(ReasonCode.REPORTED_COMPLETE)
         case EntryType.FAILED:
-            failures = tuple(sorted({*attempt.failures, *said.remarks}))
+            failures = tuple(sorted({*attempt.failures, *notification.remarks}))
             reason = Reason.of(ReasonCode.REPORTED_FAILED, remarks="; ".join(failures))
             attempt = replace(attempt, failed_at=attempt.failed_at or at, failures=failures)
             if attempt.state is State.FAILED:
@@ -359,25 +370,40 @@ def _reported(attempt: Attempt, kind: EntryType, at: datetime, said: Notificatio
         case EntryType.CONFERENCING_ASSIGNED:
             attempt = replace(attempt, conference=Conference.ASSIGNED)
             reason = Reason.of(ReasonCode.CONFERENCE_ASSIGNED)
-        case _:
+        case EntryType.CONFERENCING_FAILING:
             attempt = replace(attempt, conference=attempt.conference or Conference.FAILING)
             reason = Reason.of(ReasonCode.CONFERENCE_FAILING)
-    return _moved(attempt, kind, at, reason)
+        case (
+            EntryType.REQUESTED
+            | EntryType.ACCEPTED
+            | EntryType.REJECTED
+            | EntryType.UNCONFIRMED
+            | EntryType.CANCELLED
+            | EntryType.UNRECOGNISED
+            | EntryType.OVERDUE
+            | EntryType.ESCALATED
+            | EntryType.ALERTED
+            | EntryType.ACKNOWLEDGED
+        ):  # no interactions of Cronofy's
+            return attempt
+        case _:
+            assert_never(kind)
+    return _transition(attempt, kind, at, reason)
 
 
 def _united(subs: tuple[str, ...], sub: str) -> tuple[str, ...]:
     return tuple(sorted({*subs, sub})) if sub else subs
 
 
-def _collected(known: tuple[Resource, ...], more: tuple[Resource, ...]) -> tuple[Resource, ...]:
-    return tuple(sorted({*known, *more}))
+def _collected(resources: tuple[Resource, ...], new: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    return tuple(sorted({*resources, *new}))
 
 
 def next_request(record: Record | None, request: Request, at: datetime) -> tuple[int, int, bool]:
-    """Which (attempt, revision) a request made now is, and whether it is news.
+    """Return the attempt and the revision of a request that is made now, and if it is new.
 
-    The same body again is no news while what it asked for still stands. A request to provision begins a new attempt
-    after an end, unless the meeting is over too: then it only corrects the calendar event.
+    A repeated body is not new while the request that it repeats still stands. A request to provision begins a new
+    attempt after a terminal state, unless its meeting is over: then it only corrects the calendar event.
     """
     if record is None or not record.attempts:
         return 1, 1, True
@@ -385,10 +411,10 @@ def next_request(record: Record | None, request: Request, at: datetime) -> tuple
     last = attempt.pending.request if attempt.pending else attempt.request
     is_same = last is not None and last.digest == request.digest and last.action is request.action
     if request.action is Action.CANCEL:
-        is_news = not (attempt.state is State.CANCELLED or (attempt.pending is not None and is_same))
-        return attempt.number, record.revision + is_news, is_news
+        is_new = not (attempt.state is State.CANCELLED or (attempt.pending is not None and is_same))
+        return attempt.number, record.revision + is_new, is_new
     is_over = request.meeting.end is not None and request.meeting.end <= at
     if attempt.state in TERMINAL_STATES and not (is_over and attempt.state is not State.REJECTED):
         return attempt.number + 1, record.revision + 1, True
-    is_news = not is_same or attempt.state is State.OVERDUE
-    return attempt.number, record.revision + is_news, is_news
+    is_new = not is_same or attempt.state is State.OVERDUE
+    return attempt.number, record.revision + is_new, is_new

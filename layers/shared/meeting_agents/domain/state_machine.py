@@ -1,4 +1,4 @@
-"""The states of an agent: what moves it from one to the next, which of them are ends, and what each waits for."""
+"""The state machine of an attempt: its transitions, its terminal states, and the deadline of each state. Pure."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ REPORTS: Mapping[EntryType, State] = {
     EntryType.FAILED: State.FAILED,
     EntryType.COMPLETE: State.COMPLETE,
 }
-"""The state that Cronofy itself reports."""
+"""The state that each of Cronofy's reports on the agent leads to."""
 
 TRANSITIONS: Mapping[State, Mapping[EntryType, State]] = {
     State.REQUESTED: {
@@ -44,14 +44,14 @@ TRANSITIONS: Mapping[State, Mapping[EntryType, State]] = {
     State.CANCELLED: {EntryType.COMPLETE: State.COMPLETE},
     State.COMPLETE: {},
 }
-"""Within one attempt: the state an entry moves to; a kind that is not in a row leaves that state as it is.
+"""The state that each type of entry leads to, within one attempt. A type without a cell leaves the state unchanged.
 
-A request after an end begins a new attempt, in `requested`; that is `lifecycle.next_request`, not a row here. An answer
-moves only what no newer request has overtaken, so that a refused change leaves in place what Cronofy accepted before.
+A request after a terminal state begins a new attempt, in `requested`: that is `lifecycle.next_request`, not a row here.
+A response to a request that is not the newest moves nothing: a rejected change leaves the accepted request in place.
 """
 
 TERMINAL_STATES = frozenset({State.COMPLETE, State.FAILED, State.REJECTED, State.CANCELLED})
-"""The states in which an attempt is over."""
+"""The states in which an attempt has ended."""
 
 EXPECTED: Mapping[State, DeadlineType] = {
     State.REQUESTED: DeadlineType.ACTIVATION,
@@ -59,4 +59,4 @@ EXPECTED: Mapping[State, DeadlineType] = {
     State.ACTIVATED: DeadlineType.COMPLETION,
     State.COMPLETE: DeadlineType.RESOURCES,
 }
-"""What a state waits for. A state without a row waits for nobody but a person."""
+"""The deadline of each state. A state without a row has none."""

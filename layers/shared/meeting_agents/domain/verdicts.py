@@ -1,4 +1,4 @@
-"""One entry and its verdict: what became of it, and why it was not obeyed. Pure."""
+"""The verdict on each entry, and the reason why one was not applied. Pure."""
 
 from dataclasses import dataclass
 
@@ -21,16 +21,16 @@ from meeting_agents.domain.state_machine import REPORTS
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One entry, what became of it, and the record before and after."""
+    """One entry, its verdict, and the record before and after."""
 
     entry: Entry
     verdict: Verdict
     before: Record
     after: Record
     cause: IncidentType | None = None
-    """The incident that people are alerted to because of this step; None: there is no alert."""
+    """The incident type of the alert that this step leads to; None: there is no alert."""
     status: AlertStatus | None = None
-    """Firing for an incident that opened or needs a reminder; resolved for one that is over."""
+    """The status of that alert."""
 
     @property
     def state_before(self) -> State | None:
@@ -43,7 +43,7 @@ class Step:
 
     @property
     def attempt_before(self) -> Attempt | None:
-        """The same attempt before the step; none: the step began it."""
+        """The same attempt before the step; None if the step began it."""
         newest = self.before.attempts[-1] if self.before.attempts else None
         return newest if newest and newest.number == self.attempt.number else None
 
@@ -75,11 +75,11 @@ def verdict_of(record: Record, before: Attempt, after: Attempt, notification: No
         return Verdict.STALE
     if after.is_conflicting and not before.is_conflicting:
         return Verdict.CONFLICTING
-    is_in_time = before.state in (State.REQUESTED, State.SCHEDULED, State.OVERDUE)
-    if after.state is not before.state or (is_in_time and after.conference is not before.conference):
+    is_before_activation = before.state in (State.REQUESTED, State.SCHEDULED, State.OVERDUE)
+    if after.state is not before.state or (is_before_activation and after.conference is not before.conference):
         return Verdict.APPLIED
     if after.state in {REPORTS.get(kind) for kind in notification.kinds}:
-        return Verdict.APPLIED  # no move, and yet something new: a resource, a `sub`, a remark
+        return Verdict.APPLIED  # no transition, but a new resource, `sub` or remark
     return Verdict.STALE
 
 
@@ -97,10 +97,10 @@ def _ignored_because(step: Step) -> Reason | None:
         case Verdict.UNRECOGNISED:
             names = ", ".join(notification.interactions) if notification else ""
             return Reason.of(ReasonCode.NOTHING_RECOGNISED, interactions=names)
-    return _overtaken(step, notification)
+    return _reason_of_stale(step, notification)
 
 
-def _overtaken(step: Step, notification: Notification | None) -> Reason:
+def _reason_of_stale(step: Step, notification: Notification | None) -> Reason:
     """Return the reason why a stale entry came too late."""
     entry, record = step.entry, step.after
     number = attempt_of(record, entry, notification).number if notification else entry.attempt

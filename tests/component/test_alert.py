@@ -1,0 +1,370 @@
+"""How people are told, on the whole deployed system: what of, how often, and what they can do about it."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from meeting_agents.alerting.runbook import WORDINGS
+from meeting_agents.domain.identity import agent_id
+from meeting_agents.domain.incidents import SEVERITIES
+from meeting_agents.domain.model import AlertStatus, IncidentType
+from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
+from tests.sandbox.stand_in import Grant
+from tests.unit.alerting.test_message import START, History
+
+ESCALATION = 4
+LEAD = 60
+
+
+@dataclass
+class Told:
+    """A running system, and what its people have been told."""
+
+    stage: Stage
+    agents: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, case: str, begins_in: float, lasts: float = 3600, **more: Any) -> None:
+        start = datetime.now(UTC) + timedelta(seconds=begins_in)
+        answer = self.stage.request(f"ev_{case}", case, start, start + timedelta(seconds=lasts), **more)
+        self.agents[case] = answer.json()["agent"]["id"]
+
+    def ask_as(self, account: str, case: str, begins_in: float, calendar: str = CALENDAR) -> None:
+        """Ask for an agent in a meeting of an hour, in the name of an account."""
+        start = datetime.now(UTC) + timedelta(seconds=begins_in)
+        body = {
+            "event_id": f"ev_{case}",
+            "start": start.isoformat(),
+            "end": (start + timedelta(hours=1)).isoformat(),
+            "meeting_agent": {"profile_id": "cronofy"},
+        }
+        address = f"{self.stage.stack.api_url}/v1/calendars/{calendar}/events"
+        answer = httpx.post(address, json=body, headers={"Cronofy-Account": account}, timeout=40, trust_env=False)
+        assert answer.status_code in (202, 403), answer.text
+        self.agents[case] = agent_id(HOME, calendar, f"ev_{case}")
+
+    def register(self, account: str, calendar: str) -> Grant:
+        grant = self.stage.cronofy.grant(HOME, calendars=(calendar,))
+        body = {"refresh_token": grant.refresh_token, "data_center": HOME}
+        assert self.stage.api.put(f"/v1/accounts/{account}", json=body).is_success
+        return grant
+
+    def delete(self, case: str) -> httpx.Response:
+        return self.stage.api.request("DELETE", f"/v1/calendars/{CALENDAR}/events", json={"event_id": f"ev_{case}"})
+
+    def first(self, case: str) -> dict[str, Any]:
+        """What the first alert says of the case's agent, its times as moments."""
+        agents = (agent for message in self.stage.alerts.messages() for agent in message["agents"])
+        found = next(agent for agent in agents if agent["agent_id"] == self.agents[case])
+        meeting = {name: datetime.fromisoformat(found["meeting"][name]) for name in ("start", "end")}
+        return {"at": datetime.fromisoformat(found["at"]), "meeting": meeting}
+
+    def what(self, case: str) -> list[str]:
+        """What was written down, as each alert about the case's agent has it."""
+        messages = self.stage.alerts.messages()
+        return [one["detail"] for each in messages for one in each["agents"] if one["agent_id"] == self.agents[case]]
+
+    def hear(self, case: str, step: str, **how: Any) -> None:
+        notification = self.stage.cronofy.tell(step, (HOME, CALENDAR, f"ev_{case}"), **how)
+        assert {delivery.status for delivery in notification.deliveries} == {200}
+
+    def alerts(self, case: str) -> list[tuple[str, str, int]]:
+        """Cause, severity and number of the reminder of each alert about the case's agent."""
+        return [
+            ("resolved" if message["status"] == "resolved" else agent["type"], message["severity"], message["reminder"])
+            for message in self.stage.alerts.messages()
+            for agent in message["agents"]
+            if agent["agent_id"] == self.agents[case]
+        ]
+
+    def causes(self, case: str, count: int, within: float = 25) -> list[str]:
+        """The causes in order, when there are so many first alerts."""
+
+        def first() -> list[str] | None:
+            causes = [cause for cause, _, reminder in self.alerts(case) if not reminder]
+            return causes if len(causes) >= count else None
+
+        return wait_until(first, within) or [cause for cause, _, _ in self.alerts(case)]
+
+    def kinds(self, case: str) -> list[str]:
+        return [entry["kind"] for entry in self.stage.read(self.agents[case])["timeline"]]
+
+
+@pytest.fixture(scope="module")
+def told() -> Iterator[Told]:
+    """Every trouble there is, happening at the same time."""
+    parameters = {
+        "EscalateAfter": str(ESCALATION),
+        "ExpectedResources": "transcript,minutes",
+        "ResourcesGracePeriod": "2",
+        "ConferenceLeadTime": str(LEAD),
+    }
+    with Stage(parameters=parameters) as stage:
+        told = Told(stage)
+        no_conference: dict[str, Any] = {"conferencing": {"profile_id": "none"}}
+        for case in ("failed", "tried_again", "heeded", "conflicting", "mismatched", "resources", "not_cancelled"):
+            told.ask(case, 3000, **no_conference)
+        told.ask("silent", 0, **no_conference)
+        told.ask("unfinished", -2, lasts=4, **no_conference)
+        told.ask("no_conference", LEAD + 6)
+        told.ask("conference_fails", 3000)
+        for case in ("failed", "tried_again", "heeded"):
+            told.hear(case, "fail")
+        told.hear("unfinished", "activate")
+        told.hear("conference_fails", "fail_conferencing")
+        told.hear("resources", "complete")
+        told.hear("conflicting", "complete")
+        told.hear("conflicting", "fail")
+        told.hear("mismatched", "activate", extra={"event": {"event_id": "somebody-elses"}})
+        stage.cronofy.faults.add("DELETE", f"/v1/calendars/{CALENDAR}", status=403)
+        assert told.delete("not_cancelled").status_code == 403
+        errors = {"start": [{"key": "errors.invalid", "description": "is before the big bang"}]}
+        stage.cronofy.faults.add("POST", f"/v1/calendars/{CALENDAR}", status=422, body={"errors": errors})
+        later = datetime.now(UTC) + timedelta(days=900)
+        answer = stage.request("ev_rejected", "rejected", later, later + timedelta(days=1))
+        assert answer.status_code == 422
+        told.agents["rejected"] = agent_id(HOME, CALENDAR, "ev_rejected")
+        told.register("acc_2", "cal_down")
+        stage.cronofy.faults.add("POST", "/v1/calendars/cal_down", status=503, times=None)
+        told.ask_as("acc_2", "undelivered", 20 - 3600, "cal_down")
+        stage.cronofy.revoke(told.register("acc_1", CALENDAR))
+        for case in ("unauthorised", "unauthorised_too"):
+            told.ask_as("acc_1", case, 86_400)
+        stage.cronofy.revoke(told.register("acc_3", "cal_dead"))
+        told.ask_as("acc_3", "never_authorised", 25 - 3600, "cal_dead")
+        yield told
+
+
+@pytest.mark.parametrize(
+    ("case", "causes"),
+    [
+        ("failed", [IncidentType.FAILED]),
+        ("rejected", [IncidentType.REJECTED]),
+        ("undelivered", [IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]),
+        ("not_cancelled", [IncidentType.NOT_CANCELLED]),
+        ("silent", [IncidentType.NEVER_ACTIVATED]),
+        ("unfinished", [IncidentType.NOT_FINISHED]),
+        ("resources", [IncidentType.RESOURCES_MISSING]),
+        ("no_conference", [IncidentType.NO_CONFERENCE]),
+        ("conference_fails", [IncidentType.NO_CONFERENCE]),
+        ("mismatched", [IncidentType.MISMATCHED]),
+        ("conflicting", [IncidentType.CONFLICTING]),
+        ("unauthorised", [IncidentType.REAUTHORISATION]),
+        ("never_authorised", [IncidentType.REAUTHORISATION, IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]),
+    ],
+)
+def test_each_trouble_is_told_with_its_severity(told: Told, case: str, causes: list[IncidentType]) -> None:
+    """Each row of the table of what is alerted, from the caller's request to the message on the alerts topic."""
+    assert told.causes(case, len(causes), within=60)[: len(causes)] == causes
+    severities = {(cause, severity) for cause, severity, _ in told.alerts(case)}
+    assert severities >= {(cause, SEVERITIES[cause]) for cause in causes}
+    assert wait_until(lambda: "alerted" in told.kinds(case))
+
+
+def test_people_are_told_of_a_missing_conference_before_the_meeting_and_of_silence_after_its_start(told: Told) -> None:
+    """The one while a person can still act; the other not before the agent had its time."""
+    for case in ("no_conference", "conference_fails", "not_cancelled"):
+        assert told.causes(case, 1)
+        assert told.first(case)["at"] < told.first(case)["meeting"]["start"]
+    for case, phase in (("silent", "start"), ("unfinished", "end")):
+        assert told.causes(case, 1)
+        assert told.first(case)["at"] > told.first(case)["meeting"][phase]
+
+
+def test_an_alert_says_what_cronofy_found_wrong(told: Told) -> None:
+    """Which field, and Cronofy's key for it; its sentence may quote the caller."""
+    assert told.causes("rejected", 1) == [IncidentType.REJECTED]
+    assert told.what("rejected")[0] == "Cronofy refused the request (422): start (errors.invalid)"
+    assert told.causes("not_cancelled", 1) == [IncidentType.NOT_CANCELLED]
+    assert told.what("not_cancelled")[0] == "Cronofy refused the cancellation (403)"
+    assert told.causes("undelivered", 2, within=60) == [IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]
+    lost = "the request could not be delivered in time; the last time, Cronofy answered 503"
+    assert lost in told.what("undelivered")
+
+
+def test_an_agent_that_is_cancelled_after_all_is_an_all_clear(told: Told) -> None:
+    """The same deletion again, once Cronofy takes it."""
+    assert told.causes("not_cancelled", 1) == [IncidentType.NOT_CANCELLED]
+    assert told.delete("not_cancelled").status_code == 202
+    assert told.causes("not_cancelled", 2) == [IncidentType.NOT_CANCELLED, AlertStatus.RESOLVED]
+
+
+def test_an_account_that_must_authorise_again_is_told_once_not_once_a_request(told: Told) -> None:
+    """The second request finds the same dead grant; nobody needs to hear of it again."""
+    assert told.causes("unauthorised", 1) == [IncidentType.REAUTHORISATION]
+    assert told.alerts("unauthorised_too") == []
+
+
+def test_an_agent_that_turns_up_after_all_is_an_all_clear(told: Told) -> None:
+    """The alarm is taken back, and no reminder follows."""
+    assert told.causes("silent", 1) == [IncidentType.NEVER_ACTIVATED]
+    told.hear("silent", "activate")
+    assert told.causes("silent", 2) == [IncidentType.NEVER_ACTIVATED, AlertStatus.RESOLVED]
+    assert told.alerts("silent")[-1][:2] == ("resolved", "critical")
+
+
+def test_a_new_attempt_that_succeeds_is_an_all_clear(told: Told) -> None:
+    """Somebody sent the request again, and the agent came."""
+    assert told.causes("tried_again", 1) == [IncidentType.FAILED]
+    told.ask("tried_again", 3100, conferencing={"profile_id": "none"})
+    told.hear("tried_again", "activate")
+    assert told.causes("tried_again", 2) == [IncidentType.FAILED, AlertStatus.RESOLVED]
+
+
+def test_a_grave_alert_that_nobody_takes_on_is_sent_again_twice(told: Told) -> None:
+    """Marked as a reminder each time, and never a third one."""
+    wanted = [("failed", "critical", 0), ("failed", "critical", 1), ("failed", "critical", 2)]
+    assert wait_until(lambda: told.alerts("failed") == wanted or None, 40), told.alerts("failed")
+    time.sleep(ESCALATION + 3)
+    assert told.alerts("failed") == wanted
+    assert told.kinds("failed").count("alerted") == 3
+    assert told.kinds("failed").count("escalated") == 2
+
+
+def test_an_acknowledgement_stops_the_reminders_and_stands_in_the_timeline(told: Told) -> None:
+    """The same note sent twice is one entry; a stranger's agent, and an empty note, are refused."""
+    path = f"/v1/meeting_agents/{told.agents['heeded']}/acknowledgement"
+    known = len(told.alerts("heeded"))
+    assert told.stage.api.post(path, json={"note": " "}).status_code == 422
+    assert told.stage.api.post("/v1/meeting_agents/ma_nobody/acknowledgement", json={"note": "x"}).status_code == 404
+    answer, again = (told.stage.api.post(path, json={"note": "Kim dials in and takes notes"}) for _ in range(2))
+    assert (answer.status_code, again.status_code) == (200, 200)
+    assert answer.json()["incident"]["acknowledged_at"]
+    notes = [entry["reason"]["text"] for entry in again.json()["timeline"] if entry["kind"] == "acknowledged"]
+    assert [note.startswith("Kim dials in and takes notes") for note in notes] == [True]
+    time.sleep(2 * ESCALATION)
+    assert len(told.alerts("heeded")) <= max(1, known)
+
+
+def test_what_people_are_told_of_less_grave_things_is_never_sent_again(told: Told) -> None:
+    """A reminder of a missing transcript would teach people to look away."""
+    for case in ("unfinished", "resources", "no_conference", "mismatched"):
+        assert [reminder for _, _, reminder in told.alerts(case)] == [0], case
+
+
+def batch(histories: list[History]) -> bytes:
+    """What Lambda hands over from the queue."""
+    records = [record(f"message-{n}", history.announced().model_dump_json()) for n, history in enumerate(histories)]
+    return json.dumps({"Records": records}).encode()
+
+
+def record(message_id: str, body: str, tries: int = 1) -> dict[str, Any]:
+    return {
+        "messageId": message_id,
+        "receiptHandle": f"handle of {message_id}",
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": str(tries)},
+        "eventSource": "aws:sqs",
+    }
+
+
+def failures(name: str, count: int) -> list[History]:
+    made = []
+    for number in range(count):
+        history = History(f"{name}-{number}", replace(History().meeting, summary=f"{name} {number}"))
+        made.append(history.ask().accepted().hear("meeting_agent_failed", START))
+    return made
+
+
+def messages_about(told: Told, histories: list[History]) -> list[set[str]]:
+    """For each message on the alerts topic the agents that it names, of these."""
+    wanted = {history.agent for history in histories}
+    named = [
+        {agent["agent_id"] for agent in message["agents"]} | {one for ids in message["omitted"].values() for one in ids}
+        for message in told.stage.alerts.messages()
+    ]
+    return [some & wanted for some in named if some & wanted]
+
+
+def invoke(told: Told, payload: bytes) -> dict[str, Any]:
+    functions = told.stage.stack.session.client("lambda")
+    answer = functions.invoke(FunctionName=told.stage.stack.functions["alert"], Payload=payload)
+    content: dict[str, Any] = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, content
+    return content
+
+
+def test_a_thousand_failures_are_one_message_and_nobody_is_told_twice(told: Told) -> None:
+    """Delivered again, they are no news."""
+    histories = failures("outage", 1000)
+    payload = batch(histories)
+    assert invoke(told, payload) == {"batchItemFailures": []}
+    assert invoke(told, payload) == {"batchItemFailures": []}
+    assert messages_about(told, histories) == [{history.agent for history in histories}]
+
+
+def test_the_same_announcement_delivered_twice_at_the_same_time_is_told_once(told: Told) -> None:
+    """One copy of the function at a time looks, tells and notes."""
+    histories = failures("twice", 40)
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(invoke, told, batch(histories)) for _ in range(4)]:
+            done.result()
+    assert messages_about(told, histories) == [{history.agent for history in histories}]
+
+
+def test_what_cannot_be_read_is_left_to_the_queue_and_holds_up_nobody(told: Told) -> None:
+    """A message that is no announcement comes back alone."""
+    histories = failures("readable", 2)
+    event = json.loads(batch(histories))
+    event["Records"].insert(1, record("broken", '{"specversion": "1.0"}'))
+    assert invoke(told, json.dumps(event).encode()) == {"batchItemFailures": [{"itemIdentifier": "broken"}]}
+    assert messages_about(told, histories) == [{history.agent for history in histories}]
+
+
+def test_a_subscriber_filters_on_severity_cause_data_center_and_account(told: Told) -> None:
+    """A queue that wants one account's failures gets a message in which they are, and no other."""
+    sqs = told.stage.stack.session.client("sqs")
+    policy = {"severity": ["critical"], "type": ["failed"], "data_center": ["de"], "account": ["acc_wanted"]}
+    url = told.stage.stack.listen("AlertsTopic", "one-account", policy)
+
+    def history(name: str, account: str) -> History:
+        return History(name, account=account).ask().accepted().hear("meeting_agent_failed", START)
+
+    wanted, other = history("filtered-1", "acc_wanted"), history("filtered-2", "acc_other")
+    alone = history("filtered-3", "acc_other")
+    invoke(told, batch([wanted, other]))
+    invoke(told, batch([alone]))
+    received = receive(sqs, url)
+    assert [{agent["agent_id"] for agent in message["agents"]} for message in received] == [{wanted.agent, other.agent}]
+
+
+def receive(sqs: Any, url: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+
+    def take() -> bool:
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            found.append(json.loads(message["Body"]))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return bool(found)
+
+    wait_until(take)
+    take()
+    return found
+
+
+def test_an_e_mail_is_what_the_golden_files_show(told: Told) -> None:
+    """Subject and text reach a subscriber by e-mail as they were composed; which agents share one is left to chance."""
+
+    def find() -> tuple[dict[str, str], str] | None:
+        for mail in told.stage.emails():
+            if alone := re.match(r'\[\w+\] Meeting agent [^"]+: "(\w+)", ', mail["subject"]):
+                return mail, alone[1]
+        return None
+
+    found = wait_until(find, 20)
+    assert found is not None
+    mail, case = found
+    composed = {
+        f'[{severity}] Meeting agent {WORDINGS[IncidentType(cause)].one}: "{case}"'
+        for cause, severity, _ in told.alerts(case)
+    }
+    assert mail["subject"].startswith(tuple(composed))
+    assert told.agents[case] in mail["text"]
+    assert "Next steps" in mail["text"]

@@ -1,0 +1,72 @@
+"""The Lambda events under `events/`, each given to its deployed function as Lambda would."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from meeting_agents.cronofy.payloads import INTERACTIONS
+from tests.sandbox.deployment import ROOT
+from tests.sandbox.stage import CALENDAR, Stage
+
+EVENTS = ROOT / "events"
+FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
+
+
+def given(stage: Stage, function: str, case: str) -> Any:
+    """What a function answers to one of its events, with the caller's token put in."""
+    text = (EVENTS / function / f"{case}.json").read_text(encoding="utf-8")
+    payload = text.replace("ACCESS_TOKEN", stage.grant.access_token).encode()
+    client = stage.stack.session.client("lambda")
+    answer = client.invoke(FunctionName=stage.stack.functions[function], Payload=payload)
+    told = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, told
+    return told
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_has_an_event_to_be_tried_with(function: str) -> None:
+    """`sam local invoke` of any function has something to take."""
+    assert list((EVENTS / function).glob("*.json"))
+
+
+def test_the_example_of_the_vendors_page_works_as_it_stands(stage: Stage) -> None:
+    """Only its date is later: Cronofy makes no conference for a meeting that has begun."""
+    answer = given(stage, "provision", "upsert_calendar_event")
+    agent = json.loads(answer["body"])["agent"]
+    assert (answer["statusCode"], agent["state"]) == (202, "scheduled")
+    example = json.loads(json.loads((EVENTS / "provision" / "upsert_calendar_event.json").read_text())["body"])
+    sent = stage.cronofy.meeting(("us", CALENDAR, example["event_id"])).request
+    assert {name: value for name, value in sent.items() if name != "subscriptions"} == {
+        name: value for name, value in example.items() if name != "subscriptions"
+    }
+    theirs, ours = sent["subscriptions"]
+    assert [theirs] == example["subscriptions"]
+    assert ours["uri"].endswith(f"/webhooks/cronofy/{agent['id']}")
+    assert {interaction["type"] for interaction in ours["interactions"]} == set(INTERACTIONS)
+    read = json.loads(given(stage, "provision", "read_agent")["body"])
+    assert [entry["kind"] for entry in read["timeline"]] == ["requested", "accepted"]
+    listed = json.loads(given(stage, "provision", "list_agents")["body"])
+    assert agent["id"] in re.findall(r"ma_[a-z2-7]{26}", json.dumps(listed))
+    cancelled = json.loads(given(stage, "provision", "deprovision")["body"])["agent"]
+    assert (cancelled["id"], cancelled["state"]) == (agent["id"], "cancelled")
+    assert given(stage, "provision", "delete_calendar_event")["statusCode"] == 202
+
+
+def test_an_announcement_of_a_failure_is_told(stage: Stage) -> None:
+    """The queue's event leaves nothing behind for another try."""
+    assert given(stage, "alert", "failed") == {"batchItemFailures": []}
+
+
+def test_what_a_clock_calls_answers_what_it_found(stage: Stage) -> None:
+    """A sweep, a digest: counts for whoever looks."""
+    assert {"overdue", "retried"} <= set(given(stage, "sweep", "schedule"))
+    assert {"day", "agents", "told"} <= set(given(stage, "digest", "schedule"))
+    given(stage, "probe", "schedule")
+
+
+def test_the_dashboard_gets_a_page_and_a_description(stage: Stage) -> None:
+    """HTML to show, Markdown to describe."""
+    assert given(stage, "widget", "show").lstrip().startswith("<")
+    assert "## Troubled agents" in given(stage, "widget", "describe")

@@ -1,0 +1,245 @@
+"""What `make run` and `make sandbox` do, from the first line to Ctrl-C."""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.sandbox.__main__ import main
+from tests.sandbox.deployment import ROOT
+from tests.sandbox.screen import Screen
+from tests.sandbox.story import EXPECTED, REVIEW, WEEKLY, judge
+
+COMMANDS = re.compile(r"^# (.+)\n(curl (?:.*\\\n)*.*)$", re.MULTILINE)
+DATES = re.compile(
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?\d\d"
+    r" (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?:\d{4}, )?(?=\d\d:\d\d)"
+)
+"""A date before its time of day: it is written twice only where two differ."""
+PARTS = re.compile(rf"\n *\n|^  ✓  {WEEKLY}  .*$", re.MULTILINE)
+"""Between the parts of the story that stand together; what is expected of the weekly meeting is altered here."""
+JUDGED = re.compile(r"^  ([✓✗])  (.+?)  +", re.MULTILINE)
+
+
+def test_the_story_happens_as_expected_and_what_does_not_ends_it_with_status_1() -> None:
+    """Told once, with one expectation that cannot come true: that one alone is missed."""
+    out = io.StringIO()
+
+    status = main(["run", "--once"], out, dict(EXPECTED) | {WEEKLY: "requested, failed"})
+
+    page = out.getvalue()
+    assert status == 1, page
+    verdicts = {name: mark for mark, name in JUDGED.findall(page)}
+    assert verdicts == dict.fromkeys(EXPECTED, "✓") | {WEEKLY: "✗"}, page
+    assert "expected: requested, failed / happened: requested, accepted," in page
+    assert "Happened: all but 1 of them." in page
+    assert re.search(r"│ To: +oncall@example.com\n +│ Subject: .*Design review", page), "alerts are shown as e-mails"
+    assert "\x1b" not in page, "a page that is no terminal gets no colours"
+    shown = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- story -->")[1].split("<!-- /story -->")[0]
+    *told, last = [part for part in PARTS.split(shown) if part.strip(" \n`…")]
+    assert last.endswith("Happened: the same.\n```\n")
+    assert len(told) > 10
+    seen = words(page)
+    for part in told:
+        _, found, seen = seen.partition(words(part))
+        assert found, f"the README shows what a run does not show, or not in this place:\n{part}"
+
+
+def words(text: str) -> str:
+    """A text without what differs from run to run: times, ports, ids, the space that they take, and where lines end."""
+    text = re.sub(r"[\s│`…]+", " ", text)
+    text = DATES.sub("", text).replace(" CEST", " CET")
+    return re.sub(r"\d+|\s+", "", text)
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ('"Customer call", 22 Nov 16:23 CET', '"Customer call", 05 May 16:23\n                  CEST'),
+        (
+            "Sun 22 Nov 2026, 16:23 - 16:24 CET (15:23 - 15:24 UTC)",
+            "Thu 31 Dec 2026, 23:59 - Fri 01 Jan 2027, 00:00 CET (22:59 - 23:00 UTC)",
+        ),
+        (
+            "Sun 22 Nov 2026, 16:23 CET (15:23 UTC)",
+            "Sun 28 Mar 2027, 01:59 CET (Sat 27 Mar 2027, 23:59\n  │ UTC)",
+        ),
+    ],
+    ids=["a subject", "a meeting", "a time"],
+)
+def test_the_story_is_the_same_on_another_day(one: str, another: str) -> None:
+    """In all forms that its times have, and wherever a line ends because of them; other words count."""
+    assert words(one) == words(another)
+    assert words(one) != words(another.replace("CE", "GE"))
+
+
+def test_a_story_as_expected_ends_with_status_0() -> None:
+    """The judgement alone, on the same words."""
+    out = io.StringIO()
+
+    assert judge(EXPECTED, dict(EXPECTED), Screen(out)) == 0
+    assert out.getvalue().rstrip().endswith("Happened: the same.")
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {name: text for name, text in EXPECTED.items() if name != REVIEW},
+        dict(EXPECTED) | {REVIEW: "requested, accepted"},
+        dict(EXPECTED) | {"something else": "happened"},
+    ],
+    ids=["missing", "different", "surplus"],
+)
+def test_whatever_differs_from_what_was_expected_is_status_1(seen: dict[str, str]) -> None:
+    """Something missing, something different, and something that nobody expected."""
+    assert judge(EXPECTED, seen, Screen(io.StringIO())) == 1
+
+
+@dataclass
+class Served:
+    """A `make sandbox` that stays up: its process, its addresses, what it has said."""
+
+    process: subprocess.Popen[str]
+    file: Path
+    page: str
+
+    @property
+    def addresses(self) -> dict[str, Any]:
+        addresses: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
+        return addresses
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """What `make sandbox` runs, in a folder of its own, so that it does not disturb somebody's sandbox."""
+    folder = tmp_path_factory.mktemp("served")
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.sandbox", "serve"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'layers/shared'}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout
+        page = ""
+        for line in process.stdout:
+            page += line
+            if line.startswith("Running until"):
+                break
+        try:
+            yield Served(process, folder / ".sandbox.json", page)
+        finally:
+            process.terminate()
+
+
+def test_the_addresses_of_a_sandbox_are_in_a_file_while_it_is_up(served: Served) -> None:
+    """Exactly what scripts outside rely on, besides the token and the calendar that a request needs."""
+    addresses = served.addresses
+
+    assert addresses.keys() == {
+        "api_url",
+        "cronofy_url",
+        "aws_endpoint_url",
+        "region",
+        "table",
+        "lifecycle_topic_arn",
+        "alerts_topic_arn",
+        "lifecycle_queue_url",
+        "alerts_queue_url",
+        "client_secret",
+        "functions",
+        "access_token",
+        "calendar_id",
+    }
+    assert addresses["functions"].keys() == {path.parent.name for path in ROOT.glob("functions/*/app.py")}
+
+
+def test_every_curl_line_works_as_it_is_printed(served: Served) -> None:
+    """Pasted into a shell one after the other; meanwhile a silent agent is found without anybody's doing."""
+    answers = {}
+    for what, command in COMMANDS.findall(served.page):
+        answered = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, text=True, check=True).stdout
+        answers[what] = re.sub(r"\s+", " ", answered).strip()
+        if what.startswith("Ask for an agent"):
+            agent = f"{served.addresses['api_url']}/v1/meeting_agents/{json.loads(answered[:-4])['agent']['id']}"
+            assert _becomes("overdue", agent), served.page
+
+    statuses = {what: answer[-3:] for what, answer in answers.items()}
+    refused = {what: status for what, status in statuses.items() if not status.startswith("2")}
+    assert refused == {"Send a forged one: 401": "401"}, answers
+    assert '"state":"overdue"' in answers["Read its record and its timeline"]
+    assert '"succeeded": true' in answers["Let the stand-in Cronofy report it complete"]
+    assert "/presigned/" in answers["Find its transcript"]
+
+
+def test_there_is_a_curl_line_for_every_route(served: Served) -> None:
+    """What the deployed API can do, somebody at the terminal can try."""
+    client: Any = boto3.client(
+        "apigatewayv2",
+        endpoint_url=served.addresses["aws_endpoint_url"],
+        region_name=served.addresses["region"],
+        aws_access_key_id="anybody",
+        aws_secret_access_key="anything",
+    )
+    api_id = served.addresses["api_url"].rpartition("/")[2]
+    routes = [route["RouteKey"] for route in client.get_routes(ApiId=api_id)["Items"]]
+    tried = re.findall(r"-X (\w+) '?" + re.escape(served.addresses["api_url"]) + r"([^\s'?]*)", served.page)
+
+    assert len(routes) > 2
+    for route in routes:
+        method, path = route.split(" ")
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))
+        assert any(m == method and re.fullmatch(pattern, p) for m, p in tried), f"{route} has no curl line"
+
+
+def test_a_second_sandbox_in_the_same_folder_is_refused(served: Served) -> None:
+    """One line, and the first one's addresses stay as they are."""
+    before = served.file.read_bytes()
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'layers/shared'}"}
+    command = [sys.executable, "-m", "tests.sandbox", "serve"]
+    second = subprocess.run(
+        command, cwd=served.file.parent, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    where = served.addresses["aws_endpoint_url"]
+    assert (second.returncode, second.stderr) == (2, "")
+    assert second.stdout == (
+        f"A sandbox is running in this folder already: .sandbox.json names {where}. Stop it first.\n"
+    )
+    assert served.file.read_bytes() == before
+
+
+def test_an_interrupted_sandbox_ends_in_silence_and_takes_its_addresses_along(served: Served) -> None:
+    """Ctrl-C is the normal end: status 0, no traceback, no file, no server."""
+    url = served.addresses["aws_endpoint_url"]
+
+    served.process.send_signal(signal.SIGINT)
+    rest, _ = served.process.communicate(timeout=15)
+
+    assert served.process.returncode == 0
+    assert [line for line in rest.splitlines() if line] == ["Stopping…", "Stopped; nothing is left running."]
+    assert not list(served.file.parent.iterdir())
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run(["curl", "-sS", url], check=True, stderr=subprocess.DEVNULL)
+
+
+def _becomes(state: str, agent_url: str, within: float = 20) -> bool:
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        got = subprocess.run(["curl", "-sS", agent_url], stdout=subprocess.PIPE, text=True, check=True).stdout
+        if json.loads(got)["state"] == state:
+            return True
+        time.sleep(0.2)
+    return False
