@@ -14,7 +14,8 @@ from meeting_agents.aws.journal import Journal, StoredEntry
 from meeting_agents.cronofy.client import TOTAL_TIMEOUT, CronofyClient
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome, Permit
 from meeting_agents.cronofy.payloads import read_resources
-from meeting_agents.domain.lifecycle import fold, next_request
+from meeting_agents.domain.attempts import next_request
+from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import Action, Entry, EntryType, IncidentType, Reason, ReasonCode, Record, Request
 from meeting_agents.errors import (
     IdempotencyKeyReused,
