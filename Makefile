@@ -73,14 +73,14 @@ build: .venv-sam/.sam ## Build for AWS with `sam build` (ARCHITECTURE=x86_64: no
 	$(IN_VENV) ARCHITECTURE=$(ARCHITECTURE) .venv-sam/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 deploy: build .venv/.sandbox ## Deploy to your AWS account (STACK=meeting-agents PARAMETERS="Name=value …"; an update keeps what is not named)
-	.venv-sam/bin/sam deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
+	.venv-sam/bin/sam deploy --stack-name $(STACK) \
 		--parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
-# Whoever may deploy, but not read the topic, has deployed all the same.
+# A deploy has succeeded even where its user may not read the topic.
 	-@.venv/bin/python layers/shared/operate.py --stack $(STACK) subscribers
 
 replay: .venv/.sandbox ## Announce again what was written down FROM=… until TO=… (STATE=failed: only that; DRY_RUN=1: only count)
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) replay --from "$(FROM)" --to "$(TO)" \
-		$(if $(STATE),--state $(STATE)) $(if $(DRY_RUN),--dry-run)
+		$(if $(STATE),--state $(STATE)) $(if $(DRY_RUN),--dry-run "$(DRY_RUN)")
 
 redrive: .venv/.sandbox ## Give back what is in the dead-letter queue of QUEUE=track, alert, …
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) redrive --queue "$(QUEUE)"
@@ -88,8 +88,8 @@ redrive: .venv/.sandbox ## Give back what is in the dead-letter queue of QUEUE=t
 verdicts: .venv/.sandbox ## What became of every notification that was kept
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) verdicts
 
-readme: .venv/.dev ## Make those parts of README.md anew that say what the code says
-	@$(IN_VENV) python -m tests.readme
+docs: .venv/.dev ## Rewrite the generated parts of the documents (CHECK=1: only name the documents that are outdated)
+	@$(IN_VENV) python -m tests.documentation $(if $(CHECK),--check)
 
 lock: .venv/.dev ## Derive the locks from pyproject.toml (ARGS=--upgrade: with the newest versions that fit)
 	$(LOCK) pyproject.toml --group dev -o $(LOCKS)/dev.txt $(ARGS)
@@ -149,4 +149,4 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help readme run sandbox test moments fuzz bench crash soak mutate scan sbom check format build deploy replay redrive verdicts lock clean
+.PHONY: help docs run sandbox test moments fuzz bench crash soak mutate scan sbom check format build deploy replay redrive verdicts lock clean

@@ -129,7 +129,7 @@ class Desk:
         text = json.dumps(body)
         agent = agent_id("us", CALENDAR, event_id)
         request = CalendarEventRequest.model_validate(body).request(
-            "us", CALENDAR, credentials.account, text, known=None, now=self.now
+            "us", CALENDAR, credentials.account, text, earlier=None, now=self.now
         )
         return ProvisioningRequest(
             agent, request, "POST", f"/v1/calendars/{CALENDAR}/events", credentials, partial(_sent, agent, text)

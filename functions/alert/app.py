@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from meeting_agents import wiring
+from meeting_agents import VERSION, wiring
 from meeting_agents.alerting.grouping import group_alerts
 from meeting_agents.alerting.message import Alert, Links
 from meeting_agents.announcement import Announcement
@@ -21,7 +21,7 @@ from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.domain.model import Entry, EntryType, Reason, ReasonCode
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
-logger = Logger()
+logger = Logger(version=VERSION)
 metrics = Metrics()
 
 INITIAL_BACKOFF, MAX_BACKOFF = 15, 600

@@ -6,14 +6,14 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from meeting_agents import wiring
+from meeting_agents import VERSION, wiring
 from meeting_agents.alerting.digest import DAYS_BEFORE, Digest
 from meeting_agents.alerting.message import Links
 from meeting_agents.alerting.text import timezone
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.topics import AlertsTopic
 
-logger = Logger()
+logger = Logger(version=VERSION)
 metrics = Metrics()
 
 

@@ -13,7 +13,7 @@ import httpx
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from meeting_agents import wiring
+from meeting_agents import VERSION, wiring
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import PROBE_PREFIX
 from meeting_agents.aws.topics import AlertsTopic
@@ -22,7 +22,7 @@ from meeting_agents.cronofy.signature import HEADER, sign
 from meeting_agents.domain.model import EntryType
 from meeting_agents.errors import MeetingAgentsError, TopicUnavailable
 
-logger = Logger()
+logger = Logger(version=VERSION)
 metrics = Metrics()
 
 INTERVAL = timedelta(minutes=5)

@@ -15,7 +15,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from meeting_agents import wiring
+from meeting_agents import VERSION, wiring
 from meeting_agents.announcement import build_announcements, to_message
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import entry_key, is_probe
@@ -23,7 +23,7 @@ from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.errors import Outage
 
-logger = Logger()
+logger = Logger(version=VERSION)
 metrics = Metrics()
 
 wiring.make_ready(wiring.journal, wiring.lifecycle_topic)

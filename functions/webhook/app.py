@@ -10,14 +10,14 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from meeting_agents import wiring
+from meeting_agents import VERSION, wiring
 from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.signature import HEADER, Secret, verify
 from meeting_agents.errors import InvalidSignature, MissingSecret, NotFound, Outage, Refusal, StoreRejected, TooLarge
 
-logger = Logger()
+logger = Logger(version=VERSION)
 metrics = Metrics()
 
 MAX_BODY_BYTES = 256 * 1024
@@ -44,7 +44,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     except (Outage, StoreRejected) as error:
         logger.error("notification not stored", agent_id=agent_id, reason=error.code, detail=error.detail)
         metrics.add_metric("NotificationsFailed", MetricUnit.Count, 1)
-        if isinstance(error, MissingSecret):  # SecretMissingAlarm begins with this 0 and ends with the next 1
+        if isinstance(error, MissingSecret) and not is_probe(agent_id):
+            # SecretMissingAlarm begins with this 0 and ends with the next 1; a probe has an alarm of its own
             metrics.add_metric("NotificationsAccepted", MetricUnit.Count, 0)
         metrics.add_dimensions(service=logger.service, reason=error.code)
         return _response(error.status, {"code": error.code, "detail": error.detail})

@@ -9,13 +9,13 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from meeting_agents import wiring
+from meeting_agents import VERSION, wiring
 from meeting_agents.alerting.widget import SHOWN, has_incident, render_html
 from meeting_agents.aws.journal import Journal
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.errors import TopicUnavailable
 
-logger = Logger()
+logger = Logger(version=VERSION)
 
 DESCRIPTION = """## Troubled agents
 The meeting agents of today that failed, were refused, went silent or lack something, newest first, each with its

@@ -1,11 +1,12 @@
-"""What an operator does with a deployed stack: `make replay`, `make redrive`, `make verdicts`, and how a deploy ends.
+"""The commands for a deployed stack: `make replay`, `make redrive`, `make verdicts`, and the last step of a deploy.
 
-It runs where the operator is, with the operator's AWS credentials, and is no part of the layer, though it stands beside
-`meeting_agents`: it speaks of the same table. Each command shows its progress, and ends with a count.
+Runs on the operator's machine with the operator's AWS credentials. It is no part of the layer, but stands beside
+`meeting_agents` because it reads the same table. Each command shows its progress and ends with a count.
 """
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -28,23 +29,23 @@ from meeting_agents.domain.model import State, Verdict
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-AT_ONCE = 4
-"""Requests to the API at a time: a replay must not crowd out those of callers."""
-HIDDEN = 300
-"""Seconds for which a message is taken: longer than whatever it is handed to needs."""
-ENTRIES = 100
-"""Entries that `track` is given at once, as by the stream."""
-LEEWAY = timedelta(minutes=1)
-"""By how much an entry's own time may differ from that at which the stream got it."""
+CONCURRENT_REQUESTS = 4
+"""Requests to the API at the same time: few, so that a replay does not crowd out callers."""
+VISIBILITY_SECONDS = 300
+"""Longer than the function needs that gets a message again."""
+BATCH_SIZE = 100
+"""Entries in one event for `track`, as in the stream's own events."""
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""The most by which the time in an entry and its arrival in the stream differ."""
 
 
 class UnknownQueue(Exception):
-    """A dead-letter queue that the stack does not have."""
+    """The stack has no dead-letter queue of this name."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack, as the operator's session sees it."""
+    """A deployed stack, read with the operator's session."""
 
     name: str
     session: boto3.Session
@@ -56,21 +57,21 @@ class Stack:
 
     @property
     def resources(self) -> dict[str, str]:
-        """Physical ids by logical ones."""
+        """Physical ids by logical id."""
         pages = (
             self.session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.name)
         )
-        found = [one for page in pages for one in page["StackResourceSummaries"]]
-        return {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in found}
+        summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
+        return {summary["LogicalResourceId"]: summary.get("PhysicalResourceId", "") for summary in summaries}
 
-    def scan(self, **more: Any) -> Iterator[dict[str, Any]]:
-        """The items of the agents table: every one is read, so the cost follows the size of the table."""
+    def scan(self, **options: Any) -> Iterator[dict[str, Any]]:
+        """Iterate over the items of the agents table. Reads all of them, so the cost grows with the table."""
         client = self.session.client("dynamodb")
-        pages = client.get_paginator("scan").paginate(TableName=self.outputs["AgentsTableName"], **more)
+        pages = client.get_paginator("scan").paginate(TableName=self.outputs["AgentsTableName"], **options)
         return (item for page in pages for item in page["Items"])
 
     def entries(self, start: str, end: str) -> Iterator[dict[str, Any]]:
-        """The keys of the entries that were written down from `start` until before `end`."""
+        """Iterate over the keys of the entries from `start` until before `end`."""
         return self.scan(
             FilterExpression="begins_with(sk, :entry) AND #at >= :start AND #at < :end",
             ExpressionAttributeNames={"#at": "at"},
@@ -83,31 +84,31 @@ class Stack:
 
 
 def replay(stack: Stack, start: datetime, end: datetime, state: str | None, *, dry_run: bool) -> int:
-    """Announce again what was written down from `start` until before `end`; how many agents could not be replayed."""
+    """Announce the entries from `start` until before `end` again. Return the number of agents that failed."""
     agents = list(dict.fromkeys(item["pk"]["S"] for item in stack.entries(timestamp(start), timestamp(end))))
-    wanted = {"from": timestamp(start), "to": timestamp(end), "state": state, "dry_run": str(dry_run).lower()}
-    query = str(httpx.QueryParams({name: value for name, value in wanted.items() if value}))
+    parameters = {"from": timestamp(start), "to": timestamp(end), "state": state, "dry_run": str(dry_run).lower()}
+    query = str(httpx.QueryParams({name: value for name, value in parameters.items() if value}))
     base = stack.outputs["ApiUrl"]
-    announced, failed = 0, []
-    with httpx.Client(timeout=40) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+    announced, failures = 0, []
+    with httpx.Client(timeout=40) as client, ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
         urls = [f"{base}/v1/meeting_agents/{agent}/replay?{query}" for agent in agents]
-        answers = pool.map(lambda url: _post(client, stack, url), urls)
-        for done, (agent, answer) in enumerate(zip(agents, answers, strict=True), 1):
-            if answer.status_code == 200:
-                announced += len(answer.json()["announcements"])
+        responses = pool.map(lambda url: _post(client, stack, url), urls)
+        for done, (agent, response) in enumerate(zip(agents, responses, strict=True), 1):
+            if response.status_code == 200:
+                announced += len(response.json()["announcements"])
             else:
-                failed.append(f"{agent}: {answer.status_code} {answer.text}")
-            _progress(f"{done} of {len(agents)} agents, {announced} announcements")
+                failures.append(f"{agent}: {response.status_code} {response.text}")
+            _show_progress(f"{done} of {len(agents)} agents, {announced} announcements")
     verb = "would be announced" if dry_run else "were announced"
-    _end(
-        [f"not replayed: {one}" for one in failed],
-        f"{announced} entries of {len(agents) - len(failed)} agents {verb} again",
+    _finish(
+        [f"not replayed: {failure}" for failure in failures],
+        f"{announced} entries of {len(agents) - len(failures)} agents {verb} again",
     )
-    return len(failed)
+    return len(failures)
 
 
 def _post(client: httpx.Client, stack: Stack, url: str) -> httpx.Response:
-    """The answer to a POST without a body, signed for the API's IAM authoriser."""
+    """Send a POST without a body, signed for the API's IAM authoriser."""
     request = AWSRequest("POST", url, data=b"")
     credentials = stack.session.get_credentials()
     if credentials is None:
@@ -120,106 +121,112 @@ def _post(client: httpx.Client, stack: Stack, url: str) -> httpx.Response:
 
 
 def redrive(stack: Stack, name: str) -> int:
-    """Give what is in a dead-letter queue back to where it failed; how many messages remain.
+    """Return the messages of a dead-letter queue to their source. Return the number of messages that remain.
 
-    A message is deleted once it was taken: by the queue that it came from, or by the function without an error. What is
-    dead-lettered meanwhile is not touched, so that a message that fails again does not go round and round.
+    A message is deleted once the source queue has it, or the function has handled it without an error. A message that
+    is dead-lettered after the start of the command stays, so that one that fails again does not go round and round.
     """
     resources, title = stack.resources, name.title()
     if f"{title}DeadLetterQueue" not in resources:
-        known = sorted(
-            one.removesuffix("DeadLetterQueue").lower() for one in resources if one.endswith("DeadLetterQueue")
-        )
-        raise UnknownQueue(f"there is no dead-letter queue {name}: say QUEUE={'|'.join(known)}")
-    sqs, url, began = stack.session.client("sqs"), resources[f"{title}DeadLetterQueue"], time.time() * 1000
-    about = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
-    back, kept = 0, []
+        suffix = "DeadLetterQueue"
+        names = sorted(logical_id.removesuffix(suffix).lower() for logical_id in resources if suffix in logical_id)
+        raise UnknownQueue(f"the stack has no dead-letter queue {name}: set QUEUE={'|'.join(names)}")
+    sqs, url, began_at = stack.session.client("sqs"), resources[f"{title}DeadLetterQueue"], time.time() * 1000
+    total = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
+    redriven, kept = 0, []
     while messages := sqs.receive_message(
         QueueUrl=url,
         MaxNumberOfMessages=10,
-        VisibilityTimeout=HIDDEN,
+        VisibilityTimeout=VISIBILITY_SECONDS,
         WaitTimeSeconds=2,
         MessageSystemAttributeNames=["SentTimestamp"],
         MessageAttributeNames=["All"],
     ).get("Messages"):
         for message in messages:
-            is_new = float(message["Attributes"]["SentTimestamp"]) >= began
-            problem = "it was dead-lettered just now" if is_new else _given_back(stack, resources, title, message)
+            is_new = float(message["Attributes"]["SentTimestamp"]) >= began_at
+            problem = "it was dead-lettered just now" if is_new else _redrive_message(stack, resources, title, message)
             if problem:
                 kept.append((message, problem))
             else:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                back += 1
-            _progress(f"{back} of about {about['ApproximateNumberOfMessages']} messages")
+                redriven += 1
+            _show_progress(f"{redriven} of about {total['ApproximateNumberOfMessages']} messages")
     for message, _ in kept:
         sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
-    _end(
+    _finish(
         [f"kept: {message['MessageId']}: {problem}" for message, problem in kept],
-        f"{back} messages given back, {len(kept)} kept",
+        f"{redriven} messages redriven, {len(kept)} kept",
     )
     return len(kept)
 
 
-def _given_back(stack: Stack, resources: Mapping[str, str], title: str, message: "MessageTypeDef") -> str:
-    """Hand a message back; why it could not be."""
+def _redrive_message(stack: Stack, resources: Mapping[str, str], title: str, message: "MessageTypeDef") -> str:
+    """Return a message to its source. Return the problem, empty if there is none."""
     if queue := resources.get(f"{title}Queue"):
-        attributes = message.get("MessageAttributes", {})
-        bare = {
-            name: {k: v for k, v in one.items() if k in ("DataType", "StringValue")} for name, one in attributes.items()
+        attributes = {
+            name: {key: value for key, value in attribute.items() if key in ("DataType", "StringValue")}
+            for name, attribute in message.get("MessageAttributes", {}).items()
         }
-        stack.session.client("sqs").send_message(QueueUrl=queue, MessageBody=message["Body"], MessageAttributes=bare)  # type: ignore[arg-type]
+        stack.session.client("sqs").send_message(
+            QueueUrl=queue,
+            MessageBody=message["Body"],
+            MessageAttributes=attributes,  # type: ignore[arg-type]
+        )
         return ""
     for event in _events(stack, json.loads(message["Body"])):
-        answer = stack.session.client("lambda").invoke(
+        response = stack.session.client("lambda").invoke(
             FunctionName=resources[f"{title}Function"], Payload=json.dumps(event).encode()
         )
-        said = json.loads(answer["Payload"].read() or b"null")
-        if answer.get("FunctionError"):
-            return f"the function failed: {said.get('errorType', 'unknown')}"
-        if isinstance(said, dict) and said.get("batchItemFailures"):
-            return f"{len(said['batchItemFailures'])} entries could not be announced yet: see the function's log"
+        result = json.loads(response["Payload"].read() or b"null")
+        if response.get("FunctionError"):
+            return f"the function failed: {result.get('errorType', 'unknown')}"
+        if isinstance(result, dict) and result.get("batchItemFailures"):
+            return f"{len(result['batchItemFailures'])} entries were not announced: see the function's log"
     return ""
 
 
-def _events(stack: Stack, dead_letters: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The Lambda events of what was dead-lettered: it says so itself, or where in the stream they are."""
-    if "DDBStreamBatchInfo" not in dead_letters:
-        yield dead_letters.get("requestPayload", dead_letters)  # Lambda wraps what it could not hand over
+def _events(stack: Stack, dead_letter: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Iterate over the Lambda events of a dead letter: it holds the event itself, or a position in the stream."""
+    if "DDBStreamBatchInfo" not in dead_letter:
+        yield dead_letter.get("requestPayload", dead_letter)  # Lambda wraps an event that it failed to deliver
         return
-    for some in batched(_stream_records(stack, dead_letters["DDBStreamBatchInfo"]), ENTRIES, strict=False):
-        yield {"Records": list(some)}
+    for batch in batched(_stream_records(stack, dead_letter["DDBStreamBatchInfo"]), BATCH_SIZE, strict=False):
+        yield {"Records": list(batch)}
 
 
-def _stream_records(stack: Stack, place: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The new entries of a part of the stream; once the stream has forgotten them, after a day, those of its time."""
+def _stream_records(stack: Stack, batch_info: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Iterate over the new entries of a part of the stream.
+
+    The stream forgets its records after a day: then the entries come from the table, by their time.
+    """
     streams = stack.session.client("dynamodbstreams")
-    last = int(place["endSequenceNumber"])
+    last = int(batch_info["endSequenceNumber"])
     try:
         iterator = streams.get_shard_iterator(
-            StreamArn=place["streamArn"],
-            ShardId=place["shardId"],
+            StreamArn=batch_info["streamArn"],
+            ShardId=batch_info["shardId"],
             ShardIteratorType="AT_SEQUENCE_NUMBER",
-            SequenceNumber=place["startSequenceNumber"],
+            SequenceNumber=batch_info["startSequenceNumber"],
         ).get("ShardIterator")
         keys: list[Mapping[str, Any]] = []
         while iterator:
             page = streams.get_records(ShardIterator=iterator)
-            within = [one for one in page["Records"] if int(one["dynamodb"]["SequenceNumber"]) <= last]
+            records = [record for record in page["Records"] if int(record["dynamodb"]["SequenceNumber"]) <= last]
             keys += [
-                one["dynamodb"]["Keys"]
-                for one in within
-                if one["eventName"] == "INSERT" and one["dynamodb"]["Keys"]["sk"]["S"].startswith(ENTRY_PREFIX)
+                record["dynamodb"]["Keys"]
+                for record in records
+                if record["eventName"] == "INSERT" and record["dynamodb"]["Keys"]["sk"]["S"].startswith(ENTRY_PREFIX)
             ]
-            is_done = len(within) < len(page["Records"]) or (
-                within and int(within[-1]["dynamodb"]["SequenceNumber"]) == last
+            is_done = len(records) < len(page["Records"]) or (
+                records and int(records[-1]["dynamodb"]["SequenceNumber"]) == last
             )
             iterator = None if is_done else page.get("NextShardIterator")
     except (streams.exceptions.TrimmedDataAccessException, streams.exceptions.ResourceNotFoundException):
         first, end = (
-            datetime.fromisoformat(place[f"approximateArrivalOf{one}Record"]).astimezone(UTC)
-            for one in ("First", "Last")
+            datetime.fromisoformat(batch_info[f"approximateArrivalOf{position}Record"]).astimezone(UTC)
+            for position in ("First", "Last")
         )
-        keys = list(stack.entries(timestamp(first - LEEWAY), timestamp(end + LEEWAY)))
+        keys = list(stack.entries(timestamp(first - CLOCK_TOLERANCE), timestamp(end + CLOCK_TOLERANCE)))
     for number, key in enumerate(keys):
         yield {
             "eventSource": "aws:dynamodb",
@@ -232,49 +239,51 @@ def _stream_records(stack: Stack, place: Mapping[str, Any]) -> Iterator[dict[str
 
 
 def verdicts(stack: Stack) -> int:
-    """What became of every notification that was kept; how many have no verdict yet.
+    """Count the stored notifications by verdict. Return the number of those without one.
 
-    kept = applied + repeated + late + conflicting + mismatched + unrecognised + in flight
+    stored = applied + duplicate + stale + conflicting + mismatched + unrecognised + in flight
     """
-    kept: Counter[str] = Counter()
+    stored: Counter[str] = Counter()
     judged: Counter[str] = Counter()
-    found: Counter[str] = Counter()
+    by_verdict: Counter[str] = Counter()
     now = time.time()
     for item in stack.scan(ProjectionExpression="pk, sk, signed_with, judged, expires_at", ConsistentRead=True):
         if float(item.get("expires_at", {}).get("N", "inf")) <= now:
             continue
         agent = item["pk"]["S"]
-        kept[agent] += "signed_with" in item
+        stored[agent] += "signed_with" in item
         if item["sk"]["S"] == RECORD:
             counts = {verdict: int(count["N"]) for verdict, count in item.get("judged", {}).get("M", {}).items()}
             judged[agent] += sum(counts.values())
-            found.update(counts)
-    waiting = {agent: kept[agent] - judged[agent] for agent in kept if kept[agent] != judged[agent]}
-    parts = [f"{verdict} {found[verdict]:,}" for verdict in Verdict]
-    _end(
-        [f"in flight: {agent}: {count}" for agent, count in sorted(waiting.items())[:20]],
-        f"kept {kept.total():,} = {' + '.join(parts)} + in flight {sum(waiting.values()):,}",
+            by_verdict.update(counts)
+    in_flight = {agent: stored[agent] - judged[agent] for agent in stored if stored[agent] != judged[agent]}
+    parts = [f"{verdict} {by_verdict[verdict]:,}" for verdict in Verdict]
+    _finish(
+        [f"in flight: {agent}: {count}" for agent, count in sorted(in_flight.items())[:20]],
+        f"stored {stored.total():,} = {' + '.join(parts)} + in flight {sum(in_flight.values()):,}",
     )
-    return sum(map(abs, waiting.values()))
+    return sum(map(abs, in_flight.values()))
 
 
 # ---------------------------------------------------------------------------------------------------------- subscribers
 
 
 def subscribers(stack: Stack) -> None:
-    """Say how many confirmed subscribers the alerts topic has, and what to do if it has none."""
+    """Print the number of confirmed subscribers of the alerts topic, and the next step if there is none."""
     topic = stack.outputs["AlertsTopicArn"]
     attributes = stack.session.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
-    confirmed, pending = (int(attributes[f"Subscriptions{which}"]) for which in ("Confirmed", "Pending"))
+    confirmed, pending = (int(attributes[f"Subscriptions{status}"]) for status in ("Confirmed", "Pending"))
     count = f"{confirmed} confirmed subscriber{'' if confirmed == 1 else 's'} of the alerts"
     if confirmed:
-        _end([], count)
+        _finish([], count)
     elif pending:
-        _end([], f"{count}: nobody receives them until the link in the mail from AWS is followed ({pending} pending)")
+        _finish(
+            [], f"{count}: alerts reach no one until the link in the e-mail from AWS is followed ({pending} pending)"
+        )
     else:
-        _end(
+        _finish(
             [],
-            f"{count}: nobody receives them. Say aws sns subscribe --topic-arn {topic}"
+            f"{count}: alerts reach no one. Subscribe an address: aws sns subscribe --topic-arn {topic}"
             " --protocol email --notification-endpoint oncall@example.com",
         )
 
@@ -282,76 +291,93 @@ def subscribers(stack: Stack) -> None:
 # -------------------------------------------------------------------------------------------------------------- command
 
 
-def _progress(text: str) -> None:
+def _show_progress(text: str) -> None:
     if sys.stderr.isatty():
-        print(f"\r{text}", end="", file=sys.stderr, flush=True)  # noqa: T201 - a command speaks
+        print(f"\r{text}", end="", file=sys.stderr, flush=True)  # noqa: T201 - a command prints
 
 
-def _end(remarks: Iterable[str], count: str) -> None:
+def _finish(remarks: Iterable[str], count: str) -> None:
     for line in ([""] if sys.stderr.isatty() else []) + list(remarks):
         print(line, file=sys.stderr)  # noqa: T201
     print(count)  # noqa: T201
 
 
-def _moment(text: str) -> datetime:
+def _time(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time: say FROM=2026-11-22T08:00:00Z TO=2026-11-22T09:00:00Z"
+            f"{text!r} is not a time: set FROM=2026-11-22T08:00:00Z TO=2026-11-22T09:00:00Z"
         ) from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _queue(text: str) -> str:
     if not text:
-        raise argparse.ArgumentTypeError("which one? say QUEUE=track|alert|…")
+        raise argparse.ArgumentTypeError("no queue is named: set QUEUE=track|alert|…")
     return text
 
 
+_SWITCH = (
+    {"": False} | dict.fromkeys(("0", "no", "false", "off"), False) | dict.fromkeys(("1", "yes", "true", "on"), True)
+)
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in _SWITCH:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no: set DRY_RUN=yes or DRY_RUN=no")
+    return _SWITCH[text.lower()]
+
+
 def main(arguments: list[str]) -> int:
-    """Run a command; 1 if something remains to be done, 2 if nothing could be."""
+    """Run a command. Return 1 if something remains to be done, 2 if the command could not run."""
     parser = argparse.ArgumentParser(prog="operate", description=__doc__.partition("\n")[0])
     parser.add_argument("--stack", default="meeting-agents")
     commands = parser.add_subparsers(dest="command", required=True)
-    again = commands.add_parser("replay", help="announce again what was written down in a span of time")
-    again.add_argument("--from", dest="start", type=_moment, required=True, metavar="TIME", help="2026-04-29T15:30:00Z")
-    again.add_argument("--to", dest="end", type=_moment, required=True, metavar="TIME", help="exclusive")
-    again.add_argument("--state", choices=[state.value for state in State], help="only what led to this state")
-    again.add_argument("--dry-run", action="store_true", help="only count")
-    back = commands.add_parser("redrive", help="give back what is in a dead-letter queue")
-    back.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
-    commands.add_parser("verdicts", help="what became of every notification")
-    commands.add_parser("subscribers", help="how many receive the alerts")
-    asked = parser.parse_args(arguments)
-    left = 0
+    replay_parser = commands.add_parser("replay", help="announce the entries of a span of time again")
+    replay_parser.add_argument(
+        "--from", dest="start", type=_time, required=True, metavar="TIME", help="2026-04-29T15:30:00Z"
+    )
+    replay_parser.add_argument("--to", dest="end", type=_time, required=True, metavar="TIME", help="exclusive")
+    replay_parser.add_argument("--state", choices=[state.value for state in State], help="only entries that led to it")
+    replay_parser.add_argument(
+        "--dry-run", type=_switch, nargs="?", const=True, default=False, metavar="yes|no", help="only count"
+    )
+    redrive_parser = commands.add_parser("redrive", help="return the messages of a dead-letter queue to their source")
+    redrive_parser.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
+    commands.add_parser("verdicts", help="count the notifications by verdict")
+    commands.add_parser("subscribers", help="count the subscribers of the alerts")
+    options = parser.parse_args(arguments)
+    if options.command == "replay" and options.start >= options.end:
+        replay_parser.error("FROM must be before TO")
+    remaining = 0
     try:
-        stack = Stack(asked.stack, boto3.Session())
-        match asked.command:
+        stack = Stack(options.stack, boto3.Session(region_name=os.environ.get("AWS_REGION") or None))
+        match options.command:
             case "replay":
-                left = replay(stack, asked.start, asked.end, asked.state, dry_run=asked.dry_run)
+                remaining = replay(stack, options.start, options.end, options.state, dry_run=options.dry_run)
             case "redrive":
-                left = redrive(stack, asked.queue)
+                remaining = redrive(stack, options.queue)
             case "subscribers":
                 subscribers(stack)
             case _:
-                left = verdicts(stack)
+                remaining = verdicts(stack)
     except (BotoCoreError, ClientError, httpx.HTTPError, UnknownQueue) as error:
-        print(f"operate: {_hindrance(error)}", file=sys.stderr)  # noqa: T201
+        print(f"operate: {_problem(error)}", file=sys.stderr)  # noqa: T201
         return 2
-    return 1 if left else 0
+    return 1 if remaining else 0
 
 
-def _hindrance(error: Exception) -> str:
-    """In one line what kept a command from its work, and what to do."""
+def _problem(error: Exception) -> str:
+    """Describe in one line why a command could not run, and the next step."""
     match error:
         case NoRegionError():
-            return "no AWS region is known: say AWS_REGION=eu-central-1 or AWS_PROFILE=…"
+            return "no AWS region is configured: set AWS_REGION=eu-central-1 or AWS_PROFILE=…"
         case NoCredentialsError():
-            return "no AWS credentials are found: say AWS_PROFILE=…, or sign in"
+            return "no AWS credentials are found: set AWS_PROFILE=…, or sign in"
         case ClientError() if error.operation_name in ("DescribeStacks", "ListStackResources"):
             message = error.response["Error"].get("Message", "")
-            return f"the stack could not be read: {message}; say STACK=… and AWS_REGION=…"
+            return f"the stack could not be read: {message}; set STACK=… and AWS_REGION=…"
         case _:
             return " ".join(str(error).split())
 

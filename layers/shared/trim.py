@@ -1,4 +1,4 @@
-"""Takes out of an installed layer what no function ever reads: `python3.13 trim.py FOLDER`."""
+"""Removes from an installed layer the files that no function reads: `python3.13 trim.py FOLDER`."""
 
 import gzip
 import json
@@ -6,17 +6,17 @@ import shutil
 import sys
 from pathlib import Path
 
-# What functions call: the table, its key, the secrets, the topics and the queues. The models of everything
-# else that AWS offers are 25 MB, to be fetched at every cold start. A function that calls one more adds it.
+# The services that functions call. The models of all other services of AWS are 25 MB, which every cold start would
+# load. A function that calls another service adds it here.
 SERVICES = {"dynamodb", "kms", "secretsmanager", "sns", "sqs"}
 
-# What stays of a package's metadata: its name, version and bill of materials, by which scanners know it, and
-# its licence, which must go wherever the package goes.
+# The files of a package's metadata that stay: scanners identify a package by its name, version and bill of materials,
+# and its licence must go wherever the package goes.
 METADATA = ("METADATA", "sboms", "LICENSE", "NOTICE", "licenses")
 
 
 def trim(layer: Path) -> None:
-    """Trims the folder that becomes /opt/python."""
+    """Trim the folder that becomes /opt/python."""
     for folder in [layer / "bin", *layer.rglob("tests"), *layer.rglob("__pycache__")]:
         shutil.rmtree(folder)
     for path in layer.glob("*.dist-info/*"):
@@ -32,14 +32,14 @@ def trim(layer: Path) -> None:
 
 
 def trim_endpoints(data: Path) -> None:
-    """Keeps every region, but only our services: each cold start's first client parses the whole file."""
+    """Keep every region, but only our services: the first client of each cold start parses the whole file."""
     models = [json.loads(gzip.decompress(path.read_bytes())) for path in data.glob("*/*/service-2.json.gz")]
-    ours = {model["metadata"]["endpointPrefix"] for model in models}
+    prefixes = {model["metadata"]["endpointPrefix"] for model in models}
     path = data / "endpoints.json"
     endpoints = json.loads(path.read_text(encoding="utf-8"))
     for partition in endpoints["partitions"]:
         services = partition["services"].items()
-        partition["services"] = {name: service for name, service in services if name in ours}
+        partition["services"] = {name: service for name, service in services if name in prefixes}
     path.write_text(json.dumps(endpoints, separators=(",", ":")), encoding="utf-8")
 
 

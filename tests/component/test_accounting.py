@@ -140,7 +140,7 @@ def test_five_hundred_notifications_from_fifty_senders_are_all_accounted_for(
     kept = len(different)
     said = wait_until(lambda: told if (told := verdicts(aws, stack)).endswith(" + in flight 0\n") else None, 60)
     assert said is not None, verdicts(aws, stack)
-    assert said.startswith(f"kept {kept} = applied ")
+    assert said.startswith(f"stored {kept} = applied ")
 
     metrics = {verdict: f"Notifications{verdict.title()}" for verdict in Verdict}
     receiver = counted_at_least(stack, "webhook", REQUESTS, "NotificationsAccepted")
@@ -148,7 +148,7 @@ def test_five_hundred_notifications_from_fifty_senders_are_all_accounted_for(
     by_verdict = {verdict: tracker[metric] for verdict, metric in metrics.items()}
     assert receiver["NotificationsAccepted"] == REQUESTS
     assert receiver["NotificationsAccepted"] == receiver["NotificationsDuplicate"] + sum(by_verdict.values())
-    assert said == f"kept {kept} = {' + '.join(f'{name} {n}' for name, n in by_verdict.items())} + in flight 0\n"
+    assert said == f"stored {kept} = {' + '.join(f'{name} {n}' for name, n in by_verdict.items())} + in flight 0\n"
     assert all(by_verdict.values()), "every verdict is among them"
 
     entries = {f"{agent}.{sha256(raw).hexdigest()}" for agent, raw in different}

@@ -61,7 +61,7 @@ def test_an_announcement_of_a_failure_is_told(stage: Stage) -> None:
 
 def test_what_a_clock_calls_answers_what_it_found(stage: Stage) -> None:
     """A sweep, a digest: counts for whoever looks."""
-    assert {"overdue", "asked_again"} <= set(given(stage, "sweep", "schedule"))
+    assert {"overdue", "retried"} <= set(given(stage, "sweep", "schedule"))
     assert {"day", "agents", "told"} <= set(given(stage, "digest", "schedule"))
     given(stage, "probe", "schedule")
 

@@ -1,4 +1,4 @@
-"""How long a journal lives: together with its record, past its meeting, and never in parts."""
+"""The lifetime of a journal: with its record, past its meeting, never in parts."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -52,12 +52,12 @@ def track(tables: Tables, *keys: str) -> None:
 
 
 def expiries(tables: Tables) -> set[datetime]:
-    """When the items of the agent expire; one time, if all is well."""
+    """Return the expiry of the agent's items: a single time if they expire together."""
     return {datetime.fromtimestamp(int(item[EXPIRES_AT]), UTC) for item in tables.items(AGENT).values()}
 
 
-def test_the_attribute_that_is_written_is_the_one_that_the_template_declares(tables: Tables) -> None:
-    """Spelt one way here and another there, nothing would ever expire."""
+def test_the_ttl_attribute_is_the_one_of_the_template(tables: Tables) -> None:
+    """With different names nothing would ever expire."""
     template = source_template()
     declared = template["Resources"]["AgentsTable"]["Properties"]["TimeToLiveSpecification"]
     track(tables, tables.notify(AGENT))
@@ -65,8 +65,8 @@ def test_the_attribute_that_is_written_is_the_one_that_the_template_declares(tab
     assert all(declared["AttributeName"] in item for item in tables.items(AGENT).values())
 
 
-def test_a_meeting_six_months_ahead_outlives_the_wait(tables: Tables) -> None:
-    """Counted from the end of the meeting, not from the time of writing."""
+def test_the_retention_begins_with_the_end_of_the_meeting(tables: Tables) -> None:
+    """It does not begin with the request, which may be six months earlier."""
     start = datetime.now(UTC) + 183 * DAY
     tables.append(AGENT, requested(start))
     track(tables, "requested#0001")
@@ -74,8 +74,8 @@ def test_a_meeting_six_months_ahead_outlives_the_wait(tables: Tables) -> None:
     assert start + RETENTION < expiry <= start + RETENTION + 2 * DAY
 
 
-def test_a_meeting_that_is_moved_takes_the_whole_journal_along(tables: Tables) -> None:
-    """Later, everything lives longer; earlier, nothing dies sooner than it was to."""
+def test_a_meeting_that_moves_changes_the_expiry_of_the_whole_journal(tables: Tables) -> None:
+    """A later meeting moves it; an earlier one does not."""
     start = datetime.now(UTC) + DAY
     tables.append(AGENT, requested(start))
     track(tables, "requested#0001")
@@ -89,41 +89,41 @@ def test_a_meeting_that_is_moved_takes_the_whole_journal_along(tables: Tables) -
     assert expiries(tables) == {later}
 
 
-def test_what_we_write_down_ourselves_expires_with_all_the_rest(tables: Tables) -> None:
-    """An entry learns when as it is announced, and takes the others along: none outlives another by a day."""
+def test_entries_of_our_own_expire_with_all_others(tables: Tables) -> None:
+    """An entry gets an expiry when it is announced, and extends that of the others."""
     start = datetime.now(UTC) + DAY
-    told = Entry(key="alerted#failed", kind=EntryType.ALERTED, at=start + DAY, attempt=1)
-    ours = [
+    alerted = Entry(key="alerted#failed", kind=EntryType.ALERTED, at=start + DAY, attempt=1)
+    entries = [
         requested(start),
         Entry(key="accepted#0001", kind=EntryType.ACCEPTED, at=start - DAY, attempt=1, revision=1),
-        told,
-        replace(told, key="acknowledged#1", kind=EntryType.ACKNOWLEDGED, at=start + 90 * DAY),
+        alerted,
+        replace(alerted, key="acknowledged#1", kind=EntryType.ACKNOWLEDGED, at=start + 90 * DAY),
     ]
     seen = []
-    for entry in ours:
+    for entry in entries:
         tables.append(AGENT, entry)
-        assert EXPIRES_AT not in tables.items(AGENT)[f"entry#{entry.key}"]  # until then it cannot go alone
+        assert EXPIRES_AT not in tables.items(AGENT)[f"entry#{entry.key}"]  # without one it cannot expire alone
         track(tables, entry.key)
         (expiry,) = expiries(tables)
         seen.append(expiry)
     assert seen == sorted(seen)
-    assert ours[-1].at + RETENTION < seen[-1] <= ours[-1].at + RETENTION + DAY
+    assert entries[-1].at + RETENTION < seen[-1] <= entries[-1].at + RETENTION + DAY
 
 
-def test_whoever_knows_less_of_a_journal_lets_nothing_expire_sooner(tables: Tables) -> None:
-    """Two run at once, and the slower one has read less."""
+def test_a_writer_that_has_read_a_part_of_the_journal_shortens_no_ttl(tables: Tables) -> None:
+    """Of two copies of `track`, the slower one has read less."""
     start, now = datetime.now(UTC) + DAY, datetime.now(UTC)
     tables.append(AGENT, requested(start), requested(start + 30 * DAY, 2))
     journal = wiring.journal()
-    lines = sorted(journal.read(AGENT, now), key=lambda line: line.entry.key)
-    journal.save_record(AGENT, timeline(lines), lines, now)
-    (whole,) = expiries(tables)
-    journal.save_record(AGENT, timeline(lines[:1]), lines[:1], now)
-    assert expiries(tables) == {whole}
+    entries = sorted(journal.read(AGENT, now), key=lambda stored: stored.entry.key)
+    journal.save_record(AGENT, timeline(entries), entries, now)
+    (expiry,) = expiries(tables)
+    journal.save_record(AGENT, timeline(entries[:1]), entries[:1], now)
+    assert expiries(tables) == {expiry}
 
 
-def test_a_journal_is_gone_at_one_instant(tables: Tables) -> None:
-    """DynamoDB deletes expired items one by one, over hours: what is left of them is not read."""
+def test_expired_entries_are_not_read(tables: Tables) -> None:
+    """DynamoDB deletes expired items one by one over hours."""
     tables.append(AGENT, requested(datetime.now(UTC)))
     key = tables.notify(AGENT)
     track(tables, "requested#0001", key)
@@ -136,8 +136,8 @@ def test_a_journal_is_gone_at_one_instant(tables: Tables) -> None:
     assert journal.read(AGENT, expiry) == []
 
 
-def test_an_agent_that_comes_back_after_its_journal_expired_has_a_new_record(tables: Tables) -> None:
-    """The old record counts more entries than the new journal has, and yet it is the older one."""
+def test_an_agent_whose_journal_expired_gets_a_new_record(tables: Tables) -> None:
+    """The expired record has more entries than the new journal, and is replaced."""
     for n in range(3):
         track(tables, tables.notify(AGENT, n=n))
     old = int(tables.record(AGENT)["entries"])
@@ -154,11 +154,11 @@ def test_an_agent_that_comes_back_after_its_journal_expired_has_a_new_record(tab
     record = tables.record(AGENT)
     assert (old, int(record["entries"])) == (3, 1)
     assert record["judged"] == {"applied": 1}
-    assert [one["data"]["previous_state"] for one in tables.announced()] == [None]
+    assert [announcement["data"]["previous_state"] for announcement in tables.announced()] == [None]
 
 
-def test_what_is_read_back_is_what_was_written(tables: Tables) -> None:
-    """An entry survives the table unchanged, and so does what it adds up to."""
+def test_an_entry_is_read_as_it_was_written(tables: Tables) -> None:
+    """The record of the entries that were read is that of those that were written."""
     entry = requested(datetime(2026, 4, 29, 15, 30, tzinfo=UTC))
     entries = [
         entry,
@@ -172,15 +172,15 @@ def test_what_is_read_back_is_what_was_written(tables: Tables) -> None:
         ),
     ]
     tables.append(AGENT, *entries)
-    read = [line.entry for line in wiring.journal().read(AGENT, datetime.now(UTC))]
+    read = [stored.entry for stored in wiring.journal().read(AGENT, datetime.now(UTC))]
     assert fold(read).state == fold(entries).state == "scheduled"
-    for written, found in zip(sorted(entries, key=lambda one: one.key), read, strict=True):
+    for written, found in zip(sorted(entries, key=lambda entry: entry.key), read, strict=True):
         assert abs(written.at - found.at) < timedelta(milliseconds=1)
         assert (written.request, written.kind, written.reason) == (found.request, found.kind, found.reason)
 
 
 def test_an_entry_is_appended_once(tables: Tables) -> None:
-    """The key is the entry: the second time nothing is written."""
+    """The second time its key exists."""
     entry = requested(datetime.now(UTC))
     journal = wiring.journal()
     assert [journal.append(AGENT, entry), journal.append(AGENT, entry)] == [True, False]

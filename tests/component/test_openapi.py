@@ -1,4 +1,4 @@
-"""The API's own description is complete and true: whatever is asked by it is answered as it says."""
+"""The API's description is complete and true."""
 
 import re
 import shutil
@@ -29,9 +29,9 @@ UNLISTED = {"GET /openapi.json", "GET /docs"}
 
 @pytest.fixture(scope="module")
 def document(stage: Stage) -> dict[str, Any]:
-    answer = stage.api.get("/openapi.json")
-    assert answer.headers["content-type"] == "application/json"
-    content: dict[str, Any] = answer.json()
+    response = stage.api.get("/openapi.json")
+    assert response.headers["content-type"] == "application/json"
+    content: dict[str, Any] = response.json()
     return content
 
 
@@ -43,37 +43,36 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_what_is_served_is_what_is_made_from_the_code(stage: Stage, document: dict[str, Any]) -> None:
-    """At the address where the deployment is reached."""
+def test_the_served_document_is_the_one_made_from_the_code(stage: Stage, document: dict[str, Any]) -> None:
+    """With the deployment's address."""
     assert document == docs.document(provision.app, stage.stack.api_url)
 
 
-def test_every_route_is_described_and_every_description_is_a_route(document: dict[str, Any]) -> None:
-    """The template's routes of this function, and no others."""
+def test_the_document_has_exactly_the_routes_of_the_template(document: dict[str, Any]) -> None:
     events = TEMPLATE["Resources"]["ProvisionFunction"]["Properties"]["Events"].values()
     routes = {f"{event['Properties']['Method']} {event['Properties']['Path']}" for event in events}
     assert {*operations(document)} == routes - UNLISTED
     assert routes > UNLISTED
 
 
-def test_every_operation_says_what_it_is_for_and_how_it_may_fail(document: dict[str, Any]) -> None:
-    """A name, a sentence, an answer for each status, and for each error the same shape."""
+def test_every_operation_has_a_summary_and_its_responses(document: dict[str, Any]) -> None:
+    """A name, a sentence, a description of each status, and one shape for all errors."""
     names = [operation["operationId"] for operation in operations(document).values()]
     assert len(names) == len(set(names))
     for operation in operations(document).values():
         assert operation["summary"].endswith(".")
         assert operation["tags"]
-        answers = operation["responses"]
-        assert {"422", "500", "503"} <= set(answers)
-        for status, answer in answers.items():
-            assert answer["description"]
+        responses = operation["responses"]
+        assert {"422", "500", "503"} <= set(responses)
+        for status, response in responses.items():
+            assert response["description"]
             if int(status) >= 400:
-                reference = answer["content"]["application/problem+json"]["schema"]["$ref"]
+                reference = response["content"]["application/problem+json"]["schema"]["$ref"]
                 assert reference == "#/components/schemas/Problem"
 
 
-def test_every_field_of_a_request_to_cronofy_is_described(document: dict[str, Any]) -> None:
-    """With its limits, and with room for the fields that we do not know."""
+def test_every_known_field_of_a_request_is_described(document: dict[str, Any]) -> None:
+    """With its limits; unknown fields are allowed."""
     schemas = document["components"]["schemas"]
     event = schemas["CalendarEventRequest"]
     assert {*event["properties"]} == {
@@ -93,20 +92,20 @@ def test_every_field_of_a_request_to_cronofy_is_described(document: dict[str, An
     assert {*schemas["MeetingAgentField"]["properties"]} == {"profile_id", "display_name", "image_url"}
 
 
-def test_the_page_asks_nobody_else_for_anything(stage: Stage) -> None:
-    """Neither script nor style nor picture nor font; and a link to the document leads to it."""
-    answer = stage.api.get("/docs")
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    markup = re.sub(r"<(script|style)>.*?</\1>", "", answer.text, flags=re.DOTALL)
+def test_the_page_loads_nothing_from_other_sites(stage: Stage) -> None:
+    """No script, style, image or font; and its link to the document works."""
+    response = stage.api.get("/docs")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    markup = re.sub(r"<(script|style)>.*?</\1>", "", response.text, flags=re.DOTALL)
     assert not re.search(r"(?:src|href|url)\s*=", markup)
-    style = "".join(re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL))
+    style = "".join(re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL))
     assert {url.partition(":")[0] for url in re.findall(r"url\(['\"]?([^)]*)", style)} <= {"data"}
     assert stage.api.get("/docs", params={"format": "json"}).json()["openapi"].startswith("3.1")
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
 def test_the_page_works_in_a_browser(stage: Stage, tmp_path: Path) -> None:
-    """Each operation is drawn there."""
+    """It shows each operation."""
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000", "--dump-dom"]
     run = subprocess.run(
         [*command, f"--user-data-dir={tmp_path}", f"{stage.stack.api_url}/docs"],
@@ -126,17 +125,17 @@ def test_the_page_works_in_a_browser(stage: Stage, tmp_path: Path) -> None:
     derandomize=True,
     suppress_health_check=[*HealthCheck],  # whoever asks a whole stack is slow
 )
-def test_whatever_is_asked_by_the_description_is_answered_as_it_says(case: Any, stage: Stage) -> None:
-    """No 5xx, no status, type or shape that is not described: right input and wrong."""
-    answer = case.call(
+def test_generated_requests_get_the_described_responses(case: Any, stage: Stage) -> None:
+    """No 5xx, and no status, type or shape that is not described, for valid and invalid input."""
+    response = case.call(
         base_url=stage.stack.api_url, headers={"Cronofy-Authorization": f"Bearer {stage.grant.access_token}"}
     )
     case.validate_response(
-        answer,
+        response,
         checks=[not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance],
     )
 
 
-def test_what_no_route_takes_is_refused_in_the_same_shape(stage: Stage) -> None:
-    """API Gateway answers for routes that are not there; ours are never reached."""
+def test_a_path_without_a_route_is_not_found(stage: Stage) -> None:
+    """API Gateway responds, not this function."""
     assert httpx.get(f"{stage.stack.api_url}/nowhere", trust_env=False).status_code == 404

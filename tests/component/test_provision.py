@@ -1,4 +1,4 @@
-"""The API as its callers see it, on the deployed stack: Cronofy's own paths with a memory, and what Cronofy lacks."""
+"""The API as its callers see it, on the deployed stack: Cronofy's own paths, and the additions."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ def written(at: datetime) -> str:
 
 
 def event(**changes: Any) -> dict[str, Any]:
-    """A calendar event of its own with an agent, in three hours."""
+    """Return a new calendar event with an agent, in three hours."""
     body = {
         "event_id": uuid.uuid4().hex,
         "summary": "Weekly sync",
@@ -36,13 +36,13 @@ def event(**changes: Any) -> dict[str, Any]:
 
 
 def agent(**changes: Any) -> dict[str, Any]:
-    """An agent without a calendar event, for now unless the changes say otherwise."""
+    """Return an agent without a calendar event, to be sent now unless the changes schedule it."""
     return {"join_url": "https://zoom.us/j/1", "on_behalf_of_attendee": {"email": "marty@example.com"}} | changes
 
 
 @pytest.fixture
 def application(stage: Stage) -> Iterator[httpx.Client]:
-    """A caller without a token of its own: what the application may do, and what registered accounts may."""
+    """A caller without a token of its own, for requests of the application and of registered accounts."""
     with httpx.Client(base_url=stage.stack.api_url, timeout=40, trust_env=False) as client:
         yield client
 
@@ -52,7 +52,7 @@ def delete(client: httpx.Client, path: str, body: Any, **headers: str) -> httpx.
 
 
 def received(stage: Stage, path: str) -> list[Any]:
-    """The requests that Cronofy had at this path, oldest first."""
+    """Return the requests that Cronofy received at this path, oldest first."""
     return [request for request in stage.cronofy.requests if request.path == path]
 
 
@@ -63,8 +63,8 @@ def kinds(stage: Stage, agent_id: str) -> list[str]:
 # ------------------------------------------------------------------------------------------------------ calendar events
 
 
-def test_what_cronofy_receives_is_the_callers_own_text_with_one_subscription_more(stage: Stage) -> None:
-    """Every character: spaces, escapes, numbers, fields that nobody documented."""
+def test_cronofy_receives_the_callers_own_text_with_our_subscription(stage: Stage) -> None:
+    """Every character: spaces, escapes, numbers, undocumented fields."""
     event_id = uuid.uuid4().hex
     text = (
         f'{{ "event_id":"{event_id}",\t"summary" : "Gr\\u00fc\\u00dfe \\ud83d\\ude00", "price":1.10, "n":1e2,\n'
@@ -80,7 +80,7 @@ def test_what_cronofy_receives_is_the_callers_own_text_with_one_subscription_mor
 
 
 def test_the_callers_subscriptions_stay_and_ours_is_there_once(stage: Stage) -> None:
-    """Transitions included; also when a caller sends back what it has read at Cronofy."""
+    """Transitions too; also when a caller sends back our subscription."""
     own = {
         "type": "webhook",
         "uri": "https://example.com/notification",
@@ -97,16 +97,16 @@ def test_the_callers_subscriptions_stay_and_ours_is_there_once(stage: Stage) -> 
 
 
 def test_an_agent_is_followed_from_the_request_to_its_end(stage: Stage) -> None:
-    """As Cronofy answers it, with our part beside it; every state has its place in the timeline."""
+    """Each step is in the timeline."""
     body = event()
     answer = stage.api.post(EVENTS, json=body)
     assert answer.status_code == 202
-    told = answer.json()["agent"]
-    assert (told["state"], told["attempt"], told["retry_at"]) == ("scheduled", 1, None)
-    assert told["links"]["self"] == f"{stage.stack.api_url}/v1/meeting_agents/{told['id']}"
+    agent_summary = answer.json()["agent"]
+    assert (agent_summary["state"], agent_summary["attempt"], agent_summary["retry_at"]) == ("scheduled", 1, None)
+    assert agent_summary["links"]["self"] == f"{stage.stack.api_url}/v1/meeting_agents/{agent_summary['id']}"
     stage.cronofy.activate(body["event_id"])
     stage.cronofy.complete(body["event_id"])
-    shown = stage.read(told["id"])
+    shown = stage.read(agent_summary["id"])
     assert shown["state"] == "complete"
     assert [e["kind"] for e in shown["timeline"]] == ["requested", "accepted", "activated", "complete"]
     assert {e["verdict"] for e in shown["timeline"]} == {"applied"}
@@ -122,19 +122,19 @@ def test_the_same_request_again_adds_nothing_and_is_passed_on(stage: Stage) -> N
 
 def test_a_meeting_that_moves_takes_its_deadline_with_it(stage: Stage) -> None:
     body = event()
-    told = stage.api.post(EVENTS, json=body).json()["agent"]
-    before = stage.read(told["id"])["next_deadline"]
+    agent_summary = stage.api.post(EVENTS, json=body).json()["agent"]
+    before = stage.read(agent_summary["id"])["next_deadline"]
     moved = body | {"start": written(LATER + timedelta(days=1)), "end": written(LATER + timedelta(days=1, hours=1))}
     stage.api.post(EVENTS, json=moved)
-    after = stage.read(told["id"])["next_deadline"]
+    after = stage.read(agent_summary["id"])["next_deadline"]
     assert before["phase"] == after["phase"] == "activation"
     assert datetime.fromisoformat(after["at"]) - datetime.fromisoformat(before["at"]) == timedelta(days=1)
 
 
-def test_a_change_after_the_agent_was_activated_is_passed_on_and_noted(stage: Stage) -> None:
-    """Without a word of the agent, too: our subscription goes with it, for the list is sent in full each time."""
+def test_a_change_after_activation_is_journalled_and_passed_on(stage: Stage) -> None:
+    """Also without `meeting_agent`: our subscription is sent each time, as the list is sent in full."""
     body = event()
-    told = stage.api.post(EVENTS, json=body).json()["agent"]
+    agent_summary = stage.api.post(EVENTS, json=body).json()["agent"]
     stage.cronofy.activate(body["event_id"])
     changed = {name: value for name, value in body.items() if name not in ("meeting_agent", "start", "end")}
     answer = stage.api.post(EVENTS, json=body | {"summary": "Renamed"})
@@ -142,13 +142,13 @@ def test_a_change_after_the_agent_was_activated_is_passed_on_and_noted(stage: St
     answer = stage.api.post(EVENTS, json=event(**changed | {"summary": "Again", "meeting_agent": None}))
     assert answer.json()["agent"]["state"] == "activated"
     assert len(received(stage, EVENTS)[-1].json["subscriptions"]) == 1
-    shown = stage.read(told["id"])
+    shown = stage.read(agent_summary["id"])
     assert shown["meeting"]["summary"] == "Again"
     assert [e["kind"] for e in shown["timeline"]][2:] == ["activated", "requested", "accepted", "requested", "accepted"]
 
 
-def test_an_event_without_an_agent_is_cronofys_business_alone(stage: Stage) -> None:
-    """Nothing is subscribed to, nothing written down."""
+def test_a_calendar_event_without_an_agent_is_passed_on_unchanged(stage: Stage) -> None:
+    """Without our subscription, and without a journal."""
     body = event(meeting_agent=None)
     answer = stage.api.post(EVENTS, json=body)
     assert (answer.status_code, answer.json()) == (202, {"agent": None})
@@ -158,20 +158,20 @@ def test_an_event_without_an_agent_is_cronofys_business_alone(stage: Stage) -> N
 
 
 @pytest.mark.parametrize("how", ["delete", "none"])
-def test_a_deleted_event_and_a_recalled_agent_are_cancelled(stage: Stage, how: str) -> None:
+def test_deleting_the_event_and_the_profile_none_cancel_the_agent(stage: Stage, how: str) -> None:
     body = event()
-    told = stage.api.post(EVENTS, json=body).json()["agent"]
+    agent_summary = stage.api.post(EVENTS, json=body).json()["agent"]
     if how == "delete":
         answer = delete(stage.api, EVENTS, {"event_id": body["event_id"]})
     else:
         answer = stage.api.post(EVENTS, json=body | {"meeting_agent": {"profile_id": "none"}})
     assert answer.status_code == 202
     assert answer.json()["agent"]["state"] == "cancelled"
-    assert [one.cancelled for one in stage.cronofy.meeting(body["event_id"]).agents] == [True]
-    assert stage.read(told["id"])["next_deadline"] is None
+    assert [agent.cancelled for agent in stage.cronofy.meeting(body["event_id"]).agents] == [True]
+    assert stage.read(agent_summary["id"])["next_deadline"] is None
     again = stage.api.post(EVENTS, json=body).json()["agent"]
-    assert (again["id"], again["state"], again["attempt"]) == (told["id"], "scheduled", 2)
-    assert received(stage, EVENTS)[-1].json["subscriptions"][-1]["uri"].endswith(f"{told['id']}?attempt=2")
+    assert (again["id"], again["state"], again["attempt"]) == (agent_summary["id"], "scheduled", 2)
+    assert received(stage, EVENTS)[-1].json["subscriptions"][-1]["uri"].endswith(f"{agent_summary['id']}?attempt=2")
 
 
 def test_deleting_an_event_that_has_no_agent_is_passed_on(stage: Stage) -> None:
@@ -182,13 +182,13 @@ def test_deleting_an_event_that_has_no_agent_is_passed_on(stage: Stage) -> None:
 
 @pytest.mark.parametrize("data_center", HOSTS)
 def test_each_data_center_is_chosen_by_the_request(stage: Stage, data_center: str) -> None:
-    """An event there is another agent than one with the same ids elsewhere."""
+    """The same ids in two data centers are two agents."""
     token = stage.cronofy.grant(data_center, calendars=("cal_here",)).access_token
     headers = {"Cronofy-Authorization": f"Bearer {token}", "Cronofy-Data-Center": data_center}
     body = event(event_id="everywhere")
-    told = stage.api.post("/v1/calendars/cal_here/events", json=body, headers=headers).json()["agent"]
+    agent_summary = stage.api.post("/v1/calendars/cal_here/events", json=body, headers=headers).json()["agent"]
     assert stage.cronofy.meeting((data_center, "cal_here", "everywhere")).subscriptions
-    assert stage.read(told["id"])["data_center"] == data_center
+    assert stage.read(agent_summary["id"])["data_center"] == data_center
 
 
 # ---------------------------------------------------------------------------------------------- agents without an event
@@ -198,7 +198,7 @@ def test_each_data_center_is_chosen_by_the_request(stage: Stage, data_center: st
 def test_an_agent_is_sent_now_and_its_sub_known_at_once(
     stage: Stage, application: httpx.Client, older_beta: bool
 ) -> None:
-    """In both shapes of the beta; Cronofy's answer is passed on as it is."""
+    """In both shapes of the beta; Cronofy's response is passed on unchanged."""
     stage.cronofy.behaviour.older_beta = older_beta
     try:
         answer = application.post(AGENTS, json=agent() if not older_beta else {"join_url": "https://zoom.us/j/1"})
@@ -214,30 +214,30 @@ def test_an_agent_is_sent_now_and_its_sub_known_at_once(
 
 
 def test_an_agent_is_scheduled_found_by_its_key_and_cancelled(stage: Stage, application: httpx.Client) -> None:
-    """Its `sub` is learnt from the first callback."""
+    """Its `sub` is first known from a callback."""
     key = uuid.uuid4().hex
     answer = application.post(AGENTS, json=agent(scheduling_key=key, join_time=written(LATER)))
     assert answer.status_code == 202
-    told = answer.json()["agent"]
+    agent_summary = answer.json()["agent"]
     again = application.post(AGENTS, json=agent(scheduling_key=key, join_time=written(LATER)))
     assert again.json() == answer.json()
     assert len(received(stage, AGENTS)) == len([r for r in received(stage, AGENTS) if r.json != again.json()])
     (row,) = application.get(AGENTS, params={"scheduling_key": key}).json()["agents"]
-    assert (row["id"], row["scheduling_key"], row["meeting"]["start"]) == (told["id"], key, written(LATER))
+    assert (row["id"], row["scheduling_key"], row["meeting"]["start"]) == (agent_summary["id"], key, written(LATER))
     answer = delete(application, AGENTS, {"scheduling_key": key})
     assert (answer.status_code, answer.json()["agent"]["state"]) == (202, "cancelled")
-    assert [one.cancelled for one in stage.cronofy.meeting(("us", key)).agents] == [True]
+    assert [agent.cancelled for agent in stage.cronofy.meeting(("us", key)).agents] == [True]
 
 
-def test_a_callers_own_api_key_comes_first(stage: Stage, application: httpx.Client) -> None:
-    """In `Cronofy-Authorization`, or where the authoriser leaves it free, in `Authorization`."""
+def test_a_callers_own_api_key_is_preferred(stage: Stage, application: httpx.Client) -> None:
+    """In `Cronofy-Authorization`, or in `Authorization` if the authoriser does not use it."""
     for name in ("Cronofy-Authorization", "Authorization"):
         answer = application.post(AGENTS, json=agent(), headers={name: "Bearer not-a-key"})
         assert (answer.status_code, answer.json()["code"]) == (401, "cronofy_401")
 
 
-def test_an_idempotency_key_makes_one_agent_of_many_requests(stage: Stage, application: httpx.Client) -> None:
-    """Each answer is the first one; another body with the same key is refused."""
+def test_requests_with_one_idempotency_key_make_one_agent(stage: Stage, application: httpx.Client) -> None:
+    """Each response is the first one; the key with another body is refused."""
     key = {"Idempotency-Key": uuid.uuid4().hex}
     answers = [application.post(AGENTS, json=agent(), headers=key) for _ in range(3)]
     assert {answer.status_code for answer in answers} == {200}
@@ -250,9 +250,7 @@ def test_an_idempotency_key_makes_one_agent_of_many_requests(stage: Stage, appli
 # -------------------------------------------------------------------------------------------------- registered accounts
 
 
-def test_an_account_is_registered_used_shown_without_its_token_and_forgotten(
-    stage: Stage, application: httpx.Client
-) -> None:
+def test_an_account_is_registered_used_read_and_deleted(stage: Stage, application: httpx.Client) -> None:
     grant = stage.cronofy.grant("de", calendars=("cal_de",))
     body = {"refresh_token": grant.refresh_token, "data_center": "de"}
     put = application.put("/v1/accounts/marty@example.com", json=body)
@@ -277,61 +275,64 @@ def test_an_account_is_registered_used_shown_without_its_token_and_forgotten(
     assert (gone.status_code, gone.json()["code"]) == (422, "unknown_account")
 
 
-def test_a_request_in_an_accounts_name_is_kept_and_tried_again_by_the_sweep(
-    stage: Stage, application: httpx.Client
-) -> None:
+def test_a_request_in_an_accounts_name_is_retried_by_the_sweep(stage: Stage, application: httpx.Client) -> None:
     """On the deployed stack, by its own sweep: 202 at once, and scheduled some seconds later."""
     grant = stage.cronofy.grant("au", calendars=("cal_au",))
     application.put("/v1/accounts/doc", json={"refresh_token": grant.refresh_token, "data_center": "au"})
     stage.cronofy.faults.add("POST", "/v1/calendars/cal_au", status=429)
     answer = application.post("/v1/calendars/cal_au/events", json=event(), headers={"Cronofy-Account": "doc"})
-    told = answer.json()["agent"]
-    assert (answer.status_code, told["state"]) == (202, "requested")
-    assert told["retry_at"]
-    assert told["reason"]["values"] == {"failure": "429"}
-    found = wait_until(lambda: (shown := stage.read(told["id"]))["state"] == "scheduled" and shown, within=40)
+    agent_summary = answer.json()["agent"]
+    assert (answer.status_code, agent_summary["state"]) == (202, "requested")
+    assert agent_summary["retry_at"]
+    assert agent_summary["reason"]["values"] == {"failure": "429"}
+    found = wait_until(lambda: (shown := stage.read(agent_summary["id"]))["state"] == "scheduled" and shown, within=40)
     assert found
     assert [entry["kind"] for entry in found["timeline"]] == ["requested", "unconfirmed", "accepted"]
 
 
-def test_when_cronofys_limits_are_used_up_a_durable_request_waits_and_another_is_told_to(
+def test_beyond_cronofys_limits_a_durable_request_waits_and_one_by_own_token_gets_429(
     stage: Stage, application: httpx.Client
 ) -> None:
-    """Other functions have counted fifty requests in each of these seconds. What waits is sent when there is room."""
+    """Other functions have used up the limits of these seconds. The waiting request is sent when there is room."""
     counts = {str(int(time.time()) + second): {"N": "50"} for second in range(6)}
     key = {"pk": {"S": "rate#sg"}, "sk": {"S": "counts"}}
     table = stage.stack.outputs["AgentsTableName"]
     stage.stack.session.client("dynamodb").put_item(TableName=table, Item=key | {"counts": {"M": counts}})
     body = agent(scheduling_key=uuid.uuid4().hex, join_time=written(LATER))
-    told = application.post(AGENTS, json=body, headers={"Cronofy-Data-Center": "sg"})
-    assert (told.status_code, told.json()["agent"]["state"]) == (202, "requested")
+    response = application.post(AGENTS, json=body, headers={"Cronofy-Data-Center": "sg"})
+    assert (response.status_code, response.json()["agent"]["state"]) == (202, "requested")
     token = stage.cronofy.grant("sg", calendars=("cal_sg",)).access_token
     headers = {"Cronofy-Authorization": f"Bearer {token}", "Cronofy-Data-Center": "sg"}
     refused = application.post("/v1/calendars/cal_sg/events", json=event(), headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
     assert 1 <= int(refused.headers["retry-after"]) <= 12
     ours = ("cal_sg", body["scheduling_key"])
-    assert not [sent for sent in stage.cronofy.requests if any(one in f"{sent.path} {sent.body!r}" for one in ours)]
-    agent_id = told.json()["agent"]["id"]
+    assert not [sent for sent in stage.cronofy.requests if any(token in f"{sent.path} {sent.body!r}" for token in ours)]
+    agent_id = response.json()["agent"]["id"]
     assert wait_until(lambda: stage.read(agent_id)["state"] == "scheduled" or None, within=60)
 
 
-def test_a_revoked_account_is_told_to_people_and_shown(stage: Stage, application: httpx.Client) -> None:
+def test_a_revoked_account_causes_an_alert_and_is_shown(stage: Stage, application: httpx.Client) -> None:
     grant = stage.cronofy.grant("ca", calendars=("cal_ca",))
     application.put("/v1/accounts/biff", json={"refresh_token": grant.refresh_token, "data_center": "ca"})
     stage.cronofy.revoke(grant)
-    told = [
+    summaries = [
         application.post("/v1/calendars/cal_ca/events", json=event(), headers={"Cronofy-Account": "biff"}).json()[
             "agent"
         ]
         for _ in range(3)
     ]
-    assert {one["state"] for one in told} == {"requested"}
+    assert {summary["state"] for summary in summaries} == {"requested"}
     assert application.get("/v1/accounts/biff").json()["state"] == "reauthorisation_required"
-    ids = {one["id"] for one in told}
+    ids = {summary["id"] for summary in summaries}
 
     def alerted() -> list[str] | None:
-        causes = [entry["reason"] for one in ids for entry in stage.read(one)["timeline"] if entry["kind"] == "alerted"]
+        causes = [
+            entry["reason"]
+            for summary in ids
+            for entry in stage.read(summary)["timeline"]
+            if entry["kind"] == "alerted"
+        ]
         return causes or None
 
     assert wait_until(alerted)
@@ -341,8 +342,8 @@ def test_a_revoked_account_is_told_to_people_and_shown(stage: Stage, application
 # ---------------------------------------------------------------------------------------------------------------- reads
 
 
-def test_agents_are_listed_in_pages_that_stand_still_under_writes(stage: Stage, application: httpx.Client) -> None:
-    """Each once, by the start of their meetings, though others are added before the place where one reads."""
+def test_pages_of_a_list_are_stable_while_agents_are_added(stage: Stage, application: httpx.Client) -> None:
+    """Each agent once, by the start of its meeting, even if others are added before the position of the cursor."""
     first = datetime(2091, 5, 1, 23, 30, tzinfo=UTC)
     starts = [first + timedelta(minutes=10 * number) for number in range(7)]
     wanted = [
@@ -385,10 +386,10 @@ def test_a_list_is_filtered_by_state_data_center_and_account(stage: Stage, appli
         answer = application.get(AGENTS, params={"from": written(at), "to": written(at + timedelta(days=1))} | more)
         return {row["id"] for row in answer.json()["agents"]}
 
-    one, other = british["agent"]["id"], american["agent"]["id"]
+    british_id, other = british["agent"]["id"], american["agent"]["id"]
     assert wait_until(lambda: listed(state="cancelled") == {other} or None)
-    assert listed() == {one, other}
-    assert listed(state="scheduled") == listed(data_center="uk") == listed(account="jen") == {one}
+    assert listed() == {british_id, other}
+    assert listed(state="scheduled") == listed(data_center="uk") == listed(account="jen") == {british_id}
     assert listed(data_center="us") == {other}
     assert listed(account="nobody") == set()
 
@@ -415,27 +416,27 @@ def test_a_list_is_filtered_by_state_data_center_and_account(stage: Stage, appli
         {"scheduling_key": "k", "event_id": "e", "calendar_id": "cal_1"},
     ],
 )
-def test_a_list_that_cannot_be_meant_is_refused(application: httpx.Client, params: dict[str, str]) -> None:
+def test_a_contradictory_list_request_is_refused(application: httpx.Client, params: dict[str, str]) -> None:
     answer = application.get(AGENTS, params=params)
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid_request"
     assert answer.json()["errors"]
 
 
-def test_an_unknown_agent_is_said_to_be_unknown(application: httpx.Client) -> None:
+def test_an_unknown_agent_is_not_found(application: httpx.Client) -> None:
     for path in ("/ma_nobody", "/ma_nobody/resources/transcript"):
         answer = application.get(AGENTS + path)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_a_resource_is_resolved_when_it_is_wanted_and_the_api_key_goes_no_further(
+def test_a_resource_is_resolved_on_each_request_and_the_api_key_goes_no_further(
     stage: Stage, application: httpx.Client
 ) -> None:
-    """A redirect to where it can be had without credentials, or the address as JSON; anew each time."""
+    """A redirect to an address without credentials, or that address as JSON."""
     body = event()
-    told = stage.api.post(EVENTS, json=body).json()["agent"]
+    agent_summary = stage.api.post(EVENTS, json=body).json()["agent"]
     stage.cronofy.activate(body["event_id"])
-    path = f"{AGENTS}/{told['id']}/resources"
+    path = f"{AGENTS}/{agent_summary['id']}/resources"
     assert application.get(f"{path}/transcript").status_code == 404
     stage.cronofy.complete(body["event_id"])
     answer = application.get(f"{path}/transcript")
@@ -463,37 +464,37 @@ def test_a_resource_is_resolved_when_it_is_wanted_and_the_api_key_goes_no_furthe
         ({"close": "unanswered"}, 504, "cronofy_timed_out"),
     ],
 )
-def test_a_resource_that_cronofy_does_not_give_is_no_redirect(
+def test_a_resource_that_cronofy_refuses_is_not_a_redirect(
     stage: Stage, application: httpx.Client, fault: dict[str, Any], status: int, code: str
 ) -> None:
     body = event()
-    told = stage.api.post(EVENTS, json=body).json()["agent"]
+    agent_summary = stage.api.post(EVENTS, json=body).json()["agent"]
     stage.cronofy.complete(body["event_id"])
     stage.cronofy.faults.add("GET", "/resources/", **fault)
-    answer = application.get(f"{AGENTS}/{told['id']}/resources/transcript")
+    answer = application.get(f"{AGENTS}/{agent_summary['id']}/resources/transcript")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 def test_the_api_key_is_not_sent_to_an_address_that_is_not_cronofys(stage: Stage, application: httpx.Client) -> None:
-    """Though a signed notification named it as a resource."""
+    """Even if a signed notification has it as a resource."""
     body = event()
-    told = stage.api.post(EVENTS, json=body).json()["agent"]
+    agent_summary = stage.api.post(EVENTS, json=body).json()["agent"]
     foreign = [{"category": "audio", "type": "voice", "url": f"{stage.aws.url}/steal"}]
     stage.cronofy.complete(body["event_id"], extra={"meeting_agent": {"resources": foreign}})
-    answer = application.get(f"{AGENTS}/{told['id']}/resources/audio")
+    answer = application.get(f"{AGENTS}/{agent_summary['id']}/resources/audio")
     assert (answer.status_code, answer.json()["code"]) == (502, "untrusted_resource_url")
 
 
-def test_a_correlation_id_goes_from_the_request_into_answer_journal_and_log(stage: Stage) -> None:
-    """A strange one is replaced, for it goes into headers and logs."""
+def test_a_correlation_id_is_in_the_response_the_journal_and_the_log(stage: Stage) -> None:
+    """An unusual one is replaced, as it goes into headers and logs."""
     name = f"order-{uuid.uuid4().hex}"
     answer = stage.api.post(EVENTS, json=event(), headers={"X-Correlation-Id": name})
     assert answer.headers["x-correlation-id"] == name
     timeline = stage.read(answer.json()["agent"]["id"])["timeline"]
     assert [entry["correlation_id"] for entry in timeline] == [name, name]
     logs, group = stage.stack.session.client("logs"), stage.stack.resources["ProvisionLog"]
-    messages = [one["message"] for one in logs.filter_log_events(logGroupName=group)["events"]]
-    assert {json.loads(one)["correlation_id"] for one in messages if name in one} == {name}
+    messages = [log["message"] for log in logs.filter_log_events(logGroupName=group)["events"]]
+    assert {json.loads(message)["correlation_id"] for message in messages if name in message} == {name}
     for strange in ("two words", "x" * 129, "ä"):
         answer = stage.api.get(f"{AGENTS}/ma_nobody", headers={b"X-Correlation-Id": strange.encode()})
         assert uuid.UUID(answer.headers["x-correlation-id"]).version == 4
@@ -503,8 +504,8 @@ def test_a_correlation_id_goes_from_the_request_into_answer_journal_and_log(stag
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 422, 423, 429])
-def test_cronofys_refusal_is_passed_on_with_advice(stage: Stage, status: int) -> None:
-    """Its status, its errors, a stable code; and the agent that it concerns."""
+def test_cronofys_refusal_is_passed_on_with_the_next_step(stage: Stage, status: int) -> None:
+    """Its status, its errors, a stable code; and the agent."""
     errors = {"event_id": [{"key": "errors.invalid", "description": "is odd"}]}
     stage.cronofy.faults.add("POST", EVENTS, status=status, body={"errors": errors}, headers={"Retry-After": "7"})
     answer = stage.api.post(EVENTS, json=event())
@@ -530,8 +531,10 @@ def test_cronofys_refusal_is_passed_on_with_advice(stage: Stage, status: int) ->
         ({"close": "unanswered", "times": 2}, 504),
     ],
 )
-def test_an_odd_answer_of_cronofys_is_never_ours(stage: Stage, fault: dict[str, Any], status: int) -> None:
-    """What its status says counts; what it does not say is a 502 or a 504, and the agent stays known."""
+def test_an_unusual_response_of_cronofys_is_a_defined_response_of_ours(
+    stage: Stage, fault: dict[str, Any], status: int
+) -> None:
+    """The status counts; a status that the API does not have is a 502 or a 504, and the agent stays known."""
     stage.cronofy.faults.clear()
     stage.cronofy.faults.add("POST", EVENTS, **fault)
     answer = stage.api.post(EVENTS, json=event())
@@ -541,8 +544,8 @@ def test_an_odd_answer_of_cronofys_is_never_ours(stage: Stage, fault: dict[str, 
     assert not any(request.path == "/" for request in stage.cronofy.requests)
 
 
-def test_a_cronofy_that_says_nothing_for_a_minute_is_answered_for_in_time(stage: Stage) -> None:
-    """Before API Gateway gives up on us, after thirty seconds."""
+def test_a_silent_cronofy_is_a_504_in_time(stage: Stage) -> None:
+    """API Gateway gives up after thirty seconds."""
     stage.cronofy.faults.add("POST", EVENTS, delay=60, times=2)
     answer = stage.api.post(EVENTS, json=event())
     assert (answer.status_code, answer.json()["code"]) == (504, "cronofy_timed_out")
@@ -626,7 +629,7 @@ def cases(wrong: dict[str, dict[str, Any]]) -> list[Any]:
 
 
 def refused(stage: Stage, answer: httpx.Response, before: int) -> dict[str, Any]:
-    """A refusal as documented, of which Cronofy has heard nothing."""
+    """Assert a 422 as documented, without a request to Cronofy; return the problem."""
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert len(stage.cronofy.requests) == before
@@ -670,14 +673,14 @@ def test_a_wrong_field_of_an_event_is_named_and_goes_no_further(stage: Stage, fi
         ),
     ],
 )
-def test_what_was_expected_is_said_in_words(
+def test_the_expectation_that_a_field_fails_is_in_words(
     stage: Stage, changes: dict[str, Any], headers: dict[str, str], field: str, expected: str
 ) -> None:
-    """No pattern to decipher, and nothing of the library that found it."""
+    """Not as a pattern, and not in the words of the library."""
     answer = stage.api.post(EVENTS, json=event(**changes), headers=headers)
     problem = refused(stage, answer, len(stage.cronofy.requests))
-    said = {wrong["field"].lower(): wrong["expected"] for wrong in problem["errors"]}
-    assert said.get(field) == expected, problem
+    expectations = {wrong["field"].lower(): wrong["expected"] for wrong in problem["errors"]}
+    assert expectations.get(field) == expected, problem
 
 
 @pytest.mark.parametrize(("field", "value"), cases(WRONG_AGENTS))
@@ -710,14 +713,16 @@ def test_a_wrong_field_of_an_agent_is_named_and_goes_no_further(
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", EVENTS), ("DELETE", EVENTS), ("POST", AGENTS), ("PUT", "/v1/accounts/a")]
 )
-def test_a_body_that_is_no_plain_json_object_is_refused(stage: Stage, method: str, path: str, content: bytes) -> None:
+def test_a_body_that_is_not_a_plain_json_object_is_refused(
+    stage: Stage, method: str, path: str, content: bytes
+) -> None:
     before = len(stage.cronofy.requests)
     problem = refused(stage, stage.api.request(method, path, content=content), before)
     assert problem["errors"]
 
 
 def test_ten_megabytes_are_refused(stage: Stage) -> None:
-    """API Gateway itself takes no more; our own limit is far below."""
+    """API Gateway has that limit; ours is far below."""
     before = len(stage.cronofy.requests)
     answer = stage.api.post(EVENTS, json=event(padding="x" * 300_000))
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
@@ -731,7 +736,7 @@ def test_ten_megabytes_are_refused(stage: Stage) -> None:
     ["", "..", ".", "%2e%2e", "a%2fb", "a/b", "a%2Fevents%3F", "%252e%252e", "a%00b", "a%0Ab", "a%5cb", "a%23b"],
 )
 def test_no_calendar_id_leads_to_another_path_of_cronofys(stage: Stage, calendar: str) -> None:
-    """`DELETE /v1/events` would delete all events: nothing may come near it."""
+    """`DELETE /v1/events` would delete all events."""
     before = len(stage.cronofy.requests)
     for method in ("POST", "DELETE"):
         url = httpx.URL(stage.stack.api_url).copy_with(
@@ -770,7 +775,7 @@ def test_a_wrong_header_is_refused(stage: Stage, headers: dict[str, str], status
     assert len(stage.cronofy.requests) == before
 
 
-def test_a_request_without_any_token_is_told_how_to_bring_one(application: httpx.Client) -> None:
+def test_a_request_without_a_token_is_refused_with_the_ways_to_send_one(application: httpx.Client) -> None:
     answer = application.post(EVENTS, json=event())
     assert (answer.status_code, answer.json()["code"]) == (401, "missing_token")
     assert "Cronofy-Account" in answer.json()["detail"]
@@ -803,8 +808,8 @@ def test_a_wrong_registration_is_refused_and_its_token_not_repeated(application:
     assert application.get("/v1/accounts/strickland").status_code == 404
 
 
-def test_a_new_conference_is_not_asked_for_when_the_meeting_has_begun(stage: Stage) -> None:
-    """Cronofy makes none. One that was asked for before, or is the caller's own, may stay in the body."""
+def test_a_new_conference_in_a_meeting_that_has_begun_is_refused(stage: Stage) -> None:
+    """Cronofy creates none. One that was requested before, or the caller's own, may stay in the body."""
     began = datetime.now(UTC) - timedelta(minutes=10)
     past = event(start=written(began), end=written(began + timedelta(hours=1)))
     before = len(stage.cronofy.requests)
@@ -815,13 +820,13 @@ def test_a_new_conference_is_not_asked_for_when_the_meeting_has_begun(stage: Sta
     assert stage.api.post(EVENTS, json=event() | {"start": past["start"], "end": past["end"]}).status_code == 202
 
 
-def test_nothing_that_is_not_there_is_answered_as_if_it_were(application: httpx.Client) -> None:
+def test_a_route_that_does_not_exist_is_not_found(application: httpx.Client) -> None:
     for method, path in (("PATCH", AGENTS), ("GET", "/v1/calendars"), ("DELETE", "/v1/events"), ("GET", "/")):
         assert application.request(method, path).status_code in (404, 405)
 
 
-def test_a_note_on_an_agent_without_trouble_is_kept_once(stage: Stage) -> None:
-    """There is nothing to take on, but what somebody noted stands in the timeline, under a key that says so."""
+def test_a_note_on_an_agent_without_an_incident_is_stored_once(stage: Stage) -> None:
+    """It is in the timeline, with a key of its own."""
     agent_id = stage.api.post(EVENTS, json=event()).json()["agent"]["id"]
     answers = [stage.api.post(f"{AGENTS}/{agent_id}/acknowledgement", json={"note": "all is well"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]

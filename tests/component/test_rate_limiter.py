@@ -1,4 +1,4 @@
-"""Cronofy's limits are kept by all together, whatever the seconds of the clock cut in two."""
+"""Cronofy's limits hold for all functions together, also across the seconds of the clock."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +18,15 @@ LIMITS = Limits(5, 20)
 
 
 @pytest.fixture
-def desk(aws: EmbeddedAws) -> Iterator[Desk]:
+def limited_desk(aws: EmbeddedAws) -> Iterator[Desk]:
+    """A desk with low limits. The name is its own because `test_storage` imports the fixtures of several files."""
     with Desk(aws, LIMITS) as desk:
         yield desk
 
 
 @given(pauses=st.lists(st.floats(0, 3), max_size=200), delays=st.lists(st.floats(0, 1), max_size=200))
-def test_no_stretch_of_time_holds_more_than_a_limit(pauses: list[float], delays: list[float]) -> None:
-    """However requests come, and though each may need up to a second to arrive."""
+def test_no_period_has_more_requests_than_its_limit(pauses: list[float], delays: list[float]) -> None:
+    """Requests come at any time, and each needs up to a second to arrive."""
     now, counts, arrived = 1000.0, dict[int, int](), list[float]()
     for pause, delay in zip(pauses, delays, strict=False):
         now += pause
@@ -37,8 +38,8 @@ def test_no_stretch_of_time_holds_more_than_a_limit(pauses: list[float], delays:
 
 
 @given(pauses=st.lists(st.floats(0, 1), min_size=30, max_size=60))
-def test_whoever_waits_as_long_as_told_may_go_on(pauses: list[float]) -> None:
-    """And a moment earlier they may not."""
+def test_the_wait_is_as_long_as_necessary(pauses: list[float]) -> None:
+    """Afterwards a request is within the limits, and a moment earlier it is not."""
     now, counts = 1000.0, dict[int, int]()
     for pause in pauses:
         now += pause
@@ -49,13 +50,13 @@ def test_whoever_waits_as_long_as_told_may_go_on(pauses: list[float]) -> None:
         counts[int(now)] = counts.get(int(now), 0) + 1
 
 
-def test_many_at_once_get_as_many_permits_as_there_are(desk: Desk) -> None:
-    """Eight processes, each with what it remembers; the others are told how long to wait."""
-    pacings = [desk.rate_limiter() for _ in range(8)]
+def test_processes_at_the_same_time_get_no_more_permits_than_the_limit(limited_desk: Desk) -> None:
+    """Each of eight processes has its own counts; the others get a time to wait."""
+    limiters = [limited_desk.rate_limiter() for _ in range(8)]
 
     def permitted(number: int) -> bool:
         try:
-            pacings[number % 8].permit("us")
+            limiters[number % 8].permit("us")
         except RateLimited as error:
             waits.append(error.retry_after)
             return False
@@ -67,57 +68,57 @@ def test_many_at_once_get_as_many_permits_as_there_are(desk: Desk) -> None:
     assert set(waits) <= {1, 2, 3}
 
 
-def test_each_data_center_has_limits_of_its_own(desk: Desk) -> None:
-    """They are six applications."""
+def test_each_data_center_has_limits_of_its_own(limited_desk: Desk) -> None:
+    """Each has its own application."""
     for _ in range(LIMITS.per_second):
-        desk.rate_limiter().permit("us")
+        limited_desk.rate_limiter().permit("us")
     with pytest.raises(RateLimited):
-        desk.rate_limiter().permit("us")
-    assert desk.rate_limiter().permit("de").data_center == "de"
+        limited_desk.rate_limiter().permit("us")
+    assert limited_desk.rate_limiter().permit("de").data_center == "de"
 
 
-def test_a_minute_has_its_own_limit(desk: Desk) -> None:
-    """Five each three seconds, until there have been twenty; the next after a minute and the margin."""
+def test_a_minute_has_its_own_limit(limited_desk: Desk) -> None:
+    """Five requests in each three seconds, then twenty in the minute; the next one after a minute and the margin."""
     permits = list[float]()
-    pacing = desk.rate_limiter()
+    limiter = limited_desk.rate_limiter()
     while len(permits) < 2 * LIMITS.per_minute:
         try:
-            pacing.permit("us")
+            limiter.permit("us")
         except RateLimited as error:
-            desk.sleep(error.retry_after)
+            limited_desk.sleep(error.retry_after)
         else:
-            permits.append(desk.seconds())
+            permits.append(limited_desk.seconds())
     assert most_within(1, permits) == LIMITS.per_second
     assert most_within(60 + MARGIN, permits) == LIMITS.per_minute
     assert max(after - before for before, after in pairwise(permits)) > 50
 
 
-def test_the_sweep_leaves_a_share_to_callers_who_wait(desk: Desk) -> None:
-    """Four fifths of five are four."""
+def test_the_sweep_leaves_a_share_to_callers_who_wait(limited_desk: Desk) -> None:
+    """Four fifths of five requests are four."""
     for _ in range(4):
-        desk.rate_limiter().permit("us", share=0.8)
+        limited_desk.rate_limiter().permit("us", share=0.8)
     with pytest.raises(RateLimited):
-        desk.rate_limiter().permit("us", share=0.8)
-    desk.rate_limiter().permit("us")
+        limited_desk.rate_limiter().permit("us", share=0.8)
+    limited_desk.rate_limiter().permit("us")
 
 
-def test_four_times_what_a_minute_allows_arrives_and_nothing_is_refused(aws: EmbeddedAws) -> None:
-    """Requested within one minute; the sweep delivers the rest, for half of each minute, within its share.
+def test_four_times_the_limit_of_a_minute_arrives_and_none_is_refused(aws: EmbeddedAws) -> None:
+    """All are requested in one minute; the sweep sends the rest during half of each minute, within its share.
 
-    In a tenth of Cronofy's real size, on a clock of our own; the benchmark does it with 2,000.
+    A tenth of Cronofy's real limits, on a virtual clock; the benchmark sends 2,000.
     """
-    limits, wanted = Limits(5, 50), 200
-    found = rush(aws, limits, wanted)
-    assert found["at_once"] >= limits.per_minute * 0.9
-    assert found["agents_at_cronofy"] == found["requests"] == wanted
-    assert found["statuses"] == {"202": wanted}
-    assert found["most_in_a_second"] <= limits.per_second
-    assert found["most_in_a_minute"] <= limits.per_minute
-    assert found["minutes"] < 10
+    limits, requests = Limits(5, 50), 200
+    result = rush(aws, limits, requests)
+    assert result["at_once"] >= limits.per_minute * 0.9
+    assert result["agents_at_cronofy"] == result["requests"] == requests
+    assert result["statuses"] == {"202": requests}
+    assert result["most_in_a_second"] <= limits.per_second
+    assert result["most_in_a_minute"] <= limits.per_minute
+    assert result["minutes"] < 10
 
 
-def test_without_the_table_nobody_is_let_through(desk: Desk) -> None:
-    """Then nobody knows what the others send."""
-    desk.agents_table = "no_such_table"
+def test_without_the_table_there_is_no_permit(limited_desk: Desk) -> None:
+    """The requests of the other functions are unknown then."""
+    limited_desk.agents_table = "no_such_table"
     with pytest.raises(StoreUnavailable):
-        desk.rate_limiter().permit("us")
+        limited_desk.rate_limiter().permit("us")

@@ -1,4 +1,4 @@
-"""What was announced can be announced again, and what was dead-lettered given back: on the running sandbox."""
+"""Announcing entries again, and redriving dead letters, on the running sandbox."""
 
 import json
 import os
@@ -21,50 +21,50 @@ from tests.sandbox.embedded_aws import ACCOUNT, REGION
 from tests.sandbox.stage import Stage, wait_until
 
 FAR = {"start": "2099-04-25T15:30:00Z", "end": "2099-04-25T17:00:00Z"}
-"""A meeting for which no deadline comes while tests run."""
+"""A meeting that has no deadline while tests run."""
 
 
 def agent() -> str:
-    """An agent of the test's own, that was never requested."""
+    """Return the id of a new agent that was never requested."""
     return f"ma_{uuid4().hex[:26]}"
 
 
 def notify(stage: Stage, agent_id: str, *interactions: str, **changes: Any) -> str:
-    """Send a signed notification; the announcement id that its entry will have."""
-    said = {"type": "event_subscription", "interactions": [{"type": one} for one in interactions]}
+    """Send a signed notification. Return the id of its announcement."""
+    notification = {"type": "event_subscription", "interactions": [{"type": name} for name in interactions]}
     event = example()["event"] | FAR | {"event_id": f"event of {agent_id}"}
-    raw = json.dumps(example(**{"notification": said, "event": event} | changes)).encode()
+    raw = json.dumps(example(**{"notification": notification, "event": event} | changes)).encode()
     header = sign(raw, [stage.addresses["client_secret"]])
-    answer = httpx.post(
+    response = httpx.post(
         f"{stage.stack.api_url}/webhooks/cronofy/{agent_id}", content=raw, headers={HEADER: header}, timeout=40
     )
-    assert answer.status_code == 200
+    assert response.status_code == 200
     return f"{agent_id}.{sha256(raw).hexdigest()}"
 
 
-def heard(stage: Stage, agent_id: str, count: int, *, replayed: bool) -> list[str]:
-    """The ids of this agent's announcements, as soon as there are so many."""
+def announcements(stage: Stage, agent_id: str, count: int, *, replayed: bool) -> list[str]:
+    """Return the ids of this agent's announcements, as soon as there are `count`."""
 
     def find() -> list[str] | None:
-        told = [one for one in stage.lifecycle.messages() if one["subject"] == agent_id]
-        ids = [one["id"] for one in told if one["data"]["replayed"] is replayed]
+        messages = [message for message in stage.lifecycle.messages() if message["subject"] == agent_id]
+        ids = [message["id"] for message in messages if message["data"]["replayed"] is replayed]
         return ids if len(ids) >= count else None
 
     return wait_until(find) or []
 
 
 @pytest.fixture
-def followed(stage: Stage) -> tuple[str, list[str]]:
-    """An agent that was activated and is complete, and the ids of its two announcements."""
+def announced(stage: Stage) -> tuple[str, list[str]]:
+    """Return an agent that was active and is complete, and the ids of its two announcements."""
     agent_id = agent()
     ids = [notify(stage, agent_id, f"meeting_agent_{step}") for step in ("activated", "complete")]
-    assert set(heard(stage, agent_id, 2, replayed=False)) == set(ids)
+    assert set(announcements(stage, agent_id, 2, replayed=False)) == set(ids)
     return agent_id, ids
 
 
 @pytest.fixture
 def operate(stage: Stage) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The operator's command line, against the sandbox as against AWS."""
+    """Return a function that runs the operator's command against the sandbox."""
     environment = os.environ | {
         "AWS_ENDPOINT_URL": stage.aws.url,
         "AWS_ACCESS_KEY_ID": ACCOUNT,
@@ -81,15 +81,15 @@ def operate(stage: Stage) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-def test_a_notification_can_be_read_exactly_as_it_came(stage: Stage) -> None:
-    """The announcement of one that is too large says where; its bytes are those that Cronofy signed."""
+def test_the_exact_bytes_of_a_notification_can_be_read(stage: Stage) -> None:
+    """The announcement of a large one has their URL; they are the bytes that Cronofy signed."""
     agent_id = agent()
     announcement_id = notify(stage, agent_id, "meeting_agent_activated", extra="x" * 259_000)
-    assert heard(stage, agent_id, 1, replayed=False) == [announcement_id]
-    told = next(one for one in stage.lifecycle.messages() if one["id"] == announcement_id)["data"]["notification"]
-    answer = stage.api.get(told["read"])
-    assert answer.status_code == 200
-    assert sha256(answer.content).hexdigest() == announcement_id.partition(".")[2]
+    assert announcements(stage, agent_id, 1, replayed=False) == [announcement_id]
+    announcement = next(message for message in stage.lifecycle.messages() if message["id"] == announcement_id)
+    response = stage.api.get(announcement["data"]["notification"]["read"])
+    assert response.status_code == 200
+    assert sha256(response.content).hexdigest() == announcement_id.partition(".")[2]
     unknown = stage.api.get(f"/v1/meeting_agents/{agent_id}/notifications/{'0' * 64}")
     assert unknown.status_code == 404
 
@@ -97,69 +97,67 @@ def test_a_notification_can_be_read_exactly_as_it_came(stage: Stage) -> None:
 # --------------------------------------------------------------------------------------------------------------- replay
 
 
-def test_a_replay_announces_under_the_same_ids_and_says_that_it_is_one(
-    stage: Stage, followed: tuple[str, list[str]]
-) -> None:
-    """Safe to ask for: whoever has had an announcement knows it by its id, and the record stays as it is."""
-    agent_id, ids = followed
+def test_a_replay_announces_with_the_same_ids_and_is_marked(stage: Stage, announced: tuple[str, list[str]]) -> None:
+    """A subscriber recognises an announcement by its id, and the record does not change."""
+    agent_id, ids = announced
     before = stage.read(agent_id)
-    answer = stage.api.post(f"/v1/meeting_agents/{agent_id}/replay")
-    assert (answer.status_code, answer.json()) == (200, {"dry_run": False, "announcements": ids})
-    assert set(heard(stage, agent_id, 2, replayed=True)) == set(ids)
+    response = stage.api.post(f"/v1/meeting_agents/{agent_id}/replay")
+    assert (response.status_code, response.json()) == (200, {"dry_run": False, "announcements": ids})
+    assert set(announcements(stage, agent_id, 2, replayed=True)) == set(ids)
     assert stage.read(agent_id) == before
 
 
-def test_a_dry_run_announces_nothing(stage: Stage, followed: tuple[str, list[str]]) -> None:
-    """It says what would be announced."""
-    agent_id, ids = followed
-    answer = stage.api.post(f"/v1/meeting_agents/{agent_id}/replay?dry_run=true")
-    assert answer.json() == {"dry_run": True, "announcements": ids}
+def test_a_dry_run_announces_nothing(stage: Stage, announced: tuple[str, list[str]]) -> None:
+    """It returns the ids of the announcements."""
+    agent_id, ids = announced
+    response = stage.api.post(f"/v1/meeting_agents/{agent_id}/replay?dry_run=true")
+    assert response.json() == {"dry_run": True, "announcements": ids}
     notify(stage, agent_id, "meeting_agent_activated", late=True)
-    assert len(heard(stage, agent_id, 3, replayed=False)) == 3
-    assert not [one for one in stage.lifecycle.messages() if one["subject"] == agent_id and one["data"]["replayed"]]
+    assert len(announcements(stage, agent_id, 3, replayed=False)) == 3
+    assert announcements(stage, agent_id, 0, replayed=True) == []
 
 
-def test_a_replay_may_be_of_one_state_or_of_a_span_of_time(stage: Stage, followed: tuple[str, list[str]]) -> None:
-    """A subscriber that was down for an hour wants that hour; one that cares for ends wants those."""
-    agent_id, (activated, complete) = followed
+def test_a_replay_may_be_of_one_state_or_of_a_span_of_time(stage: Stage, announced: tuple[str, list[str]]) -> None:
+    """A subscriber that was down for an hour needs that hour; another one needs only the ends."""
+    agent_id, (activated, complete) = announced
     second = stage.read(agent_id)["timeline"][1]["at"]
 
-    def would(**query: str) -> list[str]:
+    def dry_run(**query: str) -> list[str]:
         path = f"/v1/meeting_agents/{agent_id}/replay"
         ids: list[str] = stage.api.post(path, params=query | {"dry_run": "true"}).json()["announcements"]
         return ids
 
-    assert would(state="complete") == [complete]
-    assert would(to=second) == [activated]
-    assert would(**{"from": second}) == [complete]
-    assert would(state="failed") == []
+    assert dry_run(state="complete") == [complete]
+    assert dry_run(to=second) == [activated]
+    assert dry_run(**{"from": second}) == [complete]
+    assert dry_run(state="failed") == []
 
 
 @pytest.mark.parametrize(
     "query", ["from=yesterday", "from=2026-04-25T15:30:00", "to=1e99", "state=gone", "dry_run=perhaps"]
 )
-def test_a_replay_that_makes_no_sense_is_refused(query: str, stage: Stage, followed: tuple[str, list[str]]) -> None:
-    """The field is named, and nothing is announced."""
-    answer = stage.api.post(f"/v1/meeting_agents/{followed[0]}/replay?{query}")
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
+def test_a_replay_with_a_wrong_parameter_is_refused(query: str, stage: Stage, announced: tuple[str, list[str]]) -> None:
+    """The response names the field, and nothing is announced."""
+    response = stage.api.post(f"/v1/meeting_agents/{announced[0]}/replay?{query}")
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == query.partition("=")[0]
 
 
-def test_a_replay_with_a_body_is_refused(stage: Stage, followed: tuple[str, list[str]]) -> None:
-    """Who asks for a dry run there must not have announced what is not to be; the query has what is chosen."""
-    answer = stage.api.post(f"/v1/meeting_agents/{followed[0]}/replay", json={"dry_run": True})
-    assert answer.status_code == 422
+def test_a_replay_with_a_body_is_refused(stage: Stage, announced: tuple[str, list[str]]) -> None:
+    """The parameters are in the query: a dry run that is requested in the body must not announce anything."""
+    response = stage.api.post(f"/v1/meeting_agents/{announced[0]}/replay", json={"dry_run": True})
+    assert response.status_code == 422
     expected = "none; from, to, state and dry_run are in the query"
-    assert answer.json()["errors"] == [{"field": "body", "expected": expected}]
+    assert response.json()["errors"] == [{"field": "body", "expected": expected}]
 
 
-def test_an_agent_that_is_not_known_cannot_be_replayed(stage: Stage) -> None:
-    """404, as for reading it."""
+def test_a_replay_of_an_unknown_agent_is_refused(stage: Stage) -> None:
+    """The status is 404, as for reading it."""
     assert stage.api.post(f"/v1/meeting_agents/{agent()}/replay").status_code == 404
 
 
-def test_people_are_not_told_again_by_a_replay(stage: Stage) -> None:
-    """The alert of a failure is once, whatever is announced again."""
+def test_a_replay_causes_no_alert(stage: Stage) -> None:
+    """The alert of a failure is published once."""
     agent_id = agent()
     notify(stage, agent_id, "meeting_agent_failed")
 
@@ -168,8 +166,8 @@ def test_people_are_not_told_again_by_a_replay(stage: Stage) -> None:
 
     assert wait_until(lambda: alerts() or None) == 1
     assert stage.api.post(f"/v1/meeting_agents/{agent_id}/replay").status_code == 200
-    assert heard(stage, agent_id, 1, replayed=True)
-    other = agent()  # what comes after it on the same way has passed it
+    assert announcements(stage, agent_id, 1, replayed=True)
+    other = agent()  # its alert takes the same way, and comes later
     notify(stage, other, "meeting_agent_failed")
     assert wait_until(lambda: any(other in json.dumps(message) for message in stage.alerts.messages()) or None)
     assert alerts() == 1
@@ -178,13 +176,13 @@ def test_people_are_not_told_again_by_a_replay(stage: Stage) -> None:
 def test_the_command_replays_every_agent_of_a_span_of_time(
     stage: Stage, operate: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    """`make replay`: found in the table, announced through the API, counted at the end."""
+    """`make replay` finds the agents in the table, announces through the API, and prints a count."""
     before = datetime.now(UTC)
     agents = [agent() for _ in range(3)]
     for agent_id in agents:
         notify(stage, agent_id, "meeting_agent_activated")
         notify(stage, agent_id, "meeting_agent_complete")
-        assert heard(stage, agent_id, 2, replayed=False)
+        assert announcements(stage, agent_id, 2, replayed=False)
     span = ["--from", before.isoformat(), "--to", (datetime.now(UTC) + timedelta(seconds=1)).isoformat()]
 
     dry = operate("replay", *span, "--state", "complete", "--dry-run")
@@ -193,24 +191,26 @@ def test_the_command_replays_every_agent_of_a_span_of_time(
     done = operate("replay", *span)
     assert done.stdout == "6 entries of 3 agents were announced again\n"
     for agent_id in agents:
-        assert len(heard(stage, agent_id, 2, replayed=True)) == 2
+        assert len(announcements(stage, agent_id, 2, replayed=True)) == 2
 
 
 # -------------------------------------------------------------------------------------------------------------- redrive
 
 
 def dead_letters(stage: Stage, queue: str) -> int:
-    """How many messages wait in a dead-letter queue."""
+    """Return the number of messages in a dead-letter queue."""
     url = stage.stack.outputs[f"{queue}DeadLetterQueueUrl"]
     names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    got = stage.stack.session.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
-    return sum(map(int, got["Attributes"].values()))
+    attributes = stage.stack.session.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)[
+        "Attributes"
+    ]
+    return sum(map(int, attributes.values()))
 
 
-def test_a_poisoned_entry_is_announced_once_it_is_mended_and_given_back(
+def test_a_dead_lettered_entry_is_announced_after_a_repair_and_a_redrive(
     stage: Stage, operate: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    """From the stream to the dead-letter queue, from there round once more in vain, then mended, and announced."""
+    """A redrive before the repair keeps it in the dead-letter queue."""
     agent_id, table = agent(), stage.stack.outputs["AgentsTableName"]
     dynamodb = stage.stack.session.client("dynamodb")
     entry: Any = {
@@ -222,28 +222,28 @@ def test_a_poisoned_entry_is_announced_once_it_is_mended_and_given_back(
     dynamodb.put_item(TableName=table, Item=entry)
     other = agent()
     notify(stage, other, "meeting_agent_activated")
-    assert heard(stage, other, 1, replayed=False)
+    assert announcements(stage, other, 1, replayed=False)
     assert wait_until(lambda: dead_letters(stage, "Track") or None) == 1
 
-    in_vain = operate("redrive", "--queue", "track")
-    assert (in_vain.returncode, in_vain.stdout) == (1, "1 messages given back, 1 kept\n")
+    failed = operate("redrive", "--queue", "track")
+    assert (failed.returncode, failed.stdout) == (1, "1 messages redriven, 1 kept\n")
 
     dynamodb.put_item(TableName=table, Item=entry | {"at": {"S": "2026-04-25T15:30:00.000Z"}})
-    mended = operate("redrive", "--queue", "track")
-    assert (mended.returncode, mended.stdout) == (0, "1 messages given back, 0 kept\n")
-    assert heard(stage, agent_id, 1, replayed=False) == [f"{agent_id}.bad"]
+    done = operate("redrive", "--queue", "track")
+    assert (done.returncode, done.stdout) == (0, "1 messages redriven, 0 kept\n")
+    assert announcements(stage, agent_id, 1, replayed=False) == [f"{agent_id}.bad"]
     assert dead_letters(stage, "Track") == 0
 
 
 @pytest.mark.parametrize("is_forgotten", [False, True], ids=["in_the_stream", "after_a_day"])
-def test_what_lambda_dead_lettered_is_read_from_the_stream_again_or_found_by_its_time(
+def test_entries_that_lambda_dead_lettered_are_read_from_the_stream_or_found_by_their_time(
     is_forgotten: bool,
     stage: Stage,
-    followed: tuple[str, list[str]],
+    announced: tuple[str, list[str]],
     operate: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
-    """Lambda parks no entries but a place in the stream, which forgets after a day: then the table is searched."""
-    agent_id, ids = followed
+    """Lambda's dead letter holds a position in the stream, which forgets after a day: then the table is searched."""
+    agent_id, ids = announced
     session = stage.stack.session
     table = session.client("dynamodb").describe_table(TableName=stage.stack.outputs["AgentsTableName"])["Table"]
     streams = session.client("dynamodbstreams")
@@ -251,11 +251,11 @@ def test_what_lambda_dead_lettered_is_read_from_the_stream_again_or_found_by_its
     iterator: Any = streams.get_shard_iterator(
         StreamArn=table["LatestStreamArn"], ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
     )["ShardIterator"]
-    ours: list[str] = []
-    while len(ours) < len(ids):  # the stream holds what other tests did before
+    numbers: list[str] = []
+    while len(numbers) < len(ids):  # the stream also holds the entries of other tests
         page: Any = streams.get_records(ShardIterator=iterator)
         assert page["Records"], "the entries are not in the stream"
-        ours += [
+        numbers += [
             record["dynamodb"]["SequenceNumber"]
             for record in page["Records"]
             if record["dynamodb"]["Keys"]["pk"]["S"] == agent_id
@@ -263,46 +263,50 @@ def test_what_lambda_dead_lettered_is_read_from_the_stream_again_or_found_by_its
         ]
         iterator = page["NextShardIterator"]
     now = datetime.now(UTC)
-    place = {
+    batch_info = {
         "shardId": shard["ShardId"],
-        "startSequenceNumber": "1".zfill(21) if is_forgotten else ours[0],
-        "endSequenceNumber": ours[-1],
+        "startSequenceNumber": "1".zfill(21) if is_forgotten else numbers[0],
+        "endSequenceNumber": numbers[-1],
         "approximateArrivalOfFirstRecord": f"{now - timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}",
         "approximateArrivalOfLastRecord": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "batchSize": len(ours),
+        "batchSize": len(numbers),
         "streamArn": table["LatestStreamArn"],
     }
-    message = {"requestContext": {"condition": "RetryAttemptsExhausted"}, "version": "1.0", "DDBStreamBatchInfo": place}
+    message = {
+        "requestContext": {"condition": "RetryAttemptsExhausted"},
+        "version": "1.0",
+        "DDBStreamBatchInfo": batch_info,
+    }
     session.client("sqs").send_message(
         QueueUrl=stage.stack.outputs["TrackDeadLetterQueueUrl"], MessageBody=json.dumps(message)
     )
 
     done = operate("redrive", "--queue", "track")
-    assert (done.returncode, done.stdout) == (0, "1 messages given back, 0 kept\n")
-    assert heard(stage, agent_id, 4, replayed=False) == [*ids, *ids]
+    assert (done.returncode, done.stdout) == (0, "1 messages redriven, 0 kept\n")
+    assert announcements(stage, agent_id, 4, replayed=False) == [*ids, *ids]
 
 
-def test_a_dead_lettered_alert_is_told_after_all(
+def test_a_dead_lettered_alert_is_published_after_a_redrive(
     stage: Stage, operate: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    """What could not be told goes back into the queue from which it is told."""
+    """The message returns to the queue of the alerts."""
     agent_id = agent()
     announcement_id = notify(stage, agent_id, "meeting_agent_activated")
-    assert heard(stage, agent_id, 1, replayed=False)
-    told = next(one for one in stage.lifecycle.messages() if one["id"] == announcement_id)
-    told["data"]["cause"] = "failed"
+    assert announcements(stage, agent_id, 1, replayed=False)
+    announcement = next(message for message in stage.lifecycle.messages() if message["id"] == announcement_id)
+    announcement["data"]["cause"] = "failed"
     stage.stack.session.client("sqs").send_message(
-        QueueUrl=stage.stack.outputs["AlertDeadLetterQueueUrl"], MessageBody=json.dumps(told)
+        QueueUrl=stage.stack.outputs["AlertDeadLetterQueueUrl"], MessageBody=json.dumps(announcement)
     )
     done = operate("redrive", "--queue", "alert")
-    assert (done.returncode, done.stdout) == (0, "1 messages given back, 0 kept\n")
+    assert (done.returncode, done.stdout) == (0, "1 messages redriven, 0 kept\n")
     assert wait_until(lambda: any(agent_id in json.dumps(message) for message in stage.alerts.messages()) or None)
 
 
-def test_a_queue_that_is_not_there_is_named_with_those_that_are(
+def test_the_error_of_an_unknown_queue_names_the_queues(
     operate: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
-    """An operator in a hurry mistypes."""
+    """An operator mistypes."""
     failed = operate("redrive", "--queue", "trakc")
     assert failed.returncode == 2
-    assert failed.stderr.startswith("operate: there is no dead-letter queue trakc: say QUEUE=alert|")
+    assert failed.stderr.startswith("operate: the stack has no dead-letter queue trakc: set QUEUE=alert|")

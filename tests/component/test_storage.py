@@ -1,7 +1,7 @@
-"""A second opinion: what is proved on the embedded AWS is proved again, unchanged, on another DynamoDB.
+"""The storage tests of the embedded AWS, run unchanged on another DynamoDB.
 
-Of the two only the code under test is the same, so that no habit of one emulator is leant on. Neither stream nor
-function is needed: the stream's events are made by the tests themselves.
+The two emulators share no code, so that no test depends on a quirk of one. Neither streams nor functions are needed,
+because the tests make the events of the stream.
 """
 
 from collections.abc import Iterator
@@ -21,25 +21,25 @@ NO_ITEM = (
 )
 LACKING = dict.fromkeys(
     (
-        "test_a_dead_grant_needs_a_person_and_is_not_asked_again",
-        "test_a_registration_that_comes_during_a_renewal_stands",
-        "test_a_renewal_counts_within_cronofys_limits",
-        "test_a_renewal_that_fails_for_now_leaves_the_account_as_it_was",
-        "test_a_token_is_renewed_before_it_ends",
-        "test_a_token_that_cronofy_refused_is_renewed_though_it_looked_good",
+        "test_after_invalid_grant_no_token_is_requested_until_a_new_registration",
+        "test_a_registration_during_a_renewal_is_not_overwritten",
+        "test_a_renewal_counts_towards_cronofys_limits",
+        "test_a_renewal_that_fails_leaves_the_account_unchanged",
+        "test_an_access_token_is_renewed_before_it_expires",
+        "test_a_token_that_cronofy_refused_is_renewed",
         "test_each_data_center_has_limits_of_its_own",
-        "test_four_times_what_a_minute_allows_arrives_and_nothing_is_refused",
-        "test_the_refresh_token_that_comes_back_is_the_one_that_is_kept",
+        "test_four_times_the_limit_of_a_minute_arrives_and_none_is_refused",
+        "test_a_new_refresh_token_replaces_the_old_one",
         "test_the_sweep_leaves_a_share_to_callers_who_wait",
     ),
     NO_ITEM,
 )
-"""Tests that meet something that this server lacks, and what it is. The embedded AWS does as AWS documents."""
+"""Tests that need something that this server lacks, and the reason. The embedded AWS does as AWS documents."""
 
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[SecondAws]:
-    """In place of the embedded one, for every test that was imported above."""
+    """Replace the embedded AWS for all tests that are imported above."""
     with SecondAws() as second:
         yield second
 

@@ -1,4 +1,4 @@
-"""A user's tokens: encrypted, renewed once however many need them, and given up when Cronofy gives them up."""
+"""An account's tokens are encrypted, renewed once for all callers, and invalid when Cronofy says so."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def desk(aws: EmbeddedAws) -> Iterator[Desk]:
 
 @pytest.fixture
 def grant(desk: Desk) -> Grant:
-    """What a user consented to, registered as alice."""
+    """A user's consent, registered as alice."""
     grant = desk.cronofy.grant("us", calendars=(CALENDAR,))
     desk.accounts().register("alice", "us", grant.refresh_token)
     return grant
@@ -37,13 +37,13 @@ def refreshes(desk: Desk) -> int:
 
 
 def item(desk: Desk) -> dict[str, Any]:
-    """The account as the table has it."""
+    """Return the account's item in the table."""
     (item,) = desk._client("dynamodb").scan(TableName=desk.accounts_table)["Items"]
     return dict(item)
 
 
-def test_an_access_token_is_asked_for_when_it_is_first_needed_and_shared(desk: Desk, grant: Grant) -> None:
-    """By all processes, for as long as Cronofy says."""
+def test_an_access_token_is_requested_when_first_needed_and_shared(desk: Desk, grant: Grant) -> None:
+    """By all processes, until it expires."""
     tokens = {desk.tokens().access_token("alice") for _ in range(3)}
     assert tokens == {grant.access_token}
     assert refreshes(desk) == 1
@@ -53,8 +53,8 @@ def test_an_access_token_is_asked_for_when_it_is_first_needed_and_shared(desk: D
 
 
 @pytest.mark.parametrize("is_service_account", [False, True])
-def test_a_token_is_renewed_before_it_ends(desk: Desk, is_service_account: bool) -> None:
-    """`expires_in` is believed, an hour or half of one."""
+def test_an_access_token_is_renewed_before_it_expires(desk: Desk, is_service_account: bool) -> None:
+    """After `expires_in`, an hour or half of one."""
     grant = desk.cronofy.grant("us", service_account=is_service_account)
     desk.accounts().register("alice", "us", grant.refresh_token)
     first = desk.tokens().access_token("alice")
@@ -65,18 +65,18 @@ def test_a_token_is_renewed_before_it_ends(desk: Desk, is_service_account: bool)
     assert refreshes(desk) == 2
 
 
-def test_many_who_need_a_token_at_once_cause_one_renewal(desk: Desk, grant: Grant) -> None:
-    """No stampede: one asks, the others wait for what it gets."""
+def test_callers_that_need_a_token_at_once_cause_one_renewal(desk: Desk, grant: Grant) -> None:
+    """One renews it, the others wait."""
     desk.cronofy.faults.add("POST", "/oauth/token", delay=0.3)
     callers = [desk.tokens(lambda _: time.sleep(0.05)) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        tokens = set(pool.map(lambda one: one.access_token("alice"), callers))
+        tokens = set(pool.map(lambda caller: caller.access_token("alice"), callers))
     assert tokens == {grant.access_token}
     assert refreshes(desk) == 1
 
 
-def test_while_one_renews_a_token_that_is_still_good_the_others_go_on_with_it(desk: Desk, grant: Grant) -> None:
-    """Nobody waits for what is not needed yet."""
+def test_a_valid_token_is_used_while_another_caller_renews_it(desk: Desk, grant: Grant) -> None:
+    """Without waiting."""
     first = desk.tokens().access_token("alice")
     desk.now += timedelta(seconds=3600 - REFRESH_AHEAD_SECONDS + 1)
     assert desk.accounts().lease_renewal(desk.accounts().read("alice"))
@@ -84,8 +84,8 @@ def test_while_one_renews_a_token_that_is_still_good_the_others_go_on_with_it(de
     assert refreshes(desk) == 1
 
 
-def test_a_renewal_whose_function_died_is_taken_over(desk: Desk, grant: Grant) -> None:
-    """The lease ends by itself; until then others wait, with an end to it."""
+def test_the_renewal_of_a_function_that_died_is_taken_over(desk: Desk, grant: Grant) -> None:
+    """The lease expires; until then others wait, for a limited time."""
     accounts = desk.accounts()
     assert accounts.lease_renewal(accounts.read("alice"))
     began = desk.now
@@ -96,8 +96,8 @@ def test_a_renewal_whose_function_died_is_taken_over(desk: Desk, grant: Grant) -
     assert desk.tokens().access_token("alice") == grant.access_token
 
 
-def test_a_token_that_cronofy_refused_is_renewed_though_it_looked_good(desk: Desk, grant: Grant) -> None:
-    """And is not renewed twice, should two have had the same 401."""
+def test_a_token_that_cronofy_refused_is_renewed(desk: Desk, grant: Grant) -> None:
+    """Once, even if two callers had the same 401."""
     refused = desk.tokens().access_token("alice")
     renewed = desk.tokens().access_token("alice", refused=refused)
     assert renewed != refused
@@ -105,8 +105,8 @@ def test_a_token_that_cronofy_refused_is_renewed_though_it_looked_good(desk: Des
     assert refreshes(desk) == 2
 
 
-def test_the_refresh_token_that_comes_back_is_the_one_that_is_kept(desk: Desk, grant: Grant) -> None:
-    """Whether Cronofy ever hands out another is unknown."""
+def test_a_new_refresh_token_replaces_the_old_one(desk: Desk, grant: Grant) -> None:
+    """Cronofy does not document that there may be one."""
     desk.cronofy.behaviour.rotate_refresh_tokens = True
     for _ in range(3):
         desk.tokens().access_token("alice")
@@ -116,8 +116,7 @@ def test_the_refresh_token_that_comes_back_is_the_one_that_is_kept(desk: Desk, g
     assert desk.accounts().read("alice").state is AccountState.ACTIVE
 
 
-def test_a_dead_grant_needs_a_person_and_is_not_asked_again(desk: Desk, grant: Grant) -> None:
-    """Until the account is registered anew."""
+def test_after_invalid_grant_no_token_is_requested_until_a_new_registration(desk: Desk, grant: Grant) -> None:
     desk.cronofy.revoke(grant)
     for _ in range(3):
         with pytest.raises(ReauthorisationRequired, match="PUT /v1/accounts/alice"):
@@ -129,15 +128,15 @@ def test_a_dead_grant_needs_a_person_and_is_not_asked_again(desk: Desk, grant: G
     assert desk.tokens().access_token("alice") == again.access_token
 
 
-def test_one_of_many_is_to_tell_people_and_only_until_it_has(desk: Desk, grant: Grant) -> None:
-    """Nobody, as long as the account is all right."""
+def test_one_of_many_callers_claims_the_alert_until_it_is_journalled(desk: Desk, grant: Grant) -> None:
+    """None while the account is active."""
     assert not desk.accounts().claim_alert("alice", 60)
     desk.cronofy.revoke(grant)
     with pytest.raises(ReauthorisationRequired):
         desk.tokens().access_token("alice")
     accounts = [desk.accounts() for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda one: one.claim_alert("alice", 60), accounts)) == 1
+        assert sum(pool.map(lambda caller: caller.claim_alert("alice", 60), accounts)) == 1
     desk.now += timedelta(seconds=61)
     assert desk.accounts().claim_alert("alice", 60)
     desk.accounts().record_alerted("alice")
@@ -158,10 +157,8 @@ def test_one_of_many_is_to_tell_people_and_only_until_it_has(desk: Desk, grant: 
         {"close": "unread"},
     ],
 )
-def test_a_renewal_that_fails_for_now_leaves_the_account_as_it_was(
-    desk: Desk, grant: Grant, fault: dict[str, Any]
-) -> None:
-    """Whoever comes next tries again at once. `invalid_client` is our own fault and no reason to ask the user."""
+def test_a_renewal_that_fails_leaves_the_account_unchanged(desk: Desk, grant: Grant, fault: dict[str, Any]) -> None:
+    """The next caller tries again at once. `invalid_client` is an error of the deployment, not of the user."""
     desk.cronofy.faults.add("POST", "/oauth/token", **fault)
     with pytest.raises(Unreachable):
         desk.tokens().access_token("alice")
@@ -169,15 +166,15 @@ def test_a_renewal_that_fails_for_now_leaves_the_account_as_it_was(
     assert desk.tokens().access_token("alice") == grant.access_token
 
 
-def test_an_account_that_nobody_registered_is_unknown(desk: Desk) -> None:
+def test_an_account_that_is_not_registered_is_unknown(desk: Desk) -> None:
     with pytest.raises(UnknownAccount, match="bob"):
         desk.tokens().access_token("bob")
     assert desk.accounts().find("bob") is None
     assert not desk.accounts().delete("bob")
 
 
-def test_a_registration_that_comes_during_a_renewal_stands(desk: Desk, grant: Grant) -> None:
-    """The renewal of the older token is forgotten, should it even come after a deletion."""
+def test_a_registration_during_a_renewal_is_not_overwritten(desk: Desk, grant: Grant) -> None:
+    """Even after a deletion."""
     tokens, again = desk.tokens(), desk.cronofy.grant("us")
 
     def register_again(_: object) -> None:
@@ -191,8 +188,8 @@ def test_a_registration_that_comes_during_a_renewal_stands(desk: Desk, grant: Gr
     assert desk.tokens().access_token("alice") == again.access_token
 
 
-def test_tokens_are_unreadable_in_the_table_and_bound_to_their_account(desk: Desk, grant: Grant) -> None:
-    """A ciphertext that was moved to another account's item opens nothing."""
+def test_tokens_are_encrypted_in_the_table_and_bound_to_their_account(desk: Desk, grant: Grant) -> None:
+    """A ciphertext cannot be decrypted for another account."""
     desk.tokens().access_token("alice")
     known = item(desk)
     shown = repr(known)
@@ -206,15 +203,14 @@ def test_tokens_are_unreadable_in_the_table_and_bound_to_their_account(desk: Des
         kms.decrypt(KeyId=desk.key_id, CiphertextBlob=blob, EncryptionContext=context | {"account": "mallory"})
 
 
-def test_no_token_shows_where_an_account_is_printed(desk: Desk, grant: Grant) -> None:
-    """In a log line or a traceback."""
+def test_the_repr_of_an_account_has_no_token(desk: Desk, grant: Grant) -> None:
+    """It may get into a log line or a traceback."""
     desk.tokens().access_token("alice")
     account = desk.accounts().read("alice")
     assert "token=" not in repr(account)
 
 
-def test_a_renewal_counts_within_cronofys_limits(desk: Desk, grant: Grant) -> None:
-    """It is one more request of the application."""
+def test_a_renewal_counts_towards_cronofys_limits(desk: Desk, grant: Grant) -> None:
     for _ in range(desk.limits.per_second):
         desk.rate_limiter().permit("us")
     with pytest.raises(RateLimited):
@@ -222,8 +218,8 @@ def test_a_renewal_counts_within_cronofys_limits(desk: Desk, grant: Grant) -> No
     assert refreshes(desk) == 0
 
 
-def test_without_the_applications_secret_nothing_is_renewed(desk: Desk, grant: Grant) -> None:
-    """And it says which part is missing."""
+def test_without_the_client_id_nothing_is_renewed(desk: Desk, grant: Grant) -> None:
+    """The error names the missing part."""
     desk._client("secretsmanager").put_secret_value(
         SecretId=desk.secret, SecretString='{"us": {"client_secrets": ["s"]}}'
     )

@@ -317,6 +317,15 @@ def test_no_notification_is_accepted_while_no_secret_is_stored(aws: Aws, capsys:
     assert metrics(capsys)["NotificationsAccepted"] == 1
 
 
+def test_a_probe_is_no_notification_that_the_secret_alarm_counts(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    """A probe never counts as accepted, so its failure must not begin what only an accepted one ends."""
+    aws.secret = "{}"
+    probe = event("activated")
+    probe["pathParameters"] = {"agent_id": f"{PROBE_PREFIX}1"}
+    receive(probe)
+    assert "NotificationsAccepted" not in metrics(capsys)
+
+
 # ---------------------------------------------------------------------------------------------------------------- speed
 
 

@@ -63,7 +63,7 @@ def deployed_by_sam(folder: Path, built_by_sam: Path) -> Iterator[Stack]:
         sam(
             folder,
             *("deploy", "--template-file", str(built_by_sam / "template.yaml"), "--stack-name", "by-sam"),
-            *("--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-progressbar"),
+            *("--config-file", str(ROOT / "samconfig.toml"), "--no-progressbar"),
             AWS_ENDPOINT_URL=aws.url,
             AWS_ACCESS_KEY_ID=ACCOUNT,
             AWS_SECRET_ACCESS_KEY="secret",

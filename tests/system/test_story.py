@@ -16,7 +16,6 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.readme import README
 from tests.sandbox.__main__ import main
 from tests.sandbox.deployment import ROOT
 from tests.sandbox.screen import Screen
@@ -47,7 +46,7 @@ def test_the_story_happens_as_expected_and_what_does_not_ends_it_with_status_1()
     assert "Happened: all but 1 of them." in page
     assert re.search(r"│ To: +oncall@example.com\n +│ Subject: .*Design review", page), "alerts are shown as e-mails"
     assert "\x1b" not in page, "a page that is no terminal gets no colours"
-    shown = README.read_text(encoding="utf-8").split("<!-- story -->")[1].split("<!-- /story -->")[0]
+    shown = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- story -->")[1].split("<!-- /story -->")[0]
     *told, last = [part for part in PARTS.split(shown) if part.strip(" \n`…")]
     assert last.endswith("Happened: the same.\n```\n")
     assert len(told) > 10

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
@@ -13,6 +14,7 @@ import boto3
 import pytest
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
+from meeting_agents import VERSION
 from meeting_agents.aws import keys
 from meeting_agents.domain.deadlines import GracePeriods
 from meeting_agents.domain.model import IncidentType, Verdict
@@ -466,7 +468,16 @@ def test_no_group_names_a_parameter_that_is_not_there() -> None:
 def test_every_output_says_what_it_is_for_and_has_a_value(name: str) -> None:
     output = TEMPLATE["Outputs"][name]
     assert output["Description"]
-    assert targets(output["Value"]) & (set(RESOURCES) | {"HasPublicUrl", "PublicUrl"})
+    assert name == "Version" or targets(output["Value"]) & (set(RESOURCES) | {"HasPublicUrl", "PublicUrl"})
+
+
+def test_one_version_is_said_everywhere() -> None:
+    """In the stack, in each line of a log, in the API's description and in the project's own data."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert TEMPLATE["Outputs"]["Version"]["Value"] == project["version"] == VERSION
+    for folder in FUNCTIONS:
+        assert "Logger(version=VERSION)" in (ROOT / folder / "app.py").read_text(encoding="utf-8")
+    assert "version=VERSION" in (LAYER / "api" / "docs.py").read_text(encoding="utf-8")
 
 
 def test_what_an_operator_needs_is_an_output() -> None:

@@ -1,4 +1,4 @@
-"""The environment of a function: a variable that is missing is named."""
+"""The settings: the error of a missing variable has its name."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from meeting_agents.settings import Settings
 
 
 def test_a_variable_that_is_missing_or_no_number_is_named() -> None:
-    """A defect of the deployment: no second try helps."""
+    """The deployment is wrong: a retry fails again."""
     with pytest.raises(MissingSetting, match="AGENTS_TABLE"):
         _ = Settings({}).agents_table
     with pytest.raises(MissingSetting, match="REQUESTS_PER_SECOND must be a number"):

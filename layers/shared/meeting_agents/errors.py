@@ -1,31 +1,31 @@
-"""What can go wrong, by who must act.
+"""All errors, grouped by who must act.
 
 MeetingAgentsError
-├── Refusal                     whoever called must change something: 4xx
+├── Refusal                     the caller must change the request: 4xx
 │   ├── InvalidRequest          a field is missing or wrong; `fields` names each
-│   ├── TooLarge                more bytes than such a body can have
-│   ├── NotFound                there is no such agent, resource or account
+│   ├── TooLarge                the body is too large
+│   ├── NotFound                the agent, resource or account does not exist
 │   ├── MissingToken            the request carries no access token for Cronofy
 │   ├── UnknownAccount          `Cronofy-Account` names an account that is not registered
 │   ├── ReauthorisationRequired a person must authorise the account again
-│   ├── RateLimited             Cronofy's limits are used up for the moment
-│   ├── InProgress              the same request is being answered at this moment
-│   ├── IdempotencyKeyReused    an `Idempotency-Key` with another body than before
-│   └── InvalidSignature        a notification without a valid signature
-├── Outage                      something is down or missing: 5xx, try again
-│   ├── MissingSecret           no secret to verify with or to call Cronofy with: an operator must store one
-│   ├── StoreUnavailable        a table or the key of the tokens did not answer
+│   ├── RateLimited             Cronofy's rate limits are reached
+│   ├── InProgress              the same request is still being processed
+│   ├── IdempotencyKeyReused    an `Idempotency-Key` came with a different body before
+│   └── InvalidSignature        a notification has no valid signature
+├── Outage                      something is down or missing: 5xx, the request may succeed later
+│   ├── MissingSecret           no secret to verify or to call Cronofy with: an operator must store one
+│   ├── StoreUnavailable        a table, or the key of the tokens, did not answer
 │   ├── TopicUnavailable        a topic did not answer
-│   ├── LeaseTimeout            another copy of the function did not end in time
-│   ├── UntrustedResourceUrl    a resource is where the API key must not go
+│   ├── LeaseTimeout            another copy of the function did not finish in time
+│   ├── UntrustedResourceUrl    the API key must not go to the URL of a resource
 │   └── Unreachable             Cronofy did not answer
-│       └── UpstreamTimeout     it may have acted all the same
-└── Defect                      the code or the deployment is wrong: 500, trying again does not help
-    ├── MissingSetting          an environment variable that the template sets is missing
-    ├── StoreRejected           a table will never take the request
-    └── MessageRejected         a topic will never take the message
+│       └── UpstreamTimeout     Cronofy did not answer in time, and may have acted
+└── Defect                      the code or the deployment is wrong: 500, a retry fails again
+    ├── MissingSetting          an environment variable is missing or not a number
+    ├── StoreRejected           a table rejects the request, and always will
+    └── MessageRejected         a topic rejects the message, and always will
 
-Each carries the HTTP status, and a stable `code` that is also log field and metric dimension.
+Each has the HTTP status and a stable `code`, which is also a log field and a metric dimension.
 """
 
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong field of a request: where it is, and what was expected there."""
+    """A wrong field of a request: its location, and the expected value."""
 
     field: str
     expected: str
 
 
 class MeetingAgentsError(Exception):
-    """Something that whoever called can be told. `detail` says what was wrong, where, and what to do."""
+    """An error that the caller may see. `detail` says what is wrong, where, and what to do."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -53,7 +53,7 @@ class MeetingAgentsError(Exception):
 
 
 class Refusal(MeetingAgentsError):
-    """Whoever called must change something."""
+    """The caller must change the request."""
 
     status = 400
     code = "bad_request"
@@ -67,14 +67,14 @@ class InvalidRequest(Refusal):
 
 
 class TooLarge(Refusal):
-    """More bytes than such a body can have."""
+    """The body is too large."""
 
     status = 413
     code = "too_large"
 
 
 class NotFound(Refusal):
-    """There is no such agent, resource or account."""
+    """The agent, resource or account does not exist."""
 
     status = 404
     code = "not_found"
@@ -95,41 +95,39 @@ class UnknownAccount(Refusal):
 
 
 class ReauthorisationRequired(Refusal):
-    """Cronofy takes the account's refresh token no more: a person must authorise the account again."""
+    """Cronofy refuses the account's refresh token: a person must authorise the account again."""
 
     status = 403
     code = "reauthorisation_required"
 
 
 class RateLimited(Refusal):
-    """Cronofy's limits are used up for the moment. `retry_after`: seconds."""
+    """Cronofy's rate limits are reached. `retry_after`: seconds."""
 
     status = 429
     code = "rate_limited"
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(
-            f"Cronofy's limits for the application are used up for the moment; try again in {retry_after} seconds"
-        )
+        super().__init__(f"Cronofy's rate limits for the application are reached; try again in {retry_after} seconds")
         self.retry_after = retry_after
 
 
 class InProgress(Refusal):
-    """The same request is being answered at this moment."""
+    """The same request is still being processed."""
 
     status = 409
     code = "in_progress"
 
 
 class IdempotencyKeyReused(Refusal):
-    """An `Idempotency-Key` came with another body than before."""
+    """An `Idempotency-Key` came with a different body before."""
 
     status = 422
     code = "idempotency_key_reused"
 
 
 class InvalidSignature(Refusal):
-    """A notification without a valid signature. `reason`: missing, malformed or unknown."""
+    """A notification has no valid signature. `reason`: missing, malformed, undecodable or unknown."""
 
     status = 401
     code = "invalid_signature"
@@ -147,7 +145,7 @@ class Outage(MeetingAgentsError):
 
 
 class MissingSecret(Outage):
-    """There is no secret to verify with, or to call Cronofy with."""
+    """There is no secret to verify or to call Cronofy with."""
 
     code = "missing_secret"
 
@@ -165,13 +163,13 @@ class TopicUnavailable(Outage):
 
 
 class LeaseTimeout(Outage):
-    """Another copy of the function did not end in time."""
+    """Another copy of the function did not finish in time."""
 
     code = "lease_timeout"
 
 
 class UntrustedResourceUrl(Outage):
-    """A resource is at an address to which the API key must not go."""
+    """The API key must not go to the URL of a resource."""
 
     status = 502
     code = "untrusted_resource_url"
@@ -185,31 +183,31 @@ class Unreachable(Outage):
 
 
 class UpstreamTimeout(Unreachable):
-    """Cronofy did not answer in time; it may have acted all the same."""
+    """Cronofy did not answer in time, and may have acted."""
 
     status = 504
     code = "cronofy_timed_out"
 
 
 class Defect(MeetingAgentsError):
-    """The code or the deployment is wrong; the same request will fail again."""
+    """The code or the deployment is wrong; the same request fails again."""
 
     code = "defect"
 
 
 class MissingSetting(Defect):
-    """An environment variable that the template sets is missing."""
+    """An environment variable is missing or not a number; the template sets it."""
 
     code = "missing_setting"
 
 
 class StoreRejected(Defect):
-    """A table will never take the request."""
+    """A table rejects the request, and always will."""
 
     code = "store_rejected"
 
 
 class MessageRejected(Defect):
-    """A topic will never take the message."""
+    """A topic rejects the message, and always will."""
 
     code = "message_rejected"

@@ -1,4 +1,4 @@
-"""Every environment variable that a function reads. Nothing else reads the environment."""
+"""All environment variables that functions read. No other module reads the environment."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -7,14 +7,14 @@ from meeting_agents.errors import MissingSetting
 
 
 class Settings:
-    """One property for each variable, of the same name in capitals. Raises `MissingSetting` naming the variable."""
+    """A property for each variable, named like it in lower case. Raises `MissingSetting` with the variable's name."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
 
     @property
     def is_starting_on_lambda(self) -> bool:
-        """Whether Lambda started this process; it tells all of them how."""
+        """True in a process that Lambda started: Lambda sets this variable in each."""
         return "AWS_LAMBDA_INITIALIZATION_TYPE" in self._environ
 
     @property
@@ -27,7 +27,7 @@ class Settings:
 
     @property
     def cronofy_url(self) -> str:
-        """Where Cronofy is; `{host}` stands for the data center's API host."""
+        """The base URL of Cronofy's API; `{host}` stands for the data center's host."""
         return self._text("CRONOFY_URL")
 
     @property
@@ -40,7 +40,7 @@ class Settings:
 
     @property
     def requests_per_second(self) -> int:
-        """What may be asked of Cronofy in one data center, all functions together."""
+        """The limit of all functions together, for each data center."""
         return int(self._number("REQUESTS_PER_SECOND"))
 
     @property
@@ -53,27 +53,27 @@ class Settings:
 
     @property
     def public_url(self) -> str:
-        """Where Cronofy reaches our API; empty: at the address by which the request reached us."""
+        """The base URL for Cronofy's callbacks. If empty, that of the caller's request is used."""
         return self._environ.get("PUBLIC_URL", "").rstrip("/")
 
     @property
     def api_url(self) -> str:
-        """Where callers reach our API, for links in alerts."""
+        """The base URL of our API, for links in alerts."""
         return self._text("API_URL")
 
     @property
     def alert_group_wait(self) -> timedelta:
-        """For which alerts are collected into one message."""
+        """The time during which alerts are collected into one message."""
         return self._seconds("ALERT_GROUP_WAIT")
 
     @property
     def time_zone(self) -> str:
-        """By whose days the digest counts: an IANA name."""
+        """The timezone of the digest's days: an IANA name."""
         return self._text("TIME_ZONE")
 
     @property
     def dashboard_url(self) -> str:
-        """Where people see all agents, for links in alerts; empty: there is no dashboard."""
+        """The dashboard's URL, for links in alerts; empty if there is no dashboard."""
         return self._environ.get("DASHBOARD_URL", "")
 
     @property
@@ -82,12 +82,12 @@ class Settings:
 
     @property
     def dead_letter_queue_url(self) -> str:
-        """The queue in which a function parks what it cannot do."""
+        """The queue for messages that a function failed to handle."""
         return self._text("DEAD_LETTER_QUEUE_URL")
 
     @property
     def alert_queue_url(self) -> str:
-        """The queue of announcements worth an alert."""
+        """The queue of announcements that may cause an alert."""
         return self._text("ALERT_QUEUE_URL")
 
     @property
@@ -120,7 +120,7 @@ class Settings:
 
     @property
     def escalation(self) -> timedelta | None:
-        """After people were told of something grave, until they are told again; none: never."""
+        """The time between an alert and its reminder; None if there are no reminders."""
         return self._seconds("ESCALATE_AFTER") or None
 
     @property

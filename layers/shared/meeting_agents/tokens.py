@@ -1,4 +1,4 @@
-"""The tokens that requests to Cronofy are made with: an account's access token is renewed before it expires.
+"""Tokens for requests to Cronofy; an account's access token is renewed before it expires.
 
 https://docs.cronofy.com/developers/api/authorization/refresh-token/
 """
@@ -15,11 +15,11 @@ from meeting_agents.cronofy.messages import AccountState, CallerCredentials, Cro
 from meeting_agents.errors import ReauthorisationRequired, Unreachable, UpstreamTimeout
 
 REFRESH_AHEAD_SECONDS = 300.0
-"""An access token is renewed so long before its end, and others use it meanwhile."""
+"""Seconds before its expiry at which an access token is renewed; other callers use it meanwhile."""
 MIN_REMAINING_SECONDS = 30.0
-"""An access token is used only if it is good for as long."""
+"""Seconds for which an access token must remain valid to be used."""
 LEASE_WAIT_SECONDS = 12.0
-"""A caller waits as long for another's renewal."""
+"""Seconds for which a caller waits while another renews the token."""
 
 
 class Tokens:
@@ -40,10 +40,10 @@ class Tokens:
         self._sleep = sleep
 
     def token(self, credentials: CallerCredentials, data_center: str, refused: str = "", *, until: float) -> str:
-        """Return the token to make a request with: the caller's own, the account's, or the application's API key.
+        """Return the caller's own token, the account's access token, or the application's API key.
 
-        `refused`: one that Cronofy has just answered with 401; it comes back if there is no other. `until`: of
-        `time.monotonic`, when to wait no longer. Raises what `access_token` does.
+        `refused`: the token that Cronofy has just answered with 401; without another the same is returned. `until`: the
+        value of `time.monotonic` at which to stop waiting. Raises what `access_token` does.
         """
         if credentials.token:
             return credentials.token
@@ -52,32 +52,34 @@ class Tokens:
         return self._client_secrets.api_key(data_center, refused)
 
     def access_token(self, account_id: str, refused: str = "", until: float | None = None) -> str:
-        """Return an access token of the account.
+        """Return an access token of the account; `refused` and `until` as in `token`.
 
-        Of many callers that need a new one at the same time one renews it, and the others wait for it. `refused` and
-        `until` as above. Raises `UnknownAccount`, `ReauthorisationRequired`, `Unreachable`, `RateLimited`,
-        `MissingSecret`.
+        Of several callers that need a new token at the same time one renews it, and the others wait. Raises
+        `UnknownAccount`, `ReauthorisationRequired`, `Unreachable`, `RateLimited`, `MissingSecret`, `StoreUnavailable`.
         """
-        waits_until = self._clock() + LEASE_WAIT_SECONDS
+        wait_until = self._clock() + LEASE_WAIT_SECONDS
         while True:
             account = self._accounts.read(account_id)
             if account.state is AccountState.REAUTHORISATION_REQUIRED:
-                raise ReauthorisationRequired(_advice(account_id))
+                raise ReauthorisationRequired(_next_step(account_id))
             token = self._accounts.access_token(account)
-            left = account.access_token_until.timestamp() - self._clock() if account.access_token_until else 0.0
-            is_good = bool(token) and token != refused and left > MIN_REMAINING_SECONDS
-            if is_good and left > REFRESH_AHEAD_SECONDS:
+            remaining = account.access_token_until.timestamp() - self._clock() if account.access_token_until else 0.0
+            is_valid = bool(token) and token != refused and remaining > MIN_REMAINING_SECONDS
+            if is_valid and remaining > REFRESH_AHEAD_SECONDS:
                 return token
             if self._accounts.lease_renewal(account):
                 return self._renew(account, until)
-            if is_good:
-                return token  # another caller renews it, and it will do until then
-            if self._clock() > waits_until or (until is not None and time.monotonic() > until):
-                raise Unreachable("another request is renewing the account's access token, and that takes too long")
+            if is_valid:
+                return token  # another caller is renewing it
+            if self._clock() > wait_until or (until is not None and time.monotonic() > until):
+                raise Unreachable("another request is renewing the account's access token, which takes too long")
             self._sleep(random.uniform(0.05, 0.25))  # noqa: S311 - jitter, not a secret
 
     def _renew(self, account: Account, until: float | None) -> str:
-        """Ask Cronofy for new tokens, store and return them. A registration that comes between is left as it is."""
+        """Request new tokens from Cronofy, store them, and return the access token.
+
+        A registration in the meantime stays as it is.
+        """
         try:
             response = self._request_tokens(account, until)
         except BaseException:
@@ -86,14 +88,15 @@ class Tokens:
         content = response.content if isinstance(response.content, dict) else {}
         if response.status == 400 and content.get("error") == "invalid_grant":
             self._accounts.require_authorisation(account)
-            raise ReauthorisationRequired(_advice(account.id))
+            raise ReauthorisationRequired(_next_step(account.id))
         token, seconds = content.get("access_token"), content.get("expires_in")
         if response.status != 200 or not (token and isinstance(token, str)) or not isinstance(seconds, int | float):
             self._accounts.release_renewal(account)
-            raise Unreachable(f"Cronofy gave no new access token for the account: it answered {response.status}")
+            raise Unreachable(f"Cronofy returned no access token for the account: it answered {response.status}")
         refresh_token = content.get("refresh_token")
-        new = refresh_token if isinstance(refresh_token, str) else ""
-        self._accounts.save_tokens(account, token, float(seconds), new)
+        self._accounts.save_tokens(
+            account, token, float(seconds), refresh_token if isinstance(refresh_token, str) else ""
+        )
         return token
 
     def _request_tokens(self, account: Account, until: float | None) -> CronofyResponse:
@@ -103,17 +106,17 @@ class Tokens:
             "grant_type": "refresh_token",
             "refresh_token": self._accounts.refresh_token(account),
         }
-        # Not idempotent: a refresh may hand out a new refresh token and end the old one.
+        # Not idempotent: a refresh may return a new refresh token and invalidate the old one.
         request = CronofyRequest("POST", "/oauth/token", account.data_center, json.dumps(body), is_idempotent=False)
         try:
             return self._cronofy.send(request, "", until=until)
         except UpstreamTimeout as error:
-            # The request itself has not been sent, only the renewal: so it certainly had no effect.
+            # Only the renewal was sent, so the caller's request certainly had no effect.
             raise Unreachable("Cronofy did not answer the renewal of the account's access token") from error
 
 
-def _advice(account_id: str) -> str:
+def _next_step(account_id: str) -> str:
     return (
-        f"Cronofy takes the refresh token of the account {account_id} no more: let its user authorise the application"
-        f" again, then PUT /v1/accounts/{account_id} with the new token"
+        f"Cronofy no longer accepts the refresh token of the account {account_id}: let its user authorise the"
+        f" application again, then PUT /v1/accounts/{account_id} with the new token"
     )

@@ -1,6 +1,6 @@
-"""The real collaborators, made once per process, each only where it is used.
+"""The objects that functions work with, each made once in a process and only where it is used.
 
-Imports stand inside the functions, for a cold start pays for each: `webhook` must not load what only `sweep` needs.
+Imports are inside the functions because a cold start pays for each: `webhook` must not load the modules of `sweep`.
 """
 
 import os
@@ -27,35 +27,35 @@ if TYPE_CHECKING:
     from meeting_agents.provisioning import Provisioning
     from meeting_agents.tokens import Tokens
 
-_IMPATIENT = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
-"""Cronofy waits 7 seconds for an answer, and API Gateway's callers 30: the defaults of a minute outlast both. Whatever
-calls us tries again by itself."""
+_CLIENT_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+"""Short timeouts: Cronofy waits 7 seconds for a response and API Gateway 30; botocore's default is a minute. All
+callers retry by themselves."""
 
-warnings.filterwarnings("ignore", "No application metrics to publish")  # a metric costs; what did not happen is none
+warnings.filterwarnings("ignore", "No application metrics to publish")  # zeros are not published: each metric costs
 
 
 @cache
 def settings() -> Settings:
-    """The environment of this function."""
+    """Return the settings in the environment of this function."""
     return Settings(os.environ)
 
 
-def make_ready(*collaborators: Callable[[], object]) -> None:
-    """Make these now if this process starts on Lambda: a start has a whole processor, a request a part of one."""
+def make_ready(*factories: Callable[[], object]) -> None:
+    """Make these objects now if this process starts on Lambda: a start has a whole processor, a request a part."""
     if settings().is_starting_on_lambda:
-        for collaborator in collaborators:
-            collaborator()
+        for make in factories:
+            make()
 
 
 @cache
 def _session() -> Session:
-    return Session()  # botocore's own: boto3's is the same one, and imports half as much again for what we do not use
+    return Session()  # botocore's session: boto3's wraps it, and adds half as much to the imports
 
 
 @cache
 def client(service: str) -> Any:
-    """A client of an AWS service; one session serves all, for a second one costs many times a second client."""
-    return _session().create_client(service, config=_IMPATIENT)
+    """Return a client of an AWS service. All share one session, because a session costs many times a client."""
+    return _session().create_client(service, config=_CLIENT_CONFIG)
 
 
 @cache
@@ -72,21 +72,21 @@ def journal() -> "Journal":
     from meeting_agents.aws.journal import Journal
     from meeting_agents.domain.deadlines import GracePeriods
 
-    known = settings()
-    graces = GracePeriods(
-        activation=known.activation_grace_period,
-        completion=known.completion_grace_period,
-        conference=known.conference_lead_time,
-        resources=known.resources_grace_period,
-        assumed_meeting_duration=known.assumed_meeting_duration,
-        escalation=known.escalation,
-        expected_resources=known.expected_resources,
+    values = settings()
+    grace_periods = GracePeriods(
+        activation=values.activation_grace_period,
+        completion=values.completion_grace_period,
+        conference=values.conference_lead_time,
+        resources=values.resources_grace_period,
+        assumed_meeting_duration=values.assumed_meeting_duration,
+        escalation=values.escalation,
+        expected_resources=values.expected_resources,
     )
-    return Journal(agents_table(), graces, known.retention)
+    return Journal(agents_table(), grace_periods, values.retention)
 
 
 def lease(name: str) -> "Lease":
-    """Return the right to do something one at a time."""
+    """Return the lease of this name."""
     from meeting_agents.aws.lease import Lease
 
     return Lease(agents_table(), name)
@@ -102,15 +102,15 @@ def client_secrets() -> "ClientSecrets":
 
 @cache
 def cronofy() -> "CronofyClient":
-    """Return Cronofy's API. Redirects are not followed: a token must not travel on."""
+    """Return the client of Cronofy's API. It follows no redirects, so that no token reaches another host."""
     import httpx
 
     from meeting_agents.aws.rate_limiter import Limits, RateLimiter
     from meeting_agents.cronofy.client import TIMEOUT, CronofyClient
 
-    known = settings()
-    limiter = RateLimiter(agents_table(), Limits(known.requests_per_second, known.requests_per_minute))
-    return CronofyClient(httpx.Client(timeout=TIMEOUT, follow_redirects=False), known.cronofy_url, limiter)
+    values = settings()
+    limiter = RateLimiter(agents_table(), Limits(values.requests_per_second, values.requests_per_minute))
+    return CronofyClient(httpx.Client(timeout=TIMEOUT, follow_redirects=False), values.cronofy_url, limiter)
 
 
 @cache
@@ -119,13 +119,13 @@ def accounts() -> "Accounts":
     from meeting_agents.aws.accounts import Accounts
     from meeting_agents.aws.dynamodb import Table
 
-    known = settings()
-    return Accounts(Table(client("dynamodb"), known.accounts_table), client("kms"), known.tokens_key_arn)
+    values = settings()
+    return Accounts(Table(client("dynamodb"), values.accounts_table), client("kms"), values.tokens_key_arn)
 
 
 @cache
 def tokens() -> "Tokens":
-    """Return the tokens that requests to Cronofy are made with."""
+    """Return the access tokens for requests to Cronofy."""
     from meeting_agents.tokens import Tokens
 
     return Tokens(accounts(), cronofy(), client_secrets())
@@ -133,7 +133,7 @@ def tokens() -> "Tokens":
 
 @cache
 def provisioning() -> "Provisioning":
-    """Return the way of every request to Cronofy."""
+    """Return the way by which requests reach Cronofy."""
     from meeting_agents.provisioning import Provisioning
 
     return Provisioning(journal(), cronofy(), accounts(), tokens())
@@ -157,7 +157,7 @@ def alerts_topic() -> "AlertsTopic":
 
 @cache
 def http() -> "httpx.Client":
-    """Return a client for our own public address."""
+    """Return a client for our own public URL."""
     import httpx
 
     return httpx.Client(timeout=10.0, follow_redirects=False)

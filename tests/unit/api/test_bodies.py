@@ -1,4 +1,4 @@
-"""What callers send is checked, and sent on as they wrote it, with our subscription added."""
+"""Bodies of requests are validated, and sent on as they are written, with our subscription added."""
 
 import json
 import re
@@ -68,7 +68,7 @@ DOCUMENTED: dict[str, Any] = {
 # ------------------------------------------------------------------------------------------------- our subscription
 
 
-def test_our_subscription_asks_for_everything_that_the_lifecycle_understands() -> None:
+def test_our_subscription_lists_every_interaction_that_the_lifecycle_knows() -> None:
     assert subscription(ADDRESS) == {
         "type": "webhook",
         "uri": ADDRESS,
@@ -86,13 +86,13 @@ def test_our_subscription_asks_for_everything_that_the_lifecycle_understands() -
         ('{"subscriptions2":[],"x":{"subscriptions":[]}}', '{"subscriptions2":[],"x":{"subscriptions":[]},', "}"),
     ],
 )
-def test_it_is_added_to_a_body_without_subscriptions(body: str, before: str, after: str) -> None:
-    """Every other character stays: 1.0e+5 is not 100000.0 to everybody."""
+def test_our_subscription_is_added_to_a_body_without_subscriptions(body: str, before: str, after: str) -> None:
+    """Every other character stays: not every parser reads 1.0e+5 as 100000.0."""
     ours = json.dumps(subscription(ADDRESS))
     assert with_subscription(body, ADDRESS, OURS) == f'{before}"subscriptions":[{ours}]{after}'
 
 
-def test_it_is_added_to_the_callers_own_which_stay_as_they_are_written() -> None:
+def test_our_subscription_is_added_to_the_callers_own_which_stay_unchanged() -> None:
     theirs = '{ "type":"webhook", "uri":"https:\\/\\/example.com", "transitions":[{"before":"event_start"}],"n":1.50 }'
     body = f'{{"subscriptions" : [ {theirs} ,{{"uri":1}} ] , "event_id":"1"}}'
     ours = json.dumps(subscription(ADDRESS))
@@ -101,7 +101,7 @@ def test_it_is_added_to_the_callers_own_which_stay_as_they_are_written() -> None
 
 
 @pytest.mark.parametrize("uri", [ADDRESS, ADDRESS + "?attempt=2", OURS + "ma_other"])
-def test_one_of_ours_that_a_caller_sends_back_is_replaced(uri: str) -> None:
+def test_a_subscription_of_ours_that_a_caller_sends_back_is_replaced(uri: str) -> None:
     body = json.dumps({"subscriptions": [subscription(uri), {"type": "webhook", "uri": "https://example.com"}]})
     uris = [each["uri"] for each in json.loads(with_subscription(body, ADDRESS, OURS))["subscriptions"]]
     assert uris == ["https://example.com", ADDRESS]
@@ -121,7 +121,7 @@ SUBSCRIPTIONS = st.lists(st.dictionaries(st.sampled_from(["uri", "type", "x"]), 
     st.sampled_from([None, 1, "\t"]),
     st.booleans(),
 )
-def test_what_is_sent_means_what_the_caller_wrote_and_ours_besides(
+def test_the_text_sent_parses_to_the_callers_body_with_our_subscription(
     body: dict[str, Any], subscriptions: list[Any] | None, indent: int | str | None, ascii_only: bool
 ) -> None:
     body.pop("subscriptions", None)
@@ -155,14 +155,14 @@ def wrong(body: str) -> str:
         ("null", "a JSON object"),
         ('{"a":NaN}', "JSON, which has no NaN"),
         ('{"a":-Infinity}', "JSON, which has no -Infinity"),
-        ('{"a":{"b":1,"c":2,"b":3}}', "each name once in an object, and 'b' stands there twice"),
-        ('{"a":"\\ud800"}', "text that can be written as UTF-8"),
-        ('{"\\udfff":1}', "text that can be written as UTF-8"),
-        ('{"a":"\ud800"}', "text that can be written as UTF-8"),
+        ('{"a":{"b":1,"c":2,"b":3}}', "each name once in an object; 'b' occurs twice"),
+        ('{"a":"\\ud800"}', "text that can be encoded as UTF-8"),
+        ('{"\\udfff":1}', "text that can be encoded as UTF-8"),
+        ('{"a":"\ud800"}', "text that can be encoded as UTF-8"),
         ("\ufeff{}", "JSON; Unexpected UTF-8 BOM (decode using utf-8-sig) at line 1 column 1"),
     ],
 )
-def test_what_two_readers_may_read_differently_is_refused_with_a_reason(body: str, expected: str) -> None:
+def test_text_that_two_parsers_may_read_differently_is_refused_with_a_reason(body: str, expected: str) -> None:
     assert wrong(body) == expected
 
 
@@ -172,22 +172,22 @@ def nested(depth: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 500, 990, 1200, 3000, 20_000])
-def test_no_depth_of_nesting_does_more_than_be_refused(depth: int) -> None:
+def test_any_depth_of_nesting_beyond_the_limit_is_refused(depth: int) -> None:
     for body in nested(depth):
         assert wrong(body) == f"at most {MAX_DEPTH} levels"
     for body in nested(MAX_DEPTH):
         assert strict_json(body)
 
 
-def test_the_deepest_counts_wherever_it_stands() -> None:
-    """Before and after what is shallow."""
+def test_the_deepest_value_counts_wherever_it_is() -> None:
+    """Before and after shallow values."""
     for body in nested(MAX_DEPTH):
         for beside in (f'{{"a":{body},"b":[]}}', f'{{"a":[],"b":{body}}}'):
             assert wrong(beside) == f"at most {MAX_DEPTH} levels"
 
 
-def test_a_body_that_is_accepted_today_is_accepted_tomorrow() -> None:
-    """The limits do not shrink unnoticed."""
+def test_the_limits_of_a_body_do_not_shrink() -> None:
+    """A body that was accepted stays acceptable."""
     assert (MAX_DEPTH, MAX_BODY_BYTES) == (32, 262_144)
 
 
@@ -199,16 +199,16 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger() -> None:
             strict_json(f'{{"a":"{letter}"}}')
 
 
-def test_many_names_of_which_the_last_is_there_twice_are_refused_at_once() -> None:
-    """As soon as they are read, about: to compare each with each takes a thousand times as long."""
+def test_a_duplicate_after_many_names_is_found_in_linear_time() -> None:
+    """Comparing each name with each would take a thousand times as long."""
     body = "{" + ",".join(f'"{number}":1' for number in range(25_000)) + ',"24999":1}'
-    assert "'24999' stands there twice" in wrong(body)
+    assert "'24999' occurs twice" in wrong(body)
     reading, refusing = (min(timeit.repeat(partial(do, body), number=1)) for do in (json.loads, wrong))
     assert refusing < 50 * reading
 
 
 @given(st.text(st.characters(), max_size=50) | JSON.map(json.dumps))
-def test_no_text_does_more_than_be_refused(body: str) -> None:
+def test_any_text_is_parsed_or_refused(body: str) -> None:
     try:
         value = strict_json(body)
     except InvalidRequest:
@@ -231,7 +231,9 @@ def problems(body: Any, model: type[BaseModel] = CalendarEventRequest) -> set[st
 
 def test_the_documented_request_becomes_the_lifecycles_own() -> None:
     body = json.dumps(DOCUMENTED)
-    request = CalendarEventRequest.model_validate_json(body).request("de", "cal_1", "acc_1", body, known=None, now=NOON)
+    request = CalendarEventRequest.model_validate_json(body).request(
+        "de", "cal_1", "acc_1", body, earlier=None, now=NOON
+    )
     assert (request.action, request.data_center, request.calendar_id) == (Action.PROVISION, "de", "cal_1")
     assert (request.event_id, request.account) == ("qTtZdczOccgaPncGJaCiLg", "acc_1")
     assert (request.meeting.start, request.meeting.end) == (
@@ -245,9 +247,9 @@ def test_the_documented_request_becomes_the_lifecycles_own() -> None:
 @pytest.mark.parametrize(
     ("profile", "action"), [("cronofy", Action.PROVISION), ("none", Action.CANCEL), (None, Action.PROVISION)]
 )
-def test_the_profile_none_takes_an_agent_back(profile: str | None, action: Action) -> None:
+def test_the_profile_none_cancels_an_agent(profile: str | None, action: Action) -> None:
     body = changed(meeting_agent=profile and {"profile_id": profile})
-    request = CalendarEventRequest.model_validate(body).request("us", "cal_1", "", "", known=None, now=NOON)
+    request = CalendarEventRequest.model_validate(body).request("us", "cal_1", "", "", earlier=None, now=NOON)
     assert request.action is action
 
 
@@ -255,14 +257,14 @@ def test_the_profile_none_takes_an_agent_back(profile: str | None, action: Actio
     ("profile", "expected"),
     [("default", True), ("integrated", True), ("pro_1", True), ("explicit", False), ("none", False), (None, False)],
 )
-def test_a_conference_is_expected_where_cronofy_is_asked_to_make_one(profile: str | None, expected: bool) -> None:
+def test_a_conference_is_expected_if_cronofy_is_to_create_it(profile: str | None, expected: bool) -> None:
     body = changed(conferencing=profile and {"profile_id": profile})
-    request = CalendarEventRequest.model_validate(body).request("us", "cal_1", "", "", known=None, now=NOON)
+    request = CalendarEventRequest.model_validate(body).request("us", "cal_1", "", "", earlier=None, now=NOON)
     assert request.conference_expected is expected
 
 
 @pytest.mark.parametrize(
-    ("fields", "place"),
+    ("fields", "field"),
     [
         ({"event_id": None}, "event_id"),
         ({"event_id": ""}, "event_id"),
@@ -292,15 +294,15 @@ def test_a_conference_is_expected_where_cronofy_is_asked_to_make_one(profile: st
         ({"start": "2026-04-30", "end": {"time": "2026-04-29T23:00:00", "tzid": "Asia/Tokyo"}}, "end"),
     ],
 )
-def test_each_broken_rule_is_named_by_its_place(fields: dict[str, Any], place: str | None) -> None:
-    if place is None:
+def test_each_invalid_field_is_named(fields: dict[str, Any], field: str | None) -> None:
+    if field is None:
         assert CalendarEventRequest.model_validate(changed(**fields)).meeting.end
     else:
-        assert problems(changed(**fields)) == {place}
+        assert problems(changed(**fields)) == {field}
 
 
 @pytest.mark.parametrize(
-    ("fields", "places"),
+    ("fields", "invalid"),
     [
         ({"start": None, "end": None}, {"start", "end"}),
         ({"tzid": "Mars/Olympus", "end": "2026-04-29T15:00:00Z"}, {"tzid", "end"}),
@@ -310,9 +312,9 @@ def test_each_broken_rule_is_named_by_its_place(fields: dict[str, Any], place: s
         ({"start": "tomorrow", "end": None}, {"start", "end"}),
     ],
 )
-def test_all_that_is_wrong_is_named_at_once(fields: dict[str, Any], places: set[str]) -> None:
-    """Each by its own field, though one may be wrong only beside another."""
-    assert problems(changed(**fields)) == places
+def test_all_invalid_fields_are_named_at_once(fields: dict[str, Any], invalid: set[str]) -> None:
+    """Each by its own name, even if it is invalid only in combination with another."""
+    assert problems(changed(**fields)) == invalid
 
 
 @pytest.mark.parametrize("profile", ["none", None])
@@ -327,7 +329,7 @@ LATER = {"scheduling_key": "weekly", "join_time": "2026-04-29T15:30:00Z"}
 
 
 @pytest.mark.parametrize(
-    ("fields", "places"),
+    ("fields", "invalid"),
     [
         ({}, set()),
         (LATER, set()),
@@ -339,25 +341,23 @@ LATER = {"scheduling_key": "weekly", "join_time": "2026-04-29T15:30:00Z"}
         ({"scheduling_key": "", "image_url": "x"}, {"scheduling_key", "join_time", "image_url"}),
     ],
 )
-def test_an_agent_comes_now_or_later_and_what_is_missing_for_that_is_named(
-    fields: dict[str, Any], places: set[str]
-) -> None:
-    """The other one of the two, beside all else that is wrong."""
+def test_scheduling_key_and_join_time_are_required_together(fields: dict[str, Any], invalid: set[str]) -> None:
+    """The missing one is named, with all other invalid fields."""
     body = {"join_url": "https://zoom.us/j/1"} | fields
-    if places:
-        assert problems(body, AgentRequest) == places
+    if invalid:
+        assert problems(body, AgentRequest) == invalid
     else:
         assert AgentRequest.model_validate(body).model_dump(include=set(fields)) == fields
 
 
-def test_what_is_no_object_is_no_request() -> None:
+def test_a_body_that_is_not_an_object_is_refused() -> None:
     for model in (AgentRequest, CalendarEventRequest):
         assert problems([], model) == {""}
 
 
 @pytest.mark.parametrize("value", ["tomorrow", 7, [], {}, "2026-13-01", {"time": "x"}, "2026-04-29T15:30:00+99:00"])
-def test_what_is_no_time_is_refused(value: Any) -> None:
-    assert any(place.startswith("start") for place in problems(changed(start=value)))
+def test_a_value_that_is_not_a_time_is_refused(value: Any) -> None:
+    assert any(field.startswith("start") for field in problems(changed(start=value)))
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_what_is_no_time_is_refused(value: Any) -> None:
         *("[::1]", "[fd00::1]", "[fe80::1]", "[::ffff:127.0.0.1]", "user@127.0.0.1", ""),
     ],
 )
-def test_an_address_that_cronofy_cannot_reach_or_must_not_is_refused(host: str) -> None:
+def test_an_address_with_a_host_that_is_not_public_is_refused(host: str) -> None:
     body = changed(subscriptions=[{"type": "webhook", "uri": f"http://{host}/x"}])
     assert "subscriptions.0.uri" in problems(body)
 
@@ -376,11 +376,11 @@ def test_an_address_that_cronofy_cannot_reach_or_must_not_is_refused(host: str) 
 @pytest.mark.parametrize(
     "uri", ["ftp://example.com", "example.com", "https://", "https://a b.com", "https://[/", "//a.com"]
 )
-def test_an_address_that_is_none_is_refused(uri: str) -> None:
+def test_an_invalid_address_is_refused(uri: str) -> None:
     assert "subscriptions.0.uri" in problems(changed(subscriptions=[{"type": "webhook", "uri": uri}]))
 
 
-def test_fields_that_we_do_not_know_are_the_vendors_business() -> None:
+def test_unknown_fields_are_allowed() -> None:
     body = changed(
         attendees={"invite": [{"email": "a@example.com"}]},
         reminders=[{"minutes": 5}],
@@ -390,47 +390,46 @@ def test_fields_that_we_do_not_know_are_the_vendors_business() -> None:
 
 
 @pytest.mark.parametrize("value", ["2026-04-29", {"time": "2026-04-29T15:30:00", "tzid": "Europe/Berlin"}])
-def test_every_documented_form_of_a_time_is_understood(value: Any) -> None:
+def test_every_documented_form_of_a_time_is_accepted(value: Any) -> None:
     assert CalendarEventRequest.model_validate(changed(start=value)).meeting.start
 
 
-def test_each_time_that_the_description_shows_is_one() -> None:
-    """A moment, a day, and a time in its own zone; here the first and the last are the same."""
+def test_each_example_of_a_time_in_the_description_is_valid() -> None:
+    """A time, a date, and a time in its own time zone; the first and the last are equal."""
     shown = TypeAdapter(Time).json_schema()["examples"]
     starts = [CalendarEventRequest.model_validate(changed(start=value)).meeting.start for value in shown]
     first, day = datetime(2026, 4, 29, 15, 30, tzinfo=UTC), datetime(2026, 4, 28, 22, tzinfo=UTC)
     assert starts == [first, day, first]
 
 
-def test_what_a_change_does_not_say_is_as_it_was_asked_before() -> None:
-    """The times of the meeting, and whether a conference is expected."""
-    known = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "", "", known=None, now=NOON)
+def test_a_change_keeps_the_times_and_the_conference_that_it_leaves_out() -> None:
+    earlier = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "", "", earlier=None, now=NOON)
     bare = CalendarEventRequest.model_validate({"event_id": "e", "summary": "Moved"})
-    request = bare.request("de", "cal_1", "", "", known=known, now=NOON)
-    assert (request.meeting.start, request.meeting.end) == (known.meeting.start, known.meeting.end)
+    request = bare.request("de", "cal_1", "", "", earlier=earlier, now=NOON)
+    assert (request.meeting.start, request.meeting.end) == (earlier.meeting.start, earlier.meeting.end)
     assert (request.meeting.summary, request.conference_expected) == ("Moved", True)
     moved = changed(start="2026-04-29T16:00:00Z", end="2026-04-29T16:30:00Z", conferencing={"profile_id": "none"})
-    request = CalendarEventRequest.model_validate(moved).request("de", "cal_1", "", "", known=known, now=NOON)
+    request = CalendarEventRequest.model_validate(moved).request("de", "cal_1", "", "", earlier=earlier, now=NOON)
     assert request.meeting.start == datetime(2026, 4, 29, 16, tzinfo=UTC)
     assert request.meeting.end == datetime(2026, 4, 29, 16, 30, tzinfo=UTC)
     assert not request.conference_expected
 
 
-def test_a_conference_is_new_until_five_minutes_after_the_start() -> None:
-    """After that Cronofy makes none; one that was asked for before is not asked for anew."""
+def test_a_new_conference_is_accepted_until_five_minutes_after_the_start() -> None:
+    """Later Cronofy creates none; a conference that was requested before is not new."""
     request = CalendarEventRequest.model_validate(DOCUMENTED)
     last = datetime(2026, 4, 29, 15, 35, tzinfo=UTC)
-    known = request.request("de", "cal_1", "", "", known=None, now=last)
+    earlier = request.request("de", "cal_1", "", "", earlier=None, now=last)
     late = last + timedelta(seconds=1)
     with pytest.raises(InvalidRequest) as refused:
-        request.request("de", "cal_1", "", "", known=None, now=late)
+        request.request("de", "cal_1", "", "", earlier=None, now=late)
     assert [wrong.field for wrong in refused.value.fields] == ["start"]
-    assert request.request("de", "cal_1", "", "", known=known, now=late).conference_expected
+    assert request.request("de", "cal_1", "", "", earlier=earlier, now=late).conference_expected
     cancelled = CalendarEventRequest.model_validate(changed(meeting_agent={"profile_id": "none"}))
-    assert cancelled.request("de", "cal_1", "", "", known=None, now=late).action is Action.CANCEL
+    assert cancelled.request("de", "cal_1", "", "", earlier=None, now=late).action is Action.CANCEL
 
 
-def test_an_agent_without_a_calendar_event_is_for_its_time_or_for_now() -> None:
+def test_an_agent_without_a_calendar_event_starts_at_its_join_time_or_now() -> None:
     later = AgentRequest.model_validate({"join_url": "https://zoom.us/j/1"} | LATER).request("de", "{}", NOON)
     assert (later.scheduling_key, later.meeting.start) == ("weekly", datetime(2026, 4, 29, 15, 30, tzinfo=UTC))
     now = AgentRequest.model_validate({"join_url": "https://zoom.us/j/1"}).request("de", "{}", NOON)
@@ -439,25 +438,25 @@ def test_an_agent_without_a_calendar_event_is_for_its_time_or_for_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "shortest", "longest"),
+    ("field", "shortest", "longest"),
     [
         ("event_id", "x", "x" * 1024),
         ("subscriptions.0.uri", "http://a.b1", "http://a.b1/" + "x" * 2036),
         ("meeting_agent.image_url", "https://a.b1", "https://a.b1/" + "x" * 2035),
     ],
 )
-def test_a_text_may_be_as_long_as_the_limit_and_no_longer(place: str, shortest: str, longest: str) -> None:
+def test_a_text_has_at_most_the_documented_length(field: str, shortest: str, longest: str) -> None:
     def body(value: str) -> dict[str, Any]:
         agent = {"profile_id": "cronofy"}
         return {
             "event_id": changed(event_id=value),
             "subscriptions.0.uri": changed(subscriptions=[{"type": "webhook", "uri": value}]),
             "meeting_agent.image_url": changed(meeting_agent=agent | {"image_url": value}),
-        }[place]
+        }[field]
 
     for value in (shortest, longest):
         assert value in CalendarEventRequest.model_validate(body(value)).model_dump_json()
-    assert problems(body(longest + "x")) == {place}
+    assert problems(body(longest + "x")) == {field}
 
 
 @pytest.mark.parametrize(
@@ -466,10 +465,10 @@ def test_a_text_may_be_as_long_as_the_limit_and_no_longer(place: str, shortest: 
         (CalendarEventRequest, DOCUMENTED),
         (ZonedTime, {"time": "2026-04-29T15:30:00"}),
         (AccountRegistration, {"refresh_token": "t", "data_center": "de"}),
-        (Acknowledgement, {"note": "I am on it"}),
+        (Acknowledgement, {"note": "Anna calls the host"}),
     ],
 )
-def test_a_request_stays_as_it_came(model: type[BaseModel], body: dict[str, Any]) -> None:
+def test_a_request_is_immutable(model: type[BaseModel], body: dict[str, Any]) -> None:
     request = model.model_validate(body)
     name = next(iter(body))
     with pytest.raises(ValidationError):
@@ -479,13 +478,13 @@ def test_a_request_stays_as_it_came(model: type[BaseModel], body: dict[str, Any]
 # ---------------------------------------------------------------------------------------------------------- identity
 
 
-def test_the_same_request_always_means_the_same_agent() -> None:
-    """The id is in addresses that Cronofy keeps: it must never be computed otherwise."""
+def test_the_id_of_an_agent_never_changes() -> None:
+    """Cronofy keeps it in the addresses of subscriptions."""
     assert agent_id("us", "cal_n23kjnwrw2_jsdfjksn234", "qTtZdczOccgaPncGJaCiLg") == "ma_rgl3mny2sxodzzijzyytw3a2ig"
     assert re.fullmatch(r"ma_[a-z2-7]{26}", agent_id("de", "weekly-42"))
 
 
-def test_no_two_natural_keys_run_into_one() -> None:
+def test_different_natural_keys_have_different_ids() -> None:
     keys = [
         ("a", "bc"),
         ("ab", "c"),
@@ -503,10 +502,10 @@ def test_no_two_natural_keys_run_into_one() -> None:
 
 
 LINKS = Links(self="https://api.example.com/v1/meeting_agents/ma_1")
-ASKED = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "acc_1", "{}", known=None, now=NOON)
+REQUEST = CalendarEventRequest.model_validate(DOCUMENTED).request("de", "cal_1", "acc_1", "{}", earlier=None, now=NOON)
 RETRY_AT = NOON + timedelta(minutes=1)
 HISTORY = (
-    Entry(key="1", kind=EntryType.REQUESTED, at=NOON, attempt=1, revision=1, request=ASKED, retry_at=RETRY_AT),
+    Entry(key="1", kind=EntryType.REQUESTED, at=NOON, attempt=1, revision=1, request=REQUEST, retry_at=RETRY_AT),
     Entry(
         key="2",
         kind=EntryType.ACCEPTED,
@@ -527,34 +526,34 @@ HISTORY = (
 )
 
 
-def test_a_summary_says_when_cronofy_is_asked_again_as_long_as_it_is() -> None:
-    told = [AgentSummary.of("ma_1", step.after, LINKS) for step in steps(HISTORY)]
-    assert [one.retry_at for one in told] == [RETRY_AT, None, None]
-    assert [one.state for one in told] == ["requested", "scheduled", "failed"]
-    assert {(one.id, one.attempt, one.links) for one in told} == {("ma_1", 1, LINKS)}
+def test_a_summary_has_the_time_of_the_next_retry() -> None:
+    summaries = [AgentSummary.of("ma_1", step.after, LINKS) for step in steps(HISTORY)]
+    assert [summary.retry_at for summary in summaries] == [RETRY_AT, None, None]
+    assert [summary.state for summary in summaries] == ["requested", "scheduled", "failed"]
+    assert {(summary.id, summary.attempt, summary.links) for summary in summaries} == {("ma_1", 1, LINKS)}
     with pytest.raises(ValidationError):
-        told[0].id = "ma_2"
+        summaries[0].id = "ma_2"
 
 
-def test_an_agent_is_shown_with_all_that_is_known_of_it() -> None:
-    """Each entry with its own `sub` and reason, or those of the notification; and what is read again is the same."""
+def test_the_view_of_an_agent_has_its_record_and_its_timeline() -> None:
+    """An entry has its own `sub` and reason, or those of its notification; the view can be parsed again."""
     timeline = [*steps(HISTORY)]
     due = Deadline(NOON, DeadlineType.ACTIVATION)
     view = AgentView.of("ma_1", timeline, due, LINKS)
     assert (view.id, view.state, view.origin, view.calendar_id) == ("ma_1", "failed", "request", "cal_1")
     assert view.next_deadline == DeadlineView(phase=DeadlineType.ACTIVATION, at=NOON)
-    assert [(one.sub, one.reason and one.reason.text) for one in view.timeline] == [
+    assert [(entry.sub, entry.reason and entry.reason.text) for entry in view.timeline] == [
         ("", None),
         ("agt_1", "Cronofy accepted the request (202)"),
         ("agt_2", "a: 1; b: 2"),
     ]
-    assert [one.interactions for one in view.timeline] == [(), (), ("meeting_agent_failed",)]
+    assert [entry.interactions for entry in view.timeline] == [(), (), ("meeting_agent_failed",)]
     assert AgentView.model_validate_json(view.model_dump_json()) == view
     unasked = AgentView.of("ma_1", [*steps(HISTORY[2:])], None, LINKS)
     assert (unasked.origin, unasked.next_deadline, unasked.calendar_id) == ("notification", None, "")
 
 
-def test_a_row_of_a_list_is_the_agent_as_it_is_now() -> None:
+def test_a_row_of_a_list_equals_the_view_of_the_agent() -> None:
     *_, last = steps(HISTORY)
     view, row = AgentView.of("ma_1", [last], None, LINKS), AgentRow.of("ma_1", last.after, LINKS)
     assert row.model_dump() == view.model_dump(include=set(AgentRow.model_fields)) | {"attempt": 1}
@@ -575,7 +574,7 @@ def test_a_row_of_a_list_is_the_agent_as_it_is_now() -> None:
     ],
 )
 def test_any_notification_can_be_announced(raw: bytes | None, notification: Any) -> None:
-    """As its JSON, or where nobody could be sent that, as its bytes."""
+    """As JSON, or in base64 if it is not valid JSON."""
     entry = Entry(key="1", kind=EntryType.UNRECOGNISED, at=NOON, notification=Notification())
     [step] = steps([entry])
     sent = json.loads(Announcement.of("ma_1", step, raw, None).model_dump_json())
@@ -588,8 +587,8 @@ def test_any_notification_can_be_announced(raw: bytes | None, notification: Any)
     }
 
 
-def test_an_announcement_that_does_not_say_so_is_neither_an_escalation_nor_a_replay() -> None:
-    """As those are that were on their way before there were any."""
+def test_an_announcement_without_the_fields_is_neither_a_reminder_nor_a_replay() -> None:
+    """Announcements of earlier versions lack them."""
     *_, last = steps(HISTORY)
     data = Announcement.of("ma_1", last, None, None).data
     assert AnnouncementData.model_validate(data.model_dump(exclude={"escalations", "replayed"})) == data
@@ -603,8 +602,8 @@ def test_no_bytes_stop_an_announcement(raw: bytes) -> None:
     assert Announcement.model_validate_json(announcement.model_dump_json()) == announcement
 
 
-def test_a_notification_as_deep_as_a_request_may_be_is_announced_as_its_json() -> None:
-    """One level more, and it is sent as its bytes."""
+def test_a_notification_is_announced_as_json_up_to_the_depth_of_a_request() -> None:
+    """With one level more it is announced in base64."""
     for body, deeper in zip(nested(MAX_DEPTH), nested(MAX_DEPTH + 1), strict=True):
         assert readable(body.encode()) == json.loads(body)
         assert readable(deeper.encode()).keys() == {"base64"}

@@ -1,4 +1,4 @@
-"""A table: conditional writes say whether they happened, and DynamoDB's errors are ours."""
+"""A table: conditional writes return whether they took place, and DynamoDB's errors are ours."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -48,7 +48,7 @@ OPERATIONS: dict[str, Callable[[Table], object]] = {
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_table_that_does_not_answer_is_unavailable(table: Table, dynamodb: Stubber, operation: str) -> None:
-    """A second try may succeed."""
+    """A retry may succeed."""
     dynamodb.add_client_error(operation, "ProvisionedThroughputExceededException")
     with pytest.raises(StoreUnavailable, match="ProvisionedThroughputExceededException"):
         OPERATIONS[operation](table)
@@ -63,15 +63,15 @@ def test_a_table_that_does_not_answer_is_unavailable(table: Table, dynamodb: Stu
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_what_dynamodb_will_never_take_is_rejected(table: Table, dynamodb: Stubber, operation: str) -> None:
-    """An item that is too large, say: no second try helps."""
+def test_a_request_that_dynamodb_always_rejects_is_a_defect(table: Table, dynamodb: Stubber, operation: str) -> None:
+    """An item that is too large is an example: a retry fails again."""
     dynamodb.add_client_error(operation, "ValidationException")
     with pytest.raises(StoreRejected):
         OPERATIONS[operation](table)
 
 
-def test_a_write_whose_condition_does_not_hold_says_so(table: Table, dynamodb: Stubber) -> None:
-    """It is no error; and what is there instead comes back where it was asked for."""
+def test_a_write_whose_condition_does_not_hold_is_no_error(table: Table, dynamodb: Stubber) -> None:
+    """It returns so, with the current item where the write requests it."""
     for operation in ("put_item", "put_item", "update_item"):
         dynamodb.add_client_error(operation, "ConditionalCheckFailedException")
     assert table.put(ITEM, IS_NEW) is False
@@ -81,7 +81,7 @@ def test_a_write_whose_condition_does_not_hold_says_so(table: Table, dynamodb: S
     assert table.try_update(KEY, "SET x = :x", {":x": {"S": "x"}}, IS_NEW) == (False, ITEM)
 
 
-def test_a_write_whose_condition_holds_returns_what_was_and_what_is(table: Table, dynamodb: Stubber) -> None:
+def test_a_write_whose_condition_holds_returns_the_old_or_the_new_item(table: Table, dynamodb: Stubber) -> None:
     for attributes in ({}, {}, {"Attributes": ITEM}):
         dynamodb.add_response("put_item", attributes)
     assert table.put(ITEM, IS_NEW) is True
@@ -91,7 +91,7 @@ def test_a_write_whose_condition_holds_returns_what_was_and_what_is(table: Table
     assert table.update(KEY, "SET x = :x", {":x": {"S": "x"}}) == ITEM
 
 
-def test_keys_that_dynamodb_did_not_come_round_to_are_asked_for_again(table: Table, dynamodb: Stubber) -> None:
+def test_unprocessed_keys_are_requested_again(table: Table, dynamodb: Stubber) -> None:
     pending = {"agents": {"Keys": [KEY]}}
     dynamodb.add_response("batch_get_item", {"Responses": {"agents": [KEY]}, "UnprocessedKeys": pending})
     dynamodb.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": {}})

@@ -1,4 +1,4 @@
-"""The topics: what is published in one call, and what becomes of SNS's errors."""
+"""The topics: the messages of one call, and SNS's errors as ours."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,7 +47,7 @@ PUBLISHERS = [(alert, "publish"), (announce, "publish_batch")]
 def test_a_topic_that_does_not_answer_is_unavailable(
     client: Any, sns: Stubber, publish: Callable[[Any], None], operation: str
 ) -> None:
-    """A second try may succeed."""
+    """A retry may succeed."""
     sns.add_client_error(operation, "Throttled", http_status_code=429)
     with pytest.raises(TopicUnavailable, match="Throttled"):
         publish(client)
@@ -62,29 +62,29 @@ def test_a_topic_that_does_not_answer_is_unavailable(
 
 
 @pytest.mark.parametrize(("publish", "operation"), PUBLISHERS)
-def test_a_message_that_will_never_be_taken_is_rejected(
+def test_a_message_that_sns_always_rejects_is_a_defect(
     client: Any, sns: Stubber, publish: Callable[[Any], None], operation: str
 ) -> None:
-    """No second try helps."""
+    """A retry fails again."""
     sns.add_client_error(operation, "InvalidParameter")
     with pytest.raises(MessageRejected, match="InvalidParameter"):
         publish(client)
 
 
-@pytest.mark.parametrize(("is_ours", "error"), [(True, MessageRejected), (False, TopicUnavailable)])
-def test_a_message_that_fails_in_a_batch_fails_as_alone(
-    client: Any, sns: Stubber, is_ours: bool, error: type[Exception]
+@pytest.mark.parametrize(("is_sender_fault", "error"), [(True, MessageRejected), (False, TopicUnavailable)])
+def test_a_message_that_fails_in_a_batch_raises_the_same_error(
+    client: Any, sns: Stubber, is_sender_fault: bool, error: type[Exception]
 ) -> None:
     """The call itself succeeds."""
-    failed = {"Id": "0", "Code": "InternalError", "SenderFault": is_ours}
+    failed = {"Id": "0", "Code": "InternalError", "SenderFault": is_sender_fault}
     sns.add_response("publish_batch", {"Successful": [], "Failed": [failed]})
     with pytest.raises(error, match="InternalError"):
         announce(client)
 
 
 @pytest.mark.parametrize(("lengths", "calls"), [([1] * (2 * MAX_BATCH + 1), 3), ([MAX_TEXT_BYTES, 1], 2)])
-def test_as_many_messages_go_into_a_call_as_it_carries(client: Any, lengths: list[int], calls: int) -> None:
-    """By number and by size, and in their order."""
+def test_a_call_has_as_many_messages_as_the_limits_allow(client: Any, lengths: list[int], calls: int) -> None:
+    """The limits are for their number and their size; their order stays."""
     sent: list[dict[str, Any]] = []
 
     def record(params: dict[str, Any], **_: object) -> None:

@@ -1,4 +1,4 @@
-"""One call to Cronofy: how often it is tried, how long it is waited for, and what is made of an odd answer."""
+"""One request to Cronofy: its tries, its time limits, and the reading of an unusual response."""
 
 import json
 import socket
@@ -20,16 +20,16 @@ type Handler = Callable[[httpx.Request], httpx.Response]
 
 
 class Room:
-    """Stands where the pacing stands: counts permits, and has no more than so many."""
+    """A rate limiter with a fixed number of permits, which it counts."""
 
-    def __init__(self, most: int = 99) -> None:
-        self.most = most
-        self.taken = 0
+    def __init__(self, permits: int = 99) -> None:
+        self.permits = permits
+        self.used = 0
 
     def permit(self, data_center: str, share: float = 1.0) -> Permit:
-        if self.taken == self.most:
+        if self.used == self.permits:
             raise RateLimited(7)
-        self.taken += 1
+        self.used += 1
         return Permit(data_center)
 
 
@@ -39,25 +39,25 @@ def cronofy(handler: Handler, room: Room | None = None, url: str = "https://{hos
 
 
 class Script:
-    """Answers as it is told, one after the other, and remembers what it was asked."""
+    """Answers in the given order, and records the requests."""
 
     def __init__(self, *answers: int | Exception) -> None:
         self.answers = list(answers)
-        self.asked: list[httpx.Request] = []
+        self.requests: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
+        self.requests.append(request)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return httpx.Response(answer)
 
 
-def test_a_call_goes_to_the_data_centers_own_host_as_it_was_given() -> None:
-    """Body, token and path; nothing that a caller wrote is written anew."""
+def test_a_request_goes_unchanged_to_the_data_centers_host() -> None:
+    """Body, token and path."""
     script = Script(202)
     assert cronofy(script).send(UPSERT, "token").status == 202
-    (request,) = script.asked
+    (request,) = script.requests
     assert str(request.url) == "https://api-de.cronofy.com/v1/calendars/cal_1/events"
     assert request.headers["authorization"] == "Bearer token"
     assert request.headers["content-type"] == "application/json; charset=utf-8"
@@ -67,21 +67,20 @@ def test_a_call_goes_to_the_data_centers_own_host_as_it_was_given() -> None:
 @pytest.mark.parametrize(
     "first", [500, 503, httpx.ReadTimeout("slow"), httpx.ConnectError("no"), httpx.ReadError("cut")]
 )
-def test_a_call_that_may_be_repeated_is_tried_twice(first: int | Exception) -> None:
-    """Within the caller's own time."""
+def test_an_idempotent_request_is_tried_twice(first: int | Exception) -> None:
+    """While the caller waits."""
     room, script = Room(), Script(first, 202)
     assert cronofy(script, room).send(UPSERT, "token") == CronofyResponse(202, tries=2)
-    assert room.taken == 2
+    assert room.used == 2
 
 
 @pytest.mark.parametrize("status", [200, 202, 400, 401, 402, 403, 404, 422, 423, 429, 302])
-def test_an_answer_is_an_answer(status: int) -> None:
-    """Only a 5xx is worth a second try at once."""
+def test_only_a_5xx_is_worth_a_second_try(status: int) -> None:
     script = Script(status)
     assert cronofy(script).send(UPSERT, "token").status == status
 
 
-def test_the_second_failure_is_the_answer() -> None:
+def test_the_second_failure_is_the_result() -> None:
     assert cronofy(Script(500, 502)).send(UPSERT, "token").status == 502
     with pytest.raises(UpstreamTimeout):
         cronofy(Script(500, httpx.ReadTimeout("slow"))).send(UPSERT, "token")
@@ -90,24 +89,24 @@ def test_the_second_failure_is_the_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "asked"),
+    ("first", "sent"),
     [(500, 1), (httpx.ReadTimeout("slow"), 1), (httpx.ReadError("cut"), 1), (httpx.ConnectError("no"), 2)],
 )
-def test_what_must_not_happen_twice_is_tried_again_only_if_it_cannot_have_happened(
-    first: int | Exception, asked: int
+def test_a_request_that_is_not_idempotent_is_tried_again_only_if_it_did_not_arrive(
+    first: int | Exception, sent: int
 ) -> None:
-    """A connection that was never made has carried nothing."""
+    """It did not arrive if there was no connection."""
     script = Script(first, 200)
     try:
         answer = cronofy(script).send(SEND_NOW, "key")
     except UpstreamTimeout:
         answer = None
-    assert len(script.asked) == asked
-    assert (answer is not None and answer.status == 200) == (asked == 2)
+    assert len(script.requests) == sent
+    assert (answer is not None and answer.status == 200) == (sent == 2)
 
 
-def test_a_second_try_is_left_out_when_cronofys_limits_are_used_up() -> None:
-    """The first answer is then the answer."""
+def test_there_is_no_second_try_beyond_cronofys_limits() -> None:
+    """The first failure is then the result."""
     script = Script(500, 202)
     assert cronofy(script, Room(1)).send(UPSERT, "token").status == 500
     with pytest.raises(UpstreamTimeout):
@@ -116,13 +115,13 @@ def test_a_second_try_is_left_out_when_cronofys_limits_are_used_up() -> None:
         cronofy(script, Room(0)).send(UPSERT, "token")
 
 
-def test_a_permit_taken_before_is_not_taken_again() -> None:
+def test_a_permit_that_is_given_is_used() -> None:
     room = Room()
     cronofy(Script(202), room).send(UPSERT, "token", permit=Permit("de"))
-    assert room.taken == 0
+    assert room.used == 0
 
 
-def test_what_cronofy_means_by_a_status() -> None:
+def test_each_status_has_one_outcome() -> None:
     """https://docs.cronofy.com/developers/api/errors/."""
     assert {status for status in range(100, 600) if CronofyResponse(status).outcome is Outcome.ACCEPTED} == set(
         range(200, 300)
@@ -133,8 +132,8 @@ def test_what_cronofy_means_by_a_status() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": ', b"\xff\xfe", b"[" * 100_000, b"null"])
-def test_an_answer_that_is_no_json_has_no_content(body: bytes) -> None:
-    """And its status counts all the same."""
+def test_a_response_that_is_not_json_has_no_content(body: bytes) -> None:
+    """Its status counts."""
     answer = cronofy(lambda _: httpx.Response(422, content=body)).send(UPSERT, "token")
     assert (answer.status, answer.content, answer.agent, answer.wrong_fields) == (422, None, {}, set())
 
@@ -148,13 +147,13 @@ def test_both_shapes_of_the_beta_name_the_agent(content: dict[str, object]) -> N
 @pytest.mark.parametrize(
     "content", [{"meeting_agent": None}, {"meeting_agent": {"sub": 1}}, {}, [], None, {"sub": None}]
 )
-def test_an_answer_without_a_sub_names_no_agent(content: object) -> None:
+def test_a_response_without_a_sub_names_no_agent(content: object) -> None:
     assert CronofyResponse(200, content).agent == {}
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("120", 120.0), ("", None), ("soon", None), ("-1", None), ("²", None)])
-def test_retry_after_is_honoured_in_seconds(value: str, seconds: float | None) -> None:
-    """Whether Cronofy ever sends it is unknown, so anything may be in it."""
+def test_retry_after_is_read_in_seconds(value: str, seconds: float | None) -> None:
+    """Cronofy does not document the header, so any value is possible."""
     assert CronofyResponse.read(429, b"", {"retry-after": value}).retry_after == seconds
 
 
@@ -175,15 +174,14 @@ class Broken(httpx.SyncByteStream):
 
 
 @pytest.mark.parametrize("stream", [Endless(), Broken()])
-def test_a_body_that_does_not_come_to_its_end_takes_nothing_from_the_status(stream: httpx.SyncByteStream) -> None:
-    """A 202 has been said."""
+def test_the_status_counts_even_if_the_body_does_not_end(stream: httpx.SyncByteStream) -> None:
     answer = cronofy(lambda _: httpx.Response(202, stream=stream)).send(UPSERT, "token")
     assert (answer.status, answer.content) == (202, None)
 
 
 @pytest.mark.parametrize(("more", "is_read"), [(0, True), (1, False)])
-def test_no_more_is_read_of_an_answer_than_an_item_of_the_table_holds(more: int, is_read: bool) -> None:
-    """64 KB, which is a sixth of an item: the rest is for the entry."""
+def test_a_response_is_read_up_to_64_kb(more: int, is_read: bool) -> None:
+    """A sixth of an item of the table; the rest is for the entry."""
     text = json.dumps({"x": "x" * (64 * 1024 - 9 + more)}, separators=(",", ":"))
     assert len(text) == 64 * 1024 - 1 + more
     answer = cronofy(lambda _: httpx.Response(202, text=text + " ")).send(UPSERT, "token")
@@ -191,8 +189,8 @@ def test_no_more_is_read_of_an_answer_than_an_item_of_the_table_holds(more: int,
     assert MAX_RESPONSE_BYTES == 64 * 1024
 
 
-def test_no_token_and_no_body_shows_where_a_call_or_an_answer_is_printed() -> None:
-    """In a log line or a traceback."""
+def test_the_repr_of_a_request_or_response_has_no_token_and_no_body() -> None:
+    """It may get into a log line or a traceback."""
     assert "grün" not in repr(UPSERT)
     assert "agt_1" not in repr(
         CronofyResponse(200, {"sub": "agt_1"}, location="https://storage.example.com/?signature=1")
@@ -200,8 +198,8 @@ def test_no_token_and_no_body_shows_where_a_call_or_an_answer_is_printed() -> No
     assert "signature" not in repr(CronofyResponse(200, location="https://storage.example.com/?signature=1"))
 
 
-def test_a_silent_cronofy_is_left_in_time() -> None:
-    """On a real socket that never answers: within what is left of the budget, and it may have acted."""
+def test_a_request_to_a_silent_server_ends_in_time() -> None:
+    """On a real socket that never answers: after the rest of the total time, as a timeout."""
     with httpx.Client() as client, _silent_server() as url:
         began = time.monotonic()
         with pytest.raises(UpstreamTimeout):
@@ -214,20 +212,20 @@ def test_a_silent_cronofy_is_left_in_time() -> None:
 class _silent_server:  # noqa: N801 - used like a function
     def __enter__(self) -> str:
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.held: list[socket.socket] = []
+        self.connections: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
         return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
 
     def _accept(self) -> None:
         try:
             while True:
-                self.held.append(self.listener.accept()[0])
+                self.connections.append(self.listener.accept()[0])
         except OSError:
             return
 
     def __exit__(self, *_: object) -> None:
         self.listener.close()
-        for connection in self.held:
+        for connection in self.connections:
             connection.close()
 
 
@@ -241,11 +239,11 @@ class _silent_server:  # noqa: N801 - used like a function
         "https://files.cronofy.com/1",
     ],
 )
-def test_a_resource_is_asked_for_with_the_api_key_and_no_redirect_is_followed(url: str) -> None:
-    """The address it leads to is somebody else's."""
+def test_a_resource_is_requested_with_the_api_key_and_no_redirect_is_followed(url: str) -> None:
+    """The redirect leads to another host."""
     script = Script(302)
     assert cronofy(script).resolve(url, "de", "CRN_key").status == 302
-    (request,) = script.asked
+    (request,) = script.requests
     assert (str(request.url), request.method) == (url, "GET")
     assert request.headers["authorization"] == "Bearer CRN_key"
 
@@ -270,9 +268,9 @@ def test_a_resource_is_asked_for_with_the_api_key_and_no_redirect_is_followed(ur
         "",
     ],
 )
-def test_the_api_key_goes_to_nobody_but_cronofy(url: str) -> None:
-    """Whatever a notification names as a resource's address."""
+def test_the_api_key_is_sent_to_cronofy_only(url: str) -> None:
+    """Any address may be in a notification."""
     script = Script(302)
     with pytest.raises(UntrustedResourceUrl):
         cronofy(script).resolve(url, "de", "CRN_key")
-    assert script.asked == []
+    assert script.requests == []

@@ -1,6 +1,6 @@
-"""The bodies of requests, modelled after Cronofy's documentation, with its limits. Pure.
+"""The bodies of requests, with the limits that Cronofy documents. Pure.
 
-Every field that we do not know is let through. What is sent on is never the model but the caller's own text.
+Unknown fields are allowed. Cronofy receives the caller's own text, never a serialised model.
 """
 
 from dataclasses import replace
@@ -25,19 +25,18 @@ from pydantic import (
 
 from meeting_agents.cronofy.payloads import DataCenter, parse_time
 from meeting_agents.domain.model import Action, Meeting, Request
-from meeting_agents.errors import FieldError as WrongField
-from meeting_agents.errors import InvalidRequest
+from meeting_agents.errors import FieldError, InvalidRequest
 
 
 def _public_host(url: str) -> str:
-    """Refuse what can never be reached from Cronofy: a loopback, private or nameless host."""
+    """Refuse an address that Cronofy can never reach: its host is loopback, private or has no domain."""
     host = (urlsplit(url).hostname or "").rstrip(".").lower()
     if not host or host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
         raise ValueError("must name a host that is reachable from the internet")
     try:
         is_public = ip_address(host).is_global
     except ValueError:
-        # A name ends in letters; 127.1 and 0x7f.1 are ways to write an address.
+        # A domain ends in letters; 127.1 and 0x7f.1 are IP addresses.
         is_public = "." in host and host.rpartition(".")[2][:1].isalpha()
     if not is_public:
         raise ValueError("must name a host that is reachable from the internet")
@@ -52,7 +51,7 @@ def _is_time(value: object) -> object:
     return value
 
 
-def _is_zone(value: str) -> str:
+def _is_timezone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError('must be an IANA time zone like "Europe/Berlin"')
     return value
@@ -71,16 +70,16 @@ HttpsUrl = Annotated[
     Field(examples=["https://example.com/agent.png"]),
 ]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Zone = Annotated[str, AfterValidator(_is_zone), Field(examples=["Europe/Berlin"])]
+Timezone = Annotated[str, AfterValidator(_is_timezone), Field(examples=["Europe/Berlin"])]
 
 
 class ZonedTime(BaseModel):
-    """A time in its own zone."""
+    """A time in a time zone of its own."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     time: str
-    tzid: Zone = "Etc/UTC"
+    tzid: Timezone = "Etc/UTC"
 
 
 Time = Annotated[
@@ -91,25 +90,25 @@ Time = Annotated[
 
 
 class _Vendor(BaseModel):
-    """A body of Cronofy's: unknown fields are its business, and are passed on."""
+    """A body of Cronofy's. Unknown fields are passed on."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class Interaction(_Vendor):
-    """Something that a subscription wants to be told of."""
+    """A type of callback that a subscription receives."""
 
     type: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class Offset(_Vendor):
-    """How long before or after."""
+    """The time between a transition and its callback."""
 
     minutes: int
 
 
 class Transition(_Vendor):
-    """A moment of the calendar event that a subscription wants to be told of."""
+    """A moment of the calendar event at which a subscription receives a callback."""
 
     before: Literal["event_start", "event_end"] | None = None
     after: Literal["event_start", "event_end"] | None = None
@@ -117,7 +116,7 @@ class Transition(_Vendor):
 
 
 class Subscription(_Vendor):
-    """The caller's own: https://docs.cronofy.com/developers/api/events/event-triggers/. Ours is added to them."""
+    """A subscription of the caller's: https://docs.cronofy.com/developers/api/events/event-triggers/. Ours is added."""
 
     type: Literal["webhook"]
     uri: Url
@@ -128,13 +127,15 @@ class Subscription(_Vendor):
 class MeetingAgentField(_Vendor):
     """The `meeting_agent` of a calendar event: https://docs.cronofy.com/developers/api/meeting-agents/."""
 
-    profile_id: Literal["cronofy", "none"] = Field(description="`cronofy` provisions an agent, `none` takes it back.")
+    profile_id: Literal["cronofy", "none"] = Field(
+        description="`cronofy` provisions an agent, `none` de-provisions it."
+    )
     display_name: str | None = Field(
-        default=None, description="How it is called in the meeting; else as the application's branding has it."
+        default=None, description="The agent's name in the meeting; by default that of the application's branding."
     )
     image_url: HttpsUrl | None = Field(
         default=None,
-        description="PNG or JPEG, best in 16:9; fetched shortly before the agent joins, so it must stay there.",
+        description="PNG or JPEG, best in 16:9; fetched shortly before the agent joins, so it must stay available.",
     )
 
 
@@ -149,7 +150,7 @@ class Conferencing(_Vendor):
 
     @property
     def is_new(self) -> bool:
-        """Whether Cronofy is asked to make the conference, rather than told of one or of none."""
+        """True if Cronofy is to create the conference."""
         return self.profile_id not in (None, "none", "explicit")
 
 
@@ -157,32 +158,32 @@ class CalendarEventRequest(_Vendor):
     """The body of `POST /v1/calendars/{calendar_id}/events`: https://docs.cronofy.com/developers/api/events/upsert-event/."""
 
     event_id: Key = Field(
-        description="Your own identifier of the calendar event, which together with the calendar is its key."
+        description="Your own id of the calendar event; together with the calendar's id it is the upsert key."
     )
     summary: Annotated[str, StringConstraints(max_length=1024)] = ""
     description: Annotated[str, StringConstraints(max_length=4096)] = ""
-    tzid: Zone = "Etc/UTC"
+    tzid: Timezone = "Etc/UTC"
     conferencing: Conferencing | None = None
     meeting_agent: MeetingAgentField | None = Field(
-        default=None, description="Left out: an agent that is there is left untouched."
+        default=None, description="If it is left out, an existing agent is left untouched."
     )
-    start: Time | None = Field(default=None, validate_default=True)  # after what it is checked against
+    start: Time | None = Field(default=None, validate_default=True)  # after the fields that its check needs
     end: Time | None = Field(default=None, validate_default=True)
     subscriptions: list[Subscription] = Field(default_factory=list)
 
     @field_validator("start", "end")
     @classmethod
-    def _is_given_with_an_agent(cls, value: str | ZonedTime | None, among: ValidationInfo) -> str | ZonedTime | None:
-        wish = among.data.get("meeting_agent")
-        if value is None and wish and wish.profile_id == "cronofy":
-            raise ValueError("a value; it is required with a meeting_agent, whose deadlines are counted from it")
+    def _is_given_with_an_agent(cls, value: str | ZonedTime | None, info: ValidationInfo) -> str | ZonedTime | None:
+        agent = info.data.get("meeting_agent")
+        if value is None and agent and agent.profile_id == "cronofy":
+            raise ValueError("a value; it is required with a meeting_agent, whose deadlines depend on it")
         return value
 
     @field_validator("end")
     @classmethod
-    def _is_after_the_start(cls, value: str | ZonedTime | None, among: ValidationInfo) -> str | ZonedTime | None:
-        tzid = among.data.get("tzid", "")  # where it is wrong, what depends on it is not compared
-        start, end = _moment(among.data.get("start"), tzid), _moment(value, tzid)
+    def _is_after_the_start(cls, value: str | ZonedTime | None, info: ValidationInfo) -> str | ZonedTime | None:
+        tzid = info.data.get("tzid", "")  # missing if it is wrong; times that need it are then not compared
+        start, end = _time(info.data.get("start"), tzid), _time(value, tzid)
         if start and end and end <= start:
             raise ValueError("must be after start")
         return value
@@ -190,30 +191,32 @@ class CalendarEventRequest(_Vendor):
     @property
     def meeting(self) -> Meeting:
         return Meeting(
-            start=_moment(self.start, self.tzid),
-            end=_moment(self.end, self.tzid),
+            start=_time(self.start, self.tzid),
+            end=_time(self.end, self.tzid),
             tzid=self.tzid,
             summary=self.summary,
         )
 
     def request(
-        self, data_center: str, calendar_id: str, account: str, body: str, *, known: Request | None, now: datetime
+        self, data_center: str, calendar_id: str, account: str, body: str, *, earlier: Request | None, now: datetime
     ) -> Request:
-        """The same in the lifecycle's terms. Raises `InvalidRequest` for a conference that Cronofy makes no more.
+        """Return the request in the lifecycle's terms.
 
-        `body`: the caller's own text, whose digest recognises a repetition. `known`: what the agent is wanted for so
-        far, which stands where this request says nothing.
+        `body`: the caller's own text; its digest detects a repeated request. `earlier`: the agent's request so far,
+        which supplies the times and the conference that this one leaves out. Raises `InvalidRequest` for a new
+        conference in a meeting that has begun: Cronofy creates none.
         """
         is_cancelling = self.meeting_agent is not None and self.meeting_agent.profile_id == "none"
         meeting, conference_expected = self.meeting, self.conferencing is not None and self.conferencing.is_new
-        if known:
-            meeting = replace(meeting, start=meeting.start or known.meeting.start, end=meeting.end or known.meeting.end)
-        is_new_conference = conference_expected and not is_cancelling and not (known and known.conference_expected)
+        if earlier:
+            start, end = meeting.start or earlier.meeting.start, meeting.end or earlier.meeting.end
+            meeting = replace(meeting, start=start, end=end)
+        is_new_conference = conference_expected and not is_cancelling and not (earlier and earlier.conference_expected)
         if is_new_conference and meeting.start and meeting.start < now - CLOCK_TOLERANCE:
             raise InvalidRequest(
-                "Cronofy makes no conference for a meeting that has begun",
-                WrongField(
-                    "start", 'a time to come, or `conferencing` left out or with the profile "explicit" or "none"'
+                "Cronofy creates no conference for a meeting that has begun",
+                FieldError(
+                    "start", 'a future time, or `conferencing` left out or with the profile "explicit" or "none"'
                 ),
             )
         return Request(
@@ -225,7 +228,7 @@ class CalendarEventRequest(_Vendor):
             meeting=meeting,
             digest=digest(body),
             conference_expected=(
-                known.conference_expected if known and self.conferencing is None else conference_expected
+                earlier.conference_expected if earlier and self.conferencing is None else conference_expected
             ),
         )
 
@@ -237,7 +240,7 @@ class CalendarEventDeletion(_Vendor):
 
 
 class Attendee(_Vendor):
-    """In whose name the agent joins."""
+    """The attendee in whose name the agent joins."""
 
     email: Annotated[str, StringConstraints(max_length=320, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$")]
 
@@ -248,12 +251,12 @@ _MISSING = object()
 class AgentRequest(_Vendor):
     """The body of `POST /v1/meeting_agents`: https://docs.cronofy.com/developers/api/meeting-agents/schedule/.
 
-    With `scheduling_key` and `join_time` the agent comes later, without them it comes now.
+    With `scheduling_key` and `join_time` the agent is scheduled, without them it is sent now.
     """
 
-    join_url: Url = Field(description="Where the meeting is.")
+    join_url: Url = Field(description="The address of the meeting.")
     on_behalf_of_attendee: Attendee | None = None
-    scheduling_key: Key | None = Field(default=None, description="Your own identifier of this meeting.")
+    scheduling_key: Key | None = Field(default=None, description="Your own id of the meeting.")
     join_time: Time | None = None
     display_name: str | None = None
     image_url: HttpsUrl | None = None
@@ -261,8 +264,8 @@ class AgentRequest(_Vendor):
 
     @model_validator(mode="before")
     @classmethod
-    def _comes_now_or_later(cls, body: Any) -> Any:
-        """Mark the one of the two that is missing, so that it is named beside whatever else is wrong."""
+    def _has_both_or_neither(cls, body: Any) -> Any:
+        """Mark the missing one of the two fields, so that it is reported together with all other errors."""
         if not isinstance(body, dict):
             return body
         missing = [name for name in ("scheduling_key", "join_time") if body.get(name) is None]
@@ -272,16 +275,16 @@ class AgentRequest(_Vendor):
     @classmethod
     def _is_not_missing(cls, value: Any) -> Any:
         if value is _MISSING:
-            raise ValueError("a value; scheduling_key and join_time belong together: both for later, none for now")
+            raise ValueError("a value; both scheduling_key and join_time schedule an agent, neither sends it now")
         return value
 
     def request(self, data_center: str, body: str, now: datetime) -> Request:
-        """The same in the lifecycle's terms; an agent without a time is for now."""
+        """Return the request in the lifecycle's terms; without `join_time` the meeting starts at `now`."""
         return Request(
             action=Action.PROVISION,
             data_center=data_center,
             scheduling_key=self.scheduling_key or "",
-            meeting=Meeting(start=_moment(self.join_time, "Etc/UTC") or now),
+            meeting=Meeting(start=_time(self.join_time, "Etc/UTC") or now),
             digest=digest(body),
         )
 
@@ -293,33 +296,33 @@ class AgentCancellation(_Vendor):
 
 
 class AccountRegistration(BaseModel):
-    """The body of `PUT /v1/accounts/{account_id}`: what Cronofy gave when the user authorised the application."""
+    """The body of `PUT /v1/accounts/{account_id}`, with the refresh token of a user who authorised the application."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     refresh_token: Annotated[
         str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[!-~]+$"), Field(repr=False)
     ]
-    data_center: DataCenter = Field(description="Where the account lives.")
+    data_center: DataCenter = Field(description="The account's data center.")
 
 
 class Acknowledgement(BaseModel):
-    """The body of `POST /v1/meeting_agents/{agent_id}/acknowledgement`: that somebody takes care of it."""
+    """The body of `POST /v1/meeting_agents/{agent_id}/acknowledgement`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     note: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
-    """Who does what about it: it stands in the timeline."""
+    """The person and the action taken; shown in the timeline."""
 
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How long a meeting may have begun when a conference is asked for: clocks differ, and requests take their time."""
+"""The time after the start at which a meeting counts as begun: clocks differ, and requests take time."""
 
 
 def digest(body: str) -> str:
-    """By which the same request is recognised when it comes again."""
+    """Return the SHA-256 of the body, which detects repeated requests."""
     return sha256(body.encode()).hexdigest()
 
 
-def _moment(value: str | ZonedTime | None, tzid: str) -> datetime | None:
+def _time(value: str | ZonedTime | None, tzid: str) -> datetime | None:
     return parse_time(value.model_dump() if isinstance(value, ZonedTime) else value, tzid)

@@ -12,7 +12,7 @@ from meeting_agents.api.bodies import CalendarEventDeletion, CalendarEventReques
 from meeting_agents.api.context import as_user, find_record, is_active, raw_body, with_our_subscription
 from meeting_agents.api.parameters import AccountName, CalendarId, CorrelationId, DataCenter, OwnToken
 from meeting_agents.api.passthrough import forward, submit
-from meeting_agents.api.problems import CRONOFYS, answers
+from meeting_agents.api.problems import CRONOFYS, responses
 from meeting_agents.api.views import PassthroughResponse
 from meeting_agents.cronofy.messages import CronofyRequest
 from meeting_agents.domain.identity import agent_id
@@ -24,13 +24,15 @@ router = APIGatewayHttpRouter()
 
 @router.post(
     "/v1/calendars/<calendar_id>/events",
-    tags=["Cronofy's own"],
-    responses=answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", PassthroughResponse, *CRONOFYS),
+    tags=["Cronofy's API"],
+    responses=responses(
+        202, "Cronofy accepted it, or it is sent again: see `agent.state`", PassthroughResponse, *CRONOFYS
+    ),
 )
 def upsert_calendar_event(
     calendar_id: CalendarId,
     body: Annotated[CalendarEventRequest, Body()],
-    data_center: DataCenter = None,
+    data_center_name: DataCenter = None,
     own_token: OwnToken = None,
     account: AccountName = None,
     correlation_id: CorrelationId = None,
@@ -39,29 +41,31 @@ def upsert_calendar_event(
 
     https://docs.cronofy.com/developers/api/events/upsert-event/
     """
-    authority, home = as_user(data_center, own_token, account)
-    agent, path, text = agent_id(home, calendar_id, body.event_id), _path(calendar_id), raw_body()
+    credentials, data_center = as_user(data_center_name, own_token, account)
+    agent, path, text = agent_id(data_center, calendar_id, body.event_id), _path(calendar_id), raw_body()
     record = find_record(agent)
     if body.meeting_agent is None and not is_active(record):
-        return forward(CronofyRequest("POST", path, home, text), authority, agent, record)
-    known = record.current.asked if record and record.state not in (State.REJECTED, State.CANCELLED) else None
-    request = body.request(home, calendar_id, authority.account, text, known=known, now=datetime.now(UTC))
+        return forward(CronofyRequest("POST", path, data_center, text), credentials, agent, record)
+    earlier = record.current.asked if record and record.state not in (State.REJECTED, State.CANCELLED) else None
+    request = body.request(data_center, calendar_id, credentials.account, text, earlier=earlier, now=datetime.now(UTC))
     return submit(
         ProvisioningRequest(
-            agent, request, "POST", path, authority, with_our_subscription(agent, text), correlation_id or ""
+            agent, request, "POST", path, credentials, with_our_subscription(agent, text), correlation_id or ""
         )
     )
 
 
 @router.delete(
     "/v1/calendars/<calendar_id>/events",
-    tags=["Cronofy's own"],
-    responses=answers(202, "Cronofy accepted it, or is asked again: see `agent.state`", PassthroughResponse, *CRONOFYS),
+    tags=["Cronofy's API"],
+    responses=responses(
+        202, "Cronofy accepted it, or it is sent again: see `agent.state`", PassthroughResponse, *CRONOFYS
+    ),
 )
 def delete_calendar_event(
     calendar_id: CalendarId,
     body: Annotated[CalendarEventDeletion, Body()],
-    data_center: DataCenter = None,
+    data_center_name: DataCenter = None,
     own_token: OwnToken = None,
     account: AccountName = None,
     correlation_id: CorrelationId = None,
@@ -70,21 +74,23 @@ def delete_calendar_event(
 
     https://docs.cronofy.com/developers/api/events/delete-event/
     """
-    authority, home = as_user(data_center, own_token, account)
-    agent, path, text = agent_id(home, calendar_id, body.event_id), _path(calendar_id), raw_body()
+    credentials, data_center = as_user(data_center_name, own_token, account)
+    agent, path, text = agent_id(data_center, calendar_id, body.event_id), _path(calendar_id), raw_body()
     record = find_record(agent)
     if record is None or not is_active(record):
-        return forward(CronofyRequest("DELETE", path, home, text), authority, agent, record)
+        return forward(CronofyRequest("DELETE", path, data_center, text), credentials, agent, record)
     request = Request(
         action=Action.CANCEL,
-        data_center=home,
+        data_center=data_center,
         calendar_id=calendar_id,
         event_id=body.event_id,
-        account=authority.account,
+        account=credentials.account,
         meeting=record.meeting,
         digest=digest(text),
     )
-    return submit(ProvisioningRequest(agent, request, "DELETE", path, authority, lambda _: text, correlation_id or ""))
+    return submit(
+        ProvisioningRequest(agent, request, "DELETE", path, credentials, lambda _: text, correlation_id or "")
+    )
 
 
 def _path(calendar_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The request that a route answers: its caller, data center and text, and the links to show."""
+"""The current request: its credentials, data center and text, the links to show, and the collaborators of routes."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,6 @@ from meeting_agents.domain.model import Record
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 from meeting_agents.errors import FieldError, InvalidRequest, MissingToken, NotFound
 from meeting_agents.provisioning import Provisioning
-from meeting_agents.settings import Settings
 
 request = APIGatewayHttpRouter()
 """The current request, once the app includes this router; it has no routes."""
@@ -29,9 +28,10 @@ request = APIGatewayHttpRouter()
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """Makers of what the routes work with. A route calls only those it needs, so a cold start pays for no others."""
+    """Makers of the routes' collaborators. A route calls those it needs, so a cold start pays for no others."""
 
-    settings: Callable[[], Settings]
+    default_data_center: Callable[[], str]
+    public_url: Callable[[], str]
     journal: Callable[[], Journal]
     provisioning: Callable[[], Provisioning]
     accounts: Callable[[], Accounts]
@@ -41,16 +41,19 @@ class Collaborators:
 
 
 def collaborators() -> Collaborators:
-    """Return those that the app put into the request's context."""
+    """Return the collaborators that the app put into the request's context."""
     found: Collaborators = request.context["collaborators"]
     return found
 
 
-# --------------------------------------------------------------------------------------------------------------- caller
+# ---------------------------------------------------------------------------------------------------------- credentials
 
 
 def as_user(data_center: str | None, own_token: str | None, account: str | None) -> tuple[CallerCredentials, str]:
-    """The credentials and the data center of a request about a user's calendar."""
+    """Return the credentials and the data center of a request about a user's calendar.
+
+    Raises `MissingToken`, `UnknownAccount` and `InvalidRequest`.
+    """
     if token := bearer_token(own_token):
         return CallerCredentials(token=token), known_data_center(data_center)
     if account is None:
@@ -61,38 +64,41 @@ def as_user(data_center: str | None, own_token: str | None, account: str | None)
     registered = collaborators().accounts().read(account)
     if data_center not in (None, registered.data_center):
         raise InvalidRequest(
-            "the account lives in another data center",
+            "the account belongs to another data center",
             FieldError("Cronofy-Data-Center", f"{registered.data_center}, or left out"),
         )
     return CallerCredentials(account=account), registered.data_center
 
 
 def as_application(data_center: str | None, own_token: str | None) -> tuple[CallerCredentials, str]:
-    """The credentials and the data center of a request about an agent without a calendar event."""
+    """Return the credentials and the data center of a request about an agent without a calendar event.
+
+    Raises `InvalidRequest`, and `MissingSecret` if the application's API key would be needed and is not stored.
+    """
     data_center = known_data_center(data_center)
     if token := bearer_token(own_token):
         return CallerCredentials(token=token), data_center
-    collaborators().client_secrets().api_key(data_center)  # raises NoSecret before an agent is promised
+    collaborators().client_secrets().api_key(data_center)  # raises before the request is journalled
     return CallerCredentials(), data_center
 
 
 def bearer_token(header: str | None) -> str:
-    """The caller's own token for Cronofy: from `header`, or `Authorization` unless AWS's signature takes that."""
+    """Return the caller's own token for Cronofy, from `header`, else from `Authorization`; empty without one."""
     scheme, _, token = (header or request.current_event.headers.get("authorization", "")).partition(" ")
     is_token = scheme.lower() == "bearer" and re.fullmatch(r"[!-~]{1,4096}", token.strip())
     return token.strip() if is_token else ""
 
 
 def known_data_center(name: str | None) -> str:
-    """The data center of this name, by default the deployment's. Raises `InvalidRequest`."""
-    data_center = name or collaborators().settings().default_data_center
+    """Return the data center of this name, by default the deployment's. Raises `InvalidRequest`."""
+    data_center = name or collaborators().default_data_center()
     if data_center not in HOSTS:
         raise InvalidRequest("unknown data center", FieldError("Cronofy-Data-Center", f"one of {', '.join(HOSTS)}"))
     return data_center
 
 
-def signed_in_as() -> str:
-    """The caller's name, as far as the authoriser gives one."""
+def caller_name() -> str:
+    """Return the caller's IAM ARN or JWT subject; empty if the authoriser gives neither."""
     authorizer = request.current_event.request_context.authorizer
     if authorizer is None:
         return ""
@@ -103,12 +109,15 @@ def signed_in_as() -> str:
 
 
 def raw_body() -> str:
-    """The caller's own text: this is sent on, and not what the models made of it."""
+    """Return the caller's own text, which is sent to Cronofy instead of a serialised model."""
     return request.current_event.decoded_body or ""
 
 
 def with_our_subscription(agent_id: str, text: str) -> Callable[[int], str]:
-    """Make the text with our subscription for an attempt; the address names the attempt from the second on."""
+    """Return a function that adds our subscription for an attempt to the text.
+
+    The subscription's address names the attempt from the second on.
+    """
     base = f"{public_url()}/webhooks/cronofy/"
 
     def body_for(attempt: int) -> str:
@@ -121,14 +130,14 @@ def with_our_subscription(agent_id: str, text: str) -> Callable[[int], str]:
 
 
 def public_url() -> str:
-    """The address of this API for Cronofy and callers."""
+    """Return the address of this API for Cronofy and for callers, without a slash at its end."""
     gateway = request.current_event.request_context
     stage = "" if gateway.stage == "$default" else f"/{gateway.stage}"
-    return collaborators().settings().public_url or f"https://{gateway.domain_name}{stage}"
+    return collaborators().public_url() or f"https://{gateway.domain_name}{stage}"
 
 
 def links_to(agent_id: str) -> Links:
-    """The addresses of an agent in this API."""
+    """Return the addresses of an agent in this API."""
     return Links(self=f"{public_url()}/v1/meeting_agents/{agent_id}")
 
 
@@ -136,13 +145,13 @@ def links_to(agent_id: str) -> Links:
 
 
 def find_record(agent_id: str) -> Record | None:
-    """The record that the agent's journal folds to; none if there is no journal."""
-    lines = collaborators().journal().read(agent_id, datetime.now(UTC))
-    return fold(line.entry for line in lines) if lines else None
+    """Return the record that the agent's journal folds to, or None without a journal. Raises `StoreUnavailable`."""
+    stored = collaborators().journal().read(agent_id, datetime.now(UTC))
+    return fold(line.entry for line in stored) if stored else None
 
 
 def read_record(agent_id: str) -> Record:
-    """The same of an agent that must be known. Raises `NotFound`."""
+    """Return the record that the agent's journal folds to. Raises `NotFound` and `StoreUnavailable`."""
     record = find_record(agent_id)
     if record is None:
         raise unknown_agent(agent_id)
@@ -150,10 +159,10 @@ def read_record(agent_id: str) -> Record:
 
 
 def unknown_agent(agent_id: str) -> NotFound:
-    """The error for an agent without a journal."""
+    """Return the error for an agent without a journal."""
     return NotFound(f"no agent {agent_id} is known here; its journal may have expired")
 
 
 def is_active(record: Record | None) -> bool:
-    """Whether the agent's newest attempt has not ended."""
+    """True if there is an agent whose newest attempt has not ended."""
     return record is not None and record.state not in TERMINAL_STATES

@@ -1,4 +1,4 @@
-"""Lists of agents by the days of their meetings: ranges, pages, and the cursor from one page to the next."""
+"""Lists of agents by the days of their meetings: time ranges, pages, and the cursor from one page to the next."""
 
 import base64
 import json
@@ -11,25 +11,28 @@ from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.errors import FieldError, InvalidRequest
 
-DEFAULT_WINDOW = timedelta(days=1), timedelta(days=14)
-"""Before and after now: the meetings that a list without `from` and `to` shows."""
-LONGEST_WINDOW = timedelta(days=92)
-READS = 10
-"""How often a list asks the table at most before it answers with what it has, and says where to go on."""
+TIME_BEFORE_NOW, TIME_AFTER_NOW = timedelta(days=1), timedelta(days=14)
+"""The time range of a list without `from` and `to`."""
+MAX_RANGE = timedelta(days=92)
+MAX_QUERIES = 10
+"""Queries of the table for one page; a page that needs more ends early, with a cursor."""
 
 
 def parse_range(start: datetime | None, end: datetime | None, cursor: str | None, now: datetime) -> tuple[str, str]:
-    """The keys of the index between which a list is, from its cursor or its window of time."""
+    """Return the exclusive bounds of a list in the index by day, from its cursor or its time range.
+
+    Raises `InvalidRequest` for a range that is empty or longer than 92 days, and for a cursor that is not ours.
+    """
     if cursor:
         return _read_cursor(cursor)
     try:
-        last = _utc(end) or max(now, _utc(start) or now) + DEFAULT_WINDOW[1]
-        first = _utc(start) or min(now, last) - DEFAULT_WINDOW[0]
-        is_window = timedelta(0) < last - first <= LONGEST_WINDOW
+        last = _utc(end) or max(now, _utc(start) or now) + TIME_AFTER_NOW
+        first = _utc(start) or min(now, last) - TIME_BEFORE_NOW
+        is_valid = timedelta(0) < last - first <= MAX_RANGE
     except OverflowError:
-        first, last, is_window = now, now, False
-    if not is_window:
-        raise InvalidRequest("this is no window of time", FieldError("to", "after `from`, by 92 days at most"))
+        first, last, is_valid = now, now, False
+    if not is_valid:
+        raise InvalidRequest("the time range is not valid", FieldError("to", "after `from`, by 92 days at most"))
     return timestamp(first), timestamp(last)
 
 
@@ -42,34 +45,39 @@ def _read_cursor(cursor: str) -> tuple[str, str]:
         after, before = json.loads(base64.urlsafe_b64decode(cursor))
         first, last = (datetime.fromisoformat(position) for position in (after.partition("#")[0], before))
         first = first if first.tzinfo else first.replace(tzinfo=UTC)  # a page that ends with a day ends with its date
-        is_written_by_us = after[:10] == first.date().isoformat() and before == timestamp(last)
-        is_ours = is_written_by_us and first <= last <= first + LONGEST_WINDOW
+        is_ours = after[:10] == first.date().isoformat() and before == timestamp(last)
+        is_valid = is_ours and first <= last <= first + MAX_RANGE
     except (ValueError, TypeError, AttributeError, OverflowError):
-        is_ours, after, before = False, "", ""
-    if not is_ours:
-        raise InvalidRequest("this is no cursor of ours", FieldError("cursor", "`next_cursor` of a page before"))
+        is_valid, after, before = False, "", ""
+    if not is_valid:
+        raise InvalidRequest(
+            "the cursor is not valid", FieldError("cursor", "the `next_cursor` of the page before, unchanged")
+        )
     return after, before
 
 
 def list_page(
     journal: Journal,
-    span: tuple[str, str],
+    bounds: tuple[str, str],
     equal: dict[str, str],
     limit: int,
     now: datetime,
     links: Callable[[str], Links],
 ) -> AgentList:
-    """One page. It ends early, and says where to go on, when it took too much reading to fill it."""
-    after, before = span
+    """Return one page of at most `limit` agents; `equal`: the values that attributes must have.
+
+    A page that would need too many queries ends early, with a cursor.
+    """
+    after, before = bounds
     rows: list[dict[str, Any]] = []
-    reads = 0
+    queries = 0
     for day in _days(after, before):
         position = after if after[:10] == day else day
         while position:
-            if reads == READS:
+            if queries == MAX_QUERIES:
                 return _page(rows, position, before, links)
             page = journal.query_day(day, position, before, equal, limit - len(rows), now)
-            reads += 1
+            queries += 1
             rows += page.rows
             if len(rows) == limit:
                 return _page(rows, rows[-1]["listed"], before, links)

@@ -1,4 +1,4 @@
-"""Parameters that several routes take: path segments and headers, with what the OpenAPI document says of them."""
+"""Path segments and headers that several routes take, with their descriptions in the OpenAPI document."""
 
 import re
 from typing import Annotated
@@ -28,7 +28,7 @@ CalendarId = Annotated[
     ),
     AfterValidator(_is_path_segment),
 ]
-AgentId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,128}$", description="our id of the agent: ma_…")]
+AgentId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,128}$", description="the agent's id in this API: ma_…")]
 AccountId = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$", description="your own name for the account")
 ]
@@ -36,7 +36,8 @@ DataCenter = Annotated[
     DataCenterName | None,
     Header(
         alias="Cronofy-Data-Center",
-        description="where the account or application lives; left out: the account's own, or the deployment's default",
+        description="the data center of the account or application; by default the registered account's own, else the"
+        " deployment's default",
     ),
 ]
 OwnToken = Annotated[
@@ -44,8 +45,8 @@ OwnToken = Annotated[
     Header(
         alias="Cronofy-Authorization",
         pattern=r"^[Bb]earer +[!-~]{1,4096}$",
-        description="`Bearer …`: your own token for Cronofy. It is stored nowhere, so a request with it is only tried"
-        " while you wait. Where `Authorization` is not taken by the authoriser of this API, it does as well",
+        description="`Bearer …`: your own token for Cronofy. It is not stored, so a request with it is not retried"
+        " after the response. `Authorization` is accepted too, unless this API's authoriser uses it",
     ),
 ]
 AccountName = Annotated[
@@ -53,7 +54,7 @@ AccountName = Annotated[
     Header(
         alias="Cronofy-Account",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$",
-        description="a registered account, in whose name Cronofy is asked, again and again if need be",
+        description="a registered account, in whose name requests are sent to Cronofy, and retried if necessary",
     ),
 ]
 IdempotencyKey = Annotated[
@@ -61,14 +62,15 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=r"^[!-~]{1,255}$",
-        description="for an agent that comes now: the same key and body again get the same answer, and no second agent."
-        " All callers of the deployment share the keys of a data center: take one that nobody else takes, like a UUID",
+        description="for an agent that is sent now: the same key with the same body returns the same response and sends"
+        " no second agent. All callers of the deployment share the keys of a data center: use a unique one, like a"
+        " UUID",
     ),
 ]
 CorrelationId = Annotated[
     str | None,
     Header(
         alias="X-Correlation-Id",
-        description="your name for this request, in every log line and journal entry that it leads to",
+        description="your name for this request, in every log line and journal entry that it causes",
     ),
 ]

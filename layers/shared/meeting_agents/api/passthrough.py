@@ -1,4 +1,4 @@
-"""Requests that go on to Cronofy, and its answer as callers see it."""
+"""Requests that are passed on to Cronofy, and its responses as callers see them."""
 
 import time
 
@@ -18,38 +18,42 @@ metrics = Metrics()
 
 
 def submit(request: ProvisioningRequest) -> Response[PassthroughResponse]:
-    """Journal a request for an agent and send it to Cronofy: the answer, or 202 while it will be sent again.
+    """Submit a request for an agent, and return Cronofy's response, or 202 if the request will be sent again.
 
-    Raises `RequestFailed`.
+    Raises `RequestFailed`, and what `Provisioning.submit` raises.
     """
     logger.append_keys(agent_id=request.agent_id)
     began = time.monotonic()
     result = collaborators().provisioning().submit(request)
     metrics.add_metric("CronofyLatency", MetricUnit.Milliseconds, (time.monotonic() - began) * 1000)
-    answer = result.response
-    metrics.add_metric(f"Cronofy{answer.outcome.value.title()}" if answer else "CronofyTimeouts", MetricUnit.Count, 1)
-    is_error = answer is None or answer.outcome is Outcome.RETRYABLE
+    response = result.response
+    metric = f"Cronofy{response.outcome.value.title()}" if response else "CronofyTimeouts"
+    metrics.add_metric(metric, MetricUnit.Count, 1)
+    is_error = response is None or response.outcome is Outcome.RETRYABLE
     metrics.add_metric("CronofyErrors", MetricUnit.Count, int(is_error))
     agent = AgentSummary.of(request.agent_id, result.record, links_to(request.agent_id))
-    if answer and answer.outcome is Outcome.ACCEPTED:
-        return _accepted(answer, agent)
+    if response and response.outcome is Outcome.ACCEPTED:
+        return _accepted(response, agent)
     if agent.retry_at:
         return Response(202, content_type="application/json", body=PassthroughResponse(agent=agent))
-    raise RequestFailed(agent, answer, result.error)
+    raise RequestFailed(agent, response, result.error)
 
 
 def forward(
-    call: CronofyRequest, authority: CallerCredentials, agent_id: str, record: Record | None
+    request: CronofyRequest, credentials: CallerCredentials, agent_id: str, record: Record | None
 ) -> Response[PassthroughResponse]:
-    """Send what concerns no active agent to Cronofy, without a journal entry. Raises `RequestFailed`."""
-    answer = collaborators().provisioning().forward(call, authority)
+    """Send a request that concerns no active agent to Cronofy, without a journal entry.
+
+    Raises `RequestFailed`, and what `Provisioning.forward` raises.
+    """
+    response = collaborators().provisioning().forward(request, credentials)
     agent = AgentSummary.of(agent_id, record, links_to(agent_id)) if record else None
-    if answer.outcome is not Outcome.ACCEPTED:
-        raise RequestFailed(agent, answer, None)
-    return _accepted(answer, agent)
+    if response.outcome is not Outcome.ACCEPTED:
+        raise RequestFailed(agent, response, None)
+    return _accepted(response, agent)
 
 
-def _accepted(answer: CronofyResponse, agent: AgentSummary | None) -> Response[PassthroughResponse]:
-    content = answer.content if isinstance(answer.content, dict) else {}
-    status = answer.status if answer.status in (200, 202) else 202
+def _accepted(response: CronofyResponse, agent: AgentSummary | None) -> Response[PassthroughResponse]:
+    content = response.content if isinstance(response.content, dict) else {}
+    status = response.status if response.status in (200, 202) else 202
     return Response(status, content_type="application/json", body=PassthroughResponse(**content | {"agent": agent}))

@@ -1,1 +1,1 @@
-"""AWS as the project uses it: the tables, the topics, and what is built of their items."""
+"""The parts of AWS that the project uses: the tables, the topics, and the objects made of their items."""

@@ -1,4 +1,4 @@
-"""The accounts table: registered accounts, their tokens encrypted with a key of their own."""
+"""The accounts table: registered accounts, with their tokens encrypted by a KMS key of their own."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
 LEASE_SECONDS = 25.0
-"""The renewal of an account's tokens is one caller's for these; a caller that died is forgotten after them."""
+"""Seconds after which the lease on the renewal of an account's tokens ends, should its holder have died."""
 _STATE = {"#state": "state"}
 _NEEDS_AUTHORISATION = {":needs": {"S": AccountState.REAUTHORISATION_REQUIRED}}
 
@@ -31,7 +31,7 @@ class Account:
     refreshed_at: datetime | None = None
     access_token_until: datetime | None = None
     version: int
-    """Another with each registration and renewal: an account is changed only if nothing changed since it was read."""
+    """Changes with each registration and renewal; a write fails if the account changed since it was read."""
     refresh_token: bytes = field(repr=False)
     access_token: bytes = field(default=b"", repr=False)
 
@@ -50,7 +50,7 @@ class Accounts:
         self._decrypted: dict[str, tuple[int, str]] = {}
 
     def register(self, account_id: str, data_center: str, refresh_token: str) -> Account:
-        """Store a refresh token; it replaces one that was stored before, and all that was known of the account."""
+        """Store a refresh token; it replaces the earlier token and everything else stored of the account."""
         encrypted = self._encrypt(account_id, data_center, refresh_token)
         item = self._table.update(
             keys.account(account_id),
@@ -81,13 +81,13 @@ class Accounts:
         return _account(item) if item else None
 
     def delete(self, account_id: str) -> bool:
-        """Forget the account and its tokens; False if it was not known."""
+        """Delete the account and its tokens; False if it was not registered."""
         return self._table.delete(keys.account(account_id))
 
     # --------------------------------------------------------------------------------------------------------- tokens
 
     def access_token(self, account: Account) -> str:
-        """Return the access token, decrypted once for each renewal; empty if there is none."""
+        """Return the access token, or an empty string; it is decrypted once for each renewal."""
         if not account.access_token:
             return ""
         version, token = self._decrypted.get(account.id, (0, ""))
@@ -101,7 +101,7 @@ class Accounts:
         return self._decrypt(account, account.refresh_token)
 
     def lease_renewal(self, account: Account) -> bool:
-        """Lease the renewal of the account's tokens; False if another caller has it, or has done it."""
+        """Acquire the lease on renewing the account's tokens; False if another caller has it or has renewed them."""
         now = self._clock()
         leased = self._table.update(
             keys.account(account.id),
@@ -112,11 +112,11 @@ class Accounts:
         return leased is not None
 
     def release_renewal(self, account: Account) -> None:
-        """Leave the account as it is; the next caller may renew its tokens at once."""
+        """Release the lease, so that the next caller may renew the account's tokens at once."""
         self._change(account, "REMOVE lease_until", {})
 
     def save_tokens(self, account: Account, access_token: str, seconds: float, refresh_token: str) -> None:
-        """Store an access token that is good for `seconds`, and a refresh token if there is a new one."""
+        """Store an access token that is valid for `seconds`, and a new refresh token unless it is empty."""
         changes = "SET access_token = :access, access_until = :until, refreshed_at = :now, version = :next"
         now = self._clock()
         values: dict[str, Any] = {
@@ -131,22 +131,22 @@ class Accounts:
         self._change(account, f"{changes} REMOVE lease_until", values)
 
     def require_authorisation(self, account: Account) -> None:
-        """Note that a person must authorise the account again."""
+        """Record that the account's user must authorise the application again."""
         changes = "SET #state = :needs REMOVE access_token, access_until, lease_until"
         self._change(account, changes, _NEEDS_AUTHORISATION, _STATE)
 
     def _change(self, account: Account, changes: str, values: Item, names: dict[str, str] | None = None) -> None:
-        """Change the account, unless it was renewed, registered again or deleted since it was read."""
+        """Change the account, unless it was renewed, registered again or deleted after it was read."""
         values = {**values, ":version": {"N": str(account.version)}}
         self._table.update(keys.account(account.id), changes, values, "version = :version", names)
 
     # ---------------------------------------------------------------------------------------------------------- alerts
 
     def claim_alert(self, account_id: str, seconds: float) -> bool:
-        """Claim the alert that the account needs a person; False if it does not, or another caller has claimed it.
+        """Claim the alert that the account must be authorised again; False if that is not so or it is claimed already.
 
-        The claimant writes it to a journal and calls `record_alerted`; should it die before, another may claim it
-        after `seconds`.
+        The claimant writes the alert to a journal, then calls `record_alerted`. After `seconds` without that call
+        another caller may claim it.
         """
         now = self._clock()
         claimed = self._table.update(
@@ -159,7 +159,7 @@ class Accounts:
         return claimed is not None
 
     def record_alerted(self, account_id: str) -> None:
-        """Note that the alert is in a journal, so that none claims it until the account is registered again."""
+        """Record that the alert is in a journal: it cannot be claimed until the account is registered again."""
         values: dict[str, Any] = {":never": {"N": "1e12"}, **_NEEDS_AUTHORISATION}
         self._table.update(keys.account(account_id), "SET alert_until = :never", values, "#state = :needs", _STATE)
 
@@ -181,7 +181,7 @@ class Accounts:
 
 
 def _context(account_id: str, data_center: str) -> dict[str, str]:
-    """Bind a ciphertext to its account: moved to another account's item it cannot be decrypted."""
+    """Return the context that binds a ciphertext to its account: in another account's item it cannot be decrypted."""
     return {"account": account_id, "data_center": data_center}
 
 

@@ -1,4 +1,4 @@
-"""The agents table: append an entry, read a journal, store the record, find what is due."""
+"""The agents table: append an entry, read a journal, store a record, find due agents."""
 
 import json
 from collections import Counter
@@ -35,26 +35,26 @@ from meeting_agents.domain.model import (
 from meeting_agents.domain.verdicts import Step
 
 PAGE_SIZE = 500
-"""Items of the index by day that one page reads at most."""
+"""The most items that one page reads from the index by day."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """An entry as it is stored, with what only some readers need."""
+    """An entry with the stored values that only some readers need."""
 
     entry: Entry
     raw: bytes | None = None
     """The exact bytes of a notification."""
     cronofy_request: CronofyRequest | None = None
-    """What a request sends to Cronofy."""
+    """The request to Cronofy, in the entry of a request."""
     cronofy_response: CronofyResponse | None = None
-    """What Cronofy answered to it."""
+    """Cronofy's response, in the entry of an outcome."""
     expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the records of a query; `last`: where the next page begins, empty if there is none."""
+    """Some of the records of a query. `last`: the position of the next page, empty if there is none."""
 
     rows: list[dict[str, Any]]
     last: str
@@ -63,16 +63,16 @@ class Page:
 class Journal:
     """The journals of all agents. Every method raises `StoreUnavailable` and `StoreRejected`."""
 
-    def __init__(self, table: Table, graces: GracePeriods, retention: timedelta) -> None:
+    def __init__(self, table: Table, grace_periods: GracePeriods, retention: timedelta) -> None:
         self._table = table
-        self.grace_periods = graces
+        self.grace_periods = grace_periods
         self._retention = retention
 
     def read(self, agent_id: str, now: datetime) -> list[StoredEntry]:
-        """Return all entries of an agent, the newest writes included.
+        """Return all entries of an agent, with the newest writes.
 
-        Entries past their TTL are ignored even if DynamoDB has not deleted them yet: part of a journal would add up to
-        something else than the whole.
+        Entries past their TTL are ignored even if DynamoDB has not deleted them yet: a part of a journal folds to
+        another record than the whole.
         """
         items = self._table.query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :entry)",
@@ -90,7 +90,7 @@ class Journal:
         cronofy_request: CronofyRequest | None = None,
         cronofy_response: CronofyResponse | None = None,
     ) -> bool:
-        """Write one entry, with what is sent to Cronofy or what it answered; False if its key is there already."""
+        """Append an entry, with the request to Cronofy or its response; False if the journal has the key already."""
         item = _plain(entry)
         del item["key"]
         if cronofy_request:
@@ -101,21 +101,21 @@ class Journal:
         return self._table.put(keys.entry(agent_id, entry.key) | _packed(item), "attribute_not_exists(sk)")
 
     def existing_keys(self, entries: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Return those of these entries, each an agent's id and a key, that exist."""
-        found: set[tuple[str, str]] = set()
+        """Return those of these entries that exist. An entry is given by its agent's id and its key."""
+        existing: set[tuple[str, str]] = set()
         for batch in batched(dict.fromkeys(entries), 100, strict=False):
             items = self._table.existing([keys.entry(agent_id, key) for agent_id, key in batch])
-            found |= {(item["pk"]["S"], keys.entry_key(item["sk"]["S"])) for item in items}
-        return found
+            existing |= {(item["pk"]["S"], keys.entry_key(item["sk"]["S"])) for item in items}
+        return existing
 
     def save_record(
         self, agent_id: str, timeline: Sequence[Step], entries: Sequence[StoredEntry], now: datetime
     ) -> dict[str, int]:
-        """Store the record that these entries add up to, unless a newer one is stored; all of them expire together.
+        """Store the record of these entries, unless a newer one is stored, and let all of them expire together.
 
-        `timeline`: that of the entries. `entries` is the record's version, for a journal only grows until it expires.
-        Returns by how much the number of notifications of each verdict has grown since the record that was stored
-        before; these add up to the truth, however often and in whatever order records are stored.
+        `timeline`: that of the entries. The number of entries is the record's version, because a journal only grows
+        until it expires. Returns the growth of the number of notifications for each verdict since the last stored
+        record. The sum of all growths is the number of notifications, in whatever order records are stored.
         """
         record = timeline[-1].after
         expires_at = max([self._expiry(agent_id, record), *(stored.expires_at or 0 for stored in entries)])
@@ -132,12 +132,12 @@ class Journal:
         if replaced is None:
             return {}
         before = _unpacked(replaced)
-        known = before.get("judged", {}) if before.get(keys.EXPIRES_AT, 0) > now.timestamp() else {}
-        growth = {verdict: judged[verdict] - known.get(verdict, 0) for verdict in {*judged, *known}}
-        return {verdict: by for verdict, by in growth.items() if by}
+        counted = before.get("judged", {}) if before.get(keys.EXPIRES_AT, 0) > now.timestamp() else {}
+        growth = {verdict: judged[verdict] - counted.get(verdict, 0) for verdict in {*judged, *counted}}
+        return {verdict: count for verdict, count in growth.items() if count}
 
     def _extend_ttl(self, agent_id: str, key: str, expires_at: int) -> None:
-        """Let an entry expire later, and never earlier: a writer that has read less of the journal changes nothing."""
+        """Let an entry expire later, never earlier: a writer that has read a part of the journal changes nothing."""
         self._table.update(
             keys.entry(agent_id, key),
             "SET expires_at = :at",
@@ -146,7 +146,7 @@ class Journal:
         )
 
     def due(self, now: datetime) -> Iterator[str]:
-        """Iterate over the agents whose record has a deadline that has passed, the longest due first."""
+        """Iterate over the agents with a deadline that has passed, the longest due first."""
         for _, agent_id in merge(*(self._due_in(str(shard), now) for shard in range(keys.SHARDS))):
             yield agent_id
 
@@ -169,14 +169,14 @@ class Journal:
         return claimed is not None
 
     def query_day(self, day: str, after: str, before: str, equal: Mapping[str, str], limit: int, now: datetime) -> Page:
-        """Return records of agents whose meeting starts on a day (`2026-04-29`, UTC), in the order of their start.
+        """Return records of agents with a meeting on a day (`2026-04-29`, UTC), in the order of their start.
 
-        `after`, `before`: the exclusive bounds of `listed` (start, `#`, agent id). `equal`: the values that attributes
-        must have. A page reads a bounded part of the table, so it may have fewer than `limit`, or none, though there
-        are more: then `last` says where the next one begins.
+        `after`, `before`: the exclusive bounds of `listed` (start, `#`, agent id). `equal`: required values of
+        attributes. A page reads a bounded part of the table, so it may have fewer than `limit` rows, or none, although
+        more exist: then `last` is the position of the next page.
         """
         first = after + " "
-        if first > before:  # DynamoDB refuses such a BETWEEN
+        if first > before:  # DynamoDB rejects such a BETWEEN
             return Page([], "")
         names = {f"#{name}": name for name in equal}
         condition = "".join(f" AND #{name} = :{name}" for name in equal)
@@ -197,7 +197,7 @@ class Journal:
         return Page(rows, last.get("listed", {}).get("S", ""))
 
     def query_range(self, start: datetime, end: datetime, now: datetime) -> Iterator[dict[str, Any]]:
-        """Iterate over the records of all agents whose meeting starts in a range, in the order of their start."""
+        """Iterate over the records of all agents with a meeting in a range, in the order of their start."""
         day = start.astimezone(UTC).date()
         while day <= end.astimezone(UTC).date():
             after: str = timestamp(start.astimezone(UTC))
@@ -209,7 +209,7 @@ class Journal:
             day += timedelta(days=1)
 
     def _expiry(self, agent_id: str, record: Record) -> int:
-        """Whole days, so that a late notification seldom moves the expiry of all that was written before."""
+        """Return the end of a whole day, so that a late notification seldom changes the expiry of all other entries."""
         until = relevant_until(record, self.grace_periods) + (timedelta() if is_probe(agent_id) else self._retention)
         return (int(until.timestamp()) // 86_400 + 1) * 86_400
 
@@ -243,7 +243,7 @@ class Journal:
 
 
 def _plain(value: Any) -> Any:
-    """A dataclass as a map of what is set in it, times as text."""
+    """Convert a dataclass to a map of the fields that are set, with times as text."""
     if isinstance(value, Reason):
         return {"code": value.code.value, "values": dict(value.values)}
     if is_dataclass(value) and not isinstance(value, type):
@@ -283,7 +283,7 @@ def _time(value: str | None) -> datetime | None:
 
 
 def _stored(item: dict[str, Any]) -> StoredEntry:
-    """Read an item. An entry of a kind that this version does not know is unrecognised, never refused."""
+    """Read an item. A type of entry that this version does not know is unrecognised, never an error."""
     raw = bytes(item["raw"].value) if "raw" in item else None
     notification = read_notification(raw) if raw is not None else None
     kind = item.get("kind", EntryType.UNRECOGNISED)

@@ -1,4 +1,4 @@
-"""The layout of the tables: how the key of each kind of item is made, and the names of attributes and indexes.
+"""The layout of the tables: the key of each kind of item, and the names of attributes and indexes.
 
 | item | `pk` | `sk` |
 |---|---|---|
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     type Key = dict[str, AttributeValueTypeDef]
 
 ENTRY_PREFIX = "entry#"
-"""The stream's filter in the template selects entries by it."""
+"""Selects entries in the stream's filter in the template."""
 RECORD = "record"
 EXPIRES_AT = "expires_at"
 """The TTL attribute: seconds since 1970, the same on every item of an agent."""
@@ -29,9 +29,9 @@ DUE_INDEX = "due"
 DAY_INDEX = "day"
 """Records of agents, by `day` and `listed`: the start of the meeting, `#`, and the id."""
 SHARDS = 4
-"""Partitions of the index on deadlines: enough for thousands of agents a second, few enough to query one by one."""
+"""Partitions of the index on deadlines: enough for thousands of agents a second, and few enough to query each."""
 PROBE_PREFIX = "ma_probe-"
-"""Begins the id of an agent that only the probe speaks of; the hyphen is in no id made from a natural key."""
+"""Begins the id of the probe's own agents. No id made from a natural key contains a hyphen."""
 
 
 def entry(agent_id: str, key: str) -> "Key":
@@ -40,7 +40,7 @@ def entry(agent_id: str, key: str) -> "Key":
 
 
 def entry_key(sk: str) -> str:
-    """Return the entry's own key, from its sort key."""
+    """Return the key of an entry from its sort key."""
     return sk.removeprefix(ENTRY_PREFIX)
 
 
@@ -60,23 +60,23 @@ def rate_counts(data_center: str) -> "Key":
 
 
 def account(account_id: str) -> "Key":
-    """Return an account's key in the accounts table."""
+    """Return the key of an account in the accounts table."""
     return {"account_id": {"S": account_id}}
 
 
 def due_index(agent_id: str, at: datetime) -> dict[str, str]:
-    """Return the attributes by which a record is found when its deadline has passed."""
+    """Return the attributes that put a record into the index on deadlines."""
     return {"due_shard": str(crc32(agent_id.encode()) % SHARDS), "due_at": timestamp(at)}
 
 
 def day_index(agent_id: str, start: datetime) -> dict[str, str]:
-    """Return the attributes by which a record is listed on the day of its meeting, in the order of the starts."""
+    """Return the attributes that put a record into the index by day, in the order of the starts."""
     at = timestamp(start)
     return {"day": at[:10], "listed": f"{at}#{agent_id}"}
 
 
 def is_probe(agent_id: str) -> bool:
-    """Return whether this is no agent, but the system checking itself: it alerts no one, and is in no list."""
+    """Return whether the agent is the probe's own, which is in no list and causes no alert."""
     return agent_id.startswith(PROBE_PREFIX)
 
 

@@ -1,4 +1,4 @@
-"""A lease in the agents table, for work that two copies of a function must not do at the same time."""
+"""A lease in the agents table: work that two copies of a function must not do at the same time."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ from meeting_agents.aws.dynamodb import Table
 from meeting_agents.errors import LeaseTimeout, MeetingAgentsError
 
 LEASE_SECONDS = 30.0
-"""A lease ends after these even if its holder died: several times the time that a thousand entries take."""
+"""A lease ends after this time even if its holder died: several times the duration of a thousand entries."""
 LEASE_WAIT_SECONDS = 40.0
-"""Longer than the lease of a holder that died."""
+"""Longer than a lease, so that a holder that died does not fail the next one."""
 POLL_SECONDS = 0.25
 
 
 class Lease:
-    """The right to do the work called `name`, which one holder has at a time."""
+    """The right to do the work called `name`. One holder has it at a time."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Lease:
 
     @contextmanager
     def acquire(self) -> Iterator[None]:
-        """Wait for the lease, and release it in the end. Raises `LeaseTimeout` and `StoreUnavailable`."""
+        """Wait for the lease and release it at the end. Raises `LeaseTimeout` and `StoreUnavailable`."""
         holder = uuid4().hex
         until = self._clock() + LEASE_WAIT_SECONDS
         while not self._hold(holder, self._clock() + LEASE_SECONDS):
@@ -43,7 +43,7 @@ class Lease:
         try:
             yield
         finally:
-            with suppress(MeetingAgentsError):  # it ends by itself, too
+            with suppress(MeetingAgentsError):  # it also ends by itself
                 self._hold(holder, 0.0)
 
     def _hold(self, holder: str, until: float) -> bool:

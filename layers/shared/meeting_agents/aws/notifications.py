@@ -1,6 +1,6 @@
-"""The one write of the acknowledgement path.
+"""The only write between Cronofy's callback and its response.
 
-Apart from the journal because a cold start pays for every import, and this write needs neither rules nor models.
+Separate from the journal because a cold start pays for every import, and this write needs neither rules nor models.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def append_notification(
     table: Table, agent_id: str, raw: bytes, *, at: datetime, attempt: int | None, signed_with: str
 ) -> bool:
-    """Append a verified notification to its agent's journal; False if these very bytes are there already.
+    """Append a verified notification to its agent's journal; False if the journal has the same bytes already.
 
     This single conditional write is de-duplication, history, raw payload and outbox at once.
     """

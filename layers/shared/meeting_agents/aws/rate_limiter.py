@@ -1,7 +1,8 @@
-"""Cronofy's limits, kept by all functions together: 50 requests a second and 500 a minute for each application.
+"""Cronofy's limits, shared by all functions: 50 requests a second and 500 a minute for each application.
 
-https://docs.cronofy.com/developers/api/rate-limits/. One item of the agents table for each data center counts what was
-sent in each of the last seconds. To count is one conditional write; the loser of a race learns the newer counts.
+https://docs.cronofy.com/developers/api/rate-limits/. One item of the agents table for each data center holds the
+number of requests in each of the last seconds. Counting is one conditional write; the loser of a race gets the newer
+counts.
 """
 
 import random
@@ -17,34 +18,35 @@ from meeting_agents.cronofy.messages import Permit
 from meeting_agents.errors import RateLimited
 
 MARGIN = 1
-"""Seconds more than a limit's own that are counted, for a request reaches Cronofy later than it was counted."""
+"""Seconds added to the period of a limit, because a request reaches Cronofy later than it is counted."""
 MAX_WRITE_CONFLICTS = 30
-"""Others may be faster this often before the limit is taken for reached."""
+"""Lost races after which the limit counts as reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The requests that the application may send to one data center, all functions together."""
+    """The requests that all functions together may send to one data center."""
 
     per_second: int = 50
     per_minute: int = 500
 
     def scaled(self, share: float) -> "Limits":
+        """Return a part of the limits, at least one request."""
         return Limits(max(1, int(self.per_second * share)), max(1, int(self.per_minute * share)))
 
 
 def wait(counts: Mapping[int, int], limits: Limits, now: float) -> float:
-    """Seconds until one more request is within the limits; 0: it is now. `counts`: requests by second."""
+    """Return the seconds until another request is within the limits. `counts`: requests by second."""
     return max(
         _wait(counts, now, 1 + MARGIN, limits.per_second),
         _wait(counts, now, 60 + MARGIN, limits.per_minute),
     )
 
 
-def _wait(counts: Mapping[int, int], now: float, seconds: int, most: int) -> float:
-    """Any stretch of `seconds` lies within one second more of counts, for a count does not say when in its second."""
+def _wait(counts: Mapping[int, int], now: float, seconds: int, limit: int) -> float:
+    """Return the same for one limit. A count does not say when in its second, so one more second is counted."""
     recent = sorted(second for second in counts if second >= int(now) - seconds)
-    excess = sum(counts[second] for second in recent) - most + 1
+    excess = sum(counts[second] for second in recent) - limit + 1
     for second in recent:
         if excess <= 0:
             break
@@ -55,7 +57,7 @@ def _wait(counts: Mapping[int, int], now: float, seconds: int, most: int) -> flo
 
 
 class RateLimiter:
-    """The permits of all data centers."""
+    """Permits for requests to Cronofy, for each data center."""
 
     def __init__(
         self,
@@ -68,18 +70,18 @@ class RateLimiter:
         self._limits = limits
         self._clock = clock
         self._sleep = sleep
-        self._known: dict[str, dict[int, int]] = {}
+        self._counts: dict[str, dict[int, int]] = {}
 
     def permit(self, data_center: str, share: float = 1.0) -> Permit:
         """Return a permit to send one request now.
 
-        `share`: the part of the limits that this caller may use up; the sweep leaves some to callers who wait.
-        Raises `RateLimited`, with the seconds after which to try again, and `StoreUnavailable`.
+        `share`: the part of the limits that this caller may use; the sweep leaves the rest to callers who wait.
+        Raises `RateLimited` with the seconds after which to try again, and `StoreUnavailable`.
         """
         limits = self._limits.scaled(share)
         for _ in range(MAX_WRITE_CONFLICTS):
             now = self._clock()
-            counts = self._known.get(data_center, {})
+            counts = self._counts.get(data_center, {})
             if seconds := wait(counts, limits, now):
                 raise RateLimited(ceil(seconds))
             if self._count(data_center, counts, int(now)):
@@ -88,7 +90,7 @@ class RateLimiter:
         raise RateLimited(1)
 
     def _count(self, data_center: str, counts: dict[int, int], second: int) -> bool:
-        """Count one request, unless others counted since; their counts are known then."""
+        """Count one request, unless another function did since; then remember its counts."""
         after = {at: count for at, count in counts.items() if at >= second - 60 - 2 * MARGIN}
         after[second] = after.get(second, 0) + 1
         is_counted, item = self._table.try_update(
@@ -97,7 +99,7 @@ class RateLimiter:
             {":after": _packed(after)} | ({":before": _packed(counts)} if counts else {}),
             "counts = :before" if counts else "attribute_not_exists(counts)",
         )
-        self._known[data_center] = after if is_counted else _unpacked(item.get("counts", {"M": {}}))
+        self._counts[data_center] = after if is_counted else _unpacked(item.get("counts", {"M": {}}))
         return is_counted
 
 

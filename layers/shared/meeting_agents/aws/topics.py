@@ -1,4 +1,4 @@
-"""The two SNS topics: alerts to people, and the lifecycle of every agent."""
+"""The two SNS topics: alerts for people, and the lifecycle of every agent."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _MAX_BATCH_BYTES = 256 * 1024
 _MAX_ATTRIBUTES_BYTES = 4 * 1024
 MAX_TEXT_BYTES = _MAX_BATCH_BYTES - _MAX_ATTRIBUTES_BYTES
-"""The longest text of a message, which leaves room for its attributes."""
+"""The longest text of a message; the rest of the limit is for its attributes."""
 MAX_BATCH = 10
-"""Messages that one call publishes. https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html."""
+"""The most messages of one call: https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,17 @@ class Message:
 
 
 class AlertsTopic:
-    """The topic of alerts, with any number of subscribers by any protocol, filtering on the message attributes."""
+    """The topic of alerts. Subscribers use any protocol and filter on the message attributes."""
 
     def __init__(self, client: "SNSClient", topic_arn: str) -> None:
         self._client = client
         self._topic_arn = topic_arn
 
     def publish(self, subject: str, texts: str, attributes: Mapping[str, Sequence[str]]) -> None:
-        """Publish one message, again if called again. Raises `TopicUnavailable` and `MessageRejected`.
+        """Publish one message. Raises `TopicUnavailable` and `MessageRejected`.
 
-        `texts`: JSON with a text for each protocol. `severity` is one string, every other attribute a list, so that a
-        filter reads the same whether a message is about one agent or about many.
+        `texts`: JSON with a text for each protocol. `severity` is a string and every other attribute a list, so that a
+        filter is the same for a message about one agent and about many.
         """
         typed: dict[str, MessageAttributeValueTypeDef] = {
             name: {"DataType": "String", "StringValue": values[0]}
@@ -59,13 +59,13 @@ class AlertsTopic:
             )
 
     def subscribers(self) -> int:
-        """Count the confirmed subscribers: without one, SNS takes every message and delivers none.
+        """Count the confirmed subscribers. Without one, SNS accepts every message and delivers none.
 
         Raises `TopicUnavailable` and `MessageRejected`.
         """
         with _topic_errors("alerts"):
-            answer = self._client.get_topic_attributes(TopicArn=self._topic_arn)
-        return int(answer["Attributes"]["SubscriptionsConfirmed"])
+            response = self._client.get_topic_attributes(TopicArn=self._topic_arn)
+        return int(response["Attributes"]["SubscriptionsConfirmed"])
 
 
 class LifecycleTopic:
@@ -76,16 +76,16 @@ class LifecycleTopic:
         self._topic_arn = topic_arn
 
     def publish(self, messages: Iterable[Message]) -> None:
-        """Publish messages in their order. Raises `TopicUnavailable` and `MessageRejected`."""
+        """Publish messages in order. Raises `TopicUnavailable` and `MessageRejected`."""
         for entries in _batches(messages):
             with _topic_errors("lifecycle"):
-                answer = self._client.publish_batch(TopicArn=self._topic_arn, PublishBatchRequestEntries=entries)
-            for failed in answer.get("Failed", []):
-                raise _topic_error("lifecycle", failed["Code"], is_ours=failed["SenderFault"])
+                response = self._client.publish_batch(TopicArn=self._topic_arn, PublishBatchRequestEntries=entries)
+            for failure in response.get("Failed", []):
+                raise _topic_error("lifecycle", failure["Code"], is_permanent=failure["SenderFault"])
 
 
 def _batches(messages: Iterable[Message]) -> "Iterator[list[PublishBatchRequestEntryTypeDef]]":
-    """Put as many messages into a call as it may carry."""
+    """Group messages into calls, each as large as the limits allow."""
     entries: list[PublishBatchRequestEntryTypeDef] = []
     size = 0
     for message in messages:
@@ -109,12 +109,12 @@ def _topic_errors(topic: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        raise _topic_error(topic, code, is_ours=code.startswith("Invalid")) from error
+        raise _topic_error(topic, code, is_permanent=code.startswith("Invalid")) from error
     except BotoCoreError as error:
         raise TopicUnavailable(f"the {topic} topic did not answer; try again") from error
 
 
-def _topic_error(topic: str, code: str, *, is_ours: bool) -> TopicUnavailable | MessageRejected:
-    if is_ours:
-        return MessageRejected(f"the {topic} topic rejected a message ({code}), and will do so again")
+def _topic_error(topic: str, code: str, *, is_permanent: bool) -> TopicUnavailable | MessageRejected:
+    if is_permanent:
+        return MessageRejected(f"the {topic} topic rejected a message ({code}), and will reject it again")
     return TopicUnavailable(f"the {topic} topic answered {code}; try again")

@@ -1,10 +1,10 @@
 """The client secrets of the Cronofy applications, from one secret in Secrets Manager.
 
-Its value is JSON, one member for each data center in use:
+Its value is JSON with one member for each data center in use:
 
     {"us": {"client_id": "…", "client_secrets": ["CRN_current", "CRN_previous"]}}
 
-One value plays three parts at Cronofy: OAuth client secret, API key, and key of the callbacks' signatures.
+A client secret has three uses at Cronofy: OAuth client secret, API key, and key of the callbacks' signatures.
 https://docs.cronofy.com/developers/api/authentication/
 """
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 SLOTS = ("current", "previous")
 CACHE_SECONDS = 300.0
-"""A secret that was read is used as long without reading it again."""
+"""Seconds for which the secrets are used without being read again."""
 RELOAD_INTERVAL_SECONDS = 60.0
-"""The least time between two readings, however many unknown signatures or failures there are."""
+"""Seconds at least between two reads, however many unknown signatures or failures there are."""
 
 
 class ClientSecrets:
-    """The secrets, read when first needed and kept for five minutes.
+    """The client secrets, read when first needed and cached for five minutes.
 
-    What was read stays good while Secrets Manager is down: an outage of it is no reason to lose a notification.
+    Cached secrets stay in use while Secrets Manager is down, so that its outage loses no notification.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class ClientSecrets:
         self._secret_arn = secret_arn
         self._clock = clock
         self.stored_at: datetime | None = None
-        """When the secret that is held was stored: with two secrets in it, since when they are being rotated."""
+        """The time at which the cached secret was stored: with two client secrets, the start of their rotation."""
         self._secrets: tuple[Secret, ...] = ()
         self._client_ids: dict[str, str] = {}
         self._problem = "it was never read"
         self._loaded_at: float | None = None
 
     def secrets(self) -> tuple[Secret, ...]:
-        """Return every client secret held, of all data centers. Raises `MissingSecret`, saying what is missing."""
+        """Return the client secrets of all data centers. Raises `MissingSecret`, with the cause."""
         if self._age() > (CACHE_SECONDS if self._secrets else RELOAD_INTERVAL_SECONDS):
             self._load()
         if not self._secrets:
@@ -57,17 +57,17 @@ class ClientSecrets:
         return self._secrets
 
     def reload(self) -> bool:
-        """Read again, because a signature matched none; False if that was done less than a minute ago."""
+        """Read the secret again, after a signature matched none; False if it was read less than a minute ago."""
         if self._age() <= RELOAD_INTERVAL_SECONDS:
             return False
         self._load()
         return True
 
     def api_key(self, data_center: str, refused: str = "") -> str:
-        """Return the key for the endpoints that take the application's own.
+        """Return the application's API key of a data center.
 
-        `refused`: the one that Cronofy has just answered with 401; while secrets rotate, another may do. Raises
-        `MissingSecret` for a data center without any.
+        `refused`: the key that Cronofy has just answered with 401; while secrets rotate, another may be accepted, and
+        without another the same is returned. Raises `MissingSecret` for a data center without client secrets.
         """
         if refused:
             self.reload()
@@ -77,7 +77,7 @@ class ClientSecrets:
         return next((key for key in keys if key != refused), refused)
 
     def client_id(self, data_center: str) -> str:
-        """Return the application's id in a data center. Raises `MissingSecret` where it is not stored."""
+        """Return the application's id in a data center. Raises `MissingSecret` if it is not stored."""
         self.secrets()
         if client_id := self._client_ids.get(data_center, ""):
             return client_id
@@ -89,29 +89,31 @@ class ClientSecrets:
     def _load(self) -> None:
         self._loaded_at = self._clock()
         try:
-            answer = self._client.get_secret_value(SecretId=self._secret_arn)
-            value = json.loads(answer["SecretString"])
+            response = self._client.get_secret_value(SecretId=self._secret_arn)
+            value = json.loads(response["SecretString"])
             secrets = tuple(_secrets(value))
-            client_ids = {data_center: str(one.get("client_id", "")) for data_center, one in value.items()}
+            client_ids = {
+                data_center: str(application.get("client_id", "")) for data_center, application in value.items()
+            }
         except ClientError as error:
             self._problem = f"Secrets Manager answered {error.response.get('Error', {}).get('Code', 'an error')}"
         except BotoCoreError:
             self._problem = "Secrets Manager did not answer"
         except (ValueError, KeyError, TypeError, AttributeError):
-            # never the parser's own words: they quote what they could not read
+            # not the parser's own message, which quotes the value
             self._problem = 'its value is not JSON like {"us": {"client_id": "…", "client_secrets": ["…"]}}'
         else:
             self._secrets = secrets or self._secrets
-            self.stored_at = answer.get("CreatedDate")
+            self.stored_at = response.get("CreatedDate")
             self._client_ids = client_ids or self._client_ids
             self._problem = "it holds no client_secrets for any data center"
 
 
 def _secrets(value: dict[str, Any]) -> Iterator[Secret]:
     for data_center, application in value.items():
-        listed = application["client_secrets"]
-        if not (isinstance(listed, list) and all(isinstance(one, str) for one in listed)):
-            raise TypeError  # the characters of a text would each be a secret, and a poor one
-        for slot, client_secret in zip(SLOTS, listed, strict=False):
+        client_secrets = application["client_secrets"]
+        if not (isinstance(client_secrets, list) and all(isinstance(value, str) for value in client_secrets)):
+            raise TypeError  # each character of a string would become a secret
+        for slot, client_secret in zip(SLOTS, client_secrets, strict=False):
             if client_secret:
                 yield Secret(data_center, slot, client_secret)

@@ -1,4 +1,4 @@
-"""A request to Cronofy, the credentials it is made with, and the meaning of the response. Pure."""
+"""Requests to Cronofy, the credentials they are sent with, and the meaning of the responses. Pure."""
 
 import json
 import re
@@ -7,82 +7,83 @@ from enum import StrEnum
 from typing import Any
 
 MAX_NAMED_FIELDS = 5
-"""Fields of Cronofy's `errors` that are repeated; the rest are counted."""
+"""Fields of Cronofy's `errors` that a reason names; the rest are counted."""
 _NAME = re.compile(r"(?:[a-z_.]|\[\d{1,3}\]){1,60}")
-"""A field or a key of Cronofy's; what looks otherwise may be a value that somebody sent."""
+"""The name of a field or of an error key; anything else may be a value that a caller sent."""
 
 
 class Outcome(StrEnum):
-    """The meaning of a response for its request."""
+    """The meaning of a response for its request. https://docs.cronofy.com/developers/api/errors/."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
-    """It will not be different next time."""
+    """The same request will be refused again."""
     RETRYABLE = "retryable"
-    """Not now (423, 429, 5xx, or an answer that the API does not have): the same request may be accepted later."""
+    """423, 429, 5xx, or a status that the API does not have: the same request may be accepted later."""
 
 
 class AccountState(StrEnum):
-    """Says whether requests can be made in an account's name."""
+    """The state of a registered account: requests can be sent in its name, or not."""
 
     ACTIVE = "active"
     REAUTHORISATION_REQUIRED = "reauthorisation_required"
-    """Cronofy takes its refresh token no more: a person must authorise it again."""
+    """Cronofy no longer accepts its refresh token: its user must authorise the application again."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallerCredentials:
-    """A caller's own token, the name of a registered account, or neither: then the application's own API key."""
+    """A caller's own token, the name of a registered account, or neither: then the application's API key is used."""
 
     token: str = field(default="", repr=False)
     account: str = ""
 
     @property
     def outlives_the_request(self) -> bool:
-        """True if the sweep can try again with them: a caller's own token is stored nowhere."""
+        """True if the sweep can send the request again; a caller's own token is stored nowhere."""
         return not self.token
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """A permit to send one request within Cronofy's limits, counted already."""
+    """A permit to send one request within Cronofy's rate limits. It is counted already."""
 
     data_center: str
 
 
 @dataclass(frozen=True, slots=True)
 class CronofyRequest:
-    """One request to Cronofy, in full: a retry sends the same."""
+    """One request to Cronofy, in full, so that a retry sends the same."""
 
     method: str
     path: str
     data_center: str
     body: str = field(repr=False)
     is_idempotent: bool = True
-    """Sent twice it asks for one thing: an upsert does, sending an agent now does not."""
+    """Sent twice it has one effect: true of an upsert, not of sending an agent now."""
 
 
 @dataclass(frozen=True, slots=True)
 class CronofyResponse:
-    """Cronofy's answer. `content` is its JSON, or None if it sent none that could be read."""
+    """Cronofy's response. `content`: its JSON, or None if there was none that could be parsed."""
 
     status: int
     content: Any = field(default=None, repr=False)
     retry_after: float | None = None
-    """Seconds; whether Cronofy ever says so is unknown."""
+    """Seconds to wait before the next request. Cronofy's documentation does not mention the header."""
     location: str = field(default="", repr=False)
     tries: int = 1
-    """Requests that this response took."""
+    """The number of requests sent to get this response."""
 
     @classmethod
     def read(cls, status: int, text: bytes, headers: dict[str, str]) -> "CronofyResponse":
-        """From the wire, whatever came. `headers`: names in lower case."""
-        wait = headers.get("retry-after", "")
+        """Read a response from the wire, however malformed. `headers`: names in lower case."""
+        retry_after = headers.get("retry-after", "")
         try:
             content = json.loads(text)
         except (ValueError, RecursionError):
             content = None
-        return cls(status, content, float(wait) if wait.isdecimal() else None, headers.get("location", ""))
+        seconds = float(retry_after) if retry_after.isdecimal() else None
+        return cls(status, content, seconds, headers.get("location", ""))
 
     @property
     def outcome(self) -> Outcome:
@@ -94,30 +95,29 @@ class CronofyResponse:
 
     @property
     def agent(self) -> dict[str, Any]:
-        """Cronofy's `meeting_agent`, where the answer has it; the older beta answered it at top level.
+        """Cronofy's `meeting_agent`, or an empty object; the older beta had its fields at top level.
 
         https://docs.cronofy.com/developers/api/meeting-agents/schedule/
         """
         content = self.content if isinstance(self.content, dict) else {}
-        inner = content.get("meeting_agent", content)
-        return inner if isinstance(inner, dict) and isinstance(inner.get("sub"), str) else {}
+        agent = content.get("meeting_agent", content)
+        return agent if isinstance(agent, dict) and isinstance(agent.get("sub"), str) else {}
 
     @property
     def wrong_fields(self) -> set[str]:
-        """The names in Cronofy's `errors`."""
+        """The names of the fields in Cronofy's `errors`."""
         return set(self._errors)
 
     @property
     def complaint(self) -> str:
-        """`start (errors.invalid), tzid (errors.required), 2 more`: the fields that Cronofy names, and what is wrong.
+        """The fields that Cronofy found wrong, as `start (errors.invalid), tzid (errors.required), 2 more`, or empty.
 
-        Never its descriptions, which may quote what the caller sent; empty where it names no field.
+        Cronofy's descriptions are left out, for they may quote what the caller sent.
         """
-        named = [_complaint(name, wrong) for name, wrong in self._errors.items() if _NAME.fullmatch(name)][
-            :MAX_NAMED_FIELDS
-        ]
-        more = len(self._errors) - len(named)
-        return ", ".join([*named, f"{more} more"] if named and more else named)
+        complaints = [_complaint(name, errors) for name, errors in self._errors.items() if _NAME.fullmatch(name)]
+        complaints = complaints[:MAX_NAMED_FIELDS]
+        omitted = len(self._errors) - len(complaints)
+        return ", ".join([*complaints, f"{omitted} more"] if complaints and omitted else complaints)
 
     @property
     def _errors(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class CronofyResponse:
         return errors if isinstance(errors, dict) else {}
 
 
-def _complaint(name: str, wrong: Any) -> str:
-    said = [one.get("key") for one in wrong if isinstance(one, dict)] if isinstance(wrong, list) else []
-    keys = [key for key in said if isinstance(key, str) and _NAME.fullmatch(key)][:MAX_NAMED_FIELDS]
+def _complaint(name: str, errors: Any) -> str:
+    found = [error.get("key") for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+    keys = [key for key in found if isinstance(key, str) and _NAME.fullmatch(key)][:MAX_NAMED_FIELDS]
     return f"{name} ({', '.join(keys)})" if keys else name

@@ -1,0 +1,192 @@
+"""A journalled request on its way to Cronofy: the outcome of a try, and the time of the next one."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from meeting_agents.aws.journal import StoredEntry
+from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
+from meeting_agents.domain.lifecycle import fold
+from meeting_agents.domain.model import Action, Entry, EntryType, IncidentType, Reason, ReasonCode, Request
+from meeting_agents.errors import MeetingAgentsError, RateLimited, UnknownAccount, UpstreamTimeout
+
+DELIVERY_LEASE = timedelta(seconds=60)
+"""The time for which a request belongs to the function that sends it; a function lives for less."""
+INITIAL_BACKOFF, MAX_BACKOFF = timedelta(seconds=15), timedelta(minutes=15)
+"""The pauses between two tries: the first, which doubles each time, and the longest."""
+MAX_RETRY_AGE = timedelta(days=3)
+"""The time after which a request is not retried, even if its meeting is not over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A request that is in the journal and on its way to Cronofy."""
+
+    agent_id: str
+    request: Request
+    cronofy_request: CronofyRequest
+    credentials: CallerCredentials
+    attempt: int
+    revision: int
+    requested_at: datetime
+    correlation_id: str
+    tries: int = 0
+    """Entries that leave its outcome open."""
+    may_have_arrived: bool = False
+    """An earlier try may have reached Cronofy."""
+    is_settled: bool = False
+    """Its outcome is in the journal already, so nothing more is written there."""
+
+    @property
+    def is_new(self) -> bool:
+        """True if neither an earlier try nor an outcome is known."""
+        return not (self.may_have_arrived or self.is_settled)
+
+    @property
+    def is_cancellation(self) -> bool:
+        """True if it de-provisions the agent."""
+        return self.request.action is Action.CANCEL
+
+    def retry_deadline(self, assumed_meeting_duration: timedelta) -> datetime:
+        """Return the time after which it is not retried: the end of the meeting, or three days after the request.
+
+        A cancellation before the meeting is retried until the start: after it only people can keep the agent out.
+        """
+        meeting = self.request.meeting
+        end = meeting.end or (meeting.start or self.requested_at) + assumed_meeting_duration
+        if self.is_cancellation and meeting.start and meeting.start > self.requested_at:
+            end = meeting.start
+        return min(end, self.requested_at + MAX_RETRY_AGE)
+
+    def requested_entry(self) -> Entry:
+        """Return the entry written before it is sent; if the function dies, the sweep retries if that is safe."""
+        is_retried = self.credentials.outlives_the_request and self.cronofy_request.is_idempotent
+        return Entry(
+            key=f"requested#{self.revision:04d}",
+            kind=EntryType.REQUESTED,
+            at=self.requested_at,
+            attempt=self.attempt,
+            revision=self.revision,
+            request=self.request,
+            retry_at=self.requested_at + DELIVERY_LEASE if is_retried else None,
+            correlation_id=self.correlation_id,
+        )
+
+    def key_may_be_taken(self, response: CronofyResponse) -> bool:
+        """True if Cronofy may have refused the scheduling_key because an earlier try has created the agent."""
+        is_repeated = self.may_have_arrived or response.tries > 1
+        is_refused = response.outcome is not Outcome.ACCEPTED and response.wrong_fields == {"scheduling_key"}
+        return is_repeated and is_refused and bool(self.request.scheduling_key)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOutcome:
+    """The outcome of a try, as the journal has it: accepted, cancelled, rejected or unconfirmed."""
+
+    kind: EntryType
+    reason: Reason
+    retry_at: datetime | None = None
+    cause: IncidentType | None = None
+
+
+def outcome_of_response(
+    delivery: Delivery, response: CronofyResponse, now: datetime, until: datetime
+) -> DeliveryOutcome:
+    """Return the outcome of a try that Cronofy answered; `until`: the delivery's `retry_deadline`."""
+    is_cancellation, status = delivery.is_cancellation, response.status
+    was_postponed = status in (423, 429)
+    if response.outcome is Outcome.ACCEPTED:
+        kind = EntryType.CANCELLED if is_cancellation else EntryType.ACCEPTED
+        code = ReasonCode.CANCELLATION_ACCEPTED if is_cancellation else ReasonCode.REQUEST_ACCEPTED
+        return DeliveryOutcome(kind, Reason.of(code, status=status))
+    if response.outcome is Outcome.REJECTED:
+        code = ReasonCode.CANCELLATION_REFUSED if is_cancellation else ReasonCode.REQUEST_REFUSED
+        return DeliveryOutcome(EntryType.REJECTED, Reason.of(code, status=status, complaint=response.complaint))
+    if was_postponed and not delivery.credentials.outlives_the_request:
+        return DeliveryOutcome(EntryType.REJECTED, Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure=status))
+    return _open(delivery, status, now, until, retry_after=response.retry_after, had_no_effect=was_postponed)
+
+
+def outcome_of_error(
+    delivery: Delivery, error: MeetingAgentsError, now: datetime, until: datetime, cause: IncidentType | None
+) -> DeliveryOutcome:
+    """Return the outcome of a try that Cronofy did not answer; `cause`: the incident that it opens, if any."""
+    if isinstance(error, UnknownAccount):
+        reason = Reason.of(ReasonCode.ACCOUNT_UNKNOWN, account=delivery.credentials.account)
+        return DeliveryOutcome(EntryType.REJECTED, reason)
+    return _open(
+        delivery,
+        error.code,
+        now,
+        until,
+        retry_after=error.retry_after if isinstance(error, RateLimited) else None,
+        had_no_effect=not isinstance(error, UpstreamTimeout),
+        cause=cause,
+    )
+
+
+def expired(delivery: Delivery, failure: object) -> DeliveryOutcome:
+    """Return the outcome of a request that could not be delivered in time; `failure`: that of its last try."""
+    code = ReasonCode.CANCELLATION_EXPIRED if delivery.is_cancellation else ReasonCode.REQUEST_EXPIRED
+    return DeliveryOutcome(EntryType.REJECTED, Reason.of(code, failure=failure))
+
+
+def _open(
+    delivery: Delivery,
+    failure: object,
+    now: datetime,
+    until: datetime,
+    *,
+    retry_after: float | None,
+    had_no_effect: bool,
+    cause: IncidentType | None = None,
+) -> DeliveryOutcome:
+    """Return an open outcome, with the time of the next try if the sweep can and may retry."""
+    is_safe = delivery.cronofy_request.is_idempotent or had_no_effect
+    if not (delivery.credentials.outlives_the_request and is_safe):
+        return DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure=failure))
+    retry_at = now + backoff(delivery.tries, retry_after)
+    if retry_at >= until and cause is None:
+        return expired(delivery, failure)
+    return DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.RETRY_PLANNED, failure=failure), retry_at, cause)
+
+
+def backoff(tries: int, retry_after: float | None = None) -> timedelta:
+    """Return the pause before the next try: it doubles each time, with jitter; `retry_after`: seconds at least."""
+    seconds = min(INITIAL_BACKOFF.total_seconds() * 2.0 ** min(tries, 16), MAX_BACKOFF.total_seconds())
+    jittered = seconds * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+    return timedelta(seconds=max(jittered, retry_after or 0))
+
+
+def due_delivery(agent_id: str, entries: Sequence[StoredEntry], now: datetime) -> Delivery | None:
+    """Return the delivery of an agent's newest open request if its retry is due."""
+    if not entries:
+        return None
+    record = fold(stored.entry for stored in entries)
+    pending = record.current.pending
+    if pending is None or pending.retry_at is None or pending.retry_at > now:
+        return None
+    stored = next(stored for stored in entries if stored.entry.request and stored.entry.revision == pending.revision)
+    if stored.cronofy_request is None:
+        return None
+    return Delivery(
+        agent_id=agent_id,
+        request=pending.request,
+        cronofy_request=stored.cronofy_request,
+        credentials=CallerCredentials(account=pending.request.account),
+        attempt=record.current.number,
+        revision=pending.revision,
+        requested_at=pending.asked_at,
+        correlation_id=stored.entry.correlation_id,
+        tries=pending.tries,
+        may_have_arrived=True,
+    )
+
+
+def last_failure(entries: Sequence[StoredEntry], revision: int) -> str:
+    """Return the failure of a request's newest try; empty if there was none."""
+    tries = [stored.entry for stored in entries if stored.entry.kind is EntryType.UNCONFIRMED]
+    tries = [entry for entry in tries if entry.revision == revision]
+    newest = max(tries, key=lambda entry: entry.at, default=None)
+    return newest.reason["failure"] if newest and newest.reason else ""
