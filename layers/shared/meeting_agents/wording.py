@@ -32,6 +32,7 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.REPORTED_FAILED: "Cronofy reported the agent failed[: {remarks}]",
     ReasonCode.CONFERENCE_ASSIGNED: "Cronofy assigned a conference",
     ReasonCode.CONFERENCE_FAILING: "Cronofy could not make the conference yet",
+    ReasonCode.MEETING_MOVED: "the meeting was moved to {start}",
     ReasonCode.REMARKS: "{remarks}",
     ReasonCode.CONFERENCE_MISSED: "no conference was reported[ by {at}], shortly before the start",
     ReasonCode.ACTIVATION_MISSED: "the agent did not report itself active[ by {at}]",
@@ -88,7 +89,7 @@ def _filled(template: str, values: Mapping[str, str], *, is_optional: bool) -> s
 
 def _shown(name: str, value: str) -> str:
     match name:
-        case "at":
+        case "at" | "start":
             return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         case "failure":
             return FAILURES.get(value) or (f"Cronofy answered {value}" if value.isdigit() else value)

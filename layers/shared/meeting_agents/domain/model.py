@@ -6,7 +6,7 @@ The same word is stored, announced, logged and drawn; each has a line saying wha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -61,6 +61,10 @@ class EntryType(StrEnum):
     """The agent failed."""
     COMPLETE = "complete"
     """The agent is done; its resources are listed."""
+    BEFORE_START = "before_start"
+    """An event trigger: the meeting is about to start. Like every notification it has the meeting's current times."""
+    AFTER_END = "after_end"
+    """An event trigger: the meeting has ended."""
     UNRECOGNISED = "unrecognised"
     """A signed notification without a known interaction."""
     # from the sweep
@@ -207,6 +211,8 @@ class ReasonCode(StrEnum):
     """Values: `remarks`, the undocumented fields of the notification."""
     CONFERENCE_ASSIGNED = "conference_assigned"
     CONFERENCE_FAILING = "conference_failing"
+    MEETING_MOVED = "meeting_moved"
+    """The meeting has another time, and the agent of the old one was heard of. Values: `start`, the new one."""
     REMARKS = "remarks"
     """A notification has undocumented fields. Values: `remarks`."""
     # deadlines
@@ -360,8 +366,19 @@ class Attempt:
     began_at: datetime
     asked_at: datetime
     """The time of the request for this time of the meeting. A new title gives silence no more time."""
+    rescheduled_at: datetime | None = None
+    """The last change of the start or the end of its meeting; None: none."""
+    is_requested: bool = True
+    """A request began it; otherwise the meeting moved after an agent was heard of."""
     request: Request | None = None
     """The newest accepted request; before there is one, the refused one, or what a notification says."""
+    reported: Meeting | None = None
+    """The meeting as Cronofy reported it after the newest request; None: as requested."""
+    reported_at: datetime | None = None
+    replaced: tuple[Meeting, ...] = ()
+    """The meeting before each request that changed its times. A notification with one of these is older than that."""
+    before_start_at: datetime | None = None
+    """The time of the event trigger which said that the meeting is about to start."""
     accepted_revision: int = 0
     unanswered: tuple[Pending, ...] = ()
     """The requests without an outcome, oldest first: two callers may send one at the same time."""
@@ -379,6 +396,8 @@ class Attempt:
     complete_at: datetime | None = None
     failed_at: datetime | None = None
     cancelled_at: datetime | None = None
+    unwanted_at: datetime | None = None
+    """When the agent reported itself active although its cancellation had been accepted."""
     overdue_at: datetime | None = None
 
     @property
@@ -386,10 +405,39 @@ class Attempt:
         return self.complete_at is not None and self.failed_at is not None
 
     @property
+    def is_heard_of(self) -> bool:
+        """Cronofy has reported on the agent of this attempt."""
+        return self.activated_at is not None or self.ended_at is not None
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """The time at which Cronofy reported the end of the agent."""
+        return self.complete_at or self.failed_at
+
+    @property
+    def is_unwanted(self) -> bool:
+        """The agent is active although its cancellation was accepted."""
+        return self.state is State.CANCELLED and self.unwanted_at is not None
+
+    @property
     def asked(self) -> Request | None:
-        """The newest open request for the agent, else the accepted one."""
-        requests = [pending.request for pending in self.unanswered if pending.request.action is Action.PROVISION]
-        return requests[-1] if requests else self.request
+        """The newest open request for the agent, else the accepted one, with the meeting's current times."""
+        request = self._newest_provision.request if self._newest_provision else self.request
+        return request and replace(request, meeting=self.meeting)
+
+    @property
+    def meeting(self) -> Meeting:
+        """The meeting according to the newest word: a request, or Cronofy's report after it."""
+        pending = self._newest_provision
+        if self.reported and self.reported_at and not (pending and pending.asked_at > self.reported_at):
+            return self.reported
+        request = pending.request if pending else self.request
+        return request.meeting if request else Meeting()
+
+    @property
+    def _newest_provision(self) -> Pending | None:
+        requests = [pending for pending in self.unanswered if pending.request.action is Action.PROVISION]
+        return requests[-1] if requests else None
 
     @property
     def pending(self) -> Pending | None:
@@ -437,5 +485,6 @@ class Record:
 
     @property
     def meeting(self) -> Meeting:
-        request = self.current.asked or self.identity
-        return request.meeting if request else Meeting()
+        if self.current.asked or self.current.reported or not self.identity:
+            return self.current.meeting
+        return self.identity.meeting
