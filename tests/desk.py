@@ -19,7 +19,7 @@ from meeting_agents.cronofy.client import TIMEOUT, CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.cronofy.subscriptions import with_subscription
-from meeting_agents.domain.deadlines import GracePeriods
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import EntryType, Record

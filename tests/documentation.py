@@ -23,7 +23,7 @@ from meeting_agents.api.docs import document
 from meeting_agents.api.problems import NEXT_STEPS
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.payloads import read_notification
-from meeting_agents.domain.deadlines import GracePeriods
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.incidents import INCIDENTS, RULES, SEVERITIES, Condition
 from meeting_agents.domain.lifecycle import timeline

@@ -14,7 +14,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from meeting_agents import VERSION, wiring
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import timestamp
-from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline, missing_resources
+from meeting_agents.domain.alerts import alerting_owed
+from meeting_agents.domain.deadlines import Deadline, deadline
+from meeting_agents.domain.grace_periods import GracePeriods, missing_resources
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import DeadlineType, Entry, EntryType, Reason, ReasonCode, Record
 from meeting_agents.errors import Outage, RateLimited, Refusal
@@ -142,8 +144,9 @@ def _entry(record: Record, passed: Deadline, grace_periods: GracePeriods, now: d
     number, revision = record.current.number, record.revision
     key = f"overdue#{number}#{revision:04d}#{passed.phase}"
     entry = Entry(key=key, kind=EntryType.OVERDUE, at=now, attempt=number, revision=revision, phase=passed.phase)
-    if passed.phase is DeadlineType.ESCALATION and record.alerted_at:
-        reason = Reason.of(ReasonCode.UNACKNOWLEDGED, at=timestamp(record.alerted_at))
-        return replace(entry, key=f"escalated#{timestamp(record.alerted_at)}", kind=EntryType.ESCALATED, reason=reason)
+    if passed.phase is DeadlineType.ALERT:
+        types = ", ".join(alert.incident.type for alert in alerting_owed(record, grace_periods, now))
+        reason = Reason.of(ReasonCode.ALERT_OWED, incidents=types)
+        return replace(entry, key=f"alert_due#{timestamp(passed.at)}", kind=EntryType.ALERT_DUE, reason=reason)
     missing = tuple(sorted(missing_resources(record.current, grace_periods)))
     return replace(entry, missing=missing, reason=Reason.of(_MISSED[passed.phase], at=timestamp(passed.at)))

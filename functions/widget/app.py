@@ -37,7 +37,8 @@ def render_widget(journal: Journal, now: datetime, zone: tzinfo, subscribers: in
     rows = [row for row in journal.query_range(midnight, midnight + timedelta(days=1), now) if has_incident(row)]
     rows.sort(key=lambda row: str(row.get("since", "")), reverse=True)
     agents = {row["pk"]: timeline(journal.read(row["pk"], now)) for row in rows[:SHOWN]}
-    return render_html({agent_id: steps for agent_id, steps in agents.items() if steps}, len(rows), zone, subscribers)
+    shown = {agent_id: steps for agent_id, steps in agents.items() if steps}
+    return render_html(shown, len(rows), zone, subscribers, journal.grace_periods, now)
 
 
 def _subscribers() -> int | None:

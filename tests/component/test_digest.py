@@ -15,7 +15,7 @@ from meeting_agents.alerting.message import SUBJECT_LENGTH
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.topics import AlertsTopic
-from meeting_agents.domain.deadlines import GracePeriods
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import steps
 from meeting_agents.domain.model import Action as ProvisioningRequest
 from meeting_agents.domain.model import Entry, EntryType, Meeting, Request

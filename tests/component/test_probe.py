@@ -11,7 +11,7 @@ from functions.probe.app import INTERVAL, check_previous_probe, send_probe
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import PROBE_PREFIX, is_probe
-from meeting_agents.domain.deadlines import GracePeriods
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.model import Entry, EntryType, IncidentType
 from tests.sandbox.stage import Stage, wait_until

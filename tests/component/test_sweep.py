@@ -13,7 +13,7 @@ import pytest
 from functions.sweep.app import sweep
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import SHARDS
-from meeting_agents.domain.deadlines import GracePeriods
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import fold, timeline
 from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, IncidentType, Meeting, Request
 from tests.desk import Desk

@@ -16,7 +16,7 @@ from samtranslator.translator.transform import transform  # type: ignore[import-
 
 from meeting_agents import VERSION
 from meeting_agents.aws import keys
-from meeting_agents.domain.deadlines import GracePeriods
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.model import IncidentType, Verdict
 from tests.sandbox.deployment import source_template
 

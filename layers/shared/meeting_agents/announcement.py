@@ -12,8 +12,9 @@ from meeting_agents import wording
 from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.topic_message import MAX_TEXT_BYTES, Message
 from meeting_agents.cronofy.json_text import readable
-from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline
-from meeting_agents.domain.incidents import SEVERITIES
+from meeting_agents.domain.alerts import OwedAlert, alerting_owed
+from meeting_agents.domain.deadlines import deadline
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.model import (
     AlertStatus,
     DeadlineType,
@@ -129,7 +130,7 @@ def agent_fields(record: Record) -> dict[str, Any]:
 
 
 class AlertView(View):
-    """The alert that an entry causes."""
+    """An alert that is owed after an entry."""
 
     status: AlertStatus
     type: IncidentType
@@ -138,16 +139,9 @@ class AlertView(View):
     """The number of the reminder; 0: the first alert."""
 
     @classmethod
-    def of(cls, step: Step) -> "AlertView | None":
-        if step.cause is None or step.status is None:
-            return None
-        is_reminder = step.entry.kind is EntryType.ESCALATED
-        return cls(
-            status=step.status,
-            type=step.cause,
-            severity=SEVERITIES[step.cause],
-            reminder=step.after.escalations if is_reminder else 0,
-        )
+    def of(cls, owed: OwedAlert) -> "AlertView":
+        incident = owed.incident
+        return cls(status=owed.status, type=incident.type, severity=incident.severity, reminder=owed.reminder)
 
 
 class AnnouncementData(View):
@@ -158,8 +152,8 @@ class AnnouncementData(View):
     state: State
     previous_state: State | None
     """None: this entry is the first of its agent."""
-    alert: AlertView | None
-    """None: the entry causes no alert."""
+    alerts: tuple[AlertView, ...]
+    """The alerts that are owed after the entry. They are decided again when they are sent."""
     since: datetime
     """The time at which the agent came into its state."""
     reason: ReasonView
@@ -193,8 +187,9 @@ class Announcement(View):
     data: AnnouncementData
 
     @classmethod
-    def of(cls, agent_id: str, step: Step, raw: bytes | None, next_deadline: Deadline | None) -> "Announcement":
+    def of(cls, agent_id: str, step: Step, raw: bytes | None, grace_periods: GracePeriods) -> "Announcement":
         record = step.after
+        next_deadline = deadline(record, grace_periods)
         return cls(
             id=f"{agent_id}.{step.entry.key}",
             source="/meeting_agents",
@@ -206,7 +201,7 @@ class Announcement(View):
                 entry=EntryView.of(step),
                 state=record.state,
                 previous_state=step.state_before,
-                alert=AlertView.of(step),
+                alerts=tuple(map(AlertView.of, alerting_owed(record, grace_periods, step.entry.at))),
                 since=record.current.since,
                 reason=ReasonView.model_validate(record.current.reason),
                 attempt=record.current.number,
@@ -241,7 +236,7 @@ def build_announcements(
     `timeline`: the agent's whole one; `raw`: the bytes of the notifications in it by the keys of their entries.
     """
     return [
-        Announcement.of(agent_id, step, raw.get(step.entry.key), deadline(step.after, grace_periods))
+        Announcement.of(agent_id, step, raw.get(step.entry.key), grace_periods)
         for step in timeline
         if step.entry.key in keys
     ]
@@ -250,8 +245,8 @@ def build_announcements(
 def to_message(announcement: Announcement) -> Message:
     """Return the announcement as a message of the lifecycle topic.
 
-    Attributes: `kind`, `verdict`, `state`; `data_center` and `account` where known; `alert` (`owed`) only where the
-    entry causes one; `replayed` (`true`) only for a replay; `probe` (`true`) only where the system checks itself.
+    Attributes: `kind`, `verdict`, `state`; `data_center` and `account` where known; `alert` (`owed`) only where one
+    is owed; `replayed` (`true`) only for a replay; `probe` (`true`) only where the system checks itself.
     """
     data = announcement.data
     values = {
@@ -260,7 +255,7 @@ def to_message(announcement: Announcement) -> Message:
         "state": data.state,
         "data_center": data.data_center,
         "account": data.account,
-        "alert": "owed" if data.alert else "",
+        "alert": "owed" if data.alerts else "",
         "replayed": "true" if data.replayed else "",
         "probe": "true" if is_probe(announcement.subject) else "",
     }

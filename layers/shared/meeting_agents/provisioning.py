@@ -235,7 +235,7 @@ class Provisioning:
         is_alert = isinstance(error, ReauthorisationRequired) and self._accounts.claim_alert(
             account, DELIVERY_LEASE.total_seconds()
         )
-        cause = IncidentType.REAUTHORISATION if is_alert else None
+        cause = IncidentType.ACCOUNT_DISCONNECTED if is_alert else None
         self._append(delivery, outcome_of_error(delivery, error, self._clock(), self._retry_deadline(delivery), cause))
         if is_alert:
             self._accounts.record_alerted(account)

@@ -70,7 +70,7 @@ def agents_table() -> "Table":
 def journal() -> "Journal":
     """Return the journals of all agents."""
     from meeting_agents.aws.journal import Journal
-    from meeting_agents.domain.deadlines import GracePeriods
+    from meeting_agents.domain.grace_periods import GracePeriods
 
     values = settings()
     grace_periods = GracePeriods(

@@ -38,7 +38,7 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.ACTIVATION_MISSED: "the agent did not report itself active[ by {at}]",
     ReasonCode.COMPLETION_MISSED: "the agent did not report its end[ by {at}]",
     ReasonCode.RESOURCES_MISSED: "the agent is complete, but the expected resources were not reported[ by {at}]",
-    ReasonCode.UNACKNOWLEDGED: "an alert was published at {at}, and no one has acknowledged it",
+    ReasonCode.ALERT_OWED: "an alert is owed: {incidents}",
     ReasonCode.ALERT_PUBLISHED: "alert published to {subscribers}: {incident} {status}",
     ReasonCode.PROBE_NOT_PUBLISHED: "alert of a probe, not published: {incident} {status}",
     ReasonCode.NOTE: "{note}[ ({caller})]",
@@ -49,7 +49,6 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.OTHER_ATTEMPT: "it is about attempt {attempt}; the current one is attempt {current}",
     ReasonCode.NEWER_REQUEST: "it is about request {request}; request {newest} is newer",
     ReasonCode.CONFERENCE_ALREADY_ASSIGNED: "a conference was assigned before",
-    ReasonCode.REMINDER_NOT_DUE: "no reminder was due any more",
     ReasonCode.STATE_ALREADY_LEFT: "the agent was already {state}",
 }
 """A sentence for each reason. A part in brackets is left out where the reason lacks its value."""

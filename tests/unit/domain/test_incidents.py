@@ -1,221 +1,293 @@
-"""The table of incidents: each of its conditions has an example, which holds by that condition alone."""
+"""The table of incidents: for each type the histories that open it, its severity by time, and its patience."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
+from datetime import datetime, timedelta
 
 import pytest
 
-from meeting_agents.domain.incidents import (
-    INCIDENTS,
-    NOTICES,
-    RULES,
-    SEVERITIES,
-    Condition,
-    is_cancellation_requested,
-    is_unacknowledged,
-)
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.incidents import INCIDENTS, NOTICES, RULES, Incident, open_incidents
 from meeting_agents.domain.model import (
-    MAX_REMINDERS,
-    AlertStatus,
+    Conference,
     DeadlineType,
     EntryType,
     IncidentType,
-    Record,
+    Meeting,
+    Reason,
+    ReasonCode,
     Severity,
-    State,
 )
-from meeting_agents.domain.verdicts import Step
-from tests.unit.domain.test_lifecycle import AWAY, DASHBOARD, MINUTE, NOON, TRANSCRIPT, History, kept, moved, scheduled
+from tests.unit.domain.test_lifecycle import (
+    AWAY,
+    DASHBOARD,
+    END,
+    MINUTE,
+    NOON,
+    START,
+    TRANSCRIPT,
+    WISH,
+    History,
+    kept,
+    moved,
+    scheduled,
+)
 
-COLUMNS = ("opened_by", "resolved_by", "dropped_by")
+GRACE_PERIODS = GracePeriods()
+LEAD_TIME = START - GRACE_PERIODS.arrangement
+SECOND = timedelta(seconds=1)
 
 
-def failing() -> History:
-    return scheduled().report(EntryType.CONFERENCING_FAILING)
+def incidents(history: History, at: datetime | None = None) -> tuple[Incident, ...]:
+    return open_incidents(history.record, GRACE_PERIODS, at or history.at)
 
 
-def failed_before() -> History:
-    return scheduled().report(EntryType.FAILED).request()
+def types(history: History, at: datetime | None = None) -> list[IncidentType]:
+    return [incident.type for incident in incidents(history, at)]
 
 
-def refused() -> History:
-    return History().request().answer(EntryType.REJECTED)
+def tried() -> History:
+    return History().request().answer(EntryType.UNCONFIRMED, retry_at=START)
+
+
+def unanswered() -> History:
+    """An agent whose cancellation was not answered and is not sent again."""
+    return scheduled().request(AWAY).answer(EntryType.UNCONFIRMED)
+
+
+def later(history: History, at: datetime) -> History:
+    """Let the next entry of a history be written at this time."""
+    history.at = at - MINUTE
+    return history
+
+
+def expired() -> History:
+    """An agent whose cancellation could not be delivered in time."""
+    history = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=START)
+    return later(history, START).answer(EntryType.REJECTED)
+
+
+def back() -> History:
+    """An agent that reports itself active long after its cancellation was accepted."""
+    return scheduled().cancel().report(EntryType.ACTIVATED)
+
+
+def refused_move() -> History:
+    return scheduled().request(moved(60 * MINUTE)).answer(EntryType.REJECTED)
 
 
 def silent() -> History:
-    return scheduled().overdue(DeadlineType.ACTIVATION)
+    return later(scheduled(), START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION)
 
 
-def without_end() -> History:
-    return scheduled().report(EntryType.ACTIVATED).overdue(DeadlineType.COMPLETION)
+def unfinished() -> History:
+    return later(scheduled().report(EntryType.ACTIVATED), END + 30 * MINUTE).overdue(DeadlineType.COMPLETION)
 
 
-def without_transcript() -> History:
-    return scheduled().report(EntryType.COMPLETE).overdue(DeadlineType.RESOURCES, missing=("transcript",))
+def without(*missing: str) -> History:
+    history = scheduled().report(EntryType.COMPLETE, resources=(DASHBOARD,))
+    return history.overdue(DeadlineType.RESOURCES, missing=missing)
 
 
-EXAMPLES: list[tuple[IncidentType, str, int, Callable[[], History]]] = [
-    (IncidentType.NOT_CANCELLED, "opened_by", 0, kept),
+OPEN: list[tuple[IncidentType, Callable[[], History], datetime | None]] = [
+    (IncidentType.UNWANTED, kept, None),
+    (IncidentType.UNWANTED, expired, None),
+    (IncidentType.UNWANTED, back, None),
+    (IncidentType.UNWANTED, unanswered, LEAD_TIME),
+    (IncidentType.UNWANTED, lambda: unanswered().report(EntryType.ACTIVATED), None),
+    (IncidentType.NOT_ARRANGED, tried, LEAD_TIME),
+    (IncidentType.NOT_ARRANGED, lambda: History().request(), LEAD_TIME),
+    (IncidentType.NOT_ARRANGED, lambda: scheduled().request(moved(60 * MINUTE)), LEAD_TIME + 60 * MINUTE),
+    (IncidentType.NOT_ARRANGED, refused_move, LEAD_TIME),
+    (IncidentType.REJECTED, lambda: History().request().answer(EntryType.REJECTED), None),
+    (IncidentType.FAILED, lambda: scheduled().report(EntryType.FAILED), None),
+    (IncidentType.FAILED, lambda: History().report(EntryType.FAILED), None),
+    (IncidentType.NEVER_ACTIVATED, silent, None),
+    (IncidentType.NO_CONFERENCE, lambda: scheduled().report(EntryType.CONFERENCING_FAILING), None),
+    (IncidentType.NO_CONFERENCE, lambda: History().report(EntryType.CONFERENCING_FAILING), None),
     (
-        IncidentType.NOT_CANCELLED,
-        "opened_by",
-        0,
-        lambda: History().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=NOON).answer(EntryType.REJECTED),
+        IncidentType.NO_CONFERENCE,
+        lambda: later(scheduled(), START - 15 * MINUTE).overdue(DeadlineType.CONFERENCE),
+        None,
     ),
-    (IncidentType.NOT_CANCELLED, "opened_by", 1, lambda: scheduled().request(AWAY).report(EntryType.ACTIVATED)),
-    (IncidentType.NOT_CANCELLED, "resolved_by", 0, lambda: kept().cancel()),
-    (IncidentType.NOT_CANCELLED, "resolved_by", 1, lambda: kept().request(moved(MINUTE))),
-    (IncidentType.NOT_CANCELLED, "dropped_by", 0, lambda: kept().report(EntryType.COMPLETE)),
-    (IncidentType.NOT_CANCELLED, "dropped_by", 0, lambda: kept().report(EntryType.FAILED)),
-    (IncidentType.NEVER_ACTIVATED, "opened_by", 0, silent),
-    (IncidentType.NEVER_ACTIVATED, "resolved_by", 0, lambda: silent().report(EntryType.ACTIVATED)),
-    (IncidentType.NEVER_ACTIVATED, "resolved_by", 0, lambda: silent().report(EntryType.COMPLETE)),
-    (IncidentType.NOT_FINISHED, "opened_by", 0, without_end),
-    (IncidentType.NOT_FINISHED, "resolved_by", 0, lambda: without_end().report(EntryType.COMPLETE)),
-    (IncidentType.RESOURCES_MISSING, "opened_by", 0, without_transcript),
-    (
-        IncidentType.RESOURCES_MISSING,
-        "resolved_by",
-        0,
-        lambda: without_transcript().report(EntryType.COMPLETE, resources=(DASHBOARD, TRANSCRIPT)),
-    ),
-    (IncidentType.NO_CONFERENCE, "opened_by", 0, lambda: scheduled().overdue(DeadlineType.CONFERENCE)),
-    (IncidentType.NO_CONFERENCE, "opened_by", 1, failing),
-    (IncidentType.NO_CONFERENCE, "opened_by", 1, lambda: History().report(EntryType.CONFERENCING_FAILING)),
-    (IncidentType.NO_CONFERENCE, "resolved_by", 0, lambda: failing().report(EntryType.CONFERENCING_ASSIGNED)),
-    (IncidentType.NO_CONFERENCE, "resolved_by", 1, lambda: failing().report(EntryType.ACTIVATED)),
-    (IncidentType.NO_CONFERENCE, "resolved_by", 1, lambda: failing().report(EntryType.COMPLETE)),
-    (IncidentType.FAILED, "opened_by", 0, lambda: scheduled().report(EntryType.FAILED)),
-    (IncidentType.FAILED, "opened_by", 0, lambda: History().report(EntryType.FAILED)),
-    (IncidentType.FAILED, "resolved_by", 0, lambda: failed_before().report(EntryType.ACTIVATED)),
-    (IncidentType.FAILED, "resolved_by", 0, lambda: failed_before().report(EntryType.COMPLETE)),
-    (IncidentType.REJECTED, "opened_by", 0, refused),
-    (IncidentType.REJECTED, "resolved_by", 0, lambda: refused().request().answer(EntryType.ACCEPTED)),
-    (IncidentType.REJECTED, "resolved_by", 0, lambda: refused().report(EntryType.ACTIVATED)),
-    (IncidentType.REJECTED, "resolved_by", 0, lambda: refused().report(EntryType.COMPLETE)),
-    (
-        IncidentType.REAUTHORISATION,
-        "opened_by",
-        0,
-        lambda: History().request().answer(EntryType.UNCONFIRMED, cause=IncidentType.REAUTHORISATION),
-    ),
-    (IncidentType.CONFLICTING, "opened_by", 0, lambda: scheduled().report(EntryType.COMPLETE).report(EntryType.FAILED)),
-    (IncidentType.MISMATCHED, "opened_by", 0, lambda: scheduled().report(EntryType.FAILED, event_id="evt_2")),
+    (IncidentType.NOT_FINISHED, unfinished, None),
+    (IncidentType.RESOURCES_MISSING, lambda: without("transcript"), None),
+    (IncidentType.RESOURCES_MISSING, lambda: without("anything"), None),
 ]
-"""The type, the column of its row, the condition's place in the column, and a history that ends with it."""
+"""The type, a history that opens it, and the time from which it is open; None: from the last entry on."""
 
 
-def conditions(cause: IncidentType, column: str) -> tuple[Condition, ...]:
-    found: tuple[Condition, ...] = getattr(RULES[cause], column)
-    return found
-
-
-def test_every_type_has_a_row_and_only_an_incident_ends() -> None:
+def test_every_type_has_a_row_and_an_example() -> None:
     assert [*RULES] == [*INCIDENTS, *NOTICES]
-    assert RULES.keys() == SEVERITIES.keys() == set(IncidentType)
-    assert all(rule.resolved_by for rule in INCIDENTS.values())
-    assert not any(rule.resolved_by or rule.dropped_by or rule.reminded_in for rule in NOTICES.values())
+    assert set(RULES) == set(IncidentType)
+    assert {type_ for type_, *_ in OPEN} == set(INCIDENTS)
 
 
-def test_every_condition_of_the_table_has_an_example() -> None:
-    every = {
-        (cause, column, place)
-        for cause, column in product(RULES, COLUMNS)
-        for place in range(len(conditions(cause, column)))
-    }
-    assert {(cause, column, place) for cause, column, place, _ in EXAMPLES} == every
-
-
-@pytest.mark.parametrize(("cause", "column", "place", "example"), EXAMPLES)
-def test_a_row_opens_resolves_and_drops_by_each_of_its_conditions(
-    cause: IncidentType, column: str, place: int, example: Callable[[], History]
-) -> None:
-    last = example().last
-    holding = [number for number, one in enumerate(conditions(cause, column)) if one.holds(last)]
-    assert holding == [place]
-    alert, incident = {
-        "opened_by": ((AlertStatus.FIRING, cause), cause if cause in INCIDENTS else None),
-        "resolved_by": ((AlertStatus.RESOLVED, cause), None),
-        "dropped_by": ((None, None), None),
-    }[column]
-    assert ((last.status, last.cause), last.after.incident) == (alert, incident)
-    assert column == "opened_by" or last.before.incident is cause
-
-
-@pytest.mark.parametrize("example", [example for *_, example in EXAMPLES])
-def test_a_step_opens_one_incident_at_most(example: Callable[[], History]) -> None:
-    """Or the order of the rows would be a rule that nobody sees."""
-    for step in example().steps:
-        assert len(opened_by(step)) <= 1
-
-
-def opened_by(step: Step) -> list[IncidentType]:
-    return [cause for cause, rule in INCIDENTS.items() if any(one.holds(step) for one in rule.opened_by)]
+@pytest.mark.parametrize(("type_", "history", "at"), OPEN)
+def test_a_row_opens_from_its_time_on(type_: IncidentType, history: Callable[[], History], at: datetime | None) -> None:
+    made = history()
+    [incident] = incidents(made, at)
+    assert (incident.type, incident.attempt) == (type_, made.record.current.number)
+    assert incident.opened_at <= (at or made.at) <= incident.owed_at + GRACE_PERIODS.patience
+    assert incident.key == f"{incident.attempt}/{type_}"
+    if at:
+        assert incidents(made, at - SECOND) == ()
 
 
 @pytest.mark.parametrize(
-    "again",
+    "history",
     [
+        scheduled,
+        lambda: scheduled().report(EntryType.ACTIVATED),
+        lambda: scheduled().report(EntryType.COMPLETE),
+        lambda: scheduled().cancel(),
+        lambda: scheduled().report(EntryType.FAILED).cancel(),
+        lambda: scheduled().report(EntryType.FAILED).request(),
+        lambda: back().report(EntryType.COMPLETE),
+        lambda: back().report(EntryType.FAILED),
+        lambda: scheduled().request(replace(WISH, digest="title")),
+        lambda: scheduled().request(replace(WISH, digest="title")).answer(EntryType.REJECTED),
+        lambda: tried().report(EntryType.ACTIVATED),
+        lambda: unanswered().request(),
+        lambda: unanswered().request(AWAY),
         lambda: kept().report(EntryType.FAILED),
-        lambda: kept().overdue(DeadlineType.ACTIVATION),
-        lambda: kept().report(EntryType.ACTIVATED).overdue(DeadlineType.COMPLETION),
-        lambda: kept().request(AWAY).answer(EntryType.REJECTED),
+        lambda: kept().report(EntryType.COMPLETE),
+        lambda: without("transcript").report(EntryType.COMPLETE, resources=(TRANSCRIPT,)),
     ],
 )
-def test_an_inhibited_incident_does_not_open(again: Callable[[], History]) -> None:
-    history = again()
-    assert opened_by(history.last)
-    assert history.causes == [IncidentType.NOT_CANCELLED]
+def test_nothing_is_open_for_an_agent_that_is_as_it_should_be(history: Callable[[], History]) -> None:
+    made = history()
+    assert types(made) == types(made, max(made.at, START)) == []
 
 
-def test_a_notice_is_not_inhibited_and_leaves_the_open_incident() -> None:
-    history = kept().report(EntryType.FAILED, event_id="evt_2")
-    assert history.last.cause is IncidentType.MISMATCHED
-    assert history.record.incident is IncidentType.NOT_CANCELLED
+@pytest.mark.parametrize(
+    "history",
+    [
+        lambda: kept().overdue(DeadlineType.ACTIVATION),
+        lambda: kept().report(EntryType.CONFERENCING_FAILING),
+        lambda: kept().report(EntryType.ACTIVATED).overdue(DeadlineType.COMPLETION),
+    ],
+)
+def test_an_unwanted_agent_has_no_other_incident(history: Callable[[], History]) -> None:
+    assert types(history()) == [IncidentType.UNWANTED]
 
 
-REMINDED = {
-    IncidentType.NOT_CANCELLED: set(State) - {State.COMPLETE, State.CANCELLED},
-    IncidentType.NEVER_ACTIVATED: {State.FAILED, State.REJECTED, State.OVERDUE},
-    IncidentType.FAILED: {State.FAILED, State.REJECTED, State.OVERDUE},
-    IncidentType.REJECTED: {State.FAILED, State.REJECTED, State.OVERDUE},
-}
+def test_a_request_that_was_never_accepted_is_the_reason_of_the_silence() -> None:
+    """The advice to open the meeting and look for the agent would be wrong."""
+    refused = Reason.of(ReasonCode.RETRY_PLANNED, failure=503)
+    history = History().request().answer(EntryType.UNCONFIRMED, retry_at=START, reason=refused)
+    later(history, START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION)
+    [incident] = incidents(history)
+    assert (incident.type, incident.reason) == (IncidentType.NOT_ARRANGED, refused)
 
 
-@pytest.mark.parametrize(("cause", "state"), [*product(INCIDENTS, State)])
-def test_people_are_reminded_of_what_is_grave_until_it_is_under_way_or_acknowledged(
-    cause: IncidentType, state: State
-) -> None:
-    record = told(cause, state)
-    assert is_unacknowledged(record) is (state in REMINDED.get(cause, set()))
-    assert not is_unacknowledged(replace(record, acknowledged_at=NOON))
-    assert not is_unacknowledged(replace(record, alerted_at=None))
-    assert not is_unacknowledged(replace(record, escalations=MAX_REMINDERS))
-    assert not is_unacknowledged(replace(record, incident=None))
+def test_a_refused_cancellation_matters_until_the_agent_would_be_done() -> None:
+    over = END + GRACE_PERIODS.completion
+    assert types(kept(), over - SECOND) == [IncidentType.UNWANTED]
+    assert types(kept(), over) == []
 
 
-def told(cause: IncidentType, state: State) -> Record:
-    record = scheduled().record
-    attempt = replace(record.current, state=state)
-    return replace(record, attempts=(attempt,), incident=cause, alerted_at=NOON, escalations=MAX_REMINDERS - 1)
+def test_a_meeting_that_was_over_when_it_was_requested_has_no_incident() -> None:
+    history = History()
+    history.at = END
+    history.request().answer(EntryType.REJECTED)
+    assert types(history) == []
+    late = History()
+    late.at = END
+    late.request().answer(EntryType.UNCONFIRMED, retry_at=END).answer(EntryType.REJECTED)
+    assert types(late) == [IncidentType.REJECTED]  # the caller got no response
 
 
-def test_only_what_is_grave_is_reminded_of() -> None:
-    assert {cause for cause, rule in RULES.items() if rule.severity is Severity.CRITICAL} == REMINDED.keys()
+# ------------------------------------------------------------------------------------------------------------- severity
 
 
-def test_a_cancellation_is_requested_until_the_agent_is_wanted_again() -> None:
-    """Also after it failed."""
-    assert not is_cancellation_requested(scheduled().record)
-    assert is_cancellation_requested(scheduled().request(AWAY).record)
-    assert is_cancellation_requested(kept().record)
-    assert not is_cancellation_requested(kept().request(moved(MINUTE)).record)
+def severity(history: History, at: datetime) -> Severity:
+    [incident] = incidents(history, at)
+    return incident.severity
 
 
-@pytest.mark.parametrize("cause", RULES)
-def test_a_condition_is_a_sentence_in_one_cell(cause: IncidentType) -> None:
-    """As the README shows it."""
-    words = [one.words for column in COLUMNS for one in conditions(cause, column)]
-    assert len(set(words)) == len(words)
-    assert all(one.endswith(".") and one[0].isupper() and not {*one} & {"|", "\n"} for one in words)
+@pytest.mark.parametrize(
+    "history",
+    [
+        lambda: History().request().answer(EntryType.REJECTED),
+        lambda: scheduled().report(EntryType.CONFERENCING_FAILING),
+    ],
+)
+def test_what_can_be_corrected_in_time_is_a_warning_until_the_meeting_is_near(history: Callable[[], History]) -> None:
+    made = history()
+    assert severity(made, LEAD_TIME - SECOND) is Severity.WARNING
+    assert severity(made, LEAD_TIME) is Severity.CRITICAL
+    assert severity(made, END - SECOND) is Severity.CRITICAL
+    assert severity(made, END) is Severity.WARNING
+
+
+@pytest.mark.parametrize("history", [lambda: scheduled().report(EntryType.FAILED), silent, tried])
+def test_a_lost_meeting_is_critical_until_it_ends(history: Callable[[], History]) -> None:
+    assert severity(history(), END - SECOND) is Severity.CRITICAL
+    assert severity(history(), END) is Severity.WARNING
+
+
+def test_an_unwanted_agent_is_always_critical_and_a_late_end_never() -> None:
+    assert {severity(kept(), at) for at in (NOON + 5 * MINUTE, START, END)} == {Severity.CRITICAL}
+    assert severity(unfinished(), END + 31 * MINUTE) is Severity.WARNING
+    assert severity(without("anything"), START) is Severity.WARNING
+
+
+def test_a_meeting_without_times_begins_with_its_request() -> None:
+    history = History().request(replace(WISH, meeting=Meeting())).answer(EntryType.REJECTED)
+    assert severity(history, history.at) is Severity.CRITICAL
+
+
+# ------------------------------------------------------------------------------------------------------------- patience
+
+
+def owed_at(history: History, at: datetime | None = None) -> datetime:
+    [incident] = incidents(history, at)
+    return incident.owed_at
+
+
+def test_a_refusal_that_the_caller_has_in_hand_is_owed_after_a_while() -> None:
+    """A token that expired is refreshed, and the request sent again, a second later; a typo is corrected."""
+    for history in (History().request().answer(EntryType.REJECTED), kept()):
+        assert owed_at(history) == history.at + GRACE_PERIODS.patience
+
+
+def test_near_the_meeting_there_is_little_patience() -> None:
+    history = History()
+    history.at = LEAD_TIME - 6 * MINUTE
+    history.request().answer(EntryType.REJECTED)
+    assert owed_at(history) == LEAD_TIME
+    history = History()
+    history.at = START
+    history.request().answer(EntryType.REJECTED)
+    assert owed_at(history) == history.at + 2 * MINUTE
+
+
+@pytest.mark.parametrize(
+    "history", [expired, back, silent, unfinished, lambda: scheduled().report(EntryType.FAILED), lambda: without("any")]
+)
+def test_what_no_one_knows_yet_is_owed_at_once(history: Callable[[], History]) -> None:
+    made = history()
+    assert owed_at(made) <= made.at
+
+
+def test_an_acknowledgement_is_of_the_incidents_that_are_open() -> None:
+    history = silent().answer(EntryType.ACKNOWLEDGED)
+    [incident] = incidents(history)
+    assert incident.acknowledged_at == history.at
+    [incident] = incidents(history.report(EntryType.FAILED))
+    assert (incident.type, incident.acknowledged_at) == (IncidentType.FAILED, None)
+
+
+def test_an_assigned_conference_ends_the_incident() -> None:
+    history = scheduled().report(EntryType.CONFERENCING_FAILING).report(EntryType.CONFERENCING_ASSIGNED)
+    assert (history.record.current.conference, types(history, START)) == (Conference.ASSIGNED, [])
+
+
+@pytest.mark.parametrize("type_", INCIDENTS)
+def test_a_condition_is_a_sentence_in_one_cell(type_: IncidentType) -> None:
+    """As the documentation shows it."""
+    rule = INCIDENTS[type_]
+    words = [rule.opened_at.__doc__ or "", rule.is_resolved.__doc__ or ""]
+    assert all(sentence.endswith(".") and sentence[0].isupper() for sentence in words)
+    assert not {*"|\n"} & {*"".join(words), *(rule.severity.__doc__ or "|")}

@@ -13,16 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meeting_agents.cronofy.payloads import INTERACTIONS
+from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.attempts import next_request
-from meeting_agents.domain.deadlines import (
-    Deadline,
-    GracePeriods,
-    deadline,
-    deadlines,
-    end_of,
-    missing_resources,
-    relevant_until,
-)
+from meeting_agents.domain.deadlines import Deadline, deadline, deadlines, relevant_until
+from meeting_agents.domain.grace_periods import GracePeriods, end_of, missing_resources
+from meeting_agents.domain.incidents import is_cancellation_requested, open_incidents
 from meeting_agents.domain.lifecycle import fold, steps
 from meeting_agents.domain.model import (
     ASSUMED_MEETING_DURATION,
@@ -34,6 +29,7 @@ from meeting_agents.domain.model import (
     Entry,
     EntryType,
     IncidentType,
+    LastAlert,
     Meeting,
     Notification,
     Reason,
@@ -124,9 +120,36 @@ class History:
         return self.steps[-1]
 
     @property
-    def causes(self) -> list[IncidentType | AlertStatus | None]:
-        """The incident types of the alerts, in order; `resolved` for a resolved one."""
-        return [step.status if step.status is AlertStatus.RESOLVED else step.cause for step in self.steps if step.cause]
+    def alerts(self) -> list[list[IncidentType | AlertStatus]]:
+        """The alerts of each step: incident types, or `resolved`. Each is sent at once; no incident has patience."""
+        alerts: dict[str, LastAlert] = {}
+        found: list[list[IncidentType | AlertStatus]] = []
+        for step in self.steps:
+            record, at = replace(step.after, alerts=alerts), step.entry.at
+            owed = alerting_owed(record, replace(GRACE_PERIODS, patience=timedelta()), at)
+            found.append(
+                [alert.status if alert.status is AlertStatus.RESOLVED else alert.incident.type for alert in owed]
+            )
+            for alert in owed:
+                alerts[alert.incident.key] = LastAlert(
+                    status=alert.status, severity=alert.incident.severity, at=at, count=alert.number + 1
+                )
+        return found
+
+    @property
+    def causes(self) -> list[IncidentType | AlertStatus]:
+        """The alerts of all steps, in order."""
+        return [alert for alerts in self.alerts for alert in alerts]
+
+    @property
+    def last_cause(self) -> IncidentType | AlertStatus | None:
+        """The alert of the last step."""
+        return next(iter(self.alerts[-1]), None)
+
+    @property
+    def incidents(self) -> list[IncidentType]:
+        """The open incidents after the last step."""
+        return [incident.type for incident in open_incidents(self.record, GRACE_PERIODS, self.at)]
 
 
 def scheduled() -> History:
@@ -288,7 +311,7 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
         OVERDUE: (OVERDUE, duplicate),
     },
     # Alerts, reminders and acknowledgements do not change the state.
-    EntryType.ESCALATED: {state: (state, stale) for state in State},
+    EntryType.ALERT_DUE: {state: (state, applied) for state in State},
     EntryType.ALERTED: {state: (state, applied) for state in State},
     EntryType.ACKNOWLEDGED: {state: (state, applied) for state in State},
 }
@@ -309,7 +332,7 @@ def followed_by(history: History, kind: EntryType) -> Step:
             history.overdue(EXPECTED_DEADLINE.get(state, DeadlineType.ACTIVATION))
         case EntryType.UNRECOGNISED:
             history.report(interactions=("meeting_agent_waiting",))
-        case EntryType.ESCALATED | EntryType.ALERTED | EntryType.ACKNOWLEDGED:
+        case EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.ACKNOWLEDGED:
             history.answer(kind)
         case _:
             history.report(kind)
@@ -371,6 +394,9 @@ REQUESTS = st.sampled_from([WISH, WISH, replace(WISH, digest="other title"), mov
 ANSWERS = st.sampled_from([EntryType.ACCEPTED, EntryType.ACCEPTED, EntryType.REJECTED, EntryType.UNCONFIRMED])
 
 
+NOT_MISSED = (DeadlineType.RETRY, DeadlineType.ALERT)
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[Entry]:
     """Draw a journal: each writer acts on a record that may be older than the newest."""
@@ -397,15 +423,16 @@ def histories(draw: st.DrawFn) -> list[Entry]:
             retry_at = history.at + 5 * MINUTE if kind is EntryType.UNCONFIRMED and draw(st.booleans()) else None
             history.add(kind, attempt=number, revision=pending.revision, retry_at=retry_at)
         elif action == "sweep" and then.attempts:
-            due = deadline(then, GRACE_PERIODS)
-            if due and due.phase is not DeadlineType.RETRY:
+            due = next((d for d in deadlines(then, GRACE_PERIODS) if d.phase not in NOT_MISSED), None)
+            if due:
                 history.at = max(history.at, due.at)
                 missing = tuple(missing_resources(then.current, GRACE_PERIODS))
                 fields = {"attempt": then.current.number, "revision": then.revision, "missing": missing}
                 history.add(EntryType.OVERDUE, phase=due.phase, **fields)
         elif action == "people" and now.attempts:
-            kind = draw(st.sampled_from([EntryType.ALERTED, EntryType.ACKNOWLEDGED, EntryType.ESCALATED]))
-            history.add(kind, attempt=now.current.number, cause=now.incident, status=AlertStatus.FIRING)
+            kind = draw(st.sampled_from([EntryType.ALERTED, EntryType.ACKNOWLEDGED, EntryType.ALERT_DUE]))
+            type_, status = draw(st.sampled_from(IncidentType)), draw(st.sampled_from(AlertStatus))
+            history.add(kind, attempt=now.current.number, cause=type_, status=status)
         else:
             address = draw(st.sampled_from([None, None, 1, 2]))
             history.add(EntryType.UNRECOGNISED, attempt=address, notification=draw(NOTIFICATIONS))
@@ -510,7 +537,6 @@ def test_senseless_entries_are_folded_too(entries: list[Entry]) -> None:
     assert len(timeline) == len({entry.key for entry in entries})
     for step in timeline:
         assert step.verdict in Verdict
-        assert step.cause is None or step.cause in IncidentType
 
 
 @given(histories(), st.sampled_from([GRACE_PERIODS, GracePeriods()]))
@@ -519,7 +545,8 @@ def test_a_deadline_exists_exactly_where_something_is_expected(
 ) -> None:
     """Only a terminal state, a missed deadline and an open cancellation have none."""
     for step in steps(entries):
-        attempt, due = step.after.current, deadline(step.after, grace_periods)
+        attempt = step.after.current
+        due = [d for d in deadlines(step.after, grace_periods) if d.phase is not DeadlineType.ALERT]
         was_over = end_of(attempt, grace_periods) <= attempt.asked_at
         awaited = {
             State.REQUESTED: attempt.asked is not None and not was_over,
@@ -529,9 +556,8 @@ def test_a_deadline_exists_exactly_where_something_is_expected(
             and DeadlineType.RESOURCES not in attempt.missed,
         }
         is_retried = attempt.pending is not None and attempt.pending.retry_at is not None
-        is_open = attempt.pending is not None and attempt.pending.request.action is Action.CANCEL
-        is_wanted = not is_open and step.after.incident is not IncidentType.NOT_CANCELLED
-        assert (due is not None) == ((awaited.get(attempt.state, False) and is_wanted) or is_retried)
+        is_wanted = not is_cancellation_requested(attempt)
+        assert bool(due) == ((awaited.get(attempt.state, False) and is_wanted) or is_retried)
 
 
 @given(histories(), st.integers(0, 14))
@@ -554,49 +580,35 @@ def test_an_earlier_attempt_may_learn_facts_and_never_changes_the_state(entries:
         earlier = step.before.attempts[:-1]
         if step.after.attempts[: len(earlier)] != earlier and step.after.meeting == step.before.meeting:
             assert step.verdict is Verdict.STALE
-            assert step.cause is None
             assert step.after.current == step.before.current
 
 
-INCIDENT_TYPES = frozenset(IncidentType) - {
-    IncidentType.REAUTHORISATION,
-    IncidentType.CONFLICTING,
-    IncidentType.MISMATCHED,
-}
-
-
 @given(histories())
-def test_an_incident_is_resolved_only_after_it_opened_and_once(
-    entries: list[Entry],
-) -> None:
-    incident: IncidentType | None = None
-    for step in steps(entries):
-        if step.status is AlertStatus.RESOLVED:
-            assert incident is not None
-            incident = None
-        elif step.cause in INCIDENT_TYPES:
-            incident = step.cause
-        assert step.after.incident in (incident, None)
+def test_a_resolved_alert_follows_a_firing_one(entries: list[Entry]) -> None:
+    alerts: dict[str, LastAlert] = {}
+    for step in steps([entry for entry in entries if entry.kind is not EntryType.ALERTED]):
+        for owed in alerting_owed(replace(step.after, alerts=alerts), GRACE_PERIODS, step.entry.at):
+            last = alerts.get(owed.incident.key)
+            if owed.status is AlertStatus.RESOLVED:
+                assert last is not None
+                assert last.status is AlertStatus.FIRING
+            alerts[owed.incident.key] = LastAlert(
+                status=owed.status, severity=owed.incident.severity, at=step.entry.at, count=owed.number + 1
+            )
 
 
 @given(histories(), st.integers(0, 2))
 def test_no_cancellation_fails_without_an_alert_while_the_agent_may_come(entries: list[Entry], unanswered: int) -> None:
-    """There is one alert, until the agent is requested again or reaches a terminal state."""
     requested: dict[int, Request] = {}
     history = History()
     history.entries, history.at = list(entries), fold(entries).updated_at
     history.request(AWAY)
     for _ in range(unanswered):
         history.answer(EntryType.UNCONFIRMED)
-    is_alerted = False
     for step in history.answer(EntryType.REJECTED).steps:
         entry, record = step.entry, step.after
         if entry.request and step.verdict is Verdict.APPLIED:
             requested[record.revision] = entry.request
-            is_alerted &= entry.request.action is Action.CANCEL
-        is_alerted |= (
-            step.cause is IncidentType.NOT_CANCELLED
-        )  # the agent may report itself active while the cancellation is pending
         is_refused = entry.kind is EntryType.REJECTED and step.verdict is Verdict.APPLIED
         is_last_word = is_refused and entry.revision == record.revision
         has_failed = is_last_word and requested[record.revision].action is Action.CANCEL
@@ -604,9 +616,9 @@ def test_no_cancellation_fails_without_an_alert_while_the_agent_may_come(entries
             record.meeting.end or datetime.max.replace(tzinfo=UTC)
         )
         if has_failed and may_come and record.current.asked is not None:
-            assert is_alerted or step.cause is IncidentType.NOT_CANCELLED
-            is_alerted = True
-        is_alerted &= record.state not in TERMINAL_STATES
+            opened = open_incidents(record, GRACE_PERIODS, entry.at)
+            was_over = end_of(record.current, GRACE_PERIODS) <= record.current.asked_at
+            assert was_over or [incident.type for incident in opened] == [IncidentType.UNWANTED]
 
 
 # ---------------------------------------------------------------------------------------- requests, answers, attempts
@@ -693,14 +705,14 @@ def test_a_cancellation_of_an_unknown_agent_is_recorded_and_has_no_deadline() ->
     history = History().request(AWAY)
     assert (history.record.state, history.record.current.asked) == (State.REQUESTED, None)
     assert history.record.current.reason == Reason.of(ReasonCode.CANCELLATION_REQUESTED)
-    assert deadline(history.record, GRACE_PERIODS) is None
+    assert due(history) is None
     assert history.answer(EntryType.CANCELLED).record.state is State.CANCELLED
 
 
 def test_a_rejected_cancellation_of_an_unknown_agent_opens_no_incident() -> None:
     history = History().request(AWAY).answer(EntryType.REJECTED)
     assert history.record.state is State.REJECTED
-    assert (history.causes, history.record.has_incident) == ([], False)
+    assert (history.causes, history.incidents) == ([], [])
 
 
 def test_a_rejected_cancellation_leaves_the_agent_unchanged() -> None:
@@ -708,7 +720,8 @@ def test_a_rejected_cancellation_leaves_the_agent_unchanged() -> None:
         before = history.record
         after = history.request(AWAY).answer(EntryType.REJECTED).record
         assert (after.state, after.current.asked) == (before.state, WISH)
-        assert deadline(after, GRACE_PERIODS) is None  # an agent that is not wanted has no deadline
+        found = {item.phase for item in deadlines(after, GRACE_PERIODS)}
+        assert found == {DeadlineType.ALERT}  # an agent that is not wanted has no other deadline
         assert after.current.pending is None or after.current.pending.request == WISH
 
 
@@ -771,7 +784,7 @@ def test_responses_to_two_requests_may_come_in_any_order() -> None:
         for revision, kind in answers:
             history.answer(kind, revision=revision)
         assert (history.record.state, history.record.meeting) == (State.SCHEDULED, WISH.meeting)
-        assert not history.record.has_incident
+        assert not history.incidents
 
 
 def test_the_rejection_of_an_older_request_is_no_terminal_state() -> None:
@@ -868,7 +881,7 @@ def test_a_notification_belongs_to_the_attempt_of_its_sub_then_of_its_address_th
 
     older = history().report(EntryType.COMPLETE, sub="agt_1", attempt=2)
     assert [attempt.state for attempt in older.record.attempts] == [State.COMPLETE, State.SCHEDULED]
-    assert (older.last.verdict, older.last.cause) == (Verdict.STALE, None)
+    assert (older.last.verdict, older.last_cause) == (Verdict.STALE, AlertStatus.RESOLVED)
     assert older.last.ignored_because == Reason.of(ReasonCode.OTHER_ATTEMPT, attempt=1, current=2)
     for newer in (history().report(EntryType.COMPLETE, sub="agt_2", attempt=2), history().report(EntryType.COMPLETE)):
         assert [attempt.state for attempt in newer.record.attempts] == [State.FAILED, State.COMPLETE]
@@ -878,7 +891,7 @@ def test_a_notification_about_another_calendar_event_changes_nothing() -> None:
     history = scheduled()
     before = history.record
     history.report(EntryType.FAILED, event_id="evt_2", sub="agt_9", resources=(DASHBOARD,))
-    assert (history.last.verdict, history.last.cause) == (Verdict.MISMATCHED, IncidentType.MISMATCHED)
+    assert (history.last.verdict, history.last_cause) == (Verdict.MISMATCHED, IncidentType.MISMATCHED)
     assert history.record.attempts == before.attempts
     assert history.last.ignored_because == Reason.of(
         ReasonCode.OTHER_CALENDAR_EVENT, event_id="evt_2", expected="evt_1"
@@ -933,8 +946,8 @@ def test_complete_wins_over_failed_and_the_record_says_that_both_were_reported()
         for kind in kinds:
             history.report(kind)
         assert (history.record.state, history.record.current.is_conflicting) == (State.COMPLETE, True)
-        assert (history.last.verdict, history.last.cause) == (Verdict.CONFLICTING, IncidentType.CONFLICTING)
-        assert not history.record.has_incident
+        assert (history.last.verdict, history.last_cause) == (Verdict.CONFLICTING, IncidentType.CONFLICTING)
+        assert not history.incidents
         assert history.last.ignored_because == Reason.of(ReasonCode.COMPLETE_AND_FAILED)
         history.report(EntryType.FAILED)
         assert history.last.verdict is Verdict.DUPLICATE
@@ -1053,7 +1066,7 @@ def test_a_refused_move_leaves_the_active_agent_in_its_meeting() -> None:
     history = activated().request(moved(TOMORROW - START)).answer(EntryType.REJECTED)
     assert (states(history), history.record.meeting) == ([State.ACTIVATED], WISH.meeting)
     assert history.report(EntryType.FAILED, sub="agt_1").record.state is State.FAILED
-    assert history.last.cause is IncidentType.FAILED
+    assert history.last_cause is IncidentType.FAILED
 
 
 @pytest.mark.parametrize("kind", [EntryType.CONFERENCING_ASSIGNED, EntryType.BEFORE_START])
@@ -1188,7 +1201,8 @@ def test_the_same_meeting_after_complete_starts_nothing() -> None:
     assert numbered(record, WISH, START) == (1, 1, False)
     assert numbered(record, replace(WISH, digest="title"), START) == (1, 2, True)
     assert numbered(record, moved(TOMORROW - START), START) == (2, 2, True)
-    history = activated().report(EntryType.COMPLETE).request(replace(WISH, digest="title")).answer(EntryType.ACCEPTED)
+    history = activated().report(EntryType.COMPLETE, resources=(TRANSCRIPT,))
+    history.request(replace(WISH, digest="title")).answer(EntryType.ACCEPTED)
     assert (states(history), due(history, GracePeriods())) == ([State.COMPLETE], None)
     assert numbered(history.cancel().record, WISH, START) == (2, 4, True)
 
@@ -1220,7 +1234,9 @@ def test_the_response_to_a_request_follows_the_meeting_into_another_attempt() ->
 
 
 def due(history: History, grace_periods: GracePeriods = GRACE_PERIODS) -> Deadline | None:
-    return deadline(history.record, grace_periods)
+    """Return the next deadline other than that of an alert."""
+    found = deadlines(history.record, grace_periods)
+    return next((item for item in found if item.phase is not DeadlineType.ALERT), None)
 
 
 def test_the_conference_is_due_before_the_meeting_and_the_agent_after_its_start() -> None:
@@ -1258,7 +1274,7 @@ def test_an_active_agent_has_a_completion_deadline_and_a_complete_one_a_resource
     assert due(history) == Deadline(END + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
     history.report(EntryType.COMPLETE, resources=(DASHBOARD,))
     assert due(history) == Deadline(history.at + GRACE_PERIODS.resources, DeadlineType.RESOURCES)
-    assert due(history, GracePeriods()) is None
+    assert due(history, GracePeriods()) == due(history)
     assert due(scheduled().report(EntryType.COMPLETE, resources=(TRANSCRIPT,))) is None
     assert due(history.overdue(DeadlineType.RESOURCES)) is None
 
@@ -1324,7 +1340,7 @@ def test_a_missed_deadline_of_an_earlier_attempt_is_stale() -> None:
 @pytest.mark.parametrize("phase", [DeadlineType.RETRY, DeadlineType.RESOURCES, DeadlineType.COMPLETION, None])
 def test_a_missed_deadline_that_the_state_does_not_have_is_stale(phase: DeadlineType | None) -> None:
     history = scheduled().answer(EntryType.OVERDUE, phase=phase)
-    assert (history.last.verdict, history.last.cause, history.record.state) == (Verdict.STALE, None, State.SCHEDULED)
+    assert (history.last.verdict, history.last_cause, history.record.state) == (Verdict.STALE, None, State.SCHEDULED)
     assert history.last.ignored_because == Reason.of(ReasonCode.STATE_ALREADY_LEFT, state="scheduled")
 
 
@@ -1348,7 +1364,7 @@ def test_an_edit_of_an_overdue_agents_event_extends_no_deadline() -> None:
     for request in (WISH, replace(WISH, digest="title"), longer, moved(20 * MINUTE)):
         history.request(request).answer(EntryType.ACCEPTED)
         assert (history.record.state, due(history)) == (State.OVERDUE, None)
-    assert history.causes == [IncidentType.NEVER_ACTIVATED]
+    assert history.incidents == [IncidentType.NEVER_ACTIVATED]
     assert history.report(EntryType.ACTIVATED).record.state is State.ACTIVATED
 
 
@@ -1373,45 +1389,13 @@ def test_a_correction_after_the_end_has_no_deadline() -> None:
 def test_a_retry_does_not_hide_a_missed_deadline() -> None:
     history = History().request().answer(EntryType.UNCONFIRMED, retry_at=START)
     types = [item.phase for item in deadlines(history.record, GRACE_PERIODS)]
-    assert types == [DeadlineType.CONFERENCE, DeadlineType.RETRY, DeadlineType.ACTIVATION]
+    assert types == [DeadlineType.ALERT, DeadlineType.CONFERENCE, DeadlineType.RETRY, DeadlineType.ACTIVATION]
 
 
 def test_the_earliest_of_several_deadlines_counts() -> None:
     history = History().request().answer(EntryType.UNCONFIRMED, retry_at=START)
     assert due(history) == Deadline(START - GRACE_PERIODS.conference, DeadlineType.CONFERENCE)
     assert due(history.overdue(DeadlineType.CONFERENCE)) == Deadline(START, DeadlineType.RETRY)
-
-
-def test_an_unacknowledged_alert_has_a_deadline() -> None:
-    grace_periods = replace(GRACE_PERIODS, escalation=60 * MINUTE)
-    history = scheduled().report(EntryType.FAILED)
-    assert due(history, grace_periods) is None
-    for _ in range(2):
-        history.answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
-        assert due(history, grace_periods) == Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
-        assert due(history) is None
-        history.answer(EntryType.ESCALATED)
-        assert (history.last.verdict, history.last.cause) == (Verdict.APPLIED, IncidentType.FAILED)
-        assert due(history, grace_periods) is None
-    history.answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
-    assert due(history, grace_periods) is None
-    assert history.answer(EntryType.ESCALATED).last.ignored_because == Reason.of(ReasonCode.REMINDER_NOT_DUE)
-
-
-@pytest.mark.parametrize(
-    "action", [EntryType.ACKNOWLEDGED, EntryType.COMPLETE, EntryType.REQUESTED, EntryType.CANCELLED]
-)
-def test_no_reminder_follows_an_acknowledgement_or_a_resolution(action: EntryType) -> None:
-    grace_periods = replace(GRACE_PERIODS, escalation=60 * MINUTE)
-    history = (
-        scheduled()
-        .report(EntryType.FAILED)
-        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
-    )
-    followed_by(history, action)
-    awaited = due(history, grace_periods)
-    assert awaited is None or awaited.phase is not DeadlineType.ESCALATION
-    assert history.answer(EntryType.ESCALATED).last.verdict is Verdict.STALE
 
 
 def test_an_agent_is_relevant_until_the_end_of_its_meeting_or_its_last_entry() -> None:
@@ -1449,7 +1433,7 @@ def test_each_attempt_that_ends_badly_leads_to_an_alert() -> None:
 )
 def test_each_incident_has_its_type(history: History, cause: IncidentType) -> None:
     assert history.causes == [cause]
-    assert (history.record.incident, history.record.has_incident) == (cause, True)
+    assert history.incidents == [cause]
 
 
 def test_a_failing_conference_opens_an_incident_once_and_only_before_activation() -> None:
@@ -1483,13 +1467,13 @@ def kept() -> History:
 )
 def test_an_unwanted_agent_opens_no_second_incident(after: History) -> None:
     """No alert advises to send the request again, and an acknowledged incident is not repeated."""
-    assert after.causes == [IncidentType.NOT_CANCELLED]
+    assert after.causes == [IncidentType.UNWANTED]
 
 
 def test_a_second_rejected_cancellation_leaves_the_acknowledgement() -> None:
     history = (
         kept()
-        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NOT_CANCELLED)
+        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.UNWANTED)
         .answer(EntryType.ACKNOWLEDGED)
     )
     at = history.record.acknowledged_at
@@ -1501,8 +1485,8 @@ def test_an_unconfirmed_cancellation_leads_to_an_alert_when_the_agent_comes() ->
     """Its effect is unknown: silence confirms it, and a report of the agent refutes it."""
     history = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED)
     assert (history.causes, due(history, GRACE_PERIODS)) == ([], None)
-    assert history.report(EntryType.ACTIVATED).causes == [IncidentType.NOT_CANCELLED]
-    assert history.report(EntryType.ACTIVATED, sub="agt_2").causes == [IncidentType.NOT_CANCELLED]
+    assert history.report(EntryType.ACTIVATED).causes == [IncidentType.UNWANTED]
+    assert history.report(EntryType.ACTIVATED, sub="agt_2").causes == [IncidentType.UNWANTED]
     open_still = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=START)
     assert open_still.report(EntryType.ACTIVATED).causes == []
     wanted = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED).request(moved(MINUTE))
@@ -1512,7 +1496,7 @@ def test_an_unconfirmed_cancellation_leads_to_an_alert_when_the_agent_comes() ->
 def test_a_delayed_cancellation_of_an_agent_that_others_requested_leads_to_an_alert_if_it_is_rejected() -> None:
     """A caller who gets the rejection in the response knows of it."""
     tried = History().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=START)
-    assert tried.answer(EntryType.REJECTED).causes == [IncidentType.NOT_CANCELLED]
+    assert tried.answer(EntryType.REJECTED).causes == [IncidentType.UNWANTED]
     assert History().request(AWAY).answer(EntryType.UNCONFIRMED).answer(EntryType.REJECTED, at=END).causes == []
 
 
@@ -1520,7 +1504,7 @@ def test_a_meeting_without_an_end_is_over_after_the_assumed_duration() -> None:
     """After that an agent can do no harm."""
     endless = replace(WISH, meeting=Meeting(start=START))
     over = START + ASSUMED_MEETING_DURATION
-    for at, causes in ((over - MINUTE, [IncidentType.NOT_CANCELLED]), (over, [])):
+    for at, causes in ((over - MINUTE, [IncidentType.UNWANTED]), (over, [])):
         history = History().request(endless).answer(EntryType.ACCEPTED).request(AWAY)
         assert history.answer(EntryType.REJECTED, at=at).causes == causes
 
@@ -1539,9 +1523,9 @@ def test_a_failed_cancellation_leads_to_one_alert_while_the_agent_may_come(befor
     alerted = len(before.causes)
     state = before.record.state
     before.request(AWAY).answer(EntryType.REJECTED).answer(EntryType.REJECTED, revision=2)
-    assert before.causes[alerted:] == [IncidentType.NOT_CANCELLED]
-    assert (before.record.incident, before.record.state) == (IncidentType.NOT_CANCELLED, state)
-    assert before.request(AWAY).answer(EntryType.REJECTED).causes[alerted:] == [IncidentType.NOT_CANCELLED]
+    assert before.causes[alerted:] == [IncidentType.UNWANTED]
+    assert (before.incidents, before.record.state) == ([IncidentType.UNWANTED], state)
+    assert before.request(AWAY).answer(EntryType.REJECTED).causes[alerted:] == [IncidentType.UNWANTED]
 
 
 @pytest.mark.parametrize(
@@ -1579,18 +1563,6 @@ def test_a_failed_cancellation_leads_to_one_alert_while_the_agent_may_come(befor
 )
 def test_a_failed_cancellation_opens_no_incident_if_no_unwanted_agent_can_come(history: Callable[[], History]) -> None:
     assert history().causes == []
-
-
-def test_no_reminder_of_a_failed_cancellation_follows_the_end_of_the_agent() -> None:
-    """Until then it is as severe as a failure, and unacknowledged alerts are repeated."""
-    grace_periods = replace(GRACE_PERIODS, escalation=60 * MINUTE, expected_resources=frozenset())
-    history = kept().answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NOT_CANCELLED)
-    alerted = Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
-    assert due(history, replace(grace_periods, conference=-timedelta(days=1))) == alerted
-    history.report(EntryType.ACTIVATED)
-    assert due(history, grace_periods) == alerted
-    assert due(history.report(EntryType.COMPLETE), grace_periods) is None
-    assert (history.record.incident, history.causes) == (None, [IncidentType.NOT_CANCELLED])
 
 
 def chain(*actions: Callable[[History], History]) -> Callable[[], History]:
@@ -1639,16 +1611,14 @@ report, answer, silence = History.report, History.answer, History.overdue
         ),
     ],
 )
-def test_a_resolved_incident_leads_to_one_all_clear(
+def test_good_news_leads_to_one_resolved_alert(
     incident: Callable[[], History], resolution: Callable[[History], History]
 ) -> None:
     history = incident()
     assert len(history.causes) == 1
-    assert history.record.has_incident
     resolution(history)
-    assert history.last.status is AlertStatus.RESOLVED
-    now = history.record
-    assert (now.incident, now.alerted_at, now.escalations, now.acknowledged_at) == (None, None, 0, None)
+    assert history.last_cause is AlertStatus.RESOLVED
+    assert history.incidents == []
     history.report(EntryType.COMPLETE, sub="agt_1", attempt=history.record.current.number).answer(
         EntryType.ACKNOWLEDGED
     )
@@ -1680,17 +1650,15 @@ def test_a_resolved_incident_leads_to_one_all_clear(
         .report(EntryType.COMPLETE, resources=(DASHBOARD,)),
     ],
 )
-def test_no_all_clear_is_sent_for_an_open_incident(history: History) -> None:
+def test_no_resolved_alert_is_sent_without_good_news(history: History) -> None:
     assert len(history.causes) == 1
-    assert history.record.has_incident
 
 
-def test_a_cancelled_agent_has_no_incident_and_its_record_keeps_the_type() -> None:
-    history = scheduled().report(EntryType.FAILED).cancel()
-    assert (history.record.incident, history.record.has_incident) == (IncidentType.FAILED, False)
+def test_a_cancelled_agent_has_no_incident() -> None:
+    assert scheduled().report(EntryType.FAILED).cancel().incidents == []
 
 
-def test_mismatched_and_conflicting_are_notices_without_an_all_clear() -> None:
+def test_mismatched_and_conflicting_are_notices_that_are_never_resolved() -> None:
     history = scheduled().report(EntryType.ACTIVATED, event_id="evt_2").report(EntryType.ACTIVATED)
     assert history.causes == [IncidentType.MISMATCHED]
     history.report(EntryType.COMPLETE).report(EntryType.FAILED).report(EntryType.COMPLETE, sub="agt_1")
@@ -1698,27 +1666,9 @@ def test_mismatched_and_conflicting_are_notices_without_an_all_clear() -> None:
 
 
 def test_an_entry_may_say_that_its_account_must_authorise_again() -> None:
-    history = History().request().answer(EntryType.UNCONFIRMED, cause=IncidentType.REAUTHORISATION)
-    assert history.last.cause is IncidentType.REAUTHORISATION
-    assert not history.record.has_incident
-
-
-def test_a_new_incident_needs_an_alert_and_an_acknowledgement_of_its_own() -> None:
-    history = (
-        scheduled()
-        .overdue(DeadlineType.ACTIVATION)
-        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NEVER_ACTIVATED)
-    )
-    history.answer(EntryType.ACKNOWLEDGED)
-    assert (history.record.alerted_at, history.record.acknowledged_at) == (history.at - MINUTE, history.at)
-    record = history.report(EntryType.FAILED).record
-    assert (record.incident, record.alerted_at, record.acknowledged_at) == (IncidentType.FAILED, None, None)
-    assert (
-        history.answer(
-            EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NEVER_ACTIVATED
-        ).record.alerted_at
-        is None
-    )
+    history = History().request().answer(EntryType.UNCONFIRMED, cause=IncidentType.ACCOUNT_DISCONNECTED)
+    assert history.last_cause is IncidentType.ACCOUNT_DISCONNECTED
+    assert not history.incidents
 
 
 def test_entries_of_the_same_moment_are_in_the_order_of_their_types() -> None:

@@ -5,26 +5,13 @@ from enum import StrEnum
 import pytest
 
 from meeting_agents.domain import model
-from meeting_agents.domain.incidents import SEVERITIES
-from meeting_agents.domain.model import Action, IncidentType, Meeting, Record, Request, Severity
-
-
-def test_an_incident_is_critical_if_a_meeting_lacks_its_agent_or_has_one_against_the_callers_will() -> None:
-    critical = {incident for incident in IncidentType if SEVERITIES[incident] is Severity.CRITICAL}
-    assert critical == {
-        IncidentType.FAILED,
-        IncidentType.REJECTED,
-        IncidentType.NEVER_ACTIVATED,
-        IncidentType.NOT_CANCELLED,
-    }
-    assert set(SEVERITIES.values()) == {Severity.CRITICAL, Severity.WARNING}
+from meeting_agents.domain.model import Action, Meeting, Record, Request
 
 
 def test_before_the_first_entry_nothing_is_counted() -> None:
     """The record of an empty journal."""
     nothing = Record()
-    assert (nothing.entries, nothing.revision, nothing.escalations, nothing.was_requested) == (0, 0, 0, False)
-    assert not nothing.has_incident
+    assert (nothing.entries, nothing.revision, nothing.alerts_due, nothing.was_requested) == (0, 0, 0, False)
 
 
 def test_a_request_expects_no_conference_unless_it_says_so() -> None:

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
+from meeting_agents.alerting.agent_alert import AgentAlert
 from meeting_agents.alerting.text import sanitize
-from meeting_agents.announcement import AnnouncementData
-from meeting_agents.domain.model import AlertStatus, IncidentType
+from meeting_agents.domain.model import IncidentType, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +19,44 @@ class Wording:
 
 
 WORDINGS: Mapping[IncidentType, Wording] = {
-    IncidentType.FAILED: Wording("failed", "failed", "recovered"),
-    IncidentType.REJECTED: Wording("could not be arranged", "could not be arranged", "is arranged"),
-    IncidentType.NOT_CANCELLED: Wording(
-        "could not be cancelled", "could not be cancelled", "is cancelled or requested again"
+    IncidentType.UNWANTED: Wording(
+        "may join although it was cancelled", "may join although they were cancelled", "is settled"
     ),
+    IncidentType.NOT_ARRANGED: Wording(
+        "is not arranged, and the meeting is near", "are not arranged, and their meetings are near", "is arranged"
+    ),
+    IncidentType.REJECTED: Wording("was refused", "were refused", "is arranged"),
+    IncidentType.FAILED: Wording("failed", "failed", "recovered"),
     IncidentType.NEVER_ACTIVATED: Wording("never became active", "never became active", "recovered"),
+    IncidentType.NO_CONFERENCE: Wording("has no conference to join", "have no conference to join", "has a conference"),
     IncidentType.NOT_FINISHED: Wording(
         "went silent before its end", "went silent before their end", "reported its end"
     ),
     IncidentType.RESOURCES_MISSING: Wording(
         "is done, but left less than expected", "are done, but left less than expected", "left the missing resources"
     ),
-    IncidentType.NO_CONFERENCE: Wording("has no conference to join", "have no conference to join", "has a conference"),
-    IncidentType.REAUTHORISATION: Wording("waits for its account to authorise", "wait for their accounts to authorise"),
+    IncidentType.ACCOUNT_DISCONNECTED: Wording(
+        "waits for its account to authorise", "wait for their accounts to authorise"
+    ),
     IncidentType.CONFLICTING: Wording("was reported complete and failed", "were reported complete and failed"),
     IncidentType.MISMATCHED: Wording(
         "received a callback for a different event", "received callbacks for different events"
     ),
 }
+_RECOVERED = {State.ACTIVATED: "is on its way", State.COMPLETE: "is complete"}
+_ACTIVE = "is active although it was cancelled"
+
+
+def summary(agent: AgentAlert, *, is_many: bool = False) -> str:
+    """Return the words for an agent's incident, or for that of many agents."""
+    words = WORDINGS[agent.type]
+    if agent.is_resolved:
+        is_recovery = agent.type in (IncidentType.FAILED, IncidentType.NEVER_ACTIVATED) and not is_many
+        return _RECOVERED.get(agent.record.state, words.resolved) if is_recovery else words.resolved
+    if agent.type is IncidentType.UNWANTED and agent.attempt.is_unwanted and not is_many:
+        return _ACTIVE
+    return words.many if is_many else words.one
+
 
 _OBSTACLES: Mapping[str, str] = {
     "meet": "In Google Meet, a participant has to admit it.",
@@ -54,10 +72,11 @@ _DASHBOARD = "Check in Cronofy's dashboard whether the meeting, or a part of it,
 _TOO_LATE = "The meeting is over, so a new attempt does not help: inform those who rely on the notes."
 
 _REFUSED = (
-    "If Cronofy refused it, correct what it named. 401 or 403: a person must authorise the application again. 402:"
-    " the Cronofy plan lacks the feature. 404: check the calendar and the data center. 422: correct the fields."
+    "If Cronofy refused the request, correct what it named. 401 or 403: a person must authorise the application again."
+    " 402: the Cronofy plan lacks the feature. 404: check the calendar and the data center. 422: correct the fields."
 )
 _UNWANTED = "do not admit the agent, or remove it, and tell the participants that they may be recorded."
+_CANCEL_AGAIN = "Send the same cancellation again."
 _NO_LINK = (
     "Add a conference link to the calendar event before the meeting begins, or ask the organiser to check the"
     " conferencing connection: without a link the agent has nothing to join."
@@ -67,9 +86,20 @@ _WRONG_ADDRESS = (
     " and changed nothing."
 )
 
+_CHECK_REASON = (
+    "Check the reason. A request that Cronofy did not answer, or limited, is sent again until the meeting ends. 401 or"
+    " 403: a person must authorise the application again. 423: the account is locked."
+)
+_LOBBY = (
+    "The agent is preparing to join, and may wait in the lobby: admit it. If it fails to get in, another alert follows."
+)
 _ADVICE: Mapping[IncidentType, tuple[str, ...]] = {
+    IncidentType.NOT_ARRANGED: (
+        _CHECK_REASON,
+        "If only the caller can send the request again, send it again.",
+        _NOTES,
+    ),
     IncidentType.REJECTED: (_REFUSED, _AGAIN),
-    IncidentType.NOT_CANCELLED: (_REFUSED, "Then send the same cancellation again."),
     IncidentType.NOT_FINISHED: (
         _DASHBOARD,
         "A lost callback cannot be requested again; if it still arrives, a resolved alert follows.",
@@ -85,35 +115,36 @@ _ADVICE: Mapping[IncidentType, tuple[str, ...]] = {
 }
 
 
-def next_steps(agent: AnnouncementData, at: datetime) -> tuple[str, ...]:
-    """Return the next steps at that time, the most urgent first."""
-    is_over = agent.meeting.end is not None and agent.meeting.end <= at
-    if agent.alert is None or agent.alert.status is AlertStatus.RESOLVED:
-        return ("Nothing to do: the earlier alert is resolved.",)
-    match agent.alert.type:
-        case IncidentType.FAILED | IncidentType.NEVER_ACTIVATED if is_over:
+def next_steps(agent: AgentAlert) -> tuple[str, ...]:
+    """Return the next steps when the alert is sent, the most urgent first."""
+    meeting = agent.meeting
+    is_over = meeting.end is not None and meeting.end <= agent.at
+    has_begun = meeting.start is not None and meeting.start <= agent.at
+    match agent.type:
+        case _ if agent.is_resolved:
+            is_joining = agent.record.state is State.ACTIVATED and agent.type is not IncidentType.UNWANTED
+            return (_LOBBY,) if is_joining else ("Nothing to do: the earlier alert is resolved.",)
+        case IncidentType.FAILED | IncidentType.NEVER_ACTIVATED | IncidentType.NOT_ARRANGED if is_over:
             return _DASHBOARD, _TOO_LATE
         case IncidentType.FAILED:
             return f"Open the meeting and check what keeps the agent out. {_obstacles(agent)}", _AGAIN, _NOTES
         case IncidentType.NEVER_ACTIVATED:
-            look = "Open the meeting and look for the agent: if it is there, only a callback was lost."
+            look = "Open the meeting and look for the agent, also in the lobby: if it is in, only a callback was lost."
             return f"{look} If it is not, check what keeps it out. {_obstacles(agent)}", _AGAIN, _NOTES
-        case IncidentType.REAUTHORISATION:
-            account = f"account {sanitize(agent.account)}" if agent.account else "account"
+        case IncidentType.ACCOUNT_DISCONNECTED:
+            name = agent.names["account"]
+            account = f"account {sanitize(name)}" if name else "account"
             again = f"Ask the owner of the {account} to authorise the application again, and register the new token."
             return again, "Until then no request of that account can be sent."
-        case IncidentType.NOT_CANCELLED if agent.meeting.start is None or agent.meeting.start > at:
-            return *_ADVICE[agent.alert.type], f"If the meeting begins first, {_UNWANTED}"
-        case IncidentType.NOT_CANCELLED:
-            return f"Now that the meeting has begun, {_UNWANTED}", *_ADVICE[agent.alert.type]
+        case IncidentType.UNWANTED if has_begun:
+            return f"Now that the meeting has begun, {_UNWANTED}", _CANCEL_AGAIN
+        case IncidentType.UNWANTED:
+            return _REFUSED, _CANCEL_AGAIN, f"If the meeting begins first, {_UNWANTED}"
         case _:
-            return _ADVICE[agent.alert.type]
+            return _ADVICE[agent.type]
 
 
-def _obstacles(agent: AnnouncementData) -> str:
+def _obstacles(agent: AgentAlert) -> str:
     """Return the obstacles of the conference's provider; those of all providers if it is unknown."""
-    calendar_event = agent.notification.get("event") if isinstance(agent.notification, dict) else None
-    conferencing = calendar_event.get("conferencing") if isinstance(calendar_event, dict) else None
-    values = conferencing if isinstance(conferencing, dict) else {}
-    words = f"{values.get('provider_name')} {values.get('join_url')}".lower()
-    return " ".join([advice for word, advice in _OBSTACLES.items() if word in words] or _OBSTACLES.values())
+    obstacles = [advice for word, advice in _OBSTACLES.items() if word in agent.provider]
+    return " ".join(obstacles or _OBSTACLES.values())

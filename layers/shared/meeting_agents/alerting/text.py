@@ -1,17 +1,35 @@
 """Formatting of times, titles and text from outside for people. Pure."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from meeting_agents.announcement import MeetingView
 
+MAX_LISTED, MAX_TEXT_LENGTH = 10, 1024
+"""The values of a list, and the characters of a text from outside, in the JSON of an alert."""
+_LINK = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+|\b(?:[\w-]+\.)+[a-z]{2,}/\S+", re.IGNORECASE)
+
 
 def sanitize(text: str, length: int = 1000) -> str:
-    """Return one line without control or direction characters, so that text from outside cannot forge lines."""
+    """Return one line without control or direction characters, so that text from outside cannot forge lines.
+
+    Addresses are removed: one of them may be the link to join the meeting.
+    """
     visible = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)
-    return truncate(" ".join(visible.split()), length)
+    return truncate(" ".join(_LINK.sub("(link)", visible).split()), length)
+
+
+def without_links(value: Any) -> Any:
+    """Return a JSON value without addresses and with long texts and lists shortened."""
+    if isinstance(value, dict):
+        return {name: without_links(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [without_links(inner) for inner in value[:MAX_LISTED]]
+    return truncate(_LINK.sub("(link)", value), MAX_TEXT_LENGTH) if isinstance(value, str) else value
 
 
 def truncate(text: str, length: int) -> str:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from html import escape
 from typing import Any
 
@@ -13,7 +13,9 @@ from meeting_agents import wording
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import format_meeting, format_time, relative_to_meeting, sanitize
 from meeting_agents.announcement import MeetingView, is_link
-from meeting_agents.domain.model import IncidentType, State
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.incidents import Incident, open_incidents
+from meeting_agents.domain.model import Severity, State
 from meeting_agents.domain.verdicts import Step
 
 SHOWN = 25
@@ -33,7 +35,14 @@ def has_incident(row: Mapping[str, Any]) -> bool:
     return bool(row.get("incident")) or row.get("state") in {str(state) for state in _CRITICAL}
 
 
-def render_html(agents: Mapping[str, Sequence[Step]], count: int, zone: tzinfo, subscribers: int | None) -> str:
+def render_html(
+    agents: Mapping[str, Sequence[Step]],
+    count: int,
+    zone: tzinfo,
+    subscribers: int | None,
+    grace_periods: GracePeriods,
+    now: datetime,
+) -> str:
     """Return a table of agents, each with its timeline, in times of `zone`.
 
     `count`: the number of agents with incidents, shown or not; `subscribers`: None if unknown.
@@ -42,7 +51,10 @@ def render_html(agents: Mapping[str, Sequence[Step]], count: int, zone: tzinfo, 
     if not agents:
         nothing = "<b>No incidents today.</b> Every agent of today is on its way or done."
         return f'{_STYLE}{reach}<p class="agents-more">{nothing}</p>'
-    rows = "".join(_row(agent_id, timeline, zone) for agent_id, timeline in agents.items())
+    rows = "".join(
+        _row(agent_id, timeline, zone, open_incidents(timeline[-1].after, grace_periods, now))
+        for agent_id, timeline in agents.items()
+    )
     omitted = f'<p class="agents-more">And {count - len(agents)} more.</p>' if count > len(agents) else ""
     head = "<tr><th>Meeting</th><th>Incident</th><th>Timeline</th></tr>"
     return f'{_STYLE}{reach}<table class="agents"><thead>{head}</thead><tbody>{rows}</tbody></table>{omitted}'
@@ -59,16 +71,16 @@ def _reach(subscribers: int | None) -> str:
     )
 
 
-def _row(agent_id: str, timeline: Sequence[Step], zone: tzinfo) -> str:
+def _row(agent_id: str, timeline: Sequence[Step], zone: tzinfo, incidents: Sequence[Incident]) -> str:
     record = timeline[-1].after
     meeting = MeetingView.model_validate(record.meeting)
     title = sanitize(meeting.summary, 120) or sanitize(record.event_id, 120) or "(no title)"
-    incident = WORDINGS[record.incident].one if record.incident else str(record.state)
+    incident = WORDINGS[incidents[0].type].one if incidents else str(record.state)
     links = [r.url for r in record.current.resources if r.type == "dashboard" and is_link(r.url)]
     at_cronofy = f' <a href="{escape(links[0])}">at Cronofy</a>' if links else ""
-    at = record.acknowledged_at
+    at = incidents[0].acknowledged_at if incidents else None
     acknowledged = f"<br><small>acknowledged at {escape(format_time(at, zone, '%H:%M'))}</small>" if at else ""
-    is_critical = record.state in _CRITICAL or record.incident is IncidentType.NOT_CANCELLED
+    is_critical = incidents[0].severity is Severity.CRITICAL if incidents else record.state in _CRITICAL
     severity = "critical" if is_critical else "warning"
     since = escape(relative_to_meeting(record.current.since, meeting))
     reason = escape(sanitize(wording.of(record.current.reason), 300))

@@ -34,7 +34,6 @@ from meeting_agents.api.problems import CRONOFYS, RequestFailed, responses
 from meeting_agents.api.views import AgentList, AgentRow, AgentView, PassthroughResponse, Replay, ResourceAddress
 from meeting_agents.cronofy.messages import CronofyRequest
 from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
-from meeting_agents.domain.deadlines import deadline
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import Action, Entry, EntryType, Reason, ReasonCode, Record, Request, State
@@ -169,7 +168,7 @@ def read_agent(agent_id: AgentId) -> AgentView:
     if not entries:
         raise unknown_agent(agent_id)
     steps = timeline(entries)
-    return AgentView.of(agent_id, steps, deadline(steps[-1].after, journal.grace_periods), links_to(agent_id))
+    return AgentView.of(agent_id, steps, journal.grace_periods, datetime.now(UTC), links_to(agent_id))
 
 
 @router.post(
@@ -181,8 +180,9 @@ def acknowledge(agent_id: AgentId, body: Annotated[Acknowledgement, Body()]) -> 
     """Acknowledge the agent's incident, which ends its reminders. The same note again adds nothing."""
     record = read_record(agent_id)
     caller = caller_name()
+    alerts = sum(alert.count for alert in record.alerts.values())
     entry = Entry(
-        key=f"acknowledged#{record.revision:04d}#{record.incident or 'nothing'}#{digest(body.note)[:32]}",
+        key=f"acknowledged#{record.revision:04d}#{alerts}#{digest(body.note)[:32]}",
         kind=EntryType.ACKNOWLEDGED,
         at=datetime.now(UTC),
         attempt=record.current.number,

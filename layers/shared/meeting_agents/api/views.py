@@ -17,8 +17,9 @@ from meeting_agents.announcement import (
 )
 from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.cronofy.payloads import DataCenter
-from meeting_agents.domain.deadlines import Deadline
-from meeting_agents.domain.incidents import SEVERITIES
+from meeting_agents.domain.deadlines import deadline
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.incidents import Incident, open_incidents
 from meeting_agents.domain.model import Conference, IncidentType, Record, Severity, State
 from meeting_agents.domain.verdicts import Step
 
@@ -164,7 +165,7 @@ class Problem(View):
 
 
 class IncidentView(View):
-    """The open incident of an agent."""
+    """An open incident of an agent."""
 
     type: IncidentType
     severity: Severity
@@ -173,16 +174,8 @@ class IncidentView(View):
     reminders: int
 
     @classmethod
-    def of(cls, record: Record) -> "IncidentView | None":
-        if record.incident is None or not record.has_incident:
-            return None
-        return cls(
-            type=record.incident,
-            severity=SEVERITIES[record.incident],
-            opened_at=record.incident_opened_at or record.updated_at,
-            acknowledged_at=record.acknowledged_at,
-            reminders=record.escalations,
-        )
+    def of(cls, incident: Incident) -> "IncidentView":
+        return cls.model_validate(incident)
 
 
 class AgentView(View):
@@ -207,8 +200,12 @@ class AgentView(View):
     links: Links
 
     @classmethod
-    def of(cls, agent_id: str, timeline: Sequence[Step], next_deadline: Deadline | None, links: Links) -> "AgentView":
+    def of(
+        cls, agent_id: str, timeline: Sequence[Step], grace_periods: GracePeriods, now: datetime, links: Links
+    ) -> "AgentView":
         record = timeline[-1].after
+        next_deadline = deadline(record, grace_periods)
+        incidents = open_incidents(record, grace_periods, now)
         return cls(
             id=agent_id,
             state=record.state,
@@ -216,7 +213,7 @@ class AgentView(View):
             reason=ReasonView.model_validate(record.current.reason),
             origin="request" if record.was_requested else "notification",
             next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
-            incident=IncidentView.of(record),
+            incident=IncidentView.of(incidents[0]) if incidents else None,
             verdicts=dict(record.verdicts),
             attempts=tuple(AttemptView.model_validate(attempt) for attempt in record.attempts),
             timeline=tuple(EntryView.of(step) for step in timeline),

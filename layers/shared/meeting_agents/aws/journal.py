@@ -18,7 +18,9 @@ from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.keys import is_probe, timestamp
 from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse
 from meeting_agents.cronofy.payloads import read_notification
-from meeting_agents.domain.deadlines import GracePeriods, deadline, relevant_until
+from meeting_agents.domain.deadlines import deadline, relevant_until
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.model import (
     Action,
     AlertStatus,
@@ -32,6 +34,7 @@ from meeting_agents.domain.model import (
     Record,
     Request,
     Resource,
+    Severity,
 )
 from meeting_agents.domain.verdicts import Step
 
@@ -217,12 +220,13 @@ class Journal:
     def _summary(self, agent_id: str, record: Record) -> dict[str, Any]:
         current, identity, meeting = record.current, record.identity, record.meeting
         due = deadline(record, self.grace_periods)
+        incidents = open_incidents(record, self.grace_periods, record.updated_at)
         summary = {
             "entries": record.entries,
             "state": record.state,
             "since": current.since,
             "reason": current.reason,
-            "incident": record.incident if record.has_incident else None,
+            "incident": next((incident.type for incident in incidents), None),
             "attempt": current.number,
             "meeting": _plain(meeting),
             "data_center": identity.data_center if identity else "",
@@ -301,6 +305,8 @@ def _stored(item: dict[str, Any]) -> StoredEntry:
         phase=DeadlineType(item["phase"]) if "phase" in item else None,
         cause=IncidentType(item["cause"]) if "cause" in item else None,
         status=AlertStatus(item["status"]) if "status" in item else None,
+        severity=Severity(item["severity"]) if "severity" in item else None,
+        reminder=item.get("reminder", 0),
         missing=tuple(item.get("missing", ())),
         retry_at=_time(item.get("retry_at")),
         sub=item.get("sub", ""),

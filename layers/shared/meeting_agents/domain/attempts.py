@@ -88,7 +88,7 @@ def new_attempt(record: Record, number: int, pending: Pending, reason: Reason) -
         unanswered=(pending,),
         conference=_assigned_conference(record.attempts),
     )
-    return replace(record, attempts=(*record.attempts, attempt), acknowledged_at=None)
+    return replace(record, attempts=(*record.attempts, attempt))
 
 
 def _assigned_conference(attempts: Sequence[Attempt]) -> Conference | None:
@@ -156,7 +156,7 @@ def follow_meeting(record: Record, notification: Notification, at: datetime) -> 
         conference=_assigned_conference(record.attempts),
     )
     record = with_attempt(record, replace(attempt, unanswered=()))
-    return replace(record, attempts=(*record.attempts, new), acknowledged_at=None)
+    return replace(record, attempts=(*record.attempts, new))
 
 
 def _merged(before: Meeting, reported: Meeting) -> Meeting:

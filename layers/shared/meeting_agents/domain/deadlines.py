@@ -4,31 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from meeting_agents.domain.incidents import is_cancellation_requested, is_unacknowledged
-from meeting_agents.domain.model import ASSUMED_MEETING_DURATION, Attempt, Conference, DeadlineType, Record
+from meeting_agents.domain.alerts import next_alert_at
+from meeting_agents.domain.grace_periods import GracePeriods, end_of, missing_resources
+from meeting_agents.domain.incidents import is_cancellation_requested
+from meeting_agents.domain.model import Attempt, Conference, DeadlineType, Record
 from meeting_agents.domain.state_machine import EXPECTED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GracePeriods:
-    """The time that silence is tolerated. All from the deployment's parameters."""
-
-    activation: timedelta = timedelta(minutes=10)
-    """After the start, until the agent must be active."""
-    completion: timedelta = timedelta(minutes=30)
-    """After the end, until the agent must be done."""
-    conference: timedelta = timedelta(minutes=15)
-    """Before the start, when the meeting must have a conference."""
-    resources: timedelta = timedelta(minutes=15)
-    """After `complete`, until the expected resources must be listed."""
-    assumed_meeting_duration: timedelta = ASSUMED_MEETING_DURATION
-    """The length of a meeting whose end is unknown."""
-    escalation: timedelta | None = None
-    """After a critical alert, until a person must have acknowledged it; None: no reminder is sent."""
-    expected_resources: frozenset[str] = frozenset()
-    """The categories of resources that a complete agent must have; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,12 +33,12 @@ def deadlines(record: Record, grace_periods: GracePeriods) -> tuple[Deadline, ..
 
 def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:
     attempt = record.current
-    if grace_periods.escalation and record.alerted_at and is_unacknowledged(record):
-        yield Deadline(record.alerted_at + grace_periods.escalation, DeadlineType.ESCALATION)
+    if alert_at := next_alert_at(record, grace_periods):
+        yield Deadline(alert_at, DeadlineType.ALERT)
     if attempt.pending and attempt.pending.retry_at:
         yield Deadline(attempt.pending.retry_at, DeadlineType.RETRY)
     type_ = EXPECTED.get(attempt.state)
-    if type_ is None or type_ in attempt.missed or is_cancellation_requested(record):
+    if type_ is None or type_ in attempt.missed or is_cancellation_requested(attempt):
         return
     match type_:
         case DeadlineType.ACTIVATION:
@@ -80,17 +62,6 @@ def _before_activation(attempt: Attempt, grace_periods: GracePeriods) -> Iterato
     is_missing = request.conference_expected and attempt.conference is not Conference.ASSIGNED
     if is_missing and conference_by > attempt.asked_at and DeadlineType.CONFERENCE not in attempt.missed:
         yield Deadline(conference_by, DeadlineType.CONFERENCE)
-
-
-def end_of(attempt: Attempt, grace_periods: GracePeriods) -> datetime:
-    """Return the end of an attempt's meeting; one without an end has the assumed duration."""
-    start = attempt.meeting.start or attempt.began_at
-    return attempt.meeting.end or start + grace_periods.assumed_meeting_duration
-
-
-def missing_resources(attempt: Attempt, grace_periods: GracePeriods) -> frozenset[str]:
-    """Return the categories of resources that a complete agent must have and does not have."""
-    return grace_periods.expected_resources - {resource.category for resource in attempt.resources}
 
 
 def relevant_until(record: Record, grace_periods: GracePeriods) -> datetime:

@@ -1,313 +1,351 @@
-"""The incidents: a table of what opens, resolves and drops each type. Pure.
+"""The incidents of an agent: a table that says from the record and the time which are open. Pure."""
 
-An incident lasts from the step that opens it to the step that resolves or drops it. The table has a row for each type;
-the rest of the file reads it. An agent has at most one incident at a time: a newer one replaces the open one.
-"""
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-
+from meeting_agents.domain.grace_periods import ANYTHING, GracePeriods, end_of, missing_of, start_of
 from meeting_agents.domain.model import (
-    ASSUMED_MEETING_DURATION,
-    MAX_REMINDERS,
     Action,
-    AlertStatus,
+    Attempt,
     Conference,
     DeadlineType,
-    EntryType,
     IncidentType,
     Meeting,
-    Pending,
+    Reason,
+    ReasonCode,
     Record,
     Severity,
     State,
-    Verdict,
+    incident_key,
 )
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES
-from meeting_agents.domain.verdicts import Step
+
+LEAST_PATIENCE = timedelta(minutes=2)
+"""Near the start of a meeting, when there is no time for the deployment's patience."""
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """A predicate on a step, and its description for the documentation."""
+class Situation:
+    """An attempt at a time."""
 
-    holds: Callable[[Step], bool]
-    words: str
+    attempt: Attempt
+    grace_periods: GracePeriods
+    now: datetime
+
+    @property
+    def start(self) -> datetime:
+        return start_of(self.attempt)
+
+    @property
+    def end(self) -> datetime:
+        return end_of(self.attempt, self.grace_periods)
+
+    @property
+    def lead_time(self) -> datetime:
+        """The time before the start from which an incident is critical."""
+        return self.start - self.grace_periods.arrangement
+
+    @property
+    def was_over(self) -> bool:
+        """The meeting was over when the agent was requested, so nothing is expected of it."""
+        return self.end <= self.attempt.asked_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Something that is wrong with one attempt."""
+
+    type: IncidentType
+    attempt: int
+    opened_at: datetime
+    owed_at: datetime
+    """The time at which an alert is owed: later than `opened_at` if the incident has patience."""
+    severity: Severity
+    reason: Reason | None = None
+    acknowledged_at: datetime | None = None
+    reminders: int = 0
+
+    @property
+    def key(self) -> str:
+        return incident_key(self.attempt, self.type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentRule:
-    """One row of the table. Of several conditions in a column, one is enough."""
+    """One row of the table. The docstrings of its functions are its description in the documentation."""
 
-    opened_by: tuple[Condition, ...]
-    resolved_by: tuple[Condition, ...] = ()
-    """The incident is over, and a resolved alert is sent."""
-    dropped_by: tuple[Condition, ...] = ()
-    """The incident is over, and no alert is sent."""
-    severity: Severity = Severity.WARNING
+    opened_at: Callable[[Situation], datetime | None]
+    """Return the time since which it is open, or will be if nothing changes."""
+    is_resolved: Callable[[Attempt], bool]
+    """Return True if an attempt shows that it is over: its own, or a later one of the same meeting."""
+    severity: Callable[[Situation], Severity]
+    has_patience: bool = False
     inhibits: frozenset[IncidentType] = frozenset()
-    """The types that do not open while this one is open."""
-    reminded_in: frozenset[State] = frozenset()
-    """The states in which reminders are sent until a person acknowledges it."""
+    """The types that are not open while this one is."""
 
 
-# ------------------------------------------------------------------------------------------------------- conditions
+# ------------------------------------------------------------------------------------------------------------- severity
 
 
-def condition(holds: Callable[[Step], bool]) -> Condition:
-    """Make a condition of a function and its docstring."""
-    return Condition(holds, holds.__doc__ or "")
+def warning(_: Situation) -> Severity:
+    """Warning."""
+    return Severity.WARNING
 
 
-def missed(phase: DeadlineType) -> Condition:
-    """Make the condition that a deadline passes."""
-    words = f"It misses its {phase} deadline."
-    return Condition(lambda step: step.entry.kind is EntryType.OVERDUE and step.entry.phase is phase, words)
+def critical(_: Situation) -> Severity:
+    """Critical."""
+    return Severity.CRITICAL
 
 
-def is_in(*states: State) -> Condition:
-    """Make the condition that the agent is in one of these states."""
-    return Condition(lambda step: step.after.state in states, f"It is {' or '.join(states)}.")
+def critical_near_the_meeting(at: Situation) -> Severity:
+    """Critical from `ArrangementLeadTime` before the start until the end, else warning."""
+    return Severity.CRITICAL if at.lead_time <= at.now < at.end else Severity.WARNING
 
 
-@condition
-def failed(step: Step) -> bool:
+def critical_until_the_end(at: Situation) -> Severity:
+    """Critical until the meeting ends, then warning."""
+    return Severity.CRITICAL if at.now < at.end else Severity.WARNING
+
+
+# --------------------------------------------------------------------------------------------------------------- opened
+
+
+def unwanted(at: Situation) -> datetime | None:
+    """It is cancelled and reports itself active; or its cancellation is refused or not answered, and it may come."""
+    attempt, pending = at.attempt, at.attempt.pending
+    if attempt.is_unwanted:
+        return attempt.unwanted_at
+    may_come = attempt.state not in TERMINAL_STATES or attempt.state is State.REJECTED
+    if not may_come or at.was_over or at.now >= at.end + at.grace_periods.completion:
+        return None
+    is_provisioned = attempt.asked is not None or attempt.activated_at is not None
+    if attempt.refusal and attempt.refusal.action is Action.CANCEL:
+        is_known = attempt.refusal.at >= at.end or not (is_provisioned or attempt.refusal.tries)
+        return None if is_known else attempt.refusal.at
+    if pending is None or pending.request.action is not Action.CANCEL or not pending.tries or pending.retry_at:
+        return None
+    return attempt.activated_at or (max(at.lead_time, pending.asked_at) if is_provisioned else None)
+
+
+def not_arranged(at: Situation) -> datetime | None:
+    """Cronofy has not accepted the newest request by `ArrangementLeadTime` before the start."""
+    attempt, pending = at.attempt, at.attempt.pending
+    if attempt.is_heard_of or attempt.state in TERMINAL_STATES or at.was_over:
+        return None
+    if attempt.refusal and attempt.refusal.action is Action.PROVISION:
+        return max(at.lead_time, attempt.refusal.at) if _is_elsewhere(attempt, attempt.refusal.meeting) else None
+    if pending is None or pending.request.action is Action.CANCEL:
+        return None
+    return max(at.lead_time, pending.asked_at) if _is_elsewhere(attempt, pending.request.meeting) else None
+
+
+def _is_elsewhere(attempt: Attempt, wanted: Meeting) -> bool:
+    """Return True if no agent is accepted for the start of a request: a refused title keeps no agent away."""
+    accepted = attempt.request.meeting if attempt.accepted_revision and attempt.request else None
+    return accepted is None or accepted.start != wanted.start
+
+
+def rejected(at: Situation) -> datetime | None:
+    """Cronofy refused its request, or it could not be delivered in time."""
+    attempt = at.attempt
+    if attempt.state is not State.REJECTED or attempt.request is None:
+        return None
+    is_known = at.was_over and not (attempt.refusal and attempt.refusal.tries)
+    return None if is_known else attempt.since
+
+
+def failed(at: Situation) -> datetime | None:
     """Cronofy reports that it failed."""
-    return _becomes(step, State.FAILED)
+    attempt = at.attempt
+    return attempt.failed_at if attempt.state is State.FAILED and not is_cancellation_requested(attempt) else None
 
 
-@condition
-def refused(step: Step) -> bool:
-    """Its request is refused, or cannot be delivered in time."""
-    return _becomes(step, State.REJECTED) and step.attempt.request is not None
+def never_activated(at: Situation) -> datetime | None:
+    """It did not report itself by the activation deadline."""
+    attempt = at.attempt
+    is_missed = DeadlineType.ACTIVATION in attempt.missed and not attempt.is_heard_of
+    return attempt.overdue_at if is_missed and attempt.state not in TERMINAL_STATES else None
 
 
-@condition
-def conference_failing(step: Step) -> bool:
-    """Cronofy reports that it cannot make the conference, before the agent is active."""
-    attempt, before = step.attempt, step.attempt_before
-    return (
-        attempt.conference is Conference.FAILING
-        and (before is None or before.conference is None)
-        and EXPECTED.get(attempt.state) is DeadlineType.ACTIVATION
-        and DeadlineType.CONFERENCE not in attempt.missed
-    )
+def no_conference(at: Situation) -> datetime | None:
+    """No conference is assigned by the conference deadline, or Cronofy reports that it cannot make one."""
+    attempt = at.attempt
+    if attempt.conference is Conference.ASSIGNED or EXPECTED.get(attempt.state) is not DeadlineType.ACTIVATION:
+        return None
+    if attempt.conference is Conference.FAILING:
+        return attempt.conference_at
+    missed_at = min(at.now, at.start - at.grace_periods.conference)
+    return missed_at if DeadlineType.CONFERENCE in attempt.missed else None
 
 
-@condition
-def conference_assigned(step: Step) -> bool:
-    """A conference is assigned."""
-    return step.attempt.conference is Conference.ASSIGNED
+def not_finished(at: Situation) -> datetime | None:
+    """It did not report its end by the completion deadline."""
+    attempt = at.attempt
+    is_missed = DeadlineType.COMPLETION in attempt.missed and attempt.state is State.OVERDUE
+    return attempt.overdue_at if is_missed else None
 
 
-@condition
-def resources_complete(step: Step) -> bool:
+def resources_missing(at: Situation) -> datetime | None:
+    """It is complete, and left nothing, or less than expected, by the resources deadline."""
+    attempt = at.attempt
+    is_missed = DeadlineType.RESOURCES in attempt.missed and attempt.state is State.COMPLETE
+    missed_at = min(at.now, attempt.since + at.grace_periods.resources)
+    return missed_at if is_missed and not has_resources(attempt) else None
+
+
+# ------------------------------------------------------------------------------------------------------------- resolved
+
+
+def is_settled(attempt: Attempt) -> bool:
+    """It is cancelled, or requested again."""
+    if attempt.state is State.CANCELLED:
+        return not attempt.is_unwanted
+    pending = attempt.pending
+    is_open = pending is not None and pending.request.action is Action.CANCEL
+    return attempt.state not in TERMINAL_STATES and not is_open and attempt.refusal is None
+
+
+def is_accepted(attempt: Attempt) -> bool:
+    """Cronofy accepts the newest request, or the agent reports itself."""
+    is_scheduled = attempt.state is State.SCHEDULED and attempt.pending is None and attempt.refusal is None
+    return is_scheduled or is_active(attempt)
+
+
+def is_active(attempt: Attempt) -> bool:
+    """It reports itself active or complete."""
+    is_gone = attempt.state in (State.FAILED, State.REJECTED, State.CANCELLED)
+    return attempt.state is State.COMPLETE or (attempt.activated_at is not None and not is_gone)
+
+
+def has_conference(attempt: Attempt) -> bool:
+    """A conference is assigned, or the agent reports itself."""
+    return attempt.conference is Conference.ASSIGNED or is_active(attempt)
+
+
+def is_complete(attempt: Attempt) -> bool:
+    """It is complete."""
+    return attempt.state is State.COMPLETE
+
+
+def has_resources(attempt: Attempt) -> bool:
     """The missing resources arrive."""
-    attempt, before = step.attempt, step.attempt_before
-    is_more = attempt.resources != (before.resources if before else ())
-    categories = {resource.category for resource in attempt.resources}
-    return is_more and attempt.state is State.COMPLETE and attempt.missing <= categories
+    return attempt.state is State.COMPLETE and not missing_of(attempt, attempt.missing or frozenset({ANYTHING}))
 
 
-@condition
-def cancellation_refused(step: Step) -> bool:
-    """Its cancellation is refused, or cannot be delivered in time, while it may still come."""
-    if step.entry.kind is not EntryType.REJECTED or step.entry.revision != step.after.revision:
-        return False
-    cancellation, requested = _open_cancellation(step), step.attempt.asked
-    if cancellation is None:
-        return False
-    if requested:
-        return step.attempt.state not in TERMINAL_STATES and not _is_over(requested.meeting, step.entry.at)
-    # An immediate refusal of an agent that was requested elsewhere is known to the caller already.
-    return cancellation.tries > 0 and not _is_over(cancellation.request.meeting, step.entry.at)
-
-
-@condition
-def active_though_cancelled(step: Step) -> bool:
-    """It becomes active although its cancellation was sent, and is not sent again."""
-    cancellation = _open_cancellation(step) if _becomes(step, State.ACTIVATED) else None
-    return cancellation is not None and cancellation.retry_at is None
-
-
-@condition
-def cancelled(step: Step) -> bool:
-    """It is cancelled."""
-    return step.after.state is State.CANCELLED and step.entry.request is None  # a request alone proves nothing
-
-
-@condition
-def wanted_again(step: Step) -> bool:
-    """It is requested again."""
-    request = step.entry.request
-    return request is not None and request.action is Action.PROVISION and _applies(step)
-
-
-@condition
-def ended(step: Step) -> bool:
-    """It ends otherwise."""
-    before = step.attempt_before
-    return before is not None and before.state not in TERMINAL_STATES and step.after.state in TERMINAL_STATES
-
-
-@condition
-def reauthorisation_needed(step: Step) -> bool:
-    """Its account must authorise the application again."""
-    return (
-        step.entry.cause is IncidentType.REAUTHORISATION and step.entry.kind is EntryType.UNCONFIRMED and _applies(step)
-    )
-
-
-@condition
-def conflicting(step: Step) -> bool:
-    """Cronofy reports it both failed and complete."""
-    return step.verdict is Verdict.CONFLICTING
-
-
-@condition
-def mismatched(step: Step) -> bool:
-    """A notification for it names another calendar event."""
-    return step.verdict is Verdict.MISMATCHED
-
-
-def _becomes(step: Step, state: State) -> bool:
-    before = step.attempt_before
-    return step.attempt.state is state and (before is None or before.state is not state)
-
-
-def _applies(step: Step) -> bool:
-    return step.verdict is Verdict.APPLIED
-
-
-def _open_cancellation(step: Step) -> Pending | None:
-    """Return the newest request of the attempt that was open before the step, if it was a cancellation."""
-    pending = step.attempt_before.pending if step.attempt_before else None
-    return pending if pending and pending.request.action is Action.CANCEL else None
-
-
-def _is_over(meeting: Meeting, at: datetime) -> bool:
-    """Return True if a meeting has ended; one without times begins now."""
-    return at >= (meeting.end or (meeting.start or at) + ASSUMED_MEETING_DURATION)
-
-
-# -------------------------------------------------------------------------------------------------------- the table
-
-_UNTIL_UNDER_WAY = frozenset({State.FAILED, State.REJECTED, State.OVERDUE})
+# ------------------------------------------------------------------------------------------------------------ the table
 
 INCIDENTS: Mapping[IncidentType, IncidentRule] = {
-    IncidentType.NOT_CANCELLED: IncidentRule(
-        opened_by=(cancellation_refused, active_though_cancelled),
-        resolved_by=(cancelled, wanted_again),
-        dropped_by=(ended,),
-        severity=Severity.CRITICAL,
-        # The agent is not wanted: its silence, its failure and a second refusal need no alert.
+    IncidentType.UNWANTED: IncidentRule(
+        opened_at=unwanted,
+        is_resolved=is_settled,
+        severity=critical,
+        has_patience=True,
+        # The agent is not wanted: its silence and its failure need no alert.
         inhibits=frozenset(IncidentType),
-        reminded_in=frozenset(State) - {State.COMPLETE, State.CANCELLED},
     ),
-    IncidentType.NEVER_ACTIVATED: IncidentRule(
-        opened_by=(missed(DeadlineType.ACTIVATION),),
-        resolved_by=(is_in(State.ACTIVATED, State.COMPLETE),),
-        severity=Severity.CRITICAL,
-        reminded_in=_UNTIL_UNDER_WAY,
-    ),
-    IncidentType.NOT_FINISHED: IncidentRule(
-        opened_by=(missed(DeadlineType.COMPLETION),),
-        resolved_by=(is_in(State.COMPLETE),),
-    ),
-    IncidentType.RESOURCES_MISSING: IncidentRule(
-        opened_by=(missed(DeadlineType.RESOURCES),),
-        resolved_by=(resources_complete,),
-    ),
-    IncidentType.NO_CONFERENCE: IncidentRule(
-        opened_by=(missed(DeadlineType.CONFERENCE), conference_failing),
-        resolved_by=(conference_assigned, is_in(State.ACTIVATED, State.COMPLETE)),
-    ),
-    IncidentType.FAILED: IncidentRule(
-        opened_by=(failed,),
-        resolved_by=(is_in(State.ACTIVATED, State.COMPLETE),),
-        severity=Severity.CRITICAL,
-        reminded_in=_UNTIL_UNDER_WAY,
+    IncidentType.NOT_ARRANGED: IncidentRule(
+        opened_at=not_arranged,
+        is_resolved=is_accepted,
+        severity=critical_until_the_end,
+        has_patience=True,
+        inhibits=frozenset({IncidentType.NEVER_ACTIVATED, IncidentType.NO_CONFERENCE}),
     ),
     IncidentType.REJECTED: IncidentRule(
-        opened_by=(refused,),
-        resolved_by=(is_in(State.SCHEDULED, State.ACTIVATED, State.COMPLETE),),
-        severity=Severity.CRITICAL,
-        reminded_in=_UNTIL_UNDER_WAY,
+        opened_at=rejected, is_resolved=is_accepted, severity=critical_near_the_meeting, has_patience=True
+    ),
+    IncidentType.FAILED: IncidentRule(opened_at=failed, is_resolved=is_active, severity=critical_until_the_end),
+    IncidentType.NEVER_ACTIVATED: IncidentRule(
+        opened_at=never_activated,
+        is_resolved=is_active,
+        severity=critical_until_the_end,
+        inhibits=frozenset({IncidentType.NO_CONFERENCE}),
+    ),
+    IncidentType.NO_CONFERENCE: IncidentRule(
+        opened_at=no_conference, is_resolved=has_conference, severity=critical_near_the_meeting, has_patience=True
+    ),
+    IncidentType.NOT_FINISHED: IncidentRule(opened_at=not_finished, is_resolved=is_complete, severity=warning),
+    IncidentType.RESOURCES_MISSING: IncidentRule(
+        opened_at=resources_missing, is_resolved=has_resources, severity=warning
     ),
 }
-"""Only an applied entry opens an incident. If a step could open several, the first row wins."""
-
-NOTICES: Mapping[IncidentType, IncidentRule] = {
-    IncidentType.REAUTHORISATION: IncidentRule(opened_by=(reauthorisation_needed,)),
-    IncidentType.CONFLICTING: IncidentRule(opened_by=(conflicting,)),
-    IncidentType.MISMATCHED: IncidentRule(opened_by=(mismatched,)),
+NOTICES: Mapping[IncidentType, str] = {
+    IncidentType.ACCOUNT_DISCONNECTED: "Its account must authorise the application again.",
+    IncidentType.CONFLICTING: "Cronofy reports it both failed and complete.",
+    IncidentType.MISMATCHED: "A notification for it names another calendar event.",
 }
-"""A notice is alerted to once. It opens no incident, and leaves the open one as it is."""
-
-RULES = {**INCIDENTS, **NOTICES}
-SEVERITIES: Mapping[IncidentType, Severity] = {type_: rule.severity for type_, rule in RULES.items()}
+"""A notice is a warning that is sent once, and is never open or resolved."""
+RULES: Mapping[IncidentType, IncidentRule | str] = {**INCIDENTS, **NOTICES}
 
 # ------------------------------------------------------------------------------------------------------ the interpreter
 
-_NO_INCIDENT = IncidentRule(opened_by=())
+
+def open_incidents(record: Record, grace_periods: GracePeriods, now: datetime) -> tuple[Incident, ...]:
+    """Return the incidents of the current attempt that are open at a time, in the order of the table."""
+    if not record.attempts:
+        return ()
+    incidents = {incident.type: incident for incident in all_incidents(record, grace_periods, now)}
+    opened = {type_: incident for type_, incident in incidents.items() if incident.opened_at <= now}
+    inhibited = {type_ for other in opened for type_ in INCIDENTS[other].inhibits if type_ is not other}
+    return tuple(incident for type_, incident in opened.items() if type_ not in inhibited)
 
 
-def with_incident(step: Step) -> Step:
-    """Return the step with the incident that is open after it, and the alert that it causes."""
-    current = step.before.incident
-    rule = INCIDENTS[current] if current else _NO_INCIDENT
-    is_resolved = _holds(rule.resolved_by, step)
-    inhibited = frozenset[IncidentType]() if is_resolved else rule.inhibits
-    opened = _first(INCIDENTS, step, inhibited) if _applies(step) else None
-    is_reminder = step.entry.kind is EntryType.ESCALATED and _applies(step)
-    if firing := _first(NOTICES, step) or opened or (current if is_reminder else None):
-        step = replace(step, cause=firing, status=AlertStatus.FIRING)
-    elif is_resolved:
-        step = replace(step, cause=current, status=AlertStatus.RESOLVED)
-    if opened or is_resolved or _holds(rule.dropped_by, step):
-        after = replace(
-            step.after,
-            incident=opened,
-            incident_opened_at=step.entry.at if opened else None,
-            alerted_at=None,
-            escalations=0,
-            acknowledged_at=None,
-        )
-        return replace(step, after=after)
-    return step
-
-
-def _first(
-    rules: Mapping[IncidentType, IncidentRule], step: Step, inhibited: frozenset[IncidentType] = frozenset()
-) -> IncidentType | None:
-    for incident, rule in rules.items():
-        if _holds(rule.opened_by, step) and incident not in inhibited:
-            return incident
-    return None
-
-
-def _holds(conditions: tuple[Condition, ...], step: Step) -> bool:
-    for condition_ in conditions:  # noqa: SIM110 - `any` takes twice as long, and each entry tests a dozen conditions
-        if condition_.holds(step):
-            return True
-    return False
-
-
-def is_unacknowledged(record: Record) -> bool:
-    """Return True if the open incident was alerted to, is not acknowledged, and has reminders left."""
-    return (
-        record.incident is not None
-        and record.state in INCIDENTS[record.incident].reminded_in
-        and record.alerted_at is not None
-        and record.acknowledged_at is None
-        and record.escalations < MAX_REMINDERS
-    )
-
-
-def is_cancellation_requested(record: Record) -> bool:
+def is_cancellation_requested(attempt: Attempt) -> bool:
     """Return True if the newest request is a cancellation, even a failed one: no deadline of the meeting applies."""
-    pending = record.current.pending
-    return record.incident is IncidentType.NOT_CANCELLED or (
-        pending is not None and pending.request.action is Action.CANCEL
-    )
+    pending, refusal = attempt.pending, attempt.refusal
+    if pending and not (refusal and refusal.revision > pending.revision):
+        return pending.request.action is Action.CANCEL
+    return refusal is not None and refusal.action is Action.CANCEL
+
+
+def all_incidents(record: Record, grace_periods: GracePeriods, now: datetime) -> Iterator[Incident]:
+    """Iterate over the incidents that are open, or will be if nothing changes."""
+    attempt = record.current
+    situation = Situation(attempt, grace_periods, now)
+    for type_, rule in INCIDENTS.items():
+        opened_at = rule.opened_at(situation)
+        if opened_at is None:
+            continue
+        acknowledged_at, last = record.acknowledged_at, record.alerts.get(incident_key(attempt.number, type_))
+        yield Incident(
+            type=type_,
+            attempt=attempt.number,
+            opened_at=opened_at,
+            owed_at=_owed_at(situation, opened_at) if rule.has_patience else opened_at,
+            severity=rule.severity(situation),
+            reason=_reason(type_, attempt, opened_at),
+            acknowledged_at=acknowledged_at if acknowledged_at and acknowledged_at >= opened_at else None,
+            reminders=last.reminders if last else 0,
+        )
+
+
+def _reason(type_: IncidentType, attempt: Attempt, opened_at: datetime) -> Reason:
+    at = opened_at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    match type_:
+        case IncidentType.UNWANTED if attempt.is_unwanted:
+            return Reason.of(ReasonCode.REPORTED_ACTIVE)
+        case IncidentType.UNWANTED | IncidentType.NOT_ARRANGED if attempt.refusal:
+            return attempt.refusal.reason
+        case IncidentType.UNWANTED | IncidentType.NOT_ARRANGED if attempt.pending and attempt.pending.reason:
+            return attempt.pending.reason
+        case IncidentType.NO_CONFERENCE if attempt.conference is Conference.FAILING:
+            return Reason.of(ReasonCode.CONFERENCE_FAILING)
+        case IncidentType.NO_CONFERENCE:
+            return Reason.of(ReasonCode.CONFERENCE_MISSED, at=at)
+        case IncidentType.RESOURCES_MISSING:
+            return Reason.of(ReasonCode.RESOURCES_MISSED, at=at)
+        case _:
+            return attempt.reason
+
+
+def _owed_at(situation: Situation, opened_at: datetime) -> datetime:
+    """Return the end of the patience: the deployment's, or less near the start.
+
+    There is none with an agent that is active, or a refusal that the caller did not get as the response.
+    """
+    refusal = situation.attempt.refusal
+    if situation.attempt.activated_at or (refusal and refusal.tries):
+        return opened_at
+    patience = situation.grace_periods.patience
+    least = opened_at + min(patience, LEAST_PATIENCE)
+    return max(least, min(opened_at + patience, situation.lead_time))

@@ -12,7 +12,7 @@ These rules hold for every history. Each has a test of that name in `tests/unit/
 5. Folding is incremental: `fold(b, onto=fold(a))` equals `fold(a + b)` for any b written after a.
 6. An entry counts once, however often it is listed.
 7. An earlier attempt may learn facts, and never changes the state.
-8. An incident is resolved only after it opened, and once.
+8. A resolved alert follows a firing one.
 9. No cancellation fails without an alert while the agent may come.
 
 The *outcome* of an attempt is its state, its conference, its `sub`s, resources and failures, and which of its times are
@@ -28,6 +28,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, assert_never
 
+from meeting_agents.domain.alerts import with_alert, with_notices
 from meeting_agents.domain.attempts import (
     attempt_of,
     follow_meeting,
@@ -37,10 +38,8 @@ from meeting_agents.domain.attempts import (
     rescheduled,
     with_attempt,
 )
-from meeting_agents.domain.incidents import is_unacknowledged, with_incident
 from meeting_agents.domain.model import (
     Action,
-    AlertStatus,
     Attempt,
     Conference,
     DeadlineType,
@@ -52,6 +51,7 @@ from meeting_agents.domain.model import (
     Reason,
     ReasonCode,
     Record,
+    Refusal,
     Request,
     Resource,
     State,
@@ -92,7 +92,7 @@ def steps(entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step
             updated_at=max(before.updated_at, entry.at),
             verdicts={**before.verdicts, verdict.value: before.verdicts.get(verdict, 0) + 1},
         )
-        step = with_incident(Step(entry, verdict, before, counted))
+        step = Step(entry, verdict, before, with_notices(counted, entry, verdict))
         record = step.after
         yield step
 
@@ -122,9 +122,10 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
         case EntryType.ACKNOWLEDGED:
             return replace(_begun(record, entry), acknowledged_at=entry.at), Verdict.APPLIED
         case EntryType.ALERTED:
-            return _apply_alert(_begun(record, entry), entry), Verdict.APPLIED
-        case EntryType.ESCALATED:
-            return _apply_reminder(_begun(record, entry), entry)
+            return with_alert(_begun(record, entry), entry), Verdict.APPLIED
+        case EntryType.ALERT_DUE:
+            begun = _begun(record, entry)
+            return replace(begun, alerts_due=begun.alerts_due + 1), Verdict.APPLIED
         case (
             EntryType.REQUESTED
             | EntryType.CONFERENCING_FAILING
@@ -193,7 +194,7 @@ def _apply_request(record: Record, entry: Entry, request: Request) -> tuple[Reco
 
 def _with_request(attempt: Attempt, pending: Pending) -> Attempt:
     before = attempt.meeting
-    attempt = replace(attempt, unanswered=(*attempt.unanswered, pending))
+    attempt = replace(attempt, unanswered=(*attempt.unanswered, pending), refusal=None)
     after = attempt.meeting
     if (before.start, before.end) != (after.start, after.end):
         attempt = replace(attempt, replaced=(*attempt.replaced, before))
@@ -244,7 +245,7 @@ def _answered(record: Record, entry: Entry) -> tuple[Attempt, Pending | None]:
 
 
 def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
-    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at)
+    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at, reason=entry.reason)
     explains_state = attempt.state is State.REQUESTED and pending is attempt.pending
     return replace(
         attempt,
@@ -260,6 +261,7 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         accepted_revision=pending.revision,
         accepted_at=entry.at,
         unanswered=_newer_than(attempt, pending),
+        refusal=None,
         subs=_united(attempt.subs, entry.sub),
         resources=_collected(attempt.resources, entry.resources),
     )
@@ -281,15 +283,31 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
         attempt = attempt if stays else replace(attempt, request=pending.request)
     reason = entry.reason or Reason.of(ReasonCode.REQUEST_REFUSED)
+    if is_newest and (attempt.refusal is None or attempt.refusal.revision < pending.revision):
+        attempt = replace(attempt, refusal=_refusal(pending, entry.at, reason))
     if not stays:
         return _transition(attempt, EntryType.REJECTED, entry.at, reason)
     replaced = tuple(old for old in attempt.replaced if old.start != attempt.meeting.start)
     return rescheduled(replace(attempt, replaced=replaced), before, entry.at)
 
 
+def _refusal(pending: Pending, at: datetime, reason: Reason) -> Refusal:
+    request = pending.request
+    return Refusal(
+        revision=pending.revision,
+        action=request.action,
+        meeting=request.meeting,
+        at=at,
+        reason=reason,
+        tries=pending.tries,
+    )
+
+
 def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     is_newest = pending is attempt.pending
-    attempt = replace(attempt, cancelled_at=entry.at, unwanted_at=None, unanswered=_newer_than(attempt, pending))
+    attempt = replace(
+        attempt, cancelled_at=entry.at, unwanted_at=None, unanswered=_newer_than(attempt, pending), refusal=None
+    )
     reason = entry.reason or Reason.of(ReasonCode.CANCELLATION_ACCEPTED)
     return _transition(attempt, entry.kind, entry.at, reason) if is_newest else attempt
 
@@ -332,20 +350,6 @@ def _is_expected(attempt: Attempt, phase: DeadlineType) -> bool:
     if phase is DeadlineType.CONFERENCE:
         return attempt.conference is not Conference.ASSIGNED and EXPECTED.get(attempt.state) is DeadlineType.ACTIVATION
     return EXPECTED.get(attempt.state) is phase
-
-
-# ------------------------------------------------------------------------------------------------------ alerts
-
-
-def _apply_alert(record: Record, entry: Entry) -> Record:
-    is_current = entry.status is AlertStatus.FIRING and entry.cause is record.incident
-    return replace(record, alerted_at=entry.at) if is_current else record
-
-
-def _apply_reminder(record: Record, entry: Entry) -> tuple[Record, Verdict]:
-    if entry.attempt != record.current.number or not is_unacknowledged(record):
-        return record, Verdict.STALE
-    return replace(record, alerted_at=None, escalations=record.escalations + 1), Verdict.APPLIED
 
 
 # -------------------------------------------------------------------------------------------------------- notifications
@@ -405,10 +409,14 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             if attempt.state is State.FAILED:
                 return replace(attempt, reason=reason)
         case EntryType.CONFERENCING_ASSIGNED:
-            attempt = replace(attempt, conference=Conference.ASSIGNED)
+            attempt = replace(attempt, conference=Conference.ASSIGNED, conference_at=attempt.conference_at or at)
             reason = Reason.of(ReasonCode.CONFERENCE_ASSIGNED)
         case EntryType.CONFERENCING_FAILING:
-            attempt = replace(attempt, conference=attempt.conference or Conference.FAILING)
+            attempt = replace(
+                attempt,
+                conference=attempt.conference or Conference.FAILING,
+                conference_at=attempt.conference_at or at,
+            )
             reason = Reason.of(ReasonCode.CONFERENCE_FAILING)
         case EntryType.BEFORE_START:
             return replace(attempt, before_start_at=at)
@@ -421,7 +429,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             | EntryType.CANCELLED
             | EntryType.UNRECOGNISED
             | EntryType.OVERDUE
-            | EntryType.ESCALATED
+            | EntryType.ALERT_DUE
             | EntryType.ALERTED
             | EntryType.ACKNOWLEDGED
         ):  # an event trigger, whose times are applied before, or no interaction of Cronofy's

@@ -70,8 +70,8 @@ class EntryType(StrEnum):
     # from the sweep
     OVERDUE = "overdue"
     """A deadline passed in silence."""
-    ESCALATED = "escalated"
-    """A critical alert was not acknowledged in time."""
+    ALERT_DUE = "alert_due"
+    """An alert became owed by time alone, or was owed and not published."""
     # from alerting
     ALERTED = "alerted"
     """An alert was published; the reason has the number of subscribers."""
@@ -109,22 +109,24 @@ class DeadlineType(StrEnum):
     """The agent must be done soon after the end."""
     RESOURCES = "resources"
     """A complete agent must have the expected resources."""
-    ESCALATION = "escalation"
-    """A person must acknowledge a critical incident."""
+    ALERT = "alert"
+    """An alert that is owed must be published."""
 
 
 class IncidentType(StrEnum):
     """The types of incidents; each is a row of the table in `incidents`."""
 
-    FAILED = "failed"
+    UNWANTED = "unwanted"
+    """The agent may join, or is active, although it was cancelled."""
+    NOT_ARRANGED = "not_arranged"
+    """Cronofy has not accepted the newest request, and the meeting is near."""
     REJECTED = "rejected"
-    NOT_CANCELLED = "not_cancelled"
-    """The cancellation was refused, or not delivered in time: the agent may join against the caller's will."""
+    FAILED = "failed"
     NEVER_ACTIVATED = "never_activated"
+    NO_CONFERENCE = "no_conference"
     NOT_FINISHED = "not_finished"
     RESOURCES_MISSING = "resources_missing"
-    NO_CONFERENCE = "no_conference"
-    REAUTHORISATION = "reauthorisation"
+    ACCOUNT_DISCONNECTED = "account_disconnected"
     """The account must authorise the application again before its requests can be sent."""
     CONFLICTING = "conflicting"
     MISMATCHED = "mismatched"
@@ -148,10 +150,6 @@ class Severity(StrEnum):
     """Something is missing or odd, or there is time to correct it."""
     INFO = "info"
     """Nothing to do: the daily digest."""
-
-
-MAX_REMINDERS = 2
-"""The number of reminders of a critical incident that is not acknowledged."""
 
 
 class Action(StrEnum):
@@ -221,8 +219,8 @@ class ReasonCode(StrEnum):
     ACTIVATION_MISSED = "activation_missed"
     COMPLETION_MISSED = "completion_missed"
     RESOURCES_MISSED = "resources_missed"
-    UNACKNOWLEDGED = "unacknowledged"
-    """Values: `at`, the time of the alert."""
+    ALERT_OWED = "alert_owed"
+    """Values: `incidents`, their types."""
     # people
     ALERT_PUBLISHED = "alert_published"
     """Values: `incident`, `status`; `subscribers`, their number or `unknown`."""
@@ -242,7 +240,6 @@ class ReasonCode(StrEnum):
     NEWER_REQUEST = "newer_request"
     """Values: `request`, the entry's; `newest`."""
     CONFERENCE_ALREADY_ASSIGNED = "conference_already_assigned"
-    REMINDER_NOT_DUE = "reminder_not_due"
     STATE_ALREADY_LEFT = "state_already_left"
     """Values: `state`, the agent's when the entry came."""
 
@@ -331,7 +328,9 @@ class Entry:
     cause: IncidentType | None = None
     """The incident that the entry itself names."""
     status: AlertStatus | None = None
-    """The status of a published alert."""
+    """The status of a published alert; `severity` and `reminder` are the alert's, too."""
+    severity: Severity | None = None
+    reminder: int = 0
     missing: tuple[str, ...] = ()
     """The resource categories that were missing when their deadline passed."""
     retry_at: datetime | None = None
@@ -345,6 +344,31 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The newest request, refused or not delivered in time, while an earlier one still stands."""
+
+    revision: int
+    action: Action
+    meeting: Meeting
+    at: datetime
+    reason: Reason
+    tries: int
+    """Earlier tries; 0: the caller got the refusal as the response."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastAlert:
+    """The last alert about one incident, as the journal has it."""
+
+    status: AlertStatus
+    severity: Severity
+    at: datetime
+    count: int
+    """The number of alerts about the incident so far."""
+    reminders: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
     """A request without an outcome yet."""
 
@@ -353,6 +377,8 @@ class Pending:
     asked_at: datetime
     tries: int = 0
     retry_at: datetime | None = None
+    reason: Reason | None = None
+    """The reason of the last try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,7 +411,10 @@ class Attempt:
     subs: tuple[str, ...] = ()
     resources: tuple[Resource, ...] = ()
     failures: tuple[str, ...] = ()
+    refusal: Refusal | None = None
     conference: Conference | None = None
+    conference_at: datetime | None = None
+    """The time of the first report on the conference."""
     missed: tuple[DeadlineType, ...] = ()
     """The deadlines missed. A request that moves the meeting sets them anew."""
     missing: frozenset[str] = frozenset()
@@ -458,15 +487,14 @@ class Record:
     identity: Request | None = None
     """The first request: data center, calendar and calendar event, or scheduling key."""
     event_id: str = ""
-    incident: IncidentType | None = None
-    """The open incident."""
-    incident_opened_at: datetime | None = None
-    alerted_at: datetime | None = None
-    """The time of the last alert about it."""
-    escalations: int = 0
-    """The number of its reminders."""
+    alerts: Mapping[str, LastAlert] = field(default_factory=dict)
+    """The last alert about each incident, by `incident_key`."""
+    alerts_due: int = 0
+    """The `alert_due` entries since the last alert."""
+    notices: Mapping[str, tuple[datetime, Reason | None]] = field(default_factory=dict)
+    """The time and the reason of each notice, by `incident_key`."""
     acknowledged_at: datetime | None = None
-    """The time at which a person acknowledged it."""
+    """The time at which a person last acknowledged the open incidents."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -479,12 +507,12 @@ class Record:
         return self.current.state
 
     @property
-    def has_incident(self) -> bool:
-        """True if an incident is open and the agent is not cancelled since."""
-        return self.incident is not None and self.state is not State.CANCELLED
-
-    @property
     def meeting(self) -> Meeting:
         if self.current.asked or self.current.reported or not self.identity:
             return self.current.meeting
         return self.identity.meeting
+
+
+def incident_key(attempt: int, type_: IncidentType) -> str:
+    """Return the key of an incident within its agent. With the agent's id it is the `dedup_key` of its alerts."""
+    return f"{attempt}/{type_}"

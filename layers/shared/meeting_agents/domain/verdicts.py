@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 from meeting_agents.domain.attempts import attempt_of
 from meeting_agents.domain.model import (
-    AlertStatus,
     Attempt,
     Conference,
     Entry,
     EntryType,
-    IncidentType,
     Notification,
     Reason,
     ReasonCode,
@@ -28,10 +26,6 @@ class Step:
     verdict: Verdict
     before: Record
     after: Record
-    cause: IncidentType | None = None
-    """The incident type of the alert that this step leads to; None: there is no alert."""
-    status: AlertStatus | None = None
-    """The status of that alert."""
 
     @property
     def state_before(self) -> State | None:
@@ -102,8 +96,6 @@ def _reason_of_stale(step: Step, notification: Notification | None) -> Reason:
         return Reason.of(ReasonCode.OTHER_ATTEMPT, attempt=number, current=record.current.number)
     if notification and notification.kinds == (EntryType.CONFERENCING_FAILING,):
         return Reason.of(ReasonCode.CONFERENCE_ALREADY_ASSIGNED)
-    if entry.kind is EntryType.ESCALATED:
-        return Reason.of(ReasonCode.REMINDER_NOT_DUE)
     if entry.revision is not None and entry.revision < record.revision:
         return Reason.of(ReasonCode.NEWER_REQUEST, request=entry.revision, newest=record.revision)
     return Reason.of(ReasonCode.STATE_ALREADY_LEFT, state=record.state)

@@ -1,0 +1,145 @@
+"""An alert about one incident of one agent, before it is grouped with others. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from meeting_agents import wording
+from meeting_agents.alerting.text import sanitize, without_links
+from meeting_agents.announcement import MeetingView, ReasonView, is_link
+from meeting_agents.cronofy.json_text import readable
+from meeting_agents.domain.alerts import OwedAlert
+from meeting_agents.domain.model import AlertStatus, Attempt, IncidentType, Record, Severity
+
+MAX_QUOTED = 10
+"""The undocumented fields shown; one notification can have thousands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentAlert:
+    """An alert that is owed, with the agent as it is when the alert is sent."""
+
+    agent_id: str
+    owed: OwedAlert
+    record: Record
+    at: datetime
+    """The time of sending."""
+    provider: str = ""
+    """The words by which the conference's provider is recognised."""
+
+    @property
+    def status(self) -> AlertStatus:
+        return self.owed.status
+
+    @property
+    def type(self) -> IncidentType:
+        return self.owed.incident.type
+
+    @property
+    def severity(self) -> Severity:
+        return self.owed.incident.severity
+
+    @property
+    def is_resolved(self) -> bool:
+        return self.status is AlertStatus.RESOLVED
+
+    @property
+    def dedup_key(self) -> str:
+        """The same for every alert about the incident."""
+        return f"{self.agent_id}/{self.owed.incident.key}"
+
+    @property
+    def id(self) -> str:
+        return f"{self.dedup_key}#{self.owed.number}"
+
+    @property
+    def known_at(self) -> datetime:
+        """The time at which the incident opened, or was resolved."""
+        return self.record.updated_at if self.is_resolved else self.owed.incident.opened_at
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt of a firing incident; for a resolved one the current attempt, which may be a later one."""
+        numbers = {attempt.number: attempt for attempt in self.record.attempts}
+        current = self.record.current
+        return current if self.is_resolved else numbers.get(self.owed.incident.attempt, current)
+
+    @property
+    def meeting(self) -> MeetingView:
+        attempt = self.attempt
+        is_current = attempt is self.record.current
+        return MeetingView.model_validate(self.record.meeting if is_current else attempt.meeting)
+
+    @property
+    def title(self) -> str:
+        """The title of the meeting in quotes, or the best name that the agent has."""
+        if summary := sanitize(self.meeting.summary, 120):
+            return f'"{summary}"'
+        return f"event {sanitize(self.record.event_id, 120)}" if self.record.event_id else self.agent_id
+
+    @property
+    def detail(self) -> str:
+        """The reason of the incident, where its type alone does not say it."""
+        match self.type:
+            case _ if self.is_resolved:
+                return sanitize(wording.of(self.record.current.reason))
+            case IncidentType.FAILED | IncidentType.MISMATCHED:
+                return ""
+            case IncidentType.CONFLICTING:
+                return "Cronofy reported both; the record says complete, as that state has the resources"
+            case _:
+                return sanitize(wording.of(self.owed.incident.reason))
+
+    @property
+    def failure(self) -> str:
+        """Cronofy's own words for a failure; empty for any other incident."""
+        if self.type is not IncidentType.FAILED or self.is_resolved:
+            return ""
+        return "; ".join(map(sanitize, self.attempt.failures[:MAX_QUOTED])) or "unknown, Cronofy gave none"
+
+    @property
+    def dashboard(self) -> str:
+        """The address of the agent's page in Cronofy's dashboard."""
+        urls = (resource.url for resource in self.attempt.resources if resource.type == "dashboard")
+        return next(filter(is_link, urls), "")
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names of the agent elsewhere."""
+        identity = self.record.identity
+        return {
+            "account": identity.account if identity else "",
+            "calendar_id": identity.calendar_id if identity else "",
+            "event_id": self.record.event_id,
+            "scheduling_key": identity.scheduling_key if identity else "",
+            "data_center": identity.data_center if identity else "",
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that a machine reads, without the texts of the runbook."""
+        reason = without_links(ReasonView.model_validate(self.attempt.reason).model_dump(mode="json"))
+        return {
+            "dedup_key": self.dedup_key,
+            "agent_id": self.agent_id,
+            "type": self.type,
+            "at": self.known_at.isoformat(),
+            "state": self.record.state,
+            "reason": reason,
+            "attempt": self.owed.incident.attempt,
+            "meeting": without_links(self.meeting.model_dump(mode="json")),
+            "failures": without_links(list(self.attempt.failures)),
+            **self.names,
+        }
+
+
+def provider_of(notifications: Iterable[bytes]) -> str:
+    """Return the words by which the provider of the newest conference in these notifications is recognised."""
+    words = ""
+    for raw in notifications:
+        body = readable(raw)
+        calendar_event = body.get("event") if isinstance(body, dict) else None
+        conferencing = calendar_event.get("conferencing") if isinstance(calendar_event, dict) else None
+        if isinstance(conferencing, dict):
+            words = f"{conferencing.get('provider_name')} {conferencing.get('join_url')}".lower()
+    return words

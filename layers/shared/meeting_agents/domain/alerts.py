@@ -1,0 +1,160 @@
+"""The alerts that are owed about an agent. Pure.
+
+Alerting is level-triggered. What people were last told is in the record, and the difference to the incidents that are
+open is owed: a firing alert about an open one, a resolved alert about one that is over. An incident that is over before
+its alert is published owes nothing. One that is over without good news (the agent was cancelled, or failed after it had
+been silent) owes nothing either.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.incidents import INCIDENTS, Incident, Situation, all_incidents, open_incidents
+from meeting_agents.domain.model import (
+    AlertStatus,
+    Attempt,
+    Entry,
+    IncidentType,
+    LastAlert,
+    Reason,
+    Record,
+    Severity,
+    Verdict,
+    incident_key,
+)
+
+MAX_REMINDERS = 2
+"""The number of reminders of a critical incident that is not acknowledged."""
+PUBLISH_WITHIN = timedelta(minutes=2)
+"""After this time an owed alert that is not published is due; the time doubles with each `alert_due` entry."""
+MAX_ALERTS_DUE = 30
+"""Entries about one owed alert, at most one an hour: then it takes news of the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwedAlert:
+    """An alert that must be published."""
+
+    status: AlertStatus
+    incident: Incident
+    number: int
+    """The number of alerts about the incident before."""
+    reminder: int = 0
+
+
+def alerting_owed(record: Record, grace_periods: GracePeriods, now: datetime) -> tuple[OwedAlert, ...]:
+    """Return the difference between the incidents at a time and the last alerts about them."""
+    if not record.attempts:
+        return ()
+    opened = open_incidents(record, grace_periods, now)
+    firing = (_firing(incident, record.alerts.get(incident.key), grace_periods, now) for incident in opened)
+    keys = {incident.key for incident in opened}
+    return (
+        *(alert for alert in firing if alert),
+        *_notices(record),
+        *(alert for key in record.alerts if key not in keys for alert in _resolved(record, key)),
+    )
+
+
+def next_alert_at(record: Record, grace_periods: GracePeriods) -> datetime | None:
+    """Return the time at which the sweep must look at the alerts of an agent; None if none will be owed.
+
+    An alert that is owed already was announced with the last entry, so it is due a little later, if at all.
+    """
+    if not record.attempts:
+        return None
+    if alerting_owed(record, grace_periods, record.updated_at):
+        delay = min(PUBLISH_WITHIN * 2**record.alerts_due, timedelta(hours=1))
+        return record.updated_at + delay if record.alerts_due < MAX_ALERTS_DUE else None
+    times = sorted(at for at in _times(record, grace_periods) if at > record.updated_at)
+    return next((at for at in times if alerting_owed(record, grace_periods, at)), None)
+
+
+def with_notices(record: Record, entry: Entry, verdict: Verdict) -> Record:
+    """Return the record with the notice that an entry causes, if it is the first of its type in the attempt."""
+    type_ = {Verdict.CONFLICTING: IncidentType.CONFLICTING, Verdict.MISMATCHED: IncidentType.MISMATCHED}.get(verdict)
+    if verdict is Verdict.APPLIED and entry.cause is IncidentType.ACCOUNT_DISCONNECTED and entry.status is None:
+        type_ = entry.cause
+    key = incident_key(record.current.number, type_) if type_ else ""
+    if not type_ or key in record.notices:
+        return record
+    return replace(record, notices={**record.notices, key: (entry.at, entry.reason)})
+
+
+def with_alert(record: Record, entry: Entry) -> Record:
+    """Return the record after an alert was published."""
+    if entry.cause is None or entry.attempt is None or entry.status is None:
+        return record
+    key = incident_key(entry.attempt, entry.cause)
+    before = record.alerts.get(key)
+    alert = LastAlert(
+        status=entry.status,
+        severity=entry.severity or Severity.WARNING,
+        at=entry.at,
+        count=before.count + 1 if before else 1,
+        reminders=entry.reminder,
+    )
+    return replace(record, alerts={**record.alerts, key: alert}, alerts_due=0)
+
+
+def _firing(incident: Incident, last: LastAlert | None, grace_periods: GracePeriods, now: datetime) -> OwedAlert | None:
+    if incident.owed_at > now:
+        return None
+    if last is None or last.status is AlertStatus.RESOLVED:
+        return OwedAlert(AlertStatus.FIRING, incident, last.count if last else 0)
+    if incident.severity is not Severity.CRITICAL or incident.acknowledged_at:
+        return None
+    if last.severity is not Severity.CRITICAL:
+        return OwedAlert(AlertStatus.FIRING, incident, last.count)
+    is_due = grace_periods.escalation is not None and last.at + grace_periods.escalation <= now
+    if is_due and last.reminders < MAX_REMINDERS:
+        return OwedAlert(AlertStatus.FIRING, incident, last.count, last.reminders + 1)
+    return None
+
+
+def _notices(record: Record) -> Iterator[OwedAlert]:
+    for key, (at, reason) in record.notices.items():
+        if key not in record.alerts:
+            yield OwedAlert(AlertStatus.FIRING, _incident_of(key, at, Severity.WARNING, reason), 0)
+
+
+def _resolved(record: Record, key: str) -> Iterator[OwedAlert]:
+    last = record.alerts[key]
+    incident = _incident_of(key, last.at, last.severity, record.current.reason)
+    rule = INCIDENTS.get(incident.type)
+    if rule is None or last.status is AlertStatus.RESOLVED:
+        return
+    attempt = next((a for a in record.attempts if a.number == incident.attempt), record.current)
+    current = record.current
+    is_over = rule.is_resolved(attempt) or (_is_same_meeting(attempt, current) and rule.is_resolved(current))
+    if is_over:
+        yield OwedAlert(AlertStatus.RESOLVED, incident, last.count)
+
+
+def _is_same_meeting(attempt: Attempt, later: Attempt) -> bool:
+    """Return True if the meetings of two attempts overlap: the later one is a new try, not next week's agent."""
+    starts, ends = (attempt.meeting.start, later.meeting.start), (attempt.meeting.end, later.meeting.end)
+    if starts[0] is None or starts[1] is None:
+        return True
+    if ends[0] is None or ends[1] is None:
+        return starts[0] == starts[1]
+    return starts[0] < ends[1] and starts[1] < ends[0]
+
+
+def _incident_of(key: str, at: datetime, severity: Severity, reason: Reason | None) -> Incident:
+    number, type_ = key.split("/")
+    return Incident(
+        type=IncidentType(type_), attempt=int(number), opened_at=at, owed_at=at, severity=severity, reason=reason
+    )
+
+
+def _times(record: Record, grace_periods: GracePeriods) -> Iterator[datetime]:
+    """Iterate over the times at which an alert may become owed, if nothing happens."""
+    yield Situation(record.current, grace_periods, record.updated_at).lead_time
+    for incident in all_incidents(record, grace_periods, record.updated_at):
+        yield incident.owed_at
+    if grace_periods.escalation:
+        for last in record.alerts.values():
+            yield last.at + grace_periods.escalation

@@ -1,0 +1,272 @@
+"""The alerts that are owed: the difference between what is true and what people were last told."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from meeting_agents.domain.alerts import MAX_ALERTS_DUE, MAX_REMINDERS, alerting_owed, next_alert_at
+from meeting_agents.domain.deadlines import Deadline, deadlines
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.lifecycle import fold
+from meeting_agents.domain.model import (
+    AlertStatus,
+    DeadlineType,
+    Entry,
+    EntryType,
+    IncidentType,
+    Record,
+    Severity,
+)
+from tests.unit.domain.test_incidents import (
+    LEAD_TIME,
+    SECOND,
+    back,
+    refused_move,
+    silent,
+    tried,
+    unanswered,
+    unfinished,
+)
+from tests.unit.domain.test_lifecycle import (
+    AWAY,
+    END,
+    MINUTE,
+    NOON,
+    START,
+    WISH,
+    History,
+    kept,
+    moved,
+    scheduled,
+)
+
+GRACE_PERIODS = GracePeriods()
+REMINDING = replace(GRACE_PERIODS, escalation=timedelta(minutes=15))
+FIRING, RESOLVED = AlertStatus.FIRING, AlertStatus.RESOLVED
+WEEK = timedelta(days=7)
+
+type Owed = list[tuple[AlertStatus, str, Severity, int]]
+
+
+def owed(history: History, at: datetime | None = None, grace_periods: GracePeriods = GRACE_PERIODS) -> Owed:
+    alerts = alerting_owed(history.record, grace_periods, at or history.at)
+    return [(alert.status, alert.incident.key, alert.incident.severity, alert.reminder) for alert in alerts]
+
+
+def publish(history: History, at: datetime | None = None, grace_periods: GracePeriods = GRACE_PERIODS) -> History:
+    """Record all alerts that are owed, as the alert function does."""
+    at = at or history.at
+    for alert in alerting_owed(history.record, grace_periods, at):
+        history.entries.append(
+            Entry(
+                key=f"alerted#{alert.incident.key}#{alert.status}#{alert.number}",
+                kind=EntryType.ALERTED,
+                at=at,
+                attempt=alert.incident.attempt,
+                cause=alert.incident.type,
+                status=alert.status,
+                severity=alert.incident.severity,
+                reminder=alert.reminder,
+            )
+        )
+    history.at = at
+    return history
+
+
+def test_an_incident_is_owed_until_its_alert_is_recorded() -> None:
+    history = silent()
+    assert owed(history) == [(FIRING, "1/never_activated", Severity.CRITICAL, 0)]
+    assert owed(publish(history)) == []
+    assert len(history.record.alerts) == 1
+
+
+def test_the_decision_follows_the_record_and_not_the_announcement() -> None:
+    """However late, doubled or overtaken the announcement is: the last word that people have is the truth."""
+    history = silent().report(EntryType.ACTIVATED)
+    assert owed(history) == []  # over before its alert was sent
+    history = publish(silent()).report(EntryType.ACTIVATED)
+    assert owed(history) == [(RESOLVED, "1/never_activated", Severity.CRITICAL, 0)]
+    assert owed(history.report(EntryType.FAILED)) == [(FIRING, "1/failed", Severity.CRITICAL, 0)]  # never both
+
+
+def test_an_alert_that_comes_after_a_slow_write_of_an_earlier_entry_is_not_sent_again() -> None:
+    """The entry of a notification may have an earlier time than the alert that was sent before it was written."""
+    history = publish(silent())
+    history.entries.append(
+        Entry(
+            key="slow",
+            kind=EntryType.UNRECOGNISED,
+            at=history.at - 5 * MINUTE,
+            notification=scheduled().report(EntryType.FAILED).entries[-1].notification,
+        )
+    )
+    assert history.record.state == "failed"
+    assert owed(history) == [(FIRING, "1/failed", Severity.CRITICAL, 0)]
+    assert owed(publish(history)) == []
+
+
+def test_an_alert_that_could_not_be_published_is_not_overtaken_by_its_resolution() -> None:
+    """Nothing is recorded, so nothing is resolved."""
+    history = scheduled().report(EntryType.FAILED)
+    assert [status for status, *_ in owed(history)] == [FIRING]
+    assert owed(history.report(EntryType.COMPLETE)) == [(FIRING, "1/conflicting", Severity.WARNING, 0)]
+
+
+def test_a_resolved_incident_that_opens_again_is_owed_again() -> None:
+    history = publish(publish(kept(), NOON + 20 * MINUTE).request(moved(MINUTE)))
+    assert history.record.alerts["1/unwanted"].status is RESOLVED
+    history.answer(EntryType.ACCEPTED).request(AWAY).answer(EntryType.REJECTED)
+    [alert] = alerting_owed(history.record, GRACE_PERIODS, history.at + 10 * MINUTE)
+    assert (alert.status, alert.incident.key, alert.number) == (FIRING, "1/unwanted", 2)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        lambda: publish(scheduled().report(EntryType.FAILED)).cancel(),
+        lambda: publish(scheduled().report(EntryType.FAILED)).request().answer(EntryType.ACCEPTED),
+        lambda: publish(kept(), NOON + 20 * MINUTE).report(EntryType.FAILED),
+        lambda: publish(silent()).answer(EntryType.ACKNOWLEDGED),
+        lambda: publish(silent()).report(EntryType.CONFERENCING_FAILING),
+    ],
+)
+def test_without_good_news_nothing_is_resolved(history: History) -> None:
+    assert owed(history()) == []  # type: ignore[operator]
+
+
+def test_a_new_attempt_that_comes_resolves_the_failure_of_the_one_before() -> None:
+    history = publish(scheduled().report(EntryType.FAILED)).request().answer(EntryType.ACCEPTED)
+    assert owed(history.report(EntryType.ACTIVATED, attempt=2)) == [(RESOLVED, "1/failed", Severity.CRITICAL, 0)]
+
+
+def test_the_agent_of_next_week_does_not_resolve_the_failure_of_this_week() -> None:
+    history = publish(scheduled().report(EntryType.FAILED)).request(moved(WEEK)).answer(EntryType.ACCEPTED)
+    assert history.record.current.number == 2
+    history.at = START + WEEK
+    assert owed(history.report(EntryType.ACTIVATED, attempt=2)) == []
+
+
+def test_the_late_failure_of_a_cancelled_agent_is_no_incident_of_the_next_attempt() -> None:
+    """Off and on again before the meeting."""
+    history = scheduled().cancel().request().answer(EntryType.ACCEPTED)
+    assert history.record.current.number == 2
+    assert owed(history.report(EntryType.FAILED, attempt=1)) == []
+
+
+def test_an_agent_that_is_active_a_day_after_its_cancellation_is_owed_at_once() -> None:
+    history = back()
+    history.at += timedelta(days=1)
+    assert owed(history) == [(FIRING, "1/unwanted", Severity.CRITICAL, 0)]
+    assert owed(publish(history).report(EntryType.COMPLETE)) == []
+
+
+def test_a_cancellation_that_was_not_answered_is_owed_when_the_meeting_is_near() -> None:
+    """The caller was told that it failed, and did not send it again."""
+    assert owed(unanswered(), LEAD_TIME - SECOND) == []
+    assert owed(unanswered(), LEAD_TIME + 2 * MINUTE) == [(FIRING, "1/unwanted", Severity.CRITICAL, 0)]
+
+
+@pytest.mark.parametrize("history", [tried, refused_move])
+def test_a_request_that_did_not_reach_cronofy_is_owed_before_the_meeting(history: type[History]) -> None:
+    """Not after the start, as an agent that never became active."""
+    assert owed(history(), LEAD_TIME - SECOND) == []
+    assert owed(history(), LEAD_TIME + 2 * MINUTE) == [(FIRING, "1/not_arranged", Severity.CRITICAL, 0)]
+
+
+def test_a_token_that_is_refreshed_within_a_second_alerts_no_one() -> None:
+    history = History()
+    history.at = START
+    history.request().answer(EntryType.REJECTED)
+    assert owed(history) == []
+    history.request().answer(EntryType.ACCEPTED)
+    assert owed(history, history.at + MINUTE) == owed(history, history.at + 3 * MINUTE) == []
+
+
+def test_a_warning_becomes_critical_when_the_meeting_is_near() -> None:
+    history = History().request().answer(EntryType.REJECTED)
+    publish(history, history.at + 10 * MINUTE)
+    assert history.record.alerts["1/rejected"].severity is Severity.WARNING
+    assert owed(history, LEAD_TIME - SECOND) == []
+    assert owed(history, LEAD_TIME) == [(FIRING, "1/rejected", Severity.CRITICAL, 0)]
+    assert owed(publish(history, LEAD_TIME), START) == []
+
+
+# ------------------------------------------------------------------------------------------------------------ reminders
+
+
+def test_a_critical_incident_has_two_reminders() -> None:
+    history = publish(silent())
+    for number in range(1, MAX_REMINDERS + 1):
+        assert owed(history, history.at + 14 * MINUTE, REMINDING) == []
+        at = history.at + 15 * MINUTE
+        assert owed(history, at, REMINDING) == [(FIRING, "1/never_activated", Severity.CRITICAL, number)]
+        publish(history, at, REMINDING)
+    assert owed(history, history.at + 15 * MINUTE, REMINDING) == []
+
+
+def test_a_warning_and_an_acknowledged_incident_have_no_reminders() -> None:
+    assert owed(publish(unfinished()), END + 60 * MINUTE, REMINDING) == []
+    assert owed(publish(silent()).answer(EntryType.ACKNOWLEDGED), END - MINUTE, REMINDING) == []
+    assert owed(publish(silent()), END, REMINDING) == []  # it is a warning now
+
+
+# ------------------------------------------------------------------------------------------------------------ deadlines
+
+
+def alert_deadline(record: Record, grace_periods: GracePeriods = GRACE_PERIODS) -> datetime | None:
+    found = [item.at for item in deadlines(record, grace_periods) if item.phase is DeadlineType.ALERT]
+    assert found == [at for at in [next_alert_at(record, grace_periods)] if at]
+    return found[0] if found else None
+
+
+def test_an_alert_that_is_owed_and_not_recorded_is_due_later_and_later() -> None:
+    history = silent()
+    for minutes in (2, 4, 8, 16, 32, 60, 60):
+        due = alert_deadline(history.record)
+        assert due == history.at + minutes * MINUTE
+        history.add(EntryType.ALERT_DUE, attempt=1)
+        history.entries[-1] = replace(history.entries[-1], at=due)
+        history.at = due
+    for _ in range(MAX_ALERTS_DUE):
+        history.add(EntryType.ALERT_DUE, attempt=1)
+    assert alert_deadline(history.record) is None
+    assert history.record.alerts_due > MAX_ALERTS_DUE
+    assert publish(history).record.alerts_due == 0
+
+
+def test_the_end_of_the_patience_is_a_deadline() -> None:
+    history = History().request().answer(EntryType.REJECTED)
+    assert deadlines(history.record, GRACE_PERIODS)[0] == Deadline(history.at + 10 * MINUTE, DeadlineType.ALERT)
+
+
+def test_a_request_without_an_answer_has_a_deadline_before_the_start() -> None:
+    assert alert_deadline(History().request().record) == LEAD_TIME + 2 * MINUTE
+    assert alert_deadline(scheduled().record) is None
+
+
+def test_the_rise_of_the_severity_and_a_reminder_are_deadlines() -> None:
+    history = History().request().answer(EntryType.REJECTED)
+    assert alert_deadline(publish(history, history.at + 10 * MINUTE).record) == LEAD_TIME
+    history = publish(silent())
+    assert alert_deadline(history.record, REMINDING) == history.at + 15 * MINUTE
+    assert alert_deadline(history.record) is None
+
+
+def test_an_empty_record_owes_nothing() -> None:
+    assert alerting_owed(Record(), GRACE_PERIODS, NOON) == ()
+    assert next_alert_at(Record(), GRACE_PERIODS) is None
+
+
+def test_notices_are_owed_once_in_each_attempt() -> None:
+    history = scheduled().report(EntryType.FAILED, event_id="evt_2")
+    assert owed(history) == [(FIRING, "1/mismatched", Severity.WARNING, 0)]
+    assert owed(publish(history).report(EntryType.COMPLETE, event_id="evt_3")) == []
+    disconnected = History().request(WISH).answer(EntryType.UNCONFIRMED, cause=IncidentType.ACCOUNT_DISCONNECTED)
+    assert owed(disconnected) == [(FIRING, "1/account_disconnected", Severity.WARNING, 0)]
+
+
+def test_alerts_of_entries_that_lack_a_field_change_nothing() -> None:
+    record = silent().record
+    bare = Entry(key="alerted", kind=EntryType.ALERTED, at=record.updated_at, attempt=1)
+    assert fold([bare], onto=record).alerts == {}
