@@ -25,13 +25,12 @@ from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.domain.incidents import INCIDENTS, RULES, SEVERITIES, Condition
+from meeting_agents.domain.incidents import INCIDENTS, NOTICES
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import (
     Action,
     Entry,
     EntryType,
-    IncidentType,
     Meeting,
     Reason,
     ReasonCode,
@@ -86,25 +85,23 @@ def _moves(
 
 
 def incidents() -> str:
-    """The table of incidents, in the words of its conditions."""
+    """The table of incidents, in the words of its functions."""
     rows = [
         (
-            f"`{cause}`",
-            _in_words(rule.opened_by),
-            _in_words(rule.resolved_by) if cause in INCIDENTS else "A notice: told once.",
-            _in_words(rule.dropped_by),
-            "every incident" if rule.inhibits >= INCIDENTS.keys() else ", ".join(rule.inhibits),
-            rule.severity,
-            f"while {_listed(rule.reminded_in)}" if rule.reminded_in else "",
+            f"`{type_}`",
+            rule.opened_at.__doc__ or "",
+            rule.is_resolved.__doc__ or "",
+            "yes" if rule.has_patience else "",
+            "every other"
+            if rule.inhibits >= INCIDENTS.keys()
+            else ", ".join(f"`{one}`" for one in sorted(rule.inhibits)),
+            (rule.severity.__doc__ or "").removesuffix("."),
         )
-        for cause, rule in RULES.items()
+        for type_, rule in INCIDENTS.items()
     ]
-    head = "| type | opens | resolved | dropped | keeps from opening | severity | reminders |"
-    return "\n".join([head, f"|{'---|' * 7}", *(f"| {' | '.join(row)} |" for row in rows)])
-
-
-def _in_words(conditions: Sequence[Condition]) -> str:
-    return "<br>".join(condition.words for condition in conditions)
+    rows += [(f"`{type_}`", words, "A notice: it is sent once.", "", "", "warning") for type_, words in NOTICES.items()]
+    head = "| type | opens | resolved | patience | inhibits | severity |"
+    return "\n".join([head, f"|{'---|' * 6}", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def _listed(states: Collection[State]) -> str:
@@ -216,8 +213,8 @@ def cronofys_problems() -> str:
 
 def alerts() -> str:
     """The types of alerts, and how urgent each is."""
-    rows = [f"| `{cause}` | the agent {WORDINGS[cause].one} | {SEVERITIES[cause]} |" for cause in IncidentType]
-    return "\n".join(["| type | what people read | severity |", "|---|---|---|", *rows])
+    rows = [f"| `{type_}` | the agent {words.one} | {words.resolved} |" for type_, words in WORDINGS.items()]
+    return "\n".join(["| type | what people read | resolved |", "|---|---|---|", *rows])
 
 
 def announcement() -> str:

@@ -4,21 +4,22 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from meeting_agents.alerting.agent_alert import AgentAlert
+from meeting_agents.alerting.grouping import group_alerts
 from meeting_agents.alerting.runbook import WORDINGS
+from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.domain.incidents import SEVERITIES
 from meeting_agents.domain.model import AlertStatus, IncidentType
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.sandbox.stand_in import Grant
-from tests.unit.alerting.test_message import START, History
+from tests.unit.alerting.test_message import PLACES, START, History
 
 ESCALATION = 4
 LEAD = 60
@@ -105,11 +106,12 @@ def told() -> Iterator[Told]:
         "ExpectedResources": "transcript,minutes",
         "ResourcesGracePeriod": "2",
         "ConferenceLeadTime": str(LEAD),
+        "AlertPatience": "1",
     }
     with Stage(parameters=parameters) as stage:
         told = Told(stage)
         no_conference: dict[str, Any] = {"conferencing": {"profile_id": "none"}}
-        for case in ("failed", "tried_again", "heeded", "conflicting", "mismatched", "resources", "not_cancelled"):
+        for case in ("failed", "tried_again", "heeded", "conflicting", "mismatched", "resources", "unwanted"):
             told.ask(case, 3000, **no_conference)
         told.ask("silent", 0, **no_conference)
         told.ask("unfinished", -2, lasts=4, **no_conference)
@@ -124,7 +126,7 @@ def told() -> Iterator[Told]:
         told.hear("conflicting", "fail")
         told.hear("mismatched", "activate", extra={"event": {"event_id": "somebody-elses"}})
         stage.cronofy.faults.add("DELETE", f"/v1/calendars/{CALENDAR}", status=403)
-        assert told.delete("not_cancelled").status_code == 403
+        assert told.delete("unwanted").status_code == 403
         errors = {"start": [{"key": "errors.invalid", "description": "is before the big bang"}]}
         stage.cronofy.faults.add("POST", f"/v1/calendars/{CALENDAR}", status=422, body={"errors": errors})
         later = datetime.now(UTC) + timedelta(days=900)
@@ -142,35 +144,49 @@ def told() -> Iterator[Told]:
         yield told
 
 
+CRITICAL, WARNING = "critical", "warning"
+
+
 @pytest.mark.parametrize(
-    ("case", "causes"),
+    ("case", "alerts"),
     [
-        ("failed", [IncidentType.FAILED]),
-        ("rejected", [IncidentType.REJECTED]),
-        ("undelivered", [IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]),
-        ("not_cancelled", [IncidentType.NOT_CANCELLED]),
-        ("silent", [IncidentType.NEVER_ACTIVATED]),
-        ("unfinished", [IncidentType.NOT_FINISHED]),
-        ("resources", [IncidentType.RESOURCES_MISSING]),
-        ("no_conference", [IncidentType.NO_CONFERENCE]),
-        ("conference_fails", [IncidentType.NO_CONFERENCE]),
-        ("mismatched", [IncidentType.MISMATCHED]),
-        ("conflicting", [IncidentType.CONFLICTING]),
-        ("unauthorised", [IncidentType.REAUTHORISATION]),
-        ("never_authorised", [IncidentType.REAUTHORISATION, IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]),
+        ("failed", [(IncidentType.FAILED, CRITICAL)]),
+        ("rejected", [(IncidentType.REJECTED, WARNING)]),
+        ("undelivered", [(IncidentType.NOT_ARRANGED, CRITICAL), (IncidentType.REJECTED, WARNING)]),
+        ("unwanted", [(IncidentType.UNWANTED, CRITICAL)]),
+        ("silent", [(IncidentType.NEVER_ACTIVATED, CRITICAL)]),
+        ("unfinished", [(IncidentType.NOT_FINISHED, WARNING)]),
+        ("resources", [(IncidentType.RESOURCES_MISSING, WARNING)]),
+        ("no_conference", [(IncidentType.NO_CONFERENCE, CRITICAL)]),
+        ("conference_fails", [(IncidentType.NO_CONFERENCE, WARNING)]),
+        ("mismatched", [(IncidentType.MISMATCHED, WARNING)]),
+        ("conflicting", [(IncidentType.CONFLICTING, WARNING)]),
+        ("unauthorised", [(IncidentType.ACCOUNT_DISCONNECTED, WARNING)]),
+        (
+            "never_authorised",
+            [
+                (IncidentType.ACCOUNT_DISCONNECTED, WARNING),
+                (IncidentType.NOT_ARRANGED, CRITICAL),
+                (IncidentType.REJECTED, WARNING),
+            ],
+        ),
     ],
 )
-def test_each_trouble_is_told_with_its_severity(told: Told, case: str, causes: list[IncidentType]) -> None:
-    """Each row of the table of what is alerted, from the caller's request to the message on the alerts topic."""
-    assert told.causes(case, len(causes), within=60)[: len(causes)] == causes
-    severities = {(cause, severity) for cause, severity, _ in told.alerts(case)}
-    assert severities >= {(cause, SEVERITIES[cause]) for cause in causes}
+def test_each_incident_is_alerted_to_with_its_severity(
+    told: Told, case: str, alerts: list[tuple[IncidentType, str]]
+) -> None:
+    """From the caller's request to the message on the alerts topic."""
+    types = [type_ for type_, _ in alerts]
+    assert told.causes(case, len(types), within=60)[: len(types)] == types
+    assert [(type_, severity) for type_, severity, reminder in told.alerts(case) if not reminder][
+        : len(types)
+    ] == alerts
     assert wait_until(lambda: "alerted" in told.kinds(case))
 
 
 def test_people_are_told_of_a_missing_conference_before_the_meeting_and_of_silence_after_its_start(told: Told) -> None:
     """The one while a person can still act; the other not before the agent had its time."""
-    for case in ("no_conference", "conference_fails", "not_cancelled"):
+    for case in ("no_conference", "conference_fails", "unwanted"):
         assert told.causes(case, 1)
         assert told.first(case)["at"] < told.first(case)["meeting"]["start"]
     for case, phase in (("silent", "start"), ("unfinished", "end")):
@@ -182,23 +198,23 @@ def test_an_alert_says_what_cronofy_found_wrong(told: Told) -> None:
     """Which field, and Cronofy's key for it; its sentence may quote the caller."""
     assert told.causes("rejected", 1) == [IncidentType.REJECTED]
     assert told.what("rejected")[0] == "Cronofy refused the request (422): start (errors.invalid)"
-    assert told.causes("not_cancelled", 1) == [IncidentType.NOT_CANCELLED]
-    assert told.what("not_cancelled")[0] == "Cronofy refused the cancellation (403)"
-    assert told.causes("undelivered", 2, within=60) == [IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]
+    assert told.causes("unwanted", 1) == [IncidentType.UNWANTED]
+    assert told.what("unwanted")[0] == "Cronofy refused the cancellation (403)"
+    assert told.causes("undelivered", 2, within=60) == [IncidentType.NOT_ARRANGED, IncidentType.REJECTED]
     lost = "the request could not be delivered in time; the last time, Cronofy answered 503"
     assert lost in told.what("undelivered")
 
 
 def test_an_agent_that_is_cancelled_after_all_is_an_all_clear(told: Told) -> None:
     """The same deletion again, once Cronofy takes it."""
-    assert told.causes("not_cancelled", 1) == [IncidentType.NOT_CANCELLED]
-    assert told.delete("not_cancelled").status_code == 202
-    assert told.causes("not_cancelled", 2) == [IncidentType.NOT_CANCELLED, AlertStatus.RESOLVED]
+    assert told.causes("unwanted", 1) == [IncidentType.UNWANTED]
+    assert told.delete("unwanted").status_code == 202
+    assert told.causes("unwanted", 2) == [IncidentType.UNWANTED, AlertStatus.RESOLVED]
 
 
 def test_an_account_that_must_authorise_again_is_told_once_not_once_a_request(told: Told) -> None:
     """The second request finds the same dead grant; nobody needs to hear of it again."""
-    assert told.causes("unauthorised", 1) == [IncidentType.REAUTHORISATION]
+    assert told.causes("unauthorised", 1) == [IncidentType.ACCOUNT_DISCONNECTED]
     assert told.alerts("unauthorised_too") == []
 
 
@@ -225,7 +241,6 @@ def test_a_grave_alert_that_nobody_takes_on_is_sent_again_twice(told: Told) -> N
     time.sleep(ESCALATION + 3)
     assert told.alerts("failed") == wanted
     assert told.kinds("failed").count("alerted") == 3
-    assert told.kinds("failed").count("escalated") == 2
 
 
 def test_an_acknowledgement_stops_the_reminders_and_stands_in_the_timeline(told: Told) -> None:
@@ -265,24 +280,6 @@ def record(message_id: str, body: str, tries: int = 1) -> dict[str, Any]:
     }
 
 
-def failures(name: str, count: int) -> list[History]:
-    made = []
-    for number in range(count):
-        history = History(f"{name}-{number}", replace(History().meeting, summary=f"{name} {number}"))
-        made.append(history.ask().accepted().hear("meeting_agent_failed", START))
-    return made
-
-
-def messages_about(told: Told, histories: list[History]) -> list[set[str]]:
-    """For each message on the alerts topic the agents that it names, of these."""
-    wanted = {history.agent for history in histories}
-    named = [
-        {agent["agent_id"] for agent in message["agents"]} | {one for ids in message["omitted"].values() for one in ids}
-        for message in told.stage.alerts.messages()
-    ]
-    return [some & wanted for some in named if some & wanted]
-
-
 def invoke(told: Told, payload: bytes) -> dict[str, Any]:
     functions = told.stage.stack.session.client("lambda")
     answer = functions.invoke(FunctionName=told.stage.stack.functions["alert"], Payload=payload)
@@ -291,48 +288,30 @@ def invoke(told: Told, payload: bytes) -> dict[str, Any]:
     return content
 
 
-def test_a_thousand_failures_are_one_message_and_nobody_is_told_twice(told: Told) -> None:
-    """Delivered again, they are no news."""
-    histories = failures("outage", 1000)
-    payload = batch(histories)
-    assert invoke(told, payload) == {"batchItemFailures": []}
-    assert invoke(told, payload) == {"batchItemFailures": []}
-    assert messages_about(told, histories) == [{history.agent for history in histories}]
-
-
-def test_the_same_announcement_delivered_twice_at_the_same_time_is_told_once(told: Told) -> None:
-    """One copy of the function at a time looks, tells and notes."""
-    histories = failures("twice", 40)
-    with ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(invoke, told, batch(histories)) for _ in range(4)]:
-            done.result()
-    assert messages_about(told, histories) == [{history.agent for history in histories}]
-
-
-def test_what_cannot_be_read_is_left_to_the_queue_and_holds_up_nobody(told: Told) -> None:
-    """A message that is no announcement comes back alone."""
-    histories = failures("readable", 2)
-    event = json.loads(batch(histories))
+def test_an_announcement_that_cannot_be_read_stays_in_the_queue_alone(told: Told) -> None:
+    """An agent that owes nothing any more is done."""
+    event = json.loads(batch([History("readable-1").ask(), History("readable-2").ask()]))
     event["Records"].insert(1, record("broken", '{"specversion": "1.0"}'))
     assert invoke(told, json.dumps(event).encode()) == {"batchItemFailures": [{"itemIdentifier": "broken"}]}
-    assert messages_about(told, histories) == [{history.agent for history in histories}]
 
 
-def test_a_subscriber_filters_on_severity_cause_data_center_and_account(told: Told) -> None:
-    """A queue that wants one account's failures gets a message in which they are, and no other."""
-    sqs = told.stage.stack.session.client("sqs")
-    policy = {"severity": ["critical"], "type": ["failed"], "data_center": ["de"], "account": ["acc_wanted"]}
-    url = told.stage.stack.listen("AlertsTopic", "one-account", policy)
+def test_a_subscriber_filters_on_status_severity_type_data_center_and_account(told: Told) -> None:
+    """A queue that filters on one account's failures gets a message in which they are, and no other."""
+    session = told.stage.stack.session
+    policy = {"status": ["firing"], "severity": ["critical"], "type": ["failed"], "account": ["acc_wanted"]}
+    url = told.stage.stack.listen("AlertsTopic", "one-account", policy | {"data_center": ["de"]})
+    topic = AlertsTopic(session.client("sns"), told.stage.stack.outputs["AlertsTopicArn"])
 
-    def history(name: str, account: str) -> History:
-        return History(name, account=account).ask().accepted().hear("meeting_agent_failed", START)
+    def alerts(name: str, account: str) -> list[AgentAlert]:
+        return History(name, account=account).ask().accepted().hear("meeting_agent_failed", START).alerts()
 
-    wanted, other = history("filtered-1", "acc_wanted"), history("filtered-2", "acc_other")
-    alone = history("filtered-3", "acc_other")
-    invoke(told, batch([wanted, other]))
-    invoke(told, batch([alone]))
-    received = receive(sqs, url)
-    assert [{agent["agent_id"] for agent in message["agents"]} for message in received] == [{wanted.agent, other.agent}]
+    together = [*alerts("filtered-1", "acc_wanted"), *alerts("filtered-2", "acc_other")]
+    for agents in (together, alerts("filtered-3", "acc_other")):
+        for alert in group_alerts(agents, PLACES):
+            topic.publish(alert.subject, alert.message, alert.attributes)
+    received = receive(session.client("sqs"), url)
+    named = [{agent["agent_id"] for agent in message["agents"]} for message in received]
+    assert named == [{agent.agent_id for agent in together}]
 
 
 def receive(sqs: Any, url: str) -> list[dict[str, Any]]:

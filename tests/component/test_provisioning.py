@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,13 +11,19 @@ from meeting_agents.aws.rate_limiter import Limits
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.delivery import DELIVERY_LEASE, MAX_BACKOFF, backoff
 from meeting_agents.domain.deadlines import deadline
-from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Reason, ReasonCode, State
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.incidents import open_incidents
+from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Reason, ReasonCode, Record, State
 from meeting_agents.errors import IdempotencyKeyReused, InProgress, RateLimited, UpstreamTimeout
 from meeting_agents.provisioning import RESPONSE_WAIT, ProvisioningRequest
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 
 EVENTS = f"/v1/calendars/{CALENDAR}/events"
+
+
+def open_types(record: Record, now: datetime) -> list[IncidentType]:
+    return [incident.type for incident in open_incidents(record, GracePeriods(), now)]
 
 
 @pytest.fixture
@@ -187,7 +193,7 @@ def test_a_cancellation_is_retried_until_the_start_and_then_causes_an_alert(desk
         (result,) = desk.sweep()
     assert original.request.meeting.start
     assert original.request.meeting.start - MAX_BACKOFF < desk.now <= original.request.meeting.start
-    assert (result.record.state, result.record.incident) == (State.SCHEDULED, IncidentType.NOT_CANCELLED)
+    assert (result.record.state, open_types(result.record, desk.now)) == (State.SCHEDULED, [IncidentType.UNWANTED])
     last = desk.steps(original.agent_id)[-1]
     assert last.entry.reason == Reason.of(ReasonCode.CANCELLATION_EXPIRED, failure=503)
 
@@ -203,7 +209,8 @@ def test_a_cancellation_that_expires_before_its_retry_has_its_last_failure_as_th
     desk.now += timedelta(minutes=45)
     desk.sweep()
     last = desk.steps(original.agent_id)[-1]
-    assert (last.entry.kind, last.cause) == (EntryType.REJECTED, IncidentType.NOT_CANCELLED)
+    assert last.entry.kind is EntryType.REJECTED
+    assert open_types(last.after, desk.now) == [IncidentType.UNWANTED]
     assert last.entry.reason == Reason.of(ReasonCode.CANCELLATION_EXPIRED, failure=503)
 
 
@@ -450,9 +457,8 @@ def test_a_revoked_account_opens_one_incident_and_its_requests_wait(desk: Desk) 
     assert {result.record.state for result in results} == {State.REQUESTED}
     desk.now += MAX_BACKOFF
     desk.sweep()
-    causes = [step.cause for request in requests for step in desk.steps(request.agent_id)]
-    assert causes.count(IncidentType.REAUTHORISATION) == 1
-    assert set(causes) == {IncidentType.REAUTHORISATION, None}
+    notices = [notice for request in requests for notice in desk.steps(request.agent_id)[-1].after.notices]
+    assert notices == ["1/account_disconnected"]
     desk.register()
     for _ in range(3):
         desk.now += MAX_BACKOFF
@@ -470,10 +476,10 @@ def test_an_alert_that_was_claimed_and_not_journalled_is_claimed_again(desk: Des
         desk.tokens().access_token("alice")
     assert desk.accounts().claim_alert("alice", 60)
     desk.provisioning().submit(request)
-    assert IncidentType.REAUTHORISATION not in [step.cause for step in desk.steps(request.agent_id)]
+    assert not desk.steps(request.agent_id)[-1].after.notices
     desk.now += MAX_BACKOFF
     desk.sweep()
-    assert [step.cause for step in desk.steps(request.agent_id)].count(IncidentType.REAUTHORISATION) == 1
+    assert [*desk.steps(request.agent_id)[-1].after.notices] == ["1/account_disconnected"]
 
 
 def test_waiting_requests_of_a_deleted_account_are_rejected(desk: Desk) -> None:

@@ -15,7 +15,17 @@ from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import SHARDS
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import fold, timeline
-from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, IncidentType, Meeting, Request
+from meeting_agents.domain.model import (
+    Action,
+    AlertStatus,
+    DeadlineType,
+    Entry,
+    EntryType,
+    IncidentType,
+    Meeting,
+    Request,
+    Severity,
+)
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stage import GRACE, Stage, wait_until
@@ -55,7 +65,7 @@ def track(journal: Journal, agent: str) -> None:
 def overdue(journal: Journal, agent: str) -> list[tuple[EntryType, DeadlineType | None]]:
     """Return the types of the entries that sweeps have appended."""
     entries = [stored.entry for stored in journal.read(agent, datetime.now(UTC))]
-    return [(entry.kind, entry.phase) for entry in entries if entry.kind in (EntryType.OVERDUE, EntryType.ESCALATED)]
+    return [(entry.kind, entry.phase) for entry in entries if entry.kind in (EntryType.OVERDUE, EntryType.ALERT_DUE)]
 
 
 def no_retry(agent: str) -> None:
@@ -139,36 +149,51 @@ def test_a_record_that_is_older_than_its_journal_causes_no_entry(journal: Journa
     assert overdue(journal, "ma_lagging") == []
 
 
-def test_an_unacknowledged_incident_has_two_reminders(journal: Journal) -> None:
-    """Each is due after the escalation time."""
-    request(journal, "ma_grave", NOW - timedelta(hours=20))
-    for alerts in range(4):
-        found = sweep(journal, ALWAYS, no_retry)
-        track(journal, "ma_grave")
-        assert found == (alerts < 3)
-        if found:
-            at = datetime.now(UTC) - timedelta(minutes=16 - alerts)
-            entry = Entry(
-                key=f"alerted#{alerts}", kind=EntryType.ALERTED, at=at, attempt=1, cause=IncidentType.NEVER_ACTIVATED
-            )
-            _append_in_the_past(journal, "ma_grave", entry)
-    kinds = [kind for kind, _ in overdue(journal, "ma_grave")]
-    assert sorted(kinds) == sorted([EntryType.OVERDUE, EntryType.ESCALATED, EntryType.ESCALATED])
+def test_an_alert_that_is_owed_and_not_published_is_due(journal: Journal) -> None:
+    """The announcement that leads to it was lost, or the topic was down."""
+    request(journal, "ma_lost", NOW - timedelta(minutes=30))
+    assert sweep(journal, ALWAYS, no_retry) == 1
+    track(journal, "ma_lost")
+    assert sweep(journal, ALWAYS, no_retry) == 0
+    _move_to(journal, "ma_lost", EntryType.OVERDUE, NOW - timedelta(minutes=3))
+    assert sweep(journal, ALWAYS, no_retry) == 1
+    assert sorted(kind for kind, _ in overdue(journal, "ma_lost")) == [EntryType.ALERT_DUE, EntryType.OVERDUE]
 
 
-def _append_in_the_past(journal: Journal, agent: str, entry: Entry) -> None:
-    """Append an alert of the past, and move the entries of the last sweep before it."""
+def test_a_reminder_is_due_until_it_is_published(journal: Journal) -> None:
+    request(journal, "ma_reminded", NOW - timedelta(minutes=30))
+    assert sweep(journal, ALWAYS, no_retry) == 1
+    _move_to(journal, "ma_reminded", EntryType.OVERDUE, NOW - timedelta(minutes=17))
+    for reminder, minutes in ((0, 16), (1, 0)):
+        entry = Entry(
+            key=f"alerted#{reminder}",
+            kind=EntryType.ALERTED,
+            at=NOW - timedelta(minutes=minutes),
+            attempt=1,
+            cause=IncidentType.NEVER_ACTIVATED,
+            status=AlertStatus.FIRING,
+            severity=Severity.CRITICAL,
+            reminder=reminder,
+        )
+        journal.append("ma_reminded", entry)
+        track(journal, "ma_reminded")
+        assert sweep(journal, ALWAYS, no_retry) == (reminder == 0)
+        track(journal, "ma_reminded")
+
+
+def _move_to(journal: Journal, agent: str, kind: EntryType, at: datetime) -> None:
+    """Let the entries of a type have been appended at another time."""
     table = journal._table
     for stored in journal.read(agent, datetime.now(UTC)):
-        if stored.entry.kind in (EntryType.OVERDUE, EntryType.ESCALATED) and stored.entry.at > entry.at:
+        if stored.entry.kind is kind:
             table.client.update_item(
                 TableName=table.name,
                 Key={"pk": {"S": agent}, "sk": {"S": f"entry#{stored.entry.key}"}},
                 UpdateExpression="SET #at = :at",
                 ExpressionAttributeNames={"#at": "at"},
-                ExpressionAttributeValues={":at": {"S": (entry.at - timedelta(seconds=1)).isoformat()}},
+                ExpressionAttributeValues={":at": {"S": at.isoformat()}},
             )
-    journal.append(agent, entry)
+    table.client.delete_item(TableName=table.name, Key={"pk": {"S": agent}, "sk": {"S": "record"}})
     track(journal, agent)
 
 

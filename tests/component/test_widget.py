@@ -6,6 +6,7 @@ import shutil
 import struct
 import subprocess
 import zlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any
 import pytest
 
 from meeting_agents.alerting.widget import SHOWN, has_incident, render_html
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import steps
 from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Meeting, Reason, ReasonCode
+from meeting_agents.domain.verdicts import Step
 from tests.runtime.platform import where_it_is_noon
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
-from tests.unit.alerting.test_message import START, History, escalated, failed
+from tests.unit.alerting.test_message import START, History, failed, reminded
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 ALLOWED = {
@@ -84,9 +87,13 @@ def silent() -> History:
     return history.add(EntryType.OVERDUE, START + timedelta(minutes=10), phase=DeadlineType.ACTIVATION, reason=reason)
 
 
+def page(agents: Mapping[str, Sequence[Step]], count: int, subscribers: int | None) -> str:
+    return render_html(agents, count, UTC, subscribers, GracePeriods(), START + timedelta(minutes=20))
+
+
 def shown(*histories: History, count: int | None = None) -> str:
     agents = {history.agent: list(steps(history.entries)) for history in histories}
-    return render_html(agents, count or len(agents), UTC, subscribers=2)
+    return page(agents, count or len(agents), subscribers=2)
 
 
 def test_nothing_from_outside_is_markup() -> None:
@@ -110,9 +117,9 @@ def test_each_agent_has_its_meeting_what_happened_and_its_timeline() -> None:
     assert "https://app.cronofy.com/agents/692702a1" in Reader(html).attributes["href"]
 
 
-def test_a_day_without_trouble_says_so() -> None:
+def test_a_day_without_incidents_says_so() -> None:
     """An empty box could be a broken one."""
-    assert "No incidents today." in "".join(Reader(render_html({}, 0, UTC, subscribers=2)).text)
+    assert "No incidents today." in "".join(Reader(page({}, 0, subscribers=2)).text)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +133,7 @@ def test_a_day_without_trouble_says_so() -> None:
 def test_a_page_says_how_many_receive_the_alerts(subscribers: int | None, said: str) -> None:
     """With incidents and without."""
     agents = {"ma_1": list(steps(failed().entries))}
-    for html in (render_html({}, 0, UTC, subscribers), render_html(agents, 1, UTC, subscribers)):
+    for html in (page({}, 0, subscribers), page(agents, 1, subscribers)):
         assert said in "".join(Reader(html).text)
 
 
@@ -172,11 +179,7 @@ def pixels(path: Path) -> tuple[int, int, set[bytes]]:
 def test_a_browser_draws_it(case: str, tmp_path: Path) -> None:
     """Parsed, laid out and drawn by Chromium: the table has its rows, no script ran, and the picture is not blank."""
     assert BROWSER
-    html = (
-        shown(failed(), silent(), hostile(), escalated())
-        if case == "troubled"
-        else render_html({}, 0, UTC, subscribers=2)
-    )
+    html = shown(failed(), silent(), hostile(), reminded()) if case == "troubled" else page({}, 0, subscribers=2)
     source, picture = tmp_path / "page.html", tmp_path / "page.png"
     source.write_text(f'<!doctype html><meta charset="utf-8"><title>widget</title>{html}', encoding="utf-8")
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]

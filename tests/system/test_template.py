@@ -320,6 +320,8 @@ def test_silence_is_borne_as_long_by_default_as_the_rules_say() -> None:
     for name, grace in (
         ("ActivationGracePeriod", graces.activation),
         ("CompletionGracePeriod", graces.completion),
+        ("ArrangementLeadTime", graces.arrangement),
+        ("AlertPatience", graces.patience),
         ("ConferenceLeadTime", graces.conference),
         ("ResourcesGracePeriod", graces.resources),
         ("AssumedMeetingDuration", graces.assumed_meeting_duration),

@@ -30,6 +30,9 @@ from meeting_agents.domain.model import (
 )
 from meeting_agents.domain.verdicts import Step
 
+MAX_REMARKS = 10
+"""The undocumented fields of a notification that a reason quotes; one notification can have thousands."""
+
 
 class View(BaseModel):
     """A model that is made from the domain's own values."""
@@ -103,7 +106,7 @@ class EntryView(View):
             verdict=step.verdict,
             state=step.after.state,
             attempt=entry.attempt,
-            interactions=notification.interactions if notification else (),
+            interactions=notification.interactions[:MAX_REMARKS] if notification else (),
             sub=notification.sub if notification else entry.sub,
             reason=ReasonView.of(entry.reason or _remarks(notification)),
             correlation_id=entry.correlation_id,
@@ -112,7 +115,7 @@ class EntryView(View):
 
 
 def _remarks(notification: Notification | None) -> Reason | None:
-    remarks = notification.remarks if notification else ()
+    remarks = notification.remarks[:MAX_REMARKS] if notification else ()
     return Reason.of(ReasonCode.REMARKS, remarks="; ".join(remarks)) if remarks else None
 
 

@@ -103,6 +103,14 @@ class Settings:
         return self._seconds("COMPLETION_GRACE_PERIOD")
 
     @property
+    def arrangement_lead_time(self) -> timedelta:
+        return self._seconds("ARRANGEMENT_LEAD_TIME")
+
+    @property
+    def alert_patience(self) -> timedelta:
+        return self._seconds("ALERT_PATIENCE")
+
+    @property
     def conference_lead_time(self) -> timedelta:
         return self._seconds("CONFERENCE_LEAD_TIME")
 

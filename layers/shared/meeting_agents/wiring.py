@@ -76,7 +76,9 @@ def journal() -> "Journal":
     grace_periods = GracePeriods(
         activation=values.activation_grace_period,
         completion=values.completion_grace_period,
+        arrangement=values.arrangement_lead_time,
         conference=values.conference_lead_time,
+        patience=values.alert_patience,
         resources=values.resources_grace_period,
         assumed_meeting_duration=values.assumed_meeting_duration,
         escalation=values.escalation,

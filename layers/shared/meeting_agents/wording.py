@@ -31,7 +31,7 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.REPORTED_COMPLETE: "Cronofy reported the agent complete",
     ReasonCode.REPORTED_FAILED: "Cronofy reported the agent failed[: {remarks}]",
     ReasonCode.CONFERENCE_ASSIGNED: "Cronofy assigned a conference",
-    ReasonCode.CONFERENCE_FAILING: "Cronofy could not make the conference yet",
+    ReasonCode.CONFERENCE_FAILING: "Cronofy could not make the conference yet, and tries again",
     ReasonCode.MEETING_MOVED: "the meeting was moved to {start}",
     ReasonCode.REMARKS: "{remarks}",
     ReasonCode.CONFERENCE_MISSED: "no conference was reported[ by {at}], shortly before the start",

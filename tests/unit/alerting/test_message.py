@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
+from meeting_agents.alerting.agent_alert import AgentAlert, provider_of
 from meeting_agents.alerting.grouping import group_alerts
-from meeting_agents.alerting.message import MAX_MESSAGE_BYTES, SMS_LENGTH, SUBJECT_LENGTH, Alert, Links, alert_of
-from meeting_agents.alerting.runbook import WORDINGS
+from meeting_agents.alerting.message import MAX_MESSAGE_BYTES, SMS_LENGTH, SUBJECT_LENGTH, Alert, Links
+from meeting_agents.alerting.runbook import WORDINGS, summary
 from meeting_agents.announcement import Announcement
 from meeting_agents.cronofy.payloads import read_notification
+from meeting_agents.domain.alerts import alerting_owed
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.domain.incidents import INCIDENTS, SEVERITIES
-from meeting_agents.domain.lifecycle import steps
+from meeting_agents.domain.incidents import INCIDENTS, RULES
+from meeting_agents.domain.lifecycle import fold, steps
 from meeting_agents.domain.model import (
     Action,
     AlertStatus,
@@ -38,6 +41,8 @@ PLACES = Links(
 START = datetime(2026, 4, 29, 15, 30, tzinfo=UTC)
 END = START + timedelta(minutes=90)
 MEETING = Meeting(start=START, end=END, tzid="Europe/Berlin", summary="Quarterly review")
+GRACE_PERIODS = GracePeriods(escalation=timedelta(minutes=15))
+MINUTE = timedelta(minutes=1)
 GSM = set(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ ÆæßÉ!\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -46,7 +51,7 @@ GSM = set(
 
 
 class History:
-    """What was written down of one agent, and what is announced of its last entry."""
+    """The journal of one agent."""
 
     def __init__(
         self, event: str = "review-17", meeting: Meeting = MEETING, account: str = "acc_567236000909002"
@@ -100,116 +105,139 @@ class History:
         self.entries.append(Entry(key=key, kind=kind, at=at, notification=said))
         return self
 
+    def alerts(self, at: datetime | None = None) -> list[AgentAlert]:
+        """The alerts that are owed at a time, or after the last entry."""
+        at = at or self.entries[-1].at
+        record = fold(self.entries)
+        provider = provider_of(self.bodies.values())
+        return [
+            AgentAlert(agent_id=self.agent, owed=owed, record=record, at=at, provider=provider)
+            for owed in alerting_owed(record, GRACE_PERIODS, at)
+        ]
+
     def announced(self) -> Announcement:
+        """The announcement of the last entry."""
         step = list(steps(self.entries))[-1]
-        return Announcement.of(self.agent, step, self.bodies.get(step.entry.key), None)
+        return Announcement.of(self.agent, step, self.bodies.get(step.entry.key), GRACE_PERIODS)
+
+    def published(self, at: datetime | None = None) -> "History":
+        """Add the entries of the alerts that are owed at a time."""
+        at = at or self.entries[-1].at
+        for alert in self.alerts(at):
+            incident = alert.owed.incident
+            self.add(
+                EntryType.ALERTED,
+                at,
+                attempt=incident.attempt,
+                cause=alert.type,
+                status=alert.status,
+                severity=alert.severity,
+                reminder=alert.owed.reminder,
+            )
+        return self
 
 
-def silent(phase: DeadlineType, at: datetime, reason: Reason) -> History:
-    return History().ask().accepted().add(EntryType.OVERDUE, at, phase=phase, reason=reason)
+WAITED = Reason.of(ReasonCode.ACTIVATION_MISSED, at="2026-04-29T15:40:00.000Z")
 
 
-def failed(**more: Any) -> History:
-    return History().ask().accepted().hear("meeting_agent_failed", START + timedelta(minutes=1, seconds=12), **more)
+def silent(event: str = "review-17", meeting: Meeting = MEETING) -> History:
+    history = History(event, meeting).ask().accepted()
+    at = START + 10 * MINUTE + timedelta(seconds=20)
+    return history.add(EntryType.OVERDUE, at, phase=DeadlineType.ACTIVATION, reason=WAITED)
 
 
-def escalated() -> History:
-    history = failed()
-    history.add(EntryType.ALERTED, START + timedelta(minutes=2), cause=IncidentType.FAILED, status=AlertStatus.FIRING)
-    return history.add(EntryType.ESCALATED, START + timedelta(minutes=17))
+def failed(**fields: Any) -> History:
+    return History().ask().accepted().hear("meeting_agent_failed", START + timedelta(minutes=1, seconds=12), **fields)
 
 
-def many() -> list[Announcement]:
-    """An outage: thirty fail, three were silent."""
-    told = []
+def reminded() -> History:
+    return failed().published(START + 2 * MINUTE)
+
+
+def many() -> list[AgentAlert]:
+    """An outage: thirty fail, three are silent."""
+    alerts = []
     for number in range(30):
         meeting = replace(MEETING, start=START + timedelta(minutes=number), end=END, summary=f"Stand-up {number + 1}")
         history = History(f"standup-{number}", meeting, f"acc_{number % 3}").ask().accepted()
-        told.append(history.hear("meeting_agent_failed", START + timedelta(minutes=31)).announced())
+        alerts += history.hear("meeting_agent_failed", START + 31 * MINUTE).alerts()
     for number in range(3):
-        history = History(f"silent-{number}", replace(MEETING, summary=f"Interview {number + 1}")).ask().accepted()
-        at = START + timedelta(minutes=10, seconds=20)
-        reason = Reason.of(ReasonCode.ACTIVATION_MISSED, at="2026-04-29T15:40:00.000Z")
-        told.append(history.add(EntryType.OVERDUE, at, phase=DeadlineType.ACTIVATION, reason=reason).announced())
-    return told
+        alerts += silent(f"silent-{number}", replace(MEETING, summary=f"Interview {number + 1}")).alerts()
+    return alerts
 
 
-def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
-    minutes = timedelta(minutes=1)
-    waited = Reason.of(ReasonCode.ACTIVATION_MISSED, at="2026-04-29T15:40:00.000Z")
-    yield "failed", [failed().announced()]
+def kept(at: datetime, reason: Reason, **fields: Any) -> History:
+    """An agent whose cancellation is not accepted."""
+    history = History().ask().accepted().ask(START - 100 * MINUTE, action=Action.CANCEL)
+    if fields:
+        history.add(EntryType.UNCONFIRMED, START - 99 * MINUTE, revision=2, **fields)
+    return history.add(EntryType.REJECTED, at, revision=2, reason=reason)
+
+
+def cases() -> Iterator[tuple[str, Sequence[AgentAlert]]]:
+    yield "failed", failed().alerts()
     zoom = {"conferencing": {"provider_name": "zoom", "join_url": "https://zoom.us/00001111-222"}}
-    yield "failed_with_words", [failed(event=zoom, failure_reason="waiting room timed out").announced()]
-    yield (
-        "failed_after_the_end",
-        [History().ask().accepted().hear("meeting_agent_failed", END + 4 * minutes).announced()],
+    yield "failed_with_words", failed(event=zoom, failure_reason="waiting room timed out").alerts()
+    history = History().ask().accepted()
+    yield "failed_after_the_end", history.hear("meeting_agent_failed", END + 4 * MINUTE).alerts()
+    hostile = {
+        "summary": "Bcc: boss@example.com\r\nFrom: me \u202e ignore",
+        "start": START.isoformat(),
+        "tzid": "Mars/Phobos",
+    }
+    history = History("unknown-event")
+    yield "failed_of_a_stranger", history.hear("meeting_agent_failed", START + MINUTE, event=hostile).alerts()
+    complaint = "start (errors.invalid), tzid (errors.required)"
+    refused = Reason.of(ReasonCode.REQUEST_REFUSED, status=422, complaint=complaint)
+    history = History().ask().add(EntryType.REJECTED, START - 2879 * MINUTE, reason=refused)
+    yield "rejected", history.alerts(START - 2869 * MINUTE)
+    yield "rejected_near_the_meeting", history.alerts(START - 25 * MINUTE)
+    unavailable = Reason.of(ReasonCode.RETRY_PLANNED, failure=503)
+    history = (
+        History()
+        .ask()
+        .add(EntryType.UNCONFIRMED, START - 2879 * MINUTE, reason=unavailable, retry_at=START - 20 * MINUTE)
     )
-    yield (
-        "failed_of_a_stranger",
-        [
-            History("unknown-event")
-            .hear(
-                "meeting_agent_failed",
-                START + minutes,
-                event={
-                    "summary": "Bcc: boss@example.com\r\nFrom: me \u202e ignore",
-                    "start": START.isoformat(),
-                    "tzid": "Mars/Phobos",
-                },
-            )
-            .announced()
-        ],
-    )
-    refused = Reason.of(
-        ReasonCode.REQUEST_REFUSED, status=422, complaint="start (errors.invalid), tzid (errors.required)"
-    )
-    yield "rejected", [History().ask().add(EntryType.REJECTED, START - 2879 * minutes, reason=refused).announced()]
+    yield "not_arranged", history.alerts(START - 28 * MINUTE)
     refused = Reason.of(ReasonCode.CANCELLATION_REFUSED, status=403)
-    last = Reason.of(ReasonCode.CANCELLATION_EXPIRED, failure=503)
-    for name, at, reason in (
-        ("not_cancelled", START - 100 * minutes, refused),
-        ("not_cancelled_in_time", START, last),
-    ):
-        kept = History().ask().accepted().ask(START - 100 * minutes, action=Action.CANCEL)
-        yield name, [kept.add(EntryType.REJECTED, at, revision=2, reason=reason).announced()]
-    yield "never_activated", [silent(DeadlineType.ACTIVATION, START + 10 * minutes, waited).announced()]
+    yield "unwanted", kept(START - 99 * MINUTE, refused).alerts(START - 89 * MINUTE)
+    expired = Reason.of(ReasonCode.CANCELLATION_EXPIRED, failure=503)
+    yield "unwanted_in_the_meeting", kept(START, expired, retry_at=START).alerts()
+    history = History().ask().accepted().ask(START - 2000 * MINUTE, action=Action.CANCEL)
+    history.add(EntryType.CANCELLED, START - 1999 * MINUTE, revision=2)
+    yield "unwanted_and_active", history.hear("meeting_agent_activated", START).alerts()
+    yield "never_activated", silent().alerts()
+    yield from cases_of_the_end()
+
+
+def cases_of_the_end() -> Iterator[tuple[str, Sequence[AgentAlert]]]:
     history = History().ask().accepted().hear("meeting_agent_activated", START)
     ended = Reason.of(ReasonCode.COMPLETION_MISSED, at="2026-04-29T17:30:00.000Z")
-    yield (
-        "not_finished",
-        [history.add(EntryType.OVERDUE, END + 30 * minutes, phase=DeadlineType.COMPLETION, reason=ended).announced()],
-    )
-    history = History().ask().accepted().hear("meeting_agent_complete", END + minutes, state="complete")
+    history.add(EntryType.OVERDUE, END + 30 * MINUTE, phase=DeadlineType.COMPLETION, reason=ended)
+    yield "not_finished", history.alerts()
+    history = History().ask().accepted().hear("meeting_agent_complete", END + MINUTE, state="complete")
     bare = Reason.of(ReasonCode.RESOURCES_MISSED, at="2026-04-29T17:16:00.000Z")
-    yield (
-        "resources_missing",
-        [history.add(EntryType.OVERDUE, END + 16 * minutes, phase=DeadlineType.RESOURCES, reason=bare).announced()],
-    )
+    history.add(EntryType.OVERDUE, END + 16 * MINUTE, phase=DeadlineType.RESOURCES, reason=bare)
+    yield "resources_missing", history.alerts()
     history = History().ask(conference_expected=True).accepted()
     none = Reason.of(ReasonCode.CONFERENCE_MISSED, at="2026-04-29T15:15:00.000Z")
-    yield (
-        "no_conference",
-        [history.add(EntryType.OVERDUE, START - 15 * minutes, phase=DeadlineType.CONFERENCE, reason=none).announced()],
-    )
+    history.add(EntryType.OVERDUE, START - 15 * MINUTE, phase=DeadlineType.CONFERENCE, reason=none)
+    yield "no_conference", history.alerts(START - 13 * MINUTE)
     history = History().ask(conference_expected=True).accepted()
-    yield "no_conference_reported", [history.hear("conferencing_failing", START - 1500 * minutes).announced()]
+    history.hear("conferencing_failing", START - 1500 * MINUTE)
+    yield "no_conference_reported", history.alerts(START - 1490 * MINUTE)
     dead = Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure="reauthorisation_required")
-    yield (
-        "reauthorisation",
-        [
-            History()
-            .ask()
-            .add(EntryType.UNCONFIRMED, START - 2879 * minutes, cause=IncidentType.REAUTHORISATION, reason=dead)
-            .announced()
-        ],
-    )
-    twice = History().ask().accepted().hear("meeting_agent_complete", END + minutes, state="complete")
-    yield "conflicting", [twice.hear("meeting_agent_failed", END + 2 * minutes).announced()]
+    cause = IncidentType.ACCOUNT_DISCONNECTED
+    history = History().ask().add(EntryType.UNCONFIRMED, START - 2879 * MINUTE, cause=cause, reason=dead)
+    yield "account_disconnected", history.alerts()
+    history = History().ask().accepted().hear("meeting_agent_complete", END + MINUTE, state="complete")
+    yield "conflicting", history.hear("meeting_agent_failed", END + 2 * MINUTE).alerts()
     other = {"event_id": "somebody-elses-event"}
-    yield "mismatched", [History().ask().accepted().hear("meeting_agent_complete", START, event=other).announced()]
-    late = silent(DeadlineType.ACTIVATION, START + 10 * minutes, waited)
-    yield "resolved", [late.hear("meeting_agent_activated", START + 14 * minutes).announced()]
-    yield "reminder", [escalated().announced()]
+    yield "mismatched", History().ask().accepted().hear("meeting_agent_complete", START, event=other).alerts()
+    yield "resolved", silent().published().hear("meeting_agent_activated", START + 14 * MINUTE).alerts()
+    history = silent().published().hear("meeting_agent_complete", END + 2 * MINUTE)
+    yield "resolved_by_its_end", history.alerts()
+    yield "reminder", reminded().alerts(START + 17 * MINUTE)
     yield "many", many()
 
 
@@ -248,11 +276,10 @@ def test_every_golden_file_is_of_a_case() -> None:
     assert {path.stem for path in (GOLDEN / "alerts").iterdir()} == set(CASES)
 
 
-def test_every_type_has_a_severity_words_and_a_case() -> None:
+def test_every_type_has_words_and_a_case() -> None:
     """A type without words could not be alerted to; one that can be resolved needs words for that, too."""
-    assert set(SEVERITIES) == set(WORDINGS) == set(IncidentType)
-    shown = {alert_of(announcement).type for announcements in CASES.values() for announcement in announcements}
-    assert shown == set(IncidentType)
+    assert set(RULES) == set(WORDINGS) == set(IncidentType)
+    assert {agent.type for agents in CASES.values() for agent in agents} == set(IncidentType)
     assert {type_ for type_, wording in WORDINGS.items() if wording.resolved} == set(INCIDENTS)
 
 
@@ -263,17 +290,12 @@ def test_every_type_has_a_severity_words_and_a_case() -> None:
 )
 def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str) -> None:
     """A subject is at most 100 printable ASCII characters, an SMS one segment of GSM characters."""
-    told = [
-        announcement.model_copy(
-            update={
-                "data": announcement.data.model_copy(
-                    update={"meeting": announcement.data.meeting.model_copy(update={"summary": title})}
-                )
-            }
-        )
-        for announcement in CASES[case]
-    ]
-    for alert in group_alerts(told, PLACES):
+    agents = []
+    for agent in CASES[case]:
+        reported = replace(agent.attempt.meeting, summary=title)
+        attempts = tuple(replace(a, reported=reported, reported_at=agent.at) for a in agent.record.attempts)
+        agents.append(replace(agent, record=replace(agent.record, attempts=attempts)))
+    for alert in group_alerts(agents, PLACES):
         assert 0 < len(alert.subject) <= SUBJECT_LENGTH
         assert all(" " <= character <= "~" for character in alert.subject)
         assert len(alert.sms) <= SMS_LENGTH
@@ -285,46 +307,44 @@ def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str)
 def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
     """Nobody reads further at night than to the first line."""
     (alert,) = group_alerts(CASES[case], PLACES)
-    (announcement,) = alert.announcements
     first = alert.text.splitlines()[2 if alert.reminder else 0]
-    words = WORDINGS[alert_of(announcement).type]
-    assert (words.resolved if alert.status is AlertStatus.RESOLVED else words.one) in first
+    assert summary(alert.agents[0]) in first
     assert "Bcc: boss@example.com From: me ignore" in first or "Quarterly review" in first
 
 
 def test_a_thousand_failures_are_one_message_that_names_each() -> None:
     """Every one is in it, twenty in full, and SNS takes it."""
-    told = []
+    agents = []
     for number in range(1000):
         history = History(f"event-{number}", replace(MEETING, summary=f"Weekly {number}"), f"acc_{number:024d}")
-        told.append(history.ask().accepted().hear("meeting_agent_failed", START).announced())
-    (alert,) = group_alerts(told, PLACES)
+        agents += history.ask().accepted().hear("meeting_agent_failed", START).alerts()
+    (alert,) = group_alerts(agents, PLACES)
     assert alert.size <= MAX_MESSAGE_BYTES
     machine = json.loads(json.loads(alert.message)["default"])
     named = [agent["agent_id"] for agent in machine["agents"]] + machine["omitted"]["failed"]
-    assert sorted(named) == sorted(announcement.subject for announcement in told)
+    assert sorted(named) == sorted(agent.agent_id for agent in agents)
     assert len(machine["agents"]) == 20
     text = alert.text
-    assert all(announcement.subject in text for announcement in told)
+    assert all(agent.agent_id in text for agent in agents)
 
 
 def test_what_sns_would_refuse_for_its_size_is_parted_and_loses_nobody() -> None:
     """Hostile notifications with endless reasons make more messages, each within the limit."""
-    told = []
+    agents = []
     for number in range(60):
         history = History(f"event-{number}", replace(MEETING, summary="x" * 1024), "a" * 900 + str(number))
         reasons: dict[str, Any] = {f"reason_{position}": "\N{PILE OF POO}" * 400 for position in range(300)}
-        told.append(history.ask().accepted().hear("meeting_agent_failed", START, **reasons).announced())
-    alerts = group_alerts(told, PLACES)
+        agents += history.ask().accepted().hear("meeting_agent_failed", START, **reasons).alerts()
+    alerts = group_alerts(agents, PLACES)
     assert len(alerts) > 1
     assert all(alert.size <= MAX_MESSAGE_BYTES for alert in alerts)
-    assert [a.id for alert in alerts for a in alert.announcements] == [announcement.id for announcement in told]
+    assert [a.id for alert in alerts for a in alert.agents] == [agent.id for agent in agents]
 
 
 def test_each_message_has_one_status_and_one_severity_and_all_its_other_values() -> None:
     """A filter gets exactly what it names, and a resolved incident hides no firing one."""
-    cases = ("failed", "resolved", "no_conference", "reminder")
-    alerts = group_alerts([announcement for case in cases for announcement in CASES[case]], PLACES)
+    cases = ("failed", "resolved", "no_conference_reported", "reminder")
+    alerts = group_alerts([agent for case in cases for agent in CASES[case]], PLACES)
     assert [(alert.status, alert.severity, alert.reminder) for alert in alerts] == [
         (AlertStatus.FIRING, Severity.CRITICAL, 0),
         (AlertStatus.FIRING, Severity.CRITICAL, 1),
@@ -341,17 +361,42 @@ def test_each_message_has_one_status_and_one_severity_and_all_its_other_values()
     }
 
 
-def test_no_alert_shows_a_join_link() -> None:
-    """Whoever has the link can walk into the meeting."""
-    for case, told in CASES.items():
-        for alert in group_alerts(told, PLACES):
-            assert "zoom.us/00001111" not in alert.message, case
+LINKS = ["https://zoom.us/00001111-222?pwd=x", "zoommtg://zoom.us/join?confno=1", "meet.google.com/abc-defg-hij"]
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_no_alert_shows_a_join_link(link: str) -> None:
+    """A person who has the link can join the meeting. It may be in a title, or in a field that no one documented."""
+    history = History(meeting=replace(MEETING, summary=f"Join {link} now")).ask().accepted()
+    event = {"conferencing": {"provider_name": "zoom", "join_url": link}}
+    history.hear("meeting_agent_failed", START, event=event, join_url=link, why=f"no answer at {link}")
+    for alert in group_alerts(history.alerts(), PLACES):
+        assert link not in alert.message
+        assert "(link)" in alert.text
+
+
+def test_an_agent_that_reports_itself_late_is_on_its_way_and_not_in_the_meeting() -> None:
+    """Cronofy reports it when it prepares to join: it may still wait in the lobby."""
+    (alert,) = group_alerts(CASES["resolved"], PLACES)
+    assert alert.subject == '[resolved] Meeting agent is on its way: "Quarterly review", 29 Apr 17:30 CEST'
+    assert "lobby" in alert.text
+
+
+def test_every_alert_about_an_incident_has_the_same_key() -> None:
+    """In the first alert, the reminder and the resolution."""
+    history = silent()
+    (first,) = history.alerts()
+    (reminder,) = history.published().alerts(START + 26 * MINUTE)
+    history.published(START + 26 * MINUTE)
+    (resolved,) = history.hear("meeting_agent_activated", START + 30 * MINUTE).alerts()
+    assert {first.dedup_key, reminder.dedup_key, resolved.dedup_key} == {f"{history.agent}/1/never_activated"}
+    assert len({first.id, reminder.id, resolved.id}) == 3
 
 
 def test_a_chat_message_has_only_the_documented_members_and_no_markup_of_others() -> None:
     """Nothing from outside mentions a channel or hides an address in Slack or Teams."""
     history = History(meeting=replace(MEETING, summary="<!channel> <https://evil.example|here>")).ask().accepted()
-    (alert,) = group_alerts([history.hear("meeting_agent_failed", START).announced()], PLACES)
+    (alert,) = group_alerts(history.hear("meeting_agent_failed", START).alerts(), PLACES)
     chat = json.loads(alert.chat)
     assert set(chat) == {"version", "source", "id", "content", "metadata"}
     assert set(chat["content"]) == {"textType", "title", "description", "nextSteps", "keywords"}

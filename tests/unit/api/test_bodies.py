@@ -28,7 +28,7 @@ from meeting_agents.api.views import AgentRow, AgentSummary, AgentView, Links
 from meeting_agents.cronofy.json_text import MAX_DEPTH, readable
 from meeting_agents.cronofy.payloads import INTERACTIONS
 from meeting_agents.cronofy.subscriptions import subscription, with_subscription
-from meeting_agents.domain.deadlines import Deadline
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import steps
 from meeting_agents.domain.model import (
@@ -538,10 +538,11 @@ def test_a_summary_has_the_time_of_the_next_retry() -> None:
 def test_the_view_of_an_agent_has_its_record_and_its_timeline() -> None:
     """An entry has its own `sub` and reason, or those of its notification; the view can be parsed again."""
     timeline = [*steps(HISTORY)]
-    due = Deadline(NOON, DeadlineType.ACTIVATION)
-    view = AgentView.of("ma_1", timeline, due, LINKS)
+    view = AgentView.of("ma_1", timeline, GracePeriods(), NOON, LINKS)
     assert (view.id, view.state, view.origin, view.calendar_id) == ("ma_1", "failed", "request", "cal_1")
-    assert view.next_deadline == DeadlineView(phase=DeadlineType.ACTIVATION, at=NOON)
+    assert view.next_deadline == DeadlineView(phase=DeadlineType.ALERT, at=NOON + timedelta(minutes=5))
+    assert view.incident
+    assert (view.incident.type, view.incident.severity) == ("failed", "critical")
     assert [(entry.sub, entry.reason and entry.reason.text) for entry in view.timeline] == [
         ("", None),
         ("agt_1", "Cronofy accepted the request (202)"),
@@ -549,13 +550,13 @@ def test_the_view_of_an_agent_has_its_record_and_its_timeline() -> None:
     ]
     assert [entry.interactions for entry in view.timeline] == [(), (), ("meeting_agent_failed",)]
     assert AgentView.model_validate_json(view.model_dump_json()) == view
-    unasked = AgentView.of("ma_1", [*steps(HISTORY[2:])], None, LINKS)
+    unasked = AgentView.of("ma_1", [*steps(HISTORY[2:])], GracePeriods(), NOON, LINKS)
     assert (unasked.origin, unasked.next_deadline, unasked.calendar_id) == ("notification", None, "")
 
 
 def test_a_row_of_a_list_equals_the_view_of_the_agent() -> None:
     *_, last = steps(HISTORY)
-    view, row = AgentView.of("ma_1", [last], None, LINKS), AgentRow.of("ma_1", last.after, LINKS)
+    view, row = AgentView.of("ma_1", [last], GracePeriods(), NOON, LINKS), AgentRow.of("ma_1", last.after, LINKS)
     assert row.model_dump() == view.model_dump(include=set(AgentRow.model_fields)) | {"attempt": 1}
 
 
@@ -577,7 +578,7 @@ def test_any_notification_can_be_announced(raw: bytes | None, notification: Any)
     """As JSON, or in base64 if it is not valid JSON."""
     entry = Entry(key="1", kind=EntryType.UNRECOGNISED, at=NOON, notification=Notification())
     [step] = steps([entry])
-    sent = json.loads(Announcement.of("ma_1", step, raw, None).model_dump_json())
+    sent = json.loads(Announcement.of("ma_1", step, raw, GracePeriods()).model_dump_json())
     assert sent["data"]["notification"] == notification
     assert (sent["id"], sent["subject"], sent["specversion"]) == ("ma_1.1", "ma_1", "1.0")
     assert sent["data"]["entry"]["ignored_because"] == {
@@ -589,7 +590,7 @@ def test_any_notification_can_be_announced(raw: bytes | None, notification: Any)
 
 def test_an_announcement_is_no_replay_unless_it_says_so() -> None:
     *_, last = steps(HISTORY)
-    data = Announcement.of("ma_1", last, None, None).data
+    data = Announcement.of("ma_1", last, None, GracePeriods()).data
     assert AnnouncementData.model_validate(data.model_dump(exclude={"replayed"})) == data
     assert not data.replayed
 
@@ -597,7 +598,7 @@ def test_an_announcement_is_no_replay_unless_it_says_so() -> None:
 @given(st.binary(max_size=100))
 def test_no_bytes_stop_an_announcement(raw: bytes) -> None:
     [step] = steps([Entry(key="1", kind=EntryType.UNRECOGNISED, at=NOON, notification=Notification())])
-    announcement = Announcement.of("ma_1", step, raw, None)
+    announcement = Announcement.of("ma_1", step, raw, GracePeriods())
     assert Announcement.model_validate_json(announcement.model_dump_json()) == announcement
 
 
@@ -612,12 +613,12 @@ def test_a_notification_is_announced_as_json_up_to_the_depth_of_a_request() -> N
 def test_a_deeply_nested_notification_can_be_announced(depth: int) -> None:
     [step] = steps([Entry(key="1", kind=EntryType.UNRECOGNISED, at=NOON, notification=Notification())])
     raw = b'{"a":' * depth + b"1" + b"}" * depth
-    assert json.loads(Announcement.of("ma_1", step, raw, None).model_dump_json())["data"]["notification"]
+    assert json.loads(Announcement.of("ma_1", step, raw, GracePeriods()).model_dump_json())["data"]["notification"]
 
 
 def test_a_replay_is_the_same_announcement_marked() -> None:
     *_, last = steps(HISTORY)
-    first = Announcement.of("ma_1", last, None, None)
+    first = Announcement.of("ma_1", last, None, GracePeriods())
     replay = as_replay(first)
     assert (first.data.replayed, replay.data.replayed) == (False, True)
     assert replay.model_dump(exclude={"data": {"replayed"}}) == first.model_dump(exclude={"data": {"replayed"}})

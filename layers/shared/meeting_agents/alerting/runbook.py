@@ -22,9 +22,7 @@ WORDINGS: Mapping[IncidentType, Wording] = {
     IncidentType.UNWANTED: Wording(
         "may join although it was cancelled", "may join although they were cancelled", "is settled"
     ),
-    IncidentType.NOT_ARRANGED: Wording(
-        "is not arranged, and the meeting is near", "are not arranged, and their meetings are near", "is arranged"
-    ),
+    IncidentType.NOT_ARRANGED: Wording("is still not arranged", "are still not arranged", "is arranged"),
     IncidentType.REJECTED: Wording("was refused", "were refused", "is arranged"),
     IncidentType.FAILED: Wording("failed", "failed", "recovered"),
     IncidentType.NEVER_ACTIVATED: Wording("never became active", "never became active", "recovered"),
@@ -129,7 +127,7 @@ def next_steps(agent: AgentAlert) -> tuple[str, ...]:
         case IncidentType.FAILED:
             return f"Open the meeting and check what keeps the agent out. {_obstacles(agent)}", _AGAIN, _NOTES
         case IncidentType.NEVER_ACTIVATED:
-            look = "Open the meeting and look for the agent, also in the lobby: if it is in, only a callback was lost."
+            look = "Open the meeting and look for the agent, also in the lobby: if it is there, a callback was lost."
             return f"{look} If it is not, check what keeps it out. {_obstacles(agent)}", _AGAIN, _NOTES
         case IncidentType.ACCOUNT_DISCONNECTED:
             name = agent.names["account"]

@@ -60,6 +60,9 @@ from meeting_agents.domain.model import (
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES, TRANSITIONS
 from meeting_agents.domain.verdicts import Step, verdict_of
 
+MAX_REMARKS = 10
+"""The undocumented fields that a reason quotes; one notification can have thousands."""
+
 
 class HasEntry(Protocol):
     """A stored entry of the journal."""
@@ -404,7 +407,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             reason = Reason.of(ReasonCode.REPORTED_COMPLETE)
         case EntryType.FAILED:
             failures = tuple(sorted({*attempt.failures, *notification.remarks}))
-            reason = Reason.of(ReasonCode.REPORTED_FAILED, remarks="; ".join(failures))
+            reason = Reason.of(ReasonCode.REPORTED_FAILED, remarks="; ".join(failures[:MAX_REMARKS]))
             attempt = replace(attempt, failed_at=attempt.failed_at or at, failures=failures, unwanted_at=None)
             if attempt.state is State.FAILED:
                 return replace(attempt, reason=reason)

@@ -83,7 +83,7 @@ def _ignored_because(step: Step) -> Reason | None:
         case Verdict.MISMATCHED if notification:
             return Reason.of(ReasonCode.OTHER_CALENDAR_EVENT, event_id=notification.event_id, expected=record.event_id)
         case Verdict.UNRECOGNISED:
-            names = ", ".join(notification.interactions) if notification else ""
+            names = ", ".join(notification.interactions[:10]) if notification else ""
             return Reason.of(ReasonCode.NOTHING_RECOGNISED, interactions=names)
     return _reason_of_stale(step, notification)
 
