@@ -30,4 +30,4 @@ def append_notification(
     }
     if attempt:
         item["attempt"] = {"N": str(attempt)}
-    return table.put(item, "attribute_not_exists(sk)")
+    return table.insert(item, at.timestamp())

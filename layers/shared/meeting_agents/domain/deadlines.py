@@ -44,6 +44,11 @@ def deadline(record: Record, grace_periods: GracePeriods) -> Deadline | None:
     return min(_deadlines(record, grace_periods), default=None)
 
 
+def deadlines(record: Record, grace_periods: GracePeriods) -> tuple[Deadline, ...]:
+    """Return all deadlines, the earliest first. None of them hides another."""
+    return tuple(sorted(_deadlines(record, grace_periods)))
+
+
 def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:
     if grace_periods.escalation and record.alerted_at and is_unacknowledged(record):
         yield Deadline(record.alerted_at + grace_periods.escalation, DeadlineType.ESCALATION)
