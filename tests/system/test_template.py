@@ -94,7 +94,7 @@ def region() -> Iterator[None]:
 
 
 def test_every_function_folder_is_in_the_template_and_the_other_way_round() -> None:
-    folders = {f"functions/{path.name}" for path in (ROOT / "functions").iterdir() if path.name != "__pycache__"}
+    folders = {f"functions/{path.name}" for path in (ROOT / "functions").glob("*/") if path.name != "__pycache__"}
     assert set(FUNCTIONS) == folders
     for folder, name in FUNCTIONS.items():
         assert name == f"{folder.rpartition('/')[2].title()}Function"
