@@ -42,6 +42,7 @@ from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 from tests import answers
 from tests.bench import report
 from tests.bench.__main__ import RESULTS
+from tests.golden_files import GOLDEN
 from tests.mutation import survivors
 from tests.sandbox.deployment import ROOT, source_template
 from tests.soak.__main__ import MUST_BE_NONE
@@ -266,6 +267,12 @@ def announcement() -> str:
     return f"```json\n{json.dumps(json.loads(message.text), indent=2)}\n```\n\nMessage attributes: {attributes}."
 
 
+def alert() -> str:
+    """One whole alert: its message attributes, and its texts for people."""
+    text = (GOLDEN / "alerts/failed.txt").read_text(encoding="utf-8").partition("=== default")[0]
+    return f"```text\n{text.strip()}\n```"
+
+
 def alarms() -> str:
     """The alarms about the system itself, each with its description."""
     template = source_template()
@@ -383,6 +390,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "answers": answers.table,
         "announcement": announcement,
         "alerts": alerts,
+        "alert": alert,
     },
     "layers/shared/README.md": {"imports": imports, "modules": modules, "incidents": incidents},
     "tests/README.md": {"figures": figures, "evidence": evidence},
