@@ -16,7 +16,6 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.readme import README
 from tests.sandbox.__main__ import main
 from tests.sandbox.deployment import ROOT
 from tests.sandbox.screen import Screen
@@ -47,7 +46,7 @@ def test_the_story_meets_its_expectations_and_one_that_it_cannot_meet_is_status_
     assert f"{len(EXPECTED) - 1} of {len(EXPECTED)} as expected." in page
     assert re.search(r"│ To: +oncall@example.com\n +│ Subject: .*Design review", page), "alerts are shown as e-mails"
     assert "\x1b" not in page, "a page that is no terminal gets no colours"
-    shown = README.read_text(encoding="utf-8").split("<!-- story -->")[1].split("<!-- /story -->")[0]
+    shown = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- story -->")[1].split("<!-- /story -->")[0]
     *parts, last = [part for part in PARTS.split(shown) if part.strip(" \n`…")]
     assert last.endswith(f"{len(EXPECTED)} of {len(EXPECTED)} as expected.\n```\n")
     assert len(parts) > 10
