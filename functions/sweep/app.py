@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import batched, chain, compress
 from traceback import extract_tb
 from typing import Any
@@ -43,19 +44,17 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Sweep once. The metric `Heartbeat` says that a sweep ran to its end."""
 
     def has_time(reserve: int) -> bool:
-        remaining: int = context.get_remaining_time_in_millis()
-        return remaining > reserve
-
-    def has_time_for_request() -> bool:
-        return has_time(STOP_REQUESTS_BEFORE_TIMEOUT_MS)
+        return bool(context.get_remaining_time_in_millis() > reserve)
 
     with ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
         retries = []
 
         def submit_retry(agent_id: str) -> None:
-            retries.append(pool.submit(retry, agent_id, wiring.provisioning(), has_time_for_request))
+            retries.append(
+                pool.submit(retry, agent_id, wiring.provisioning(), partial(has_time, STOP_REQUESTS_BEFORE_TIMEOUT_MS))
+            )
 
-        overdue = sweep(wiring.journal(), lambda: has_time(STOP_BEFORE_TIMEOUT_MS), submit_retry)
+        overdue = sweep(wiring.journal(), partial(has_time, STOP_BEFORE_TIMEOUT_MS), submit_retry)
     retried = sum(future.result() for future in retries)
     if overdue:
         metrics.add_metric("AgentsFoundOverdue", MetricUnit.Count, overdue)
@@ -73,16 +72,16 @@ def retry(agent_id: str, provisioning: Provisioning, has_time: Callable[[], bool
             result = provisioning.retry(agent_id)
         except RateLimited:
             time.sleep(1)
+            continue
         except (Refusal, Outage) as error:
             logger.warning("request not retried", agent_id=agent_id, code=error.code)
             return False
         except Exception as error:  # noqa: BLE001 - as in `check_agents`
             _skip_agent(agent_id, error)
             return False
-        else:
-            if result:
-                logger.info("request retried", agent_id=agent_id, state=result.record.state)
-            return result is not None
+        if result:
+            logger.info("request retried", agent_id=agent_id, state=result.record.state)
+        return result is not None
     return False
 
 
@@ -92,12 +91,8 @@ def sweep(journal: Journal, has_time: Callable[[], bool], submit_retry: Callable
     Two sweeps may run at the same time. An agent with a request to be retried is passed to `submit_retry`; its other
     deadlines do not wait for the retry.
     """
-    now = datetime.now(UTC)
-    overdue = 0
-
-    def check(agent_ids: Sequence[str]) -> list[tuple[str, Finding | Exception]]:
-        return check_agents(agent_ids, journal, now, has_time, submit_retry)
-
+    now, overdue = datetime.now(UTC), 0
+    check = partial(check_agents, journal=journal, now=now, has_time=has_time, submit_retry=submit_retry)
     with ThreadPoolExecutor(CONCURRENT_READS) as pool:
         batches = pool.map(check, batched(journal.due(now), BATCH_SIZE, strict=False))
         for agent_id, result in chain.from_iterable(batches):

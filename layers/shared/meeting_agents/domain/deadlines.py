@@ -49,11 +49,6 @@ def deadlines(record: Record, grace_periods: GracePeriods) -> tuple[Deadline, ..
     return tuple(sorted(_deadlines(record, grace_periods)))
 
 
-def deadlines(record: Record, grace_periods: GracePeriods) -> tuple[Deadline, ...]:
-    """Return all deadlines, the earliest first. None of them hides another."""
-    return tuple(sorted(_deadlines(record, grace_periods)))
-
-
 def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:
     attempt = record.current
     if grace_periods.escalation and record.alerted_at and is_unacknowledged(record):
