@@ -18,7 +18,16 @@ from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import SHARDS
 from meeting_agents.domain.deadlines import GracePeriods
 from meeting_agents.domain.lifecycle import fold, timeline
-from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, IncidentType, Meeting, Request
+from meeting_agents.domain.model import (
+    Action,
+    AlertStatus,
+    DeadlineType,
+    Entry,
+    EntryType,
+    IncidentType,
+    Meeting,
+    Request,
+)
 from tests.bench.sweep import time_sweep
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -209,7 +218,12 @@ def test_an_unacknowledged_incident_has_two_reminders(journal: Journal) -> None:
         if found:
             at = datetime.now(UTC) - timedelta(minutes=16 - alerts)
             entry = Entry(
-                key=f"alerted#{alerts}", kind=EntryType.ALERTED, at=at, attempt=1, cause=IncidentType.NEVER_ACTIVATED
+                key=f"alerted#{alerts}",
+                kind=EntryType.ALERTED,
+                at=at,
+                attempt=1,
+                cause=IncidentType.NEVER_ACTIVATED,
+                status=AlertStatus.FIRING,
             )
             _append_in_the_past(journal, "ma_grave", entry)
     kinds = [kind for kind, _ in overdue(journal, "ma_grave")]
