@@ -301,7 +301,7 @@ def costs() -> str:
             "|---|---|---|",
             *lines,
             "",
-            f"Without the dashboard: an account has three for free, and a further one costs US$ {dashboard:.2f} a month.",
+            f"Without the dashboard: an account has three free, and a further one costs US$ {dashboard:.2f} a month.",
         ]
     )
 

@@ -113,7 +113,7 @@ def test_a_probe_that_cannot_count_the_subscribers_is_lost_and_reports_no_number
     before = reported(scene, "probe", "AlertSubscribers")
     scene.platform.fault = Fault("probe", 0, 0, "refused")
     problems = scene.platform.tick("probe")["problems"]
-    assert problems == ["the subscribers could not be counted: the alerts topic did not answer"]
+    assert problems == ["the subscribers could not be counted: the alerts topic did not answer; try again"]
     assert reported(scene, "probe", "AlertSubscribers") == before
     scene.platform.settle()
     assert [one["data"]["entry"]["kind"] for one in scene.platform.announcements()] == ["failed", "alerted"]
@@ -174,7 +174,7 @@ def test_a_deployment_ends_with_how_many_receive_the_alerts(aws: EmbeddedAws) ->
     stack = deployed(aws, "one-address", AlertEmail=ADDRESS)
     assert said_last(aws, stack) == (
         "0 confirmed subscribers of the alerts:"
-        " nobody receives them until the link in the mail from AWS is followed (1 pending)\n"
+        " alerts reach no one until the link in the e-mail from AWS is followed (1 pending)\n"
     )
     aws.confirm(stack.outputs["AlertsTopicArn"], ADDRESS)
     assert said_last(aws, stack) == "1 confirmed subscriber of the alerts\n"
@@ -183,8 +183,8 @@ def test_a_deployment_ends_with_how_many_receive_the_alerts(aws: EmbeddedAws) ->
 def test_a_deployment_without_an_address_ends_with_how_to_subscribe_one(aws: EmbeddedAws) -> None:
     """The command works as it is printed."""
     stack = deployed(aws, "no-address")
-    count, command = said_last(aws, stack).strip().split(" Say ")
-    assert count == "0 confirmed subscribers of the alerts: nobody receives them."
+    count, command = said_last(aws, stack).strip().split(" Subscribe an address: ")
+    assert count == "0 confirmed subscribers of the alerts: alerts reach no one."
     pattern = "aws sns subscribe --topic-arn {} --protocol email --notification-endpoint {}"
     assert command == pattern.format(stack.outputs["AlertsTopicArn"], ADDRESS)
     stack.session.client("sns").subscribe(TopicArn=stack.outputs["AlertsTopicArn"], Protocol="email", Endpoint=ADDRESS)
