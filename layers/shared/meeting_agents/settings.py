@@ -48,6 +48,11 @@ class Settings:
         return int(self._number("REQUESTS_PER_MINUTE"))
 
     @property
+    def event_triggers(self) -> bool:
+        """True if Cronofy is to call before the start and after the end of each meeting."""
+        return self._environ.get("EVENT_TRIGGERS", "") == "on"
+
+    @property
     def default_data_center(self) -> str:
         return self._text("DEFAULT_DATA_CENTER")
 
