@@ -258,9 +258,9 @@ def announcement() -> str:
             notification=read_notification(raw),
         ),
     ]
+    key = entries[-1].key
     stored = [StoredEntry(entry, raw if entry.notification else None) for entry in entries]
-    steps = timeline(stored)
-    [made] = build_announcements(agent, steps, stored, GracePeriods(), {entries[-1].key})
+    [made] = build_announcements(agent, timeline(stored), {key: raw}, GracePeriods(), {key})
     message = to_message(made)
     attributes = ", ".join(f"`{name}` = `{value}`" for name, value in message.attributes.items())
     return f"```json\n{json.dumps(json.loads(message.text), indent=2)}\n```\n\nMessage attributes: {attributes}."

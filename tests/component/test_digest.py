@@ -66,7 +66,7 @@ def test_a_digest_reads_as_a_person_found_it_good() -> None:
     compared("digest", "\n\n".join(parts))
     assert len(made.subject) <= SUBJECT_LENGTH
     assert made.subject.isascii()
-    assert json.loads(json.loads(texts["https"])["metadata"]["additionalContext"]["alert"])["severity"] == "digest"
+    assert json.loads(json.loads(texts["https"])["metadata"]["additionalContext"]["alert"])["type"] == "digest"
 
 
 def test_success_counts_only_what_came_to_an_end_or_should_have() -> None:
@@ -77,9 +77,9 @@ def test_success_counts_only_what_came_to_an_end_or_should_have() -> None:
     assert digest(iter(())).of_day.rate == "none decided"
 
 
-def test_a_day_without_agents_is_not_told() -> None:
-    assert digest().is_worth_telling
-    assert not digest(iter(())).is_worth_telling
+def test_a_digest_of_a_day_without_agents_is_not_published() -> None:
+    assert digest().is_worth_publishing
+    assert not digest(iter(())).is_worth_publishing
 
 
 def test_a_digest_of_thousands_stays_small() -> None:

@@ -13,10 +13,10 @@ _TIME, _ACTOR, _TEXT = 8, 10, 32  # the columns of a step; what came of it has t
 
 _BOLD, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "1", "2", "31", "32", "33", "36"
 _MEANINGS = {
-    **dict.fromkeys(("complete", "all-clear", "recovered", "✓"), _GREEN),
-    **dict.fromkeys(("failed", "rejected", "high", "401", "not announced", "never told", "✗"), _RED),
+    **dict.fromkeys(("complete", "resolved", "✓"), _GREEN),
+    **dict.fromkeys(("failed", "rejected", "critical", "401", "not announced", "never told", "✗"), _RED),
     **dict.fromkeys(
-        ("overdue", "never_activated", "medium", "stale", "duplicate", "conflicting", "mismatched"), _YELLOW
+        ("overdue", "never_activated", "warning", "stale", "duplicate", "conflicting", "mismatched"), _YELLOW
     ),
     **dict.fromkeys(("cancelled",), _DIM),
     **dict.fromkeys(("scheduled", "activated"), _CYAN),

@@ -27,12 +27,12 @@ EXPECTED: Mapping[str, str] = {
     f"{WEEKLY}, at last": "complete; audio, dashboard, transcript, video",
     REVIEW: "requested, accepted, failed, alerted",
     f"{REVIEW}, at last": f"failed; meeting_agent.reason: {REASON}",
-    CALL: "requested, accepted, overdue, alerted, complete, alerted, activated (late)",
+    CALL: "requested, accepted, overdue, alerted, complete, alerted, activated (stale)",
     f"{CALL}, at last": "complete; audio, dashboard, transcript, video",
     LUNCH: "requested, accepted, requested, cancelled",
     f"{LUNCH}, at last": "cancelled",
     "announcements": "one of each entry",
-    "alerts": f"{REVIEW}: failed; {CALL}: never_activated; {CALL}: recovered",
+    "alerts": f"{REVIEW}: failed firing; {CALL}: never_activated firing; {CALL}: never_activated resolved",
     "e-mails": "3",
 }
 """What is to come of it, told in the same words as what does."""
@@ -124,7 +124,7 @@ class Story:
         self._told(CALL, "never_activated")
         earlier = self._callback(CALL, "activate", deliver=False)
         later = self._callback(CALL, "complete", "turns up late: it is complete")
-        self._told(CALL, "recovered")
+        self._told(CALL, "never_activated", "resolved")
         if earlier and later:
             earlier = self.stage.cronofy.deliver(earlier)
             self.seen["two in the wrong order"] = f"{_statuses(later)}, {_statuses(earlier)}"
@@ -196,7 +196,7 @@ class Story:
                     one["time"][11:19],
                     one["data"]["meeting"]["summary"],
                     one["data"]["entry"]["kind"],
-                    _moved(one) + (f" ({one['data']['cause']})" if one["data"]["cause"] else ""),
+                    _moved(one) + (f" ({one['data']['alert']['type']})" if one["data"]["alert"] else ""),
                 )
                 for one in announcements
             ]
@@ -207,8 +207,11 @@ class Story:
         emails = self.stage.emails()
         for email in emails:
             self.screen.letter(email["to"], email["subject"], email["text"])
-        told = (agent for alert in self.stage.alerts.messages() for agent in alert["agents"])
-        self.seen["alerts"] = "; ".join(f"{agent['meeting']['summary']}: {agent['cause']}" for agent in told)
+        self.seen["alerts"] = "; ".join(
+            f"{agent['meeting']['summary']}: {agent['type']} {alert['status']}"
+            for alert in self.stage.alerts.messages()
+            for agent in alert["agents"]
+        )
         self.seen["e-mails"] = str(len(emails))
 
     # How things are done
@@ -253,13 +256,17 @@ class Story:
         found = _names(announcement["data"]["resources"]) if announcement else ""
         self.screen.step("topic", f"hands on what the agent left: {found or 'nothing'}")
 
-    def _told(self, summary: str, cause: str) -> None:
+    def _told(self, summary: str, type_: str, status: str = "firing") -> None:
         """Wait until people have got an e-mail about that."""
         agent_id = self.agents.get(summary)
         self.screen.awaiting("people", "are told")
 
         def find() -> str | None:
-            alerts = (alert for alert in self.stage.alerts.messages() if cause in alert.get("causes", ()))
+            alerts = (
+                alert
+                for alert in self.stage.alerts.messages()
+                if alert["status"] == status and type_ in alert.get("types", ())
+            )
             return next((alert["subject"] for alert in alerts if alert["agents"][0]["agent_id"] == agent_id), None)
 
         self.screen.step("people", (wait_until(find) if agent_id else None) or "were never told")

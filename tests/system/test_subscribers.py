@@ -67,9 +67,9 @@ def calls(scene: Scene, function: str) -> list[str]:
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        (0, "alert published to 0 subscribers: failed"),
-        (1, "alert published to 1 subscriber: failed"),
-        (2, "alert published to 2 subscribers: failed"),
+        (0, "alert published to 0 subscribers: failed firing"),
+        (1, "alert published to 1 subscriber: failed firing"),
+        (2, "alert published to 2 subscribers: failed firing"),
     ],
 )
 def test_the_timeline_says_to_how_many_an_alert_was_published(scene: Scene, count: int, said: str) -> None:
@@ -89,7 +89,7 @@ def test_an_alert_is_published_though_its_subscribers_cannot_be_counted(scene: S
     """The entry says so, and nothing more."""
     scene.platform.forget()
     scene.platform.fault = Fault("alert", 0, 2, how)
-    assert failed(scene, f"uncounted-{how}") == ["alert published to an unknown number of subscribers: failed"]
+    assert failed(scene, f"uncounted-{how}") == ["alert published to an unknown number of subscribers: failed firing"]
     assert calls(scene, "alert") == ["GetTopicAttributes", "Publish"]
     assert len(scene.platform.alerts()) == 1
 
@@ -120,7 +120,7 @@ def test_a_probe_that_cannot_count_the_subscribers_is_lost_and_reports_no_number
 
 
 @pytest.mark.parametrize(
-    ("count", "said"), [(0, "No confirmed subscriber: nobody receives the alerts."), (2, "of the alerts: 2.")]
+    ("count", "said"), [(0, "No confirmed subscriber: no one receives the alerts."), (2, "of the alerts: 2.")]
 )
 def test_the_dashboard_says_how_many_receive_the_alerts(scene: Scene, count: int, said: str) -> None:
     scene.platform.forget()
@@ -135,7 +135,7 @@ def test_the_dashboard_shows_the_agents_though_the_subscribers_cannot_be_counted
     at = [call["operation"] for call in made].index("GetTopicAttributes")
     scene.platform.fault = Fault("widget", 1, at, "refused")
     disturbed = scene.platform.look("widget")
-    assert "How many subscribers get the alerts could not be read." in disturbed
+    assert "The number of subscribers of the alerts could not be read." in disturbed
     assert undisturbed.partition("</p>")[2] == disturbed.partition("</p>")[2]
 
 

@@ -27,6 +27,7 @@ from meeting_agents.domain.lifecycle import fold, steps
 from meeting_agents.domain.model import (
     ASSUMED_MEETING_DURATION,
     Action,
+    AlertStatus,
     Attempt,
     Conference,
     DeadlineType,
@@ -123,9 +124,9 @@ class History:
         return self.steps[-1]
 
     @property
-    def causes(self) -> list[IncidentType | None]:
-        """The incident types of the alerts, in order."""
-        return [step.cause for step in self.steps if step.cause]
+    def causes(self) -> list[IncidentType | AlertStatus | None]:
+        """The incident types of the alerts, in order; `resolved` for a resolved one."""
+        return [step.status if step.status is AlertStatus.RESOLVED else step.cause for step in self.steps if step.cause]
 
 
 def scheduled() -> History:
@@ -404,7 +405,7 @@ def histories(draw: st.DrawFn) -> list[Entry]:
                 history.add(EntryType.OVERDUE, phase=due.phase, **fields)
         elif action == "people" and now.attempts:
             kind = draw(st.sampled_from([EntryType.ALERTED, EntryType.ACKNOWLEDGED, EntryType.ESCALATED]))
-            history.add(kind, attempt=now.current.number, cause=now.incident)
+            history.add(kind, attempt=now.current.number, cause=now.incident, status=AlertStatus.FIRING)
         else:
             address = draw(st.sampled_from([None, None, 1, 2]))
             history.add(EntryType.UNRECOGNISED, attempt=address, notification=draw(NOTIFICATIONS))
@@ -561,17 +562,16 @@ INCIDENT_TYPES = frozenset(IncidentType) - {
     IncidentType.REAUTHORISATION,
     IncidentType.CONFLICTING,
     IncidentType.MISMATCHED,
-    IncidentType.RECOVERED,
 }
 
 
 @given(histories())
-def test_an_all_clear_follows_an_alert_and_each_incident_has_at_most_one(
+def test_an_incident_is_resolved_only_after_it_opened_and_once(
     entries: list[Entry],
 ) -> None:
     incident: IncidentType | None = None
     for step in steps(entries):
-        if step.cause is IncidentType.RECOVERED:
+        if step.status is AlertStatus.RESOLVED:
             assert incident is not None
             incident = None
         elif step.cause in INCIDENT_TYPES:
@@ -1387,13 +1387,13 @@ def test_an_unacknowledged_alert_has_a_deadline() -> None:
     history = scheduled().report(EntryType.FAILED)
     assert due(history, grace_periods) is None
     for _ in range(2):
-        history.answer(EntryType.ALERTED, cause=IncidentType.FAILED)
+        history.answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
         assert due(history, grace_periods) == Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
         assert due(history) is None
         history.answer(EntryType.ESCALATED)
         assert (history.last.verdict, history.last.cause) == (Verdict.APPLIED, IncidentType.FAILED)
         assert due(history, grace_periods) is None
-    history.answer(EntryType.ALERTED, cause=IncidentType.FAILED)
+    history.answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
     assert due(history, grace_periods) is None
     assert history.answer(EntryType.ESCALATED).last.ignored_because == Reason.of(ReasonCode.REMINDER_NOT_DUE)
 
@@ -1403,7 +1403,11 @@ def test_an_unacknowledged_alert_has_a_deadline() -> None:
 )
 def test_no_reminder_follows_an_acknowledgement_or_a_resolution(action: EntryType) -> None:
     grace_periods = replace(GRACE_PERIODS, escalation=60 * MINUTE)
-    history = scheduled().report(EntryType.FAILED).answer(EntryType.ALERTED, cause=IncidentType.FAILED)
+    history = (
+        scheduled()
+        .report(EntryType.FAILED)
+        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
+    )
     followed_by(history, action)
     awaited = due(history, grace_periods)
     assert awaited is None or awaited.phase is not DeadlineType.ESCALATION
@@ -1483,7 +1487,11 @@ def test_an_unwanted_agent_opens_no_second_incident(after: History) -> None:
 
 
 def test_a_second_rejected_cancellation_leaves_the_acknowledgement() -> None:
-    history = kept().answer(EntryType.ALERTED, cause=IncidentType.NOT_CANCELLED).answer(EntryType.ACKNOWLEDGED)
+    history = (
+        kept()
+        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NOT_CANCELLED)
+        .answer(EntryType.ACKNOWLEDGED)
+    )
     at = history.record.acknowledged_at
     assert at is not None
     assert history.request(AWAY).answer(EntryType.REJECTED).record.acknowledged_at == at
@@ -1576,7 +1584,7 @@ def test_a_failed_cancellation_opens_no_incident_if_no_unwanted_agent_can_come(h
 def test_no_reminder_of_a_failed_cancellation_follows_the_end_of_the_agent() -> None:
     """Until then it is as severe as a failure, and unacknowledged alerts are repeated."""
     grace_periods = replace(GRACE_PERIODS, escalation=60 * MINUTE, expected_resources=frozenset())
-    history = kept().answer(EntryType.ALERTED, cause=IncidentType.NOT_CANCELLED)
+    history = kept().answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NOT_CANCELLED)
     alerted = Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
     assert due(history, replace(grace_periods, conference=-timedelta(days=1))) == alerted
     history.report(EntryType.ACTIVATED)
@@ -1638,7 +1646,7 @@ def test_a_resolved_incident_leads_to_one_all_clear(
     assert len(history.causes) == 1
     assert history.record.has_incident
     resolution(history)
-    assert history.last.cause is IncidentType.RECOVERED
+    assert history.last.status is AlertStatus.RESOLVED
     now = history.record
     assert (now.incident, now.alerted_at, now.escalations, now.acknowledged_at) == (None, None, 0, None)
     history.report(EntryType.COMPLETE, sub="agt_1", attempt=history.record.current.number).answer(
@@ -1696,12 +1704,21 @@ def test_an_entry_may_say_that_its_account_must_authorise_again() -> None:
 
 
 def test_a_new_incident_needs_an_alert_and_an_acknowledgement_of_its_own() -> None:
-    history = scheduled().overdue(DeadlineType.ACTIVATION).answer(EntryType.ALERTED, cause=IncidentType.NEVER_ACTIVATED)
+    history = (
+        scheduled()
+        .overdue(DeadlineType.ACTIVATION)
+        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NEVER_ACTIVATED)
+    )
     history.answer(EntryType.ACKNOWLEDGED)
     assert (history.record.alerted_at, history.record.acknowledged_at) == (history.at - MINUTE, history.at)
     record = history.report(EntryType.FAILED).record
     assert (record.incident, record.alerted_at, record.acknowledged_at) == (IncidentType.FAILED, None, None)
-    assert history.answer(EntryType.ALERTED, cause=IncidentType.NEVER_ACTIVATED).record.alerted_at is None
+    assert (
+        history.answer(
+            EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NEVER_ACTIVATED
+        ).record.alerted_at
+        is None
+    )
 
 
 def test_entries_of_the_same_moment_are_in_the_order_of_their_types() -> None:

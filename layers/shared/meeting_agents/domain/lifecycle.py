@@ -12,7 +12,7 @@ These rules hold for every history. Each has a test of that name in `tests/unit/
 5. Folding is incremental: `fold(b, onto=fold(a))` equals `fold(a + b)` for any b written after a.
 6. An entry counts once, however often it is listed.
 7. An earlier attempt may learn facts, and never changes the state.
-8. An all-clear follows an alert, and each incident has at most one.
+8. An incident is resolved only after it opened, and once.
 9. No cancellation fails without an alert while the agent may come.
 
 The *outcome* of an attempt is its state, its conference, its `sub`s, resources and failures, and which of its times are
@@ -40,6 +40,7 @@ from meeting_agents.domain.attempts import (
 from meeting_agents.domain.incidents import is_unacknowledged, with_incident
 from meeting_agents.domain.model import (
     Action,
+    AlertStatus,
     Attempt,
     Conference,
     DeadlineType,
@@ -337,7 +338,7 @@ def _is_expected(attempt: Attempt, phase: DeadlineType) -> bool:
 
 
 def _apply_alert(record: Record, entry: Entry) -> Record:
-    is_current = entry.cause is not None and entry.cause is record.incident
+    is_current = entry.status is AlertStatus.FIRING and entry.cause is record.incident
     return replace(record, alerted_at=entry.at) if is_current else record
 
 

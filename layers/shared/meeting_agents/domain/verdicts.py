@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from meeting_agents.domain.attempts import attempt_of
 from meeting_agents.domain.model import (
+    AlertStatus,
     Attempt,
     Conference,
     Entry,
@@ -29,6 +30,8 @@ class Step:
     after: Record
     cause: IncidentType | None = None
     """The incident type of the alert that this step leads to; None: there is no alert."""
+    status: AlertStatus | None = None
+    """The status of that alert."""
 
     @property
     def state_before(self) -> State | None:
