@@ -15,8 +15,6 @@ from botocore.session import Session
 from meeting_agents.settings import Settings
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     import httpx
 
     from meeting_agents.aws.accounts import Accounts
@@ -85,11 +83,6 @@ def journal() -> "Journal":
         expected_resources=values.expected_resources,
     )
     return Journal(agents_table(), grace_periods, values.retention)
-
-
-def trigger_lead_time() -> "timedelta | None":
-    """Return the time before the start at which Cronofy is to call; None if event triggers are switched off."""
-    return settings().conference_lead_time if settings().event_triggers else None
 
 
 def lease(name: str) -> "Lease":
