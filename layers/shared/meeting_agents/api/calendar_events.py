@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from meeting_agents.api.bodies import CalendarEventDeletion, CalendarEventRequest, digest
-from meeting_agents.api.context import as_user, find_record, is_active, raw_body, with_our_subscription
+from meeting_agents.api.context import as_user, collaborators, find_record, is_active, raw_body, with_our_subscription
 from meeting_agents.api.parameters import AccountName, CalendarId, CorrelationId, DataCenter, OwnToken
 from meeting_agents.api.passthrough import forward, submit
 from meeting_agents.api.problems import CRONOFYS, responses
@@ -50,7 +50,13 @@ def upsert_calendar_event(
     request = body.request(data_center, calendar_id, credentials.account, text, earlier=earlier, now=datetime.now(UTC))
     return submit(
         ProvisioningRequest(
-            agent, request, "POST", path, credentials, with_our_subscription(agent, text), correlation_id or ""
+            agent,
+            request,
+            "POST",
+            path,
+            credentials,
+            with_our_subscription(agent, text, collaborators().trigger_lead_time()),
+            correlation_id or "",
         )
     )
 

@@ -32,6 +32,9 @@ INTERACTIONS: Mapping[str, EntryType] = {
 }
 """The entry type of each interaction: https://docs.cronofy.com/developers/api/meeting-agents/."""
 
+EVENT_TRIGGERS: Mapping[str, EntryType] = {"before": EntryType.BEFORE_START, "after": EntryType.AFTER_END}
+"""The entry type of each event trigger, by the name in its address. Its body names no interaction."""
+
 _DOCUMENTED_FIELDS = {
     "": {"notification", "event", "meeting_agent"},
     "notification": {"type", "interactions"},
@@ -59,8 +62,11 @@ def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
         return None
 
 
-def read_notification(raw: bytes) -> Notification:
-    """Read a callback. Bytes of any kind are accepted; what cannot be read is an empty notification."""
+def read_notification(raw: bytes, trigger: str = "") -> Notification:
+    """Read a callback. Bytes of any kind are accepted; what cannot be read is an empty notification.
+
+    `trigger` is the event trigger in its address: it counts if the body has no known interaction.
+    """
     try:
         body = _mapping(json.loads(raw))
     except (ValueError, RecursionError):
@@ -69,6 +75,8 @@ def read_notification(raw: bytes) -> Notification:
     interactions = [_mapping(interaction) for interaction in _list(notification.get("interactions"))]
     names = tuple(_text(interaction.get("type")) for interaction in interactions)
     kinds = {INTERACTIONS[name] for name in names if name in INTERACTIONS}
+    if not kinds and trigger in EVENT_TRIGGERS:
+        kinds = {EVENT_TRIGGERS[trigger]}
     tzid = _text(event.get("tzid")) or "Etc/UTC"
     return Notification(
         kinds=tuple(kind for kind in EntryType if kind in kinds),
