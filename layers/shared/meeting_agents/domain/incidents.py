@@ -300,8 +300,11 @@ def is_unacknowledged(record: Record) -> bool:
 
 
 def is_cancellation_requested(record: Record) -> bool:
-    """The newest request is a cancellation, even a failed one, so that no deadline of the meeting applies."""
+    """The newest request is a cancellation that is still sent, or an alert says it failed: no deadline applies.
+
+    A cancellation that only its caller can send again changes nothing: the agent is expected as before.
+    """
     pending = record.current.pending
     return record.incident is IncidentType.NOT_CANCELLED or (
-        pending is not None and pending.request.action is Action.CANCEL
+        pending is not None and pending.request.action is Action.CANCEL and pending.retry_at is not None
     )

@@ -230,7 +230,7 @@ def _apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
 
 
 def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
-    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at)
+    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at, reason=entry.reason)
     explains_state = attempt.state is State.REQUESTED and pending is attempt.pending
     return replace(
         attempt,
