@@ -329,7 +329,9 @@ class Provisioning:
     ) -> Delivery | None:
         """Journal a request of the journal once more; None if another request came first."""
         revision = 1 + max(stored.entry.revision or 0 for stored in entries)
-        delivery = repeated(agent_id, stored, revision, credentials, self._clock())
+        last = max(stored.entry.at for stored in entries)  # clocks differ, and the timeline is in the order of times
+        now = max(self._clock(), last + timedelta(milliseconds=1))
+        delivery = repeated(agent_id, stored, revision, credentials, now)
         entry = delivery.requested_entry()
         return delivery if self._journal.append(agent_id, entry, cronofy_request=delivery.cronofy_request) else None
 

@@ -212,7 +212,7 @@ class CalendarEventRequest(_Vendor):
     @property
     def meeting(self) -> Meeting:
         start, end = _times(self.start, self.end, self.tzid)
-        return Meeting(start=start, end=end, tzid=self.tzid, summary=self.summary)
+        return Meeting(start=_bounded(start), end=_bounded(end), tzid=self.tzid, summary=self.summary)
 
     @property
     def provisions_agent(self) -> bool:
@@ -308,7 +308,7 @@ class AgentRequest(_Vendor):
             action=Action.PROVISION,
             data_center=data_center,
             scheduling_key=self.scheduling_key or "",
-            meeting=Meeting(start=_time(self.join_time, "Etc/UTC") or now),
+            meeting=Meeting(start=_bounded(_time(self.join_time, "Etc/UTC")) or now),
             digest=digest(body),
         )
 
@@ -351,7 +351,10 @@ def digest(body: str) -> str:
 
 
 def _time(value: str | ZonedTime | None, tzid: str, *, fold: int = 0) -> datetime | None:
-    time = parse_time(value.model_dump() if isinstance(value, ZonedTime) else value, tzid, fold=fold)
+    return parse_time(value.model_dump() if isinstance(value, ZonedTime) else value, tzid, fold=fold)
+
+
+def _bounded(time: datetime | None) -> datetime | None:
     return time and min(max(time, EARLIEST), LATEST)
 
 
