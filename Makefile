@@ -88,8 +88,8 @@ redrive: .venv/.sandbox ## Give back what is in the dead-letter queue of QUEUE=t
 verdicts: .venv/.sandbox ## What became of every notification that was kept
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) verdicts
 
-readme: .venv/.dev ## Make those parts of README.md anew that say what the code says
-	@$(IN_VENV) python -m tests.readme
+docs: .venv/.dev ## Rewrite the generated parts of the documents (CHECK=1: only name the documents that are outdated)
+	@$(IN_VENV) python -m tests.documentation $(if $(CHECK),--check)
 
 lock: .venv/.dev ## Derive the locks from pyproject.toml (ARGS=--upgrade: with the newest versions that fit)
 	$(LOCK) pyproject.toml --group dev -o $(LOCKS)/dev.txt $(ARGS)
@@ -149,4 +149,4 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help readme run sandbox test moments fuzz bench crash soak mutate scan sbom check format build deploy replay redrive verdicts lock clean
+.PHONY: help docs run sandbox test moments fuzz bench crash soak mutate scan sbom check format build deploy replay redrive verdicts lock clean

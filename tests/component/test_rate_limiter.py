@@ -18,7 +18,8 @@ LIMITS = Limits(5, 20)
 
 
 @pytest.fixture
-def desk(aws: EmbeddedAws) -> Iterator[Desk]:
+def limited_desk(aws: EmbeddedAws) -> Iterator[Desk]:
+    """A desk with low limits. The name is its own because `test_storage` imports the fixtures of several files."""
     with Desk(aws, LIMITS) as desk:
         yield desk
 
@@ -49,9 +50,9 @@ def test_the_wait_is_as_long_as_necessary(pauses: list[float]) -> None:
         counts[int(now)] = counts.get(int(now), 0) + 1
 
 
-def test_processes_at_the_same_time_get_no_more_permits_than_the_limit(desk: Desk) -> None:
+def test_processes_at_the_same_time_get_no_more_permits_than_the_limit(limited_desk: Desk) -> None:
     """Each of eight processes has its own counts; the others get a time to wait."""
-    limiters = [desk.rate_limiter() for _ in range(8)]
+    limiters = [limited_desk.rate_limiter() for _ in range(8)]
 
     def permitted(number: int) -> bool:
         try:
@@ -67,38 +68,38 @@ def test_processes_at_the_same_time_get_no_more_permits_than_the_limit(desk: Des
     assert set(waits) <= {1, 2, 3}
 
 
-def test_each_data_center_has_limits_of_its_own(desk: Desk) -> None:
+def test_each_data_center_has_limits_of_its_own(limited_desk: Desk) -> None:
     """Each has its own application."""
     for _ in range(LIMITS.per_second):
-        desk.rate_limiter().permit("us")
+        limited_desk.rate_limiter().permit("us")
     with pytest.raises(RateLimited):
-        desk.rate_limiter().permit("us")
-    assert desk.rate_limiter().permit("de").data_center == "de"
+        limited_desk.rate_limiter().permit("us")
+    assert limited_desk.rate_limiter().permit("de").data_center == "de"
 
 
-def test_a_minute_has_its_own_limit(desk: Desk) -> None:
+def test_a_minute_has_its_own_limit(limited_desk: Desk) -> None:
     """Five requests in each three seconds, then twenty in the minute; the next one after a minute and the margin."""
     permits = list[float]()
-    limiter = desk.rate_limiter()
+    limiter = limited_desk.rate_limiter()
     while len(permits) < 2 * LIMITS.per_minute:
         try:
             limiter.permit("us")
         except RateLimited as error:
-            desk.sleep(error.retry_after)
+            limited_desk.sleep(error.retry_after)
         else:
-            permits.append(desk.seconds())
+            permits.append(limited_desk.seconds())
     assert most_within(1, permits) == LIMITS.per_second
     assert most_within(60 + MARGIN, permits) == LIMITS.per_minute
     assert max(after - before for before, after in pairwise(permits)) > 50
 
 
-def test_the_sweep_leaves_a_share_to_callers_who_wait(desk: Desk) -> None:
+def test_the_sweep_leaves_a_share_to_callers_who_wait(limited_desk: Desk) -> None:
     """Four fifths of five requests are four."""
     for _ in range(4):
-        desk.rate_limiter().permit("us", share=0.8)
+        limited_desk.rate_limiter().permit("us", share=0.8)
     with pytest.raises(RateLimited):
-        desk.rate_limiter().permit("us", share=0.8)
-    desk.rate_limiter().permit("us")
+        limited_desk.rate_limiter().permit("us", share=0.8)
+    limited_desk.rate_limiter().permit("us")
 
 
 def test_four_times_the_limit_of_a_minute_arrives_and_none_is_refused(aws: EmbeddedAws) -> None:
@@ -116,8 +117,8 @@ def test_four_times_the_limit_of_a_minute_arrives_and_none_is_refused(aws: Embed
     assert result["minutes"] < 10
 
 
-def test_without_the_table_there_is_no_permit(desk: Desk) -> None:
+def test_without_the_table_there_is_no_permit(limited_desk: Desk) -> None:
     """The requests of the other functions are unknown then."""
-    desk.agents_table = "no_such_table"
+    limited_desk.agents_table = "no_such_table"
     with pytest.raises(StoreUnavailable):
-        desk.rate_limiter().permit("us")
+        limited_desk.rate_limiter().permit("us")

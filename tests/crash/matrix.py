@@ -66,7 +66,12 @@ def outcome(scene: Scene) -> Outcome:
         entries=frozenset(_id(item) for item in items if item["sk"]["S"].startswith("entry#")) - noted,
         announced=frozenset(announcements) - noted,
         moves={
-            told: (data["previous_state"], data["state"], data["entry"]["verdict"], data["cause"])
+            told: (
+                data["previous_state"],
+                data["state"],
+                data["entry"]["verdict"],
+                data["alert"] and data["alert"]["type"],
+            )
             for told, data in announcements.items()
         },
         alerted=frozenset(told for told in announcements if told in alerts),

@@ -65,7 +65,7 @@ class Load:
         for told in self.scene.platform.announcements():
             if not is_probe(told["subject"]):
                 self.announced.add(told["id"])
-                if told["data"]["cause"]:
+                if told["data"]["alert"]:
                     self.worth.add(told["id"])
         self.alerts += self.scene.platform.alerts()
 

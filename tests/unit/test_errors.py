@@ -53,7 +53,7 @@ def test_the_status_says_who_must_act(error: type[MeetingAgentsError]) -> None:
 
 
 @cache
-def tested() -> set[str]:
+def expected_by_tests() -> set[str]:
     """Return the names of errors that tests expect to be raised, and the codes that they expect in responses."""
     names: set[str] = set()
     for path in Path(__file__).parents[1].rglob("test_*.py"):
@@ -70,7 +70,7 @@ def tested() -> set[str]:
 @pytest.mark.parametrize("error", [error for error in EVERY if error not in BRANCHES])
 def test_every_error_has_a_test(error: type[MeetingAgentsError]) -> None:
     """A test expects its name or its code."""
-    assert {error.__name__, error.code} & tested()
+    assert {error.__name__, error.code} & expected_by_tests()
 
 
 def test_an_error_has_a_detail_and_fields() -> None:
