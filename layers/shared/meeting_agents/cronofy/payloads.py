@@ -43,10 +43,11 @@ _DOCUMENTED_FIELDS = {
 _MAX_REMARK_LENGTH = 300
 
 
-def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
+def parse_time(value: object, tzid: str = "Etc/UTC", *, fold: int = 0) -> datetime | None:
     """Read Cronofy's time (`2026-04-29T15:30:00Z`, a date, or `{"time", "tzid"}`) as an aware UTC time, or None.
 
-    A date, and a time without an offset, is local time in `tzid`.
+    A date, and a time without an offset, is local time in `tzid`. `fold`: 1 takes a local time that exists twice as the
+    second, and one that does not exist as an hour earlier.
     """
     if isinstance(value, Mapping):
         tzid = _text(value.get("tzid")) or tzid
@@ -56,7 +57,7 @@ def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
     try:
         parsed = datetime.fromisoformat(value) if "T" in value else datetime.combine(date.fromisoformat(value), time())
         if parsed.tzinfo is None:
-            parsed = parsed.replace(tzinfo=ZoneInfo(tzid))
+            parsed = parsed.replace(tzinfo=ZoneInfo(tzid), fold=fold)
         return parsed.astimezone(UTC)
     except (ValueError, OverflowError, ZoneInfoNotFoundError, OSError):
         return None
