@@ -42,6 +42,7 @@ from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 from tests import answers
 from tests.bench import report
 from tests.bench.__main__ import RESULTS
+from tests.golden_files import GOLDEN
 from tests.mutation import survivors
 from tests.sandbox.deployment import ROOT, source_template
 from tests.soak.__main__ import MUST_BE_NONE
@@ -258,12 +259,18 @@ def announcement() -> str:
             notification=read_notification(raw),
         ),
     ]
+    key = entries[-1].key
     stored = [StoredEntry(entry, raw if entry.notification else None) for entry in entries]
-    steps = timeline(stored)
-    [made] = build_announcements(agent, steps, stored, GracePeriods(), {entries[-1].key})
+    [made] = build_announcements(agent, timeline(stored), {key: raw}, GracePeriods(), {key})
     message = to_message(made)
     attributes = ", ".join(f"`{name}` = `{value}`" for name, value in message.attributes.items())
     return f"```json\n{json.dumps(json.loads(message.text), indent=2)}\n```\n\nMessage attributes: {attributes}."
+
+
+def alert() -> str:
+    """One whole alert: its message attributes, and its texts for people."""
+    text = (GOLDEN / "alerts/failed.txt").read_text(encoding="utf-8").partition("=== default")[0]
+    return f"```text\n{text.strip()}\n```"
 
 
 def alarms() -> str:
@@ -301,7 +308,7 @@ def costs() -> str:
             "|---|---|---|",
             *lines,
             "",
-            f"Without the dashboard: an account has three for free, and a further one costs US$ {dashboard:.2f} a month.",
+            f"Without the dashboard: an account has three free, and a further one costs US$ {dashboard:.2f} a month.",
         ]
     )
 
@@ -383,6 +390,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "answers": answers.table,
         "announcement": announcement,
         "alerts": alerts,
+        "alert": alert,
     },
     "layers/shared/README.md": {"imports": imports, "modules": modules, "incidents": incidents},
     "tests/README.md": {"figures": figures, "evidence": evidence},

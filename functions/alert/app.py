@@ -1,22 +1,21 @@
-"""The queue of announcements worth an alert: a batch of them becomes few messages to people."""
+"""The queue of announcements that cause an alert: a batch of them becomes few messages."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import batched
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from meeting_agents import VERSION, wiring
 from meeting_agents.alerting.grouping import group_alerts
-from meeting_agents.alerting.message import Alert, Links
+from meeting_agents.alerting.message import Alert, Links, alert_of
 from meeting_agents.announcement import Announcement
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.lease import Lease
+from meeting_agents.aws.queues import shorten_visibility
 from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.domain.model import Entry, EntryType, Reason, ReasonCode
 from meeting_agents.errors import MessageRejected, TopicUnavailable
@@ -24,76 +23,73 @@ from meeting_agents.errors import MessageRejected, TopicUnavailable
 logger = Logger(version=VERSION)
 metrics = Metrics()
 
-INITIAL_BACKOFF, MAX_BACKOFF = 15, 600
-"""Seconds until what was not told is tried again: the first pause, which doubles each time, and the longest."""
-
 wiring.make_ready(wiring.journal, wiring.alerts_topic)
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """A batch from the queue. What cannot be read or told is left to the queue, at last to its dead-letter queue."""
+    """Publish the alerts of a batch. Failed messages stay in the queue, and move to its dead-letter queue at last."""
     records = {record["messageId"]: record for record in event["Records"]}
-    messages: dict[str, Announcement] = {}
+    announcements: dict[str, Announcement] = {}
     for message_id, record in records.items():
         try:
-            messages[message_id] = Announcement.model_validate_json(record["body"])
+            announcements[message_id] = Announcement.model_validate_json(record["body"])
         except ValidationError:
-            logger.error("announcement cannot be read", message_id=message_id)
-    places = Links(wiring.settings().api_url, wiring.settings().dashboard_url)
-    done: set[str] = set()
+            logger.error("announcement not readable", message_id=message_id)
+    links = Links(wiring.settings().api_url, wiring.settings().dashboard_url)
+    failed_ids: set[str] | None = None
     try:
-        untold = publish_alerts(
-            list(messages.values()), wiring.journal(), wiring.alerts_topic(), wiring.lease("alert"), places
+        failed_ids = publish_alerts(
+            list(announcements.values()), wiring.journal(), wiring.alerts_topic(), wiring.lease("alert"), links
         )
-        done = {message_id for message_id, announcement in messages.items() if announcement.id not in untold}
-    finally:  # when telling ends with an error, too
+    finally:  # an error fails the whole batch, which is redelivered soon, too
+        done = {
+            message_id
+            for message_id, announcement in announcements.items()
+            if failed_ids is not None and announcement.id not in failed_ids
+        }
         failed = sorted(records.keys() - done)
-        if failed:  # to Lambda a batch that is given back is no error; to whoever waits to be told it is one
+        if failed:  # Lambda counts a batch that is returned to the queue as a success
             metrics.add_metric("AlertsFailed", MetricUnit.Count, len(failed))
-        _shorten_visibility([records[message_id] for message_id in failed])
+            queue_url = wiring.settings().alert_queue_url
+            shorten_visibility(wiring.client("sqs"), queue_url, [records[message_id] for message_id in failed])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
 def publish_alerts(
-    announcements: Sequence[Announcement], journal: Journal, topic: AlertsTopic, lease: Lease, places: Links
+    announcements: Sequence[Announcement], journal: Journal, topic: AlertsTopic, lease: Lease, links: Links
 ) -> set[str]:
-    """Publish an alert of each announcement once, and note in each journal to how many; the ids of those untold.
+    """Publish the alerts of these announcements, each once, and journal them. Return the ids of the failed ones.
 
-    One copy of this function at a time looks, tells and notes, so that an announcement delivered twice is told once.
-    The note follows the message: should the function die between the two, the queue delivers again and people are told
-    twice, which is better than never. A probe goes the same way, but for the telling.
+    Under the lease one copy of this function at a time reads, publishes and journals, so that an announcement that is
+    delivered twice is published once. The entry follows the message: if the function dies between the two, the alert is
+    published twice, which is better than never. The alert of a probe is journalled, but not published.
     """
     unique = {announcement.id: announcement for announcement in announcements}
-    untold: set[str] = set()
+    failed: set[str] = set()
     with lease.acquire():
-        noted = journal.existing_keys([(announcement.subject, _key(announcement)) for announcement in unique.values()])
-        news = [a for a in unique.values() if (a.subject, _key(a)) not in noted]
-        alerts = group_alerts((a for a in news if not is_probe(a.subject)), places)
+        published = journal.existing_keys([(a.subject, _key(a)) for a in unique.values()])
+        unpublished = [a for a in unique.values() if (a.subject, _key(a)) not in published]
+        alerts = group_alerts((a for a in unpublished if not is_probe(a.subject)), links)
         subscribers = _subscribers(topic) if alerts else None
         for alert in alerts:
             try:
                 topic.publish(alert.subject, alert.message, alert.attributes)
             except (TopicUnavailable, MessageRejected) as error:
-                logger.error(
-                    "people could not be told", code=error.code, detail=error.detail, agents=len(alert.announcements)
-                )
-                untold |= {announcement.id for announcement in alert.announcements}
+                agents = len(alert.announcements)
+                logger.error("alert not published", code=error.code, detail=error.detail, agents=agents)
+                failed |= {announcement.id for announcement in alert.announcements}
             else:
-                _record_alerted(
-                    alert.announcements,
-                    journal,
-                    ReasonCode.ALERT_PUBLISHED,
-                    "unknown" if subscribers is None else subscribers,
-                )
+                count = "unknown" if subscribers is None else str(subscribers)
+                _record_alerted(alert.announcements, journal, ReasonCode.ALERT_PUBLISHED, count)
                 _count(alert, subscribers)
-        _record_alerted([a for a in news if is_probe(a.subject)], journal, ReasonCode.PROBE_NOT_PUBLISHED)
-    return untold
+        _record_alerted([a for a in unpublished if is_probe(a.subject)], journal, ReasonCode.PROBE_NOT_PUBLISHED)
+    return failed
 
 
 def _subscribers(topic: AlertsTopic) -> int | None:
-    """Count those who get the alerts; none if that fails, for an alert matters more than its count."""
+    """Count the subscribers of the alerts; None if that fails, since an alert matters more than the count."""
     try:
         return topic.subscribers()
     except TopicUnavailable as error:
@@ -102,43 +98,20 @@ def _subscribers(topic: AlertsTopic) -> int | None:
 
 
 def _record_alerted(
-    announcements: Sequence[Announcement], journal: Journal, outcome: ReasonCode, subscribers: object = None
+    announcements: Sequence[Announcement], journal: Journal, outcome: ReasonCode, subscribers: str = ""
 ) -> None:
     for announcement in announcements:
+        alert = alert_of(announcement)
         entry = Entry(
             key=_key(announcement),
             kind=EntryType.ALERTED,
             at=datetime.now(UTC),
             attempt=announcement.data.attempt,
-            cause=announcement.data.cause,
-            reason=Reason.of(outcome, incident=announcement.data.cause, subscribers=subscribers),
+            cause=alert.type,
+            status=alert.status,
+            reason=Reason.of(outcome, incident=alert.type, status=alert.status, subscribers=subscribers),
         )
         journal.append(announcement.subject, entry)
-
-
-def _shorten_visibility(records: Sequence[dict[str, Any]]) -> None:
-    """Let the queue hand these out again soon, instead of when their time is over in which they are ours alone."""
-    for some in batched(records, 10, strict=False):  # as many as one call takes
-        try:
-            wiring.client("sqs").change_message_visibility_batch(
-                QueueUrl=wiring.settings().alert_queue_url,
-                Entries=[
-                    {
-                        "Id": str(number),
-                        "ReceiptHandle": record["receiptHandle"],
-                        "VisibilityTimeout": _backoff(int(record["attributes"]["ApproximateReceiveCount"])),
-                    }
-                    for number, record in enumerate(some)
-                ],
-            )
-        except (ClientError, BotoCoreError) as error:  # then they come again later, by themselves
-            logger.warning("the next try is late", kind=type(error).__name__, messages=len(records))
-            return
-
-
-def _backoff(tries: int) -> int:
-    seconds: int = INITIAL_BACKOFF << (tries - 1)
-    return min(seconds, MAX_BACKOFF)
 
 
 def _count(alert: Alert, subscribers: int | None) -> None:
@@ -147,14 +120,16 @@ def _count(alert: Alert, subscribers: int | None) -> None:
     metrics.add_metric("AgentsAlerted", MetricUnit.Count, len(alert.announcements))
     for announcement in alert.announcements:
         metrics.add_metric("TimeToAlert", MetricUnit.Seconds, (now - announcement.time).total_seconds())
-    subjects = [announcement.subject for announcement in alert.announcements]
-    known: Any = {"severity": alert.severity, "agents": len(subjects), "subjects": subjects, "subscribers": subscribers}
+    agents = [announcement.subject for announcement in alert.announcements]
+    fields: dict[str, Any] = {"status": alert.status, "severity": alert.severity, "agents": len(agents)}
+    fields |= {"subjects": agents, "subscribers": subscribers}
     if subscribers == 0:
         metrics.add_metric("AlertsWithoutSubscriber", MetricUnit.Count, 1)
-        logger.error("alert published, and the alerts topic has no confirmed subscriber", **known)
+        logger.error("alert published, and the alerts topic has no confirmed subscriber", **fields)
     else:
-        logger.info("alert published", **known)
+        logger.info("alert published", **fields)
 
 
 def _key(announcement: Announcement) -> str:
-    return f"alerted#{announcement.data.cause}#{announcement.data.entry.key}"
+    alert = alert_of(announcement)
+    return f"alerted#{alert.type}#{alert.status}#{announcement.data.entry.key}"

@@ -1,4 +1,4 @@
-"""Once a day: how yesterday's agents ended, told to people."""
+"""The daily digest of yesterday's agents, published to the alerts topic."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from meeting_agents.alerting.message import Links
 from meeting_agents.alerting.text import timezone
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.topics import AlertsTopic
+from meeting_agents.domain.model import Severity
 
 logger = Logger(version=VERSION)
 metrics = Metrics()
@@ -20,28 +21,30 @@ metrics = Metrics()
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """The digest of the day before this one, in the deployment's time zone."""
-    places = Links(wiring.settings().api_url, wiring.settings().dashboard_url)
+    """Publish the digest of yesterday, in the deployment's time zone."""
+    links = Links(wiring.settings().api_url, wiring.settings().dashboard_url)
     digest = publish_digest(
-        wiring.journal(), wiring.alerts_topic(), places, datetime.now(UTC), wiring.settings().time_zone
+        wiring.journal(), wiring.alerts_topic(), links, datetime.now(UTC), wiring.settings().time_zone
     )
-    if digest.is_worth_telling:
+    if digest.is_worth_publishing:
         metrics.add_metric("DigestsPublished", MetricUnit.Count, 1)
-    logger.info("digest made", day=digest.day.isoformat(), agents=digest.of_day.total, told=digest.is_worth_telling)
-    return {"day": digest.day.isoformat(), "agents": digest.of_day.total, "told": digest.is_worth_telling}
+    logger.info(
+        "digest made", day=digest.day.isoformat(), agents=digest.of_day.total, published=digest.is_worth_publishing
+    )
+    return {"day": digest.day.isoformat(), "agents": digest.of_day.total, "published": digest.is_worth_publishing}
 
 
-def publish_digest(journal: Journal, topic: AlertsTopic, places: Links, now: datetime, tzid: str) -> Digest:
-    """Tell people of yesterday, unless there was nothing; the digest."""
-    there = timezone(tzid)
-    today = now.astimezone(there).date()
+def publish_digest(journal: Journal, topic: AlertsTopic, links: Links, now: datetime, tzid: str) -> Digest:
+    """Publish and return the digest of yesterday; nothing is published for a day without agents."""
+    zone = timezone(tzid)
+    today = now.astimezone(zone).date()
     yesterday = today - timedelta(days=1)
 
     def midnight(before: int) -> datetime:
-        return datetime.combine(yesterday - timedelta(days=before), time(), there).astimezone(UTC)
+        return datetime.combine(yesterday - timedelta(days=before), time(), zone).astimezone(UTC)
 
     rows = journal.query_range(midnight(DAYS_BEFORE), midnight(-1), now)
-    digest = Digest.of(yesterday, tzid, places, rows=rows, begins=midnight(0), now=now)
-    if digest.is_worth_telling:
-        topic.publish(digest.subject, digest.message, {"severity": ("digest",)})
+    digest = Digest.of(yesterday, tzid, links, rows=rows, begins=midnight(0), now=now)
+    if digest.is_worth_publishing:
+        topic.publish(digest.subject, digest.message, {"severity": Severity.INFO, "type": ("digest",)})
     return digest

@@ -63,7 +63,8 @@ def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTo
     now = datetime.now(UTC)
     entries = journal.read(agent_id, now)
     steps = timeline(entries)
-    announcements = build_announcements(agent_id, steps, entries, journal.grace_periods, keys)
+    raw = {stored.entry.key: stored.raw for stored in entries}
+    announcements = build_announcements(agent_id, steps, raw, journal.grace_periods, keys)
     if announcements:
         verdicts = journal.save_record(agent_id, steps, entries, now)
         _count(agent_id, {f"Notifications{verdict.title()}": growth for verdict, growth in verdicts.items()})

@@ -1,7 +1,7 @@
-"""A widget of the CloudWatch dashboard: today's troubled agents, each with its timeline.
+"""A widget of the CloudWatch dashboard: today's agents with incidents, each with its timeline.
 
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard.html. Only whoever may call
-this function sees it: the dashboard calls it with its viewer's own permissions.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard.html. The dashboard calls
+this function with its viewer's own permissions.
 """
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -17,32 +17,31 @@ from meeting_agents.errors import TopicUnavailable
 
 logger = Logger(version=VERSION)
 
-DESCRIPTION = """## Troubled agents
-The meeting agents of today that failed, were refused, went silent or lack something, newest first, each with its
-timeline, and how many subscribers get the alerts. *Today* is the day in the dashboard's time zone. It takes no
-parameters.
+DESCRIPTION = """## Incidents of today
+Today's meeting agents that failed, were refused, went silent or lack something, newest first, each with its timeline,
+and the number of subscribers of the alerts. *Today* is the day in the dashboard's time zone. No parameters.
 """
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> str:
-    """HTML for the dashboard; what it is in Markdown, when the console asks for that."""
+    """Return HTML for the dashboard; a description in Markdown if the console requests one."""
     if event.get("describe"):
         return DESCRIPTION
     return render_widget(wiring.journal(), datetime.now(UTC), _zone(event), _subscribers())
 
 
-def render_widget(journal: Journal, now: datetime, there: tzinfo, subscribers: int | None) -> str:
-    """The page of the agents whose meeting is on this day."""
-    midnight = now.astimezone(there).replace(hour=0, minute=0, second=0, microsecond=0)
+def render_widget(journal: Journal, now: datetime, zone: tzinfo, subscribers: int | None) -> str:
+    """Return the page of the agents whose meeting is on this day."""
+    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     rows = [row for row in journal.query_range(midnight, midnight + timedelta(days=1), now) if has_incident(row)]
     rows.sort(key=lambda row: str(row.get("since", "")), reverse=True)
     agents = {row["pk"]: timeline(journal.read(row["pk"], now)) for row in rows[:SHOWN]}
-    return render_html({agent_id: told for agent_id, told in agents.items() if told}, len(rows), there, subscribers)
+    return render_html({agent_id: steps for agent_id, steps in agents.items() if steps}, len(rows), zone, subscribers)
 
 
 def _subscribers() -> int | None:
-    """Count those who get the alerts; none if that fails, for the agents can be shown all the same."""
+    """Count the subscribers of the alerts; None if that fails, since the agents can still be shown."""
     try:
         return wiring.alerts_topic().subscribers()
     except TopicUnavailable as error:
@@ -51,10 +50,10 @@ def _subscribers() -> int | None:
 
 
 def _zone(event: dict[str, Any]) -> tzinfo:
-    """The dashboard's time zone, which comes as an offset like `+02:00`; UTC if it does not."""
+    """Return the dashboard's time zone, an offset like `+02:00`; UTC if it is missing."""
     offset = str(event.get("widgetContext", {}).get("timezone", {}).get("offsetISO", ""))
     try:
-        known = datetime.fromisoformat(f"2000-01-01T00:00:00{offset}").utcoffset()
+        utc_offset = datetime.fromisoformat(f"2000-01-01T00:00:00{offset}").utcoffset()
     except ValueError:
         return UTC
-    return timezone(known) if known else UTC
+    return timezone(utc_offset) if utc_offset else UTC

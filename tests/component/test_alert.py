@@ -15,7 +15,7 @@ import pytest
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.incidents import SEVERITIES
-from meeting_agents.domain.model import IncidentType
+from meeting_agents.domain.model import AlertStatus, IncidentType
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.sandbox.stand_in import Grant
 from tests.unit.alerting.test_message import START, History
@@ -78,7 +78,7 @@ class Told:
     def alerts(self, case: str) -> list[tuple[str, str, int]]:
         """Cause, severity and number of the reminder of each alert about the case's agent."""
         return [
-            (agent["cause"], message["severity"], message["reminder"])
+            ("resolved" if message["status"] == "resolved" else agent["type"], message["severity"], message["reminder"])
             for message in self.stage.alerts.messages()
             for agent in message["agents"]
             if agent["agent_id"] == self.agents[case]
@@ -185,7 +185,7 @@ def test_an_alert_says_what_cronofy_found_wrong(told: Told) -> None:
     assert told.causes("not_cancelled", 1) == [IncidentType.NOT_CANCELLED]
     assert told.what("not_cancelled")[0] == "Cronofy refused the cancellation (403)"
     assert told.causes("undelivered", 2, within=60) == [IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]
-    lost = "the request could not be delivered in time; the last time: Cronofy answered 503"
+    lost = "the request could not be delivered in time; the last time, Cronofy answered 503"
     assert lost in told.what("undelivered")
 
 
@@ -193,7 +193,7 @@ def test_an_agent_that_is_cancelled_after_all_is_an_all_clear(told: Told) -> Non
     """The same deletion again, once Cronofy takes it."""
     assert told.causes("not_cancelled", 1) == [IncidentType.NOT_CANCELLED]
     assert told.delete("not_cancelled").status_code == 202
-    assert told.causes("not_cancelled", 2) == [IncidentType.NOT_CANCELLED, IncidentType.RECOVERED]
+    assert told.causes("not_cancelled", 2) == [IncidentType.NOT_CANCELLED, AlertStatus.RESOLVED]
 
 
 def test_an_account_that_must_authorise_again_is_told_once_not_once_a_request(told: Told) -> None:
@@ -206,8 +206,8 @@ def test_an_agent_that_turns_up_after_all_is_an_all_clear(told: Told) -> None:
     """The alarm is taken back, and no reminder follows."""
     assert told.causes("silent", 1) == [IncidentType.NEVER_ACTIVATED]
     told.hear("silent", "activate")
-    assert told.causes("silent", 2) == [IncidentType.NEVER_ACTIVATED, IncidentType.RECOVERED]
-    assert told.alerts("silent")[-1][:2] == ("recovered", "all-clear")
+    assert told.causes("silent", 2) == [IncidentType.NEVER_ACTIVATED, AlertStatus.RESOLVED]
+    assert told.alerts("silent")[-1][:2] == ("resolved", "critical")
 
 
 def test_a_new_attempt_that_succeeds_is_an_all_clear(told: Told) -> None:
@@ -215,12 +215,12 @@ def test_a_new_attempt_that_succeeds_is_an_all_clear(told: Told) -> None:
     assert told.causes("tried_again", 1) == [IncidentType.FAILED]
     told.ask("tried_again", 3100, conferencing={"profile_id": "none"})
     told.hear("tried_again", "activate")
-    assert told.causes("tried_again", 2) == [IncidentType.FAILED, IncidentType.RECOVERED]
+    assert told.causes("tried_again", 2) == [IncidentType.FAILED, AlertStatus.RESOLVED]
 
 
 def test_a_grave_alert_that_nobody_takes_on_is_sent_again_twice(told: Told) -> None:
     """Marked as a reminder each time, and never a third one."""
-    wanted = [("failed", "high", 0), ("failed", "high", 1), ("failed", "high", 2)]
+    wanted = [("failed", "critical", 0), ("failed", "critical", 1), ("failed", "critical", 2)]
     assert wait_until(lambda: told.alerts("failed") == wanted or None, 40), told.alerts("failed")
     time.sleep(ESCALATION + 3)
     assert told.alerts("failed") == wanted
@@ -236,7 +236,7 @@ def test_an_acknowledgement_stops_the_reminders_and_stands_in_the_timeline(told:
     assert told.stage.api.post("/v1/meeting_agents/ma_nobody/acknowledgement", json={"note": "x"}).status_code == 404
     answer, again = (told.stage.api.post(path, json={"note": "Kim dials in and takes notes"}) for _ in range(2))
     assert (answer.status_code, again.status_code) == (200, 200)
-    assert answer.json()["acknowledged_at"]
+    assert answer.json()["incident"]["acknowledged_at"]
     notes = [entry["reason"]["text"] for entry in again.json()["timeline"] if entry["kind"] == "acknowledged"]
     assert [note.startswith("Kim dials in and takes notes") for note in notes] == [True]
     time.sleep(2 * ESCALATION)
@@ -321,7 +321,7 @@ def test_what_cannot_be_read_is_left_to_the_queue_and_holds_up_nobody(told: Told
 def test_a_subscriber_filters_on_severity_cause_data_center_and_account(told: Told) -> None:
     """A queue that wants one account's failures gets a message in which they are, and no other."""
     sqs = told.stage.stack.session.client("sqs")
-    policy = {"severity": ["high"], "cause": ["failed"], "data_center": ["de"], "account": ["acc_wanted"]}
+    policy = {"severity": ["critical"], "type": ["failed"], "data_center": ["de"], "account": ["acc_wanted"]}
     url = told.stage.stack.listen("AlertsTopic", "one-account", policy)
 
     def history(name: str, account: str) -> History:
@@ -367,4 +367,4 @@ def test_an_e_mail_is_what_the_golden_files_show(told: Told) -> None:
     }
     assert mail["subject"].startswith(tuple(composed))
     assert told.agents[case] in mail["text"]
-    assert "What to do next" in mail["text"]
+    assert "Next steps" in mail["text"]

@@ -66,7 +66,7 @@ def test_a_digest_reads_as_a_person_found_it_good() -> None:
     compared("digest", "\n\n".join(parts))
     assert len(made.subject) <= SUBJECT_LENGTH
     assert made.subject.isascii()
-    assert json.loads(json.loads(texts["https"])["metadata"]["additionalContext"]["alert"])["severity"] == "digest"
+    assert json.loads(json.loads(texts["https"])["metadata"]["additionalContext"]["alert"])["type"] == "digest"
 
 
 def test_success_counts_only_what_came_to_an_end_or_should_have() -> None:
@@ -77,9 +77,9 @@ def test_success_counts_only_what_came_to_an_end_or_should_have() -> None:
     assert digest(iter(())).of_day.rate == "none decided"
 
 
-def test_a_day_without_agents_is_not_told() -> None:
-    assert digest().is_worth_telling
-    assert not digest(iter(())).is_worth_telling
+def test_a_digest_of_a_day_without_agents_is_not_published() -> None:
+    assert digest().is_worth_publishing
+    assert not digest(iter(())).is_worth_publishing
 
 
 def test_a_digest_of_thousands_stays_small() -> None:
@@ -144,7 +144,9 @@ def _yesterday() -> str:
 
 def test_the_schedule_keeps_the_clock_of_the_time_zone_and_can_be_switched_off(stage: Stage) -> None:
     """It stands in the deployed stack; its zone is read from the template, which the embedded AWS does not pass on."""
-    deployed = stage.stack.session.client("scheduler").get_schedule(Name=f"{stage.stack.name}-digest")
+    deployed = stage.stack.session.client("scheduler").get_schedule(
+        Name=stage.stack.resources["DigestFunctionAtItsHour"]
+    )
     assert (deployed["ScheduleExpression"], deployed["State"]) == ("cron(0 8 * * ? *)", "ENABLED")
     schedule = RESOURCES["DigestFunction"]["Properties"]["Events"]["AtItsHour"]
     assert schedule["Type"] == "ScheduleV2"

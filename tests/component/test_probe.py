@@ -48,7 +48,7 @@ def test_a_probe_goes_the_whole_way_and_reaches_neither_people_nor_lists(stage: 
     assert alerted, "no alert of the probe was recorded"
     agent = alerted[0]["subject"]
     # The schedule's own probe may have come within the same five minutes: then the agent has both.
-    assert "failed" in {one["data"]["cause"] for one in probes(stage, "failed") if one["subject"] == agent}
+    assert "failed" in {one["data"]["alert"]["type"] for one in probes(stage, "failed") if one["subject"] == agent}
     assert {entry["kind"] for entry in stage.read(agent)["timeline"]} == {"failed", "alerted"}
     sqs = stage.stack.session.client("sqs")
     received = wait_until(lambda: sqs.receive_message(QueueUrl=probes_alone, MaxNumberOfMessages=10).get("Messages"))

@@ -294,7 +294,7 @@ def test_a_dead_lettered_alert_is_published_after_a_redrive(
     announcement_id = notify(stage, agent_id, "meeting_agent_activated")
     assert announcements(stage, agent_id, 1, replayed=False)
     announcement = next(message for message in stage.lifecycle.messages() if message["id"] == announcement_id)
-    announcement["data"]["cause"] = "failed"
+    announcement["data"]["alert"] = {"status": "firing", "type": "failed", "severity": "critical", "reminder": 0}
     stage.stack.session.client("sqs").send_message(
         QueueUrl=stage.stack.outputs["AlertDeadLetterQueueUrl"], MessageBody=json.dumps(announcement)
     )

@@ -112,19 +112,19 @@ def test_each_agent_has_its_meeting_what_happened_and_its_timeline() -> None:
 
 def test_a_day_without_trouble_says_so() -> None:
     """An empty box could be a broken one."""
-    assert "No troubled agents today." in "".join(Reader(render_html({}, 0, UTC, subscribers=2)).text)
+    assert "No incidents today." in "".join(Reader(render_html({}, 0, UTC, subscribers=2)).text)
 
 
 @pytest.mark.parametrize(
     ("subscribers", "said"),
     [
-        (0, "No confirmed subscriber: nobody receives the alerts. Subscribe an address"),
+        (0, "No confirmed subscriber: no one receives the alerts. Subscribe an address"),
         (3, "Confirmed subscribers of the alerts: 3."),
-        (None, "How many subscribers get the alerts could not be read."),
+        (None, "The number of subscribers of the alerts could not be read."),
     ],
 )
 def test_a_page_says_how_many_receive_the_alerts(subscribers: int | None, said: str) -> None:
-    """With troubled agents, and without: then nobody would look for who is told."""
+    """With incidents and without."""
     agents = {"ma_1": list(steps(failed().entries))}
     for html in (render_html({}, 0, UTC, subscribers), render_html(agents, 1, UTC, subscribers)):
         assert said in "".join(Reader(html).text)
@@ -218,7 +218,7 @@ def test_the_deployed_widget_shows_what_failed_today(stage: Stage) -> None:
 
 
 def test_the_deployed_widget_describes_itself_and_bears_any_context(stage: Stage) -> None:
-    assert invoke(stage, {"describe": True}).startswith("## Troubled agents")
+    assert invoke(stage, {"describe": True}).startswith("## Incidents of today")
     odd = {"widgetContext": {"timezone": {"offsetISO": "<b>"}}}
     assert invoke(stage, odd).startswith("<style>")
     assert invoke(stage, {}).startswith("<style>")

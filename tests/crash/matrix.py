@@ -68,7 +68,12 @@ def outcome(scene: Scene) -> Outcome:
         entries=frozenset(_id(item) for item in items if item["sk"]["S"].startswith("entry#")) - fault_entries,
         announced=frozenset(announcements) - fault_entries,
         transitions={
-            id_: (data["previous_state"], data["state"], data["entry"]["verdict"], data["cause"])
+            id_: (
+                data["previous_state"],
+                data["state"],
+                data["entry"]["verdict"],
+                data["alert"] and data["alert"]["type"],
+            )
             for id_, data in announcements.items()
         },
         alerted=frozenset(id_ for id_ in announcements if id_ in alerts),

@@ -27,12 +27,12 @@ EXPECTED: Mapping[str, str] = {
     f"{WEEKLY}, at the end": "complete; audio, dashboard, transcript, video",
     REVIEW: "requested, accepted, failed, alerted",
     f"{REVIEW}, at the end": f"failed; meeting_agent.reason: {REASON}",
-    CALL: "requested, accepted, overdue, alerted, complete, alerted, activated (late)",
+    CALL: "requested, accepted, overdue, alerted, complete, alerted, activated (stale)",
     f"{CALL}, at the end": "complete; audio, dashboard, transcript, video",
     LUNCH: "requested, accepted, requested, cancelled",
     f"{LUNCH}, at the end": "cancelled",
     "announcements": "one of each entry",
-    "alerts": f"{REVIEW}: failed; {CALL}: never_activated; {CALL}: recovered",
+    "alerts": f"{REVIEW}: failed firing; {CALL}: never_activated firing; {CALL}: never_activated resolved",
     "e-mails": "3",
 }
 """The result of each part of the story, in the words in which `seen` has it."""
@@ -126,7 +126,7 @@ class Story:
         self._alerted(CALL, "never_activated")
         earlier = self._callback(CALL, "activate", deliver=False)
         later = self._callback(CALL, "complete", "reports it complete, too late")
-        self._alerted(CALL, "recovered")
+        self._alerted(CALL, "never_activated", "resolved")
         if earlier and later:
             earlier = self.stage.cronofy.deliver(earlier)
             self.seen["two in the wrong order"] = f"{_statuses(later)}, {_statuses(earlier)}"
@@ -199,7 +199,7 @@ class Story:
                     announcement["data"]["meeting"]["summary"],
                     announcement["data"]["entry"]["kind"],
                     _transition(announcement)
-                    + (f" ({announcement['data']['cause']})" if announcement["data"]["cause"] else ""),
+                    + (f" ({announcement['data']['alert']['type']})" if announcement["data"]["alert"] else ""),
                 )
                 for announcement in announcements
             ]
@@ -210,8 +210,11 @@ class Story:
         emails = self.stage.emails()
         for email in emails:
             self.screen.email(email["to"], email["subject"], email["text"])
-        alerted = (agent for alert in self.stage.alerts.messages() for agent in alert["agents"])
-        self.seen["alerts"] = "; ".join(f"{agent['meeting']['summary']}: {agent['cause']}" for agent in alerted)
+        self.seen["alerts"] = "; ".join(
+            f"{agent['meeting']['summary']}: {agent['type']} {alert['status']}"
+            for alert in self.stage.alerts.messages()
+            for agent in alert["agents"]
+        )
         self.seen["e-mails"] = str(len(emails))
 
     # Steps
@@ -258,13 +261,17 @@ class Story:
         found = _names(announcement["data"]["resources"]) if announcement else ""
         self.screen.step("topic", f"publishes the resources: {found or 'none'}")
 
-    def _alerted(self, summary: str, cause: str) -> None:
+    def _alerted(self, summary: str, type_: str, status: str = "firing") -> None:
         """Wait until an alert of that incident is published."""
         agent_id = self.agents.get(summary)
         self.screen.awaiting("on-call", "receives an alert")
 
         def find() -> str | None:
-            alerts = (alert for alert in self.stage.alerts.messages() if cause in alert.get("causes", ()))
+            alerts = (
+                alert
+                for alert in self.stage.alerts.messages()
+                if alert["status"] == status and type_ in alert.get("types", ())
+            )
             return next((alert["subject"] for alert in alerts if alert["agents"][0]["agent_id"] == agent_id), None)
 
         self.screen.step("on-call", (wait_until(find) if agent_id else None) or "received no alert")

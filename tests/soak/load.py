@@ -65,7 +65,7 @@ class Load:
         for announcement in self.scene.platform.announcements():
             if not is_probe(announcement["subject"]):
                 self.announced.add(announcement["id"])
-                if announcement["data"]["cause"]:
+                if announcement["data"]["alert"]:
                     self.alertable.add(announcement["id"])
         self.alerts += self.scene.platform.alerts()
 

@@ -18,7 +18,7 @@ from meeting_agents.cronofy.payloads import INTERACTIONS
 
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
-FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
+FUNCTIONS = sorted(path.parent for path in ROOT.glob("functions/*/app.py"))
 LEVELS = (
     {"errors"},
     {"domain"},
@@ -133,7 +133,7 @@ def test_a_file_can_be_read_in_one_go() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_botocores_errors_are_turned_into_ours_where_aws_is_called(path: Path) -> None:
     """Once for the tables and once for the topics; a queue, and the secret, have one caller each."""
-    homes = ["aws/dynamodb.py", "aws/topics.py", "cronofy/client_secrets.py", "functions/alert/app.py"]
+    homes = ["aws/dynamodb.py", "aws/topics.py", "aws/queues.py", "cronofy/client_secrets.py"]
     is_home = name_of(path) in homes
     assert ("botocore.exceptions.ClientError" in set(imports(path))) is is_home
 

@@ -68,9 +68,9 @@ def calls(scene: Scene, function: str) -> list[str]:
 @pytest.mark.parametrize(
     ("count", "text"),
     [
-        (0, "alert published to 0 subscribers: failed"),
-        (1, "alert published to 1 subscriber: failed"),
-        (2, "alert published to 2 subscribers: failed"),
+        (0, "alert published to 0 subscribers: failed firing"),
+        (1, "alert published to 1 subscriber: failed firing"),
+        (2, "alert published to 2 subscribers: failed firing"),
     ],
 )
 def test_the_timeline_has_the_number_of_subscribers_of_an_alert(scene: Scene, count: int, text: str) -> None:
@@ -90,7 +90,7 @@ def test_an_alert_is_published_though_its_subscribers_cannot_be_counted(scene: S
     """The entry says that the number is unknown."""
     scene.platform.forget()
     scene.platform.fault = Fault("alert", 0, 2, how)
-    assert failed(scene, f"uncounted-{how}") == ["alert published to an unknown number of subscribers: failed"]
+    assert failed(scene, f"uncounted-{how}") == ["alert published to an unknown number of subscribers: failed firing"]
     assert calls(scene, "alert") == ["GetTopicAttributes", "Publish"]
     assert len(scene.platform.alerts()) == 1
 
@@ -114,14 +114,14 @@ def test_a_probe_that_cannot_count_the_subscribers_is_lost_and_reports_no_number
     before = reported(scene, "probe", "AlertSubscribers")
     scene.platform.fault = Fault("probe", 0, 0, "refused")
     problems = scene.platform.tick("probe")["problems"]
-    assert problems == ["the subscribers could not be counted: the alerts topic did not answer"]
+    assert problems == ["the subscribers could not be counted: the alerts topic did not answer; try again"]
     assert reported(scene, "probe", "AlertSubscribers") == before
     scene.platform.settle()
     assert [message["data"]["entry"]["kind"] for message in scene.platform.announcements()] == ["failed", "alerted"]
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "No confirmed subscriber: nobody receives the alerts."), (2, "of the alerts: 2.")]
+    ("count", "text"), [(0, "No confirmed subscriber: no one receives the alerts."), (2, "of the alerts: 2.")]
 )
 def test_the_dashboard_says_how_many_receive_the_alerts(scene: Scene, count: int, text: str) -> None:
     scene.platform.forget()
@@ -136,7 +136,7 @@ def test_the_dashboard_shows_the_agents_though_the_subscribers_cannot_be_counted
     at = [call["operation"] for call in made].index("GetTopicAttributes")
     scene.platform.fault = Fault("widget", 1, at, "refused")
     disturbed = scene.platform.view("widget")
-    assert "How many subscribers get the alerts could not be read." in disturbed
+    assert "The number of subscribers of the alerts could not be read." in disturbed
     assert undisturbed.partition("</p>")[2] == disturbed.partition("</p>")[2]
 
 
@@ -175,7 +175,7 @@ def test_a_deployment_ends_with_how_many_receive_the_alerts(aws: EmbeddedAws) ->
     stack = deployed(aws, "one-address", AlertEmail=ADDRESS)
     assert deploy_output(aws, stack) == (
         "0 confirmed subscribers of the alerts:"
-        " nobody receives them until the link in the mail from AWS is followed (1 pending)\n"
+        " alerts reach no one until the link in the e-mail from AWS is followed (1 pending)\n"
     )
     aws.confirm(stack.outputs["AlertsTopicArn"], ADDRESS)
     assert deploy_output(aws, stack) == "1 confirmed subscriber of the alerts\n"
@@ -184,8 +184,8 @@ def test_a_deployment_ends_with_how_many_receive_the_alerts(aws: EmbeddedAws) ->
 def test_a_deployment_without_an_address_ends_with_how_to_subscribe_one(aws: EmbeddedAws) -> None:
     """The command works as it is printed."""
     stack = deployed(aws, "no-address")
-    count, command = deploy_output(aws, stack).strip().split(" Say ")
-    assert count == "0 confirmed subscribers of the alerts: nobody receives them."
+    count, command = deploy_output(aws, stack).strip().split(" Subscribe an address: ")
+    assert count == "0 confirmed subscribers of the alerts: alerts reach no one."
     pattern = "aws sns subscribe --topic-arn {} --protocol email --notification-endpoint {}"
     assert command == pattern.format(stack.outputs["AlertsTopicArn"], ADDRESS)
     stack.session.client("sns").subscribe(TopicArn=stack.outputs["AlertsTopicArn"], Protocol="email", Endpoint=ADDRESS)

@@ -94,7 +94,7 @@ def region() -> Iterator[None]:
 
 
 def test_every_function_folder_is_in_the_template_and_the_other_way_round() -> None:
-    folders = {f"functions/{path.name}" for path in (ROOT / "functions").iterdir() if path.name != "__pycache__"}
+    folders = {f"functions/{path.parent.name}" for path in ROOT.glob("functions/*/app.py")}
     assert set(FUNCTIONS) == folders
     for folder, name in FUNCTIONS.items():
         assert name == f"{folder.rpartition('/')[2].title()}Function"
@@ -355,7 +355,7 @@ def test_subscribers_filter_by_attributes_that_are_written() -> None:
     filters = [each["FilterPolicy"] for each in of_type("SNS::Subscription").values() if "FilterPolicy" in each]
     assert filters
     for policy in filters:
-        assert set(policy) <= keys & {"kind", "verdict", "state", "cause", "data_center", "account", "replayed"}
+        assert set(policy) <= keys & {"kind", "verdict", "state", "alert", "data_center", "account", "replayed"}
         known = {*IncidentType, *Verdict}
         assert all(isinstance(rule, dict) or rule in known for rules in policy.values() for rule in rules)
 

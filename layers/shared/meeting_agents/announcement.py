@@ -1,7 +1,7 @@
-"""The announcement of an entry: a CloudEvent, and what it shows of an agent. Pure."""
+"""The announcement of an entry as a CloudEvent, and the views of an agent in it. Pure."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -9,12 +9,13 @@ from urllib.parse import quote
 from pydantic import BaseModel, BeforeValidator, ConfigDict, computed_field
 
 from meeting_agents import wording
-from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.aws.keys import is_probe
-from meeting_agents.aws.topics import MAX_TEXT_BYTES, Message
+from meeting_agents.aws.topic_message import MAX_TEXT_BYTES, Message
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline
+from meeting_agents.domain.incidents import SEVERITIES
 from meeting_agents.domain.model import (
+    AlertStatus,
     DeadlineType,
     EntryType,
     IncidentType,
@@ -22,6 +23,7 @@ from meeting_agents.domain.model import (
     Reason,
     ReasonCode,
     Record,
+    Severity,
     State,
     Verdict,
 )
@@ -29,13 +31,13 @@ from meeting_agents.domain.verdicts import Step
 
 
 class View(BaseModel):
-    """Shown as it is: made from the lifecycle's own values."""
+    """A model that is made from the domain's own values."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True, populate_by_name=True)
 
 
 class ReasonView(View):
-    """The cause of an entry, a state or a verdict: a code with its values, and the sentence that they make."""
+    """The reason of an entry, a state or a verdict: a code with its values, and their sentence."""
 
     code: str
     values: Annotated[dict[str, str], BeforeValidator(dict)] = {}
@@ -51,14 +53,14 @@ class ReasonView(View):
 
 
 class DeadlineView(View):
-    """What must happen next, and by when."""
+    """The next deadline."""
 
     phase: DeadlineType
     at: datetime
 
 
 class ResourceView(View):
-    """Something the agent left behind; `url` is Cronofy's and wants the API key, but for the dashboard's."""
+    """A resource that the agent left; `url` is Cronofy's and needs the API key, except the dashboard's."""
 
     category: str
     type: str
@@ -66,7 +68,7 @@ class ResourceView(View):
 
 
 class MeetingView(View):
-    """The meeting as it was last asked for."""
+    """The meeting as it was last requested."""
 
     summary: str = ""
     start: datetime | None = None
@@ -75,7 +77,7 @@ class MeetingView(View):
 
 
 class EntryView(View):
-    """One line of the timeline: what was written down, what became of it, and the state after it."""
+    """One line of the timeline: an entry, its verdict, and the state after it."""
 
     key: str
     at: datetime
@@ -92,7 +94,7 @@ class EntryView(View):
 
     @classmethod
     def of(cls, step: Step) -> "EntryView":
-        entry, said = step.entry, step.entry.notification
+        entry, notification = step.entry, step.entry.notification
         return cls(
             key=entry.key,
             at=entry.at,
@@ -100,9 +102,9 @@ class EntryView(View):
             verdict=step.verdict,
             state=step.after.state,
             attempt=entry.attempt,
-            interactions=said.interactions if said else (),
-            sub=said.sub if said else entry.sub,
-            reason=ReasonView.of(entry.reason or _remarks(said)),
+            interactions=notification.interactions if notification else (),
+            sub=notification.sub if notification else entry.sub,
+            reason=ReasonView.of(entry.reason or _remarks(notification)),
             correlation_id=entry.correlation_id,
             ignored_because=ReasonView.of(step.ignored_because),
         )
@@ -114,7 +116,7 @@ def _remarks(notification: Notification | None) -> Reason | None:
 
 
 def agent_fields(record: Record) -> dict[str, Any]:
-    """Which agent it is, and for which meeting."""
+    """Return the fields that name an agent and its meeting."""
     identity = record.identity
     return {
         "data_center": identity.data_center if identity else "",
@@ -126,20 +128,40 @@ def agent_fields(record: Record) -> dict[str, Any]:
     }
 
 
+class AlertView(View):
+    """The alert that an entry causes."""
+
+    status: AlertStatus
+    type: IncidentType
+    severity: Severity
+    reminder: int
+    """The number of the reminder; 0: the first alert."""
+
+    @classmethod
+    def of(cls, step: Step) -> "AlertView | None":
+        if step.cause is None or step.status is None:
+            return None
+        is_reminder = step.entry.kind is EntryType.ESCALATED
+        return cls(
+            status=step.status,
+            type=step.cause,
+            severity=SEVERITIES[step.cause],
+            reminder=step.after.escalations if is_reminder else 0,
+        )
+
+
 class AnnouncementData(View):
-    """The `data` of an announcement: one entry, and what it did to its agent."""
+    """The `data` of an announcement: one entry, and the agent after it."""
 
     agent_id: str
     entry: EntryView
     state: State
     previous_state: State | None
     """None: this entry is the first of its agent."""
-    cause: IncidentType | None
-    """Why people are told of it; none: they are not."""
-    escalations: int = 0
-    """How often people were to be told again of what nobody has taken on."""
+    alert: AlertView | None
+    """None: the entry causes no alert."""
     since: datetime
-    """When the agent came into its state."""
+    """The time at which the agent came into its state."""
     reason: ReasonView
     attempt: int
     data_center: str
@@ -154,7 +176,7 @@ class AnnouncementData(View):
     notification: Any = None
     """Cronofy's own body, where the entry is a notification: its JSON, or `{"base64": "…"}` if it is none."""
     replayed: bool = False
-    """Whether somebody asked to be told again; the announcement's id is the one that it had before."""
+    """True for an announcement that a caller requested again; its id does not change."""
 
 
 class Announcement(View):
@@ -171,7 +193,7 @@ class Announcement(View):
     data: AnnouncementData
 
     @classmethod
-    def of(cls, agent_id: str, step: Step, raw: bytes | None, awaited: Deadline | None) -> "Announcement":
+    def of(cls, agent_id: str, step: Step, raw: bytes | None, next_deadline: Deadline | None) -> "Announcement":
         record = step.after
         return cls(
             id=f"{agent_id}.{step.entry.key}",
@@ -184,14 +206,13 @@ class Announcement(View):
                 entry=EntryView.of(step),
                 state=record.state,
                 previous_state=step.state_before,
-                cause=step.cause,
-                escalations=record.escalations,
+                alert=AlertView.of(step),
                 since=record.current.since,
                 reason=ReasonView.model_validate(record.current.reason),
                 attempt=record.current.number,
                 resources=tuple(ResourceView.model_validate(resource) for resource in record.current.resources),
                 failures=record.current.failures,
-                next_deadline=DeadlineView.model_validate(awaited) if awaited else None,
+                next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
                 notification=readable(raw),
                 **agent_fields(record),
             ),
@@ -199,26 +220,29 @@ class Announcement(View):
 
 
 def as_replay(announcement: Announcement) -> Announcement:
-    """The same announcement, marked as one that was requested again."""
+    """Return the same announcement, marked as one that was requested again."""
     return announcement.model_copy(update={"data": announcement.data.model_copy(update={"replayed": True})})
 
 
 def is_link(url: str) -> bool:
-    """Whether it can be shown as an address to follow."""
+    """Return True if this can be shown as an address to follow."""
     return re.fullmatch(r"https?://[!-~]{1,2000}", url) is not None
 
 
 def build_announcements(
-    agent_id: str, told: Sequence[Step], entries: Sequence[StoredEntry], graces: GracePeriods, keys: Collection[str]
+    agent_id: str,
+    timeline: Sequence[Step],
+    raw: Mapping[str, bytes | None],
+    grace_periods: GracePeriods,
+    keys: Collection[str],
 ) -> list[Announcement]:
-    """The announcements of the entries with these keys, as they were, or would have been, made the first time.
+    """Build the announcements of the entries with these keys, the same each time.
 
-    `told`: the agent's whole timeline, for an announcement says what its entry did; `entries`: what that is made of.
+    `timeline`: the agent's whole one; `raw`: the bytes of the notifications in it by the keys of their entries.
     """
-    raw = {stored.entry.key: stored.raw for stored in entries}
     return [
-        Announcement.of(agent_id, step, raw[step.entry.key], deadline(step.after, graces))
-        for step in told
+        Announcement.of(agent_id, step, raw.get(step.entry.key), deadline(step.after, grace_periods))
+        for step in timeline
         if step.entry.key in keys
     ]
 
@@ -226,8 +250,8 @@ def build_announcements(
 def to_message(announcement: Announcement) -> Message:
     """Return the announcement as a message of the lifecycle topic.
 
-    Attributes: `kind`, `verdict`, `state`; `data_center` and `account` where known; `cause` only where people are to be
-    alerted; `replayed` (`true`) only for a replay; `probe` (`true`) only where the system checks itself.
+    Attributes: `kind`, `verdict`, `state`; `data_center` and `account` where known; `alert` (`owed`) only where the
+    entry causes one; `replayed` (`true`) only for a replay; `probe` (`true`) only where the system checks itself.
     """
     data = announcement.data
     values = {
@@ -236,7 +260,7 @@ def to_message(announcement: Announcement) -> Message:
         "state": data.state,
         "data_center": data.data_center,
         "account": data.account,
-        "cause": data.cause,
+        "alert": "owed" if data.alert else "",
         "replayed": "true" if data.replayed else "",
         "probe": "true" if is_probe(announcement.subject) else "",
     }
@@ -244,7 +268,7 @@ def to_message(announcement: Announcement) -> Message:
 
 
 def _fitting(announcement: Announcement) -> str:
-    """Return the announcement as text; where that is too long, with a reference in place of Cronofy's own words."""
+    """Return the announcement as text; if that is too long, with a reference instead of Cronofy's body."""
     message = announcement.model_dump_json()
     if len(message.encode()) <= MAX_TEXT_BYTES:
         return message

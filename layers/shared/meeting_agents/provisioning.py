@@ -23,7 +23,8 @@ from meeting_agents.delivery import (
     outcome_of_error,
     outcome_of_response,
 )
-from meeting_agents.domain.lifecycle import fold, next_request
+from meeting_agents.domain.attempts import next_request
+from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import Entry, EntryType, IncidentType, Reason, ReasonCode, Record, Request
 from meeting_agents.errors import (
     IdempotencyKeyReused,

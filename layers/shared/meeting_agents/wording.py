@@ -32,14 +32,15 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.REPORTED_FAILED: "Cronofy reported the agent failed[: {remarks}]",
     ReasonCode.CONFERENCE_ASSIGNED: "Cronofy assigned a conference",
     ReasonCode.CONFERENCE_FAILING: "Cronofy could not make the conference yet",
+    ReasonCode.MEETING_MOVED: "the meeting was moved to {start}",
     ReasonCode.REMARKS: "{remarks}",
     ReasonCode.CONFERENCE_MISSED: "no conference was reported[ by {at}], shortly before the start",
     ReasonCode.ACTIVATION_MISSED: "the agent did not report itself active[ by {at}]",
     ReasonCode.COMPLETION_MISSED: "the agent did not report its end[ by {at}]",
     ReasonCode.RESOURCES_MISSED: "the agent is complete, but the expected resources were not reported[ by {at}]",
     ReasonCode.UNACKNOWLEDGED: "an alert was published at {at}, and no one has acknowledged it",
-    ReasonCode.ALERT_PUBLISHED: "alert published to {subscribers}: {incident}",
-    ReasonCode.PROBE_NOT_PUBLISHED: "alert of a probe, not published: {incident}",
+    ReasonCode.ALERT_PUBLISHED: "alert published to {subscribers}: {incident} {status}",
+    ReasonCode.PROBE_NOT_PUBLISHED: "alert of a probe, not published: {incident} {status}",
     ReasonCode.NOTE: "{note}[ ({caller})]",
     ReasonCode.ALREADY_KNOWN: "the record says so already",
     ReasonCode.COMPLETE_AND_FAILED: "both complete and failed were reported; complete counts, as it has the resources",
@@ -88,7 +89,7 @@ def _filled(template: str, values: Mapping[str, str], *, is_optional: bool) -> s
 
 def _shown(name: str, value: str) -> str:
     match name:
-        case "at":
+        case "at" | "start":
             return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         case "failure":
             return FAILURES.get(value) or (f"Cronofy answered {value}" if value.isdigit() else value)

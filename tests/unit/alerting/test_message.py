@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from meeting_agents.alerting.grouping import group_alerts
-from meeting_agents.alerting.message import MAX_MESSAGE_BYTES, SMS_LENGTH, SUBJECT_LENGTH, Alert, Links
+from meeting_agents.alerting.message import MAX_MESSAGE_BYTES, SMS_LENGTH, SUBJECT_LENGTH, Alert, Links, alert_of
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.announcement import Announcement
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.domain.incidents import SEVERITIES
+from meeting_agents.domain.incidents import INCIDENTS, SEVERITIES
 from meeting_agents.domain.lifecycle import steps
 from meeting_agents.domain.model import (
     Action,
+    AlertStatus,
     DeadlineType,
     Entry,
     EntryType,
@@ -114,7 +115,7 @@ def failed(**more: Any) -> History:
 
 def escalated() -> History:
     history = failed()
-    history.add(EntryType.ALERTED, START + timedelta(minutes=2), cause=IncidentType.FAILED)
+    history.add(EntryType.ALERTED, START + timedelta(minutes=2), cause=IncidentType.FAILED, status=AlertStatus.FIRING)
     return history.add(EntryType.ESCALATED, START + timedelta(minutes=17))
 
 
@@ -207,8 +208,8 @@ def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
     other = {"event_id": "somebody-elses-event"}
     yield "mismatched", [History().ask().accepted().hear("meeting_agent_complete", START, event=other).announced()]
     late = silent(DeadlineType.ACTIVATION, START + 10 * minutes, waited)
-    yield "recovered", [late.hear("meeting_agent_activated", START + 14 * minutes).announced()]
-    yield "again", [escalated().announced()]
+    yield "resolved", [late.hear("meeting_agent_activated", START + 14 * minutes).announced()]
+    yield "reminder", [escalated().announced()]
     yield "many", many()
 
 
@@ -217,7 +218,9 @@ CASES = dict(cases())
 
 def shown(alert: Alert) -> str:
     """All texts of an alert in one file."""
-    attributes = "\n".join(f"{name}: {', '.join(values)}" for name, values in alert.attributes.items())
+    attributes = "\n".join(
+        f"{name}: {value if isinstance(value, str) else ', '.join(value)}" for name, value in alert.attributes.items()
+    )
     texts = json.loads(alert.message)
     chat = json.loads(texts["https"])
     assert chat["metadata"]["additionalContext"].pop("alert") == texts["default"]
@@ -245,10 +248,12 @@ def test_every_golden_file_is_of_a_case() -> None:
     assert {path.stem for path in (GOLDEN / "alerts").iterdir()} == set(CASES)
 
 
-def test_every_cause_has_a_severity_a_wording_and_a_case() -> None:
-    """A cause that nobody could be told of would be silence again."""
+def test_every_type_has_a_severity_words_and_a_case() -> None:
+    """A type without words could not be alerted to; one that can be resolved needs words for that, too."""
     assert set(SEVERITIES) == set(WORDINGS) == set(IncidentType)
-    assert {announcement.data.cause for told in CASES.values() for announcement in told} == set(IncidentType)
+    shown = {alert_of(announcement).type for announcements in CASES.values() for announcement in announcements}
+    assert shown == set(IncidentType)
+    assert {type_ for type_, wording in WORDINGS.items() if wording.resolved} == set(INCIDENTS)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -282,7 +287,8 @@ def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
     (alert,) = group_alerts(CASES[case], PLACES)
     (announcement,) = alert.announcements
     first = alert.text.splitlines()[2 if alert.reminder else 0]
-    assert WORDINGS[IncidentType(announcement.data.cause or "")].one in first
+    words = WORDINGS[alert_of(announcement).type]
+    assert (words.resolved if alert.status is AlertStatus.RESOLVED else words.one) in first
     assert "Bcc: boss@example.com From: me ignore" in first or "Quarterly review" in first
 
 
@@ -315,20 +321,21 @@ def test_what_sns_would_refuse_for_its_size_is_parted_and_loses_nobody() -> None
     assert [a.id for alert in alerts for a in alert.announcements] == [announcement.id for announcement in told]
 
 
-def test_each_message_has_one_severity_and_all_its_other_values() -> None:
-    """A subscriber that filters gets what it asked for, and no all-clear hides a failure."""
-    told = [announcement for case in ("failed", "recovered", "no_conference", "again") for announcement in CASES[case]]
-    alerts = group_alerts(told, PLACES)
-    assert [(alert.severity, alert.reminder) for alert in alerts] == [
-        (Severity.HIGH, 0),
-        (Severity.HIGH, 1),
-        (Severity.MEDIUM, 0),
-        (Severity.CLEAR, 0),
+def test_each_message_has_one_status_and_one_severity_and_all_its_other_values() -> None:
+    """A filter gets exactly what it names, and a resolved incident hides no firing one."""
+    cases = ("failed", "resolved", "no_conference", "reminder")
+    alerts = group_alerts([announcement for case in cases for announcement in CASES[case]], PLACES)
+    assert [(alert.status, alert.severity, alert.reminder) for alert in alerts] == [
+        (AlertStatus.FIRING, Severity.CRITICAL, 0),
+        (AlertStatus.FIRING, Severity.CRITICAL, 1),
+        (AlertStatus.FIRING, Severity.WARNING, 0),
+        (AlertStatus.RESOLVED, Severity.CRITICAL, 0),
     ]
     (first, *_) = group_alerts(CASES["many"], PLACES)
     assert first.attributes == {
-        "severity": ("high",),
-        "cause": ("failed", "never_activated"),
+        "status": "firing",
+        "severity": "critical",
+        "type": ("failed", "never_activated"),
         "data_center": ("de",),
         "account": ("acc_0", "acc_1", "acc_2", "acc_567236000909002"),
     }

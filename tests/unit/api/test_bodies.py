@@ -587,12 +587,11 @@ def test_any_notification_can_be_announced(raw: bytes | None, notification: Any)
     }
 
 
-def test_an_announcement_without_the_fields_is_neither_a_reminder_nor_a_replay() -> None:
-    """Announcements of earlier versions lack them."""
+def test_an_announcement_is_no_replay_unless_it_says_so() -> None:
     *_, last = steps(HISTORY)
     data = Announcement.of("ma_1", last, None, None).data
-    assert AnnouncementData.model_validate(data.model_dump(exclude={"escalations", "replayed"})) == data
-    assert (data.escalations, data.replayed) == (0, False)
+    assert AnnouncementData.model_validate(data.model_dump(exclude={"replayed"})) == data
+    assert not data.replayed
 
 
 @given(st.binary(max_size=100))

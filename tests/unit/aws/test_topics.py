@@ -9,7 +9,8 @@ from botocore.exceptions import ConnectTimeoutError
 from botocore.session import Session
 from botocore.stub import Stubber
 
-from meeting_agents.aws.topics import MAX_BATCH, MAX_TEXT_BYTES, AlertsTopic, LifecycleTopic, Message
+from meeting_agents.aws.topic_message import MAX_BATCH, MAX_TEXT_BYTES, Message
+from meeting_agents.aws.topics import AlertsTopic, LifecycleTopic
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
 ARN = "arn:aws:sns:eu-central-1:111122223333:topic"

@@ -15,7 +15,16 @@ from meeting_agents.domain.incidents import (
     is_cancellation_requested,
     is_unacknowledged,
 )
-from meeting_agents.domain.model import MAX_REMINDERS, DeadlineType, EntryType, IncidentType, Record, Severity, State
+from meeting_agents.domain.model import (
+    MAX_REMINDERS,
+    AlertStatus,
+    DeadlineType,
+    EntryType,
+    IncidentType,
+    Record,
+    Severity,
+    State,
+)
 from meeting_agents.domain.verdicts import Step
 from tests.unit.domain.test_lifecycle import AWAY, DASHBOARD, MINUTE, NOON, TRANSCRIPT, History, kept, moved, scheduled
 
@@ -104,7 +113,7 @@ def conditions(cause: IncidentType, column: str) -> tuple[Condition, ...]:
 
 def test_every_type_has_a_row_and_only_an_incident_ends() -> None:
     assert [*RULES] == [*INCIDENTS, *NOTICES]
-    assert RULES.keys() | {IncidentType.RECOVERED} == SEVERITIES.keys() == set(IncidentType)
+    assert RULES.keys() == SEVERITIES.keys() == set(IncidentType)
     assert all(rule.resolved_by for rule in INCIDENTS.values())
     assert not any(rule.resolved_by or rule.dropped_by or rule.reminded_in for rule in NOTICES.values())
 
@@ -125,12 +134,12 @@ def test_a_row_opens_resolves_and_drops_by_each_of_its_conditions(
     last = example().last
     holding = [number for number, one in enumerate(conditions(cause, column)) if one.holds(last)]
     assert holding == [place]
-    told, opened = {
-        "opened_by": (cause, cause if cause in INCIDENTS else None),
-        "resolved_by": (IncidentType.RECOVERED, None),
-        "dropped_by": (None, None),
+    alert, incident = {
+        "opened_by": ((AlertStatus.FIRING, cause), cause if cause in INCIDENTS else None),
+        "resolved_by": ((AlertStatus.RESOLVED, cause), None),
+        "dropped_by": ((None, None), None),
     }[column]
-    assert (last.cause, last.after.incident) == (told, opened)
+    assert ((last.status, last.cause), last.after.incident) == (alert, incident)
     assert column == "opened_by" or last.before.incident is cause
 
 
@@ -193,7 +202,7 @@ def told(cause: IncidentType, state: State) -> Record:
 
 
 def test_only_what_is_grave_is_reminded_of() -> None:
-    assert {cause for cause, rule in RULES.items() if rule.severity is Severity.HIGH} == REMINDED.keys()
+    assert {cause for cause, rule in RULES.items() if rule.severity is Severity.CRITICAL} == REMINDED.keys()
 
 
 def test_a_cancellation_is_requested_until_the_agent_is_wanted_again() -> None:

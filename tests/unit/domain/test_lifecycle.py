@@ -13,11 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meeting_agents.cronofy.payloads import INTERACTIONS
-from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline, missing_resources, relevant_until
-from meeting_agents.domain.lifecycle import fold, next_request, steps
+from meeting_agents.domain.attempts import next_request
+from meeting_agents.domain.deadlines import (
+    Deadline,
+    GracePeriods,
+    deadline,
+    deadlines,
+    end_of,
+    missing_resources,
+    relevant_until,
+)
+from meeting_agents.domain.lifecycle import fold, steps
 from meeting_agents.domain.model import (
     ASSUMED_MEETING_DURATION,
     Action,
+    AlertStatus,
     Attempt,
     Conference,
     DeadlineType,
@@ -92,8 +102,10 @@ class History:
         return self.add(kinds[-1] if kinds else EntryType.UNRECOGNISED, attempt=attempt, notification=notification)
 
     def overdue(self, phase: DeadlineType, **fields: Any) -> "History":
+        meeting = self.record.meeting
+        at = fields.pop("due_at", None) or (meeting.end if phase is DeadlineType.COMPLETION else meeting.start) or START
         return self.answer(
-            EntryType.OVERDUE, phase=phase, reason=Reason.of(ReasonCode.ACTIVATION_MISSED, at=START), **fields
+            EntryType.OVERDUE, phase=phase, reason=Reason.of(ReasonCode.ACTIVATION_MISSED, at=at), **fields
         )
 
     def cancel(self) -> "History":
@@ -112,9 +124,9 @@ class History:
         return self.steps[-1]
 
     @property
-    def causes(self) -> list[IncidentType | None]:
-        """The incident types of the alerts, in order."""
-        return [step.cause for step in self.steps if step.cause]
+    def causes(self) -> list[IncidentType | AlertStatus | None]:
+        """The incident types of the alerts, in order; `resolved` for a resolved one."""
+        return [step.status if step.status is AlertStatus.RESOLVED else step.cause for step in self.steps if step.cause]
 
 
 def scheduled() -> History:
@@ -156,11 +168,11 @@ FAILED, REJECTED, CANCELLED, OVERDUE = S.FAILED, S.REJECTED, S.CANCELLED, S.OVER
 applied, duplicate, stale, conflicting = V.APPLIED, V.DUPLICATE, V.STALE, V.CONFLICTING
 
 EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
-    # Another request, for the meeting at another time. After a terminal state it begins a new attempt.
+    # Another request, for the meeting at another time. Once the agent was heard of it begins a new attempt.
     EntryType.REQUESTED: {
         REQUESTED: (REQUESTED, applied),
         SCHEDULED: (SCHEDULED, applied),
-        ACTIVATED: (ACTIVATED, applied),
+        ACTIVATED: (REQUESTED, applied),
         COMPLETE: (REQUESTED, applied),
         FAILED: (REQUESTED, applied),
         REJECTED: (REQUESTED, applied),
@@ -237,7 +249,7 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
         COMPLETE: (COMPLETE, stale),
         FAILED: (FAILED, stale),
         REJECTED: (ACTIVATED, applied),
-        CANCELLED: (CANCELLED, stale),
+        CANCELLED: (CANCELLED, applied),
         OVERDUE: (ACTIVATED, applied),
     },
     EntryType.FAILED: {
@@ -260,6 +272,9 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (COMPLETE, applied),
         OVERDUE: (COMPLETE, applied),
     },
+    # Event triggers of ours. Here the meeting has not moved.
+    EntryType.BEFORE_START: {state: (state, applied) for state in State},
+    EntryType.AFTER_END: {state: (state, duplicate) for state in State},
     EntryType.UNRECOGNISED: {state: (state, Verdict.UNRECOGNISED) for state in State},
     # The sweep finds the deadline of the state missed; in a state without a deadline, the activation.
     EntryType.OVERDUE: {
@@ -390,7 +405,7 @@ def histories(draw: st.DrawFn) -> list[Entry]:
                 history.add(EntryType.OVERDUE, phase=due.phase, **fields)
         elif action == "people" and now.attempts:
             kind = draw(st.sampled_from([EntryType.ALERTED, EntryType.ACKNOWLEDGED, EntryType.ESCALATED]))
-            history.add(kind, attempt=now.current.number, cause=now.incident)
+            history.add(kind, attempt=now.current.number, cause=now.incident, status=AlertStatus.FIRING)
         else:
             address = draw(st.sampled_from([None, None, 1, 2]))
             history.add(EntryType.UNRECOGNISED, attempt=address, notification=draw(NOTIFICATIONS))
@@ -505,9 +520,10 @@ def test_a_deadline_exists_exactly_where_something_is_expected(
     """Only a terminal state, a missed deadline and an open cancellation have none."""
     for step in steps(entries):
         attempt, due = step.after.current, deadline(step.after, grace_periods)
+        was_over = end_of(attempt, grace_periods) <= attempt.asked_at
         awaited = {
-            State.REQUESTED: attempt.asked is not None,
-            State.SCHEDULED: attempt.asked is not None,
+            State.REQUESTED: attempt.asked is not None and not was_over,
+            State.SCHEDULED: attempt.asked is not None and not was_over,
             State.ACTIVATED: True,
             State.COMPLETE: bool(missing_resources(attempt, grace_periods))
             and DeadlineType.RESOURCES not in attempt.missed,
@@ -535,8 +551,8 @@ def test_an_entry_counts_once_however_often_it_is_listed(entries: list[Entry], c
 @given(histories())
 def test_an_earlier_attempt_may_learn_facts_and_never_changes_the_state(entries: list[Entry]) -> None:
     for step in steps(entries):
-        earlier = step.after.attempts[:-1]
-        if step.before.attempts and earlier != step.before.attempts[: len(earlier)]:
+        earlier = step.before.attempts[:-1]
+        if step.after.attempts[: len(earlier)] != earlier and step.after.meeting == step.before.meeting:
             assert step.verdict is Verdict.STALE
             assert step.cause is None
             assert step.after.current == step.before.current
@@ -546,17 +562,16 @@ INCIDENT_TYPES = frozenset(IncidentType) - {
     IncidentType.REAUTHORISATION,
     IncidentType.CONFLICTING,
     IncidentType.MISMATCHED,
-    IncidentType.RECOVERED,
 }
 
 
 @given(histories())
-def test_an_all_clear_follows_an_alert_and_each_incident_has_at_most_one(
+def test_an_incident_is_resolved_only_after_it_opened_and_once(
     entries: list[Entry],
 ) -> None:
     incident: IncidentType | None = None
     for step in steps(entries):
-        if step.cause is IncidentType.RECOVERED:
+        if step.status is AlertStatus.RESOLVED:
             assert incident is not None
             incident = None
         elif step.cause in INCIDENT_TYPES:
@@ -609,7 +624,7 @@ def test_a_repeated_body_is_not_new_while_its_request_stands() -> None:
     """It stands while it is pending, and once it is accepted."""
     for history in (History().request(), scheduled(), scheduled().report(EntryType.ACTIVATED)):
         assert numbered(history.record, WISH) == (1, 1, False)
-        assert numbered(history.record, moved(MINUTE)) == (1, 2, True)
+        assert numbered(history.record, replace(WISH, digest="title")) == (1, 2, True)
 
 
 def test_a_request_that_is_written_twice_is_one_request() -> None:
@@ -639,7 +654,7 @@ def test_the_body_of_an_older_request_is_new_again() -> None:
     assert numbered(history.answer(EntryType.REJECTED).record, WISH) == (1, 2, False)
 
 
-@pytest.mark.parametrize("state", sorted(TERMINAL_STATES))
+@pytest.mark.parametrize("state", sorted(TERMINAL_STATES - {State.COMPLETE}))
 def test_a_request_after_a_terminal_state_begins_a_new_attempt_unless_the_meeting_is_over(state: State) -> None:
     """A rejected agent never existed, so that even then the request begins a new attempt."""
     record = REACHED[state]().record
@@ -659,7 +674,6 @@ def test_a_repeated_body_is_new_while_the_agent_is_overdue() -> None:
     assert numbered(history.request().record, WISH) == (1, 2, False)
     never_confirmed = History().request().answer(EntryType.UNCONFIRMED).overdue(DeadlineType.ACTIVATION)
     assert numbered(never_confirmed.record, WISH) == (1, 2, True)
-    assert due(never_confirmed.request().answer(EntryType.ACCEPTED))
 
 
 def test_a_cancellation_is_new_until_it_is_pending_or_accepted() -> None:
@@ -719,8 +733,8 @@ def test_a_rejected_request_still_names_the_meeting() -> None:
     )
 
 
-def test_an_overdue_agent_whose_new_request_is_rejected_is_rejected() -> None:
-    history = scheduled().overdue(DeadlineType.ACTIVATION).request().answer(EntryType.REJECTED)
+def test_an_overdue_agent_whose_new_time_is_rejected_is_rejected() -> None:
+    history = scheduled().overdue(DeadlineType.ACTIVATION).request(moved(60 * MINUTE)).answer(EntryType.REJECTED)
     assert history.record.state is State.REJECTED
     assert history.causes == [IncidentType.NEVER_ACTIVATED, IncidentType.REJECTED]
 
@@ -858,8 +872,6 @@ def test_a_notification_belongs_to_the_attempt_of_its_sub_then_of_its_address_th
     assert older.last.ignored_because == Reason.of(ReasonCode.OTHER_ATTEMPT, attempt=1, current=2)
     for newer in (history().report(EntryType.COMPLETE, sub="agt_2", attempt=2), history().report(EntryType.COMPLETE)):
         assert [attempt.state for attempt in newer.record.attempts] == [State.FAILED, State.COMPLETE]
-    addressed = history().report(EntryType.COMPLETE, attempt=1)
-    assert [attempt.state for attempt in addressed.record.attempts] == [State.COMPLETE, State.SCHEDULED]
 
 
 def test_a_notification_about_another_calendar_event_changes_nothing() -> None:
@@ -893,9 +905,7 @@ def test_an_agent_that_was_not_requested_here_is_followed_by_its_notifications()
     assert deadline(record, GRACE_PERIODS) == Deadline(START + GRACE_PERIODS.activation, DeadlineType.ACTIVATION)
 
 
-def test_a_notification_does_not_replace_the_requested_meeting() -> None:
-    """An agent that was not requested has no meeting unless a notification names one."""
-    assert scheduled().report(EntryType.ACTIVATED, meeting=moved(60 * MINUTE).meeting).record.meeting == WISH.meeting
+def test_an_agent_that_was_not_requested_and_not_located_has_no_meeting() -> None:
     assert History().report(EntryType.ACTIVATED).record.current.asked is None
 
 
@@ -1003,6 +1013,207 @@ def test_the_reason_of_a_response_comes_first() -> None:
     accepted, gone = Reason.of(ReasonCode.REQUEST_ACCEPTED, status=202), Reason.of(ReasonCode.NOTE, note="gone")
     assert History().request().answer(EntryType.ACCEPTED, reason=accepted).record.current.reason == accepted
     assert scheduled().request(AWAY).answer(EntryType.CANCELLED, reason=gone).record.current.reason == gone
+
+
+# --------------------------------------------------------------------------------------------- the meeting has moved
+
+
+def at_time(start: datetime, end: datetime | None = None, **fields: Any) -> Meeting:
+    """Return the meeting at another time, as Cronofy reports it."""
+    return replace(WISH.meeting, start=start, end=end or start + (END - START), **fields)
+
+
+TOMORROW = START + timedelta(days=1)
+
+
+def states(history: History) -> list[State]:
+    return [attempt.state for attempt in history.record.attempts]
+
+
+def activated() -> History:
+    """An agent that reported itself active a minute before the start."""
+    history = scheduled()
+    history.at = START - 2 * MINUTE
+    return history.report(EntryType.ACTIVATED, sub="agt_1")
+
+
+@pytest.mark.parametrize("sub", ["agt_1", ""])
+@pytest.mark.parametrize("end", [EntryType.COMPLETE, EntryType.FAILED])
+def test_a_request_that_moves_a_running_meeting_ahead_is_a_new_attempt(sub: str, end: EntryType) -> None:
+    """The end of the agent that was in the meeting does not end the one that is to come."""
+    history = activated().request(moved(TOMORROW - START)).answer(EntryType.ACCEPTED).report(end, sub=sub)
+    assert states(history) == [State(end), State.SCHEDULED]
+    assert due(history) == Deadline(TOMORROW - GRACE_PERIODS.conference, DeadlineType.CONFERENCE)
+    history.at = TOMORROW - MINUTE
+    history.report(EntryType.ACTIVATED, sub="agt_2")
+    assert states(history) == [State(end), State.ACTIVATED]
+
+
+def test_a_refused_move_leaves_the_active_agent_in_its_meeting() -> None:
+    history = activated().request(moved(TOMORROW - START)).answer(EntryType.REJECTED)
+    assert (states(history), history.record.meeting) == ([State.ACTIVATED], WISH.meeting)
+    assert history.report(EntryType.FAILED, sub="agt_1").record.state is State.FAILED
+    assert history.last.cause is IncidentType.FAILED
+
+
+@pytest.mark.parametrize("kind", [EntryType.CONFERENCING_ASSIGNED, EntryType.BEFORE_START])
+def test_a_meeting_that_was_moved_in_the_calendar_owes_everything_at_its_new_time(kind: EntryType) -> None:
+    history = scheduled().report(kind, meeting=at_time(TOMORROW))
+    assert (states(history), history.last.verdict) == ([State.SCHEDULED], Verdict.APPLIED)
+    activation = Deadline(TOMORROW + GRACE_PERIODS.activation, DeadlineType.ACTIVATION)
+    assert activation in deadlines(history.record, GRACE_PERIODS)
+    assert history.record.meeting == at_time(TOMORROW)
+    history.at = TOMORROW - MINUTE
+    history.report(EntryType.ACTIVATED, meeting=at_time(TOMORROW, TOMORROW + 10 * MINUTE))
+    assert due(history) == Deadline(TOMORROW + 10 * MINUTE + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
+
+
+def test_an_overdue_agent_is_scheduled_again_when_its_meeting_moves_ahead() -> None:
+    history = scheduled()
+    history.at = START + 10 * MINUTE
+    history.overdue(DeadlineType.ACTIVATION).report(EntryType.BEFORE_START, meeting=at_time(TOMORROW))
+    assert (history.record.state, history.record.current.missed) == (State.SCHEDULED, ())
+    assert history.record.current.reason == Reason.of(ReasonCode.MEETING_MOVED, start=TOMORROW.isoformat())
+    assert due(history) == Deadline(TOMORROW - GRACE_PERIODS.conference, DeadlineType.CONFERENCE)
+
+
+def test_a_meeting_that_was_moved_while_it_runs_is_a_new_attempt_with_the_same_conference() -> None:
+    history = activated().report(EntryType.CONFERENCING_ASSIGNED)
+    history.report(EntryType.COMPLETE, sub="agt_1", meeting=at_time(TOMORROW))
+    assert (states(history), history.last.verdict) == ([State.COMPLETE, State.SCHEDULED], Verdict.APPLIED)
+    assert history.record.current.conference is Conference.ASSIGNED
+    assert due(history) == Deadline(TOMORROW + GRACE_PERIODS.activation, DeadlineType.ACTIVATION)
+    history.report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    assert states(history) == [State.COMPLETE, State.SCHEDULED]
+
+
+def test_the_deadline_of_an_end_that_was_moved_in_the_calendar_is_not_missed_at_the_old_end() -> None:
+    longer = at_time(START, END + 92 * MINUTE)
+    history = activated().report(EntryType.CONFERENCING_ASSIGNED, meeting=longer)
+    assert due(history) == Deadline(END + 92 * MINUTE + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
+    history.overdue(DeadlineType.COMPLETION, due_at=END + GRACE_PERIODS.completion)
+    assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.ACTIVATED)
+
+
+def test_a_sweep_that_did_not_see_a_move_misses_no_deadline() -> None:
+    history = scheduled().report(EntryType.BEFORE_START, meeting=at_time(TOMORROW))
+    history.overdue(DeadlineType.ACTIVATION, due_at=START + GRACE_PERIODS.activation)
+    assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.SCHEDULED)
+
+
+def test_a_notification_with_a_time_that_a_request_replaced_is_older_than_the_request() -> None:
+    history = scheduled().request(moved(TOMORROW - START))
+    for _ in range(2):
+        history.report(EntryType.CONFERENCING_ASSIGNED, meeting=WISH.meeting)
+        assert history.record.meeting == at_time(TOMORROW)
+        history.answer(EntryType.ACCEPTED)
+    history.report(EntryType.BEFORE_START, meeting=WISH.meeting)  # a trigger comes at the current start
+    assert history.record.meeting == WISH.meeting
+
+
+def test_a_refused_move_restores_the_time_that_cronofy_reported() -> None:
+    history = scheduled().report(EntryType.CONFERENCING_ASSIGNED, meeting=at_time(TOMORROW))
+    history.request(moved(3 * (TOMORROW - START)))
+    assert history.record.meeting == moved(3 * (TOMORROW - START)).meeting
+    assert history.answer(EntryType.REJECTED).record.meeting == at_time(TOMORROW)
+    assert history.request(moved(MINUTE)).answer(EntryType.ACCEPTED).record.meeting == moved(MINUTE).meeting
+
+
+def test_a_reported_meeting_without_an_end_keeps_its_duration_and_its_time_zone() -> None:
+    history = scheduled().report(EntryType.CONFERENCING_ASSIGNED, meeting=Meeting(start=TOMORROW))
+    assert history.record.meeting == at_time(TOMORROW)
+
+
+def test_a_cancelled_agent_is_not_expected_at_another_time() -> None:
+    history = scheduled().cancel().report(EntryType.BEFORE_START, meeting=at_time(TOMORROW))
+    assert (states(history), due(history)) == ([State.CANCELLED], None)
+
+
+def test_the_next_occurrence_of_a_recurring_meeting_is_an_attempt() -> None:
+    """Another start, another `sub`; whichever of its notifications comes first."""
+    week = timedelta(days=7)
+    for number, kind in enumerate(
+        (EntryType.BEFORE_START, EntryType.ACTIVATED, EntryType.COMPLETE, EntryType.AFTER_END)
+    ):
+        history = activated().report(EntryType.COMPLETE, sub="agt_1")
+        history.at = START + week + (number - 1) * 10 * MINUTE
+        is_report = kind in REPORTS
+        history.report(kind, sub="agt_2" if is_report else "", meeting=at_time(START + week))
+        assert states(history) == [State.COMPLETE, State(kind) if is_report else State.SCHEDULED]
+        assert history.record.meeting == at_time(START + week)
+        assert bool(due(history)) is True
+
+
+def test_a_sub_that_cronofy_uses_again_is_the_current_agents() -> None:
+    history = activated().request(moved(TOMORROW - START)).answer(EntryType.ACCEPTED)
+    history.report(EntryType.COMPLETE, sub="agt_1")
+    history.at = TOMORROW - 2 * MINUTE
+    history.report(EntryType.ACTIVATED, sub="agt_1", meeting=at_time(TOMORROW))
+    assert states(history) == [State.COMPLETE, State.ACTIVATED]
+    assert states(history.report(EntryType.COMPLETE, sub="agt_1")) == [State.COMPLETE, State.COMPLETE]
+
+
+@pytest.mark.parametrize("sub", ["agt_1", ""])
+def test_the_late_failure_of_a_cancelled_agent_does_not_fail_the_next_one(sub: str) -> None:
+    history = activated().cancel().request().answer(EntryType.ACCEPTED).report(EntryType.FAILED, sub=sub)
+    assert states(history) == [State.CANCELLED, State.SCHEDULED]
+    history.report(EntryType.ACTIVATED, sub="agt_2", attempt=2)
+    assert states(history) == [State.CANCELLED, State.ACTIVATED]
+
+
+def test_an_old_address_does_not_hide_the_report_of_the_current_agent() -> None:
+    """It is unknown if Cronofy replaces the subscriptions of a calendar event or keeps the old ones."""
+    history = scheduled().cancel().request().answer(EntryType.ACCEPTED)
+    for address in (None, 2):
+        history.report(EntryType.ACTIVATED, sub="agt_2", attempt=address)
+        assert states(history) == [State.CANCELLED, State.ACTIVATED]
+
+
+def test_an_agent_that_reports_itself_active_after_its_cancellation_is_unwanted() -> None:
+    history = scheduled().cancel().report(EntryType.ACTIVATED, sub="agt_1")
+    assert (history.last.verdict, history.record.state) == (Verdict.APPLIED, State.CANCELLED)
+    assert history.record.current.unwanted_at == history.at
+    assert history.record.current.is_unwanted
+    assert numbered(history.record, AWAY) == (1, 3, True)  # the cancellation is sent again
+    assert not history.cancel().record.current.is_unwanted
+    for end in (EntryType.FAILED, EntryType.COMPLETE):
+        history = scheduled().cancel().report(EntryType.ACTIVATED).report(end)
+        assert not history.record.current.is_unwanted
+        assert not history.report(EntryType.ACTIVATED, sub="agt_1").record.current.is_unwanted
+
+
+def test_the_same_meeting_after_complete_starts_nothing() -> None:
+    """Its transcript is there."""
+    record = activated().report(EntryType.COMPLETE).record
+    assert numbered(record, WISH, START) == (1, 1, False)
+    assert numbered(record, replace(WISH, digest="title"), START) == (1, 2, True)
+    assert numbered(record, moved(TOMORROW - START), START) == (2, 2, True)
+    history = activated().report(EntryType.COMPLETE).request(replace(WISH, digest="title")).answer(EntryType.ACCEPTED)
+    assert (states(history), due(history, GracePeriods())) == ([State.COMPLETE], None)
+    assert numbered(history.cancel().record, WISH, START) == (2, 4, True)
+
+
+@pytest.mark.parametrize("end", [END, None])
+def test_a_meeting_that_is_over_when_it_is_requested_owes_nothing(end: datetime | None) -> None:
+    """A bulk import has hundreds of them."""
+    history = History()
+    history.at = (end or START + ASSUMED_MEETING_DURATION) - MINUTE
+    history.request(replace(WISH, meeting=replace(WISH.meeting, end=end))).answer(EntryType.ACCEPTED)
+    assert (history.record.state, due(history)) == (State.SCHEDULED, None)
+
+
+def test_a_new_attempt_keeps_the_assigned_conference() -> None:
+    history = scheduled().report(EntryType.CONFERENCING_ASSIGNED).cancel().request().answer(EntryType.ACCEPTED)
+    assert due(history) == Deadline(START + GRACE_PERIODS.activation, DeadlineType.ACTIVATION)
+    failing = scheduled().report(EntryType.CONFERENCING_FAILING).cancel().request()
+    assert failing.record.current.conference is None
+
+
+def test_the_response_to_a_request_follows_the_meeting_into_another_attempt() -> None:
+    history = activated().request(AWAY).report(EntryType.COMPLETE, sub="agt_1", meeting=at_time(TOMORROW))
+    assert (states(history), due(history)) == ([State.COMPLETE, State.SCHEDULED], None)
+    history.answer(EntryType.CANCELLED, attempt=1)
+    assert (states(history), history.last.verdict) == ([State.COMPLETE, State.CANCELLED], Verdict.APPLIED)
 
 
 # ------------------------------------------------------------------------------------------------------------ deadlines
@@ -1122,25 +1333,31 @@ def test_an_assigned_conference_is_not_missed() -> None:
     assert (history.last.verdict, history.causes) == (Verdict.STALE, [])
 
 
-def test_a_new_request_for_an_unfinished_agent_renews_its_grace_period() -> None:
+def test_a_new_request_for_an_unfinished_agent_extends_no_deadline() -> None:
     history = scheduled().report(EntryType.ACTIVATED)
     history.at = END + 60 * MINUTE
-    history.overdue(DeadlineType.COMPLETION).request()
-    assert due(history) == Deadline(history.at + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
+    history.overdue(DeadlineType.COMPLETION).request(replace(WISH, digest="title"))
+    assert (history.record.state, due(history)) == (State.OVERDUE, None)
 
 
-def test_a_new_request_for_an_overdue_agent_renews_its_grace_period() -> None:
+def test_an_edit_of_an_overdue_agents_event_extends_no_deadline() -> None:
+    """A calendar that is synchronised every few minutes would otherwise lead to an alert each time."""
     history = scheduled().overdue(DeadlineType.ACTIVATION)
-    assert due(history) is None
     history.at = START + 30 * MINUTE
-    history.request()
-    assert due(history) == Deadline(history.at + GRACE_PERIODS.activation, DeadlineType.ACTIVATION)
-    assert history.answer(EntryType.ACCEPTED).overdue(DeadlineType.ACTIVATION).record.state is State.OVERDUE
+    longer = replace(WISH, digest="longer", meeting=replace(WISH.meeting, end=END + 30 * MINUTE))
+    for request in (WISH, replace(WISH, digest="title"), longer, moved(20 * MINUTE)):
+        history.request(request).answer(EntryType.ACCEPTED)
+        assert (history.record.state, due(history)) == (State.OVERDUE, None)
+    assert history.causes == [IncidentType.NEVER_ACTIVATED]
+    assert history.report(EntryType.ACTIVATED).record.state is State.ACTIVATED
 
 
 def test_an_unfinished_agent_whose_meeting_is_prolonged_has_a_new_completion_deadline() -> None:
     """It is active already and does not report itself a second time."""
-    history = scheduled().report(EntryType.ACTIVATED).overdue(DeadlineType.COMPLETION).request(moved(90 * MINUTE))
+    history = scheduled().report(EntryType.ACTIVATED)
+    history.at = END + 40 * MINUTE
+    longer = replace(WISH, digest="longer", meeting=replace(WISH.meeting, end=END + 90 * MINUTE))
+    history.overdue(DeadlineType.COMPLETION).request(longer)
     assert history.record.state is State.ACTIVATED
     assert due(history) == Deadline(END + 90 * MINUTE + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
     assert history.causes == [IncidentType.NOT_FINISHED]
@@ -1151,6 +1368,12 @@ def test_a_correction_after_the_end_has_no_deadline() -> None:
     history.at = END
     history.request(replace(WISH, digest="corrected", meeting=replace(WISH.meeting, start=START - MINUTE)))
     assert (history.record.state, due(history)) == (State.COMPLETE, None)
+
+
+def test_a_retry_does_not_hide_a_missed_deadline() -> None:
+    history = History().request().answer(EntryType.UNCONFIRMED, retry_at=START)
+    types = [item.phase for item in deadlines(history.record, GRACE_PERIODS)]
+    assert types == [DeadlineType.CONFERENCE, DeadlineType.RETRY, DeadlineType.ACTIVATION]
 
 
 def test_the_earliest_of_several_deadlines_counts() -> None:
@@ -1164,13 +1387,13 @@ def test_an_unacknowledged_alert_has_a_deadline() -> None:
     history = scheduled().report(EntryType.FAILED)
     assert due(history, grace_periods) is None
     for _ in range(2):
-        history.answer(EntryType.ALERTED, cause=IncidentType.FAILED)
+        history.answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
         assert due(history, grace_periods) == Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
         assert due(history) is None
         history.answer(EntryType.ESCALATED)
         assert (history.last.verdict, history.last.cause) == (Verdict.APPLIED, IncidentType.FAILED)
         assert due(history, grace_periods) is None
-    history.answer(EntryType.ALERTED, cause=IncidentType.FAILED)
+    history.answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
     assert due(history, grace_periods) is None
     assert history.answer(EntryType.ESCALATED).last.ignored_because == Reason.of(ReasonCode.REMINDER_NOT_DUE)
 
@@ -1180,7 +1403,11 @@ def test_an_unacknowledged_alert_has_a_deadline() -> None:
 )
 def test_no_reminder_follows_an_acknowledgement_or_a_resolution(action: EntryType) -> None:
     grace_periods = replace(GRACE_PERIODS, escalation=60 * MINUTE)
-    history = scheduled().report(EntryType.FAILED).answer(EntryType.ALERTED, cause=IncidentType.FAILED)
+    history = (
+        scheduled()
+        .report(EntryType.FAILED)
+        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.FAILED)
+    )
     followed_by(history, action)
     awaited = due(history, grace_periods)
     assert awaited is None or awaited.phase is not DeadlineType.ESCALATION
@@ -1260,7 +1487,11 @@ def test_an_unwanted_agent_opens_no_second_incident(after: History) -> None:
 
 
 def test_a_second_rejected_cancellation_leaves_the_acknowledgement() -> None:
-    history = kept().answer(EntryType.ALERTED, cause=IncidentType.NOT_CANCELLED).answer(EntryType.ACKNOWLEDGED)
+    history = (
+        kept()
+        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NOT_CANCELLED)
+        .answer(EntryType.ACKNOWLEDGED)
+    )
     at = history.record.acknowledged_at
     assert at is not None
     assert history.request(AWAY).answer(EntryType.REJECTED).record.acknowledged_at == at
@@ -1353,7 +1584,7 @@ def test_a_failed_cancellation_opens_no_incident_if_no_unwanted_agent_can_come(h
 def test_no_reminder_of_a_failed_cancellation_follows_the_end_of_the_agent() -> None:
     """Until then it is as severe as a failure, and unacknowledged alerts are repeated."""
     grace_periods = replace(GRACE_PERIODS, escalation=60 * MINUTE, expected_resources=frozenset())
-    history = kept().answer(EntryType.ALERTED, cause=IncidentType.NOT_CANCELLED)
+    history = kept().answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NOT_CANCELLED)
     alerted = Deadline(history.at + 60 * MINUTE, DeadlineType.ESCALATION)
     assert due(history, replace(grace_periods, conference=-timedelta(days=1))) == alerted
     history.report(EntryType.ACTIVATED)
@@ -1415,7 +1646,7 @@ def test_a_resolved_incident_leads_to_one_all_clear(
     assert len(history.causes) == 1
     assert history.record.has_incident
     resolution(history)
-    assert history.last.cause is IncidentType.RECOVERED
+    assert history.last.status is AlertStatus.RESOLVED
     now = history.record
     assert (now.incident, now.alerted_at, now.escalations, now.acknowledged_at) == (None, None, 0, None)
     history.report(EntryType.COMPLETE, sub="agt_1", attempt=history.record.current.number).answer(
@@ -1473,12 +1704,21 @@ def test_an_entry_may_say_that_its_account_must_authorise_again() -> None:
 
 
 def test_a_new_incident_needs_an_alert_and_an_acknowledgement_of_its_own() -> None:
-    history = scheduled().overdue(DeadlineType.ACTIVATION).answer(EntryType.ALERTED, cause=IncidentType.NEVER_ACTIVATED)
+    history = (
+        scheduled()
+        .overdue(DeadlineType.ACTIVATION)
+        .answer(EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NEVER_ACTIVATED)
+    )
     history.answer(EntryType.ACKNOWLEDGED)
     assert (history.record.alerted_at, history.record.acknowledged_at) == (history.at - MINUTE, history.at)
     record = history.report(EntryType.FAILED).record
     assert (record.incident, record.alerted_at, record.acknowledged_at) == (IncidentType.FAILED, None, None)
-    assert history.answer(EntryType.ALERTED, cause=IncidentType.NEVER_ACTIVATED).record.alerted_at is None
+    assert (
+        history.answer(
+            EntryType.ALERTED, status=AlertStatus.FIRING, cause=IncidentType.NEVER_ACTIVATED
+        ).record.alerted_at
+        is None
+    )
 
 
 def test_entries_of_the_same_moment_are_in_the_order_of_their_types() -> None:

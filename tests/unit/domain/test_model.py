@@ -1,4 +1,4 @@
-"""The words of the lifecycle: each has its meaning, and what nobody said is nothing."""
+"""The words of the domain, and the values before the first entry."""
 
 from enum import StrEnum
 
@@ -9,16 +9,15 @@ from meeting_agents.domain.incidents import SEVERITIES
 from meeting_agents.domain.model import Action, IncidentType, Meeting, Record, Request, Severity
 
 
-def test_every_cause_says_how_soon_a_person_should_look() -> None:
-    """High is where a meeting is without its agent, or with one that nobody wants."""
-    grave = {cause for cause in IncidentType if SEVERITIES[cause] is Severity.HIGH}
-    assert grave == {
+def test_an_incident_is_critical_if_a_meeting_lacks_its_agent_or_has_one_against_the_callers_will() -> None:
+    critical = {incident for incident in IncidentType if SEVERITIES[incident] is Severity.CRITICAL}
+    assert critical == {
         IncidentType.FAILED,
         IncidentType.REJECTED,
         IncidentType.NEVER_ACTIVATED,
         IncidentType.NOT_CANCELLED,
     }
-    assert {cause for cause in IncidentType if SEVERITIES[cause] is Severity.CLEAR} == {IncidentType.RECOVERED}
+    assert set(SEVERITIES.values()) == {Severity.CRITICAL, Severity.WARNING}
 
 
 def test_before_the_first_entry_nothing_is_counted() -> None:
@@ -37,6 +36,6 @@ WORDS = [one for one in vars(model).values() if isinstance(one, type) and one.__
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_a_word_is_written_as_it_is_meant_to_be_read(words: type[StrEnum]) -> None:
-    """In the table, in announcements, in logs: lower case, without blanks."""
+def test_a_word_is_lower_case_without_blanks(words: type[StrEnum]) -> None:
+    """The same in the table, in announcements and in logs."""
     assert all(word.value == word.value.lower() and " " not in word.value for word in words)

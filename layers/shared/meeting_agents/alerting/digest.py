@@ -1,4 +1,4 @@
-"""The daily digest: how a day's agents ended, beside the seven days before, and what is still open. Pure."""
+"""The daily digest: the agents of a day, compared with the seven days before, and those still open. Pure."""
 
 import json
 from collections import Counter
@@ -12,18 +12,18 @@ from meeting_agents.alerting.message import SMS_LENGTH, SUBJECT_LENGTH, Links
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import ascii_only, format_meeting, relative_to_meeting, sanitize, table
 from meeting_agents.announcement import MeetingView
-from meeting_agents.domain.model import IncidentType, State
+from meeting_agents.domain.model import IncidentType, Severity, State
 
 DAYS_BEFORE = 7
 LISTED = 10
-"""Agents shown of each kind."""
+"""The agents shown in each section."""
 
 _MISSED = (State.FAILED, State.REJECTED, State.OVERDUE)
 
 
 @dataclass(slots=True)
 class Tally:
-    """Agents by the state they are in."""
+    """The numbers of agents by state."""
 
     states: Counter[str] = field(default_factory=Counter)
 
@@ -37,7 +37,7 @@ class Tally:
 
     @property
     def decided(self) -> int:
-        """Those that came to their end, or should have: the others say nothing about success."""
+        """The agents that are complete or missed; the others say nothing about success."""
         return self.complete + sum(self.states[state] for state in _MISSED)
 
     @property
@@ -47,7 +47,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Digest:
-    """What is told of one day. `zone`: the time zone by whose days it counts."""
+    """The digest of one day. `zone`: the time zone of the day."""
 
     day: date
     zone: str
@@ -63,14 +63,14 @@ class Digest:
         cls,
         day: date,
         zone: str,
-        places: Links,
+        links: Links,
         *,
         rows: Iterable[Mapping[str, Any]],
         begins: datetime,
         now: datetime,
     ) -> Self:
-        """The digest of the stored records of a day, which `begins` then, and of the seven before."""
-        digest = cls(day, zone, places)
+        """Make the digest from the stored records of the day, which `begins` then, and of the seven before."""
+        digest = cls(day, zone, links)
         for row in rows:
             meeting = _meeting(row)
             start = meeting.start or datetime.fromisoformat(row["since"])
@@ -79,7 +79,7 @@ class Digest:
             since = datetime.fromisoformat(row["since"])
             if is_of_day and row["state"] in _MISSED and since >= start:
                 digest.slow.append((since - start, row))
-                digest.slow = sorted(digest.slow, key=lambda one: one[0], reverse=True)[:LISTED]
+                digest.slow = sorted(digest.slow, key=lambda pair: pair[0], reverse=True)[:LISTED]
             end = meeting.end or start
             if end < now and row["state"] in (State.REQUESTED, State.SCHEDULED, State.ACTIVATED, State.OVERDUE):
                 digest.open_count += 1
@@ -88,18 +88,18 @@ class Digest:
         return digest
 
     @property
-    def is_worth_telling(self) -> bool:
-        """Nothing on a day, and nothing open: nobody wants to read that."""
+    def is_worth_publishing(self) -> bool:
+        """False for a day without agents and with none open."""
         return bool(self.of_day.total or self.open_count)
 
     @property
     def subject(self) -> str:
-        told = f"{self.of_day.complete} of {self.of_day.decided} meeting agents complete ({self.of_day.rate})"
-        return ascii_only(f"[digest] {self.day:%a %d %b %Y}: {told}, {self.open_count} still open")[:SUBJECT_LENGTH]
+        rate = f"{self.of_day.complete} of {self.of_day.decided} meeting agents complete ({self.of_day.rate})"
+        return ascii_only(f"[digest] {self.day:%a %d %b %Y}: {rate}, {self.open_count} still open")[:SUBJECT_LENGTH]
 
     @property
     def text(self) -> str:
-        """The message as a person reads it."""
+        """The message for e-mail."""
         before = f"{self.before.complete} of {self.before.decided}, {self.before.rate}"
         ended = f"{self.of_day.complete} of {self.of_day.decided} meeting agents are complete: {self.of_day.rate}."
         parts = [
@@ -109,18 +109,19 @@ class Digest:
         if self.slow:
             parts.append("Slowest detections\n" + "\n".join(self._line(row) for _, row in self.slow))
         if self.still_open:
-            heading = f"Still open, though the meeting is over: {self.open_count}"
-            more = [f"- and {self.open_count - len(self.still_open)} more"] if self.open_count > LISTED else []
-            parts.append("\n".join([heading, *(self._line(row) for row in self.still_open), *more]))
+            heading = f"Still open although the meeting is over: {self.open_count}"
+            omitted = [f"- and {self.open_count - len(self.still_open)} more"] if self.open_count > LISTED else []
+            parts.append("\n".join([heading, *(self._line(row) for row in self.still_open), *omitted]))
         if self.links.dashboard:
             parts.append(table([("Overview", self.links.dashboard)]))
         return "\n\n".join(parts) + "\n"
 
     @property
     def message(self) -> str:
-        """A text for each protocol of SNS, for `MessageStructure: json`."""
+        """The texts for each protocol of SNS, for `MessageStructure: json`."""
         machine = {
-            "severity": "digest",
+            "severity": Severity.INFO,
+            "type": "digest",
             "day": self.day.isoformat(),
             "time_zone": self.zone,
             "subject": self.subject,
@@ -144,7 +145,7 @@ class Digest:
             "metadata": {
                 "summary": self.subject,
                 "eventType": "meeting_agents.alerting.digest",
-                "additionalContext": {"severity": "digest", "alert": default},
+                "additionalContext": {"severity": str(Severity.INFO), "alert": default},
             },
         }
         texts = {
@@ -157,11 +158,11 @@ class Digest:
 
     def _line(self, row: Mapping[str, Any]) -> str:
         meeting = _meeting(row)
-        cause = row.get("incident")
-        what = WORDINGS[IncidentType(cause)].one if cause in set(IncidentType) else row["state"]
+        incident = row.get("incident")
+        summary = WORDINGS[IncidentType(incident)].one if incident in set(IncidentType) else row["state"]
         title = sanitize(meeting.summary, 80) or sanitize(row.get("event_id", ""), 80) or row["pk"]
-        found = relative_to_meeting(datetime.fromisoformat(row["since"]), meeting)
-        return f'- "{title}", {format_meeting(meeting)}\n  {what}{found}\n  {self.links.timeline(row["pk"])}'
+        since = relative_to_meeting(datetime.fromisoformat(row["since"]), meeting)
+        return f'- "{title}", {format_meeting(meeting)}\n  {summary}{since}\n  {self.links.timeline(row["pk"])}'
 
 
 def _meeting(row: Mapping[str, Any]) -> MeetingView:

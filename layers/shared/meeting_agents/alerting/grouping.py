@@ -1,27 +1,29 @@
-"""Many announcements, few alerts. Pure."""
+"""The grouping of announcements into few alerts. Pure."""
 
 from collections.abc import Iterable
 
-from meeting_agents.alerting.message import MAX_MESSAGE_BYTES, Alert, Links, cause_of, reminder_of
+from meeting_agents.alerting.message import MAX_MESSAGE_BYTES, Alert, Links, alert_of
 from meeting_agents.announcement import Announcement
-from meeting_agents.domain.incidents import SEVERITIES
-from meeting_agents.domain.model import Severity
+from meeting_agents.domain.model import AlertStatus, Severity
+
+_STATUSES, _SEVERITIES = list(AlertStatus), list(Severity)
 
 
-def group_alerts(announcements: Iterable[Announcement], places: Links) -> list[Alert]:
-    """As few messages as can be: one for each severity, reminders apart, more only where SNS would refuse the size."""
-    kinds: dict[tuple[Severity, int], list[Announcement]] = {}
+def group_alerts(announcements: Iterable[Announcement], links: Links) -> list[Alert]:
+    """Return one alert for each status, severity and reminder, the most urgent first."""
+    groups: dict[tuple[int, int, int], list[Announcement]] = {}
     for announcement in announcements:
-        key = SEVERITIES[cause_of(announcement.data)], reminder_of(announcement)
-        kinds.setdefault(key, []).append(announcement)
-    order = list(Severity)
-    ordered = sorted(kinds.items(), key=lambda item: (order.index(item[0][0]), item[0][1]))
-    return [alert for _, told in ordered for alert in _fitting(Alert(tuple(told), places))]
+        alert = alert_of(announcement)
+        key = _STATUSES.index(alert.status), _SEVERITIES.index(alert.severity), alert.reminder
+        groups.setdefault(key, []).append(announcement)
+    return [part for _, group in sorted(groups.items()) for part in _split(Alert(tuple(group), links))]
 
 
-def _fitting(alert: Alert) -> list[Alert]:
-    told = alert.announcements
-    if len(told) == 1 or alert.size <= MAX_MESSAGE_BYTES:
+def _split(alert: Alert) -> list[Alert]:
+    """Halve an alert until each part fits into a message."""
+    announcements = alert.announcements
+    if len(announcements) == 1 or alert.size <= MAX_MESSAGE_BYTES:
         return [alert]
-    half = len(told) // 2
-    return [part for some in (told[:half], told[half:]) for part in _fitting(Alert(some, alert.links))]
+    half = len(announcements) // 2
+    parts = (announcements[:half], announcements[half:])
+    return [piece for part in parts for piece in _split(Alert(part, alert.links))]

@@ -1,4 +1,4 @@
-"""How what we know becomes lines that a person reads: times, titles, text from outside. Pure."""
+"""Formatting of times, titles and text from outside for people. Pure."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -9,59 +9,59 @@ from meeting_agents.announcement import MeetingView
 
 
 def sanitize(text: str, length: int = 1000) -> str:
-    """One line without control or direction characters: what comes from outside must not forge lines of ours."""
+    """Return one line without control or direction characters, so that text from outside cannot forge lines."""
     visible = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)
     return truncate(" ".join(visible.split()), length)
 
 
 def truncate(text: str, length: int) -> str:
-    """At most so many characters, and dots where some are missing."""
+    """Shorten a text to `length` characters, with dots at the end if some are missing."""
     return text if len(text) <= length else text[: max(0, length - 3)] + "..."
 
 
 def ascii_only(text: str) -> str:
-    """The nearest ASCII: letters without their accents, anything else as a question mark."""
+    """Replace accented letters by plain ones, and other characters by question marks."""
     bare = (character for character in unicodedata.normalize("NFKD", text) if not unicodedata.combining(character))
     return "".join(character if " " <= character <= "~" else "?" for character in bare)
 
 
 def timezone(tzid: str) -> tzinfo:
-    """The time zone of this name; UTC where we know none: a notification may have any."""
+    """Return the time zone of this name; UTC if it is unknown, as a notification can have any."""
     try:
         return UTC if tzid in ("", "Etc/UTC", "UTC") else ZoneInfo(tzid)
     except (KeyError, ValueError, OSError):
         return UTC
 
 
-def format_time(at: datetime, there: tzinfo, form: str = "%a %d %b %Y, %H:%M") -> str:
+def format_time(at: datetime, zone: tzinfo, form: str = "%a %d %b %Y, %H:%M") -> str:
     """`Wed 29 Apr 2026, 17:31 CEST`."""
-    local = at.astimezone(there)
+    local = at.astimezone(zone)
     return f"{local:{form}} {_zone_name(local)}"
 
 
-def format_time_with_utc(at: datetime, there: tzinfo) -> str:
-    """`Wed 29 Apr 2026, 17:31 CEST (15:31 UTC)`; the date twice only where it differs."""
-    if there is UTC:
+def format_time_with_utc(at: datetime, zone: tzinfo) -> str:
+    """`Wed 29 Apr 2026, 17:31 CEST (15:31 UTC)`; the date twice only if it differs."""
+    if zone is UTC:
         return format_time(at, UTC)
-    is_same_day = at.astimezone(there).date() == at.astimezone(UTC).date()
-    return f"{format_time(at, there)} ({format_time(at, UTC, '%H:%M' if is_same_day else '%a %d %b %Y, %H:%M')})"
+    is_same_day = at.astimezone(zone).date() == at.astimezone(UTC).date()
+    return f"{format_time(at, zone)} ({format_time(at, UTC, '%H:%M' if is_same_day else '%a %d %b %Y, %H:%M')})"
 
 
 def format_meeting(meeting: MeetingView) -> str:
     """`Wed 29 Apr 2026, 17:30 - 19:00 CEST (15:30 - 17:00 UTC)`."""
     if meeting.start is None:
         return "at an unknown time"
-    there = timezone(meeting.tzid)
-    local = _span(meeting.start, meeting.end, there)
-    if there is UTC:
+    zone = timezone(meeting.tzid)
+    local = _span(meeting.start, meeting.end, zone)
+    if zone is UTC:
         return local
     universal = _span(meeting.start, meeting.end, UTC)
-    date = f"{meeting.start.astimezone(there):%a %d %b %Y}, "
+    date = f"{meeting.start.astimezone(zone):%a %d %b %Y}, "
     return f"{local} ({universal.removeprefix(date)})"
 
 
 def relative_to_meeting(at: datetime, meeting: MeetingView) -> str:
-    """`, 3 minutes after the meeting began`; nothing where its time is not known."""
+    """`, 3 minutes after the meeting began`; empty if its time is unknown."""
     if meeting.start is None:
         return ""
     if at < meeting.start:
@@ -86,20 +86,20 @@ def format_duration(time: timedelta) -> str:
 
 
 def table(rows: Sequence[tuple[str, str]]) -> str:
-    """A line for each row that has a value."""
+    """Return a line for each row that has a value."""
     return "\n".join(f"{name:<12} {value}" for name, value in rows if value)
 
 
-def _span(start: datetime, end: datetime | None, there: tzinfo) -> str:
-    start = start.astimezone(there)
+def _span(start: datetime, end: datetime | None, zone: tzinfo) -> str:
+    start = start.astimezone(zone)
     text = f"{start:%a %d %b %Y, %H:%M}"
     if end:
-        end = end.astimezone(there)
+        end = end.astimezone(zone)
         text += f" - {end:%H:%M}" if end.date() == start.date() else f" - {end:%a %d %b %Y, %H:%M}"
     return f"{text} {_zone_name(start)}"
 
 
 def _zone_name(local: datetime) -> str:
-    """`CEST`; of a zone that has no such abbreviation, the difference to UTC."""
+    """`CEST`; for a zone without an abbreviation, the difference to UTC."""
     name = local.tzname() or ""
     return name if name.isalpha() else f"UTC{name}"

@@ -280,7 +280,8 @@ def replay_agent(
         and (end is None or step.entry.at < end)
         and state in (None, step.after.state)
     }
-    originals = build_announcements(agent_id, steps, entries, journal.grace_periods, keys)
+    raw = {stored.entry.key: stored.raw for stored in entries}
+    originals = build_announcements(agent_id, steps, raw, journal.grace_periods, keys)
     replays = [as_replay(announcement) for announcement in originals]
     if not dry_run:
         collaborators().lifecycle_topic().publish(map(to_message, replays))

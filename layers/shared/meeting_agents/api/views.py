@@ -1,4 +1,4 @@
-"""Answers to callers. Pure."""
+"""The responses to callers. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,24 +18,25 @@ from meeting_agents.announcement import (
 from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.cronofy.payloads import DataCenter
 from meeting_agents.domain.deadlines import Deadline
-from meeting_agents.domain.model import Conference, IncidentType, Record, State
+from meeting_agents.domain.incidents import SEVERITIES
+from meeting_agents.domain.model import Conference, IncidentType, Record, Severity, State
 from meeting_agents.domain.verdicts import Step
 
 
 class Links(View):
-    """Where to go from here."""
+    """Links to related pages."""
 
     self: str
 
 
 class AgentSummary(View):
-    """What a caller of Cronofy's paths learns besides Cronofy's own answer."""
+    """The agent that a response of Cronofy is about."""
 
     id: str
     state: State
     attempt: int
     retry_at: datetime | None = Field(
-        default=None, description="When Cronofy is asked again, by itself; none: nobody asks again but the caller."
+        default=None, description="the time at which the request is sent again; null: only the caller can send it again"
     )
     reason: ReasonView
     links: Links
@@ -54,15 +55,15 @@ class AgentSummary(View):
 
 
 class PassthroughResponse(View):
-    """Cronofy's own answer, if it had a body, and what we add to it."""
+    """Cronofy's response, if it has a body, with the agent added."""
 
     model_config = ConfigDict(extra="allow")
 
-    agent: AgentSummary | None = Field(description="None: the request concerns no agent.")
+    agent: AgentSummary | None = Field(description="null: the request concerns no agent")
 
 
 class AttemptView(View):
-    """One go at having an agent in the meeting."""
+    """One try to have an agent in the meeting."""
 
     number: int
     state: State
@@ -83,7 +84,7 @@ class AttemptView(View):
 
 
 class AgentRow(View):
-    """An agent as a list shows it."""
+    """An agent in a list."""
 
     id: str
     state: State
@@ -112,16 +113,16 @@ class AgentRow(View):
 
 
 class AgentList(View):
-    """One page of agents, in the order in which their meetings start."""
+    """One page of agents, in the order of the starts of their meetings."""
 
     agents: tuple[AgentRow, ...]
     next_cursor: str | None = Field(
-        description="Where the next page begins; none: this is the last one. A page may be short, or empty, before."
+        description="the cursor of the next page; null: this is the last one. Earlier pages may be short or empty."
     )
 
 
 class AccountView(View):
-    """A registered account: everything but its tokens."""
+    """A registered account, without its tokens."""
 
     id: str
     data_center: DataCenter
@@ -132,7 +133,7 @@ class AccountView(View):
 
 
 class ResourceAddress(View):
-    """Where a resource can be had for a while, without credentials."""
+    """The temporary address of a resource, which needs no credentials."""
 
     category: str
     type: str
@@ -140,14 +141,14 @@ class ResourceAddress(View):
 
 
 class WrongFieldView(View):
-    """One wrong field of a request: where it is, and what was expected there."""
+    """One wrong field of a request: its path, and the expected value."""
 
     field: str
     expected: str
 
 
 class Problem(View):
-    """An error, as RFC 9457 has it; `code` is stable, `detail` is for people."""
+    """An error in the format of RFC 9457; `code` is stable, `detail` is for people."""
 
     type: str
     title: str
@@ -155,15 +156,37 @@ class Problem(View):
     code: str
     detail: str
     errors: tuple[WrongFieldView, ...] | dict[str, Any] | None = Field(
-        default=None, description="The wrong fields, or Cronofy's own `errors`."
+        default=None, description="the wrong fields, or Cronofy's own `errors`"
     )
     agent: AgentSummary | None = Field(
-        default=None, description="The agent that the request concerns, where it has been written down."
+        default=None, description="the agent that the request concerns, if it is in the journal"
     )
+
+
+class IncidentView(View):
+    """The open incident of an agent."""
+
+    type: IncidentType
+    severity: Severity
+    opened_at: datetime
+    acknowledged_at: datetime | None = Field(description="null: a person has not acknowledged it yet")
+    reminders: int
+
+    @classmethod
+    def of(cls, record: Record) -> "IncidentView | None":
+        if record.incident is None or not record.has_incident:
+            return None
+        return cls(
+            type=record.incident,
+            severity=SEVERITIES[record.incident],
+            opened_at=record.incident_opened_at or record.updated_at,
+            acknowledged_at=record.acknowledged_at,
+            reminders=record.escalations,
+        )
 
 
 class AgentView(View):
-    """Everything known of one agent: its record, its attempts, its timeline, and what it is waiting for."""
+    """One agent: its record, its attempts, its timeline, and its next deadline."""
 
     id: str
     state: State
@@ -177,18 +200,14 @@ class AgentView(View):
     account: str
     meeting: MeetingView
     next_deadline: DeadlineView | None
-    has_incident: bool
-    incident: IncidentType | None
-    """What people were told of, as long as nothing has shown that it is over."""
-    acknowledged_at: datetime | None
-    """When a person took that on."""
+    incident: IncidentView | None
     verdicts: dict[str, int]
     attempts: tuple[AttemptView, ...]
     timeline: tuple[EntryView, ...]
     links: Links
 
     @classmethod
-    def of(cls, agent_id: str, timeline: Sequence[Step], awaited: Deadline | None, links: Links) -> "AgentView":
+    def of(cls, agent_id: str, timeline: Sequence[Step], next_deadline: Deadline | None, links: Links) -> "AgentView":
         record = timeline[-1].after
         return cls(
             id=agent_id,
@@ -196,10 +215,8 @@ class AgentView(View):
             since=record.current.since,
             reason=ReasonView.model_validate(record.current.reason),
             origin="request" if record.was_requested else "notification",
-            next_deadline=DeadlineView.model_validate(awaited) if awaited else None,
-            has_incident=record.has_incident,
-            incident=record.incident,
-            acknowledged_at=record.acknowledged_at,
+            next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
+            incident=IncidentView.of(record),
             verdicts=dict(record.verdicts),
             attempts=tuple(AttemptView.model_validate(attempt) for attempt in record.attempts),
             timeline=tuple(EntryView.of(step) for step in timeline),
@@ -209,8 +226,8 @@ class AgentView(View):
 
 
 class Replay(View):
-    """What was announced again, or would be."""
+    """The announcements that were published again, or would be."""
 
     dry_run: bool
     announcements: tuple[str, ...]
-    """Their ids, which are those that they had before."""
+    """Their ids, which do not change."""

@@ -21,6 +21,7 @@ from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.deadlines import GracePeriods, deadline, relevant_until
 from meeting_agents.domain.model import (
     Action,
+    AlertStatus,
     DeadlineType,
     Entry,
     EntryType,
@@ -299,6 +300,7 @@ def _stored(item: dict[str, Any]) -> StoredEntry:
         notification=notification,
         phase=DeadlineType(item["phase"]) if "phase" in item else None,
         cause=IncidentType(item["cause"]) if "cause" in item else None,
+        status=AlertStatus(item["status"]) if "status" in item else None,
         missing=tuple(item.get("missing", ())),
         retry_at=_time(item.get("retry_at")),
         sub=item.get("sub", ""),

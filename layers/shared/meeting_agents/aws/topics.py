@@ -3,31 +3,16 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from meeting_agents.aws.topic_message import MAX_ATTRIBUTES_BYTES, MAX_BATCH, MAX_BATCH_BYTES, Message
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef, PublishBatchRequestEntryTypeDef
-
-_MAX_BATCH_BYTES = 256 * 1024
-_MAX_ATTRIBUTES_BYTES = 4 * 1024
-MAX_TEXT_BYTES = _MAX_BATCH_BYTES - _MAX_ATTRIBUTES_BYTES
-"""The longest text of a message; the rest of the limit is for its attributes."""
-MAX_BATCH = 10
-"""The most messages of one call: https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message of the lifecycle topic; subscribers filter on its attributes."""
-
-    text: str
-    attributes: Mapping[str, str]
 
 
 class AlertsTopic:
@@ -37,17 +22,17 @@ class AlertsTopic:
         self._client = client
         self._topic_arn = topic_arn
 
-    def publish(self, subject: str, texts: str, attributes: Mapping[str, Sequence[str]]) -> None:
+    def publish(self, subject: str, texts: str, attributes: Mapping[str, str | Sequence[str]]) -> None:
         """Publish one message. Raises `TopicUnavailable` and `MessageRejected`.
 
-        `texts`: JSON with a text for each protocol. `severity` is a string and every other attribute a list, so that a
-        filter is the same for a message about one agent and about many.
+        `texts`: JSON with a text for each protocol. An attribute that can have several values is always a list, so that
+        a filter is the same for a message about one agent and about many.
         """
         typed: dict[str, MessageAttributeValueTypeDef] = {
-            name: {"DataType": "String", "StringValue": values[0]}
-            if name == "severity"
-            else {"DataType": "String.Array", "StringValue": json.dumps(list(values), ensure_ascii=False)}
-            for name, values in attributes.items()
+            name: {"DataType": "String", "StringValue": value}
+            if isinstance(value, str)
+            else {"DataType": "String.Array", "StringValue": json.dumps(list(value), ensure_ascii=False)}
+            for name, value in attributes.items()
         }
         with _topic_errors("alerts"):
             self._client.publish(
@@ -89,8 +74,8 @@ def _batches(messages: Iterable[Message]) -> "Iterator[list[PublishBatchRequestE
     entries: list[PublishBatchRequestEntryTypeDef] = []
     size = 0
     for message in messages:
-        length = len(message.text.encode()) + _MAX_ATTRIBUTES_BYTES
-        if entries and (len(entries) == MAX_BATCH or size + length > _MAX_BATCH_BYTES):
+        length = len(message.text.encode()) + MAX_ATTRIBUTES_BYTES
+        if entries and (len(entries) == MAX_BATCH or size + length > MAX_BATCH_BYTES):
             yield entries
             entries, size = [], 0
         attributes: dict[str, MessageAttributeValueTypeDef] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from meeting_agents.domain.incidents import is_cancellation_requested, is_unacknowledged
-from meeting_agents.domain.model import ASSUMED_MEETING_DURATION, Attempt, Conference, DeadlineType, Meeting, Record
+from meeting_agents.domain.model import ASSUMED_MEETING_DURATION, Attempt, Conference, DeadlineType, Record
 from meeting_agents.domain.state_machine import EXPECTED
 
 
@@ -41,34 +41,51 @@ class Deadline:
 
 def deadline(record: Record, grace_periods: GracePeriods) -> Deadline | None:
     """Return the next deadline; None if nothing more is expected."""
-    return min(_deadlines(record, grace_periods), default=None)
+    return next(iter(deadlines(record, grace_periods)), None)
+
+
+def deadlines(record: Record, grace_periods: GracePeriods) -> tuple[Deadline, ...]:
+    """Return all deadlines, the next one first. A retry that is due does not hide a deadline that was missed."""
+    return tuple(sorted(_deadlines(record, grace_periods)))
 
 
 def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:
+    attempt = record.current
     if grace_periods.escalation and record.alerted_at and is_unacknowledged(record):
         yield Deadline(record.alerted_at + grace_periods.escalation, DeadlineType.ESCALATION)
-    attempt = record.current
     if attempt.pending and attempt.pending.retry_at:
         yield Deadline(attempt.pending.retry_at, DeadlineType.RETRY)
-    if is_cancellation_requested(record):
+    type_ = EXPECTED.get(attempt.state)
+    if type_ is None or type_ in attempt.missed or is_cancellation_requested(record):
         return
-    phase, request = EXPECTED.get(attempt.state), attempt.asked
-    if phase is None or phase in attempt.missed:
-        return
-    meeting = request.meeting if request else Meeting()
-    start = meeting.start or attempt.began_at
-    match phase:
-        case DeadlineType.ACTIVATION if request:  # an agent that was not requested has no activation deadline
-            yield Deadline(max(start, attempt.asked_at) + grace_periods.activation, phase)
-            by = start - grace_periods.conference
-            is_missing = request.conference_expected and attempt.conference is not Conference.ASSIGNED
-            if is_missing and by > attempt.asked_at and DeadlineType.CONFERENCE not in attempt.missed:
-                yield Deadline(by, DeadlineType.CONFERENCE)
+    match type_:
+        case DeadlineType.ACTIVATION:
+            yield from _before_activation(attempt, grace_periods)
         case DeadlineType.COMPLETION:
-            end = meeting.end or start + grace_periods.assumed_meeting_duration
-            yield Deadline(max(end, attempt.asked_at, attempt.activated_at or end) + grace_periods.completion, phase)
+            end = end_of(attempt, grace_periods)
+            yield Deadline(
+                max(end, attempt.rescheduled_at or end, attempt.activated_at or end) + grace_periods.completion, type_
+            )
         case DeadlineType.RESOURCES if missing_resources(attempt, grace_periods):
-            yield Deadline(attempt.since + grace_periods.resources, phase)
+            yield Deadline(attempt.since + grace_periods.resources, type_)
+
+
+def _before_activation(attempt: Attempt, grace_periods: GracePeriods) -> Iterator[Deadline]:
+    request = attempt.asked
+    if request is None or end_of(attempt, grace_periods) <= attempt.asked_at:
+        return  # nothing is expected of an agent that was not requested, or only for a meeting that was over
+    start = attempt.meeting.start or attempt.began_at
+    yield Deadline(max(start, attempt.asked_at) + grace_periods.activation, DeadlineType.ACTIVATION)
+    conference_by = start - grace_periods.conference
+    is_missing = request.conference_expected and attempt.conference is not Conference.ASSIGNED
+    if is_missing and conference_by > attempt.asked_at and DeadlineType.CONFERENCE not in attempt.missed:
+        yield Deadline(conference_by, DeadlineType.CONFERENCE)
+
+
+def end_of(attempt: Attempt, grace_periods: GracePeriods) -> datetime:
+    """Return the end of an attempt's meeting; one without an end has the assumed duration."""
+    start = attempt.meeting.start or attempt.began_at
+    return attempt.meeting.end or start + grace_periods.assumed_meeting_duration
 
 
 def missing_resources(attempt: Attempt, grace_periods: GracePeriods) -> frozenset[str]:

@@ -1,8 +1,7 @@
-"""The incidents: what opens each, what resolves or drops it, and who hears of it. Pure.
+"""The incidents: a table of what opens, resolves and drops each type. Pure.
 
-An incident says that something is wrong with one agent, from the step that opens it to the step that resolves it. One
-table has a row for each type; all the rest of this file reads it. An agent has at most one incident at a time: a newer
-one replaces the one that is open.
+An incident lasts from the step that opens it to the step that resolves or drops it. The table has a row for each type;
+the rest of the file reads it. An agent has at most one incident at a time: a newer one replaces the open one.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from meeting_agents.domain.model import (
     ASSUMED_MEETING_DURATION,
     MAX_REMINDERS,
     Action,
+    AlertStatus,
     Conference,
     DeadlineType,
     EntryType,
@@ -30,7 +30,7 @@ from meeting_agents.domain.verdicts import Step
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A question to a step, and the words that the README has for it."""
+    """A predicate on a step, and its description for the documentation."""
 
     holds: Callable[[Step], bool]
     words: str
@@ -42,14 +42,14 @@ class IncidentRule:
 
     opened_by: tuple[Condition, ...]
     resolved_by: tuple[Condition, ...] = ()
-    """The incident is over, and people are told so."""
+    """The incident is over, and a resolved alert is sent."""
     dropped_by: tuple[Condition, ...] = ()
-    """The incident is over, and nobody has to hear of it."""
-    severity: Severity = Severity.MEDIUM
+    """The incident is over, and no alert is sent."""
+    severity: Severity = Severity.WARNING
     inhibits: frozenset[IncidentType] = frozenset()
     """The types that do not open while this one is open."""
     reminded_in: frozenset[State] = frozenset()
-    """The states in which people are reminded of it, until somebody acknowledges it."""
+    """The states in which reminders are sent until a person acknowledges it."""
 
 
 # ------------------------------------------------------------------------------------------------------- conditions
@@ -115,12 +115,12 @@ def cancellation_refused(step: Step) -> bool:
     """Its cancellation is refused, or cannot be delivered in time, while it may still come."""
     if step.entry.kind is not EntryType.REJECTED or step.entry.revision != step.after.revision:
         return False
-    cancellation, wanted = _open_cancellation(step), step.attempt.asked
+    cancellation, requested = _open_cancellation(step), step.attempt.asked
     if cancellation is None:
         return False
-    if wanted:
-        return step.attempt.state not in TERMINAL_STATES and not _is_over(wanted.meeting, step.entry.at)
-    # Of an agent that others asked for, whoever is refused at once knows already.
+    if requested:
+        return step.attempt.state not in TERMINAL_STATES and not _is_over(requested.meeting, step.entry.at)
+    # An immediate refusal of an agent that was requested elsewhere is known to the caller already.
     return cancellation.tries > 0 and not _is_over(cancellation.request.meeting, step.entry.at)
 
 
@@ -187,7 +187,7 @@ def _open_cancellation(step: Step) -> Pending | None:
 
 
 def _is_over(meeting: Meeting, at: datetime) -> bool:
-    """Return whether a meeting has ended; one of which nothing is known begins now."""
+    """Return True if a meeting has ended; one without times begins now."""
     return at >= (meeting.end or (meeting.start or at) + ASSUMED_MEETING_DURATION)
 
 
@@ -200,15 +200,15 @@ INCIDENTS: Mapping[IncidentType, IncidentRule] = {
         opened_by=(cancellation_refused, active_though_cancelled),
         resolved_by=(cancelled, wanted_again),
         dropped_by=(ended,),
-        severity=Severity.HIGH,
-        # Nobody wants the agent: its silence, its failure and a second refusal are no news.
+        severity=Severity.CRITICAL,
+        # The agent is not wanted: its silence, its failure and a second refusal need no alert.
         inhibits=frozenset(IncidentType),
         reminded_in=frozenset(State) - {State.COMPLETE, State.CANCELLED},
     ),
     IncidentType.NEVER_ACTIVATED: IncidentRule(
         opened_by=(missed(DeadlineType.ACTIVATION),),
         resolved_by=(is_in(State.ACTIVATED, State.COMPLETE),),
-        severity=Severity.HIGH,
+        severity=Severity.CRITICAL,
         reminded_in=_UNTIL_UNDER_WAY,
     ),
     IncidentType.NOT_FINISHED: IncidentRule(
@@ -226,30 +226,27 @@ INCIDENTS: Mapping[IncidentType, IncidentRule] = {
     IncidentType.FAILED: IncidentRule(
         opened_by=(failed,),
         resolved_by=(is_in(State.ACTIVATED, State.COMPLETE),),
-        severity=Severity.HIGH,
+        severity=Severity.CRITICAL,
         reminded_in=_UNTIL_UNDER_WAY,
     ),
     IncidentType.REJECTED: IncidentRule(
         opened_by=(refused,),
         resolved_by=(is_in(State.SCHEDULED, State.ACTIVATED, State.COMPLETE),),
-        severity=Severity.HIGH,
+        severity=Severity.CRITICAL,
         reminded_in=_UNTIL_UNDER_WAY,
     ),
 }
-"""Only an applied entry opens an incident. If a step could open several, the first row counts."""
+"""Only an applied entry opens an incident. If a step could open several, the first row wins."""
 
 NOTICES: Mapping[IncidentType, IncidentRule] = {
     IncidentType.REAUTHORISATION: IncidentRule(opened_by=(reauthorisation_needed,)),
     IncidentType.CONFLICTING: IncidentRule(opened_by=(conflicting,)),
     IncidentType.MISMATCHED: IncidentRule(opened_by=(mismatched,)),
 }
-"""People are told once. A notice leaves the open incident as it is, and opens none."""
+"""A notice is alerted to once. It opens no incident, and leaves the open one as it is."""
 
 RULES = {**INCIDENTS, **NOTICES}
-SEVERITIES: Mapping[IncidentType, Severity] = {
-    **{cause: rule.severity for cause, rule in RULES.items()},
-    IncidentType.RECOVERED: Severity.CLEAR,
-}
+SEVERITIES: Mapping[IncidentType, Severity] = {type_: rule.severity for type_, rule in RULES.items()}
 
 # ------------------------------------------------------------------------------------------------------ the interpreter
 
@@ -257,39 +254,48 @@ _NO_INCIDENT = IncidentRule(opened_by=())
 
 
 def with_incident(step: Step) -> Step:
-    """Return the step with the incident that is open after it, and with the reason to tell people."""
-    standing = step.before.incident
-    rule = INCIDENTS[standing] if standing else _NO_INCIDENT
+    """Return the step with the incident that is open after it, and the alert that it causes."""
+    current = step.before.incident
+    rule = INCIDENTS[current] if current else _NO_INCIDENT
     is_resolved = _holds(rule.resolved_by, step)
     inhibited = frozenset[IncidentType]() if is_resolved else rule.inhibits
     opened = _first(INCIDENTS, step, inhibited) if _applies(step) else None
-    cause = _first(NOTICES, step) or opened or (IncidentType.RECOVERED if is_resolved else None)
-    if step.entry.kind is EntryType.ESCALATED and _applies(step):
-        cause = standing  # a reminder
+    is_reminder = step.entry.kind is EntryType.ESCALATED and _applies(step)
+    if firing := _first(NOTICES, step) or opened or (current if is_reminder else None):
+        step = replace(step, cause=firing, status=AlertStatus.FIRING)
+    elif is_resolved:
+        step = replace(step, cause=current, status=AlertStatus.RESOLVED)
     if opened or is_resolved or _holds(rule.dropped_by, step):
-        after = replace(step.after, incident=opened, alerted_at=None, escalations=0, acknowledged_at=None)
-        return replace(step, after=after, cause=cause)
-    return replace(step, cause=cause) if cause else step
+        after = replace(
+            step.after,
+            incident=opened,
+            incident_opened_at=step.entry.at if opened else None,
+            alerted_at=None,
+            escalations=0,
+            acknowledged_at=None,
+        )
+        return replace(step, after=after)
+    return step
 
 
 def _first(
     rules: Mapping[IncidentType, IncidentRule], step: Step, inhibited: frozenset[IncidentType] = frozenset()
 ) -> IncidentType | None:
-    for cause, rule in rules.items():
-        if _holds(rule.opened_by, step) and cause not in inhibited:
-            return cause
+    for incident, rule in rules.items():
+        if _holds(rule.opened_by, step) and incident not in inhibited:
+            return incident
     return None
 
 
 def _holds(conditions: tuple[Condition, ...], step: Step) -> bool:
-    for question in conditions:  # noqa: SIM110 - `any` takes twice as long, and each entry asks a dozen times
-        if question.holds(step):
+    for condition_ in conditions:  # noqa: SIM110 - `any` takes twice as long, and each entry tests a dozen conditions
+        if condition_.holds(step):
             return True
     return False
 
 
 def is_unacknowledged(record: Record) -> bool:
-    """People were alerted to the open incident, should be reminded of it, and nobody has acknowledged it."""
+    """Return True if the open incident was alerted to, is not acknowledged, and has reminders left."""
     return (
         record.incident is not None
         and record.state in INCIDENTS[record.incident].reminded_in
@@ -300,7 +306,7 @@ def is_unacknowledged(record: Record) -> bool:
 
 
 def is_cancellation_requested(record: Record) -> bool:
-    """The newest request is a cancellation, even a failed one, so that no deadline of the meeting applies."""
+    """Return True if the newest request is a cancellation, even a failed one: no deadline of the meeting applies."""
     pending = record.current.pending
     return record.incident is IncidentType.NOT_CANCELLED or (
         pending is not None and pending.request.action is Action.CANCEL

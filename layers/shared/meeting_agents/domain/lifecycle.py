@@ -12,7 +12,7 @@ These rules hold for every history. Each has a test of that name in `tests/unit/
 5. Folding is incremental: `fold(b, onto=fold(a))` equals `fold(a + b)` for any b written after a.
 6. An entry counts once, however often it is listed.
 7. An earlier attempt may learn facts, and never changes the state.
-8. An all-clear follows an alert, and each incident has at most one.
+8. An incident is resolved only after it opened, and once.
 9. No cancellation fails without an alert while the agent may come.
 
 The *outcome* of an attempt is its state, its conference, its `sub`s, resources and failures, and which of its times are
@@ -28,9 +28,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, assert_never
 
+from meeting_agents.domain.attempts import (
+    attempt_of,
+    follow_meeting,
+    is_another_agent,
+    new_attempt,
+    reports_end,
+    rescheduled,
+    with_attempt,
+)
 from meeting_agents.domain.incidents import is_unacknowledged, with_incident
 from meeting_agents.domain.model import (
     Action,
+    AlertStatus,
     Attempt,
     Conference,
     DeadlineType,
@@ -48,7 +58,7 @@ from meeting_agents.domain.model import (
     Verdict,
 )
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES, TRANSITIONS
-from meeting_agents.domain.verdicts import Step, attempt_of, verdict_of
+from meeting_agents.domain.verdicts import Step, verdict_of
 
 
 class HasEntry(Protocol):
@@ -122,6 +132,8 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             | EntryType.ACTIVATED
             | EntryType.FAILED
             | EntryType.COMPLETE
+            | EntryType.BEFORE_START
+            | EntryType.AFTER_END
             | EntryType.UNRECOGNISED
         ):  # an entry of these types without its request or notification says nothing
             return _begun(record, entry), Verdict.UNRECOGNISED
@@ -142,10 +154,6 @@ def _begun(record: Record, entry: Entry) -> Record:
         reason=Reason.of(ReasonCode.NOT_REQUESTED_HERE),
     )
     return replace(record, attempts=(first,))
-
-
-def _with_attempt(record: Record, attempt: Attempt) -> Record:
-    return replace(record, attempts=tuple(attempt if a.number == attempt.number else a for a in record.attempts))
 
 
 def _transition(attempt: Attempt, kind: EntryType, at: datetime, reason: Reason) -> Attempt:
@@ -170,18 +178,9 @@ def _apply_request(record: Record, entry: Entry, request: Request) -> tuple[Reco
     number = entry.attempt or 1
     pending = Pending(revision=revision, request=request, asked_at=entry.at, retry_at=entry.retry_at)
     if not record.attempts or number > record.current.number:
-        attempt = Attempt(
-            number=number,
-            state=State.REQUESTED,
-            since=entry.at,
-            began_at=entry.at,
-            asked_at=entry.at,
-            reason=_UNCONFIRMED[request.action],
-            unanswered=(pending,),
-        )
-        record = replace(record, attempts=(*record.attempts, attempt), acknowledged_at=None)
+        record = new_attempt(record, number, pending, _UNCONFIRMED[request.action])
     else:
-        record = _with_attempt(record, _with_request(record.current, pending))
+        record = with_attempt(record, _with_request(record.current, pending))
     record = replace(
         record,
         revision=revision,
@@ -193,26 +192,17 @@ def _apply_request(record: Record, entry: Entry, request: Request) -> tuple[Reco
 
 
 def _with_request(attempt: Attempt, pending: Pending) -> Attempt:
-    """Add a request to an attempt. It extends the deadlines only if the meeting moves or the agent is overdue."""
-    at, request = pending.asked_at, pending.request
-    if request.action is Action.PROVISION and attempt.state not in TERMINAL_STATES:
-        if attempt.state is State.OVERDUE or _moves_meeting(attempt, request):
-            attempt = replace(attempt, asked_at=at, missed=())
-        attempt = _transition(attempt, EntryType.REQUESTED, at, Reason.of(ReasonCode.REQUESTED_AGAIN))
-        if attempt.activated_at:  # it was active before, so the next deadline is completion
-            attempt = _transition(attempt, EntryType.ACTIVATED, at, Reason.of(ReasonCode.REQUESTED_WHILE_ACTIVE))
-    return replace(attempt, unanswered=(*attempt.unanswered, pending))
-
-
-def _moves_meeting(attempt: Attempt, request: Request) -> bool:
-    meeting = attempt.asked.meeting if attempt.asked else Meeting()
-    return (meeting.start, meeting.end) != (request.meeting.start, request.meeting.end)
+    before = attempt.meeting
+    attempt = replace(attempt, unanswered=(*attempt.unanswered, pending))
+    after = attempt.meeting
+    if (before.start, before.end) != (after.start, after.end):
+        attempt = replace(attempt, replaced=(*attempt.replaced, before))
+    return rescheduled(attempt, before, pending.asked_at)
 
 
 def _apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     record = _begun(record, entry)
-    attempt = next((a for a in record.attempts if a.number == entry.attempt), record.current)
-    pending = next((p for p in attempt.unanswered if p.revision == entry.revision), None)
+    attempt, pending = _answered(record, entry)
     if pending is None:
         is_duplicate = {
             EntryType.ACCEPTED: entry.revision == attempt.accepted_revision,
@@ -226,7 +216,31 @@ def _apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
         EntryType.REJECTED: _rejected,
         EntryType.CANCELLED: _cancelled,
     }[entry.kind](attempt, pending, entry)
-    return _with_attempt(record, changed), Verdict.APPLIED if attempt is record.current else Verdict.STALE
+    if entry.kind is EntryType.REJECTED and _is_refused_move(record, attempt, pending):
+        return _without_refused_move(record), Verdict.APPLIED
+    return with_attempt(record, changed), Verdict.APPLIED if attempt is record.current else Verdict.STALE
+
+
+def _is_refused_move(record: Record, attempt: Attempt, pending: Pending) -> bool:
+    """Return True if the refused request began an attempt while the agent of the one before is active."""
+    before = record.attempts[-2] if len(record.attempts) > 1 else None
+    is_all = attempt is record.current and attempt.unanswered == (pending,) and not attempt.accepted_revision
+    is_provision = pending.request.action is Action.PROVISION
+    return is_all and is_provision and before is not None and before.state not in TERMINAL_STATES
+
+
+def _without_refused_move(record: Record) -> Record:
+    """Return the record with the attempt before as the current one: the meeting stays at its old time."""
+    return replace(record, attempts=record.attempts[:-1])
+
+
+def _answered(record: Record, entry: Entry) -> tuple[Attempt, Pending | None]:
+    """Return the request that a response is for. It may have followed the meeting into another attempt."""
+    for attempt in record.attempts:
+        for pending in attempt.unanswered:
+            if pending.revision == entry.revision:
+                return attempt, pending
+    return next((attempt for attempt in record.attempts if attempt.number == entry.attempt), record.current), None
 
 
 def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
@@ -249,6 +263,8 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         subs=_united(attempt.subs, entry.sub),
         resources=_collected(attempt.resources, entry.resources),
     )
+    if attempt.reported_at and attempt.reported_at < pending.asked_at:
+        attempt = replace(attempt, reported=None, reported_at=None)
     if DeadlineType.ACTIVATION in attempt.missed:
         return attempt  # the agent stays overdue until it reports itself
     return _transition(attempt, EntryType.ACCEPTED, entry.at, entry.reason or Reason.of(ReasonCode.REQUEST_ACCEPTED))
@@ -256,7 +272,7 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
 
 def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     """Remove a rejected request. A rejected change or cancellation leaves the accepted request in place."""
-    is_newest = pending is attempt.pending
+    is_newest, before = pending is attempt.pending, attempt.meeting
     attempt = replace(attempt, unanswered=tuple(p for p in attempt.unanswered if p is not pending))
     is_unconfirmed = attempt.state is State.REQUESTED
     if pending.request.action is Action.CANCEL:
@@ -265,12 +281,15 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
         attempt = attempt if stays else replace(attempt, request=pending.request)
     reason = entry.reason or Reason.of(ReasonCode.REQUEST_REFUSED)
-    return attempt if stays else _transition(attempt, EntryType.REJECTED, entry.at, reason)
+    if not stays:
+        return _transition(attempt, EntryType.REJECTED, entry.at, reason)
+    replaced = tuple(old for old in attempt.replaced if old.start != attempt.meeting.start)
+    return rescheduled(replace(attempt, replaced=replaced), before, entry.at)
 
 
 def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     is_newest = pending is attempt.pending
-    attempt = replace(attempt, cancelled_at=entry.at, unanswered=_newer_than(attempt, pending))
+    attempt = replace(attempt, cancelled_at=entry.at, unwanted_at=None, unanswered=_newer_than(attempt, pending))
     reason = entry.reason or Reason.of(ReasonCode.CANCELLATION_ACCEPTED)
     return _transition(attempt, entry.kind, entry.at, reason) if is_newest else attempt
 
@@ -293,13 +312,20 @@ def _apply_missed_deadline(record: Record, entry: Entry) -> tuple[Record, Verdic
         return record, Verdict.STALE
     if phase in attempt.missed:
         return record, Verdict.DUPLICATE
-    if not _is_expected(attempt, phase):
+    if not _is_expected(attempt, phase) or _is_before(entry, phase, attempt.meeting):
         return record, Verdict.STALE
     attempt = replace(attempt, missed=(*attempt.missed, phase), missing=frozenset(entry.missing))
     if phase in (DeadlineType.ACTIVATION, DeadlineType.COMPLETION):
         reason = entry.reason or Reason.of(_MISSED[phase])
         attempt = _transition(replace(attempt, overdue_at=entry.at), EntryType.OVERDUE, entry.at, reason)
-    return _with_attempt(record, attempt), Verdict.APPLIED
+    return with_attempt(record, attempt), Verdict.APPLIED
+
+
+def _is_before(entry: Entry, phase: DeadlineType, meeting: Meeting) -> bool:
+    """Return True if a deadline of an older time of the meeting was missed: the sweep did not see that it moved."""
+    at = entry.reason["at"] if entry.reason else ""
+    since = {DeadlineType.ACTIVATION: meeting.start, DeadlineType.COMPLETION: meeting.end}.get(phase)
+    return bool(at) and since is not None and datetime.fromisoformat(at) < since
 
 
 def _is_expected(attempt: Attempt, phase: DeadlineType) -> bool:
@@ -312,7 +338,7 @@ def _is_expected(attempt: Attempt, phase: DeadlineType) -> bool:
 
 
 def _apply_alert(record: Record, entry: Entry) -> Record:
-    is_current = entry.cause is not None and entry.cause is record.incident
+    is_current = entry.status is AlertStatus.FIRING and entry.cause is record.incident
     return replace(record, alerted_at=entry.at) if is_current else record
 
 
@@ -332,30 +358,42 @@ def _apply_notification(record: Record, entry: Entry, notification: Notification
     if not notification.kinds:
         return record, Verdict.UNRECOGNISED
     record = replace(record, event_id=record.event_id or notification.event_id)
-    before = attempt_of(record, entry, notification)
+    is_about_old_time = reports_end(notification) and not is_another_agent(record, notification)
+    followed = record if is_about_old_time else _follow(record, entry, notification)
+    before = attempt_of(followed, entry, notification)
     after = before
-    if after.asked is None and notification.meeting != Meeting():
-        # An agent that was not requested here: only the notification has the meeting.
-        request = Request(
-            action=Action.PROVISION, data_center="", meeting=notification.meeting, event_id=notification.event_id
-        )
-        after = replace(after, request=request)
     for kind in notification.kinds:
         after = _apply_interaction(after, kind, entry.at, notification)
     after = replace(
         after,
-        subs=_united(after.subs, notification.sub),
+        subs=_united(after.subs, notification.sub) if before is followed.current else after.subs,
         resources=_collected(after.resources, notification.resources),
     )
-    return _with_attempt(record, after), verdict_of(record, before, after, notification)
+    verdict = verdict_of(followed, before, after, notification)
+    changed = with_attempt(followed, after)
+    if is_about_old_time:
+        changed = _follow(changed, entry, notification)
+    is_moved = changed.meeting != record.meeting or len(changed.attempts) > len(record.attempts)
+    is_news = is_moved and verdict in (Verdict.DUPLICATE, Verdict.STALE)
+    return changed, Verdict.APPLIED if is_news else verdict
+
+
+def _follow(record: Record, entry: Entry, notification: Notification) -> Record:
+    if record.current.asked is None and notification.meeting != Meeting():
+        # An agent that was not requested here: only the notification has the meeting.
+        request = Request(
+            action=Action.PROVISION, data_center="", meeting=notification.meeting, event_id=notification.event_id
+        )
+        return with_attempt(record, replace(record.current, request=request))
+    return follow_meeting(record, notification, entry.at)
 
 
 def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notification: Notification) -> Attempt:
     match kind:
-        case EntryType.ACTIVATED if attempt.activated_at:
-            return attempt  # a repetition shows no new activity and extends no deadline
         case EntryType.ACTIVATED:
-            attempt = replace(attempt, activated_at=at)
+            attempt, is_repeated = _activated(attempt, at), attempt.activated_at is not None
+            if is_repeated:
+                return attempt  # a repetition shows no new activity and extends no deadline
             reason = Reason.of(ReasonCode.REPORTED_ACTIVE)
         case EntryType.COMPLETE:
             attempt = replace(attempt, complete_at=attempt.complete_at or at)
@@ -363,7 +401,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
         case EntryType.FAILED:
             failures = tuple(sorted({*attempt.failures, *notification.remarks}))
             reason = Reason.of(ReasonCode.REPORTED_FAILED, remarks="; ".join(failures))
-            attempt = replace(attempt, failed_at=attempt.failed_at or at, failures=failures)
+            attempt = replace(attempt, failed_at=attempt.failed_at or at, failures=failures, unwanted_at=None)
             if attempt.state is State.FAILED:
                 return replace(attempt, reason=reason)
         case EntryType.CONFERENCING_ASSIGNED:
@@ -372,8 +410,11 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
         case EntryType.CONFERENCING_FAILING:
             attempt = replace(attempt, conference=attempt.conference or Conference.FAILING)
             reason = Reason.of(ReasonCode.CONFERENCE_FAILING)
+        case EntryType.BEFORE_START:
+            return replace(attempt, before_start_at=at)
         case (
-            EntryType.REQUESTED
+            EntryType.AFTER_END
+            | EntryType.REQUESTED
             | EntryType.ACCEPTED
             | EntryType.REJECTED
             | EntryType.UNCONFIRMED
@@ -383,11 +424,17 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             | EntryType.ESCALATED
             | EntryType.ALERTED
             | EntryType.ACKNOWLEDGED
-        ):  # no interactions of Cronofy's
+        ):  # an event trigger, whose times are applied before, or no interaction of Cronofy's
             return attempt
         case _:
             assert_never(kind)
     return _transition(attempt, kind, at, reason)
+
+
+def _activated(attempt: Attempt, at: datetime) -> Attempt:
+    if attempt.state is State.CANCELLED and not attempt.ended_at:
+        attempt = replace(attempt, unwanted_at=attempt.unwanted_at or at)
+    return replace(attempt, activated_at=attempt.activated_at or at)
 
 
 def _united(subs: tuple[str, ...], sub: str) -> tuple[str, ...]:
@@ -396,24 +443,3 @@ def _united(subs: tuple[str, ...], sub: str) -> tuple[str, ...]:
 
 def _collected(resources: tuple[Resource, ...], new: tuple[Resource, ...]) -> tuple[Resource, ...]:
     return tuple(sorted({*resources, *new}))
-
-
-def next_request(record: Record | None, request: Request, at: datetime) -> tuple[int, int, bool]:
-    """Return the attempt and the revision of a request that is made now, and if it is new.
-
-    A repeated body is not new while the request that it repeats still stands. A request to provision begins a new
-    attempt after a terminal state, unless its meeting is over: then it only corrects the calendar event.
-    """
-    if record is None or not record.attempts:
-        return 1, 1, True
-    attempt = record.current
-    last = attempt.pending.request if attempt.pending else attempt.request
-    is_same = last is not None and last.digest == request.digest and last.action is request.action
-    if request.action is Action.CANCEL:
-        is_new = not (attempt.state is State.CANCELLED or (attempt.pending is not None and is_same))
-        return attempt.number, record.revision + is_new, is_new
-    is_over = request.meeting.end is not None and request.meeting.end <= at
-    if attempt.state in TERMINAL_STATES and not (is_over and attempt.state is not State.REJECTED):
-        return attempt.number + 1, record.revision + 1, True
-    is_new = not is_same or attempt.state is State.OVERDUE
-    return attempt.number, record.revision + is_new, is_new

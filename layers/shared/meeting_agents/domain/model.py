@@ -1,4 +1,4 @@
-"""The words: what can happen to an agent, where it can stand, and what is known of it. Pure.
+"""The words of the domain: entries, states, verdicts, incidents, and the record of an agent. Pure.
 
 The same word is stored, announced, logged and drawn; each has a line saying what it means in the world.
 """
@@ -6,53 +6,53 @@ The same word is stored, announced, logged and drawn; each has a line saying wha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 ASSUMED_MEETING_DURATION = timedelta(hours=4)
-"""Taken as the length of a meeting whose end nobody told us, unless a deployment says otherwise."""
+"""The length of a meeting whose end is unknown, unless a deployment sets another."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class State(StrEnum):
-    """Where an agent stands. The word is the same in the table, in announcements, in logs and in the README."""
+    """The states of an agent."""
 
     REQUESTED = "requested"
-    """Asked for through us; Cronofy has not confirmed it."""
+    """Requested through us; Cronofy has not confirmed it."""
     SCHEDULED = "scheduled"
     """Cronofy accepted the request. That does not prove that an agent exists."""
     ACTIVATED = "activated"
-    """Cronofy reported the agent active in the meeting."""
+    """Cronofy reported the agent active: it prepares to join the meeting."""
     COMPLETE = "complete"
-    """Cronofy reported the end, with resources. An end."""
+    """Cronofy reported the end, with resources. Terminal."""
     FAILED = "failed"
-    """Cronofy reported that the agent failed. An end."""
+    """Cronofy reported that the agent failed. Terminal."""
     REJECTED = "rejected"
-    """Cronofy refused the request, or it could not be delivered in time. An end."""
+    """Cronofy refused the request, or it could not be delivered in time. Terminal."""
     CANCELLED = "cancelled"
-    """De-provisioned, or its calendar event deleted, through us. An end."""
+    """De-provisioned, or its calendar event deleted, through us. Terminal."""
     OVERDUE = "overdue"
-    """Silent past a deadline. Not an end: whatever comes later moves it on."""
+    """Silent past a deadline. Not terminal: a later notification moves it on."""
 
 
 class EntryType(StrEnum):
-    """What one entry of the journal says."""
+    """The types of journal entries."""
 
     # from the API
     REQUESTED = "requested"
-    """Somebody asked; written before Cronofy hears of it."""
+    """A caller requested or cancelled an agent; written before the request is sent to Cronofy."""
     ACCEPTED = "accepted"
     """Cronofy answered 200 or 202."""
     REJECTED = "rejected"
-    """Cronofy refused for good, or the last try was used up."""
+    """Cronofy refused the request, or the last try was used up."""
     UNCONFIRMED = "unconfirmed"
-    """Cronofy did not answer, or could not now: the request may or may not have taken effect."""
+    """Cronofy did not answer, or answered that it cannot now: the request may have taken effect."""
     CANCELLED = "cancelled"
     """Cronofy accepted the de-provisioning or the deletion."""
     # from Cronofy
     CONFERENCING_FAILING = "conferencing_failing"
-    """The conference could not be made; Cronofy tries again."""
+    """Cronofy could not make the conference, and tries again."""
     CONFERENCING_ASSIGNED = "conferencing_assigned"
     """The calendar event has a conference to join."""
     ACTIVATED = "activated"
@@ -61,96 +61,108 @@ class EntryType(StrEnum):
     """The agent failed."""
     COMPLETE = "complete"
     """The agent is done; its resources are listed."""
+    BEFORE_START = "before_start"
+    """An event trigger: the meeting is about to start. Like every notification it has the meeting's current times."""
+    AFTER_END = "after_end"
+    """An event trigger: the meeting has ended."""
     UNRECOGNISED = "unrecognised"
-    """Signed by Cronofy, and nothing in it that we know."""
+    """A signed notification without a known interaction."""
     # from the sweep
     OVERDUE = "overdue"
     """A deadline passed in silence."""
     ESCALATED = "escalated"
-    """People were told of something grave, and nobody has taken it on."""
+    """A critical alert was not acknowledged in time."""
     # from alerting
     ALERTED = "alerted"
-    """An alert was published; its reason says to how many subscribers."""
+    """An alert was published; the reason has the number of subscribers."""
     ACKNOWLEDGED = "acknowledged"
-    """A person has taken it on."""
+    """A person acknowledged the incident."""
 
 
 class Verdict(StrEnum):
-    """What became of one entry. Nothing that was accepted is without one."""
+    """The effect of one entry. Every entry has exactly one."""
 
     APPLIED = "applied"
     """It changed what the record says."""
     DUPLICATE = "duplicate"
-    """It says what the record said already."""
+    """The record says so already."""
     STALE = "stale"
-    """Later news, or a later attempt, had overtaken it: noted, not obeyed."""
+    """A later entry or a later attempt came first: kept, not applied."""
     CONFLICTING = "conflicting"
-    """Complete and failed were both reported for one attempt; complete wins, for there are resources."""
+    """Complete and failed were both reported for one attempt; complete wins, as it has the resources."""
     MISMATCHED = "mismatched"
-    """It speaks of another calendar event than the agent's: kept, without effect."""
+    """It names another calendar event than the agent's: kept, without effect."""
     UNRECOGNISED = "unrecognised"
-    """It says nothing that we know: kept, without effect."""
+    """It has no known interaction: kept, without effect."""
 
 
 class DeadlineType(StrEnum):
-    """What a deadline is for."""
+    """The types of deadlines."""
 
     RETRY = "retry"
     """The request must be sent to Cronofy again."""
     CONFERENCE = "conference"
-    """The conference that was asked for must exist shortly before the start."""
+    """The requested conference must exist shortly before the start."""
     ACTIVATION = "activation"
     """The agent must be active soon after the start."""
     COMPLETION = "completion"
     """The agent must be done soon after the end."""
     RESOURCES = "resources"
-    """A complete agent must have the resources that were expected."""
+    """A complete agent must have the expected resources."""
     ESCALATION = "escalation"
-    """A person must have taken on what people were told of."""
+    """A person must acknowledge a critical incident."""
 
 
 class IncidentType(StrEnum):
-    """Why people are told."""
+    """The types of incidents; each is a row of the table in `incidents`."""
 
     FAILED = "failed"
     REJECTED = "rejected"
     NOT_CANCELLED = "not_cancelled"
-    """Its cancellation was refused, or not delivered in time: an agent that nobody wants is on its way."""
+    """The cancellation was refused, or not delivered in time: the agent may join against the caller's will."""
     NEVER_ACTIVATED = "never_activated"
     NOT_FINISHED = "not_finished"
     RESOURCES_MISSING = "resources_missing"
     NO_CONFERENCE = "no_conference"
     REAUTHORISATION = "reauthorisation"
-    """The account must authorise the application again before anything more can be asked for it."""
+    """The account must authorise the application again before its requests can be sent."""
     CONFLICTING = "conflicting"
     MISMATCHED = "mismatched"
-    RECOVERED = "recovered"
+
+
+class AlertStatus(StrEnum):
+    """The two things that an alert can say of an incident."""
+
+    FIRING = "firing"
+    """The incident is open."""
+    RESOLVED = "resolved"
+    """The incident is over."""
 
 
 class Severity(StrEnum):
-    """How soon a person should look."""
+    """The urgency of an incident."""
 
-    HIGH = "high"
-    """A meeting is, or will be, without its agent; or with one that nobody wants."""
-    MEDIUM = "medium"
-    """Something is missing or odd, or can still be put right."""
-    CLEAR = "all-clear"
-    """What people were told of is over."""
+    CRITICAL = "critical"
+    """A meeting is, or will be, without its agent; or with one against the caller's will."""
+    WARNING = "warning"
+    """Something is missing or odd, or there is time to correct it."""
+    INFO = "info"
+    """Nothing to do: the daily digest."""
 
 
 MAX_REMINDERS = 2
-"""How often people are told again of a grave cause that nobody has taken on."""
+"""The number of reminders of a critical incident that is not acknowledged."""
 
 
 class Action(StrEnum):
-    """What a request asks of Cronofy."""
+    """The actions of a request."""
 
     PROVISION = "provision"
     CANCEL = "cancel"
 
 
 class Conference(StrEnum):
-    """What is known of the conference that the agent is to join."""
+    """The states of the conference that the agent is to join."""
 
     FAILING = "failing"
     ASSIGNED = "assigned"
@@ -199,6 +211,8 @@ class ReasonCode(StrEnum):
     """Values: `remarks`, the undocumented fields of the notification."""
     CONFERENCE_ASSIGNED = "conference_assigned"
     CONFERENCE_FAILING = "conference_failing"
+    MEETING_MOVED = "meeting_moved"
+    """The meeting has another time, and the agent of the old one was heard of. Values: `start`, the new one."""
     REMARKS = "remarks"
     """A notification has undocumented fields. Values: `remarks`."""
     # deadlines
@@ -211,9 +225,9 @@ class ReasonCode(StrEnum):
     """Values: `at`, the time of the alert."""
     # people
     ALERT_PUBLISHED = "alert_published"
-    """Values: `incident`; `subscribers`, their number, or `unknown`."""
+    """Values: `incident`, `status`; `subscribers`, their number or `unknown`."""
     PROBE_NOT_PUBLISHED = "probe_not_published"
-    """Values: `incident`."""
+    """Values: `incident`, `status`."""
     NOTE = "note"
     """A person wrote it. Values: `note`; `caller`, if the caller is signed in."""
     # verdicts other than `applied`
@@ -252,7 +266,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meeting:
-    """The meeting an agent is for. Times are aware and in UTC; `tzid` is for showing them to people."""
+    """The meeting of an agent. Times are aware and in UTC; `tzid` is for showing them to people."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -262,7 +276,7 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What was asked of Cronofy, as far as the lifecycle cares."""
+    """A request to Cronofy, as far as the lifecycle needs it."""
 
     action: Action
     data_center: str
@@ -272,14 +286,14 @@ class Request:
     scheduling_key: str = ""
     account: str = ""
     digest: str = ""
-    """SHA-256 of the caller's body: the same request again is recognised by it."""
+    """SHA-256 of the caller's body; detects repeated requests."""
     conference_expected: bool = False
-    """A new conference was asked for, so that Cronofy is to report it."""
+    """The request is for a new conference, which Cronofy is to report."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Resource:
-    """Something an agent left behind: `category`/`type`, and where it is. Cronofy's words."""
+    """A resource that an agent left: `category` and `type` in Cronofy's words, and its address."""
 
     category: str
     type: str
@@ -288,7 +302,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """What a callback says, in our words. `kinds` holds the interactions that we know, `interactions` all of them."""
+    """A notification in our words. `kinds` holds the known interactions, `interactions` all of them."""
 
     kinds: tuple[EntryType, ...] = ()
     interactions: tuple[str, ...] = ()
@@ -297,40 +311,42 @@ class Notification:
     meeting: Meeting = field(default_factory=Meeting)
     resources: tuple[Resource, ...] = ()
     remarks: tuple[str, ...] = ()
-    """Fields that nobody documented, as `path: value`. A reason for a failure can only be among them."""
+    """Undocumented fields as `path: value`. A reason for a failure can only be among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One immutable line of the journal. `key` is unique within its agent and made from what the entry says."""
+    """One immutable line of the journal. `key` is unique within its agent and made from the content."""
 
     key: str
     kind: EntryType
     at: datetime
     attempt: int | None = None
-    """Known for our own entries; for a notification only if its address said so."""
+    """Set for our own entries; for a notification only if its address has it."""
     revision: int | None = None
-    """Which request of this agent an answer, or a missed deadline, belongs to; counted from 1."""
+    """The number of the request, from 1, to which an answer or a missed deadline belongs."""
     request: Request | None = None
     notification: Notification | None = None
     phase: DeadlineType | None = None
     cause: IncidentType | None = None
-    """What people were told of, or are to be told of, where the entry itself says so."""
+    """The incident that the entry itself names."""
+    status: AlertStatus | None = None
+    """The status of a published alert."""
     missing: tuple[str, ...] = ()
     """The resource categories that were missing when their deadline passed."""
     retry_at: datetime | None = None
-    """When the sweep is to send the request to Cronofy (again); none: nobody will."""
+    """The time at which the sweep sends the request again; None: it does not."""
     sub: str = ""
-    """The agent's `sub`, where Cronofy's answer had it."""
+    """The agent's `sub`, if Cronofy's answer has it."""
     resources: tuple[Resource, ...] = ()
     reason: Reason | None = None
     correlation_id: str = ""
-    """The caller's name for the request that led to this entry."""
+    """The caller's id of the request that led to this entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A request whose outcome is open."""
+    """A request without an outcome yet."""
 
     revision: int
     request: Request
@@ -341,7 +357,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One go at having an agent in the meeting, from a request to an end."""
+    """One try to have an agent in the meeting, from a request to a terminal state."""
 
     number: int
     state: State
@@ -349,26 +365,39 @@ class Attempt:
     reason: Reason
     began_at: datetime
     asked_at: datetime
-    """When the agent was asked for at this time of the meeting. Changing a title gives silence no more time."""
+    """The time of the request for this time of the meeting. A new title gives silence no more time."""
+    rescheduled_at: datetime | None = None
+    """The last change of the start or the end of its meeting; None: none."""
+    is_requested: bool = True
+    """A request began it; otherwise the meeting moved after an agent was heard of."""
     request: Request | None = None
-    """The newest request that Cronofy accepted; before there is one, the refused one, or what Cronofy told of it."""
+    """The newest accepted request; before there is one, the refused one, or what a notification says."""
+    reported: Meeting | None = None
+    """The meeting as Cronofy reported it after the newest request; None: as requested."""
+    reported_at: datetime | None = None
+    replaced: tuple[Meeting, ...] = ()
+    """The meeting before each request that changed its times. A notification with one of these is older than that."""
+    before_start_at: datetime | None = None
+    """The time of the event trigger which said that the meeting is about to start."""
     accepted_revision: int = 0
     unanswered: tuple[Pending, ...] = ()
-    """The requests whose outcome is open, oldest first: two callers may ask at the same time."""
+    """The requests without an outcome, oldest first: two callers may send one at the same time."""
     subs: tuple[str, ...] = ()
     resources: tuple[Resource, ...] = ()
     failures: tuple[str, ...] = ()
     conference: Conference | None = None
     missed: tuple[DeadlineType, ...] = ()
-    """What was not done by its deadline. A request that moves the meeting owes it anew."""
+    """The deadlines missed. A request that moves the meeting sets them anew."""
     missing: frozenset[str] = frozenset()
-    """The resource categories that people were told are missing."""
+    """The resource categories that were missing at their deadline."""
     accepted_at: datetime | None = None
-    """When Cronofy accepted the request that holds."""
+    """The time at which Cronofy accepted `request`."""
     activated_at: datetime | None = None
     complete_at: datetime | None = None
     failed_at: datetime | None = None
     cancelled_at: datetime | None = None
+    unwanted_at: datetime | None = None
+    """When the agent reported itself active although its cancellation had been accepted."""
     overdue_at: datetime | None = None
 
     @property
@@ -376,38 +405,68 @@ class Attempt:
         return self.complete_at is not None and self.failed_at is not None
 
     @property
+    def is_heard_of(self) -> bool:
+        """Cronofy has reported on the agent of this attempt."""
+        return self.activated_at is not None or self.ended_at is not None
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """The time at which Cronofy reported the end of the agent."""
+        return self.complete_at or self.failed_at
+
+    @property
+    def is_unwanted(self) -> bool:
+        """The agent is active although its cancellation was accepted."""
+        return self.state is State.CANCELLED and self.unwanted_at is not None
+
+    @property
     def asked(self) -> Request | None:
-        """What the agent is wanted for now: the newest open request for one, else the request that holds."""
-        wanted = [pending.request for pending in self.unanswered if pending.request.action is Action.PROVISION]
-        return wanted[-1] if wanted else self.request
+        """The newest open request for the agent, else the accepted one, with the meeting's current times."""
+        request = self._newest_provision.request if self._newest_provision else self.request
+        return request and replace(request, meeting=self.meeting)
+
+    @property
+    def meeting(self) -> Meeting:
+        """The meeting according to the newest word: a request, or Cronofy's report after it."""
+        pending = self._newest_provision
+        if self.reported and self.reported_at and not (pending and pending.asked_at > self.reported_at):
+            return self.reported
+        request = pending.request if pending else self.request
+        return request.meeting if request else Meeting()
+
+    @property
+    def _newest_provision(self) -> Pending | None:
+        requests = [pending for pending in self.unanswered if pending.request.action is Action.PROVISION]
+        return requests[-1] if requests else None
 
     @property
     def pending(self) -> Pending | None:
-        """The newest request whose outcome is open."""
+        """The newest request without an outcome."""
         return self.unanswered[-1] if self.unanswered else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What the journal of one agent adds up to. Derived, never edited; `entries` is its version."""
+    """The fold of one agent's journal. Derived, never edited; `entries` is its version."""
 
     attempts: tuple[Attempt, ...] = ()
     entries: int = 0
     revision: int = 0
     updated_at: datetime = NEVER
     was_requested: bool = False
-    """False for an agent that we know only because Cronofy spoke of it."""
+    """False for an agent that is known from a notification only."""
     identity: Request | None = None
-    """The first thing known of it: data center, calendar and calendar event, or scheduling key."""
+    """The first request: data center, calendar and calendar event, or scheduling key."""
     event_id: str = ""
     incident: IncidentType | None = None
-    """What people are told of, as long as nothing has shown that it is over."""
+    """The open incident."""
+    incident_opened_at: datetime | None = None
     alerted_at: datetime | None = None
-    """When people were last told of that trouble."""
+    """The time of the last alert about it."""
     escalations: int = 0
-    """How often people were to be told of it again."""
+    """The number of its reminders."""
     acknowledged_at: datetime | None = None
-    """When a person took it on."""
+    """The time at which a person acknowledged it."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -421,10 +480,11 @@ class Record:
 
     @property
     def has_incident(self) -> bool:
-        """Whether somebody should look. A cancelled agent troubles nobody, whatever became of it before."""
+        """True if an incident is open and the agent is not cancelled since."""
         return self.incident is not None and self.state is not State.CANCELLED
 
     @property
     def meeting(self) -> Meeting:
-        known = self.current.asked or self.identity
-        return known.meeting if known else Meeting()
+        if self.current.asked or self.current.reported or not self.identity:
+            return self.current.meeting
+        return self.identity.meeting

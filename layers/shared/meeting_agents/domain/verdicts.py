@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from meeting_agents.domain.attempts import attempt_of
 from meeting_agents.domain.model import (
+    AlertStatus,
     Attempt,
     Conference,
     Entry,
@@ -28,6 +30,8 @@ class Step:
     after: Record
     cause: IncidentType | None = None
     """The incident type of the alert that this step leads to; None: there is no alert."""
+    status: AlertStatus | None = None
+    """The status of that alert."""
 
     @property
     def state_before(self) -> State | None:
@@ -50,17 +54,6 @@ class Step:
         return _ignored_because(self)
 
 
-def attempt_of(record: Record, entry: Entry, notification: Notification) -> Attempt:
-    """Return the attempt a notification is about: the one with its `sub`, else the addressed one, else the current."""
-    for attempt in record.attempts:
-        if notification.sub in attempt.subs:
-            return attempt
-    for attempt in record.attempts:
-        if attempt.number == entry.attempt:
-            return attempt
-    return record.current
-
-
 def verdict_of(record: Record, before: Attempt, after: Attempt, notification: Notification) -> Verdict:
     """Return the verdict on a notification that made one attempt of a record into another."""
     if after == before:
@@ -70,10 +63,14 @@ def verdict_of(record: Record, before: Attempt, after: Attempt, notification: No
         return Verdict.STALE if is_overtaken else Verdict.DUPLICATE
     if before.number != record.current.number:
         return Verdict.STALE
+    if after.is_unwanted and not before.is_unwanted:
+        return Verdict.APPLIED
     if after.is_conflicting and not before.is_conflicting:
         return Verdict.CONFLICTING
     is_before_activation = before.state in (State.REQUESTED, State.SCHEDULED, State.OVERDUE)
     if after.state is not before.state or (is_before_activation and after.conference is not before.conference):
+        return Verdict.APPLIED
+    if EntryType.BEFORE_START in notification.kinds:
         return Verdict.APPLIED
     if after.state in {REPORTS.get(kind) for kind in notification.kinds}:
         return Verdict.APPLIED  # no transition, but a new resource, `sub` or remark

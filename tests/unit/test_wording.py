@@ -42,8 +42,8 @@ def test_a_failure_is_a_status_or_the_code_of_an_error(failure: str, sentence: s
     [("0", "0 subscribers"), ("1", "1 subscriber"), ("unknown", "an unknown number of subscribers")],
 )
 def test_subscribers_are_counted_in_words(subscribers: str, words: str) -> None:
-    published = Reason.of(ReasonCode.ALERT_PUBLISHED, subscribers=subscribers, incident="failed")
-    assert wording.of(published) == f"alert published to {words}: failed"
+    published = Reason.of(ReasonCode.ALERT_PUBLISHED, subscribers=subscribers, incident="failed", status="firing")
+    assert wording.of(published) == f"alert published to {words}: failed firing"
 
 
 def test_a_time_is_shown_in_utc() -> None:

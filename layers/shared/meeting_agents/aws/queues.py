@@ -1,0 +1,42 @@
+"""The visibility timeout of messages in an SQS queue."""
+
+from collections.abc import Mapping, Sequence
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+logger = Logger()
+
+MAX_BATCH = 10
+"""Messages that one call changes."""
+INITIAL_BACKOFF, MAX_BACKOFF = 15, 600
+"""Seconds until a failed message is redelivered: the first pause, which doubles each time, and the longest."""
+
+
+def shorten_visibility(client: "SQSClient", queue_url: str, records: Sequence[Mapping[str, Any]]) -> None:
+    """Shorten the visibility timeout so that SQS redelivers these records of a Lambda event soon."""
+    for batch in batched(records, MAX_BATCH, strict=False):
+        try:
+            client.change_message_visibility_batch(
+                QueueUrl=queue_url,
+                Entries=[
+                    {
+                        "Id": str(number),
+                        "ReceiptHandle": record["receiptHandle"],
+                        "VisibilityTimeout": _backoff(int(record["attributes"]["ApproximateReceiveCount"])),
+                    }
+                    for number, record in enumerate(batch)
+                ],
+            )
+        except (ClientError, BotoCoreError) as error:  # SQS redelivers them after the queue's own timeout
+            logger.warning("visibility timeout not shortened", kind=type(error).__name__, messages=len(records))
+            return
+
+
+def _backoff(receive_count: int) -> int:
+    return min(INITIAL_BACKOFF << (receive_count - 1), MAX_BACKOFF)

@@ -1,0 +1,267 @@
+"""The attempts of an agent: each is for one time of the meeting. Pure.
+
+The meeting is when Cronofy says it is: the newest word counts, a request or the `event` of a notification. An attempt
+follows its meeting to another time while nothing was heard of its agent. After that, another time is a new attempt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from meeting_agents.domain.model import (
+    Action,
+    Attempt,
+    Conference,
+    DeadlineType,
+    Entry,
+    EntryType,
+    Meeting,
+    Notification,
+    Pending,
+    Reason,
+    ReasonCode,
+    Record,
+    Request,
+    State,
+)
+from meeting_agents.domain.state_machine import TERMINAL_STATES
+
+EARLIEST_ACTIVATION = timedelta(hours=1)
+"""Before the start. A report that comes earlier is about the agent of another time."""
+_ENDS = frozenset({EntryType.COMPLETE, EntryType.FAILED})
+_REPORTS = frozenset({EntryType.ACTIVATED, *_ENDS})
+_TRIGGERS = frozenset({EntryType.BEFORE_START, EntryType.AFTER_END})
+
+
+# ------------------------------------------------------------------------------------------------------------- requests
+
+
+def next_request(record: Record | None, request: Request, at: datetime) -> tuple[int, int, bool]:
+    """Return the attempt and the revision of a request that is made now, and if it is new.
+
+    A repeated body is not new while the request that it repeats still stands.
+    """
+    if record is None or not record.attempts:
+        return 1, 1, True
+    attempt = record.current
+    last = attempt.pending.request if attempt.pending else attempt.request
+    is_same = last is not None and last.digest == request.digest and last.action is request.action
+    if request.action is Action.CANCEL:
+        is_done = attempt.state is State.CANCELLED and not attempt.is_unwanted
+        is_new = not (is_done or (attempt.pending is not None and is_same))
+        return attempt.number, record.revision + is_new, is_new
+    if _begins_attempt(attempt, request.meeting, at):
+        return attempt.number + 1, record.revision + 1, True
+    is_sent_since = attempt.pending is not None and attempt.pending.asked_at >= (attempt.overdue_at or at)
+    is_new = not is_same or (attempt.state is State.OVERDUE and not is_sent_since)
+    return attempt.number, record.revision + is_new, is_new
+
+
+def _begins_attempt(attempt: Attempt, meeting: Meeting, at: datetime) -> bool:
+    """Return True if a request needs a new agent. One for a meeting that is over only corrects the calendar event."""
+    if attempt.state is State.REJECTED:
+        return True
+    if meeting.end is not None and meeting.end <= at:
+        return False
+    if attempt.state in (State.FAILED, State.CANCELLED):
+        return True
+    is_cancelled = attempt.pending is not None and attempt.pending.request.action is Action.CANCEL
+    if attempt.state is State.COMPLETE and (attempt.cancelled_at is not None or is_cancelled):
+        return True
+    return attempt.is_heard_of and _is_moved_ahead(attempt.meeting, meeting, at)
+
+
+def _is_moved_ahead(before: Meeting, after: Meeting, at: datetime) -> bool:
+    return after.start is not None and after.start != before.start and after.start > at
+
+
+def new_attempt(record: Record, number: int, pending: Pending, reason: Reason) -> Record:
+    """Begin an attempt with a request. The calendar event keeps a conference that was assigned before."""
+    at = pending.asked_at
+    attempt = Attempt(
+        number=number,
+        state=State.REQUESTED,
+        since=at,
+        began_at=at,
+        asked_at=at,
+        reason=reason,
+        unanswered=(pending,),
+        conference=_assigned_conference(record.attempts),
+    )
+    return replace(record, attempts=(*record.attempts, attempt), acknowledged_at=None)
+
+
+def _assigned_conference(attempts: Sequence[Attempt]) -> Conference | None:
+    is_assigned = bool(attempts) and attempts[-1].conference is Conference.ASSIGNED
+    return Conference.ASSIGNED if is_assigned else None
+
+
+# -------------------------------------------------------------------------------------------------------------- meeting
+
+
+def rescheduled(attempt: Attempt, before: Meeting, at: datetime) -> Attempt:
+    """Renew the deadlines of an attempt whose meeting may have another time than `before`.
+
+    A start that moves ahead makes everything due again, unless the agent was heard of. An end that moves ahead gives an
+    unfinished agent more time. Other changes renew no deadline that was missed, or else a caller who edits the event
+    every few minutes would hide a silent agent.
+    """
+    after = attempt.meeting
+    if (before.start, before.end) == (after.start, after.end) or attempt.state in TERMINAL_STATES:
+        return attempt
+    attempt = replace(attempt, rescheduled_at=at)
+    if after.start != before.start and not attempt.is_heard_of:
+        attempt = replace(attempt, before_start_at=None)
+        if attempt.state is not State.OVERDUE:
+            attempt = replace(attempt, asked_at=at)
+        if _is_moved_ahead(before, after, at):
+            attempt = replace(attempt, asked_at=at, missed=())
+            if attempt.state is State.OVERDUE:
+                state = State.REQUESTED if attempt.pending else State.SCHEDULED
+                attempt = replace(attempt, state=state, since=at, reason=_moved(after))
+    is_unfinished = attempt.state is State.OVERDUE and DeadlineType.COMPLETION in attempt.missed
+    if is_unfinished and after.end is not None and after.end > at:
+        missed = tuple(type_ for type_ in attempt.missed if type_ is not DeadlineType.COMPLETION)
+        attempt = replace(attempt, missed=missed, state=State.ACTIVATED, since=at, reason=_moved(after))
+    return attempt
+
+
+def _moved(meeting: Meeting) -> Reason:
+    return Reason.of(ReasonCode.MEETING_MOVED, start=meeting.start.isoformat() if meeting.start else "")
+
+
+def follow_meeting(record: Record, notification: Notification, at: datetime) -> Record:
+    """Return the record with the meeting as a notification has it: the same attempt, or a new one."""
+    attempt = record.current
+    before, after = attempt.meeting, _merged(attempt.meeting, notification.meeting)
+    if after == before or _is_outdated(record, notification):
+        return record
+    if attempt.state in (State.CANCELLED, State.REJECTED) or not _is_another_time(record, notification, at):
+        attempt = rescheduled(replace(attempt, reported=after, reported_at=at), before, at)
+        return with_attempt(record, attempt)
+    new = Attempt(
+        number=attempt.number + 1,
+        state=State.SCHEDULED,
+        since=at,
+        began_at=at,
+        asked_at=at,
+        reason=_moved(after),
+        is_requested=False,
+        request=attempt.request,
+        reported=after,
+        reported_at=at,
+        accepted_revision=attempt.accepted_revision,
+        accepted_at=attempt.accepted_at,
+        unanswered=attempt.unanswered,
+        conference=_assigned_conference(record.attempts),
+    )
+    record = with_attempt(record, replace(attempt, unanswered=()))
+    return replace(record, attempts=(*record.attempts, new), acknowledged_at=None)
+
+
+def _merged(before: Meeting, reported: Meeting) -> Meeting:
+    """Return the reported meeting, completed with what was known before."""
+    if reported.start is None:
+        return before
+    end = reported.end
+    if end is None and before.start is not None and before.end is not None:
+        end = reported.start + (before.end - before.start)
+    tzid = before.tzid if reported.tzid == Meeting().tzid else reported.tzid
+    return Meeting(start=reported.start, end=end, tzid=tzid, summary=reported.summary or before.summary)
+
+
+def _is_outdated(record: Record, notification: Notification) -> bool:
+    """Return True if the notification has times that a newer word replaced. A trigger comes at the current start."""
+    attempt, meeting = record.current, notification.meeting
+    if EntryType.BEFORE_START in notification.kinds:
+        return False
+    if any((meeting.start, meeting.end) == (old.start, old.end) for old in attempt.replaced):
+        return True
+    is_moved = meeting.start != attempt.meeting.start
+    return is_moved and any(meeting.start == old.start for old in (*attempt.replaced, *_meetings(record.attempts[:-1])))
+
+
+def _meetings(attempts: Sequence[Attempt]) -> list[Meeting]:
+    return [attempt.meeting for attempt in attempts]
+
+
+def _is_another_time(record: Record, notification: Notification, at: datetime) -> bool:
+    """Return True if the meeting has another time than the one at which the agent was heard of.
+
+    The next occurrence of a recurring meeting is one as well: another start, another `sub`.
+    """
+    attempt, start = record.current, notification.meeting.start
+    if not attempt.is_heard_of or start is None or attempt.meeting.start in (None, start):
+        return False
+    is_later = attempt.ended_at is not None and start > attempt.ended_at
+    return start > at or is_later or is_another_agent(record, notification)
+
+
+def is_another_agent(record: Record, notification: Notification) -> bool:
+    """Return True if a notification reports on an agent that is not the known one of the current attempt."""
+    is_report = bool(_REPORTS.intersection(notification.kinds))
+    is_known = any(notification.sub in attempt.subs for attempt in record.attempts)
+    return is_report and bool(record.current.subs and notification.sub) and not is_known
+
+
+def reports_end(notification: Notification) -> bool:
+    """Return True if a notification is about an agent that is gone, so about the time that the meeting had."""
+    return bool(_ENDS.intersection(notification.kinds))
+
+
+def with_attempt(record: Record, attempt: Attempt) -> Record:
+    """Return the record with a changed attempt."""
+    return replace(record, attempts=tuple(attempt if a.number == attempt.number else a for a in record.attempts))
+
+
+# -------------------------------------------------------------------------------------------------------- notifications
+
+
+def attempt_of(record: Record, entry: Entry, notification: Notification) -> Attempt:
+    """Return the attempt that a notification is about: by its `sub`, by its address, by what is still expected.
+
+    The address names the attempt of a request. Cronofy may reuse a `sub`, or keep an old address: a report that an
+    earlier attempt cannot make any more is about the current one.
+    """
+    current, reports = record.current, _REPORTS.intersection(notification.kinds)
+    if not reports or len(record.attempts) == 1:
+        return current
+    is_due = entry.at >= (current.meeting.start or entry.at) - EARLIEST_ACTIVATION
+    for attempt in reversed(record.attempts):
+        if notification.sub in attempt.subs:
+            is_repeated = all(_has_reported(attempt, kind) for kind in reports)
+            return current if is_repeated and is_due and attempt is not current else attempt
+    candidates = _addressed(record, entry.attempt or 1)
+    addressed = candidates[-1]
+    if reports & _ENDS and current.meeting.start is not None and entry.at < current.meeting.start:
+        for attempt in candidates[-2::-1]:
+            if attempt.activated_at and not attempt.ended_at and not _differs(attempt, notification):
+                return attempt
+    if addressed is current or addressed.ended_at or _differs(addressed, notification):
+        return current
+    is_gone = addressed.state in TERMINAL_STATES and EntryType.FAILED not in reports
+    return current if is_gone else addressed
+
+
+def _addressed(record: Record, number: int) -> list[Attempt]:
+    """Return the attempts that have this number in their address, oldest first; if there is none, the current one."""
+    attempts: list[Attempt] = []
+    for attempt in record.attempts:
+        if attempt.number == number or (attempts and not attempt.is_requested):
+            attempts.append(attempt)
+        elif attempts:
+            break
+    return attempts or [record.current]
+
+
+def _differs(attempt: Attempt, notification: Notification) -> bool:
+    return bool(attempt.subs and notification.sub and notification.sub not in attempt.subs)
+
+
+def _has_reported(attempt: Attempt, kind: EntryType) -> bool:
+    times = {
+        EntryType.ACTIVATED: attempt.activated_at,
+        EntryType.COMPLETE: attempt.complete_at,
+        EntryType.FAILED: attempt.failed_at,
+    }
+    return times[kind] is not None
