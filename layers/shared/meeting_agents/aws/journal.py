@@ -315,7 +315,7 @@ def _time(value: str | None) -> datetime | None:
 def _stored(item: dict[str, Any]) -> StoredEntry:
     """Read an item. A type of entry that this version does not know is unrecognised, never an error."""
     raw = bytes(item["raw"].value) if "raw" in item else None
-    notification = read_notification(raw) if raw is not None else None
+    notification = read_notification(raw, item.get("trigger", "")) if raw is not None else None
     kind = item.get("kind", EntryType.UNRECOGNISED)
     if notification is not None:
         kind = notification.kinds[-1] if notification.kinds else EntryType.UNRECOGNISED

@@ -32,6 +32,9 @@ INTERACTIONS: Mapping[str, EntryType] = {
 }
 """The entry type of each interaction: https://docs.cronofy.com/developers/api/meeting-agents/."""
 
+EVENT_TRIGGERS: Mapping[str, EntryType] = {"before": EntryType.BEFORE_START, "after": EntryType.AFTER_END}
+"""The entry type of each event trigger, by the name in its address. Its body names no interaction."""
+
 _DOCUMENTED_FIELDS = {
     "": {"notification", "event", "meeting_agent"},
     "notification": {"type", "interactions"},
@@ -40,10 +43,11 @@ _DOCUMENTED_FIELDS = {
 _MAX_REMARK_LENGTH = 300
 
 
-def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
+def parse_time(value: object, tzid: str = "Etc/UTC", *, fold: int = 0) -> datetime | None:
     """Read Cronofy's time (`2026-04-29T15:30:00Z`, a date, or `{"time", "tzid"}`) as an aware UTC time, or None.
 
-    A date, and a time without an offset, is local time in `tzid`.
+    A date, and a time without an offset, is local time in `tzid`. `fold`: 1 takes a local time that exists twice as the
+    second, and one that does not exist as an hour earlier.
     """
     if isinstance(value, Mapping):
         tzid = _text(value.get("tzid")) or tzid
@@ -53,14 +57,17 @@ def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
     try:
         parsed = datetime.fromisoformat(value) if "T" in value else datetime.combine(date.fromisoformat(value), time())
         if parsed.tzinfo is None:
-            parsed = parsed.replace(tzinfo=ZoneInfo(tzid))
+            parsed = parsed.replace(tzinfo=ZoneInfo(tzid), fold=fold)
         return parsed.astimezone(UTC)
     except (ValueError, OverflowError, ZoneInfoNotFoundError, OSError):
         return None
 
 
-def read_notification(raw: bytes) -> Notification:
-    """Read a callback. Bytes of any kind are accepted; what cannot be read is an empty notification."""
+def read_notification(raw: bytes, trigger: str = "") -> Notification:
+    """Read a callback. Bytes of any kind are accepted; what cannot be read is an empty notification.
+
+    `trigger` is the event trigger in its address: it counts if the body has no known interaction.
+    """
     try:
         body = _mapping(json.loads(raw))
     except (ValueError, RecursionError):
@@ -69,6 +76,8 @@ def read_notification(raw: bytes) -> Notification:
     interactions = [_mapping(interaction) for interaction in _list(notification.get("interactions"))]
     names = tuple(_text(interaction.get("type")) for interaction in interactions)
     kinds = {INTERACTIONS[name] for name in names if name in INTERACTIONS}
+    if not kinds and trigger in EVENT_TRIGGERS:
+        kinds = {EVENT_TRIGGERS[trigger]}
     tzid = _text(event.get("tzid")) or "Etc/UTC"
     return Notification(
         kinds=tuple(kind for kind in EntryType if kind in kinds),

@@ -244,7 +244,7 @@ def _answered(record: Record, entry: Entry) -> tuple[Attempt, Pending | None]:
 
 
 def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
-    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at)
+    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at, reason=entry.reason)
     explains_state = attempt.state is State.REQUESTED and pending is attempt.pending
     return replace(
         attempt,
