@@ -19,6 +19,7 @@ from functions.provision.app import app
 from meeting_agents import errors
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.announcement import build_announcements, to_message
+from meeting_agents.api import bodies
 from meeting_agents.api.docs import document
 from meeting_agents.api.problems import NEXT_STEPS
 from meeting_agents.aws.journal import StoredEntry
@@ -215,6 +216,16 @@ def cronofys_problems() -> str:
     return "\n".join(["| Cronofy's status | `code` | what to do |", "|---|---|---|", *rows])
 
 
+def warnings() -> str:
+    """The warnings about parts of a body that are passed on and not followed."""
+    rows = [
+        f"| `{warning.code}` | `{warning.field}` | {warning.detail} |"
+        for warning in vars(bodies).values()
+        if isinstance(warning, bodies.BodyWarning)
+    ]
+    return "\n".join(["| `code` | field | detail |", "|---|---|---|", *rows])
+
+
 def alerts() -> str:
     """The types of alerts, and how urgent each is."""
     rows = [f"| `{cause}` | the agent {WORDINGS[cause].one} | {SEVERITIES[cause]} |" for cause in IncidentType]
@@ -385,6 +396,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "OPERATIONS.md": {"parameters": parameters, "alarms": alarms, "costs": costs, "commands": commands},
     "functions/README.md": {
         "routes": routes,
+        "warnings": warnings,
         "problems": problems,
         "cronofys problems": cronofys_problems,
         "answers": answers.table,
