@@ -188,10 +188,13 @@ def routes() -> str:
     return "\n".join(["| route | what it does |", "|---|---|", *rows])
 
 
+WAIT = "The caller must wait, and send the request again."
+
+
 def problems() -> str:
     """The errors of the API: status, code, meaning, and who must act."""
     rows = [
-        (error.status, error.code, _first_line(error), _first_line(category))
+        (error.status, error.code, _first_line(error), WAIT if error.status in (409, 429) else _first_line(category))
         for category in (errors.Refusal, errors.Outage, errors.Defect)
         for error in _descendants(category)
     ]
