@@ -274,7 +274,7 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
     },
     # Event triggers of ours. Here the meeting has not moved.
     EntryType.BEFORE_START: {state: (state, applied) for state in State},
-    EntryType.AFTER_END: {state: (state, duplicate) for state in State},
+    EntryType.AFTER_END: {state: (state, applied) for state in State},
     EntryType.UNRECOGNISED: {state: (state, Verdict.UNRECOGNISED) for state in State},
     # The sweep finds the deadline of the state missed; in a state without a deadline, the activation.
     EntryType.OVERDUE: {
@@ -1065,7 +1065,10 @@ def test_a_meeting_that_was_moved_in_the_calendar_owes_everything_at_its_new_tim
     assert history.record.meeting == at_time(TOMORROW)
     history.at = TOMORROW - MINUTE
     history.report(EntryType.ACTIVATED, meeting=at_time(TOMORROW, TOMORROW + 10 * MINUTE))
-    assert due(history) == Deadline(TOMORROW + 10 * MINUTE + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
+    is_confirmed = kind is EntryType.BEFORE_START
+    confirmation = GRACE_PERIODS.assumed_meeting_duration if is_confirmed else timedelta()
+    end = TOMORROW + 10 * MINUTE + confirmation
+    assert due(history) == Deadline(end + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
 
 
 def test_an_overdue_agent_is_scheduled_again_when_its_meeting_moves_ahead() -> None:
@@ -1093,6 +1096,18 @@ def test_the_deadline_of_an_end_that_was_moved_in_the_calendar_is_not_missed_at_
     assert due(history) == Deadline(END + 92 * MINUTE + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
     history.overdue(DeadlineType.COMPLETION, due_at=END + GRACE_PERIODS.completion)
     assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.ACTIVATED)
+
+
+def test_an_agent_has_more_time_until_an_event_trigger_confirms_the_end() -> None:
+    """The meeting may have been prolonged in the calendar. Without triggers the known end counts."""
+    history = scheduled()
+    history.at = START - 15 * MINUTE
+    history.report(EntryType.BEFORE_START, meeting=WISH.meeting).report(EntryType.ACTIVATED)
+    later = END + GRACE_PERIODS.assumed_meeting_duration + GRACE_PERIODS.completion
+    assert due(history) == Deadline(later, DeadlineType.COMPLETION)
+    history.at = END + 65 * MINUTE
+    history.report(EntryType.AFTER_END, meeting=at_time(START, END + 60 * MINUTE))
+    assert due(history) == Deadline(history.at + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
 
 
 def test_a_sweep_that_did_not_see_a_move_misses_no_deadline() -> None:
