@@ -19,6 +19,7 @@ from functions.provision.app import app
 from meeting_agents import errors
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.announcement import build_announcements, to_message
+from meeting_agents.api import bodies
 from meeting_agents.api.docs import document
 from meeting_agents.api.problems import NEXT_STEPS
 from meeting_agents.aws.journal import StoredEntry
@@ -42,6 +43,7 @@ from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 from tests import answers
 from tests.bench import report
 from tests.bench.__main__ import RESULTS
+from tests.golden_files import GOLDEN
 from tests.mutation import survivors
 from tests.sandbox.deployment import ROOT, source_template
 from tests.soak.__main__ import MUST_BE_NONE
@@ -186,10 +188,13 @@ def routes() -> str:
     return "\n".join(["| route | what it does |", "|---|---|", *rows])
 
 
+WAIT = "The caller must wait, and send the request again."
+
+
 def problems() -> str:
     """The errors of the API: status, code, meaning, and who must act."""
     rows = [
-        (error.status, error.code, _first_line(error), _first_line(category))
+        (error.status, error.code, _first_line(error), WAIT if error.status in (409, 429) else _first_line(category))
         for category in (errors.Refusal, errors.Outage, errors.Defect)
         for error in _descendants(category)
     ]
@@ -212,6 +217,16 @@ def cronofys_problems() -> str:
     """The statuses of Cronofy that a caller gets unchanged, and what to do about each."""
     rows = [f"| {status} | `cronofy_{status}` | {action} |" for status, action in NEXT_STEPS.items()]
     return "\n".join(["| Cronofy's status | `code` | what to do |", "|---|---|---|", *rows])
+
+
+def warnings() -> str:
+    """The warnings about parts of a body that are passed on and not followed."""
+    rows = [
+        f"| `{warning.code}` | `{warning.field}` | {warning.detail} |"
+        for warning in vars(bodies).values()
+        if isinstance(warning, bodies.BodyWarning)
+    ]
+    return "\n".join(["| `code` | field | detail |", "|---|---|---|", *rows])
 
 
 def alerts() -> str:
@@ -264,6 +279,12 @@ def announcement() -> str:
     message = to_message(made)
     attributes = ", ".join(f"`{name}` = `{value}`" for name, value in message.attributes.items())
     return f"```json\n{json.dumps(json.loads(message.text), indent=2)}\n```\n\nMessage attributes: {attributes}."
+
+
+def alert() -> str:
+    """One whole alert: its message attributes, and its texts for people."""
+    text = (GOLDEN / "alerts/failed.txt").read_text(encoding="utf-8").partition("=== default")[0]
+    return f"```text\n{text.strip()}\n```"
 
 
 def alarms() -> str:
@@ -378,11 +399,13 @@ DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "OPERATIONS.md": {"parameters": parameters, "alarms": alarms, "costs": costs, "commands": commands},
     "functions/README.md": {
         "routes": routes,
+        "warnings": warnings,
         "problems": problems,
         "cronofys problems": cronofys_problems,
         "answers": answers.table,
         "announcement": announcement,
         "alerts": alerts,
+        "alert": alert,
     },
     "layers/shared/README.md": {"imports": imports, "modules": modules, "incidents": incidents},
     "tests/README.md": {"figures": figures, "evidence": evidence},

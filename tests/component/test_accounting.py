@@ -23,7 +23,7 @@ from tests.bench.detection import alert_times
 from tests.sandbox import deployment
 from tests.sandbox.deployment import ROOT, Stack
 from tests.sandbox.embedded_aws import ACCOUNT, REGION, EmbeddedAws
-from tests.sandbox.stage import Inbox, wait_until
+from tests.sandbox.stage import TopicQueue, wait_until
 
 SECRET = "CRN_of_the_load"
 SENDERS = 50
@@ -46,8 +46,8 @@ def stack(aws: EmbeddedAws) -> Stack:
 
 
 @pytest.fixture(scope="module")
-def subscriber(stack: Stack) -> Inbox:
-    return Inbox(stack, "LifecycleTopic")
+def subscriber(stack: Stack) -> TopicQueue:
+    return TopicQueue(stack, "LifecycleTopic")
 
 
 class Sender:
@@ -122,7 +122,7 @@ def counted_at_least(stack: Stack, function: str, wanted: int, *metrics: str) ->
 
 
 def test_five_hundred_notifications_from_fifty_senders_are_all_accounted_for(
-    aws: EmbeddedAws, stack: Stack, subscriber: Inbox, send: Sender
+    aws: EmbeddedAws, stack: Stack, subscriber: TopicQueue, send: Sender
 ) -> None:
     """Accepted = applied + repeated + late + conflicting + mismatched + unrecognised, by metric and by query.
 
@@ -173,7 +173,7 @@ def test_the_benchmark_sees_each_failure_told(stack: Stack) -> None:
 
 
 def test_fifty_copies_at_once_of_each_notification_are_one_entry_and_one_id(
-    stack: Stack, subscriber: Inbox, send: Sender
+    stack: Stack, subscriber: TopicQueue, send: Sender
 ) -> None:
     """Every copy is answered 200; one is kept, and announced under one id."""
     agents = [f"ma_copied{n:020d}" for n in range(BURST)]

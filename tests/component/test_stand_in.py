@@ -77,7 +77,7 @@ class Receiver:
 
 @pytest.fixture
 def cronofy() -> Iterator[StandIn]:
-    with StandIn(backoff=(0.01, 0.02), patience=0.5) as stand_in:
+    with StandIn(backoff=(0.01, 0.02), callback_timeout=0.5) as stand_in:
         yield stand_in
 
 
@@ -632,7 +632,7 @@ def test_only_who_asked_for_an_interaction_is_told_of_it(
             subscription(other, "meeting_agent_failed"),
         ]
     )
-    told = {step: cronofy.tell(step, KEY).uris for step in ("activate", "complete", "fail")}
+    told = {step: cronofy.report(step, KEY).uris for step in ("activate", "complete", "fail")}
     assert told == {"activate": (receiver.uri,), "complete": (), "fail": (receiver.uri, other)}
     assert len(receiver.requests) == 3
 
@@ -727,7 +727,7 @@ def test_a_notification_can_be_doubled_redirected_replaced_and_delayed(
 def test_a_key_nobody_knows_and_an_option_nobody_knows_are_errors(
     cronofy: StandIn, upsert: Callable[..., httpx.Response]
 ) -> None:
-    with pytest.raises(LookupError, match="known by"):
+    with pytest.raises(LookupError, match="have the key"):
         cronofy.activate("nobody")
     upsert(meeting_agent=None)
     with pytest.raises(LookupError, match="no agent"):

@@ -18,7 +18,7 @@ from meeting_agents.cronofy.payloads import INTERACTIONS
 
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
-FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
+FUNCTIONS = sorted(path.parent for path in ROOT.glob("functions/*/app.py"))
 LEVELS = (
     {"errors"},
     {"domain"},

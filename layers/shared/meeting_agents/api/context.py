@@ -74,13 +74,18 @@ def as_user(data_center: str | None, own_token: str | None, account: str | None)
 def as_application(data_center: str | None, own_token: str | None) -> tuple[CallerCredentials, str]:
     """Return the credentials and the data center of a request about an agent without a calendar event.
 
-    Raises `InvalidRequest`, and `MissingSecret` if the application's API key would be needed and is not stored.
+    Raises `InvalidRequest`, and `MissingSecret` if the application's API key is needed and not stored.
     """
     data_center = known_data_center(data_center)
     if token := bearer_token(own_token):
         return CallerCredentials(token=token), data_center
-    collaborators().client_secrets().api_key(data_center)  # raises before the request is journalled
+    require_client_secret(data_center)  # before the request is journalled
     return CallerCredentials(), data_center
+
+
+def require_client_secret(data_center: str) -> None:
+    """Raise `MissingSecret` if callbacks from this data center could not be verified."""
+    collaborators().client_secrets().api_key(data_center)
 
 
 def bearer_token(header: str | None) -> str:

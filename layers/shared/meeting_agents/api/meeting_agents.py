@@ -24,6 +24,7 @@ from meeting_agents.api.context import (
     links_to,
     raw_body,
     read_record,
+    require_client_secret,
     unknown_agent,
     with_our_subscription,
 )
@@ -68,6 +69,7 @@ def request_agent(
     https://docs.cronofy.com/developers/api/meeting-agents/schedule/
     """
     credentials, data_center = as_application(data_center_name, own_token)
+    require_client_secret(data_center)
     text, key = raw_body(), body.scheduling_key
     agent = agent_id(data_center, key) if key else agent_id(data_center, "", idempotency_key or str(uuid4()))
     return submit(

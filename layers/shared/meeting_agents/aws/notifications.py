@@ -32,4 +32,4 @@ def append_notification(
         item["attempt"] = {"N": str(attempt)}
     if trigger:
         item["trigger"] = {"S": trigger}
-    return table.put(item, "attribute_not_exists(sk)")
+    return table.insert(item, at.timestamp())

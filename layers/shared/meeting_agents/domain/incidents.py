@@ -306,8 +306,11 @@ def is_unacknowledged(record: Record) -> bool:
 
 
 def is_cancellation_requested(record: Record) -> bool:
-    """Return True if the newest request is a cancellation, even a failed one: no deadline of the meeting applies."""
+    """Return True if a cancellation is still to be sent, or an alert says that it failed: no deadline applies.
+
+    A cancellation that only its caller can send again changes nothing: the agent is expected as before.
+    """
     pending = record.current.pending
     return record.incident is IncidentType.NOT_CANCELLED or (
-        pending is not None and pending.request.action is Action.CANCEL
+        pending is not None and pending.request.action is Action.CANCEL and pending.retry_at is not None
     )

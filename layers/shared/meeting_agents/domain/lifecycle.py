@@ -39,6 +39,7 @@ from meeting_agents.domain.attempts import (
 )
 from meeting_agents.domain.incidents import is_unacknowledged, with_incident
 from meeting_agents.domain.model import (
+    MAX_FAILURES,
     Action,
     AlertStatus,
     Attempt,
@@ -244,7 +245,7 @@ def _answered(record: Record, entry: Entry) -> tuple[Attempt, Pending | None]:
 
 
 def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
-    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at)
+    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at, reason=entry.reason)
     explains_state = attempt.state is State.REQUESTED and pending is attempt.pending
     return replace(
         attempt,
@@ -399,7 +400,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             attempt = replace(attempt, complete_at=attempt.complete_at or at)
             reason = Reason.of(ReasonCode.REPORTED_COMPLETE)
         case EntryType.FAILED:
-            failures = tuple(sorted({*attempt.failures, *notification.remarks}))
+            failures = tuple(sorted({*attempt.failures, *notification.remarks})[:MAX_FAILURES])
             reason = Reason.of(ReasonCode.REPORTED_FAILED, remarks="; ".join(failures))
             attempt = replace(attempt, failed_at=attempt.failed_at or at, failures=failures, unwanted_at=None)
             if attempt.state is State.FAILED:

@@ -353,6 +353,13 @@ class Pending:
     asked_at: datetime
     tries: int = 0
     retry_at: datetime | None = None
+    """When the sweep sends it again; None if only the caller can, or until its first outcome."""
+    reason: Reason | None = None
+    """The failure of its newest try."""
+
+
+MAX_FAILURES = 20
+"""The most undocumented fields of failures that an attempt keeps: the first of all in their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
