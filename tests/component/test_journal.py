@@ -1,5 +1,6 @@
 """The lifetime of a journal: with its record, past its meeting, never in parts."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,10 @@ import pytest
 from functions.track import app
 from meeting_agents import wiring
 from meeting_agents.aws.keys import EXPIRES_AT
+from meeting_agents.aws.notifications import append_notification
 from meeting_agents.domain.lifecycle import fold, timeline
 from meeting_agents.domain.model import Action, Entry, EntryType, Meeting, Reason, ReasonCode, Request
+from tests.answers import example
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
@@ -87,6 +90,19 @@ def test_a_meeting_that_moves_changes_the_expiry_of_the_whole_journal(tables: Ta
     tables.append(AGENT, requested(start, 3))
     track(tables, "requested#0003")
     assert expiries(tables) == {later}
+
+
+def test_an_event_trigger_is_read_by_the_address_it_came_to(tables: Tables) -> None:
+    """Its body has the meeting's current times, and no interaction."""
+    raw = json.dumps({"notification": {"type": "event_subscription"}, "event": example()["event"]}).encode()
+    now = datetime.now(UTC)
+    for trigger in ("before", "after"):
+        append_notification(
+            wiring.agents_table(), AGENT, raw, at=now, attempt=None, signed_with="us:current", trigger=trigger
+        )
+    entries = [stored.entry for stored in wiring.journal().read(AGENT, now)]
+    assert sorted(entry.kind for entry in entries) == [EntryType.AFTER_END, EntryType.BEFORE_START]
+    assert fold(entries).meeting.start == datetime(2026, 4, 25, 15, 30, tzinfo=UTC)
 
 
 def test_entries_of_our_own_expire_with_all_others(tables: Tables) -> None:

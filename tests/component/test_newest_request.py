@@ -228,7 +228,7 @@ def test_a_deletion_is_sent_again_after_the_lease_of_a_dead_upsert(desk: Desk, r
     (sent,) = [stored.cronofy_request for stored in entries if stored.entry.key == "requested#0001"]
     assert sent
     token = desk.tokens().access_token("alice")
-    desk.cronofys().send(sent, token)
+    desk.cronofy_client().send(sent, token)
     assert not is_cancelled(desk)
     desk.now += DELIVERY_LEASE + timedelta(seconds=1)
     assert [result.record.state for result in desk.sweep()] == [State.CANCELLED]

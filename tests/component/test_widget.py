@@ -16,7 +16,7 @@ import pytest
 from meeting_agents.alerting.widget import SHOWN, has_incident, render_html
 from meeting_agents.domain.lifecycle import steps
 from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Meeting, Reason, ReasonCode
-from tests.runtime.platform import where_it_is_noon
+from tests.runtime.platform import offset_at_noon
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.unit.alerting.test_message import START, History, escalated, failed
 
@@ -205,7 +205,7 @@ def test_the_deployed_widget_shows_what_failed_today(stage: Stage) -> None:
     now = datetime.now(UTC)
     agent = stage.request("ev_widget", "Widget & co", now, now + timedelta(hours=1)).json()["agent"]["id"]
     stage.cronofy.fail((HOME, CALENDAR, "ev_widget"))
-    context = {"widgetContext": {"timezone": {"label": "Local", "offsetISO": where_it_is_noon()}}}
+    context = {"widgetContext": {"timezone": {"label": "Local", "offsetISO": offset_at_noon()}}}
 
     def find() -> str | None:
         found = invoke(stage, context)

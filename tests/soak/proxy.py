@@ -18,11 +18,11 @@ FAULTS: list[dict[str, Any]] = [
     {"service": "*", "probability": 0.02, "reset": True},
     {"service": "*", "probability": 0.02, "response": {"abort_frac": 0.3}},
 ]
-"""How often what goes wrong. The last has happened, though its answer does not arrive."""
+"""Faults and their probabilities. A call with the last one has taken effect, but its answer is lost."""
 
 
 class Proxy:
-    """A context manager: what goes to `url` comes to `upstream`, or does not."""
+    """A context manager: it passes requests for `url` on to `upstream`, or fails them."""
 
     def __init__(self, upstream: str, folder: Path) -> None:
         self._upstream, self._log = upstream, folder / "microburst"
@@ -59,13 +59,13 @@ class Proxy:
         self._process.wait()
 
     def misbehave(self, faults: list[dict[str, Any]]) -> None:
-        """From now on, as these rules say; none: behave."""
+        """Replace the faults; an empty list ends them."""
         self._control("rules", "POST", faults)
 
     def fired(self) -> list[dict[str, Any]]:
-        """What went wrong."""
-        done: list[dict[str, Any]] = self._control("fired")
-        return done
+        """The faults that occurred."""
+        faults: list[dict[str, Any]] = self._control("fired")
+        return faults
 
     def _control(self, path: str, method: str = "GET", body: Any = None) -> Any:
         content = None if body is None else json.dumps(body).encode()

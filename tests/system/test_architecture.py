@@ -356,7 +356,7 @@ def test_the_vendors_words_for_what_happened_stop_at_one_file(path: Path) -> Non
 
 
 NAMED = re.compile(r"(^|_)events?($|_)|Events?")
-OURS = re.compile(r"event_ids?$|calendar_events?(_|$)|CalendarEvent")
+OURS = re.compile(r"event_ids?$|event_triggers?$|EVENT_TRIGGERS|calendar_events?(_|$)|CalendarEvent")
 POWERTOOLS = {"current_event", "event_type", "EventType"}
 
 
@@ -385,5 +385,5 @@ def test_event_is_lambdas_word_and_cronofys_calendar_event_and_nothing_of_ours(p
     allowed = POWERTOOLS | ({"event"} if is_theirs else set())
     names = {name for name in identifiers(path) if NAMED.search(name) and not OURS.search(name)}
     assert names <= allowed
-    others = re.findall(r"(?:\S+\s+)?\b[Ee]vents?\b", prose(path))
+    others = re.findall(r"(?:\S+\s+)?\b[Ee]vents?\b(?!\s+trigger)", prose(path))
     assert [words for words in others if not re.match(r"calendar\s+events?|Lambda\s+events?", words)] == []

@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from meeting_agents.api.bodies import CalendarEventDeletion, CalendarEventRequest, digest
 from meeting_agents.api.context import (
     as_user,
+    collaborators,
     find_record,
     is_active,
     raw_body,
@@ -59,7 +60,13 @@ def upsert_calendar_event(
         require_client_secret(data_center)
     return submit(
         ProvisioningRequest(
-            agent, request, "POST", path, credentials, with_our_subscription(agent, text), correlation_id or ""
+            agent,
+            request,
+            "POST",
+            path,
+            credentials,
+            with_our_subscription(agent, text, collaborators().trigger_lead_time()),
+            correlation_id or "",
         ),
         body.warnings(request),
     )

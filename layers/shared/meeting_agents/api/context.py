@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
@@ -31,6 +31,7 @@ class Collaborators:
     """Makers of the routes' collaborators. A route calls those it needs, so a cold start pays for no others."""
 
     default_data_center: Callable[[], str]
+    trigger_lead_time: Callable[[], timedelta | None]
     public_url: Callable[[], str]
     journal: Callable[[], Journal]
     provisioning: Callable[[], Provisioning]
@@ -118,15 +119,17 @@ def raw_body() -> str:
     return request.current_event.decoded_body or ""
 
 
-def with_our_subscription(agent_id: str, text: str) -> Callable[[int], str]:
-    """Return a function that adds our subscription for an attempt to the text.
+def with_our_subscription(agent_id: str, text: str, lead_time: timedelta | None = None) -> Callable[[int], str]:
+    """Return a function that adds our subscription for an attempt to the text, and event triggers by `lead_time`.
 
     The subscription's address names the attempt from the second on.
     """
     base = f"{public_url()}/webhooks/cronofy/"
 
     def body_for(attempt: int) -> str:
-        return with_subscription(text, base + agent_id + (f"?attempt={attempt}" if attempt > 1 else ""), base)
+        return with_subscription(
+            text, base + agent_id + (f"?attempt={attempt}" if attempt > 1 else ""), base, lead_time
+        )
 
     return body_for
 

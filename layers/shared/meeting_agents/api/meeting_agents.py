@@ -240,7 +240,11 @@ def read_resource(
 def read_notification(
     agent_id: AgentId,
     key: Annotated[
-        str, Path(pattern=r"^[0-9a-f]{64}(\.[0-9]{1,6})?$", description="the key of its entry in the timeline")
+        str,
+        Path(
+            pattern=r"^[0-9a-f]{64}(\.[0-9]{1,6})?(\.before|\.after)?$",
+            description="the key of its entry in the timeline",
+        ),
     ],
 ) -> Response[bytes]:
     """Read a notification's exact bytes, for instance of one that is too large for its announcement."""
