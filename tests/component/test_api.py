@@ -33,12 +33,13 @@ def call(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Return a function that sends a request of a caller with its own token."""
     collaborators = Collaborators(
         default_data_center=lambda: "us",
+        trigger_lead_time=lambda: None,
         public_url=lambda: "https://api.example.com",
         journal=desk.journal,
         provisioning=desk.provisioning,
         accounts=desk.accounts,
         client_secrets=desk.client_secrets,
-        cronofy=desk.cronofys,
+        cronofy=desk.cronofy_client,
         lifecycle_topic=wiring.lifecycle_topic,
     )
     monkeypatch.setattr(app, "COLLABORATORS", collaborators)
