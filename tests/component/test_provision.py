@@ -391,7 +391,7 @@ def test_a_list_is_filtered_by_state_data_center_and_account(stage: Stage, appli
     assert listed() == {british_id, other}
     assert listed(state="scheduled") == listed(data_center="uk") == listed(account="jen") == {british_id}
     assert listed(data_center="us") == {other}
-    assert listed(account="nobody") == set()
+    assert listed(account="unknown") == set()
 
 
 @pytest.mark.parametrize(

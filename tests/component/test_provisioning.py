@@ -33,7 +33,7 @@ def own(desk: Desk) -> CallerCredentials:
     return CallerCredentials(token=desk.cronofy.grant("us", calendars=(CALENDAR,)).access_token)
 
 
-# ------------------------------------------------------------------------------------------------ nobody tries but them
+# ------------------------------------------------------------------------------------------------ requests by own token
 
 
 def test_a_request_is_in_the_journal_before_it_is_sent(desk: Desk, own: CallerCredentials) -> None:
