@@ -24,7 +24,7 @@ from tests.sandbox.stage import Stage
 
 TEMPLATE = source_template()
 UNLISTED = {"GET /openapi.json", "GET /docs"}
-"""What describes the API is no part of it."""
+"""The routes of the description are not in it."""
 
 
 @pytest.fixture(scope="module")
