@@ -391,7 +391,7 @@ def test_a_list_is_filtered_by_state_data_center_and_account(stage: Stage, appli
     assert listed() == {british_id, other}
     assert listed(state="scheduled") == listed(data_center="uk") == listed(account="jen") == {british_id}
     assert listed(data_center="us") == {other}
-    assert listed(account="nobody") == set()
+    assert listed(account="unknown") == set()
 
 
 @pytest.mark.parametrize(
@@ -612,7 +612,7 @@ WRONG_AGENTS: dict[str, dict[str, Any]] = {
         "private": "https://10.1.1.1/",
         "space": "https://a .com",
     },
-    "on_behalf_of_attendee": {"type": "marty", "email": {"email": "nobody"}, "missing": {}},
+    "on_behalf_of_attendee": {"type": "marty", "email": {"email": "no-address"}, "missing": {}},
     "scheduling_key": {"alone": "k", "type": 1, "empty": "", "long": "x" * 1025},
     "join_time": {"alone": "2091-01-01T00:00:00Z", "type": 5},
     "image_url": {"http": "http://example.com/a.png", "loopback": "https://localhost/a.png"},

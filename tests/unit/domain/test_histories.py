@@ -33,7 +33,7 @@ from meeting_agents.domain.model import (
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 4, 29, 10, 0, tzinfo=UTC)
 END = START + HOUR
-ASKED = START - DAY
+REQUESTED_AT = START - DAY
 GRACE_PERIODS = GracePeriods()
 MOMENTS = {
     "before the meeting": START - HOUR,
@@ -118,7 +118,7 @@ class World:
     """A calendar event, the vendor, the journal and the sweep, on one clock."""
 
     vendor: Vendor
-    now: datetime = ASKED
+    now: datetime = REQUESTED_AT
     plan: Plan = field(default_factory=lambda: Plan(is_wanted=False, generation=-1))
     plans: list[tuple[datetime, Plan]] = field(default_factory=list)
     record: Record | None = None
@@ -333,7 +333,7 @@ HISTORIES = [[step] for step in STEPS] + [list(pair) for pair in combinations_wi
 def lived(vendor: Vendor, history: list[tuple[str, str]]) -> World:
     """Let a history happen."""
     world = World(vendor)
-    world.at(ASKED, lambda: world.change(on))
+    world.at(REQUESTED_AT, lambda: world.change(on))
     for when, what in history:
         world.at(MOMENTS[when], lambda what=what: world.change(CHANGES[what]))  # type: ignore[misc]
     world.run()
