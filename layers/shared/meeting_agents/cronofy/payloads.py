@@ -41,6 +41,12 @@ _DOCUMENTED_FIELDS = {
     "meeting_agent": {"sub", "state", "resources"},
 }
 _MAX_REMARK_LENGTH = 300
+MAX_REMARKS = 20
+"""The most undocumented fields, and the most interactions, that are read from a notification."""
+_MAX_LENGTH = 1024
+"""The most characters of a title or an id, as in the requests of our API."""
+_YEARS = range(1970, 3000)
+"""The years in which a time is believed: a deadline after the last year of the calendar cannot be calculated."""
 
 
 def parse_time(value: object, tzid: str = "Etc/UTC", *, fold: int = 0) -> datetime | None:
@@ -58,7 +64,7 @@ def parse_time(value: object, tzid: str = "Etc/UTC", *, fold: int = 0) -> dateti
         parsed = datetime.fromisoformat(value) if "T" in value else datetime.combine(date.fromisoformat(value), time())
         if parsed.tzinfo is None:
             parsed = parsed.replace(tzinfo=ZoneInfo(tzid), fold=fold)
-        return parsed.astimezone(UTC)
+        return parsed.astimezone(UTC) if parsed.year in _YEARS else None
     except (ValueError, OverflowError, ZoneInfoNotFoundError, OSError):
         return None
 
@@ -81,14 +87,14 @@ def read_notification(raw: bytes, trigger: str = "") -> Notification:
     tzid = _text(event.get("tzid")) or "Etc/UTC"
     return Notification(
         kinds=tuple(kind for kind in EntryType if kind in kinds),
-        interactions=names,
-        sub=_text(agent.get("sub")),
-        event_id=_text(event.get("event_id")),
+        interactions=tuple(name[:_MAX_REMARK_LENGTH] for name in names[:MAX_REMARKS]),
+        sub=_text(agent.get("sub"))[:_MAX_LENGTH],
+        event_id=_text(event.get("event_id"))[:_MAX_LENGTH],
         meeting=Meeting(
             start=parse_time(event.get("start"), tzid),
             end=parse_time(event.get("end"), tzid),
             tzid=tzid if _is_timezone(tzid) else "Etc/UTC",
-            summary=_text(event.get("summary")),
+            summary=_text(event.get("summary"))[:_MAX_LENGTH],
         ),
         resources=tuple(read_resources(agent)),
         remarks=tuple(_remarks(body, notification, agent, interactions)),
@@ -119,17 +125,28 @@ def _remarks(
     agent: Mapping[str, Any],
     interactions: list[Mapping[str, Any]],
 ) -> Iterator[str]:
-    """List the undocumented fields. Only they can hold a reason for a failure."""
-    for path, fields in [("", body), ("notification", notification), ("meeting_agent", agent)]:
-        for name in sorted(fields.keys() - _DOCUMENTED_FIELDS[path]):
-            yield _remark(f"{path}.{name}".lstrip("."), fields[name])
-    for interaction in interactions:
-        for name in sorted(interaction.keys() - {"type"}):
-            yield _remark(f"interaction.{name}", interaction[name])
+    """List the first undocumented fields. Only they can hold a reason for a failure."""
+    places = [("", body), ("notification", notification), ("meeting_agent", agent)]
+    fields = [
+        (f"{path}.{name}".lstrip("."), values[name])
+        for path, values in places
+        for name in sorted(values.keys() - _DOCUMENTED_FIELDS[path])
+    ] + [
+        (f"interaction.{name}", interaction[name])
+        for interaction in interactions
+        for name in sorted(interaction.keys() - {"type"})
+    ]
+    for path, value in fields[:MAX_REMARKS]:
+        yield _remark(path, value)
+    if len(fields) > MAX_REMARKS:
+        yield f"… and {len(fields) - MAX_REMARKS:,} more fields"
 
 
 def _remark(path: str, value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        text = "…"
     return _text(f"{path}: {text}")[:_MAX_REMARK_LENGTH]
 
 

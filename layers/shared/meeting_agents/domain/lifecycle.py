@@ -39,6 +39,7 @@ from meeting_agents.domain.attempts import (
 )
 from meeting_agents.domain.incidents import is_unacknowledged, with_incident
 from meeting_agents.domain.model import (
+    MAX_FAILURES,
     Action,
     AlertStatus,
     Attempt,
@@ -399,7 +400,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             attempt = replace(attempt, complete_at=attempt.complete_at or at)
             reason = Reason.of(ReasonCode.REPORTED_COMPLETE)
         case EntryType.FAILED:
-            failures = tuple(sorted({*attempt.failures, *notification.remarks}))
+            failures = tuple(sorted({*attempt.failures, *notification.remarks})[:MAX_FAILURES])
             reason = Reason.of(ReasonCode.REPORTED_FAILED, remarks="; ".join(failures))
             attempt = replace(attempt, failed_at=attempt.failed_at or at, failures=failures, unwanted_at=None)
             if attempt.state is State.FAILED:
