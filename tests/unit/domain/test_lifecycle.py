@@ -348,7 +348,7 @@ def test_only_a_new_attempt_leaves_complete() -> None:
     } == TERMINAL_STATES
 
 
-# ---------------------------------------------------------------------------------------------------- whole histories
+# ------------------------------------------------------------------------------------------------------ whole histories
 
 NOTIFICATIONS = st.builds(
     lambda kinds, sub, resources, remarks, meeting, event_id: Notification(
@@ -611,7 +611,7 @@ def test_no_cancellation_fails_without_an_alert_while_the_agent_may_come(entries
         is_alerted &= record.state not in TERMINAL_STATES
 
 
-# ---------------------------------------------------------------------------------------- requests, answers, attempts
+# ------------------------------------------------------------------------------------------ requests, answers, attempts
 
 
 def numbered(record: Record | None, request: Request, at: datetime = NOON) -> tuple[int, int, bool]:
@@ -861,7 +861,7 @@ def test_a_request_for_an_agent_known_only_from_cronofy_continues_its_attempt() 
     assert (history.record.state, len(history.record.attempts)) == (State.ACTIVATED, 1)
 
 
-# ------------------------------------------------------------------------------------------------------- notifications
+# -------------------------------------------------------------------------------------------------------- notifications
 
 
 def test_a_notification_belongs_to_the_attempt_of_its_sub_then_of_its_address_then_to_the_newest() -> None:
@@ -1017,7 +1017,7 @@ def test_the_reason_of_a_response_comes_first() -> None:
     assert scheduled().request(AWAY).answer(EntryType.CANCELLED, reason=gone).record.current.reason == gone
 
 
-# --------------------------------------------------------------------------------------------- the meeting has moved
+# ------------------------------------------------------------------------------------------------ the meeting has moved
 
 
 def at_time(start: datetime, end: datetime | None = None, **fields: Any) -> Meeting:
