@@ -309,7 +309,7 @@ class AgentRequest(_Vendor):
             action=Action.PROVISION,
             data_center=data_center,
             scheduling_key=self.scheduling_key or "",
-            meeting=Meeting(start=_bounded(_time(self.join_time, "Etc/UTC")) or now),
+            meeting=Meeting(start=_time(self.join_time, "Etc/UTC") or now),
             digest=digest(body),
         )
 
