@@ -19,6 +19,7 @@ from functions.provision.app import app
 from meeting_agents import errors
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.announcement import build_announcements, to_message
+from meeting_agents.api import bodies
 from meeting_agents.api.docs import document
 from meeting_agents.api.problems import NEXT_STEPS
 from meeting_agents.aws.journal import StoredEntry
@@ -187,10 +188,13 @@ def routes() -> str:
     return "\n".join(["| route | what it does |", "|---|---|", *rows])
 
 
+WAIT = "The caller must wait, and send the request again."
+
+
 def problems() -> str:
     """The errors of the API: status, code, meaning, and who must act."""
     rows = [
-        (error.status, error.code, _first_line(error), _first_line(category))
+        (error.status, error.code, _first_line(error), WAIT if error.status in (409, 429) else _first_line(category))
         for category in (errors.Refusal, errors.Outage, errors.Defect)
         for error in _descendants(category)
     ]
@@ -213,6 +217,16 @@ def cronofys_problems() -> str:
     """The statuses of Cronofy that a caller gets unchanged, and what to do about each."""
     rows = [f"| {status} | `cronofy_{status}` | {action} |" for status, action in NEXT_STEPS.items()]
     return "\n".join(["| Cronofy's status | `code` | what to do |", "|---|---|---|", *rows])
+
+
+def warnings() -> str:
+    """The warnings about parts of a body that are passed on and not followed."""
+    rows = [
+        f"| `{warning.code}` | `{warning.field}` | {warning.detail} |"
+        for warning in vars(bodies).values()
+        if isinstance(warning, bodies.BodyWarning)
+    ]
+    return "\n".join(["| `code` | field | detail |", "|---|---|---|", *rows])
 
 
 def alerts() -> str:
@@ -385,6 +399,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "OPERATIONS.md": {"parameters": parameters, "alarms": alarms, "costs": costs, "commands": commands},
     "functions/README.md": {
         "routes": routes,
+        "warnings": warnings,
         "problems": problems,
         "cronofys problems": cronofys_problems,
         "answers": answers.table,

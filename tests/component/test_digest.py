@@ -21,7 +21,7 @@ from meeting_agents.domain.model import Action as ProvisioningRequest
 from meeting_agents.domain.model import Entry, EntryType, Meeting, Request
 from tests.golden_files import compared
 from tests.sandbox.stage import Stage
-from tests.system.test_template import RESOURCES
+from tests.system.template import RESOURCES
 from tests.unit.alerting.test_message import PLACES
 
 BERLIN = "Europe/Berlin"

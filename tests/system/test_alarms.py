@@ -5,12 +5,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-import boto3
 import pytest
 
 from tests.answers import ANSWERS
 from tests.cloudwatch import Alarm, Change, Reading, Samples, State, Watched, drawn, evaluate
-from tests.system.test_template import (
+from tests.system.template import (
     FUNCTIONS,
     RESOURCES,
     dead_letter_queues,
@@ -25,15 +24,6 @@ from tests.system.test_template import (
 ALARMS = of_type("CloudWatch::Alarm")
 READINGS = (Reading(), Reading(lag=2), Reading(beyond=5), Reading(beyond=0))
 """The documentation's tables; metrics that come late; a longer range; and none but the newest points."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def region() -> Iterator[None]:
-    """SAM asks the SDK for one, to know the partition."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        boto3.setup_default_session()
-        yield
 
 
 def alarm(name: str) -> Alarm:

@@ -307,11 +307,15 @@ def calls_in(node: ast.AST, name: str) -> bool:
 def test_a_notification_is_kept_by_one_conditional_write_and_no_read_before_it() -> None:
     """Get, then put, lets two copies through at the same moment."""
     notifications = file_of("aws.notifications").read_text(encoding="utf-8")
-    table = {"get", "query", "query_page", "existing", "put", "replace", "update", "try_update", "delete"}
-    assert [name for name in calls_of(ast.parse(notifications)) if name in table] == ["put"]
-    assert 'put(item, "attribute_not_exists(sk)")' in notifications
-    [put] = (node for node in ast.walk(ast.parse(file_of("aws.dynamodb").read_text())) if named(node, "replace"))
-    assert [name for name in calls_of(put) if "item" in name] == ["put_item"]
+    table = {"get", "query", "query_page", "existing", "put", "insert", "replace", "update", "try_update", "delete"}
+    assert [name for name in calls_of(ast.parse(notifications)) if name in table] == ["insert"]
+    [insert] = (node for node in ast.walk(ast.parse(file_of("aws.dynamodb").read_text())) if named(node, "insert"))
+    written = [
+        ast.unparse(call) for call in ast.walk(insert) if isinstance(call, ast.Call) and "_item" in ast.unparse(call)
+    ]
+    assert written[0].startswith("self.client.put_item(")
+    assert "ConditionExpression=NOT_EXISTS" in written[0]
+    assert not calls_in(insert, "get_item")
 
 
 def named(node: ast.AST, name: str) -> bool:

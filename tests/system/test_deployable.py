@@ -2,15 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-import boto3
 import pytest
 
-from tests.system.test_template import (
+from tests.system.template import (
     RESOURCES,
     TEMPLATE,
     TEXT,
@@ -42,15 +40,6 @@ REFERENCES = {
 }
 """Properties of that form that name another resource instead."""
 PSEUDO = {"AWS::Partition": "aws", "AWS::AccountId": "1" * 12, "AWS::Region": "ap-southeast-99", "AWS::StackName": ""}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def region() -> Iterator[None]:
-    """SAM asks the SDK for a region, to know the partition."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        boto3.setup_default_session()
-        yield
 
 
 def text_of(value: Any, stack_name: str = LONGEST_STACK_NAME) -> str:

@@ -4,91 +4,33 @@ import ast
 import json
 import re
 import tomllib
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
 from meeting_agents import VERSION
 from meeting_agents.aws import keys
 from meeting_agents.domain.deadlines import GracePeriods
 from meeting_agents.domain.model import IncidentType, Verdict
-from tests.sandbox.deployment import source_template
-
-ROOT = Path(__file__).parents[2]
-LAYER = ROOT / "layers" / "shared" / "meeting_agents"
-TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
-TEMPLATE = source_template()
-RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
-
-
-def of_type(kind: str, resources: dict[str, dict[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
-    """The properties of each resource of a type."""
-    known = RESOURCES if resources is None else resources
-    return {
-        name: resource.get("Properties", {}) for name, resource in known.items() if resource["Type"] == f"AWS::{kind}"
-    }
-
-
-FUNCTIONS = {properties["CodeUri"]: name for name, properties in of_type("Serverless::Function").items()}
-
-
-def target(value: Any) -> str:
-    """The resource that a reference speaks of."""
-    match value:
-        case {"Ref": str(name)}:
-            return name
-        case {"Fn::GetAtt": [str(name), *_]}:
-            return name
-        case {"Fn::GetAtt": str(name)}:
-            return name.partition(".")[0]
-        case {"Fn::Sub": str(text)} if found := re.search(r"\$\{(?!AWS::)(\w+)", text):
-            return found[1]
-    return ""
-
-
-def within(value: Any) -> Iterator[Any]:
-    """A value and all that is in it."""
-    yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from within(inner)
-
-
-def targets(value: Any) -> set[str]:
-    return {target(inner) for inner in within(value)}
-
-
-@cache
-def processed() -> dict[str, dict[str, Any]]:
-    """The resources that CloudFormation is given: what SAM makes of the template."""
-    template = source_template()
-    for resource in template["Resources"].values():
-        for place in ("CodeUri", "ContentUri"):
-            if place in resource.get("Properties", {}):
-                resource["Properties"][place] = f"s3://bucket/{resource['Properties'][place]}"
-
-    class NoManagedPolicies:
-        def load(self) -> dict[str, str]:
-            return {}
-
-    made: dict[str, Any] = transform(template, {}, NoManagedPolicies())
-    resources: dict[str, dict[str, Any]] = made["Resources"]
-    return resources
-
-
-@pytest.fixture(autouse=True, scope="module")
-def region() -> Iterator[None]:
-    """SAM asks the SDK for one, to know the partition."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        boto3.setup_default_session()
-        yield
-
+from tests.sandbox.deployment import ROOT
+from tests.system.template import (
+    FUNCTIONS,
+    LAYER,
+    RESOURCES,
+    TEMPLATE,
+    TEXT,
+    actions,
+    dead_letter_queues,
+    files_of,
+    of_type,
+    processed,
+    statements,
+    syntax,
+    target,
+    targets,
+    within,
+)
 
 # ---------------------------------------------------------------------------------------- functions and their settings
 
@@ -115,10 +57,6 @@ SHARED = {
 LAMBDAS_OWN = {"AWS_LAMBDA_INITIALIZATION_TYPE"}
 
 
-def syntax(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
 @cache
 def variables() -> dict[str, set[str]]:
     """The environment variables that each property of the settings reads."""
@@ -135,13 +73,6 @@ def read_in(node: ast.AST) -> tuple[set[str], set[str]]:
     attributes = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
     names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} | attributes
     return {name for prop in attributes & set(variables()) for name in variables()[prop]}, names
-
-
-def files_of(function: str) -> list[Path]:
-    """A function's own file, and the routes of the one that has some."""
-    app = ROOT / "functions" / function / "app.py"
-    has_routes = "meeting_agents.api" in app.read_text(encoding="utf-8")
-    return [app, *sorted((LAYER / "api").glob("*.py"))] if has_routes else [app]
 
 
 def read_by(function: str) -> set[str]:
@@ -240,34 +171,6 @@ def test_the_stream_hands_over_new_entries_and_nothing_else() -> None:
 
 
 # ----------------------------------------------------------------------------------------- nothing is lost unseen
-
-
-def dead_letter_queues() -> dict[str, str]:
-    """Where each asynchronous edge leaves what it could not hand over, by the edge."""
-    edges: dict[str, Any] = {}
-    for name, queue in of_type("SQS::Queue").items():
-        if name.endswith("Queue") and not name.endswith("DeadLetterQueue"):
-            edges[f"queue {name}"] = queue.get("RedrivePolicy", {}).get("deadLetterTargetArn")
-    for name, subscription in of_type("SNS::Subscription").items():
-        if subscription["Protocol"] != "email":  # SNS leaves no failed e-mail anywhere
-            edges[f"subscription {name}"] = subscription.get("RedrivePolicy", {}).get("deadLetterTargetArn")
-    for name, function in of_type("Serverless::Function").items():
-        for source, event in function.get("Events", {}).items():
-            properties = event["Properties"]
-            match event["Type"]:
-                case "DynamoDB":
-                    edges[f"{name} {source}"] = (
-                        properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-                    )
-                case "Schedule" | "ScheduleV2":
-                    edges[f"{name} {source}"] = properties.get("DeadLetterConfig", {}).get("Arn")
-                    invoke = function.get("EventInvokeConfig", {}).get("DestinationConfig", {}).get("OnFailure", {})
-                    edges[f"{name} invoked"] = invoke.get("Destination")
-                case "SQS":
-                    assert target(properties["Queue"]) in of_type("SQS::Queue")
-                case kind:
-                    assert kind == "HttpApi", f"how does {name} lose what {kind} brings?"
-    return {edge: target(queue) for edge, queue in edges.items()}
 
 
 def test_there_are_the_edges_that_we_know_of() -> None:
@@ -388,17 +291,6 @@ def test_no_function_has_an_address_of_its_own_or_a_door_that_sam_adds() -> None
         "scheduler.amazonaws.com",
         "cloudwatch.amazonaws.com",
     }
-
-
-def statements(function: str) -> list[dict[str, Any]]:
-    """What the role of a function lets it do."""
-    role = RESOURCES[target(RESOURCES[function]["Properties"]["Role"])]["Properties"]
-    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
-
-
-def actions(statement: dict[str, Any]) -> list[str]:
-    action = statement["Action"]
-    return action if isinstance(action, list) else [action]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS.values())
