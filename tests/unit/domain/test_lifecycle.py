@@ -529,7 +529,7 @@ def test_a_deadline_exists_exactly_where_something_is_expected(
             and DeadlineType.RESOURCES not in attempt.missed,
         }
         is_retried = attempt.pending is not None and attempt.pending.retry_at is not None
-        is_open = attempt.pending is not None and attempt.pending.request.action is Action.CANCEL
+        is_open = is_retried and attempt.pending is not None and attempt.pending.request.action is Action.CANCEL
         is_wanted = not is_open and step.after.incident is not IncidentType.NOT_CANCELLED
         assert (due is not None) == ((awaited.get(attempt.state, False) and is_wanted) or is_retried)
 
