@@ -1,4 +1,4 @@
-"""What we answer Cronofy: the rows of the README's table, each a test in `test_webhook.py`."""
+"""The answers to Cronofy: the rows of a table in functions/README.md, each a test in `test_webhook.py`."""
 
 from dataclasses import dataclass
 from typing import Any

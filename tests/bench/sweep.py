@@ -44,7 +44,7 @@ class SlowDynamoDB:
         self._agents = agents
         self._seconds = seconds
         start = datetime.now(UTC) - timedelta(hours=1)
-        self._start, self._asked = (keys.timestamp(at) for at in (start, start - timedelta(days=1)))
+        self._start, self._requested_at = (keys.timestamp(at) for at in (start, start - timedelta(days=1)))
         self.client: Any = Session().create_client(
             "dynamodb",
             "eu-central-1",
@@ -70,7 +70,7 @@ class SlowDynamoDB:
         agent = fields["ExpressionAttributeValues"][":pk"]["S"]
         meeting = {"M": {"start": {"S": self._start}, "tzid": {"S": "Etc/UTC"}, "summary": {"S": "Weekly sync"}}}
         request = {"action": {"S": "provision"}, "data_center": {"S": "us"}, "meeting": meeting}
-        common = {"pk": {"S": agent}, "at": {"S": self._asked}, "attempt": {"N": "1"}, "revision": {"N": "1"}}
+        common = {"pk": {"S": agent}, "at": {"S": self._requested_at}, "attempt": {"N": "1"}, "revision": {"N": "1"}}
         items = [
             common | {"sk": {"S": f"entry#{kind}#0001"}, "kind": {"S": kind}, "request": {"M": request}}
             for kind in ("requested", "accepted")

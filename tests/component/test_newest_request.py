@@ -268,7 +268,7 @@ def test_an_upsert_is_sent_again_after_a_deletion_that_took_effect_later(desk: D
 @TIMES
 @CREDENTIALS
 def test_a_refused_newer_change_leaves_the_older_one(desk: Desk, kind: str, run: int) -> None:
-    """A request that Cronofy refused does not count as the newest."""
+    """A request that Cronofy rejected does not count as the newest."""
     caller = credentials(desk, kind)
     desk.provisioning().submit(desk.upsert(caller))
     desk.cronofy.faults.add("POST", EVENTS, hold=0.2)

@@ -612,7 +612,7 @@ WRONG_AGENTS: dict[str, dict[str, Any]] = {
         "private": "https://10.1.1.1/",
         "space": "https://a .com",
     },
-    "on_behalf_of_attendee": {"type": "marty", "email": {"email": "nobody"}, "missing": {}},
+    "on_behalf_of_attendee": {"type": "marty", "email": {"email": "no-address"}, "missing": {}},
     "scheduling_key": {"alone": "k", "type": 1, "empty": "", "long": "x" * 1025},
     "join_time": {"alone": "2091-01-01T00:00:00Z", "type": 5},
     "image_url": {"http": "http://example.com/a.png", "loopback": "https://localhost/a.png"},

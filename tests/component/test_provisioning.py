@@ -33,7 +33,7 @@ def own(desk: Desk) -> CallerCredentials:
     return CallerCredentials(token=desk.cronofy.grant("us", calendars=(CALENDAR,)).access_token)
 
 
-# ------------------------------------------------------------------------------------------------ requests by own token
+# ------------------------------------------------------------------------------ requests that only the caller can retry
 
 
 def test_a_request_is_in_the_journal_before_it_is_sent(desk: Desk, own: CallerCredentials) -> None:
@@ -353,9 +353,9 @@ def test_a_scheduled_agent_that_may_have_arrived_is_followed(desk: Desk, resched
     (result,) = desk.sweep()
     assert (result.response and result.response.status, result.record.state) == (202, state)
     assert len(desk.cronofy.agents) == 1
-    awaited = deadline(result.record, desk.journal().grace_periods)
-    assert awaited
-    assert awaited.phase is DeadlineType.ACTIVATION
+    due = deadline(result.record, desk.journal().grace_periods)
+    assert due
+    assert due.phase is DeadlineType.ACTIVATION
     assert desk.sweep() == []
     if reschedule == "refuse":
         assert result.record.current.reason.code is ReasonCode.SCHEDULING_KEY_REFUSED

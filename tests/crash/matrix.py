@@ -38,7 +38,7 @@ class Outcome:
     alerted: frozenset[str]
     """The announcements that are in an alert."""
     transitions: dict[str, tuple[str | None, ...]]
-    """By announcement: the state before and after the entry, its verdict, the incident."""
+    """The announcements: the state before and after the entry, its verdict, the incident."""
     requests: frozenset[tuple[str, str, str]]
     """The requests to Cronofy: method, path and body; refreshes of tokens do not count."""
 

@@ -237,7 +237,7 @@ class Platform:
             **self._settings,
         }
 
-    # ------------------------------------------------------------------------------------------- triggers
+    # --------------------------------------------------------------------------------------------------------- triggers
 
     def invoke(self, function: str, event: dict[str, Any]) -> Invocation:
         """Invoke once, with the fault if it is for this invocation."""
@@ -471,7 +471,7 @@ class Platform:
     def _name(self, arn: str) -> str:
         return next(name for name, physical in self.stack.functions.items() if arn.endswith(f":{physical}"))
 
-    # ------------------------------------------------------------------------------------------------- results
+    # ---------------------------------------------------------------------------------------------------------- results
 
     @property
     def table(self) -> str:

@@ -21,9 +21,11 @@ RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 
 def of_type(kind: str, resources: dict[str, dict[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
     """The properties of each resource of a type."""
-    known = RESOURCES if resources is None else resources
+    resources = RESOURCES if resources is None else resources
     return {
-        name: resource.get("Properties", {}) for name, resource in known.items() if resource["Type"] == f"AWS::{kind}"
+        name: resource.get("Properties", {})
+        for name, resource in resources.items()
+        if resource["Type"] == f"AWS::{kind}"
     }
 
 
@@ -31,7 +33,7 @@ FUNCTIONS = {properties["CodeUri"]: name for name, properties in of_type("Server
 
 
 def target(value: Any) -> str:
-    """The resource that a reference speaks of."""
+    """The resource that a value refers to, or an empty text."""
     match value:
         case {"Ref": str(name)}:
             return name
@@ -45,7 +47,7 @@ def target(value: Any) -> str:
 
 
 def within(value: Any) -> Iterator[Any]:
-    """A value and all that is in it."""
+    """Yield a value and all values in it."""
     yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from within(inner)
@@ -86,14 +88,14 @@ def syntax(path: Path) -> ast.Module:
 
 
 def files_of(function: str) -> list[Path]:
-    """A function's own file, and the routes of the one that has some."""
+    """A function's own file, and the routes if it has any."""
     app = ROOT / "functions" / function / "app.py"
     has_routes = "meeting_agents.api" in app.read_text(encoding="utf-8")
     return [app, *sorted((LAYER / "api").glob("*.py"))] if has_routes else [app]
 
 
 def statements(function: str) -> list[dict[str, Any]]:
-    """What the role of a function lets it do."""
+    """The statements of a function's role."""
     role = RESOURCES[target(RESOURCES[function]["Properties"]["Role"])]["Properties"]
     return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
 
@@ -104,7 +106,7 @@ def actions(statement: dict[str, Any]) -> list[str]:
 
 
 def dead_letter_queues() -> dict[str, str]:
-    """Where each asynchronous edge leaves what it could not hand over, by the edge."""
+    """The dead-letter queue of each asynchronous edge."""
     edges: dict[str, Any] = {}
     for name, queue in of_type("SQS::Queue").items():
         if name.endswith("Queue") and not name.endswith("DeadLetterQueue"):
@@ -127,5 +129,5 @@ def dead_letter_queues() -> dict[str, str]:
                 case "SQS":
                     assert target(properties["Queue"]) in of_type("SQS::Queue")
                 case kind:
-                    assert kind == "HttpApi", f"how does {name} lose what {kind} brings?"
+                    assert kind == "HttpApi", f"{name}: an event of type {kind} without a rule here"
     return {edge: target(queue) for edge, queue in edges.items()}

@@ -1,4 +1,4 @@
-"""Who may call: IAM, or tokens of an issuer of one's own. No route but the webhook is open, and none by accident."""
+"""The API's callers: IAM, or tokens of another issuer. Only the webhook is an open route, and none by accident."""
 
 import re
 from typing import Any
@@ -28,7 +28,7 @@ def api(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("text", "door"), [(TEXT, "AWS_IAM"), (with_tokens(), "Jwt")], ids=["IAM", "JWT"])
 def test_every_route_but_the_webhook_has_a_door(text: str, door: str) -> None:
-    """In both forms."""
+    """Both forms of the template are checked."""
     doors = {
         f"{method.upper()} {path}": operation.get("security")
         for path, operations in api(text)["paths"].items()
@@ -39,7 +39,7 @@ def test_every_route_but_the_webhook_has_a_door(text: str, door: str) -> None:
     assert {str(security) for security in doors.values()} == {str([{door: []}])}
 
 
-def test_a_token_of_ones_own_issuer_has_a_header_of_its_own() -> None:
+def test_a_token_of_another_issuer_has_a_header_of_its_own() -> None:
     """So that `Authorization` stays free for Cronofy's token, which its SDKs send there."""
     schemes = api(with_tokens())["components"]["securitySchemes"]
     authorizer = schemes["Jwt"]["x-amazon-apigateway-authorizer"]

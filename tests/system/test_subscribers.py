@@ -21,7 +21,7 @@ ACCOUNT = "000000000011"
 ADDRESS = "oncall@example.com"
 
 
-# ---------------------------------------------------------------------------------------- while an alert is published
+# ------------------------------------------------------------------------------------------ while an alert is published
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def test_an_alert_is_published_though_its_subscribers_cannot_be_counted(scene: S
     assert len(scene.platform.alerts()) == 1
 
 
-# ------------------------------------------------------------------------------------------ while nothing is published
+# ------------------------------------------------------------------------------------------- while nothing is published
 
 
 @pytest.mark.parametrize("count", [0, 2])

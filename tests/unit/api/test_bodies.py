@@ -68,7 +68,7 @@ DOCUMENTED: dict[str, Any] = {
 }
 
 
-# ------------------------------------------------------------------------------------------------- our subscription
+# ----------------------------------------------------------------------------------------------------- our subscription
 
 
 def test_our_subscription_lists_every_interaction_that_the_lifecycle_knows() -> None:
@@ -137,7 +137,7 @@ def test_the_text_sent_parses_to_the_callers_body_with_our_subscription(
     )
 
 
-# ------------------------------------------------------------------------------------------------------- strict JSON
+# ---------------------------------------------------------------------------------------------------------- strict JSON
 
 
 def wrong(body: str) -> str:
@@ -219,7 +219,7 @@ def test_any_text_is_parsed_or_refused(body: str) -> None:
     assert value == json.loads(body)
 
 
-# -------------------------------------------------------------------------------------------------------- requests
+# ------------------------------------------------------------------------------------------------------------- requests
 
 
 def changed(**fields: Any) -> dict[str, Any]:
@@ -517,7 +517,7 @@ def test_a_request_is_immutable(model: type[BaseModel], body: dict[str, Any]) ->
         setattr(request, name, "other")
 
 
-# ---------------------------------------------------------------------------------------------------------- identity
+# ------------------------------------------------------------------------------------------------------------- identity
 
 
 def test_the_id_of_an_agent_never_changes() -> None:
@@ -540,7 +540,7 @@ def test_different_natural_keys_have_different_ids() -> None:
     assert len({agent_id(*key) for key in keys}) == len(keys)
 
 
-# ------------------------------------------------------------------------------------------------------------- views
+# ---------------------------------------------------------------------------------------------------------------- views
 
 
 LINKS = Links(self="https://api.example.com/v1/meeting_agents/ma_1")
@@ -601,7 +601,7 @@ def test_a_row_of_a_list_equals_the_view_of_the_agent() -> None:
     assert row.model_dump() == view.model_dump(include=set(AgentRow.model_fields)) | {"attempt": 1}
 
 
-# ------------------------------------------------------------------------------------------------------ announcements
+# -------------------------------------------------------------------------------------------------------- announcements
 
 
 @pytest.mark.parametrize(

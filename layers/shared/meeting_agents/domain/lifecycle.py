@@ -411,11 +411,11 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
         case EntryType.CONFERENCING_FAILING:
             attempt = replace(attempt, conference=attempt.conference or Conference.FAILING)
             reason = Reason.of(ReasonCode.CONFERENCE_FAILING)
-        case EntryType.BEFORE_START:
-            return replace(attempt, before_start_at=at)
+        case EntryType.BEFORE_START | EntryType.AFTER_END:
+            is_before = kind is EntryType.BEFORE_START
+            return replace(attempt, before_start_at=at) if is_before else replace(attempt, after_end_at=at)
         case (
-            EntryType.AFTER_END
-            | EntryType.REQUESTED
+            EntryType.REQUESTED
             | EntryType.ACCEPTED
             | EntryType.REJECTED
             | EntryType.UNCONFIRMED
@@ -425,7 +425,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             | EntryType.ESCALATED
             | EntryType.ALERTED
             | EntryType.ACKNOWLEDGED
-        ):  # an event trigger, whose times are applied before, or no interaction of Cronofy's
+        ):  # not of Cronofy's
             return attempt
         case _:
             assert_never(kind)
