@@ -6,7 +6,7 @@ PYTHON       ?= python3.13
 ARCHITECTURE ?= arm64
 STACK        ?= meeting-agents
 export SAM_CLI_TELEMETRY := 0
-# Bytecode is kept, whatever the machine prefers: without it each of many short processes compiles all that it imports.
+# Bytecode is kept, because without it each of many short processes compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 # The recipe of the layer and `sam build` look for the runtime's own python3.13 on the PATH.

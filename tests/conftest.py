@@ -1,4 +1,4 @@
-"""What every test may use: one embedded AWS for each test process, and one running sandbox on it."""
+"""Fixtures for every test: one embedded AWS for each test process, and one running sandbox on it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +14,13 @@ from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stage import Stage
 
 ON_THE_SCENE = {
-    f"test_{name}.py" for name in ("bench", "crash", "order", "policies", "secrecy", "subscribers", "untold")
+    f"test_{name}.py"
+    for name in ("bench", "crash", "expiry", "failed_alerts", "order", "policies", "secrecy", "subscribers")
 }
-"""Files whose tests share the scene, which takes long to set; they are begun first, for together they take longest."""
+"""Files whose tests share the scene, which is slow to set up; they begin first, because together they take longest."""
 
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("ours")  # how fast a machine is proves nothing
+settings.load_profile("ours")  # the speed of a machine proves nothing
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc] # it has no types
@@ -41,26 +42,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[EmbeddedAws]:
-    """An AWS for all tests of this process. A test that wants it empty takes an account of its own."""
+    """An AWS for all tests of this process. A test that needs it empty uses an account of its own."""
     with EmbeddedAws() as aws:
         yield aws
 
 
 @pytest.fixture(scope="session")
 def stage(aws: EmbeddedAws) -> Iterator[Stage]:
-    """The deployed stack with short graces. Tests share it: each uses calendar events of its own."""
+    """The deployed stack with short grace periods. Tests share it: each uses calendar events of its own."""
     with Stage(aws) as stage:
         yield stage
 
 
 @pytest.fixture(scope="session")
 def scene() -> Iterator[stories.Scene]:
-    """The deployed stack whose functions run one step at a time. Whoever uses it begins with `platform.forget()`."""
+    """The deployed stack whose functions run step by step. A test that uses it begins with `platform.forget()`."""
     with stories.scene() as scene:
         yield scene
 
 
 @pytest.fixture(scope="session")
 def written(scene: stories.Scene) -> Written:
-    """Every story told, and after them whatever may be refused: what was written anywhere, and what was called."""
+    """The texts and calls of all stories, errands and rejected requests."""
     return everything(scene)

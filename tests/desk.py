@@ -37,12 +37,12 @@ _numbers = count(1)
 
 @cache
 def _clients(aws: EmbeddedAws) -> Callable[[str], Any]:
-    """For all desks, in an account of their own: to make a client takes longer than most tests."""
+    """The clients of all desks, in an account of their own; making a client takes longer than most tests."""
     return cache(aws.session("000000000200").client)
 
 
 class Desk:
-    """A context manager. `now` is everybody's time, Cronofy's too; to sleep is to move it."""
+    """A context manager. `now` is the time of all, Cronofy included; `sleep` moves it."""
 
     def __init__(self, aws: EmbeddedAws, limits: Limits | None = None) -> None:
         self.now = NOON
@@ -68,13 +68,13 @@ class Desk:
 
     def _create(self, name: str) -> str:
         described = source_template()["Resources"][name]["Properties"]
-        wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
         self._client("dynamodb").create_table(
-            TableName=f"{name}{self._number}", **{key: described[key] for key in wanted if key in described}
+            TableName=f"{name}{self._number}", **{key: described[key] for key in names if key in described}
         )
         return f"{name}{self._number}"
 
-    # What a process has: another call, another process.
+    # The collaborators of a process; each call returns new ones
 
     def _table(self) -> Table:
         return Table(self._client("dynamodb"), self.agents_table)
@@ -88,7 +88,7 @@ class Desk:
     def rate_limiter(self) -> RateLimiter:
         return RateLimiter(self._table(), self.limits, self.seconds, self.sleep)
 
-    def cronofys(self) -> CronofyClient:
+    def cronofy_client(self) -> CronofyClient:
         return CronofyClient(self.http, self.cronofy.url + "/{host}", self.rate_limiter(), lambda _: None)
 
     def client_secrets(self) -> ClientSecrets:
@@ -99,14 +99,14 @@ class Desk:
         return Accounts(table, self._client("kms"), self.key_id, self.seconds)
 
     def tokens(self, sleep: Callable[[float], None] | None = None) -> Tokens:
-        return Tokens(self.accounts(), self.cronofys(), self.client_secrets(), self.seconds, sleep or self.sleep)
+        return Tokens(self.accounts(), self.cronofy_client(), self.client_secrets(), self.seconds, sleep or self.sleep)
 
     def provisioning(self) -> Provisioning:
         return Provisioning(
-            self.journal(), self.cronofys(), self.accounts(), self.tokens(), lambda: self.now, self.sleep
+            self.journal(), self.cronofy_client(), self.accounts(), self.tokens(), lambda: self.now, self.sleep
         )
 
-    # What time does
+    # Time
 
     def seconds(self) -> float:
         return self.now.timestamp()
@@ -114,10 +114,10 @@ class Desk:
     def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    # What callers, the stream and the sweep do
+    # Callers, the stream and the sweep
 
     def upsert(self, credentials: CallerCredentials, event_id: str = "event_1", **changes: Any) -> ProvisioningRequest:
-        """A calendar event with an agent, tomorrow."""
+        """A request for an agent of a calendar event, tomorrow."""
         start = NOON + timedelta(days=1)
         body: dict[str, Any] = {
             "event_id": event_id,
@@ -136,12 +136,12 @@ class Desk:
         )
 
     def schedule(self, key: str = "key_1", credentials: CallerCredentials | None = None) -> ProvisioningRequest:
-        """An agent without a calendar event, tomorrow."""
+        """A request for an agent without a calendar event, tomorrow."""
         start = f"{NOON + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
         return self._agent(agent_id("us", key), credentials, {"scheduling_key": key, "join_time": start})
 
     def send_now(self, idempotency_key: str, **changes: Any) -> ProvisioningRequest:
-        """An agent without a calendar event, now."""
+        """A request for an agent without a calendar event, now."""
         return self._agent(agent_id("us", "", idempotency_key), None, changes)
 
     def _agent(self, agent: str, credentials: CallerCredentials | None, changes: dict[str, Any]) -> ProvisioningRequest:
@@ -165,24 +165,24 @@ class Desk:
         return CallerCredentials(account=name)
 
     def track(self, agent: str) -> Record:
-        """What the stream does: store the record that the journal adds up to."""
-        lines = self.journal().read(agent, self.now)
-        told = timeline(lines)
-        self.journal().save_record(agent, told, lines, self.now)
-        return told[-1].after
+        """Store the record of the journal, as `track` does."""
+        entries = self.journal().read(agent, self.now)
+        steps = timeline(entries)
+        self.journal().save_record(agent, steps, entries, self.now)
+        return steps[-1].after
 
     def sweep(self) -> list[ProvisioningResult]:
-        """What the sweep does with requests that are due to be asked again."""
+        """Retry the requests that are due, as `sweep` does."""
         for agent in self._agents():
             self.track(agent)
-        told = [self.provisioning().retry(agent) for agent in self.journal().due(self.now)]
-        return [one for one in told if one is not None]
+        results = [self.provisioning().retry(agent) for agent in self.journal().due(self.now)]
+        return [result for result in results if result is not None]
 
     def _agents(self) -> set[str]:
         items = self._client("dynamodb").scan(TableName=self.agents_table)["Items"]
         return {item["pk"]["S"] for item in items if item["sk"]["S"].startswith("entry#")}
 
-    # What came of it
+    # Results
 
     def steps(self, agent: str) -> list[Step]:
         return timeline(self.journal().read(agent, self.now))

@@ -19,6 +19,7 @@ from functions.provision.app import app
 from meeting_agents import errors
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.announcement import build_announcements, to_message
+from meeting_agents.api import bodies
 from meeting_agents.api.docs import document
 from meeting_agents.api.problems import NEXT_STEPS
 from meeting_agents.aws.journal import StoredEntry
@@ -38,9 +39,10 @@ from meeting_agents.domain.model import (
     State,
 )
 from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
-from tests import answers
+from tests import answers, callback
 from tests.bench import report
 from tests.bench.__main__ import RESULTS
+from tests.golden_files import GOLDEN
 from tests.mutation import survivors
 from tests.sandbox.deployment import ROOT, source_template
 from tests.soak.__main__ import MUST_BE_NONE
@@ -183,10 +185,13 @@ def routes() -> str:
     return "\n".join(["| route | what it does |", "|---|---|", *rows])
 
 
+WAIT = "The caller must wait, and send the request again."
+
+
 def problems() -> str:
     """The errors of the API: status, code, meaning, and who must act."""
     rows = [
-        (error.status, error.code, _first_line(error), _first_line(category))
+        (error.status, error.code, _first_line(error), WAIT if error.status in (409, 429) else _first_line(category))
         for category in (errors.Refusal, errors.Outage, errors.Defect)
         for error in _descendants(category)
     ]
@@ -211,6 +216,16 @@ def cronofys_problems() -> str:
     return "\n".join(["| Cronofy's status | `code` | what to do |", "|---|---|---|", *rows])
 
 
+def warnings() -> str:
+    """The warnings about parts of a body that are passed on and not followed."""
+    rows = [
+        f"| `{warning.code}` | `{warning.field}` | {warning.detail} |"
+        for warning in vars(bodies).values()
+        if isinstance(warning, bodies.BodyWarning)
+    ]
+    return "\n".join(["| `code` | field | detail |", "|---|---|---|", *rows])
+
+
 def alerts() -> str:
     """The types of alerts, and how urgent each is."""
     rows = [f"| `{type_}` | the agent {words.one} | {words.resolved} |" for type_, words in WORDINGS.items()]
@@ -221,7 +236,7 @@ def announcement() -> str:
     """One whole announcement with its message attributes: an agent that Cronofy reports failed."""
     start = datetime(2026, 4, 29, 15, 30, tzinfo=UTC)
     agent = agent_id("de", "cal_n23kjnwrw2_jsdfjksn234", "review-17")
-    callback = answers.example(
+    body = callback.example(
         notification={"type": "event_subscription", "interactions": [{"type": "meeting_agent_failed"}]},
         event={
             "event_id": "review-17",
@@ -232,7 +247,7 @@ def announcement() -> str:
         },
         meeting_agent={"sub": "agt_692702a100ccd07000000000", "state": "failed", "resources": []},
     )
-    raw = json.dumps(callback).encode()
+    raw = json.dumps(body).encode()
     request = Request(
         action=Action.PROVISION,
         data_center="de",
@@ -261,6 +276,12 @@ def announcement() -> str:
     message = to_message(made)
     attributes = ", ".join(f"`{name}` = `{value}`" for name, value in message.attributes.items())
     return f"```json\n{json.dumps(json.loads(message.text), indent=2)}\n```\n\nMessage attributes: {attributes}."
+
+
+def alert() -> str:
+    """One whole alert: its message attributes, and its texts for people."""
+    text = (GOLDEN / "alerts/failed.txt").read_text(encoding="utf-8").partition("=== default")[0]
+    return f"```text\n{text.strip()}\n```"
 
 
 def alarms() -> str:
@@ -298,7 +319,7 @@ def costs() -> str:
             "|---|---|---|",
             *lines,
             "",
-            f"Without the dashboard: an account has three for free, and a further one costs US$ {dashboard:.2f} a month.",
+            f"Without the dashboard: an account has three free, and a further one costs US$ {dashboard:.2f} a month.",
         ]
     )
 
@@ -375,11 +396,13 @@ DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "OPERATIONS.md": {"parameters": parameters, "alarms": alarms, "costs": costs, "commands": commands},
     "functions/README.md": {
         "routes": routes,
+        "warnings": warnings,
         "problems": problems,
         "cronofys problems": cronofys_problems,
         "answers": answers.table,
         "announcement": announcement,
         "alerts": alerts,
+        "alert": alert,
     },
     "layers/shared/README.md": {"imports": imports, "modules": modules, "incidents": incidents},
     "tests/README.md": {"figures": figures, "evidence": evidence},

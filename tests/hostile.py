@@ -1,6 +1,6 @@
-"""Bodies that wish no good: those of `tests/corpus`, as they are and damaged, and whatever else is generated.
+"""Hostile bodies: those of `tests/corpus`, as they are and damaged, and generated ones.
 
-Each file of the corpus is a body as it would be sent, byte by byte; what once broke something is to be one more.
+Each file of the corpus is a body byte by byte; one that once broke something becomes another file.
 """
 
 import json
@@ -21,7 +21,7 @@ jsons = st.recursive(
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """One of the corpus, of which something is cut out and something of another is put there."""
+    """A body of the corpus with one part replaced by a part of another."""
     body, other = draw(st.sampled_from(CORPUS)), draw(st.sampled_from(CORPUS))
     start, stop = sorted(draw(st.tuples(*[st.integers(0, len(body))] * 2)))
     begin, end = sorted(draw(st.tuples(*[st.integers(0, min(len(other), 200))] * 2)))
@@ -30,7 +30,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """A valid one of the corpus, some fields of which are replaced."""
+    """A valid body of the corpus with some fields replaced."""
     valid = draw(st.sampled_from(_VALID))
     return json.dumps(valid | draw(st.dictionaries(st.sampled_from([*valid]), jsons, max_size=3))).encode()
 

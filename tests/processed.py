@@ -8,7 +8,7 @@ from tests.sandbox.embedded_aws import EmbeddedAws
 
 
 def processed() -> Any:
-    """What the SAM transform makes of the template."""
+    """The output of the SAM transform."""
     with EmbeddedAws() as aws:
         stack = deployment.deploy(aws, deployment.build(), {})
         cloudformation = stack.session.client("cloudformation")

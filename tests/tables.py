@@ -20,7 +20,7 @@ from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.domain.model import Entry
-from tests.answers import example
+from tests.callback import example
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
 from tests.wire import forget
@@ -37,7 +37,7 @@ _accounts = itertools.count(300_000_000_000)
 
 @dataclass
 class Tables:
-    """What the functions in this process work on. `calls`: the operations asked for; `failing`: those to refuse."""
+    """Table, topic and queues of the functions in this process. `calls`: all operations; `failing`: those to fail."""
 
     session: boto3.Session
     table: str
@@ -47,12 +47,12 @@ class Tables:
     failing: set[str]
 
     def notify(self, agent_id: str, at: datetime | None = None, **changes: Any) -> str:
-        """Keep a notification as `webhook` does; its key."""
+        """Append a notification as `webhook` does; its key."""
         raw = json.dumps(example(**changes)).encode()
-        return self.keep(agent_id, raw, at)
+        return self.append_raw(agent_id, raw, at)
 
-    def keep(self, agent_id: str, raw: bytes, at: datetime | None = None) -> str:
-        """Keep these bytes as `webhook` does; their key."""
+    def append_raw(self, agent_id: str, raw: bytes, at: datetime | None = None) -> str:
+        """Append these bytes as `webhook` does; their key."""
         at = at or datetime.now(UTC)
         table = Table(self.session.client("dynamodb"), self.table)  # the harness's own, whose calls are not counted
         append_notification(table, agent_id, raw, at=at, attempt=None, signed_with="us:current")
@@ -63,7 +63,7 @@ class Tables:
             assert wiring.journal().append(agent_id, entry)
 
     def items(self, agent_id: str) -> dict[str, dict[str, Any]]:
-        """What the table holds of an agent, by sort key."""
+        """The items of an agent in the table, by sort key."""
         found = self.session.client("dynamodb").query(
             TableName=self.table,
             KeyConditionExpression="pk = :pk",
@@ -93,7 +93,7 @@ class Tables:
         }
 
     def announced(self) -> list[dict[str, Any]]:
-        """What the lifecycle topic's subscriber has got since it was last asked."""
+        """The announcements that the lifecycle topic's subscriber has received since the last call."""
         sqs, got = self.session.client("sqs"), []
         while messages := sqs.receive_message(QueueUrl=self.subscriber_url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
@@ -111,7 +111,7 @@ class Tables:
 
 @contextmanager
 def made(aws: EmbeddedAws) -> Iterator[Tables]:
-    """Make them as the template says, in an account of their own, and let this process's functions use them."""
+    """Create them as the template declares, in an account of their own, and let this process's functions use them."""
     account = str(next(_accounts))
     session = aws.session(account)
     template = source_template()

@@ -1,4 +1,4 @@
-"""AWS at the wire: what a function's clients send is recorded, and answered as far as the receiver's own calls go."""
+"""AWS at the wire: each call of a function's clients is recorded; those that `webhook` makes are answered."""
 
 import io
 import json
@@ -28,7 +28,7 @@ ENVIRONMENT = {
 
 @dataclass
 class Aws:
-    """A botocore `before-send` handler. `down`: the error codes that operations are answered with ("": not at all)."""
+    """A botocore `before-send` handler. `down`: the error codes of failing operations ("": no answer)."""
 
     secret: str = field(
         default_factory=lambda: json.dumps({"us": {"client_id": "id", "client_secrets": [CURRENT, PREVIOUS]}})
@@ -42,16 +42,16 @@ class Aws:
         operation = bytes(request.headers["X-Amz-Target"]).decode().partition(".")[2]  # type: ignore[arg-type]
         self.calls.append(operation)
         assert isinstance(request.body, bytes)
-        asked = json.loads(request.body)
+        parameters = json.loads(request.body)
         if operation in self.down:
             if not self.down[operation]:
                 raise ConnectTimeoutError(endpoint_url=request.url)
             return _response(request, 400, {"__type": f"com.amazonaws#{self.down[operation]}", "message": "no"})
         if operation == "GetSecretValue":
             return _response(request, 200, {"SecretString": self.secret, "CreatedDate": STORED_AT})
-        assert operation == "PutItem", f"the receiver has no business with {operation}"
-        assert asked["ConditionExpression"] == "attribute_not_exists(sk)"
-        item = asked["Item"]
+        assert operation == "PutItem", f"unexpected call: {operation}"
+        assert parameters["ConditionExpression"] == "attribute_not_exists(sk)"
+        item = parameters["Item"]
         if self.items.setdefault((item["pk"]["S"], item["sk"]["S"]), item) is not item:
             return _response(
                 request, 400, {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}
@@ -60,14 +60,14 @@ class Aws:
 
 
 def forget() -> None:
-    """Start as a new process does, with no collaborator made yet."""
+    """Forget all collaborators, as in a new process."""
     for made in vars(wiring).values():
         if hasattr(made, "cache_clear"):
             made.cache_clear()
 
 
 class _Raw(io.BytesIO):
-    """What urllib3 would have handed to botocore."""
+    """A body as urllib3 returns it to botocore."""
 
     def stream(self, **_: Any) -> Iterator[bytes]:
         yield self.read()

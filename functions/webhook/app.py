@@ -71,13 +71,15 @@ def receive(event: dict[str, Any], agent_id: str) -> bool:
     now = datetime.now(UTC)
     if not is_probe(agent_id):  # a probe is signed here, so it does not show which secret Cronofy uses
         _count_signers(signers, now, client_secrets)
-    attempt = (event.get("queryStringParameters") or {}).get("attempt", "")
+    parameters = event.get("queryStringParameters") or {}
+    attempt, trigger = parameters.get("attempt", ""), parameters.get("trigger", "")
     return append_notification(
         wiring.agents_table(),
         agent_id,
         raw,
         at=now,
         attempt=int(attempt) if _ATTEMPT.fullmatch(attempt) else None,
+        trigger=trigger if trigger in ("before", "after") else "",
         signed_with=f"{signers[0].data_center}:{signers[0].slot}",
     )
 

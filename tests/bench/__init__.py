@@ -1,1 +1,1 @@
-"""What the system costs and how fast it is, measured beside what it could cost at least: `make bench`."""
+"""The system's cost and speed, each measured beside a lower bound: `make bench`."""

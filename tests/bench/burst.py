@@ -16,8 +16,8 @@ from tests.runtime.stories import notification
 from tests.sandbox.deployment import Stack
 from tests.sandbox.stand_in import sign
 
-PATIENCE = 300.0
-"""Seconds in which everything that was accepted must have been announced."""
+WAIT_SECONDS = 300.0
+"""The longest wait until all that was accepted is announced."""
 
 
 def burst(stack: Stack, secrets: Sequence[str], *, agents: int, copies: int, senders: int) -> dict[str, Any]:
@@ -26,9 +26,9 @@ def burst(stack: Stack, secrets: Sequence[str], *, agents: int, copies: int, sen
     doubled      entries and announcements beyond one for each distinct notification
     unaccounted  accepted notifications that no record's verdicts count
     """
-    listener, ours = stack.listen("LifecycleTopic"), f"ma_burst{copies}x"
+    listener, prefix = stack.listen("LifecycleTopic"), f"ma_burst{copies}x"
     distinct = [
-        (f"{ours}{number}", notification(f"burst-{number}", interaction).encode())
+        (f"{prefix}{number}", notification(f"burst-{number}", interaction).encode())
         for number in range(agents)
         for interaction in ("meeting_agent_activated", "meeting_agent_complete")
     ]
@@ -59,8 +59,8 @@ def burst(stack: Stack, secrets: Sequence[str], *, agents: int, copies: int, sen
         client.close()
     statuses = Counter(status for status, _ in answers)
     times = [milliseconds for _, milliseconds in answers]
-    announced = _announced(stack, listener, ours, len(distinct))
-    items = _items(stack, ours)
+    announced = _announced(stack, listener, prefix, len(distinct))
+    items = _items(stack, prefix)
     entries = [item for item in items if item["sk"]["S"].startswith("entry#")]
     counted = sum(
         int(count["N"]) for item in items if item["sk"]["S"] == "record" for count in item["verdicts"]["M"].values()
@@ -81,25 +81,25 @@ def burst(stack: Stack, secrets: Sequence[str], *, agents: int, copies: int, sen
     }
 
 
-def _announced(stack: Stack, listener: str, ours: str, wanted: int) -> list[str]:
-    """The ids of what was announced, once all of it was or patience is at its end."""
+def _announced(stack: Stack, listener: str, prefix: str, expected: int) -> list[str]:
+    """The ids of the announcements, when all have come or the wait is over."""
     sqs = stack.session.client("sqs")
     ids: list[str] = []
-    until = time.monotonic() + PATIENCE
-    while len(set(ids)) < wanted and time.monotonic() < until:
+    until = time.monotonic() + WAIT_SECONDS
+    while len(set(ids)) < expected and time.monotonic() < until:
         for message in sqs.receive_message(QueueUrl=listener, MaxNumberOfMessages=10, WaitTimeSeconds=1).get(
             "Messages", []
         ):
-            told = json.loads(message["Body"])
-            if told["subject"].startswith(ours):  # somebody else's agents may be in the stack
-                ids.append(told["id"])
+            announcement = json.loads(message["Body"])
+            if announcement["subject"].startswith(prefix):  # the stack may have agents of other tests
+                ids.append(announcement["id"])
             sqs.delete_message(QueueUrl=listener, ReceiptHandle=message["ReceiptHandle"])
     return ids
 
 
-def _items(stack: Stack, ours: str) -> list[dict[str, Any]]:
+def _items(stack: Stack, prefix: str) -> list[dict[str, Any]]:
     pages = stack.session.client("dynamodb").get_paginator("scan").paginate(TableName=stack.outputs["AgentsTableName"])
-    return [dict(item) for page in pages for item in page["Items"] if item["pk"]["S"].startswith(ours)]
+    return [dict(item) for page in pages for item in page["Items"] if item["pk"]["S"].startswith(prefix)]
 
 
 def _id(entry: dict[str, Any]) -> str:

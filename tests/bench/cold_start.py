@@ -22,15 +22,14 @@ from tests.runtime.stories import STORIES, Scene
 
 _HERE = Path(__file__).parent
 _OTHERS = {"cronofy", "http"}
-"""Whom functions call besides AWS."""
+"""Services outside AWS that functions call."""
 _RUNTIME = ("awslambdaric", "simplejson", "snapshot-restore-py")
 
 
 def cold_starts(scene: Scene, rounds: int, functions: Collection[str] = ()) -> dict[str, Any]:
-    """By function: milliseconds of import and clients, and until the first answer, and the ratios to the bare handler.
+    """Milliseconds of import and clients, and until the first answer, with the ratios to the bare handler, by function.
 
-    All variants alternate within a round, so that what else the machine does meets each of them alike. `functions`:
-    only these.
+    All variants alternate within a round, so that other load on the machine affects all alike. `functions`: only these.
     """
     firsts = first_invocations(scene)
     figures = {}
@@ -49,7 +48,7 @@ def cold_starts(scene: Scene, rounds: int, functions: Collection[str] = ()) -> d
                     ("function without bytecode", folder, plain, seen.event),
                     ("bare without bytecode", _HERE / "bare", plain, bare),
                 ):
-                    if "rawPath" in seen.event:  # others need what was there when they were called
+                    if "rawPath" in seen.event:  # others need the items that were there when they were called
                         scene.platform.forget()
                     took[variant].append(start(code, packages, runtime, environment, event))
             ready, processor, answered = (
@@ -69,7 +68,7 @@ def cold_starts(scene: Scene, rounds: int, functions: Collection[str] = ()) -> d
 
 
 def first_invocations(scene: Scene) -> dict[str, Invocation]:
-    """The first thing that each function is seen to do while the stories are told."""
+    """The first invocation of each function in the stories."""
     firsts: dict[str, Invocation] = {}
     scene.platform.forget()
     for story in STORIES.values():
@@ -118,12 +117,12 @@ def start(
         )
         api.answered.wait(60)
         process.kill()
-        said, _ = process.communicate()
+        output, _ = process.communicate()
         errors.seek(0)
         text = errors.read().decode(errors="replace")
         if not api.answer or api.answer[0] != "response":
-            raise RuntimeError(f"no answer of {folder.name}: {api.answer}\n{said.decode()[-2000:]}\n{text[-2000:]}")
-        ready, processor = json.loads(said.splitlines()[0])
+            raise RuntimeError(f"no answer of {folder.name}: {api.answer}\n{output.decode()[-2000:]}\n{text[-2000:]}")
+        ready, processor = json.loads(output.splitlines()[0])
         return Start(ready, processor, (api.answered_at - began) * 1000, text)
 
 
@@ -140,7 +139,7 @@ def _imports(
 
 @contextmanager
 def folders(built: Path) -> Iterator[tuple[Path, Path, Path]]:
-    """What stands for /var/runtime, the layer as built, and the layer without bytecode; none of them can be written."""
+    """A copy of /var/runtime, the layer as built, and the layer without bytecode; all are read-only."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         runtime, layer, plain = (Path(folder) / name for name in ("runtime", "layer", "plain"))
         for distribution in _RUNTIME:

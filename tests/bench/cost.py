@@ -1,4 +1,4 @@
-"""What 1,000 meetings cost on AWS: what was measured, times a list of prices."""
+"""The cost of 1,000 meetings on AWS: measured amounts, times a list of prices."""
 
 import json
 import re
@@ -13,33 +13,32 @@ from tests.runtime.stories import Scene
 PRICES = json.loads(Path(__file__).with_name("prices.json").read_text(encoding="utf-8"))
 
 FAILING = 0.02
-"""Share of meetings whose agent fails, so that people are told."""
-A_CALL, A_CRONOFY_CALL = 5.0, 300.0
-"""Milliseconds that a function is taken to wait for an answer of AWS, and of Cronofy: assumed."""
-A_PROCESSOR = 1769.0
+"""Share of meetings whose agent fails, so that an alert is sent."""
+AWS_CALL_MS, CRONOFY_CALL_MS = 5.0, 300.0
+"""Milliseconds that a function waits for AWS, and for Cronofy; assumed."""
+MEGABYTES_PER_PROCESSOR = 1769.0
 """Megabytes of memory for which Lambda gives one whole processor."""
-PLATFORM_LOG = 900
+PLATFORM_LOG_BYTES = 900
 """Bytes that Lambda itself logs of an invocation: start, runtime and report, as JSON; assumed."""
-ACCESS_LOG = 250
+ACCESS_LOG_BYTES = 250
 """Bytes of a line in the API's access log."""
-COLD = 0.05
+COLD_SHARE = 0.05
 """Share of invocations that begin with a cold start, whose time is paid for; assumed."""
-A_MONTH = 30.4
-"""Days."""
-OVERHEAD = 100
+DAYS_PER_MONTH = 30.4
+ITEM_OVERHEAD_BYTES = 100
 """Bytes that DynamoDB stores with each item."""
-REUSE = 300.0
-"""Seconds for which SNS, SQS and DynamoDB use a data key before they ask KMS again."""
-POLLERS, A_POLL = 5, 20.0
-"""How many readers Lambda has at a queue at rest, and the seconds for which each waits at most; assumed."""
+KEY_REUSE_SECONDS = 300.0
+"""Time for which SNS, SQS and DynamoDB use a data key before they call KMS again."""
+POLLERS, POLL_SECONDS = 5, 20.0
+"""Number of Lambda's pollers of an idle queue, and the longest wait of each; assumed."""
 
 type Step = dict[str, dict[str, Any]]
-"""By function, what it did."""
+"""Calls, units, metrics and time of a step, by function."""
 type Steps = dict[str, Step]
 
 
 def cost(scene: Scene, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """US dollars for 1,000 meetings by item, and what the system costs in a month in which nothing happens."""
+    """US dollars for 1,000 meetings by item, and for a month in which nothing happens."""
     platform = scene.platform
     shares = {
         "requested": 1.0,
@@ -57,7 +56,7 @@ def cost(scene: Scene, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[st
             amounts["KMS requests"] += requests * share * 1000 * (use not in at_hand)
     amounts["alarm e-mails"] = 1000 * FAILING
     stored, items = _stored(scene)
-    amounts["table GB-months"] = 1000 * stored * _default(scene, "RetentionDays") / A_MONTH / 1e9
+    amounts["table GB-months"] = 1000 * stored * _default(scene, "RetentionDays") / DAYS_PER_MONTH / 1e9
     amounts["backup GB-months"] = amounts["table GB-months"]
     by_item = priced(amounts)
     return {
@@ -86,7 +85,7 @@ def _rounded(usd: dict[str, float]) -> dict[str, float]:
 
 
 def item_of(call: str) -> str:
-    """The item of the bill for a call; nothing, if something else is paid for it. LookupError for a call of neither."""
+    """The item of the bill for a call; nothing, if something else is paid for it. LookupError for an unknown call."""
     service = call.partition(" ")[0]
     if service in PRICES["calls_without_a_price"]:
         return ""
@@ -100,10 +99,10 @@ def _amounts(platform: Platform, step: Step, cold: dict[str, dict[str, Any]]) ->
     for name, did in step.items():
         memory = _memory(platform, name)
         waits = sum(
-            n * (A_CRONOFY_CALL if c.startswith(("cronofy", "http")) else A_CALL) for c, n in did["calls"].items()
+            n * (CRONOFY_CALL_MS if c.startswith(("cronofy", "http")) else AWS_CALL_MS) for c, n in did["calls"].items()
         )
-        busy = did["processor_ms"] * max(1.0, A_PROCESSOR / memory)
-        started = cold[name]["ready_ms"]["function"]["median"] * COLD if name in cold else 0.0
+        busy = did["processor_ms"] * max(1.0, MEGABYTES_PER_PROCESSOR / memory)
+        started = cold[name]["ready_ms"]["function"]["median"] * COLD_SHARE if name in cold else 0.0
         is_api = name in _called_by(platform, "HttpApi")
         number = did["invocations"]
         total["Lambda requests"] += number
@@ -112,7 +111,7 @@ def _amounts(platform: Platform, step: Step, cold: dict[str, dict[str, Any]]) ->
         total["read units"] += did["read_units"]
         total["write units"] += did["write_units"]
         total["SQS requests"] += 3 * number * (name in _called_by(platform, "SQS"))  # sent, received, deleted
-        total["log GB"] += (did["bytes_logged"] + number * (PLATFORM_LOG + ACCESS_LOG * is_api)) / 1e9
+        total["log GB"] += (did["bytes_logged"] + number * (PLATFORM_LOG_BYTES + ACCESS_LOG_BYTES * is_api)) / 1e9
         for call, n in did["calls"].items():
             if item := item_of(call):
                 total[item] += n
@@ -120,7 +119,7 @@ def _amounts(platform: Platform, step: Step, cold: dict[str, dict[str, Any]]) ->
 
 
 def key_uses(platform: Platform, step: Step) -> dict[tuple[str, str], int]:
-    """KMS requests of other services for a function, by function and service: they ask once in `REUSE` seconds.
+    """KMS requests of other services for a function, by function and service: they ask once in `KEY_REUSE_SECONDS`.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html: two for each publisher.
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html: two for each
@@ -141,7 +140,7 @@ def key_uses(platform: Platform, step: Step) -> dict[tuple[str, str], int]:
 
 
 def at_rest(platform: Platform, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Amounts of a month in which nothing happens, without the dashboard: what stands there, what the clocks set off.
+    """Amounts of a month in which nothing happens, without the dashboard: resources, and runs of the schedules.
 
     A metric is paid for by the hour in which it is sent: https://aws.amazon.com/cloudwatch/pricing/.
     """
@@ -153,16 +152,16 @@ def at_rest(platform: Platform, steps: Steps, cold: dict[str, dict[str, Any]]) -
         for item, amount in _amounts(platform, step, cold):
             month[item] += amount * often
         for metric in {metric for did in step.values() for metric in did["metrics"]}:
-            hours[metric] = max(hours.get(metric, 0.0), min(1.0, often / (A_MONTH * 24)))
+            hours[metric] = max(hours.get(metric, 0.0), min(1.0, often / (DAYS_PER_MONTH * 24)))
         for requests in key_uses(platform, step).values():
-            month["KMS requests"] += requests * min(often, A_MONTH * 24 * 3600 / REUSE)
+            month["KMS requests"] += requests * min(often, DAYS_PER_MONTH * 24 * 3600 / KEY_REUSE_SECONDS)
     month["metric months"] = sum(hours.values())
-    month["SQS requests"] += len(_called_by(platform, "SQS")) * POLLERS * A_MONTH * 24 * 3600 / A_POLL
+    month["SQS requests"] += len(_called_by(platform, "SQS")) * POLLERS * DAYS_PER_MONTH * 24 * 3600 / POLL_SECONDS
     return dict(month)
 
 
 def idle(platform: Platform, steps: Steps) -> list[tuple[float, Step]]:
-    """For each clock, how often it strikes in a month, and what it sets off when nothing is due."""
+    """Runs per month of each schedule, and its step when nothing is due."""
     clocks = [(name, event["Properties"]) for name, event in platform.events("Schedule")]
     return [
         (_per_month(str(one.get("Schedule") or one.get("ScheduleExpression"))), steps[f"nothing due: {name}"])
@@ -171,7 +170,7 @@ def idle(platform: Platform, steps: Steps) -> list[tuple[float, Step]]:
 
 
 def of_the_dashboard(platform: Platform) -> list[dict[str, Any]]:
-    """The resources that are there for the dashboard alone: itself, and all on the same condition."""
+    """The resources that only the dashboard needs: itself, and all with the same condition."""
     resources = platform.template["Resources"].values()
     dashboards = [one for one in resources if one["Type"] == "AWS::CloudWatch::Dashboard"]
     conditions = {one["Condition"] for one in dashboards if "Condition" in one}
@@ -179,7 +178,7 @@ def of_the_dashboard(platform: Platform) -> list[dict[str, Any]]:
 
 
 def standing(resources: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Amounts of what is paid for by the month, whatever happens."""
+    """Amounts of what is paid for by the month."""
     kinds = Counter(resource["Type"] for resource in resources)
     alarms = [one for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
     return {
@@ -192,8 +191,8 @@ def standing(resources: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 def _per_month(schedule: str) -> float:
     if found := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule):
-        return A_MONTH * 24 * 60 / (int(found[1]) * {"minute": 1, "hour": 60, "day": 1440}[found[2]])
-    return A_MONTH  # a time of the day
+        return DAYS_PER_MONTH * 24 * 60 / (int(found[1]) * {"minute": 1, "hour": 60, "day": 1440}[found[2]])
+    return DAYS_PER_MONTH  # a time of the day
 
 
 def _called_by(platform: Platform, kind: str) -> set[str]:
@@ -212,15 +211,15 @@ def _default(scene: Scene, parameter: str) -> float:
 
 
 def _stored(scene: Scene) -> tuple[int, int]:
-    """Bytes and items that a meeting leaves in the table, with the copies in an index."""
+    """Bytes and items of a meeting in the table, with the copies in an index."""
     scene.platform.forget()
-    agent = scene.ask(scene.event("stored", conferencing={"profile_id": "default"}))
+    agent = scene.request_agent(scene.event("stored", conferencing={"profile_id": "default"}))
     for name in ("conferencing_assigned", "meeting_agent_activated", "meeting_agent_complete"):
         scene.notify(agent, "stored", name)
     scene.platform.settle()
     items = scene.platform.items()
     copies = [item for item in items if "day" in item]  # in the index for lists, which has all of an item
-    return sum(item_size(item) + OVERHEAD for item in items + copies), len(items)
+    return sum(item_size(item) + ITEM_OVERHEAD_BYTES for item in items + copies), len(items)
 
 
 def item_size(item: dict[str, Any]) -> int:

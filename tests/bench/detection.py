@@ -1,4 +1,4 @@
-"""How soon a silent agent is found, how soon people are told, and what a thousand failures become."""
+"""Time until a silent agent is found, time until an alert is published, and the messages of a thousand failures."""
 
 import time
 from collections.abc import Sequence
@@ -36,19 +36,19 @@ def alert_times(stack: Stack, secrets: Sequence[str], count: int) -> dict[str, A
             trust_env=False,
         ).raise_for_status()
         while True:
-            told = sqs.receive_message(QueueUrl=listener, MaxNumberOfMessages=10, WaitTimeSeconds=20).get(
+            messages = sqs.receive_message(QueueUrl=listener, MaxNumberOfMessages=10, WaitTimeSeconds=20).get(
                 "Messages", []
             )
-            for message in told:
+            for message in messages:
                 sqs.delete_message(QueueUrl=listener, ReceiptHandle=message["ReceiptHandle"])
-            if any(agent in message["Body"] for message in told):
+            if any(agent in message["Body"] for message in messages):
                 break
         times.append((time.perf_counter() - began) * 1000)
     return spread(times) | {"p95": round(percentile(times, 0.95), 1)}
 
 
 def outage(scene: Scene, agents: int) -> dict[str, Any]:
-    """Every agent fails at once: how many messages people get within one window, and whether each agent is in one."""
+    """Let all agents fail at once; the number of alerts in one window, and of agents in none or in two."""
     platform = scene.platform
     platform.forget()
     secrets = scene.cronofy.applications["us"].client_secrets
@@ -62,8 +62,8 @@ def outage(scene: Scene, agents: int) -> dict[str, Any]:
         raise RuntimeError(done.error)
     platform.settle()
     messages = platform.alerts()
-    told = [f"ma_outage{number:05d}" for number in range(agents)]
-    times = [sum(_mentions(message, agent) for message in messages) for agent in told]
+    failed = [f"ma_outage{number:05d}" for number in range(agents)]
+    times = [sum(_mentions(message, agent) for message in messages) for agent in failed]
     return {
         "failures": agents,
         "messages": len(messages),

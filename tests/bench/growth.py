@@ -1,4 +1,4 @@
-"""What the sweep, a read and a page of a list cost while the table grows: calls and units, not the emulator's time."""
+"""Calls and units of a sweep, a read and a page of a list while the table grows; the emulator's time says nothing."""
 
 import json
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from tests.runtime.stories import Scene
 
 DUE = 10
 """Agents past their deadline, in a table of any size."""
-A_BATCH = 25
+BATCH_SIZE = 25
 
 
 def growth(scene: Scene, sizes: list[int]) -> dict[str, dict[str, Any]]:
-    """By number of agents, by work: calls and consumed units. The same `DUE` agents are due in each."""
+    """Calls and consumed units, by number of agents and operation. `DUE` agents are due in each."""
     platform = scene.platform
     platform.forget()
-    agent = scene.ask(scene.event("growth"))
+    agent = scene.request_agent(scene.event("growth"))
     platform.settle()
     items = platform.items()
     figures: dict[str, dict[str, Any]] = {}
@@ -42,7 +42,7 @@ def growth(scene: Scene, sizes: list[int]) -> dict[str, dict[str, Any]]:
 
 
 def _reads(scene: Scene, agent: str) -> dict[str, str]:
-    """What the API lets one read: always an agent; lists where the template has such a route."""
+    """Paths of reads: an agent, and a list where the template has such a route."""
     paths = {"read": f"/v1/meeting_agents/{agent}"}
     routes = {
         event["Properties"]["Path"]
@@ -55,7 +55,7 @@ def _reads(scene: Scene, agent: str) -> dict[str, str]:
 
 
 def _seed(scene: Scene, items: list[dict[str, Any]], agent: str, numbers: range) -> None:
-    """Copies of one agent's record under other names, their meetings on many days."""
+    """Copy one agent's record under other ids, with meetings on many days."""
     dynamodb, table = scene.platform.client("dynamodb"), scene.platform.table
 
     def write(some: tuple[dict[str, Any], ...]) -> None:
@@ -63,7 +63,7 @@ def _seed(scene: Scene, items: list[dict[str, Any]], agent: str, numbers: range)
 
     records = [item for item in items if item["sk"]["S"] == "record"]
     with ThreadPoolExecutor(4) as pool:
-        for _ in pool.map(write, batched(_copies(records, agent, numbers), A_BATCH, strict=False)):
+        for _ in pool.map(write, batched(_copies(records, agent, numbers), BATCH_SIZE, strict=False)):
             pass
 
 
@@ -79,7 +79,7 @@ def _copies(items: list[dict[str, Any]], agent: str, numbers: range) -> Iterator
 
 
 def _make_due(scene: Scene, items: list[dict[str, Any]], agent: str, size: int) -> None:
-    """Let the deadlines of some agents, new ones for each size, be past: their meetings were years ago."""
+    """Add agents whose deadlines are past, new ones for each size."""
     dynamodb, table = scene.platform.client("dynamodb"), scene.platform.table
     for number in range(DUE):
         for item in items:
@@ -92,7 +92,7 @@ def _make_due(scene: Scene, items: list[dict[str, Any]], agent: str, size: int) 
 
 
 def _forget_due(scene: Scene) -> None:
-    """The entries of the sweep too: nobody stores the records that would take these agents off the index."""
+    """Delete the agents and their entries, because no record is stored that would take them off the index."""
     dynamodb, table = scene.platform.client("dynamodb"), scene.platform.table
     for item in scene.platform.items():
         if item["pk"]["S"].startswith("ma_due"):

@@ -16,7 +16,7 @@ def spread(values: Sequence[float], digits: int = 1) -> dict[str, Any]:
 
 
 def ratio(values: Sequence[float], base: Sequence[float]) -> dict[str, Any]:
-    """How many times the base, of medians; the spread is that of the pairs, which were measured one after the other."""
+    """Ratio of the medians; the spread is that of pairs, which were measured one after the other."""
     pairs = [value / beside for value, beside in zip(values, base, strict=True)]
     return spread(pairs, 2) | {"median": round(median(values) / median(base), 2)}
 

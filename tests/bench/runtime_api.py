@@ -1,4 +1,4 @@
-"""Lambda's Runtime API on the loopback interface: it hands out one event and takes the answer.
+"""Lambda's Runtime API on the loopback interface: it serves one event and receives the response.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -8,24 +8,23 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Self
 
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A process that is killed once it has answered hangs up; that is no error."""
+        """Ignore a process that is killed after its answer; anything else is an error."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class RuntimeApi:
-    """A context manager: `address` is where a runtime client looks for work, `answered` when it has answered."""
+    """A context manager: `address` is for a runtime client; `answered` is set when it has answered."""
 
     def __init__(self, event: dict[str, Any]) -> None:
         self.event = json.dumps(event).encode()
         self.answered = threading.Event()
-        self.asked_at = self.answered_at = 0.0
+        self.requested_at = self.answered_at = 0.0
         self.answer: Any = None
         api = self
 
@@ -35,11 +34,11 @@ class RuntimeApi:
             wbufsize = -1
 
             def do_GET(self) -> None:
-                if api.asked_at:  # one event is all there is
+                if api.requested_at:  # there is only one event
                     api.answered.wait()
                     self.close_connection = True
                     return
-                api.asked_at = time.monotonic()
+                api.requested_at = time.monotonic()
                 self.send_response_only(200)
                 for name, value in {
                     "Lambda-Runtime-Aws-Request-Id": "00000000-0000-4000-8000-000000000000",
@@ -64,7 +63,7 @@ class RuntimeApi:
                 api.answered.set()
 
             def log_message(self, *_: object) -> None:
-                """Nobody reads it."""
+                """Log nothing."""
 
         self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -74,9 +73,7 @@ class RuntimeApi:
         threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.answered.set()
         self._server.shutdown()
         self._server.server_close()

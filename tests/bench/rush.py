@@ -10,11 +10,11 @@ from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 
 SWEEPING = timedelta(seconds=30)
-"""How much of each minute the sweep has for requests that wait."""
+"""The time of the sweep for waiting requests, in each minute."""
 
 
-def rush(aws: EmbeddedAws, limits: Limits, wanted: int) -> dict[str, Any]:
-    """Ask for so many agents, evenly, within a minute; the sweep delivers what the limits did not let through.
+def rush(aws: EmbeddedAws, limits: Limits, count: int) -> dict[str, Any]:
+    """Request `count` agents, evenly, within a minute; the sweep delivers those that the limits delayed.
 
     most_in_a_second, most_in_a_minute  the most requests at Cronofy in any stretch of that length
     minutes                             from the first request until the last agent is at Cronofy
@@ -25,18 +25,18 @@ def rush(aws: EmbeddedAws, limits: Limits, wanted: int) -> dict[str, Any]:
         desk.http.event_hooks["request"] = [lambda _: sent.append(desk.seconds())]
         began = desk.seconds()
         provisioning = desk.provisioning()
-        for one in [desk.schedule(f"key_{number}") for number in range(wanted)]:
-            provisioning.submit(one)
-            desk.sleep(60 / wanted)
-            desk.track(one.agent_id)
+        for request in [desk.schedule(f"key_{number}") for number in range(count)]:
+            provisioning.submit(request)
+            desk.sleep(60 / count)
+            desk.track(request.agent_id)
         at_once, minutes = len(sent), 0
-        while len(sent) < wanted and minutes < wanted:
+        while len(sent) < count and minutes < count:
             minutes += 1
             minute = desk.now
             _sweep(desk, until=minute + SWEEPING)
             desk.now = minute + timedelta(seconds=60)
         return {
-            "wanted": wanted,
+            "wanted": count,
             "at_once": at_once,
             "agents_at_cronofy": len(desk.cronofy.agents),
             "requests": len(sent),
@@ -48,12 +48,12 @@ def rush(aws: EmbeddedAws, limits: Limits, wanted: int) -> dict[str, Any]:
 
 
 def most_within(seconds: float, sent: list[float]) -> int:
-    """The most requests that any stretch of this length held."""
+    """The most requests within any period of that length."""
     return max((sum(at - seconds < other <= at for other in sent) for at in sent), default=0)
 
 
 def _sweep(desk: Desk, until: datetime) -> None:
-    """As `functions/sweep` does: each that is due, waiting for Cronofy's limits as long as there is time."""
+    """Retry each due agent as `functions/sweep` does, waiting for Cronofy's limits until `until`."""
     provisioning = desk.provisioning()
     for agent in list(desk.journal().due(desk.now)):
         while desk.now < until:

@@ -1,7 +1,7 @@
 """A cold start, as Lambda makes it: `python -I -S -B start.py FOLDER LAYER RUNTIME`, in the function's environment.
 
-The paths are all that can be imported besides the standard library. It says on standard output what import and clients
-took, in milliseconds of the clock and of the processor; then the runtime client goes to work.
+Only these paths and the standard library can be imported. It prints the time of import and clients, in milliseconds of
+the clock and of the processor; then the runtime client runs.
 """
 
 import json

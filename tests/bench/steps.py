@@ -1,6 +1,6 @@
-"""What one step of an agent's life costs: invocations, AWS calls, units of the table, metrics, bytes logged, time.
+"""The cost of each step of an agent's life: invocations, AWS calls, units of the table, metrics, bytes logged, time.
 
-Counted from what the functions are seen to call, and from what DynamoDB says in its answers that each call consumed.
+The calls are those that the functions make; the units are those in DynamoDB's answers.
 """
 
 import json
@@ -20,9 +20,9 @@ WARM = 6
 
 
 def steps(scene: Scene) -> dict[str, dict[str, dict[str, Any]]]:
-    """By step, by function: what it did. Steps come minutes apart, so nothing is batched."""
+    """Counts by step and function. Steps come minutes apart, so nothing is batched."""
     agent = ""
-    told: dict[str, dict[str, dict[str, Any]]] = {}
+    counts: dict[str, dict[str, dict[str, Any]]] = {}
     runs: dict[str, list[Invocation]] = {}
     scene.platform.forget()
 
@@ -33,32 +33,32 @@ def steps(scene: Scene) -> dict[str, dict[str, dict[str, Any]]]:
         _receive(scene)
         scene.platform.settle()
         runs[name] = list(scene.platform.invocations)
-        told[name] = _counted(scene, runs[name], before)
+        counts[name] = _counted(scene, runs[name], before)
         return result
 
-    agent = step("requested", lambda: scene.ask(scene.event("steps", conferencing={"profile_id": "default"})))
+    agent = step("requested", lambda: scene.request_agent(scene.event("steps", conferencing={"profile_id": "default"})))
     for name in ("conferencing_assigned", "meeting_agent_activated", "meeting_agent_complete"):
         step(name.removeprefix("meeting_agent_"), partial(scene.notify, agent, "steps", name))
     step("the same again", lambda: scene.notify(agent, "steps", "meeting_agent_complete"))
-    failing = step("requested again", lambda: scene.ask(scene.event("steps-failing")))
+    failing = step("requested again", lambda: scene.request_agent(scene.event("steps-failing")))
     step("failed", lambda: scene.notify(failing, "steps-failing", "meeting_agent_failed"))
-    del told["requested again"]
+    del counts["requested again"]
     scene.platform.forget()
-    scene.ask(scene.event("steps-silent", year=2020))
+    scene.request_agent(scene.event("steps-silent", year=2020))
     scene.platform.settle()
     step("overdue", partial(scene.platform.tick, "sweep"))
     for function in scene.platform.scheduled:
         step(f"nothing due: {function}", partial(scene.platform.tick, function))
-    for name, figures in told.items():  # last of all, for it does things twice
+    for name, figures in counts.items():  # last, because it runs each event again
         for function, figure in figures.items():
             first = next(run for run in runs[name] if run.function == function)
             figure["processor_ms"] = round(_warm(scene, first), 1)
     scene.platform.settle()
-    return told
+    return counts
 
 
 def _receive(scene: Scene) -> None:
-    """Run the receiver here for what a probe has sent: the embedded AWS took it in with a receiver of its own."""
+    """Run the receiver here for a probe's notification, which the embedded AWS gave to its own receiver."""
     for call in [call for run in scene.platform.invocations for call in run.calls if call["service"] == "http"]:
         body = call["fields"]["body"]
         path = re.sub("^.*(?=/webhooks/)", "", call["fields"]["path"])  # without the embedded AWS's own beginning
@@ -75,13 +75,11 @@ def _counted(scene: Scene, invocations: list[Invocation], before: dict[str, int]
         calls = Counter(f"{call['service']} {call['operation']}" for run in runs for call in run.calls)
         read = written = 0.0
         for run in runs:
-            asked = [call["operation"] for call in run.calls if call["service"] not in ("cronofy", "http")]
-            for operation, answer in zip(asked, run.answered, strict=True):
+            operations = [call["operation"] for call in run.calls if call["service"] not in ("cronofy", "http")]
+            for operation, answer in zip(operations, run.answered, strict=True):
                 units = (answer["consumed"] or {}).get("CapacityUnits", 0.0)
                 if operation == "PutItem" and answer["status"] == 400:
-                    units = (
-                        1.0  # a condition that does not hold costs as much as the write, and the answer tells nothing
-                    )
+                    units = 1.0  # a failed condition costs as much as the write, and its answer has no count
                 if re.match(r"Query|Get|BatchGet|Scan|TransactGet", operation):
                     read += units
                 else:
@@ -101,12 +99,12 @@ def _counted(scene: Scene, invocations: list[Invocation], before: dict[str, int]
 
 
 def _metrics(printed: str) -> set[str]:
-    """Each metric that was printed, with its dimensions: so many are paid for."""
+    """Each printed metric with its dimensions; each is paid for."""
     found: set[str] = set()
-    for told in [json.loads(line) for line in printed.splitlines() if '"_aws"' in line]:
-        for group in told["_aws"]["CloudWatchMetrics"]:
+    for log in [json.loads(line) for line in printed.splitlines() if '"_aws"' in line]:
+        for group in log["_aws"]["CloudWatchMetrics"]:
             for names in group["Dimensions"]:
-                dimensions = ",".join(f"{name}={told[name]}" for name in sorted(names))
+                dimensions = ",".join(f"{name}={log[name]}" for name in sorted(names))
                 found.update(f"{metric['Name']}{{{dimensions}}}" for metric in group["Metrics"])
     return found
 

@@ -17,13 +17,13 @@ import pytest
 
 from meeting_agents.cronofy.signature import HEADER, sign
 from meeting_agents.domain.model import Verdict
-from tests.answers import example
 from tests.bench.burst import burst
 from tests.bench.detection import alert_times
+from tests.callback import example
 from tests.sandbox import deployment
 from tests.sandbox.deployment import ROOT, Stack
 from tests.sandbox.embedded_aws import ACCOUNT, REGION, EmbeddedAws
-from tests.sandbox.stage import Inbox, wait_until
+from tests.sandbox.stage import TopicQueue, wait_until
 
 SECRET = "CRN_of_the_load"
 SENDERS = 50
@@ -31,12 +31,12 @@ AGENTS = 25
 REQUESTS = 500
 COPIES = 50
 BURST = int(os.environ.get("BURST", "10"))
-"""Notifications that arrive in 50 copies at once; BURST=200 is what the benchmark sends."""
+"""Notifications that arrive in 50 copies at once; BURST=200 is the benchmark's number."""
 
 
 @pytest.fixture(scope="module")
 def stack(aws: EmbeddedAws) -> Stack:
-    """A deployed stack that nobody else calls."""
+    """A deployed stack for these tests alone."""
     stack = deployment.deploy(aws, deployment.build(), {"AlertGroupWait": "1"}, name="accounting")
     value = json.dumps({"us": {"client_id": "id", "client_secrets": [SECRET]}})
     stack.session.client("secretsmanager").put_secret_value(
@@ -46,12 +46,12 @@ def stack(aws: EmbeddedAws) -> Stack:
 
 
 @pytest.fixture(scope="module")
-def subscriber(stack: Stack) -> Inbox:
-    return Inbox(stack, "LifecycleTopic")
+def subscriber(stack: Stack) -> TopicQueue:
+    return TopicQueue(stack, "LifecycleTopic")
 
 
 class Sender:
-    """Somebody who signs as Cronofy does."""
+    """A sender that signs as Cronofy does."""
 
     def __init__(self, stack: Stack) -> None:
         self._url = f"{stack.api_url}/webhooks/cronofy/"
@@ -71,21 +71,21 @@ def send(stack: Stack) -> Iterator[Sender]:
 
 def body(agent_id: str, *interactions: str, **changes: Any) -> bytes:
     """A callback about the agent's own calendar event, long in the future."""
-    said = {"type": "event_subscription", "interactions": [{"type": one} for one in interactions]}
+    notification = {"type": "event_subscription", "interactions": [{"type": name} for name in interactions]}
     event = example()["event"] | {"event_id": agent_id, "start": "2099-04-25T15:30:00Z", "end": "2099-04-25T17:00:00Z"}
-    return json.dumps(example(**{"notification": said, "event": event} | changes)).encode()
+    return json.dumps(example(**{"notification": notification, "event": event} | changes)).encode()
 
 
 def everything(agent_id: str) -> list[bytes]:
     """Twelve different notifications for an agent: every verdict is among them."""
     steps = [f"meeting_agent_{step}" for step in ("activated", "complete", "failed")]
-    said = [body(agent_id, step, n=n) for n in range(3) for step in steps]
+    bodies = [body(agent_id, step, n=n) for n in range(3) for step in steps]
     other = example()["event"] | {"event_id": "somebody else's"}
-    return [*said, body(agent_id, steps[0], event=other), body(agent_id, "meeting_agent_danced"), b"nonsense"]
+    return [*bodies, body(agent_id, steps[0], event=other), body(agent_id, "meeting_agent_danced"), b"nonsense"]
 
 
 def verdicts(aws: EmbeddedAws, stack: Stack) -> str:
-    """What `make verdicts` says."""
+    """The output of `make verdicts`."""
     environment = os.environ | {
         "AWS_ENDPOINT_URL": aws.url,
         "AWS_ACCESS_KEY_ID": ACCOUNT,
@@ -97,16 +97,16 @@ def verdicts(aws: EmbeddedAws, stack: Stack) -> str:
 
 
 def counted(stack: Stack, function: str) -> Counter[str]:
-    """What the metrics in a function's log add up to."""
+    """The sums of the metrics in a function's log."""
     logs = stack.session.client("logs")
     pages = logs.get_paginator("filter_log_events").paginate(logGroupName=stack.resources[f"{function.title()}Log"])
     sums: Counter[str] = Counter()
     for page in pages:
         for line in page["events"]:
             if line["message"].startswith('{"_aws"'):
-                one = json.loads(line["message"])
-                for metric in one["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
-                    sums[metric["Name"]] += int(sum(one[metric["Name"]]))
+                values = json.loads(line["message"])
+                for metric in values["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+                    sums[metric["Name"]] += int(sum(values[metric["Name"]]))
     return sums
 
 
@@ -122,9 +122,9 @@ def counted_at_least(stack: Stack, function: str, wanted: int, *metrics: str) ->
 
 
 def test_five_hundred_notifications_from_fifty_senders_are_all_accounted_for(
-    aws: EmbeddedAws, stack: Stack, subscriber: Inbox, send: Sender
+    aws: EmbeddedAws, stack: Stack, subscriber: TopicQueue, send: Sender
 ) -> None:
-    """Accepted = applied + repeated + late + conflicting + mismatched + unrecognised, by metric and by query.
+    """Accepted = applied + duplicate + stale + conflicting + mismatched + unrecognised, by metric and by query.
 
     Duplicates, wrong addresses, nonsense, and every order; at the end nothing is in flight.
     """
@@ -135,47 +135,47 @@ def test_five_hundred_notifications_from_fifty_senders_are_all_accounted_for(
     began = time.monotonic()
     with ThreadPoolExecutor(SENDERS) as senders:
         assert set(senders.map(send, sent)) == {200}
-    print(f"{REQUESTS} requests in {time.monotonic() - began:.0f} s")  # noqa: T201 - for whoever runs it with -s
+    print(f"{REQUESTS} requests in {time.monotonic() - began:.0f} s")  # noqa: T201 - shown with -s
 
-    kept = len(different)
-    said = wait_until(lambda: told if (told := verdicts(aws, stack)).endswith(" + in flight 0\n") else None, 60)
-    assert said is not None, verdicts(aws, stack)
-    assert said.startswith(f"stored {kept} = applied ")
+    stored = len(different)
+    output = wait_until(lambda: out if (out := verdicts(aws, stack)).endswith(" + in flight 0\n") else None, 60)
+    assert output is not None, verdicts(aws, stack)
+    assert output.startswith(f"stored {stored} = applied ")
 
     metrics = {verdict: f"Notifications{verdict.title()}" for verdict in Verdict}
     receiver = counted_at_least(stack, "webhook", REQUESTS, "NotificationsAccepted")
-    tracker = counted_at_least(stack, "track", kept, *metrics.values())
+    tracker = counted_at_least(stack, "track", stored, *metrics.values())
     by_verdict = {verdict: tracker[metric] for verdict, metric in metrics.items()}
     assert receiver["NotificationsAccepted"] == REQUESTS
     assert receiver["NotificationsAccepted"] == receiver["NotificationsDuplicate"] + sum(by_verdict.values())
-    assert said == f"stored {kept} = {' + '.join(f'{name} {n}' for name, n in by_verdict.items())} + in flight 0\n"
+    assert output == f"stored {stored} = {' + '.join(f'{name} {n}' for name, n in by_verdict.items())} + in flight 0\n"
     assert all(by_verdict.values()), "every verdict is among them"
 
     entries = {f"{agent}.{sha256(raw).hexdigest()}" for agent, raw in different}
 
     def announced() -> set[str] | None:
-        ids = {one["id"] for one in subscriber.messages()}
+        ids = {announcement["id"] for announcement in subscriber.messages()}
         return ids if entries <= ids else None
 
     assert wait_until(announced, 60), "every entry is announced"
 
 
 def test_a_burst_as_in_the_benchmark_is_neither_doubled_nor_lost(stack: Stack) -> None:
-    """Whatever arrives at the same time, and however often."""
+    """Copies may arrive at the same time, and many times."""
     found = burst(stack, [SECRET], agents=5, copies=6, senders=10)
     assert (found["doubled"], found["unaccounted"], found["not_announced"]) == (0, 0, 0)
     assert found["statuses"] == {"200": 60}
 
 
-def test_the_benchmark_sees_each_failure_told(stack: Stack) -> None:
+def test_the_benchmark_sees_an_alert_of_each_failure(stack: Stack) -> None:
     """From Cronofy's call to the alert published."""
     assert alert_times(stack, [SECRET], 2)["n"] == 2
 
 
 def test_fifty_copies_at_once_of_each_notification_are_one_entry_and_one_id(
-    stack: Stack, subscriber: Inbox, send: Sender
+    stack: Stack, subscriber: TopicQueue, send: Sender
 ) -> None:
-    """Every copy is answered 200; one is kept, and announced under one id."""
+    """Every copy is answered 200; one is stored, and announced under one id."""
     agents = [f"ma_copied{n:020d}" for n in range(BURST)]
     with ThreadPoolExecutor(SENDERS) as senders:
         for agent in agents:
@@ -183,11 +183,11 @@ def test_fifty_copies_at_once_of_each_notification_are_one_entry_and_one_id(
             assert set(senders.map(send, copies)) == {200}
 
     def announced() -> list[str] | None:
-        ids = [one["id"] for one in subscriber.messages() if one["subject"] in agents]
+        ids = [message["id"] for message in subscriber.messages() if message["subject"] in agents]
         return ids if len(set(ids)) >= BURST else None
 
     ids = wait_until(announced, 60) or []
-    assert {one.partition(".")[0] for one in ids} == set(agents)
+    assert {id_.partition(".")[0] for id_ in ids} == set(agents)
     assert len(set(ids)) == BURST
     table = stack.session.client("dynamodb")
     for agent in agents:

@@ -73,7 +73,7 @@ class Told:
         return [one["detail"] for each in messages for one in each["agents"] if one["agent_id"] == self.agents[case]]
 
     def hear(self, case: str, step: str, **how: Any) -> None:
-        notification = self.stage.cronofy.tell(step, (HOME, CALENDAR, f"ev_{case}"), **how)
+        notification = self.stage.cronofy.report(step, (HOME, CALENDAR, f"ev_{case}"), **how)
         assert {delivery.status for delivery in notification.deliveries} == {200}
 
     def alerts(self, case: str) -> list[tuple[str, str, int]]:

@@ -21,7 +21,7 @@ from meeting_agents.domain.model import Action as ProvisioningRequest
 from meeting_agents.domain.model import Entry, EntryType, Meeting, Request
 from tests.golden_files import compared
 from tests.sandbox.stage import Stage
-from tests.system.test_template import RESOURCES
+from tests.system.template import RESOURCES
 from tests.unit.alerting.test_message import PLACES
 
 BERLIN = "Europe/Berlin"
@@ -144,7 +144,9 @@ def _yesterday() -> str:
 
 def test_the_schedule_keeps_the_clock_of_the_time_zone_and_can_be_switched_off(stage: Stage) -> None:
     """It stands in the deployed stack; its zone is read from the template, which the embedded AWS does not pass on."""
-    deployed = stage.stack.session.client("scheduler").get_schedule(Name=f"{stage.stack.name}-digest")
+    deployed = stage.stack.session.client("scheduler").get_schedule(
+        Name=stage.stack.resources["DigestFunctionAtItsHour"]
+    )
     assert (deployed["ScheduleExpression"], deployed["State"]) == ("cron(0 8 * * ? *)", "ENABLED")
     schedule = RESOURCES["DigestFunction"]["Properties"]["Events"]["AtItsHour"]
     assert schedule["Type"] == "ScheduleV2"

@@ -15,24 +15,24 @@ FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
 
 
 def given(stage: Stage, function: str, case: str) -> Any:
-    """What a function answers to one of its events, with the caller's token put in."""
+    """The response of a function to one of its events, with the caller's token inserted."""
     text = (EVENTS / function / f"{case}.json").read_text(encoding="utf-8")
     payload = text.replace("ACCESS_TOKEN", stage.grant.access_token).encode()
     client = stage.stack.session.client("lambda")
     answer = client.invoke(FunctionName=stage.stack.functions[function], Payload=payload)
-    told = json.loads(answer["Payload"].read())
-    assert "FunctionError" not in answer, told
-    return told
+    result = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, result
+    return result
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_function_has_an_event_to_be_tried_with(function: str) -> None:
-    """`sam local invoke` of any function has something to take."""
+    """`sam local invoke` has an event for every function."""
     assert list((EVENTS / function).glob("*.json"))
 
 
-def test_the_example_of_the_vendors_page_works_as_it_stands(stage: Stage) -> None:
-    """Only its date is later: Cronofy makes no conference for a meeting that has begun."""
+def test_the_example_of_cronofys_page_works_unchanged(stage: Stage) -> None:
+    """Only its date is later: Cronofy creates no conference for a meeting that has begun."""
     answer = given(stage, "provision", "upsert_calendar_event")
     agent = json.loads(answer["body"])["agent"]
     assert (answer["statusCode"], agent["state"]) == (202, "scheduled")
@@ -54,13 +54,13 @@ def test_the_example_of_the_vendors_page_works_as_it_stands(stage: Stage) -> Non
     assert given(stage, "provision", "delete_calendar_event")["statusCode"] == 202
 
 
-def test_an_announcement_of_a_failure_is_told(stage: Stage) -> None:
-    """The queue's event leaves nothing behind for another try."""
+def test_an_announcement_of_a_failure_is_published_as_an_alert(stage: Stage) -> None:
+    """No message of the queue's event has to be redelivered."""
     assert given(stage, "alert", "failed") == {"batchItemFailures": []}
 
 
-def test_what_a_clock_calls_answers_what_it_found(stage: Stage) -> None:
-    """A sweep, a digest: counts for whoever looks."""
+def test_a_scheduled_function_returns_its_counts(stage: Stage) -> None:
+    """Sweep and digest return counts, for a person who invokes them."""
     assert {"overdue", "retried"} <= set(given(stage, "sweep", "schedule"))
     assert {"day", "agents", "told"} <= set(given(stage, "digest", "schedule"))
     given(stage, "probe", "schedule")

@@ -24,7 +24,7 @@ from tests.sandbox.stage import Stage
 
 TEMPLATE = source_template()
 UNLISTED = {"GET /openapi.json", "GET /docs"}
-"""What describes the API is no part of it."""
+"""The routes that describe the API are no part of it."""
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_the_page_works_in_a_browser(stage: Stage, tmp_path: Path) -> None:
     max_examples=12,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[*HealthCheck],  # whoever asks a whole stack is slow
+    suppress_health_check=[*HealthCheck],  # a whole stack is slow
 )
 def test_generated_requests_get_the_described_responses(case: Any, stage: Stage) -> None:
     """No 5xx, and no status, type or shape that is not described, for valid and invalid input."""

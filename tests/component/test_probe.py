@@ -40,7 +40,7 @@ def probes(stage: Stage, kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_probe_goes_the_whole_way_and_reaches_neither_people_nor_lists(stage: Stage) -> None:
+def test_a_probe_takes_every_step_and_is_in_no_alert_and_no_list(stage: Stage) -> None:
     """It is stored, announced with a cause, received from the queue and recorded as alerted, and not published."""
     probes_alone = stage.stack.listen("LifecycleTopic", "probes", {"probe": ["true"]})
     assert invoke(stage) == {"problems": []}

@@ -77,7 +77,7 @@ class Receiver:
 
 @pytest.fixture
 def cronofy() -> Iterator[StandIn]:
-    with StandIn(backoff=(0.01, 0.02), patience=0.5) as stand_in:
+    with StandIn(backoff=(0.01, 0.02), callback_timeout=0.5) as stand_in:
         yield stand_in
 
 
@@ -191,7 +191,7 @@ def test_the_profile_none_removes_the_agent_and_asking_again_makes_another(
     assert cronofy.agent(KEY).sub != first.sub
 
 
-def test_an_agent_asked_for_after_the_end_of_another_is_a_new_one(
+def test_an_agent_requested_after_the_end_of_another_is_a_new_one(
     cronofy: StandIn, upsert: Callable[..., httpx.Response]
 ) -> None:
     upsert()
@@ -288,7 +288,7 @@ def test_every_documented_form_is_accepted(upsert: Callable[..., httpx.Response]
     assert upsert(**changes).status_code == 202
 
 
-def test_a_missing_field_is_told_in_the_published_words(upsert: Callable[..., httpx.Response]) -> None:
+def test_a_missing_field_is_reported_as_documented(upsert: Callable[..., httpx.Response]) -> None:
     errors = upsert(event_id=None).json()["errors"]
     assert errors == {"event_id": [{"key": "errors.required", "description": "required"}]}
 
@@ -508,7 +508,7 @@ def test_cancelling_stops_a_scheduled_agent_but_not_one_that_joins(
 # Callbacks
 
 
-def test_an_activation_is_told_as_documented(
+def test_an_activation_is_reported_as_documented(
     cronofy: StandIn, receiver: Receiver, upsert: Callable[..., httpx.Response]
 ) -> None:
     upsert(subscriptions=[subscription(receiver.uri)])
@@ -568,7 +568,7 @@ def test_a_failure_can_carry_what_nobody_documented(
     assert (body["meeting_agent"]["reason"], body["severity"]) == ("lobby", 3)
 
 
-def test_conferencing_is_told_without_the_agent(
+def test_conferencing_is_reported_without_the_agent(
     cronofy: StandIn, receiver: Receiver, upsert: Callable[..., httpx.Response]
 ) -> None:
     """An event needs no agent for it; and while the conference can not be made, the event has none."""
@@ -612,7 +612,7 @@ def test_a_conference_exists_only_where_one_is_made(
     assert body["event"].get("conferencing") == conferencing
 
 
-def test_an_agent_without_an_event_is_told_without_one(
+def test_an_agent_without_an_event_is_reported_without_one(
     cronofy: StandIn, receiver: Receiver, api_key: str, call: Callable[..., httpx.Response]
 ) -> None:
     call("POST", "/v1/meeting_agents", api_key, LATER | {"subscriptions": [subscription(receiver.uri)]})
@@ -622,7 +622,7 @@ def test_an_agent_without_an_event_is_told_without_one(
     assert body["meeting_agent"]["sub"] == cronofy.agent("weekly-42").sub
 
 
-def test_only_who_asked_for_an_interaction_is_told_of_it(
+def test_only_the_subscribers_of_an_interaction_receive_it(
     cronofy: StandIn, receiver: Receiver, upsert: Callable[..., httpx.Response]
 ) -> None:
     other = receiver.uri + "&other=1"
@@ -632,8 +632,8 @@ def test_only_who_asked_for_an_interaction_is_told_of_it(
             subscription(other, "meeting_agent_failed"),
         ]
     )
-    told = {step: cronofy.tell(step, KEY).uris for step in ("activate", "complete", "fail")}
-    assert told == {"activate": (receiver.uri,), "complete": (), "fail": (receiver.uri, other)}
+    uris = {step: cronofy.report(step, KEY).uris for step in ("activate", "complete", "fail")}
+    assert uris == {"activate": (receiver.uri,), "complete": (), "fail": (receiver.uri, other)}
     assert len(receiver.requests) == 3
 
 
@@ -707,9 +707,9 @@ def test_a_notification_can_be_made_now_and_delivered_later_in_any_order(
     completed = cronofy.complete(KEY, deliver=False)
     assert receiver.requests == []
     cronofy.deliver(completed)
-    told = cronofy.deliver(activated, times=2)
+    delivered = cronofy.deliver(activated, times=2)
     assert [each.body for each in receiver.requests] == [completed.body, activated.body, activated.body]
-    assert [each.succeeded for each in told.deliveries] == [True, True]
+    assert [each.succeeded for each in delivered.deliveries] == [True, True]
 
 
 def test_a_notification_can_be_doubled_redirected_replaced_and_delayed(
@@ -724,11 +724,11 @@ def test_a_notification_can_be_doubled_redirected_replaced_and_delayed(
     assert first.received_at - began >= 0.05
 
 
-def test_a_key_nobody_knows_and_an_option_nobody_knows_are_errors(
+def test_an_unknown_key_and_an_unknown_option_are_errors(
     cronofy: StandIn, upsert: Callable[..., httpx.Response]
 ) -> None:
-    with pytest.raises(LookupError, match="known by"):
-        cronofy.activate("nobody")
+    with pytest.raises(LookupError, match="have the key"):
+        cronofy.activate("unknown")
     upsert(meeting_agent=None)
     with pytest.raises(LookupError, match="no agent"):
         cronofy.activate(KEY)
@@ -935,7 +935,7 @@ def test_the_busiest_stretch_is_found_wherever_it_lies(cronofy: StandIn) -> None
     assert [cronofy.busiest(seconds) for seconds in (0.5, 1, 2, 60)] == [2, 3, 5, 7]
 
 
-def test_an_operator_is_told_of_every_control(cronofy: StandIn, control: Callable[..., httpx.Response]) -> None:
+def test_the_help_lists_every_control(cronofy: StandIn, control: Callable[..., httpx.Response]) -> None:
     answer = control("GET", "")
     assert (answer.status_code, answer.text) == (200, HELP)
     for step in STEPS:
@@ -968,8 +968,8 @@ def test_an_operator_can_make_it_misbehave(
     upsert: Callable[..., httpx.Response], control: Callable[..., httpx.Response]
 ) -> None:
     fault = {"method": "POST", "path_prefix": "/v1", "times": 5, "status": 503, "body": "down"}
-    [told] = control("POST", "faults", fault).json()["faults"]
-    assert fault.items() <= told.items()
+    [added] = control("POST", "faults", fault).json()["faults"]
+    assert fault.items() <= added.items()
     assert (upsert().status_code, upsert().text) == (503, "down")
     assert control("GET", "faults").json()["faults"][0]["times"] == 3
     assert control("DELETE", "faults").json() == {"faults": []}
@@ -1002,15 +1002,15 @@ def test_an_operator_can_read_requests_rotate_secrets_and_change_behaviour(
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
-        ("POST", "agents/nobody/activate", {}, 404),
-        ("POST", "agents/nobody/explode", {}, 404),
+        ("POST", "agents/unknown/activate", {}, 404),
+        ("POST", "agents/unknown/explode", {}, 404),
         ("POST", f"agents/{EVENT}/activate", {"tymes": 2}, 400),
         ("POST", "faults", {"method": "POST", "path_prefix": "/", "statsu": 500}, 400),
         ("POST", "behaviour", {"mergee_subscriptions": True}, 404),
         ("GET", "nothing", None, 404),
     ],
 )
-def test_an_operator_who_errs_is_told_so(
+def test_a_wrong_control_is_answered_with_an_error(
     control: Callable[..., httpx.Response], method: str, path: str, body: object, status: int
 ) -> None:
     answer = control(method, path, body)
@@ -1046,13 +1046,13 @@ def test_it_runs_alone_and_says_how_to_use_it() -> None:
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env={**os.environ}) as process:
         assert process.stdout is not None
-        said = dict(process.stdout.readline().split(maxsplit=1) for _ in range(6))
-        headers = {"Authorization": f"Bearer {said['access_token'].strip()}"}
-        url = f"{said['url'].strip()}/v1/calendars/{said['calendar_id'].strip()}/events"
+        shown = dict(process.stdout.readline().split(maxsplit=1) for _ in range(6))
+        headers = {"Authorization": f"Bearer {shown['access_token'].strip()}"}
+        url = f"{shown['url'].strip()}/v1/calendars/{shown['calendar_id'].strip()}/events"
         answer = httpx.post(url, headers=headers, json=event(), trust_env=False)
         process.terminate()
     assert answer.status_code == 202
-    assert said["url"].startswith("http://127.0.0.1:")
+    assert shown["url"].startswith("http://127.0.0.1:")
 
 
 # Cronofy's own SDK as the client

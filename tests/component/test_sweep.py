@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from functions.sweep.app import sweep
+from functions.sweep import app
+from functions.sweep.app import BATCH_SIZE, sweep
+from meeting_agents import wiring
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import SHARDS
 from meeting_agents.domain.grace_periods import GracePeriods
@@ -26,9 +29,11 @@ from meeting_agents.domain.model import (
     Request,
     Severity,
 )
+from tests.bench.sweep import time_sweep
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stage import GRACE, Stage, wait_until
+from tests.tables import CONTEXT
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ALWAYS: Callable[[], bool] = lambda: True  # noqa: E731 - a constant
@@ -43,17 +48,26 @@ def journal(aws: EmbeddedAws) -> Iterator[Journal]:
         yield journal
 
 
-def request(journal: Journal, agent: str, start: datetime, *, is_tracked: bool = True, **fields: Any) -> None:
-    """Request an agent on the day before the meeting, and store its record."""
+def request(journal: Journal, agent: str, start: datetime, *, is_accepted: bool = True, **fields: Any) -> None:
+    """Request an agent on the day before the meeting, and store its record. Without an answer it is to be retried."""
     meeting = Meeting(start=start, end=start + timedelta(hours=1))
     requested = Request(action=Action.PROVISION, data_center="us", meeting=meeting, **fields)
     at = start - timedelta(days=1)
     journal.append(
-        agent, Entry(key="requested#0001", kind=EntryType.REQUESTED, at=at, attempt=1, revision=1, request=requested)
+        agent,
+        Entry(
+            key="requested#0001",
+            kind=EntryType.REQUESTED,
+            at=at,
+            attempt=1,
+            revision=1,
+            request=requested,
+            retry_at=at + timedelta(minutes=1),
+        ),
     )
-    journal.append(agent, Entry(key="accepted#0001", kind=EntryType.ACCEPTED, at=at, attempt=1, revision=1))
-    if is_tracked:
-        track(journal, agent)
+    if is_accepted:
+        journal.append(agent, Entry(key="accepted#0001", kind=EntryType.ACCEPTED, at=at, attempt=1, revision=1))
+    track(journal, agent)
 
 
 def track(journal: Journal, agent: str) -> None:
@@ -91,6 +105,8 @@ def test_agents_that_a_sweep_has_no_time_for_come_first_in_the_next(journal: Jou
         sweep(journal, lambda: next(budget) < 5, no_retry)  # noqa: B023 - called before the next run
         found = [agent for agent in agents if overdue(journal, agent)]
         assert found == agents[: 5 * (run + 1)]
+        for agent in found:
+            track(journal, agent)
     assert sweep(journal, ALWAYS, no_retry) == 0
 
 
@@ -105,33 +121,77 @@ def test_sweeps_at_the_same_time_append_one_entry_for_each_deadline(journal: Jou
 
 
 def test_an_agent_whose_record_is_not_stored_does_not_delay_others(journal: Journal) -> None:
-    """While records are not stored, each agent is checked once, not in every sweep."""
+    """While records are not stored, an agent is claimed by the sweep after the one that found it."""
     request(journal, "ma_first", NOW - timedelta(hours=3))
     assert sweep(journal, ALWAYS, no_retry) == 1
     request(journal, "ma_second", NOW - timedelta(hours=2))
-    assert list(journal.due(datetime.now(UTC))) == ["ma_second"]
     assert sweep(journal, ALWAYS, no_retry) == 1
+    assert list(journal.due(datetime.now(UTC))) == ["ma_second"]
 
 
-class TrackedJournal(Journal):
-    """A journal that stores the record with each entry: `track` may be faster than a sweep."""
-
-    def append(self, agent_id: str, entry: Entry, **options: Any) -> bool:
-        is_new = super().append(agent_id, entry, **options)
-        track(self, agent_id)
-        return is_new
-
-
-@pytest.mark.parametrize("kind", [Journal, TrackedJournal])
-def test_two_deadlines_that_passed_during_a_long_pause_are_both_found(journal: Journal, kind: type[Journal]) -> None:
-    """The first one does not delay the second, however soon the record is stored."""
+def test_all_deadlines_that_passed_during_a_long_pause_are_found_in_one_sweep(journal: Journal) -> None:
+    """None hides another, and the journal has them in their order."""
     request(journal, "ma_slept", NOW - timedelta(days=40), conference_expected=True)
-    sweeping = kind(journal._table, journal.grace_periods, timedelta(days=400))
-    for _ in range(2):
-        assert sweep(sweeping, ALWAYS, no_retry) == 1
-        track(journal, "ma_slept")
-    assert {phase for _, phase in overdue(journal, "ma_slept")} == {DeadlineType.CONFERENCE, DeadlineType.ACTIVATION}
+    assert sweep(journal, ALWAYS, no_retry) == 2
+    track(journal, "ma_slept")
+    assert set(overdue(journal, "ma_slept")) == {
+        (EntryType.OVERDUE, DeadlineType.CONFERENCE),
+        (EntryType.OVERDUE, DeadlineType.ACTIVATION),
+    }
+    record = fold(stored.entry for stored in journal.read("ma_slept", datetime.now(UTC)))
+    assert record.current.missed == (DeadlineType.CONFERENCE, DeadlineType.ACTIVATION)
     assert sweep(journal, ALWAYS, no_retry) == 0
+
+
+def test_a_request_to_be_retried_hides_no_deadline(journal: Journal) -> None:
+    """While Cronofy hangs, every agent that is overdue is found, and every request stays due."""
+    agents = [f"ma_{number:03d}" for number in range(20)]
+    for agent in agents:
+        request(journal, agent, NOW - timedelta(minutes=20), is_accepted=False)
+    retries: list[str] = []
+    assert sweep(journal, ALWAYS, retries.append) >= len(agents)
+    assert sorted(retries) == agents
+    assert all((EntryType.OVERDUE, DeadlineType.ACTIVATION) in overdue(journal, agent) for agent in agents)
+    assert sorted(journal.due(datetime.now(UTC))) == agents
+    for agent in agents:
+        track(journal, agent)
+    assert sweep(journal, ALWAYS, retries.append) == 0
+    assert sorted(retries) == sorted(2 * agents)
+
+
+def test_a_sweep_does_not_wait_for_cronofy(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entries are in the journal before the first request to Cronofy returns."""
+    agents = [f"ma_{number:03d}" for number in range(20)]
+    for agent in agents:
+        request(journal, agent, NOW - timedelta(minutes=20), is_accepted=False)
+    found: list[bool] = []
+
+    def hang(agent_id: str, *_: object) -> bool:
+        is_found = wait_until(lambda: all(overdue(journal, agent) for agent in agents) or None, 2)
+        found.append(bool(is_found))
+        return False
+
+    monkeypatch.setattr(app, "retry", hang)
+    monkeypatch.setattr(wiring, "journal", lambda: journal)
+    monkeypatch.setattr(wiring, "provisioning", lambda: None)
+    context = SimpleNamespace(**vars(CONTEXT), get_remaining_time_in_millis=lambda: 55_000)
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "meeting-agents")
+    assert app.handler({}, context)["overdue"] >= len(agents)
+    assert found == [True] * len(agents)
+
+
+def test_a_sweep_reads_each_journal_once_and_writes_in_batches() -> None:
+    """So that one sweep finds 20,000 agents: one call for each, and one for each fifty of them."""
+    agents = 2_000
+    result = time_sweep(agents, seconds=0.0)
+    assert (result["overdue"], result["entries"]) == (agents, agents)
+    assert result["calls"]["Query"] <= agents + 2 * SHARDS
+    assert sum(result["calls"].values()) - result["calls"]["Query"] <= agents / BATCH_SIZE
+
+
+def test_journals_are_read_at_the_same_time() -> None:
+    """Most of a call's time is a wait for DynamoDB."""
+    assert time_sweep(400, seconds=0.01)["most_at_once"] > 4
 
 
 def test_a_record_that_is_older_than_its_journal_causes_no_entry(journal: Journal) -> None:

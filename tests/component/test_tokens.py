@@ -43,7 +43,7 @@ def item(desk: Desk) -> dict[str, Any]:
 
 
 def test_an_access_token_is_requested_when_first_needed_and_shared(desk: Desk, grant: Grant) -> None:
-    """By all processes, until it expires."""
+    """All processes use it until it expires."""
     tokens = {desk.tokens().access_token("alice") for _ in range(3)}
     assert tokens == {grant.access_token}
     assert refreshes(desk) == 1

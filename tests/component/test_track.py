@@ -14,7 +14,7 @@ from functions.track import app
 from meeting_agents import wiring
 from meeting_agents.aws.keys import ENTRY_PREFIX, PROBE_PREFIX
 from meeting_agents.domain.lifecycle import timeline
-from tests.answers import example
+from tests.callback import example
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
 
@@ -214,7 +214,7 @@ def test_neither_an_empty_batch_nor_a_probe_is_counted(tables: Tables, capsys: p
 @pytest.mark.parametrize("raw", [b"\xff\x00", b"", b"nonsense", b"[1]", b'"x"', b'{"a": NaN}', b"[" * 3000])
 def test_any_signed_body_is_announced(raw: bytes, tables: Tables) -> None:
     """A body that is no JSON, or has no known interaction, is announced as unrecognised."""
-    assert track(tables.batch((AGENT, tables.keep(AGENT, raw)))) == []
+    assert track(tables.batch((AGENT, tables.append_raw(AGENT, raw)))) == []
     (announcement,) = tables.announced()
     assert announcement["data"]["entry"]["verdict"] == "unrecognised"
     assert tables.dead_letters() == []

@@ -139,6 +139,23 @@ def test_the_same_bytes_are_two_entries_only_for_two_agents_or_two_attempts(aws:
     assert aws.items[AGENT, f"entry#{digest}.2"]["attempt"] == {"N": "2"}
 
 
+def test_the_same_bytes_from_two_event_triggers_are_two_entries(aws: Aws) -> None:
+    """Their bodies may be equal, because nothing in them is known to name the trigger."""
+    for parameters in (
+        {"trigger": "before"},
+        {"trigger": "after"},
+        {"attempt": "2", "trigger": "after"},
+        {"trigger": "x"},
+    ):
+        request = event("activated")
+        request["queryStringParameters"] = parameters
+        receive(request)
+    digest = sha256(event("activated")["body"].encode()).hexdigest()
+    keys = {f"entry#{digest}.before", f"entry#{digest}.after", f"entry#{digest}.2.after", f"entry#{digest}"}
+    assert {key for _, key in aws.items} == keys
+    assert aws.items[AGENT, f"entry#{digest}.before"]["trigger"] == {"S": "before"}
+
+
 def test_a_notification_costs_one_write_and_no_read(aws: Aws) -> None:
     """The secret is read with the first notification; later ones need a single call."""
     receive(signed(b"{}"))

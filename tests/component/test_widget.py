@@ -19,7 +19,7 @@ from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import steps
 from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Meeting, Reason, ReasonCode
 from meeting_agents.domain.verdicts import Step
-from tests.runtime.platform import where_it_is_noon
+from tests.runtime.platform import offset_at_noon
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.unit.alerting.test_message import START, History, failed, reminded
 
@@ -208,7 +208,7 @@ def test_the_deployed_widget_shows_what_failed_today(stage: Stage) -> None:
     now = datetime.now(UTC)
     agent = stage.request("ev_widget", "Widget & co", now, now + timedelta(hours=1)).json()["agent"]["id"]
     stage.cronofy.fail((HOME, CALENDAR, "ev_widget"))
-    context = {"widgetContext": {"timezone": {"label": "Local", "offsetISO": where_it_is_noon()}}}
+    context = {"widgetContext": {"timezone": {"label": "Local", "offsetISO": offset_at_noon()}}}
 
     def find() -> str | None:
         found = invoke(stage, context)

@@ -1,1 +1,1 @@
-"""What is left of the truth when any one outside call fails, or the process dies at it: the crash matrix."""
+"""The crash matrix: each story again with one outside call failing, or the process dying at it."""

@@ -1,4 +1,4 @@
-"""`make crash`: the whole matrix, printed and kept in `found.json` beside this; its exit status says if all is well."""
+"""`make crash`: the whole matrix, printed and kept in `found.json` beside this; the exit status is 0 if all is well."""
 
 import json
 import sys
@@ -12,20 +12,20 @@ from tests.crash.matrix import Cell, cells, table
 from tests.runtime.stories import STORIES, scene
 from tests.sandbox import deployment
 
-AT_ONCE = 2
+PROCESSES = 2
 
 
-def of_stories(stories: list[str]) -> list[Cell]:
-    with scene() as stage:
-        return list(cells(stage, stories))
+def cells_of(stories: list[str]) -> list[Cell]:
+    with scene() as own:
+        return list(cells(own, stories))
 
 
 def main() -> int:
     began = time.monotonic()
     deployment.build()
-    with ProcessPoolExecutor(AT_ONCE) as pool:
-        # Each story on a stage of its own: they take minutes, a stage takes seconds.
-        parts = pool.map(of_stories, [[story] for story in sys.argv[1:] or STORIES])
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        # Each story has a scene of its own: stories take minutes, a scene takes seconds.
+        parts = pool.map(cells_of, [[story] for story in sys.argv[1:] or STORIES])
         done = [cell for part in parts for cell in part]
     print(table(done))
     wrong = [cell for cell in done if cell.wrong]

@@ -1,8 +1,8 @@
-"""The crash matrix, made from what the functions are seen to call, so that a new call is in it by itself.
+"""The crash matrix, made from the calls that the functions make, so that a new call is in it by itself.
 
-Each story is told once undisturbed. Then, for every outside call of every invocation in it, once for each fault, it is
-told again with that fault; whoever called repeats as on AWS; and in the end everything must be as if nothing had been:
-the same records, the same announcements, no alert missing, Cronofy asked for the same.
+Each story runs once undisturbed. Then, for every outside call of every invocation in it, once for each fault, it runs
+again with that fault; callers retry as on AWS; and in the end everything must be as in the undisturbed run: the same
+records, the same announcements, no alert missing, the same requests to Cronofy.
 """
 
 import json
@@ -14,38 +14,38 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meeting_agents.aws.keys import is_probe
-from tests.runtime.platform import HOWS, Fault, Invocation
+from tests.runtime.platform import FAULT_TYPES, Fault, Invocation
 from tests.runtime.stories import STORIES, Scene
 from tests.sandbox.deployment import source_template
 
-NOTED = frozenset({"unconfirmed"})
-"""Kinds of entries that tell of the fault itself, and so are more than there were without it."""
+FAULT_ENTRIES = frozenset({"unconfirmed"})
+"""Types of entries that record the fault itself, and so do not occur without it."""
 COUNTED = frozenset({"entries", "verdicts"})
-"""What in a record counts its entries, those included."""
+"""Attributes of a record that count its entries, the fault entries included."""
 RETENTION = timedelta(days=source_template()["Parameters"]["RetentionDays"]["Default"])
 LATER = 120
-"""Seconds after a story, when every lease is over and every postponed request is due."""
+"""Seconds after a story, when every lease is over and every request to retry is due."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a story leads to, as far as it does not depend on the clock or on chance."""
+    """The results of a story that do not depend on the clock or on chance."""
 
     records: dict[str, Any]
     entries: frozenset[str]
-    """The ids that the entries in the table are announced under, but for those that tell of the fault."""
+    """The announcement ids of the entries in the table, without the fault entries."""
     announced: frozenset[str]
     alerted: frozenset[str]
-    """The announcements that people were told of."""
-    moves: dict[str, tuple[str | None, ...]]
-    """What each announcement says its entry did: the state before and after it, its verdict, why people are told."""
-    asked: frozenset[tuple[str, str, str]]
-    """What Cronofy was asked for: method, path and body; tokens, which are renewed when needed, do not count."""
+    """The announcements that are in an alert."""
+    transitions: dict[str, tuple[str | None, ...]]
+    """The announcements: the state before and after the entry, its verdict, the incident."""
+    requests: frozenset[tuple[str, str, str]]
+    """The requests to Cronofy: method, path and body; refreshes of tokens do not count."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One call and one fault, and what was wrong in the end; nothing: all is well."""
+    """One call and one fault, and what was wrong in the end; empty if nothing was."""
 
     story: str
     operation: str
@@ -54,28 +54,30 @@ class Cell:
 
 
 def outcome(scene: Scene) -> Outcome:
-    """What is there now. Everything is read once: the listeners are empty afterwards."""
-    items = [item for item in scene.platform.items() if not is_probe(item["pk"]["S"])]  # their ids tell the time
-    noted = {_id(item) for item in items if item.get("kind", {}).get("S") in NOTED}
+    """Read the present outcome. The topics' queues are empty afterwards."""
+    items = [item for item in scene.platform.items() if not is_probe(item["pk"]["S"])]  # their ids contain the time
+    fault_entries = {_id(item) for item in items if item.get("kind", {}).get("S") in FAULT_ENTRIES}
     announcements = {
-        told["id"]: told["data"] for told in scene.platform.announcements() if not is_probe(told["subject"])
+        announcement["id"]: announcement["data"]
+        for announcement in scene.platform.announcements()
+        if not is_probe(announcement["subject"])
     }
     alerts = "\n".join(scene.platform.alerts())
     return Outcome(
         records={item["pk"]["S"]: _lasting(item) for item in items if item["sk"]["S"] == "record"},
-        entries=frozenset(_id(item) for item in items if item["sk"]["S"].startswith("entry#")) - noted,
-        announced=frozenset(announcements) - noted,
-        moves={
-            told: (
+        entries=frozenset(_id(item) for item in items if item["sk"]["S"].startswith("entry#")) - fault_entries,
+        announced=frozenset(announcements) - fault_entries,
+        transitions={
+            id_: (
                 data["previous_state"],
                 data["state"],
                 data["entry"]["verdict"],
                 data["alert"] and data["alert"]["type"],
             )
-            for told, data in announcements.items()
+            for id_, data in announcements.items()
         },
-        alerted=frozenset(told for told in announcements if told in alerts),
-        asked=frozenset(
+        alerted=frozenset(id_ for id_ in announcements if id_ in alerts),
+        requests=frozenset(
             (request.method, request.path, _timeless(request.body.decode()))
             for request in scene.cronofy.requests
             if request.status is not None and request.status < 300 and request.path != "/oauth/token"
@@ -83,19 +85,19 @@ def outcome(scene: Scene) -> Outcome:
     )
 
 
-def tell(scene: Scene, story: str, fault: Fault | None = None) -> tuple[Outcome, list[Invocation]]:
-    """What the story leads to, from an empty table and some minutes later; and the invocations in it, without those."""
+def run(scene: Scene, story: str, fault: Fault | None = None) -> tuple[Outcome, list[Invocation]]:
+    """Run a story from an empty table; its outcome some minutes later, and its own invocations."""
     scene.platform.forget()
     scene.cronofy.forget_requests()
     scene.platform.fault = fault
     STORIES[story](scene)
     invocations = list(scene.platform.invocations)
-    _afterwards(scene)
+    _wait(scene)
     return outcome(scene), invocations
 
 
-def _afterwards(scene: Scene) -> None:
-    """Time passes, and whatever was left to the clock is done: leases end, and the sweep asks again what it was to."""
+def _wait(scene: Scene) -> None:
+    """Let time pass: leases end, and the sweep retries what is due."""
     scene.platform.age(LATER)
     scene.platform.tick("sweep")
     scene.platform.settle()
@@ -103,26 +105,26 @@ def _afterwards(scene: Scene) -> None:
 
 
 def cells(scene: Scene, stories: Iterable[str], *, sample: bool = False) -> Iterator[Cell]:
-    """Every cell of these stories, done. `sample`: only so many that each function meets each fault, each call one."""
+    """Run the cells of these stories. `sample`: only so many that each function has each fault, and each call one."""
     expected: dict[str, Outcome] = {}
     every: list[Cell] = []
     for story in stories:
-        expected[story], invocations = tell(scene, story)
+        expected[story], invocations = run(scene, story)
         every += [Cell(story, operation, fault) for operation, fault in _faults(invocations)]
     for cell in _sampled(every) if sample else every:
         yield replace(cell, wrong=_compared(scene, cell.story, cell.fault, expected[cell.story]))
 
 
 def _sampled(every: list[Cell]) -> list[Cell]:
-    """First those in which both the function's fault and its call are new, then those in which one is."""
+    """Choose first the cells in which both the function's fault and its call are new, then those in which one is."""
     chosen: list[Cell] = []
     seen: set[tuple[str, str]] = set()
-    for wanted in (2, 1):
+    for needed in (2, 1):
         for cell in every:
-            news = {(cell.fault.function, cell.fault.how), (cell.fault.function, cell.operation)} - seen
-            if len(news) >= wanted:
+            new = {(cell.fault.function, cell.fault.how), (cell.fault.function, cell.operation)} - seen
+            if len(new) >= needed:
                 chosen.append(cell)
-                seen |= news
+                seen |= new
     return chosen
 
 
@@ -134,15 +136,15 @@ def _faults(invocations: list[Invocation]) -> list[tuple[str, Fault]]:
         counts[invocation.function] += 1
         for at, call in enumerate(invocation.calls):
             operation = f"{call['service']} {call['operation']}"
-            found += [(operation, Fault(invocation.function, number, at, how)) for how in HOWS]
+            found += [(operation, Fault(invocation.function, number, at, how)) for how in FAULT_TYPES]
     return found
 
 
 def _compared(scene: Scene, story: str, fault: Fault, expected: Outcome) -> str:
-    """What is wrong after the fault."""
+    """Describe the differences after the fault."""
     try:
-        left, _ = tell(scene, story, fault)
-    except Exception as error:  # noqa: BLE001 (whatever it was, the story did not come to its end)
+        left, _ = run(scene, story, fault)
+    except Exception as error:  # noqa: BLE001 (any error means that the story did not end)
         return f"the story did not end: {type(error).__name__}: {error}"[:2000]
     wrong = []
     if left.records != expected.records:
@@ -153,8 +155,8 @@ def _compared(scene: Scene, story: str, fault: Fault, expected: Outcome) -> str:
         wrong.append(f"other entries: {left.entries ^ expected.entries}")
     if missing := expected.alerted - left.alerted:
         wrong.append(f"no alert of {missing}")
-    if left.asked != expected.asked:
-        wrong.append(f"Cronofy was asked for something else: {left.asked ^ expected.asked}")
+    if left.requests != expected.requests:
+        wrong.append(f"other requests to Cronofy: {left.requests ^ expected.requests}")
     return "; ".join(wrong)
 
 
@@ -175,13 +177,13 @@ def _id(item: dict[str, Any]) -> str:
 
 
 def _lasting(item: dict[str, Any]) -> Any:
-    """A record without what the clock and chance decide."""
+    """A record without the values that depend on the clock or on chance."""
     text = json.dumps({name: value for name, value in item.items() if name not in COUNTED}, sort_keys=True, default=str)
     return json.loads(re.sub(r"agt_[0-9a-f]+", "agt", _timeless(text)))
 
 
 def _timeless(text: str) -> str:
-    """The text with a word for each time of these days, and for each that lies as far ahead as journals are kept."""
+    """The text with a word for each time of these days, and for each at the end of the retention."""
     now = datetime.now(UTC)
 
     def word(found: re.Match[str]) -> str:
@@ -195,12 +197,12 @@ def _timeless(text: str) -> str:
 
 
 def table(done: Iterable[Cell]) -> str:
-    """Calls by faults, in Markdown: in each cell how many came out well, of how many."""
+    """Calls by faults, in Markdown: in each cell the good ones and their total."""
     by_call: defaultdict[tuple[str, str], defaultdict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
     for cell in done:
         by_call[cell.fault.function, cell.operation][cell.fault.how].append(cell)
-    lines = [f"| function | call | {' | '.join(HOWS)} |", "|---|---|" + "---|" * len(HOWS)]
+    lines = [f"| function | call | {' | '.join(FAULT_TYPES)} |", "|---|---|" + "---|" * len(FAULT_TYPES)]
     for (function, operation), row in sorted(by_call.items()):
-        shown = [f"{sum(not cell.wrong for cell in row[how])} of {len(row[how])}" for how in HOWS]
+        shown = [f"{sum(not cell.wrong for cell in row[how])} of {len(row[how])}" for how in FAULT_TYPES]
         lines.append(f"| `{function}` | {operation} | {' | '.join(shown)} |")
     return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""`make moments`: the tests that times could disturb, while clocks change, at the turn of the year, on a leap day.
+"""`make moments`: the tests that depend on time, while clocks change, at the turn of the year, on a leap day.
 
-Each moment has its own clock (`clock.c`), a time zone and a locale that nobody here has, and a sandbox of its own. The
-exit status says whether all passed; without a C compiler, or where it cannot move Python's clock, they are skipped.
+Each moment has its own clock (`clock.c`), an unusual time zone and locale, and a sandbox of its own. The exit status is
+0 if all passed; without a C compiler, or where it cannot move Python's clock, they are skipped.
 """
 
 import os
@@ -23,8 +23,8 @@ QUICK = (
     "tests/unit/alerting/test_message.py",
     "tests/unit/api/test_bodies.py",
 )
-"""What is run at every moment."""
-STORY = ("tests/system/test_story.py::test_the_story_happens_as_expected_and_what_does_not_ends_it_with_status_1",)
+"""Tests for every moment."""
+STORY = ("tests/system/test_story.py::test_the_story_meets_its_expectations_and_one_that_it_cannot_meet_is_status_1",)
 DAY = ("tests/component/test_digest.py", "tests/component/test_widget.py", "tests/component/test_journal.py")
 MOMENTS = {
     "2027-03-28T00:59Z": STORY,
@@ -32,9 +32,9 @@ MOMENTS = {
     "2028-02-29T12:00Z": DAY,
     "2026-12-31T23:59Z": STORY,
 }
-"""What is run before that, with a sandbox of its own."""
+"""Tests that need a sandbox and run first, by moment."""
 ELSEWHERE = {"TZ": "Asia/Kolkata", "LC_ALL": "C"}
-AT_ONCE = 2
+PROCESSES = 2
 
 
 def main() -> int:
@@ -45,16 +45,16 @@ def main() -> int:
             for moment in MOMENTS:
                 print(f"{moment}  skipped: {error}")
             return 0
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(PROCESSES) as pool:
             return int(any(list(pool.map(lambda moment: status(moment, clock), MOMENTS))))
 
 
 def compiled(folder: Path) -> Path:
-    """The library that moves a process's clock. OSError: this machine cannot have it."""
+    """Build the library that moves a process's clock; OSError if this machine cannot."""
     clock = folder / "clock.so"
     compiler = shutil.which("cc")
     if compiler is None:
-        raise OSError("no C compiler (cc) is here to make another clock with")
+        raise OSError("there is no C compiler (cc) to build the clock with")
     source = Path(__file__).with_name("clock.c")
     made = subprocess.run(
         [compiler, "-shared", "-fPIC", "-o", str(clock), str(source), "-ldl"],
@@ -71,12 +71,12 @@ def compiled(folder: Path) -> Path:
 
 
 def moved(clock: Path, seconds: int) -> Mapping[str, str]:
-    """An environment in which it is so much later. All that is started in it has the same time."""
+    """An environment whose processes see a clock so many seconds ahead."""
     return os.environ | ELSEWHERE | {"LD_PRELOAD": str(clock), "FAKETIME": f"{seconds:+d}"}
 
 
 def status(moment: str, clock: Path) -> int:
-    """The status of the tests at this moment, which begins with them."""
+    """Run the tests from this moment on; their status."""
     seconds = round(datetime.fromisoformat(moment).timestamp() - time.time())
     began = time.monotonic()
     done = subprocess.run(

@@ -1,1 +1,1 @@
-"""Are the rules really tested? Each is changed a little, one at a time, and some test must fail: `make mutate`."""
+"""Mutation testing of the rules: each is changed a little, one at a time, and a test must fail: `make mutate`."""

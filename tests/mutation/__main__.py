@@ -1,9 +1,9 @@
 """`make mutate`: every mutant of the rules against their tests, kept in `found.json` beside this.
 
-The exit status says whether enough were killed.
+The exit status is 0 if enough were killed.
 
-A mutant lives in a fork that has everything loaded but the rules themselves, so that it costs little more than the
-tests until the first that fails.
+A mutant runs in a fork that has loaded everything but the rules themselves, so that it costs little more than its tests
+until the first that fails.
 """
 
 import argparse
@@ -44,11 +44,11 @@ RULES = {
     "api.bodies": ["tests/unit/api/test_bodies.py"],
     "api.views": ["tests/unit/api/test_bodies.py"],
 }
-"""The modules whose rules are tried, and the tests that are to notice."""
-WANTED = 0.9
-LONGEST = 120
+"""The modules whose rules are mutated, and the tests that must notice."""
+MIN_KILLED = 0.9
+TIMEOUT_SECONDS = 120
 """Seconds after which a mutant that never ends counts as killed."""
-AT_ONCE = 2
+PROCESSES = 2
 _REWRITE = "ignore::pytest.PytestAssertRewriteWarning"  # of what is loaded before pytest runs
 
 
@@ -70,7 +70,7 @@ class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class PlainFirst:
-    """A plugin: what generates its cases takes longest, and so comes last."""
+    """A plugin that runs tests with generated cases last, because they are the slowest."""
 
     @staticmethod
     def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -78,14 +78,14 @@ class PlainFirst:
 
 
 def start(name: str, tree: ast.Module, tests: Sequence[str]) -> int:
-    """Begin to run the tests against a module; the process's id. It ends with 0 if no test notices."""
+    """Start the tests against a module; the process's id. Its status is 0 if no test notices."""
     child = os.fork()
     if child:
         return child
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-    signal.alarm(LONGEST)
+    signal.alarm(TIMEOUT_SECONDS)
     sys.meta_path.insert(0, Changed(name, tree))
     status = 1
     try:
@@ -96,12 +96,12 @@ def start(name: str, tree: ast.Module, tests: Sequence[str]) -> int:
 
 
 def survivors(name: str, source: str, every: Sequence[Mutant], tests: Sequence[str]) -> list[Mutant]:
-    """Those that no test notices."""
+    """The mutants that no test notices."""
     running: dict[int, Mutant] = {}
     alive = []
     waiting = list(reversed(every))
     while waiting or running:
-        while waiting and len(running) < AT_ONCE:
+        while waiting and len(running) < PROCESSES:
             mutant = waiting.pop()
             running[start(name, changed(source, mutant), tests)] = mutant
         child, status = os.wait()
@@ -115,29 +115,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make mutate")
     parser.add_argument("names", nargs="*", metavar="module", help="only these modules")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth mutant")
-    wanted = parser.parse_args()
+    options = parser.parse_args()
     began = time.monotonic()
     is_enough = True
     kept = {}
     for name, tests in RULES.items():
-        if wanted.names and name not in wanted.names:
+        if options.names and name not in options.names:
             continue
         source = path_of(name).read_text(encoding="utf-8")
         unchanged = start(name, ast.parse(source), tests)
         if os.waitpid(unchanged, 0)[1]:
             print(f"{name}: its tests fail as it is")
             return 1
-        every = mutants(source)[:: wanted.every]
+        every = mutants(source)[:: options.every]
         alive = survivors(name, source, every, tests)
         share = 1 - len(alive) / len(every)
         print(f"{name}: {len(every)} mutants, {share:.1%} killed", flush=True)
         for mutant in alive:
             reason = REASONS.get(name, {}).get(mutant.name, "NO REASON GIVEN")
             print(f"  line {mutant.line}: {mutant.name}: {reason}")
-        is_enough &= share >= WANTED
+        is_enough &= share >= MIN_KILLED
         kept[name] = {"mutants": len(every), "survivors": [mutant.name for mutant in alive]}
     print(f"{time.monotonic() - began:.0f} s")
-    if wanted.every == 1:
+    if options.every == 1:
         before = found()["modules"] if FOUND.exists() else {}
         written = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "modules": before | kept}
         FOUND.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Small changes to a module's syntax tree, each of which changes what it does."""
+"""Small changes to a module's syntax tree, each of which changes its behaviour."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -28,16 +28,16 @@ _NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change. `place` is the line as it was written, so that a list of survivors outlives other lines' changes."""
+    """One change. `text` is its source line, so that a list of survivors stays valid when other lines change."""
 
     number: int
     line: int
-    place: str
+    text: str
     change: str
 
     @property
     def name(self) -> str:
-        return f"{self.place} | {self.change}"
+        return f"{self.text} | {self.change}"
 
 
 def mutants(source: str) -> list[Mutant]:
@@ -61,7 +61,7 @@ type Change = tuple[ast.expr | ast.stmt, str, Callable[[], None]]
 
 
 class Apply:
-    """What a change does when it is made."""
+    """Sets an attribute, or an element of a list, of the syntax tree."""
 
     def __init__(self, target: object, name: str, value: object) -> None:
         self.target, self.name, self.value = target, name, value
@@ -74,7 +74,7 @@ class Apply:
 
 
 class TakeOut:
-    """An entry of a table is gone."""
+    """Removes an entry of a table."""
 
     def __init__(self, table: ast.Dict, at: int) -> None:
         self.table, self.at = table, at
@@ -91,7 +91,7 @@ def _changes(tree: ast.Module) -> Iterator[Change]:
 
 
 def _silent(tree: ast.Module) -> set[int]:  # noqa: C901 - one case for each kind of silence
-    """What no test is asked to notice: annotations, docstrings, and the words of messages."""
+    """Nodes that no test has to notice: annotations, docstrings, and the words of messages."""
     silent: set[int] = set()
 
     def hush(node: ast.AST | None) -> None:
@@ -131,7 +131,7 @@ def _of(node: ast.AST) -> Iterator[Change]:  # noqa: C901, PLR0912 - one case fo
         case ast.comprehension(ifs=[_, *_]):
             yield node.ifs[0], "filter taken out", Apply(node, "ifs", node.ifs[1:])
         case ast.Return(value=ast.Constant(value=None | False)):
-            pass  # None is no more and no less than that
+            pass  # None is equivalent
         case ast.Return(value=ast.expr()):
             yield node, "None returned", Apply(node, "value", ast.Constant(None))
         case ast.Name(id=name) if name in _NAMES and isinstance(node.ctx, ast.Load):
@@ -142,8 +142,8 @@ def _of(node: ast.AST) -> Iterator[Change]:  # noqa: C901, PLR0912 - one case fo
             yield node, f"{value} -> {value + 1}", Apply(node, "value", value + 1)
         case ast.Dict(keys=[_, *_]):
             for at, key in enumerate(node.keys):
-                told = ast.unparse(key) if key else f"**{ast.unparse(node.values[at])}"
-                yield key or node.values[at], f"{told} taken out", TakeOut(node, at)
+                entry = ast.unparse(key) if key else f"**{ast.unparse(node.values[at])}"
+                yield key or node.values[at], f"{entry} taken out", TakeOut(node, at)
         case ast.Expr(value=ast.Call()):
             yield node, "call taken out", Apply(node, "value", ast.Constant(None))
         case _:

@@ -1,4 +1,4 @@
-"""What the last full run let live, and why each of them may."""
+"""The survivors of the last full run, and the reason why each may survive."""
 
 import json
 import tomllib
@@ -9,10 +9,10 @@ FOUND = Path(__file__).with_name("found.json")
 REASONS: dict[str, dict[str, str]] = tomllib.loads(
     Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8")
 )
-"""By module, by mutant."""
+"""Reasons, by module and mutant."""
 
 
 def found() -> dict[str, Any]:
     """`date`, and by module `mutants` (how many) and `survivors` (their names)."""
-    read: dict[str, Any] = json.loads(FOUND.read_text(encoding="utf-8"))
-    return read
+    results: dict[str, Any] = json.loads(FOUND.read_text(encoding="utf-8"))
+    return results

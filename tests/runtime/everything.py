@@ -1,15 +1,15 @@
-"""Every story told on one scene, and after them whatever may be refused: all that was written, and all that was run."""
+"""All stories on one scene, then requests that are rejected: all that was written, and all that was run."""
 
 import json
 from dataclasses import dataclass
 
 from tests.runtime.platform import Invocation
-from tests.runtime.stories import EVENTS, MARKS, STORIES, Scene, notification, runs_errands
+from tests.runtime.stories import EVENTS, MARKS, STORIES, Scene, errands, notification, returned
 
 
 @dataclass(frozen=True)
 class Written:
-    """All that was written while everything was told, as text; and the invocations that wrote it."""
+    """All that was written, as text; and the invocations that wrote it."""
 
     table: str
     lifecycle: str
@@ -20,32 +20,32 @@ class Written:
 
 
 def everything(scene: Scene) -> Written:
-    """Tell it all, each story from an empty table."""
+    """Run everything, each story from an empty table."""
     parts: dict[str, list[str]] = {"table": [], "lifecycle": [], "alerts": [], "answers": []}
     invocations: list[Invocation] = []
-    for story in (*STORIES.values(), runs_errands):
+    for story in (*STORIES.values(), returned, errands):
         scene.platform.forget()
         story(scene)
-        if story is runs_errands:
-            _refusals(scene)
+        if story is errands:
+            _rejections(scene)
             scene.platform.settle()
         parts["table"] += [repr(scene.platform.items(table)) for table in scene.platform.tables]
         parts["lifecycle"].append(json.dumps(scene.platform.announcements()))
         parts["alerts"] += scene.platform.alerts()
         parts["answers"] += [json.dumps(run.answer) + run.error for run in scene.platform.invocations]
         invocations += scene.platform.invocations
-    text = {name: "\n".join(told) for name, told in parts.items()}
-    return Written(**text, printed=scene.platform.said(), invocations=tuple(invocations))
+    text = {name: "\n".join(texts) for name, texts in parts.items()}
+    return Written(**text, printed=scene.platform.printed(), invocations=tuple(invocations))
 
 
-def _refusals(scene: Scene) -> None:
-    """Requests that end in an error: an error is where a value is quoted."""
+def _rejections(scene: Scene) -> None:
+    """Send requests that end in an error, because an error may quote a value."""
     path, token = EVENTS, scene.own_token
     event = scene.event("refused")
     wrong = event | {
         "tzid": MARKS["person"],
         "start": MARKS["attendee"],
-        "subscriptions": [MARKS["join link asked for"]],
+        "subscriptions": [MARKS["join link requested"]],
     }
     scene.platform.request("POST", path, wrong, token)
     scene.platform.request("POST", path, json.dumps(event)[:-3], token)

@@ -1,4 +1,4 @@
-"""The services around the functions, driven by hand: they call a function, and call again as they would on AWS."""
+"""The services around the functions, driven step by step: they invoke a function, and retry as they would on AWS."""
 
 import base64
 import json
@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
@@ -24,19 +23,19 @@ from tests.sandbox.deployment import Stack
 from tests.sandbox.embedded_aws import EmbeddedAws, moved_clock
 
 _PROCESS = Path(__file__).with_name("process.py")
-REPEATS = 4
-"""How often at most a caller, Cronofy, a stream or a queue tries again here."""
-LATER = (409, 429)
-"""Answers after which a caller is to ask again later: it is being answered, too many."""
-A_MOMENT = 30.0
-"""Seconds until a caller that was told to asks again."""
-MOST_REFUSALS = 5
-"""How often, for each repetition, functions may give back a part of a batch before that counts as never ending."""
+MAX_ATTEMPTS = 4
+"""Attempts of a caller, of Cronofy, a stream or a queue."""
+RETRY_LATER = (409, 429)
+"""Answers after which a caller retries later: request in progress, too many requests."""
+RETRY_SECONDS = 30.0
+"""Time until a caller retries after such an answer."""
+MAX_PARTIAL_FAILURES = 5
+"""Partly failed batches, for each attempt, before the platform gives up."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one outside call: `call` of the `invocation`-th invocation of a function, both from 0."""
+    """A fault of one outside call: `call` of the `invocation`-th invocation of a function, both from 0."""
 
     function: str
     invocation: int
@@ -46,52 +45,52 @@ class Fault:
 
 
 type Order = Callable[[list[dict[str, Any]], int], list[list[dict[str, Any]]]]
-"""Makes the batches in which the stream's records are handed over, of at most so many; what is in none waits."""
+"""Makes the batches in which the stream's records are handed over, of at most so many; a record in none waits."""
 
 
 def in_order(records: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
-    """As they were written, which Lambda does not promise: side by side it keeps the order of one item alone."""
+    """Keep the order of writing, which Lambda does not promise: it keeps only the order of each item."""
     return [list(batch) for batch in batched(records, size, strict=False)]
 
 
 def newest_first(records: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
-    """Each by itself, the newest first."""
+    """Make a batch of each record, the newest first."""
     return [[record] for record in reversed(records)]
 
 
 def oldest_last(records: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
-    """Each by itself, the newest first; the oldest of each agent waits, for as long as nothing makes it come."""
+    """Make a batch of each record, the newest first; the oldest of each agent waits until `catch_up`."""
     oldest = {record["dynamodb"]["Keys"]["pk"]["S"]: record for record in reversed(records)}
     return [[record] for record in reversed(records) if record not in oldest.values()]
 
 
 def shuffled(seed: int) -> Order:
-    """Each by itself, in an order by chance, the same every time."""
+    """Make a batch of each record, in a random order that is the same every time."""
     chance = random.Random(seed)
     return lambda records, size: [[record] for record in chance.sample(records, len(records))]
 
 
-HOWS = ("refused", "lost", "killed before", "killed after")
+FAULT_TYPES = ("refused", "lost", "killed before", "killed after")
 
 
 @dataclass
 class Invocation:
-    """One run of a function, and all that it did outside."""
+    """One run of a function, and its outside calls."""
 
     function: str
     event: dict[str, Any]
     calls: list[dict[str, Any]] = field(default_factory=list)
     answered: list[dict[str, Any]] = field(default_factory=list)
-    """For each answer of AWS, retries included: status, milliseconds, and what DynamoDB says it consumed."""
+    """Each answer of AWS, retries included: status, milliseconds, and DynamoDB's consumed units."""
     answer: Any = None
     error: str = ""
     """Why it ended without an answer."""
     cpu: list[float] = field(default_factory=list)
-    """Seconds of processor time, of each repetition."""
+    """Seconds of processor time, of each event."""
 
 
 class Function:
-    """A function's process, and where it prints."""
+    """A function's process, and the file that it prints to."""
 
     def __init__(self, name: str, folder: Path, layer: Path, environment: dict[str, str], log: Path) -> None:
         self.name, self.environment, self.log = name, environment, log
@@ -112,13 +111,13 @@ class Function:
             self.end()
             raise RuntimeError(f"{name} cannot be imported:\n{log.read_text()}")
 
-    def invoke(self, event: dict[str, Any], fault: Fault | None = None, **how: Any) -> Invocation:
-        """One invocation in a fresh process."""
-        asked: dict[str, Any] = {"event": event, "log": str(self.log), **how}
+    def invoke(self, event: dict[str, Any], fault: Fault | None = None, **options: Any) -> Invocation:
+        """Invoke the function in a fresh process."""
+        request: dict[str, Any] = {"event": event, "log": str(self.log), **options}
         if fault:
-            asked["fault"] = {"call": fault.call, "how": fault.how}
+            request["fault"] = {"call": fault.call, "how": fault.how}
         assert self._process.stdin
-        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         done = Invocation(self.name, event, error="it was killed")
         for line in map(json.loads, self._reports):
@@ -143,7 +142,7 @@ class Function:
 
 
 class Platform:
-    """A deployed stack whose functions run here. What is left undone stays undone until `settle`.
+    """A deployed stack whose functions run here. Streams and queues wait until `settle`.
 
         with Platform(aws, stack, built) as platform:
             platform.request("POST", "/v1/calendars/cal_1/events", {...}, {"cronofy-authorization": "Bearer ..."})
@@ -156,7 +155,7 @@ class Platform:
         """`settings` replace environment variables of the functions."""
         self.aws, self.stack, self.built = aws, stack, built
         self.fault: Fault | None = None
-        self.repeats = REPEATS
+        self.repeats = MAX_ATTEMPTS
         self.order: Order = in_order
         self.invocations: list[Invocation] = []
         self._counts: Counter[str] = Counter()
@@ -167,13 +166,13 @@ class Platform:
         self.template: dict[str, Any] = json.loads((built / "template.yaml").read_text(encoding="utf-8"))
 
     def client(self, service: str) -> Any:
-        """A client of the harness's own, made once: to make one takes longer than most calls."""
+        """A client of the harness, cached because making one takes longer than most calls."""
         if service not in self._clients:
             self._clients[service] = self.stack.session.client(service)  # type: ignore[call-overload]
         return self._clients[service]
 
     def __enter__(self) -> Self:
-        """Take the functions over: from here on the embedded AWS itself calls none."""
+        """Take over the functions: from here on the embedded AWS invokes none itself."""
         functions, events = self.client("lambda"), self.client("events")
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])
@@ -198,12 +197,7 @@ class Platform:
         self.forget()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
 
     def logical(self, function: str) -> str:
@@ -212,7 +206,7 @@ class Platform:
         return str(next(name for name in resources if name.lower() == f"{function}function"))
 
     def environment(self, physical: str) -> dict[str, str]:
-        """What Lambda puts into the environment, with credentials of the function's own role."""
+        """The environment that Lambda sets, with credentials of the function's own role."""
         session = self.stack.session
         deployed = session.client("lambda").get_function_configuration(FunctionName=physical)
         role = deployed["Role"]
@@ -237,14 +231,14 @@ class Platform:
             **self._settings,
         }
 
-    # ------------------------------------------------------------------------------------------- what calls a function
+    # --------------------------------------------------------------------------------------------------------- triggers
 
     def invoke(self, function: str, event: dict[str, Any]) -> Invocation:
-        """Once, with the fault if this is where it is to strike."""
+        """Invoke once, with the fault if it is for this invocation."""
         fault = self.fault
-        strikes = fault and (fault.function, fault.invocation) == (function, self._counts[function])
+        is_hit = fault and (fault.function, fault.invocation) == (function, self._counts[function])
         self._counts[function] += 1
-        done = self.functions[function].invoke(event, fault if strikes else None)
+        done = self.functions[function].invoke(event, fault if is_hit else None)
         self.invocations.append(done)
         return done
 
@@ -256,17 +250,17 @@ class Platform:
             done = self.invoke(function, event)
         if is_done(done):
             return done
-        raise RuntimeError(f"{function} does not come to an end: {done.error or done.answer}\n{self._end(function)}")
+        raise RuntimeError(f"{function} never succeeds: {done.error or done.answer}\n{self._log_tail(function)}")
 
     def request(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """Call the HTTP API, again while it answers 5xx or not at all; return the last answer."""
+        """Call the HTTP API, with retries while it answers 5xx or not at all; return the last answer."""
         function, event = self.http_event(method, path, body, headers or {})
 
         def is_answered(done: Invocation) -> bool:
-            if done.answer and done.answer["statusCode"] in LATER:
-                self.age(A_MOMENT)  # as it was told, the caller does not ask again at once
+            if done.answer and done.answer["statusCode"] in RETRY_LATER:
+                self.age(RETRY_SECONDS)
                 return False
             return not done.error and done.answer["statusCode"] < 500
 
@@ -274,7 +268,7 @@ class Platform:
         return answer
 
     def http_event(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-        """The event that an HTTP API makes of a request, and the function that is to have it. LookupError: no route."""
+        """The HTTP API's event for a request, and the function of its route. LookupError: no route."""
         plain, _, query = path.partition("?")
         for function, route, parameters, is_open in self._routes(method, plain):
             caller = {
@@ -328,15 +322,15 @@ class Platform:
         given = path.split("/")
         for function, event in self.events("HttpApi"):
             properties = event["Properties"]
-            wanted = properties["Path"].split("/")
-            fits = all(w.startswith("{") or w == g for w, g in zip(wanted, given, strict=False))
-            if properties["Method"].upper() == method and len(wanted) == len(given) and fits:
-                parameters = {w[1:-1]: unquote(g) for w, g in zip(wanted, given, strict=True) if w.startswith("{")}
+            route = properties["Path"].split("/")
+            fits = all(r.startswith("{") or r == g for r, g in zip(route, given, strict=False))
+            if properties["Method"].upper() == method and len(route) == len(given) and fits:
+                parameters = {r[1:-1]: unquote(g) for r, g in zip(route, given, strict=True) if r.startswith("{")}
                 is_open = properties.get("Auth", {}).get("Authorizer") == "NONE"
                 yield function, properties["Path"], parameters, is_open
 
     def events(self, kind: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-        """Which function is called by what, as the template has it."""
+        """Each function with each of its events, by the template."""
         for name, resource in self.template["Resources"].items():
             if resource["Type"] == "AWS::Serverless::Function":
                 for event in resource["Properties"].get("Events", {}).values():
@@ -345,15 +339,15 @@ class Platform:
 
     @property
     def scheduled(self) -> list[str]:
-        """The functions that run by a clock."""
+        """The functions with a schedule."""
         return sorted({function for function, _ in self.events("Schedule")})
 
     def next_invocation(self, function: str) -> int:
-        """Which invocation of a function the next one is, for a fault to strike."""
+        """The number of a function's next invocation, for a fault."""
         return self._counts[function]
 
     def tick(self, function: str) -> Any:
-        """The clock strikes for a function; if it does not come to its end, the clock strikes again."""
+        """Invoke a function as its schedule does, and again if it fails."""
         event = {
             "version": "0",
             "id": "tick",
@@ -368,28 +362,28 @@ class Platform:
         return self._until(function, event, lambda done: not done.error).answer
 
     @property
-    def looked_at(self) -> list[str]:
-        """The functions that no event calls: a dashboard does, when somebody looks at it."""
+    def widgets(self) -> list[str]:
+        """The functions without an event, which a dashboard calls."""
         return sorted(self.functions.keys() - {function for function, _ in self.events()})
 
-    def look(self, function: str) -> Any:
-        """Somebody opens the dashboard, and again if it shows an error."""
-        event = {"widgetContext": {"dashboardName": "dashboard", "timezone": {"offsetISO": where_it_is_noon()}}}
+    def view(self, function: str) -> Any:
+        """Invoke a function as an opened dashboard does, and again if it fails."""
+        event = {"widgetContext": {"dashboardName": "dashboard", "timezone": {"offsetISO": offset_at_noon()}}}
         return self._until(function, event, lambda done: not done.error).answer
 
     def settle(self) -> None:
-        """Deliver what waits in the stream and in the queues, until nothing does."""
+        """Deliver all that waits in the stream and in the queues, until both are empty."""
         while sum(self._deliver(mapping) for mapping in self._mappings):
             pass
 
     def catch_up(self) -> None:
-        """Deliver what the order has let wait, too."""
+        """Deliver the records, too, that the order lets wait."""
         order, self.order = self.order, in_order
         self.settle()
         self.order = order
 
     def _deliver(self, mapping: Any) -> bool:
-        """Whether there was anything to deliver."""
+        """Deliver what waits at one event source; False if nothing did."""
         source, size = mapping["EventSourceArn"], mapping["BatchSize"]
         function = self._name(mapping["FunctionArn"])
         if ":dynamodb:" in source:
@@ -402,12 +396,12 @@ class Platform:
             return bool(batches)
         url = self._queue_url(source)
         messages = self._received(url)
-        for some in batched(messages, size, strict=False):
-            self._from_queue(function, source, url, list(some))
+        for part in batched(messages, size, strict=False):
+            self._from_queue(function, source, url, list(part))
         return bool(messages)
 
     def _from_stream(self, function: str, records: list[dict[str, Any]]) -> None:
-        """Lambda goes on from the first that failed."""
+        """Deliver a batch of the stream; Lambda goes on from the first record that failed."""
         while records:
             failed = self._failed(function, records)
             numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
@@ -415,7 +409,7 @@ class Platform:
             records = records[first:]
 
     def _from_queue(self, function: str, arn: str, url: str, messages: list[Any]) -> None:
-        """What is not reported as failed is deleted; the rest comes again."""
+        """Deliver a batch of the queue; messages that failed are redelivered, the others deleted."""
         sqs = self.client("sqs")
         while messages:
             failed = self._failed(function, [_queue_record(message, arn) for message in messages])
@@ -425,11 +419,11 @@ class Platform:
             messages = [message for message in messages if message["MessageId"] in failed]
 
     def _failed(self, function: str, records: list[dict[str, Any]]) -> set[str]:
-        """What the function says it could not do. RuntimeError when that never ends."""
+        """The ids of the failed records of a batch. RuntimeError when failures do not end."""
         done = self._until(function, {"Records": records}, lambda done: not done.error)
-        self._refusals += 1 if (failures := (done.answer or {}).get("batchItemFailures")) else 0
-        if self._refusals > MOST_REFUSALS * self.repeats:
-            raise RuntimeError(f"{function} refuses its batch for ever\n{self._end(function)}")
+        self._partial_failures += 1 if (failures := (done.answer or {}).get("batchItemFailures")) else 0
+        if self._partial_failures > MAX_PARTIAL_FAILURES * self.repeats:
+            raise RuntimeError(f"{function} never accepts its batch\n{self._log_tail(function)}")
         return {item["itemIdentifier"] for item in failures or ()}
 
     def _queue_url(self, arn: str) -> str:
@@ -450,12 +444,12 @@ class Platform:
         records: list[dict[str, Any]] = []
         for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
             after = self._positions.get(shard["ShardId"])
-            where: dict[str, Any] = (
+            start: dict[str, Any] = (
                 {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
                 if after
                 else {"ShardIteratorType": "TRIM_HORIZON"}
             )
-            position: Any = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], **where)[
+            position: Any = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], **start)[
                 "ShardIterator"
             ]
             while position:
@@ -471,7 +465,7 @@ class Platform:
     def _name(self, arn: str) -> str:
         return next(name for name, physical in self.stack.functions.items() if arn.endswith(f":{physical}"))
 
-    # ------------------------------------------------------------------------------------------------- what came of it
+    # ---------------------------------------------------------------------------------------------------------- results
 
     @property
     def table(self) -> str:
@@ -481,7 +475,9 @@ class Platform:
     def tables(self) -> list[str]:
         """Every table of the stack, by physical name."""
         resources = self.template["Resources"].items()
-        return [self.stack.resources[name] for name, one in resources if one["Type"] == "AWS::DynamoDB::Table"]
+        return [
+            self.stack.resources[name] for name, resource in resources if resource["Type"] == "AWS::DynamoDB::Table"
+        ]
 
     def items(self, table: str = "") -> list[dict[str, Any]]:
         """Everything in a table, as DynamoDB writes it; the agents' unless another is named."""
@@ -489,37 +485,43 @@ class Platform:
         return [dict(item) for page in pages for item in page["Items"]]
 
     def age(self, seconds: float) -> None:
-        """Let time pass: every time of the last day and the next that the tables hold becomes so much earlier."""
+        """Let time pass: each time in the tables within a day of now becomes so much earlier."""
         dynamodb = self.client("dynamodb")
         for table in self.tables:
             for item in self.items(table):
                 dynamodb.put_item(TableName=table, Item=_aged(item, seconds))
 
+    def expire(self, agent: str) -> None:
+        """Let the journal of an agent expire. DynamoDB deletes it later."""
+        for item in self.items():
+            if item["pk"]["S"] == agent:
+                self.client("dynamodb").put_item(TableName=self.table, Item=item | {"expires_at": {"N": "1"}})
+
     def announcements(self) -> list[dict[str, Any]]:
-        """What the lifecycle topic has published since the last time."""
-        return [json.loads(message["Body"]) for message in self._taken(self._announced)]
+        """Messages of the lifecycle topic since the last call."""
+        return [json.loads(message["Body"]) for message in self._drained(self._announced)]
 
     def alerts(self) -> list[str]:
-        """What the alerts topic has published since the last time, as queues get it."""
-        return [str(message["Body"]) for message in self._taken(self._alerted)]
+        """Messages of the alerts topic since the last call, as a queue receives them."""
+        return [str(message["Body"]) for message in self._drained(self._alerted)]
 
-    def _taken(self, url: str) -> list[Any]:
+    def _drained(self, url: str) -> list[Any]:
         messages = self._received(url)
         for message in messages:
             self.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return messages
 
-    def said(self, function: str = "") -> str:
-        """What the functions have printed: their logs and metrics."""
+    def printed(self, function: str = "") -> str:
+        """The output of one function or of all: logs and metrics."""
         return "".join(
             path.read_text(errors="replace") for path in sorted(self.logs.iterdir()) if function in ("", path.name)
         )
 
-    def _end(self, function: str) -> str:
-        return self.said(function)[-3000:]
+    def _log_tail(self, function: str) -> str:
+        return self.printed(function)[-3000:]
 
     def forget(self) -> None:
-        """Empty the table, the topics' listeners and the queues, and begin to count anew."""
+        """Empty the tables, the topics' listeners and the queues, and reset all counts."""
         dynamodb = self.client("dynamodb")
         for table in self.tables:
             keys = [key["AttributeName"] for key in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]]
@@ -531,16 +533,16 @@ class Platform:
             if ":dynamodb:" in mapping["EventSourceArn"]:
                 self._streamed(mapping["EventSourceArn"])
             else:
-                self._taken(self._queue_url(mapping["EventSourceArn"]))
-        self._taken(self._announced)
-        self._taken(self._alerted)
+                self._drained(self._queue_url(mapping["EventSourceArn"]))
+        self._drained(self._announced)
+        self._drained(self._alerted)
         self.invocations.clear()
         self._counts.clear()
-        self._refusals = 0
+        self._partial_failures = 0
         self.fault = None
 
 
-def where_it_is_noon() -> str:
+def offset_at_noon() -> str:
     """The offset of a time zone in which no midnight is near."""
     return f"{12 - datetime.now(UTC).hour:+03d}:00"
 
@@ -559,12 +561,12 @@ def _aged(value: Any, seconds: float) -> Any:
         return value
     if value[4] == "-":
         at = datetime.fromisoformat(value)
-        return _stamp(at - timedelta(seconds=seconds)) if abs(at.timestamp() - time.time()) < _A_DAY else value
-    return f"{float(value) - seconds:.3f}" if abs(float(value) - time.time()) < _A_DAY else value
+        return _stamp(at - timedelta(seconds=seconds)) if abs(at.timestamp() - time.time()) < _DAY_SECONDS else value
+    return f"{float(value) - seconds:.3f}" if abs(float(value) - time.time()) < _DAY_SECONDS else value
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|\d{10}(\.\d+)?")
-_A_DAY = 86_400
+_DAY_SECONDS = 86_400
 
 
 def _stamp(at: datetime) -> str:
@@ -573,36 +575,36 @@ def _stamp(at: datetime) -> str:
 
 def _passes(mapping: Any, record: dict[str, Any]) -> bool:
     filters = mapping.get("FilterCriteria", {}).get("Filters", [])
-    return not filters or any(_matches(json.loads(one["Pattern"]), record) for one in filters)
+    return not filters or any(_matches(json.loads(rule["Pattern"]), record) for rule in filters)
 
 
 def _matches(pattern: Any, value: Any) -> bool:
     """EventBridge's pattern language, as far as the template uses it: equality, prefix, exists."""
     if isinstance(pattern, dict):
         return isinstance(value, dict) and all(_matches(part, value.get(name)) for name, part in pattern.items())
-    for one in pattern:
-        match one:
+    for condition in pattern:
+        match condition:
             case {"prefix": str(start)}:
                 if isinstance(value, str) and value.startswith(start):
                     return True
-            case {"exists": wanted}:
-                if (value is not None) is wanted:
+            case {"exists": expected}:
+                if (value is not None) is expected:
                     return True
             case dict():
-                raise NotImplementedError(f"the pattern {one}")
+                raise NotImplementedError(f"the pattern {condition}")
             case _:
-                if one == value:
+                if condition == value:
                     return True
     return False
 
 
 def _stream_record(record: Any, arn: str) -> dict[str, Any]:
-    def told(value: Any) -> Any:
+    def to_json(value: Any) -> Any:
         if isinstance(value, bytes):
             return base64.b64encode(value).decode()
         if isinstance(value, dict):
-            return {name: told(part) for name, part in value.items()}
-        return [told(part) for part in value] if isinstance(value, list) else value
+            return {name: to_json(part) for name, part in value.items()}
+        return [to_json(part) for part in value] if isinstance(value, list) else value
 
     change = {name: value for name, value in record["dynamodb"].items() if name != "ApproximateCreationDateTime"}
     return {
@@ -612,7 +614,7 @@ def _stream_record(record: Any, arn: str) -> dict[str, Any]:
         "eventSource": "aws:dynamodb",
         "awsRegion": "eu-central-1",
         "eventSourceARN": arn,
-        "dynamodb": told(change)
+        "dynamodb": to_json(change)
         | {"ApproximateCreationDateTime": record["dynamodb"]["ApproximateCreationDateTime"].timestamp()},
     }
 

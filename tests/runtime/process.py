@@ -1,14 +1,14 @@
 """The process of one function, without this project's environment: `python -I -S -B process.py FOLDER LAYER REPORT`.
 
 It imports the function once, then forks for each line of JSON on standard input: a fresh process without the price of
-one. What a fork calls, and how it ends, goes to the descriptor REPORT as lines of JSON. A line asks for:
+one. What a fork calls, and how it ends, goes to the descriptor REPORT as lines of JSON. The fields of a line:
 
-    event      what the handler is given
-    log        the file that takes what the function prints
-    fault      {"call": 3, "how": "lost"}: what happens at that outside call, counted from 0; or none
+    event      the argument of the handler
+    log        the file for what the function prints
+    fault      {"call": 3, "how": "lost"}: the fault of that outside call, counted from 0; or none
     remaining  milliseconds until the function's time limit
-    events     instead of one event: the same process is given them all, and nothing is put between it and the wire,
-               so that the processor time of each is the function's own
+    events     instead of one event: one process handles them all, without the wire, so that the processor time of
+               each is the function's own
 """
 
 import json
@@ -27,7 +27,7 @@ ROOT_USER = "arn:aws:lambda:eu-central-1:000000000001:function:"
 
 
 class Clock:
-    """The process's clock, which goes forward instead of waiting where nobody measures: retries, leases, pacing."""
+    """The process's clock, which skips waits (retries, leases, rate limits) unless time is measured."""
 
     skips = False
     skipped = 0.0
@@ -35,7 +35,7 @@ class Clock:
 
     @classmethod
     def install(cls) -> None:
-        """Before anything of the function is imported, so that it knows no other clock."""
+        """Replace the clock before anything of the function is imported, so that it has no other."""
         time.sleep, time.time, time.monotonic = cls.sleep, cls.time, cls.monotonic
 
     @classmethod
@@ -55,21 +55,21 @@ class Clock:
 
 
 class Wire:
-    """Every outside call passes here: it is reported, and the one that was chosen suffers the fault."""
+    """Passes every outside call on: each is reported, and the chosen one gets the fault."""
 
     def __init__(self, fault: dict[str, Any] | None) -> None:
         self.fault = fault
-        self.calls: list[str] = []  # what tells one call from the next; its retries tell the same
+        self.calls: list[str] = []  # the identity of each call; its retries have the same
 
-    def pass_on(self, identity: str, told: dict[str, Any], send: Any, refused: Exception, lost: Exception) -> Any:
-        """Send, unless the fault is here. A call that is tried again stays one call, and its fault lasts."""
+    def pass_on(self, identity: str, call: dict[str, Any], send: Any, refused: Exception, lost: Exception) -> Any:
+        """Send, unless this call has the fault. A retried call stays one call, and its fault lasts."""
         is_retry = bool(self.calls) and self.calls[-1] == identity
         if not is_retry:
             self.calls.append(identity)
         here = self.fault is not None and self.fault["call"] == len(self.calls) - 1
         how = self.fault["how"] if self.fault and here else ""
         if not is_retry:
-            report({"call": told})
+            report({"call": call})
         if how == "killed before":
             os.kill(os.getpid(), signal.SIGKILL)
         if how == "refused" or (how == "lost" and is_retry):
@@ -86,14 +86,14 @@ def report(line: dict[str, Any]) -> None:
     os.write(REPORT, json.dumps(line).encode() + b"\n")
 
 
-def make_clients_patient_and_counting() -> None:
-    """Before anything of the function is imported, for it may make its clients then."""
+def prepare_clients() -> None:
+    """Set timeouts and counting before anything of the function is imported, because it may make clients then."""
     http = import_module("botocore.httpsession").URLLib3Session
     sessions = import_module("botocore.session").Session
     create, begin = sessions.create_client, http.__init__
 
     def begun(session: Any, *arguments: Any, **named: Any) -> None:
-        """As patient as an emulator on a busy machine needs: that nothing answers is for faults to say."""
+        """Begin with a long timeout, because an emulator on a busy machine is slow; timeouts come from faults alone."""
         begin(session, *arguments, **named | {"timeout": 120})
 
     def create_client(session: Any, *arguments: Any, **named: Any) -> Any:
@@ -106,9 +106,9 @@ def make_clients_patient_and_counting() -> None:
 
 
 def count_units(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
-    """Let DynamoDB say what each call consumes, but where processor time is measured."""
-    wanted = "ReturnConsumedCapacity"
-    return params | {wanted: "INDEXES"} if Clock.skips and wanted in model.input_shape.members else params
+    """Let DynamoDB return the units of each call, unless processor time is measured."""
+    option = "ReturnConsumedCapacity"
+    return params | {option: "INDEXES"} if Clock.skips and option in model.input_shape.members else params
 
 
 def listen_to_aws(wire: Wire) -> None:
@@ -125,7 +125,7 @@ def listen_to_aws(wire: Wire) -> None:
         authorization = authorization.decode() if isinstance(authorization, bytes) else authorization
         target = target.decode() if isinstance(target, bytes) else target
         fields = json.loads(text) if target else dict(parse_qsl(text))
-        told = {
+        call = {
             "service": authorization.split("/")[3] if authorization.count("/") > 3 else "",
             "operation": target.rpartition(".")[2] or fields.get("Action", urlsplit(request.url).path),
             "fields": fields,
@@ -144,7 +144,7 @@ def listen_to_aws(wire: Wire) -> None:
         identity = request.headers.get("amz-sdk-invocation-id", b"")
         return wire.pass_on(
             str(identity),
-            told,
+            call,
             sent,
             exceptions.EndpointConnectionError(endpoint_url=request.url),
             exceptions.ReadTimeoutError(endpoint_url=request.url),
@@ -154,23 +154,23 @@ def listen_to_aws(wire: Wire) -> None:
 
 
 def listen_to_http(wire: Wire) -> None:
-    """Put the wire below httpx: calls to Cronofy, where the settings say it is, and to anybody else."""
+    """Put the wire below httpx: calls to Cronofy, by the address in the settings, and to others."""
     cronofy = os.environ.get("CRONOFY_URL", "-").partition("{host}")[0]
     httpx: Any = import_module("httpx")
     original = httpx.HTTPTransport.handle_request
 
     def handle_request(transport: Any, request: Any) -> Any:
         content = request.read()
-        told = {
+        call = {
             "service": "cronofy" if str(request.url).startswith(cronofy) else "http",
             "operation": request.method,
             "fields": {"path": request.url.path, "body": content.decode(errors="replace")},
             "bytes": len(content),
         }
-        # what may be tried again is the same request; what is the same right after another is a retry
+        # a retry repeats the request just before it
         return wire.pass_on(
             f"{request.method} {request.url} {b64encode(content).decode()}",
-            told,
+            call,
             lambda: original(transport, request),
             httpx.ConnectError("refused on purpose", request=request),
             httpx.ReadTimeout("lost on purpose", request=request),
@@ -180,7 +180,7 @@ def listen_to_http(wire: Wire) -> None:
 
 
 def context(remaining: float) -> Any:
-    """What Lambda passes beside the event, as far as it is documented."""
+    """The documented part of Lambda's context object."""
     end = time.monotonic() + remaining / 1000
     name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "function")
     return SimpleNamespace(
@@ -196,24 +196,24 @@ def context(remaining: float) -> Any:
     )
 
 
-def invoke(handler: Any, asked: dict[str, Any]) -> None:
-    """One life of the function."""
-    log = os.open(asked["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+def invoke(handler: Any, request: dict[str, Any]) -> None:
+    """Run the handler once, in this process."""
+    log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    if "events" not in asked:
+    if "events" not in request:
         Clock.skips = True
-        wire = Wire(asked.get("fault"))
+        wire = Wire(request.get("fault"))
         listen_to_aws(wire)
         listen_to_http(wire)
     cpu: list[float] = []
     answer = None
     try:
-        for event in asked.get("events") or [asked["event"]]:
+        for event in request.get("events") or [request["event"]]:
             began = time.process_time()
-            answer = handler(event, context(asked.get("remaining", 30_000)))
+            answer = handler(event, context(request.get("remaining", 30_000)))
             cpu.append(time.process_time() - began)
-    except Exception as error:  # noqa: BLE001 (as Lambda: the invocation failed, whatever it was)
+    except Exception as error:  # noqa: BLE001 (any error fails the invocation, as in Lambda)
         report({"error": f"{type(error).__name__}: {error}", "cpu": cpu})
     else:
         report({"answer": answer, "cpu": cpu})
@@ -222,15 +222,15 @@ def invoke(handler: Any, asked: dict[str, Any]) -> None:
 def main() -> None:
     sys.path[:0] = [FOLDER, f"{LAYER}/python"]
     Clock.install()
-    make_clients_patient_and_counting()
+    prepare_clients()
     app = import_module("app")
 
     report({"ready": True})
     for line in sys.stdin:
-        asked = json.loads(line)
+        request = json.loads(line)
         child = os.fork()
         if child == 0:
-            invoke(app.handler, asked)
+            invoke(app.handler, request)
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(0)

@@ -1,4 +1,4 @@
-"""What happens to agents, told to a platform: each story is one path through the system, the same every time."""
+"""The stories: each is one path of an agent through the system, the same every time."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -15,24 +15,24 @@ from tests.sandbox.stand_in import StandIn, sign
 
 CALENDAR = "cal_1"
 EVENTS = f"/v1/calendars/{CALENDAR}/events"
-PATIENCE = dict.fromkeys(("ACTIVATION_GRACE_PERIOD", "COMPLETION_GRACE_PERIOD", "RESOURCES_GRACE_PERIOD"), "0")
-"""Silence is not borne at all, so that a story need not wait for it; meetings to come are years away."""
+NO_GRACE = dict.fromkeys(("ACTIVATION_GRACE_PERIOD", "COMPLETION_GRACE_PERIOD", "RESOURCES_GRACE_PERIOD"), "0")
+"""Settings without grace periods, so that a story need not wait; future meetings are years away."""
 
 
 MARKS = {
     "description": "mark-description-7f3a",
     "attendee": "mark-attendee-91bc@example.com",
     "person": "mark-person-c0de",
-    "join link asked for": "https://meet.example.com/mark-join-asked-5d1e",
+    "join link requested": "https://meet.example.com/mark-join-requested-5d1e",
     "join link reported": "https://meet.example.com/mark-join-reported-4b2f",
     "resource": "https://app.cronofy.com/mark-resource-8a6d",
 }
-"""Values in what callers and Cronofy send that a reader of logs has no business with, each to be found if it leaks."""
+"""Private values in requests and notifications, each recognisable if it leaks into a log."""
 
 
 @dataclass
 class Scene:
-    """A platform, a Cronofy, and somebody who may write to its calendar."""
+    """A platform, a stand-in Cronofy, and the token of a user of its calendar."""
 
     platform: Platform
     cronofy: StandIn
@@ -42,7 +42,7 @@ class Scene:
 
     @property
     def secrets(self) -> dict[str, str]:
-        """What nobody may ever find anywhere: the caller's token and the client secrets of every data center."""
+        """The credentials: the caller's token and the client secrets of every data center."""
         applications = self.cronofy.applications.items()
         granted = {f"token {number} of an account": token for number, token in enumerate(self.granted)}
         return {"access token": self.token, **granted} | {
@@ -51,7 +51,7 @@ class Scene:
             for secret in application.client_secrets
         }
 
-    def event(self, event_id: str, year: int = 2091, **more: Any) -> dict[str, Any]:
+    def event(self, event_id: str, year: int = 2091, **changes: Any) -> dict[str, Any]:
         """A calendar event with an agent."""
         return {
             "event_id": event_id,
@@ -61,26 +61,26 @@ class Scene:
             "tzid": "Europe/Berlin",
             "description": MARKS["description"],
             "attendees": {"invite": [{"email": MARKS["attendee"], "display_name": MARKS["person"]}]},
-            "conferencing": {"profile_id": "explicit", "join_url": MARKS["join link asked for"]},
+            "conferencing": {"profile_id": "explicit", "join_url": MARKS["join link requested"]},
             "meeting_agent": {"profile_id": "cronofy"},
-            **more,
+            **changes,
         }
 
     @property
     def own_token(self) -> dict[str, str]:
         return {"cronofy-authorization": f"Bearer {self.token}"}
 
-    def ask(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> str:
+    def request_agent(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> str:
         """Send a calendar event as a caller would; the agent's id."""
-        return self._asked("POST", EVENTS, body, headers or self.own_token)
+        return self._agent_id("POST", EVENTS, body, headers or self.own_token)
 
-    def _asked(self, method: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> str:
+    def _agent_id(self, method: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> str:
         answer = self.platform.request(method, path, body, headers)
         agent: str = json.loads(answer["body"])["agent"]["id"]
         return agent
 
     def register(self, account: str) -> dict[str, str]:
-        """Register an account; the header that asks in its name."""
+        """Register an account; the header for requests in its name."""
         grant = self.cronofy.grant("us", calendars=(CALENDAR,))
         self.granted += [grant.access_token, grant.refresh_token]
         body = {"refresh_token": grant.refresh_token, "data_center": "us"}
@@ -88,24 +88,24 @@ class Scene:
         return {"cronofy-account": account}
 
     def schedule(self, key: str) -> str:
-        """Ask for an agent without a calendar event; its id."""
+        """Request an agent without a calendar event; its id."""
         body = {
-            "join_url": MARKS["join link asked for"],
+            "join_url": MARKS["join link requested"],
             "on_behalf_of_attendee": {"email": MARKS["attendee"]},
             "scheduling_key": key,
             "join_time": "2091-04-25T15:30:00Z",
         }
-        return self._asked("POST", "/v1/meeting_agents", body, {})
+        return self._agent_id("POST", "/v1/meeting_agents", body, {})
 
-    def notify(self, agent: str, event_id: str, interaction: str, **more: Any) -> dict[str, Any]:
-        """A signed notification, as bytes that are always the same."""
-        body = notification(event_id, interaction, **more)
+    def notify(self, agent: str, event_id: str, interaction: str, **changes: Any) -> dict[str, Any]:
+        """Send a signed notification; its bytes are the same every time."""
+        body = notification(event_id, interaction, **changes)
         secrets = self.cronofy.applications["us"].client_secrets
         header = {"cronofy-hmac-sha256": sign(body.encode(), secrets)}
         return self.platform.request("POST", f"/webhooks/cronofy/{agent}", body, header)
 
 
-def notification(event_id: str, interaction: str, **more: Any) -> str:
+def notification(event_id: str, interaction: str, **changes: Any) -> str:
     resources = [{"category": "cronofy", "type": "dashboard", "url": "https://app.cronofy.com/agents/1"}]
     if interaction == "meeting_agent_complete":
         resources.append({"category": "transcript", "type": "cronofy", "url": MARKS["resource"]})
@@ -119,81 +119,81 @@ def notification(event_id: str, interaction: str, **more: Any) -> str:
                 "conferencing": {"provider_name": "zoom", "join_url": MARKS["join link reported"]},
             },
             "meeting_agent": {"sub": "agt_692702a100ccd07000000000", "state": "created", "resources": resources},
-            **more,
+            **changes,
         }
     )
 
 
-def is_asked_for(scene: Scene) -> None:
-    scene.ask(scene.event("asked"))
+def requested(scene: Scene) -> None:
+    scene.request_agent(scene.event("requested"))
     scene.platform.settle()
 
 
-def is_reported(scene: Scene) -> None:
-    agent = scene.ask(scene.event("reported"))
+def reported(scene: Scene) -> None:
+    agent = scene.request_agent(scene.event("reported"))
     for interaction in ("meeting_agent_activated", "meeting_agent_complete"):
         scene.notify(agent, "reported", interaction)
     scene.platform.settle()
 
 
-def fails(scene: Scene) -> None:
-    agent = scene.ask(scene.event("failed"))
+def failed(scene: Scene) -> None:
+    agent = scene.request_agent(scene.event("failed"))
     scene.platform.settle()
     scene.notify(agent, "failed", "meeting_agent_failed")
     scene.platform.settle()
 
 
-def is_silent(scene: Scene) -> None:
-    """Nothing is heard of the agent of a past meeting."""
-    scene.ask(scene.event("silent", year=2020))
+def silent(scene: Scene) -> None:
+    """Cronofy reports nothing of the agent of a past meeting."""
+    scene.request_agent(scene.event("silent", year=2020))
     scene.platform.settle()
     scene.platform.tick("sweep")
     scene.platform.settle()
 
 
-def is_looked_at(scene: Scene) -> None:
-    """Somebody looks at a day on which one failed, and the day's digest is made."""
+def viewed(scene: Scene) -> None:
+    """The dashboard shows a day on which an agent failed, and the day's digest is made."""
     now = datetime.now(UTC)
     times: dict[str, Any] = {"start": f"{now:%FT%TZ}", "end": f"{now + timedelta(hours=1):%FT%TZ}"}
-    agent = scene.ask(scene.event("looked-at", **times))
-    scene.notify(agent, "looked-at", "meeting_agent_failed")
+    agent = scene.request_agent(scene.event("viewed", **times))
+    scene.notify(agent, "viewed", "meeting_agent_failed")
     scene.platform.settle()
-    for function in scene.platform.looked_at:
-        scene.platform.look(function)
+    for function in scene.platform.widgets:
+        scene.platform.view(function)
     scene.platform.tick("digest")
 
 
-def is_probed(scene: Scene) -> None:
+def probed(scene: Scene) -> None:
     scene.platform.tick("probe")
     scene.platform.settle()
 
 
-def is_cancelled(scene: Scene) -> None:
-    scene.ask(scene.event("cancelled"))
+def cancelled(scene: Scene) -> None:
+    scene.request_agent(scene.event("cancelled"))
     scene.platform.settle()
-    scene.ask(scene.event("cancelled", meeting_agent={"profile_id": "none"}))
+    scene.request_agent(scene.event("cancelled", meeting_agent={"profile_id": "none"}))
     scene.platform.settle()
 
 
-def is_deleted(scene: Scene) -> None:
-    """The whole calendar event goes, and the agent with it."""
-    scene.ask(scene.event("deleted"))
+def deleted(scene: Scene) -> None:
+    """The calendar event is deleted, and the agent with it."""
+    scene.request_agent(scene.event("deleted"))
     scene.platform.settle()
     scene.platform.request("DELETE", EVENTS, {"event_id": "deleted"}, scene.own_token)
     scene.platform.settle()
 
 
-def is_asked_for_in_the_name_of_an_account(scene: Scene) -> None:
-    headers = scene.register("somebody")
-    scene.ask(scene.event("account"), headers)
+def requested_for_an_account(scene: Scene) -> None:
+    headers = scene.register("alice")
+    scene.request_agent(scene.event("account"), headers)
     scene.platform.settle()
 
 
-def is_asked_for_again(scene: Scene) -> None:
-    """Cronofy cannot now; when it can, the sweep asks again, with a token that it has to renew."""
-    headers = scene.register("somebody")
+def retried(scene: Scene) -> None:
+    """Cronofy answers 503; later the sweep retries, with a token that it has to refresh."""
+    headers = scene.register("alice")
     scene.cronofy.faults.add("POST", "/v1/calendars", status=503, times=2)
-    scene.ask(scene.event("again"), headers)
+    scene.request_agent(scene.event("again"), headers)
     scene.platform.settle()
     scene.platform.age(7200)
     scene.cronofy.faults.clear()
@@ -201,65 +201,82 @@ def is_asked_for_again(scene: Scene) -> None:
     scene.platform.settle()
 
 
-def comes_without_a_calendar_event(scene: Scene) -> None:
+def without_a_calendar_event(scene: Scene) -> None:
     scene.schedule("meeting-1")
     scene.platform.settle()
-    scene.platform.age(120)  # whoever was told that it is asked again waits until it was
+    scene.platform.age(120)  # the caller waits for the retry
     scene.platform.tick("sweep")
     scene.platform.settle()
     scene.platform.request("DELETE", "/v1/meeting_agents", {"scheduling_key": "meeting-1"})
     scene.platform.settle()
 
 
-def is_taken_on(scene: Scene) -> None:
-    """Somebody says that they take care of a failure."""
-    agent = scene.ask(scene.event("taken-on"))
-    scene.notify(agent, "taken-on", "meeting_agent_failed")
+def acknowledged(scene: Scene) -> None:
+    """A failure is acknowledged."""
+    agent = scene.request_agent(scene.event("acknowledged"))
+    scene.notify(agent, "acknowledged", "meeting_agent_failed")
     scene.platform.settle()
     scene.platform.request("POST", f"/v1/meeting_agents/{agent}/acknowledgement", {"note": "I take notes"})
     scene.platform.settle()
 
 
-def is_replayed(scene: Scene) -> None:
-    agent = scene.ask(scene.event("replayed"))
+def replayed(scene: Scene) -> None:
+    agent = scene.request_agent(scene.event("replayed"))
     scene.notify(agent, "replayed", "meeting_agent_complete")
     scene.platform.settle()
     scene.platform.request("POST", f"/v1/meeting_agents/{agent}/replay")
     scene.platform.settle()
 
 
-def runs_errands(scene: Scene) -> None:
-    """What reads only, or may be asked but once: no part of the crash matrix."""
+def returned(scene: Scene) -> None:
+    """An agent returns after its journal has expired, and before DynamoDB has deleted it."""
+    now = datetime.now(UTC)
+    times: dict[str, Any] = {"start": f"{now:%FT%TZ}", "end": f"{now + timedelta(hours=1):%FT%TZ}"}
+    for _ in range(2):
+        agent = scene.request_agent(scene.event("returned", **times))
+        scene.platform.settle()
+        scene.platform.age(1)
+        scene.platform.tick("sweep")
+        scene.platform.settle()
+        scene.notify(agent, "returned", "meeting_agent_failed")
+        scene.platform.settle()
+        scene.platform.expire(agent)
+
+
+def errands(scene: Scene) -> None:
+    """Reads, and requests that cannot be repeated; they are no part of the crash matrix."""
     platform = scene.platform
     headers = scene.register("errands")
-    agent = scene.ask(scene.event("errands", conferencing={"profile_id": "default"}), headers)
+    agent = scene.request_agent(scene.event("errands", conferencing={"profile_id": "default"}), headers)
     platform.settle()
-    told = scene.cronofy.complete(("us", CALENDAR, "errands"), deliver=False)
-    platform.request("POST", f"/webhooks/cronofy/{agent}", told.body.decode(), {"cronofy-hmac-sha256": told.signature})
+    complete = scene.cronofy.complete(("us", CALENDAR, "errands"), deliver=False)
+    platform.request(
+        "POST", f"/webhooks/cronofy/{agent}", complete.body.decode(), {"cronofy-hmac-sha256": complete.signature}
+    )
     platform.settle()
     platform.request("GET", "/v1/meeting_agents?from=2091-04-25T00:00:00Z&to=2091-04-26T00:00:00Z")
     platform.request("GET", f"/v1/meeting_agents/{agent}")
     platform.request("GET", f"/v1/meeting_agents/{agent}/resources/transcript?format=json")
     platform.request("GET", "/v1/accounts/errands")
     platform.request("DELETE", "/v1/accounts/errands")
-    now = {"join_url": MARKS["join link asked for"], "on_behalf_of_attendee": {"email": MARKS["attendee"]}}
+    now = {"join_url": MARKS["join link requested"], "on_behalf_of_attendee": {"email": MARKS["attendee"]}}
     platform.request("POST", "/v1/meeting_agents", now, {"idempotency-key": "errand-1"})
     platform.settle()
     scene.cronofy.faults.add("POST", "/v1/meeting_agents", status=503, times=2)
     later = now | {"scheduling_key": "errand-2", "join_time": "2091-04-25T15:30:00Z"}
     platform.invoke(*platform.http_event("POST", "/v1/meeting_agents", later, {}))
     platform.settle()
-    for days in (0, 1):  # something for the dashboard to show, and for the digest to tell
+    for days in (0, 1):  # agents for the dashboard and the digest
         at = datetime.now(UTC) - timedelta(days=days)
         times: dict[str, Any] = {"start": at.isoformat(), "end": (at + timedelta(hours=1)).isoformat()}
-        agent = scene.ask(scene.event(f"errand-{days}", **times))
+        agent = scene.request_agent(scene.event(f"errand-{days}", **times))
         scene.notify(agent, f"errand-{days}", "meeting_agent_failed")
         platform.settle()
     platform.tick("digest")
-    platform.look("widget")
-    agent = scene.ask(scene.event("errand-untold"))
-    scene.notify(agent, "errand-untold", "meeting_agent_failed")
-    platform.fault = Fault("alert", platform.next_invocation("alert"), 0, "refused")  # what is not told is tried again
+    platform.view("widget")
+    agent = scene.request_agent(scene.event("errand-alert"))
+    scene.notify(agent, "errand-alert", "meeting_agent_failed")
+    platform.fault = Fault("alert", platform.next_invocation("alert"), 0, "refused")  # a failed alert is retried
     platform.settle()
     platform.age(120)
     scene.cronofy.faults.clear()
@@ -268,24 +285,24 @@ def runs_errands(scene: Scene) -> None:
 
 
 STORIES: dict[str, Callable[[Scene], None]] = {
-    "asked for": is_asked_for,
-    "reported": is_reported,
-    "failed": fails,
-    "silent": is_silent,
-    "looked at": is_looked_at,
-    "probed": is_probed,
-    "cancelled": is_cancelled,
-    "deleted": is_deleted,
-    "account": is_asked_for_in_the_name_of_an_account,
-    "asked again": is_asked_for_again,
-    "without an event": comes_without_a_calendar_event,
-    "taken on": is_taken_on,
-    "replayed": is_replayed,
+    "requested": requested,
+    "reported": reported,
+    "failed": failed,
+    "silent": silent,
+    "viewed": viewed,
+    "probed": probed,
+    "cancelled": cancelled,
+    "deleted": deleted,
+    "account": requested_for_an_account,
+    "retried": retried,
+    "without an event": without_a_calendar_event,
+    "acknowledged": acknowledged,
+    "replayed": replayed,
 }
 
 
 def store_secrets(stack: deployment.Stack, cronofy: StandIn) -> None:
-    """What an operator does after the first deploy."""
+    """Store the client secrets, as an operator does after the first deploy."""
     value = {
         data_center: {"client_id": application.client_id, "client_secrets": list(application.client_secrets)}
         for data_center, application in cronofy.applications.items()
@@ -297,12 +314,12 @@ def store_secrets(stack: deployment.Stack, cronofy: StandIn) -> None:
 
 @contextmanager
 def scene(built: Path | None = None, settings: dict[str, str] | None = None, **parameters: str) -> Iterator[Scene]:
-    """A stage with everything on it."""
+    """The deployed stack on a platform, with a stand-in Cronofy and a caller's token."""
     built = built or deployment.build()
     with EmbeddedAws() as aws, StandIn() as cronofy:
         cronofy.behaviour.enforce_limits = False
         stack = deployment.deploy(aws, built, {"CronofyUrl": f"{cronofy.url}/{{host}}", **parameters})
         store_secrets(stack, cronofy)
         token = cronofy.grant("us", calendars=(CALENDAR,)).access_token
-        with Platform(aws, stack, built, PATIENCE if settings is None else settings) as platform:
+        with Platform(aws, stack, built, NO_GRACE if settings is None else settings) as platform:
             yield Scene(platform, cronofy, token)

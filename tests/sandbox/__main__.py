@@ -1,4 +1,4 @@
-"""`python -m tests.sandbox run` tells the story; `serve` offers the same stack without it, until interrupted."""
+"""`python -m tests.sandbox run` runs the story; `serve` offers the same stack without it, until interrupted."""
 
 import argparse
 import json
@@ -21,19 +21,19 @@ from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.screen import Screen
 from tests.sandbox.stage import CALENDAR, GRACE, HOME, Stage
 from tests.sandbox.stand_in import sign
-from tests.sandbox.story import EXPECTED, Story, judge
+from tests.sandbox.story import EXPECTED, Story, compare
 
 HEADER = "Cronofy-HMAC-SHA256"
 ADDRESSES = Path(".sandbox.json")
 INTERRUPTED = 130
-REFUSED = 2
+ALREADY_RUNNING = 2
 
 
 def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EXPECTED) -> int:
     """Run one command; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="tell the story, then stay up")
+    run = commands.add_parser("run", help="run the story, then stay up")
     run.add_argument("--once", action="store_true", help="end after the story")
     commands.add_parser("serve", help="stay up; the addresses are in .sandbox.json")
     chosen = parser.parse_args(arguments)
@@ -41,24 +41,28 @@ def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EX
     screen = Screen(out)
     if chosen.command == "serve" and (other := _running()):
         screen.line(f"A sandbox is running in this folder already: {ADDRESSES} names {other}. Stop it first.")
-        return REFUSED
+        return ALREADY_RUNNING
     status = INTERRUPTED
     try:
         if chosen.command == "run":
             screen.title("Meeting agents", "The whole story on this machine: an embedded AWS, a stand-in for Cronofy.")
             with Stage(screen=screen) as stage:
                 story = Story(stage, screen)
-                story.tell()
-                status = judge(expected, story.seen, screen)
+                story.run()
+                status = compare(expected, story.seen, screen)
                 if status:
-                    screen.scene("What the embedded AWS said last")
+                    screen.scene("The end of the embedded AWS's log")
                     screen.line(stage.aws.log_tail())
                 if not chosen.once:
                     _stay(stage, screen)
         else:
             screen.title("Meeting agents", "A sandbox on this machine: an embedded AWS, a stand-in for Cronofy.")
-            # Whoever comes with an access key of his own invention is welcome here, which no policy would let in.
-            with EmbeddedAws(enforces_policies=False) as aws, Stage(aws, screen=screen) as stage, _written_down(stage):
+            # Any access key is accepted here; policies would reject an invented one.
+            with (
+                EmbeddedAws(enforces_policies=False) as aws,
+                Stage(aws, screen=screen) as stage,
+                _addresses_in_file(stage),
+            ):
                 status = 0
                 screen.step("addresses", f"{ADDRESSES.name}, until this ends")
                 _stay(stage, screen)
@@ -68,12 +72,12 @@ def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EX
     return status
 
 
-def invitations(stage: Stage) -> list[tuple[str, str]]:
-    """What to try with `curl`, each with what it is, in an order that tells something; together, every route."""
+def examples(stage: Stage) -> list[tuple[str, str]]:
+    """`curl` commands, each with a title, in an order that makes sense; together they use every route."""
     now = datetime.now(UTC).replace(second=0)
     start, end = (f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in (now, now + timedelta(hours=1)))
     event = {"event_id": "try-me", "summary": "Try me", "start": start, "end": end}
-    wanted = event | {"meeting_agent": {"profile_id": "cronofy"}}
+    event_with_agent = event | {"meeting_agent": {"profile_id": "cronofy"}}
     scheduled = {
         "scheduling_key": "try-me",
         "join_url": "https://zoom.us/j/1",
@@ -94,36 +98,39 @@ def invitations(stage: Stage) -> list[tuple[str, str]]:
     token = f"Cronofy-Authorization: Bearer {stage.grant.access_token}"
     return [
         (
-            f"Ask for an agent; {GRACE} s later it is overdue, unless it is heard of",
-            _curl("POST", events, wanted, token),
+            f"Request an agent; {GRACE} s later it is overdue, unless a notification comes",
+            _curl("POST", events, event_with_agent, token),
         ),
         ("Read its record and its timeline", _curl("GET", f"{agents}/{agent}")),
         (
-            "Take on that it is silent, so that nobody is told again",
+            "Acknowledge the incident, so that no reminder is sent",
             _curl("POST", f"{agents}/{agent}/acknowledgement", {"note": "I am on it"}),
         ),
-        ("Send a signed notification: it is active", _curl("POST", webhook, activated, f"{HEADER}: {signature}")),
         (
-            "Read it again exactly as it came",
+            "Send a signed notification: the agent is active",
+            _curl("POST", webhook, activated, f"{HEADER}: {signature}"),
+        ),
+        (
+            "Read the notification again, byte for byte",
             _curl("GET", f"{agents}/{agent}/notifications/{sha256(sent).hexdigest()}"),
         ),
-        ("Send a forged one: 401", _curl("POST", webhook, activated, f"{HEADER}: {sign(b'', ['guessed'])}")),
+        ("Send a forged notification: 401", _curl("POST", webhook, activated, f"{HEADER}: {sign(b'', ['guessed'])}")),
         (
             "Let the stand-in Cronofy report it complete",
             _curl("POST", f"{control}/agents/{HOME}/{CALENDAR}/try-me/complete"),
         ),
         ("Find its transcript", _curl("GET", f"{agents}/{agent}/resources/transcript?format=json")),
-        ("Announce again what happened to it", _curl("POST", f"{agents}/{agent}/replay")),
+        ("Publish its announcements again", _curl("POST", f"{agents}/{agent}/replay")),
         ("Delete its calendar event", _curl("DELETE", events, {"event_id": "try-me"}, token)),
         ("Schedule an agent without a calendar event", _curl("POST", agents, scheduled)),
         ("Cancel it", _curl("DELETE", agents, {"scheduling_key": "try-me"})),
         ("List all agents that were cancelled", _curl("GET", f"{agents}?state=cancelled")),
-        ("Register an account, so that its tokens are kept fresh", _curl("PUT", account, registration)),
-        ("Read it", _curl("GET", account)),
-        ("Forget it", _curl("DELETE", account)),
+        ("Register an account, so that its tokens are refreshed", _curl("PUT", account, registration)),
+        ("Read the account", _curl("GET", account)),
+        ("Delete the account", _curl("DELETE", account)),
         ("Get the OpenAPI document", _curl("GET", f"{api}/openapi.json") + " -o /tmp/openapi.json"),
-        ("Get it as a page; better open it in a browser", _curl("GET", f"{api}/docs") + " -o /dev/null"),
-        ("See what else the stand-in Cronofy can be made to do", _curl("GET", control)),
+        ("Get the document as a page, for a browser", _curl("GET", f"{api}/docs") + " -o /dev/null"),
+        ("List the controls of the stand-in Cronofy", _curl("GET", control)),
     ]
 
 
@@ -136,15 +143,15 @@ def _curl(method: str, url: str, body: dict[str, Any] | None = None, *headers: s
 
 
 def _stay(stage: Stage, screen: Screen) -> NoReturn:
-    """Say what can be tried, and stay up until interrupted."""
+    """Print the commands, and stay up until interrupted."""
     screen.scene(
         "Try it",
-        "On AWS a caller signs with IAM too (curl --aws-sigv4). The access token is good for an hour, as Cronofy's are;"
+        "On AWS a caller signs with IAM too (curl --aws-sigv4). The access token expires in an hour, as Cronofy's do;"
         f" a new one: curl -X POST {stage.cronofy.url}/_control/grants",
     )
-    for what, command in invitations(stage):
+    for title, command in examples(stage):
         screen.line()
-        screen.note(f"# {what}")
+        screen.note(f"# {title}")
         screen.line(command)
     screen.line()
     screen.line("Running until Ctrl-C.")
@@ -153,7 +160,7 @@ def _stay(stage: Stage, screen: Screen) -> NoReturn:
 
 
 def _running() -> str:
-    """Where the sandbox is whose addresses are in the file, if it answers; a file that was left behind counts not."""
+    """The address of the sandbox that the file names, if it answers; a file that was left behind does not count."""
     try:
         url = str(json.loads(ADDRESSES.read_text(encoding="utf-8"))["aws_endpoint_url"])
         httpx.get(f"{url}/_ministack/health", timeout=10, trust_env=False)
@@ -163,8 +170,8 @@ def _running() -> str:
 
 
 @contextmanager
-def _written_down(stage: Stage) -> Iterator[None]:
-    """The addresses in a file, whole or not there, for as long as they are good."""
+def _addresses_in_file(stage: Stage) -> Iterator[None]:
+    """Keep the addresses in a file while they are valid; the file is written at once or not at all."""
     text = json.dumps(stage.addresses, indent=2) + "\n"
     unfinished = ADDRESSES.with_name(f"{ADDRESSES.name}.{os.getpid()}")
     unfinished.write_text(text, encoding="utf-8")
@@ -179,7 +186,7 @@ def _written_down(stage: Stage) -> Iterator[None]:
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
-    """End once, whatever asks for it and however often."""
+    """Stop once, also if signals come again."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     os.write(1, "\nStopping…\n".encode())  # at once, even while a line is being written
@@ -187,6 +194,6 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    for wanted in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(wanted, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     sys.exit(main(sys.argv[1:], sys.stdout))

@@ -1,4 +1,4 @@
-"""The real template on the embedded AWS: built by the recipes of `sam build`, deployed by the steps of `sam deploy`."""
+"""The real template on the embedded AWS: built as `sam build` does, deployed as `sam deploy` does."""
 
 import fcntl
 import hashlib
@@ -28,26 +28,26 @@ from tests.sandbox.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 
-# Which property says where the code is: in the source a folder, once built a folder, once packaged an address in S3.
+# The property that locates the code: a folder in the source and once built, an address in S3 once packaged.
 _CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 
 
 def source_template() -> dict[str, Any]:
-    """The template as it is written, to be changed at will."""
+    """A copy of the template as written."""
     return deepcopy(_parsed())
 
 
 @cache
 def _parsed() -> dict[str, Any]:
     parsed: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
-    return parsed  # to parse it takes longer than most tests
+    return parsed  # cached: parsing takes longer than most tests
 
 
 def build(into: Path = ROOT / ".aws-sam" / "sandbox") -> Path:
     """Build all that the template names into a folder laid out as `.aws-sam/build` is, and return that folder.
 
-    What did not change since is left as it is: a second build takes milliseconds, and one that runs beside another
-    waits for it and then finds everything done.
+    Unchanged parts are kept, so a second build takes milliseconds. Of two builds at once, the second waits and then
+    finds everything done.
     """
     template = source_template()
     into.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def build(into: Path = ROOT / ".aws-sam" / "sandbox") -> Path:
 
 
 def api_url(aws: EmbeddedAws, stack_name: str) -> str:
-    """Return the address of a stack's HTTP API, which is known before the stack is."""
+    """Return the address of a stack's HTTP API, which does not depend on the stack's creation."""
     return f"{aws.url}/_aws/execute-api/{stack_name}"
 
 
@@ -81,20 +81,20 @@ def deploy(
     account: str = ACCOUNT,
     enforces_iam: bool = False,
 ) -> "Stack":
-    """Create the stack and return it when it works; RuntimeError saying which resources failed, and why.
+    """Create the stack and return it when it works; RuntimeError with the resources that failed, and why.
 
-    The architecture and the public address need no mention among the parameters. `enforces_iam`: whether callers of the
-    HTTP API must sign as they must on AWS; without it, a plain `curl` will do.
+    The architecture and the public address are added to the parameters. With `enforces_iam`, callers of the HTTP API
+    must sign as on AWS; without it, a plain `curl` is enough.
     """
     session = aws.session(account)
-    known = {"Architecture": ARCHITECTURE, "PublicUrl": api_url(aws, name)}
+    defaults = {"Architecture": ARCHITECTURE, "PublicUrl": api_url(aws, name)}
     try:
         cloudformation = session.client("cloudformation")
         cloudformation.create_stack(
             StackName=name,
             TemplateURL=_package(session, built, f"artifacts-{account}-{name}"),
             Parameters=[
-                {"ParameterKey": key, "ParameterValue": value} for key, value in (known | dict(parameters)).items()
+                {"ParameterKey": key, "ParameterValue": value} for key, value in (defaults | dict(parameters)).items()
             ],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             Tags=[{"Key": "ms-custom-id", "Value": name}],  # the id that ministack gives to the stack's API
@@ -103,7 +103,7 @@ def deploy(
         _wait(session, name, "CREATE_COMPLETE")
         _open_routes(session, name, enforces_iam=enforces_iam)
     except Exception as error:
-        error.add_note(f"The embedded AWS said last:\n{aws.log_tail()}")
+        error.add_note(f"The end of the embedded AWS's log:\n{aws.log_tail()}")
         raise
     return Stack(name, api_url(aws, name), session)
 
@@ -133,10 +133,10 @@ class Stack:
         """The physical id of each of the template's resources, by its logical id."""
         return _resources(self.session, self.name)
 
-    def listen(self, topic: str, name: str = "listener", wanted: Mapping[str, list[str]] | None = None) -> str:
+    def listen(self, topic: str, name: str = "listener", filter_policy: Mapping[str, list[str]] | None = None) -> str:
         """Subscribe a new queue to one of the template's topics, raw, and return the queue's URL.
 
-        `wanted`: the message attributes that it filters on.
+        `filter_policy`: the message attributes that it receives.
         """
         sqs, sns = self.session.client("sqs"), self.session.client("sns")
         url = sqs.create_queue(QueueName=f"{self.name}-{topic}-{name}")["QueueUrl"]
@@ -151,8 +151,9 @@ class Stack:
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-        filtered = {"FilterPolicy": json.dumps(wanted)} if wanted else {}
-        attributes = {"RawMessageDelivery": "true"} | filtered
+        attributes = {"RawMessageDelivery": "true"}
+        if filter_policy:
+            attributes["FilterPolicy"] = json.dumps(filter_policy)
         sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn, Attributes=attributes)
         return url
 
@@ -172,11 +173,11 @@ class Stack:
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         _wait(self.session, self.name, "UPDATE_COMPLETE")
-        for known in ("outputs", "functions", "resources"):
-            self.__dict__.pop(known, None)
+        for cached in ("outputs", "functions", "resources"):
+            self.__dict__.pop(cached, None)
 
     def delete(self) -> None:
-        """Delete the stack, but for what the template retains."""
+        """Delete the stack; resources that the template retains stay."""
         cloudformation = self.session.client("cloudformation")
         (stack,) = cloudformation.describe_stacks(StackName=self.name)["Stacks"]
         cloudformation.delete_stack(StackName=self.name)
@@ -184,7 +185,7 @@ class Stack:
 
 
 def _with_code(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    return ((name, one) for name, one in template["Resources"].items() if one["Type"] in _CODE)
+    return ((name, resource) for name, resource in template["Resources"].items() if resource["Type"] in _CODE)
 
 
 @contextmanager
@@ -196,7 +197,7 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _digest(folder: Path) -> str:
-    """Return what changes whenever the artifact built from the folder could."""
+    """Return a digest of all that the folder's artifact depends on."""
     digest = hashlib.sha256(f"{sys.version} {ARCHITECTURE}".encode())
     for path in _files(folder):
         if "__pycache__" not in path.parts:
@@ -214,14 +215,14 @@ def _copy(name: str, source: Path, into: Path) -> None:
 
 
 def _make(name: str, source: Path, into: Path) -> None:
-    """Build a layer by its own recipe, as SAM does, under this very Python and for this machine's architecture."""
+    """Build a layer by its own recipe, as SAM does, with this Python and for this machine's architecture."""
     into.mkdir()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     made = subprocess.run(
         ["make", "-C", str(source), f"build-{name}"],
         env=os.environ
         | {"PATH": path, "ARTIFACTS_DIR": str(into.resolve()), "ARCHITECTURE": ARCHITECTURE}
-        | {"FAKETIME": "+0"},  # an index's certificate is good today, whatever time the tests have
+        | {"FAKETIME": "+0"},  # an index's certificate is valid today, not at the time that the tests may have
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -260,31 +261,33 @@ def _zip(folder: Path) -> bytes:
     return archive.getvalue()
 
 
-def _wait(session: boto3.Session, stack: str, wanted: str) -> None:
+def _wait(session: boto3.Session, stack: str, expected: str) -> None:
     cloudformation = session.client("cloudformation")
     while (status := cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]).endswith(
         "_IN_PROGRESS"
     ):
         time.sleep(0.05)
-    if status != wanted:
+    if status != expected:
         events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
         failed = [event for event in reversed(events) if event["ResourceStatus"].endswith("_FAILED")]
-        reasons = [f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', 'no reason')}" for one in failed]
-        raise RuntimeError("\n".join([f"the stack is {status}, not {wanted}", *reasons]))
+        reasons = [
+            f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason')}" for event in failed
+        ]
+        raise RuntimeError("\n".join([f"the stack is {status}, not {expected}", *reasons]))
 
 
 def _resources(session: boto3.Session, stack: str, kind: str = "") -> dict[str, str]:
     pages = session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
     return {
-        one["LogicalResourceId"]: one["PhysicalResourceId"]
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
         for page in pages
-        for one in page["StackResourceSummaries"]
-        if kind in one["ResourceType"]
+        for resource in page["StackResourceSummaries"]
+        if kind in resource["ResourceType"]
     }
 
 
 def _open_routes(session: boto3.Session, stack: str, *, enforces_iam: bool) -> None:
-    """Create the HTTP API's routes, which ministack leaves out: SAM writes them as OpenAPI, which it does not read."""
+    """Create the routes of the HTTP API, which SAM writes as OpenAPI and ministack does not read."""
     gateway, functions = session.client("apigatewayv2"), session.client("lambda")
     processed: Any = session.client("cloudformation").get_template(StackName=stack, TemplateStage="Processed")
     deployed = _resources(session, stack)

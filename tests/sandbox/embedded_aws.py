@@ -12,13 +12,12 @@ import urllib.request
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 import boto3
 
 # A 12-digit access key is the root user of an account of its own to ministack. This account also owns the API of a
-# request without a signature, so only its stacks can be called over HTTP by whoever does not sign.
+# request without a signature, so only its stacks can be called over HTTP without a signature.
 ACCOUNT = "000000000001"
 REGION: Final = "eu-central-1"
 
@@ -32,7 +31,7 @@ class EmbeddedAws:
     log: Path
 
     def __init__(self, *, enforces_policies: bool = True) -> None:
-        """`enforces_policies`: functions do only what their roles allow, and topics reach only queues that let them."""
+        """`enforces_policies`: functions do only what their roles allow, and topics reach only queues that allow it."""
         self._enforces_policies = enforces_policies
 
     def __enter__(self) -> Self:
@@ -60,15 +59,10 @@ class EmbeddedAws:
             raise failure from error
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the server and its functions at once; nothing it holds is worth saving."""
         assert self._process.stdin
-        with suppress(ProcessLookupError):  # a server that ended by itself may have left nobody
+        with suppress(ProcessLookupError):  # a server that ended by itself may have no group left
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process.stdin.close()  # only now: the server would begin to remove its folder, and we do that
@@ -77,7 +71,7 @@ class EmbeddedAws:
     def session(self, account: str = ACCOUNT) -> boto3.Session:
         """Return a session whose clients speak to this AWS as the given 12-digit account."""
         session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="secret", region_name=REGION)
-        # As an argument it wins over all variables and profiles of the person who runs this.
+        # An argument overrides every environment variable and profile.
         session.client = partial(session.client, endpoint_url=self.url)  # type: ignore[method-assign]
         return session
 
@@ -88,11 +82,11 @@ class EmbeddedAws:
         return [email for email in sent if email.pop("topic") == topic_arn]
 
     def confirm(self, topic_arn: str, address: str) -> None:
-        """Follow the link in the mail that asks an address whether it wants to be subscribed to a topic."""
+        """Confirm the subscription of an address to a topic, as the link in AWS's e-mail does."""
         lines = self.log.with_name("confirmations").read_text(encoding="utf-8").splitlines()
-        asked = [one for one in map(json.loads, lines) if (one["topic"], one["to"]) == (topic_arn, address)]
+        emails = [email for email in map(json.loads, lines) if (email["topic"], email["to"]) == (topic_arn, address)]
         account = topic_arn.split(":")[4]
-        self.session(account).client("sns").confirm_subscription(TopicArn=topic_arn, Token=asked[-1]["token"])
+        self.session(account).client("sns").confirm_subscription(TopicArn=topic_arn, Token=emails[-1]["token"])
 
     def log_tail(self, lines: int = 40) -> str:
         """Return the end of the server's log, which has the output of the functions too."""
@@ -107,7 +101,7 @@ def moved_clock() -> dict[str, str]:
 
 
 def _environment(folder: Path, port: int) -> dict[str, str]:
-    """Return the server's whole environment; the functions inherit it, so nothing of ours may leak into it."""
+    """Return the server's whole environment; the functions inherit it, so nothing of this process may leak into it."""
     return {
         "PATH": os.defpath,
         "HOME": str(folder),

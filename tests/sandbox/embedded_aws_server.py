@@ -1,4 +1,4 @@
-"""The process behind `EmbeddedAws`: ministack on a socket that it is given, with an end and a limit of our own."""
+"""The process behind `EmbeddedAws`: ministack on a given socket, with corrections where it differs from AWS."""
 
 import asyncio
 import json
@@ -34,11 +34,11 @@ CONCURRENT_REQUESTS = 8
 def main(descriptor: int) -> None:
     """Serve on the listening socket until standard input ends."""
     threading.Thread(target=end_with_parent, daemon=True).start()
-    keep_emails(Path(os.environ["TMPDIR"]) / "emails")
-    await_confirmations(Path(os.environ["TMPDIR"]) / "confirmations")
+    record_emails(Path(os.environ["TMPDIR"]) / "emails")
+    require_confirmations(Path(os.environ["TMPDIR"]) / "confirmations")
     allow_batches()
     repeat_failed_entries()
-    take_sums()
+    accept_sums()
     extract_once(Path(os.environ["TMPDIR"]) / "extracted")
     config = Config()
     config.bind = [f"fd://{descriptor}"]
@@ -55,12 +55,12 @@ def main(descriptor: int) -> None:
     asyncio.run(serve(limited, config))  # type: ignore[arg-type]
 
 
-def keep_emails(file: Path) -> None:
-    """Write down what SNS sends by e-mail, which ministack only logs: each as a line of JSON in the file."""
+def record_emails(file: Path) -> None:
+    """Append each e-mail of SNS, which ministack only logs, to the file as a line of JSON."""
     fanout = sns._fanout
 
-    def keeping(topic: str, id_: str, text: str, subject: str, structure: str = "", *more: Any, **named: Any) -> None:
-        fanout(topic, id_, text, subject, structure, *more, **named)
+    def keeping(topic: str, id_: str, text: str, subject: str, structure: str = "", *more: Any, **options: Any) -> None:
+        fanout(topic, id_, text, subject, structure, *more, **options)
         chosen = sns._resolve_message_for_protocol(text, structure, "email")
         for subscription in sns._topic_by_arn_any_scope(topic)["subscriptions"]:
             if subscription["protocol"] == "email" and subscription["confirmed"]:
@@ -71,8 +71,8 @@ def keep_emails(file: Path) -> None:
     sns._fanout = keeping
 
 
-def await_confirmations(file: Path) -> None:
-    """Leave a subscription by e-mail pending until its token comes back, which ministack confirms by itself.
+def require_confirmations(file: Path) -> None:
+    """Leave a subscription by e-mail pending until it is confirmed with its token; ministack confirms it at once.
 
     AWS mails the token; here each is a line of JSON in the file.
     """
@@ -81,11 +81,11 @@ def await_confirmations(file: Path) -> None:
     def pend(topic_arn: str) -> None:
         topic = sns._topic_by_arn_any_scope(topic_arn) or {"subscriptions": []}
         for subscription in topic["subscriptions"]:
-            if subscription["protocol"] == "email" and "asked" not in subscription:
-                subscription |= {"asked": True, "confirmed": False, "token": str(uuid4())}
-                asked = {"topic": topic_arn, "to": subscription["endpoint"], "token": subscription["token"]}
+            if subscription["protocol"] == "email" and "token" not in subscription:
+                subscription |= {"confirmed": False, "token": str(uuid4())}
+                email = {"topic": topic_arn, "to": subscription["endpoint"], "token": subscription["token"]}
                 with file.open("a", encoding="utf-8") as confirmations:
-                    confirmations.write(json.dumps(asked) + "\n")
+                    confirmations.write(json.dumps(email) + "\n")
 
     def subscribing(params: Any) -> Any:
         answer = subscribe(params)
@@ -103,11 +103,11 @@ def await_confirmations(file: Path) -> None:
 
 
 def allow_batches() -> None:
-    """Let who may do a thing to a topic or a queue do it ten times at once, on AWS no action of its own."""
+    """Treat a batch to a topic or queue as its single action, as AWS does: a batch is no action of its own."""
     extract = iam_actions.extract_iam_action
 
-    def extracting(*request: Any, **named: Any) -> Any:
-        action = extract(*request, **named)
+    def extracting(*request: Any, **options: Any) -> Any:
+        action = extract(*request, **options)
         is_batch = isinstance(action, str) and action.startswith(("sns:", "sqs:"))
         return action.removesuffix("Batch") if is_batch else action
 
@@ -115,7 +115,7 @@ def allow_batches() -> None:
 
 
 def repeat_failed_entries() -> None:
-    """Hand a stream's batch over again when the function reports failed entries, which ministack takes for done."""
+    """Redeliver a stream's batch when the function reports failed entries, which ministack ignores."""
     execute = lambda_svc._execute_function
 
     def executing(function: Any, event: Any) -> Any:
@@ -132,12 +132,12 @@ def repeat_failed_entries() -> None:
     lambda_svc._execute_function = executing
 
 
-def take_sums() -> None:
-    """Keep an alarm on a sum of metrics, which ministack refuses, as one on the first of them."""
+def accept_sums() -> None:
+    """Store an alarm on a sum of metrics, which ministack rejects, as one on the first of them."""
     describe = provisioners._cw_metric_alarm_record
 
     def describing(name: str, properties: dict[str, Any]) -> Any:
-        summed = [one["MetricStat"] for one in properties.get("Metrics", []) if "MetricStat" in one]
+        summed = [metric["MetricStat"] for metric in properties.get("Metrics", []) if "MetricStat" in metric]
         if summed:
             alone = {"Period": summed[0]["Period"], "Statistic": summed[0]["Stat"], **summed[0]["Metric"]}
             properties = {key: value for key, value in properties.items() if key != "Metrics"} | alone
@@ -147,16 +147,16 @@ def take_sums() -> None:
 
 
 def extract_once(folder: Path) -> None:
-    """Extract each zip into the folder once; ministack does so for every process, which takes longer than its start."""
+    """Extract each zip into the folder once; ministack does it for every process, which takes longer than the start."""
     alone = threading.Lock()
 
     class Kept(ZipFile):
         def namelist(self) -> list[str]:
-            """The parts at the top: ministack looks for each name where on the disk it would lead."""
+            """Return the names at the top only, because ministack checks each name's path on the disk."""
             return sorted({name.partition("/")[0] for name in super().namelist()})
 
         def extractall(self, path: Any = None, *_: Any, **__: Any) -> None:
-            """Links to what was extracted."""
+            """Link to the extracted files."""
             tree = folder / sha256(Path(str(self.filename)).read_bytes()).hexdigest()
             with alone:
                 if not tree.exists():
@@ -168,7 +168,7 @@ def extract_once(folder: Path) -> None:
 
 
 def end_with_parent() -> None:
-    """Wait for the end of the pipe from our parent, which comes even if it is killed, and leave nothing behind."""
+    """Wait for the end of the pipe from the parent, which comes even if it is killed, and remove all files."""
     sys.stdin.read()
     shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
     os.killpg(0, signal.SIGKILL)  # the functions' processes too, a busy one included

@@ -1,4 +1,4 @@
-"""What the sandbox says on the terminal: aligned, in 80 to 100 columns, in colour only where colour is wanted."""
+"""The sandbox's terminal output: aligned, in 80 to 100 columns, in colour on a terminal that shows it."""
 
 import os
 import re
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import TextIO
 
 NARROW, WIDE = 80, 100
-_TIME, _ACTOR, _TEXT = 8, 10, 32  # the columns of a step; what came of it has the rest
+_TIME, _ACTOR, _TEXT = 8, 10, 32  # the columns of a step; its outcome has the rest
 
 _BOLD, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "1", "2", "31", "32", "33", "36"
 _MEANINGS = {
     **dict.fromkeys(("complete", "resolved", "✓"), _GREEN),
-    **dict.fromkeys(("failed", "rejected", "critical", "401", "not announced", "never told", "✗"), _RED),
+    **dict.fromkeys(("failed", "rejected", "critical", "401", "not announced", "received no alert", "✗"), _RED),
     **dict.fromkeys(
         ("overdue", "never_activated", "warning", "stale", "duplicate", "conflicting", "mismatched"), _YELLOW
     ),
@@ -25,7 +25,7 @@ _WORDS = re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, _MEANINGS)) + r")(?
 
 
 class Screen:
-    """A page that grows downwards. What is awaited stands on its last line, and gives way to what then happens."""
+    """A page that grows downwards. Its last line shows what is expected next, until that happens."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -48,21 +48,21 @@ class Screen:
             self.note(note)
 
     def awaiting(self, actor: str, text: str) -> None:
-        """Show, on a terminal only, what is happening now."""
+        """Show the current activity, on a terminal only."""
         if self._is_live:
             self._out.write(f"\r\x1b[2K{self._head(actor)}{self._styled(text + ' …', _DIM)}")
             self._out.flush()
 
     def step(self, actor: str, text: str, outcome: str = "") -> None:
-        """Say who did what, when, and what came of it."""
+        """Print the time, the actor, the action and its outcome."""
         indent = " " * (_TIME + _ACTOR)
         if outcome:
-            self.line(f"{self._head(actor)}{text:<{_TEXT}}  {self._meant(outcome)}")
+            self.line(f"{self._head(actor)}{text:<{_TEXT}}  {self._coloured(outcome)}")
             return
         first, *rest = _wrapped(text, self._width - len(indent))
-        self.line(self._head(actor) + self._meant(first))
+        self.line(self._head(actor) + self._coloured(first))
         for line in rest:
-            self.line(indent + self._meant(line))
+            self.line(indent + self._coloured(line))
 
     def table(self, rows: Sequence[Sequence[str]], indent: int = 2) -> None:
         """Print rows with aligned columns, if there are any; the last one is wrapped where it must be."""
@@ -74,15 +74,17 @@ class Screen:
             cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)][:-1]
             wrapped = _wrapped(row[-1], max(24, self._width - left))
             for number, text in enumerate(wrapped):
-                head = " " * indent + "".join(self._meant(cell) + "  " for cell in cells) if not number else " " * left
-                self.line((head + self._meant(text)).rstrip())
+                head = (
+                    " " * indent + "".join(self._coloured(cell) + "  " for cell in cells) if not number else " " * left
+                )
+                self.line((head + self._coloured(text)).rstrip())
 
-    def letter(self, receiver: str, subject: str, text: str) -> None:
+    def email(self, receiver: str, subject: str, text: str) -> None:
         """Print an e-mail as its reader sees it."""
         bar = self._styled("│", _DIM)
         self.line()
         for name, value in (("To", receiver), ("Subject", subject)):
-            self.line(f"  {bar} {self._styled(f'{name + ":":<12}', _DIM)}{self._meant(value)}")
+            self.line(f"  {bar} {self._styled(f'{name + ":":<12}', _DIM)}{self._coloured(value)}")
         for paragraph in ["", *text.splitlines()]:
             hanging = " " * 12 if re.match(r"[A-Z][A-Za-z ]{2,10}: ", paragraph) else ""
             for line in _wrapped(paragraph, self._width - 4, hanging):
@@ -96,12 +98,12 @@ class Screen:
         self._out.flush()
 
     def note(self, text: str) -> None:
-        """Print what need not be read."""
+        """Print a remark, dimmed."""
         for line in _wrapped(text, self._width):
             self.line(self._styled(line, _DIM))
 
     def verdict(self, text: str, *, is_good: bool) -> None:
-        """Print what it all comes to."""
+        """Print the overall result."""
         self.line()
         self.line(self._styled(text, _GREEN if is_good else _RED, _BOLD))
 
@@ -109,8 +111,8 @@ class Screen:
         seconds = f"{time.monotonic() - self._began:.1f} s"
         return f"{self._styled(f'{seconds:>{_TIME - 2}}', _DIM)}  {actor:<{_ACTOR}}"
 
-    def _meant(self, text: str) -> str:
-        """The words that say how things stand, in their colours."""
+    def _coloured(self, text: str) -> str:
+        """The text with its states and severities in their colours."""
         return _WORDS.sub(lambda word: self._styled(word[0], _MEANINGS[word[0]]), text) if self._is_coloured else text
 
     def _styled(self, text: str, *styles: str) -> str:
@@ -118,6 +120,6 @@ class Screen:
 
 
 def _wrapped(text: str, width: int, hanging: str = "") -> list[str]:
-    """The lines of a paragraph, at least one; no word is broken, for a broken address cannot be copied."""
+    """The lines of a paragraph, at least one; no word is broken, because a broken address cannot be copied."""
     lines = textwrap.wrap(text, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
     return lines or [""]

@@ -1,4 +1,4 @@
-"""The whole system, running on this machine: the story is told on it, tests use it, `make sandbox` offers it."""
+"""The whole system on this machine: the story and the tests run on it, `make sandbox` offers it."""
 
 import io
 import json
@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -23,34 +22,34 @@ CALENDAR = "cal_n23kjnwrw2_jsdfjksn234"
 HOME = "us"
 ONCALL = "oncall@example.com"
 GRACE = 5
-"""Seconds of silence after which an agent is overdue; ten and thirty minutes unless a deployment says otherwise."""
+"""Seconds of silence after which an agent is overdue; by default a deployment has ten and thirty minutes."""
 SWEEP_PAUSE = 1.0
-"""Seconds from one sweep to the next. The deployed schedule comes round too, but only once a minute."""
-PATIENCE = 15.0
-"""Seconds until what does not happen is not waited for any longer."""
+"""Seconds from one sweep to the next. The deployed schedule runs too, but only once a minute."""
+WAIT_SECONDS = 15.0
+"""The longest wait for anything that a step leads to."""
 
 
-class Inbox:
-    """What a queue that listens to a topic has received."""
+class TopicQueue:
+    """The messages of a queue that is subscribed to a topic."""
 
     def __init__(self, stack: deployment.Stack, topic: str) -> None:
         self.url = stack.listen(topic)
         self._sqs = stack.session.client("sqs")
-        self._taken: list[dict[str, Any]] = []
+        self._received: list[dict[str, Any]] = []
 
     def messages(self) -> list[dict[str, Any]]:
-        """Take what has come, and return it after all that came before."""
+        """Receive what is new, and return all messages, the oldest first."""
         while messages := self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                self._taken.append(json.loads(message["Body"]))
+                self._received.append(json.loads(message["Body"]))
                 self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-        return list(self._taken)
+        return list(self._received)
 
 
 class Stage:
     """A context manager: the deployed stack, a stand-in Cronofy, a caller, subscribers, and a sweep every second.
 
-    `parameters`: the template's, over those of a sandbox. `screen`: is told of each thing that stands, and where.
+    `parameters`: the template's, over those of a sandbox. `screen`: prints each part that is ready, and its address.
     """
 
     aws: EmbeddedAws
@@ -60,8 +59,8 @@ class Stage:
     """Its base address is the HTTP API's; it sends the access token of a user of `CALENDAR`."""
     grant: Grant
     """Of the user of `CALENDAR`."""
-    lifecycle: Inbox
-    alerts: Inbox
+    lifecycle: TopicQueue
+    alerts: TopicQueue
 
     def __init__(
         self,
@@ -70,7 +69,7 @@ class Stage:
         parameters: Mapping[str, str] | None = None,
         screen: Screen | None = None,
     ) -> None:
-        """`aws`: one that runs already."""
+        """Use `aws`, if given, instead of starting one."""
         self._aws = aws
         self._parameters = parameters or {}
         self._screen = screen or Screen(io.StringIO())
@@ -81,25 +80,25 @@ class Stage:
         """Build, start and deploy everything; RuntimeError saying what failed."""
         with ExitStack() as opened:
             screen = self._screen
-            screen.scene("The stage is set")
+            screen.scene("Set-up")
             screen.awaiting("build", "the layer and the functions")
             built = deployment.build()
-            screen.step("build", "the layer and the functions, by the recipes of `sam build`")
+            screen.step("build", "the layer and the functions, as `sam build` does")
             screen.awaiting("AWS", "starts")
             self.aws = self._aws or opened.enter_context(EmbeddedAws())
-            screen.step("AWS", f"an embedded one, {self.aws.url}")
+            screen.step("AWS", f"embedded, {self.aws.url}")
             self.cronofy = opened.enter_context(StandIn())
-            screen.step("Cronofy", f"a stand-in, {self.cronofy.url}")
+            screen.step("Cronofy", f"stand-in, {self.cronofy.url}")
             screen.awaiting("stack", "is deployed")
-            graces = dict.fromkeys(("ActivationGracePeriod", "CompletionGracePeriod"), str(GRACE))
-            ours = {"CronofyUrl": self.cronofy.url + "/{host}", "AlertEmail": ONCALL, "AlertGroupWait": "1"}
-            self.stack = deployment.deploy(self.aws, built, graces | ours | dict(self._parameters))
-            screen.step("stack", f"template.yaml, with {GRACE} s of grace instead of 10 and 30 minutes")
+            grace_periods = dict.fromkeys(("ActivationGracePeriod", "CompletionGracePeriod"), str(GRACE))
+            sandbox = {"CronofyUrl": self.cronofy.url + "/{host}", "AlertEmail": ONCALL, "AlertGroupWait": "1"}
+            self.stack = deployment.deploy(self.aws, built, grace_periods | sandbox | dict(self._parameters))
+            screen.step("stack", f"template.yaml, with grace periods of {GRACE} s instead of 10 and 30 minutes")
             self._store_secrets()
             self.aws.confirm(self.stack.outputs["AlertsTopicArn"], ONCALL)
-            screen.step("on-call", "has confirmed its address by the link in a mail from AWS")
-            self.lifecycle = Inbox(self.stack, "LifecycleTopic")
-            self.alerts = Inbox(self.stack, "AlertsTopic")
+            screen.step("on-call", "confirmed its subscription by the link in AWS's e-mail")
+            self.lifecycle = TopicQueue(self.stack, "LifecycleTopic")
+            self.alerts = TopicQueue(self.stack, "AlertsTopic")
             self.grant = self.cronofy.grant(HOME, calendars=(CALENDAR,))
             self.api = opened.enter_context(
                 httpx.Client(
@@ -111,23 +110,21 @@ class Stage:
             )
             screen.awaiting("functions", "start")
             self._warm()
-            screen.step("functions", "those of the story have started, so that what follows shows no cold start")
-            sweeping = threading.Thread(target=self._sweep_again_and_again, daemon=True)
+            screen.step("functions", "started, so that the story shows no cold start")
+            sweeping = threading.Thread(target=self._sweep_every_second, daemon=True)
             sweeping.start()
             opened.callback(sweeping.join)
             opened.callback(self._is_over.set)
             self._closing = opened.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop everything, and leave nothing behind."""
         self._closing.close()
 
     @property
     def addresses(self) -> dict[str, Any]:
-        """What somebody outside needs to use it."""
+        """Addresses and credentials for use from outside."""
         outputs = self.stack.outputs
         return {
             "api_url": self.stack.api_url,
@@ -145,8 +142,8 @@ class Stage:
             "calendar_id": CALENDAR,
         }
 
-    def request(self, event_id: str, summary: str, start: datetime, end: datetime, **more: Any) -> httpx.Response:
-        """Ask for an agent as any caller would; `more` replaces or adds fields of the body."""
+    def request(self, event_id: str, summary: str, start: datetime, end: datetime, **changes: Any) -> httpx.Response:
+        """Request an agent as any caller would; `changes` replaces or adds fields of the body."""
         body = {
             "event_id": event_id,
             "summary": summary,
@@ -156,7 +153,7 @@ class Stage:
             "conferencing": {"profile_id": "default"},
             "meeting_agent": {"profile_id": "cronofy"},
         }
-        return self.api.post(f"/v1/calendars/{CALENDAR}/events", json=body | more)
+        return self.api.post(f"/v1/calendars/{CALENDAR}/events", json=body | changes)
 
     def read(self, agent_id: str) -> dict[str, Any]:
         """Read an agent's record and timeline through the HTTP API; a problem, if there is no such agent."""
@@ -164,7 +161,7 @@ class Stage:
         return agent
 
     def emails(self) -> list[dict[str, str]]:
-        """What people got by e-mail, oldest first: `to`, `subject`, `text`."""
+        """E-mails of the alerts topic, oldest first: `to`, `subject`, `text`."""
         return self.aws.emails(self.stack.outputs["AlertsTopicArn"])
 
     def _store_secrets(self) -> None:
@@ -177,7 +174,7 @@ class Stage:
         )
 
     def _warm(self) -> None:
-        """Call each function once, in a way that leaves no trace in the table."""
+        """Call each function once, without a write to the table."""
         functions, names = self.stack.session.client("lambda"), self.stack.functions
         unknown = {"eventName": "INSERT", "dynamodb": {"Keys": {"pk": {"S": "none"}, "sk": {"S": "entry#none"}}}}
 
@@ -195,15 +192,15 @@ class Stage:
         for call in calls:
             call.result()
 
-    def _sweep_again_and_again(self) -> None:
+    def _sweep_every_second(self) -> None:
         functions, name = self.stack.session.client("lambda"), self.stack.functions["sweep"]
         while not self._is_over.wait(SWEEP_PAUSE):
-            with suppress(BotoCoreError, ClientError):  # the next one is due anyway
+            with suppress(BotoCoreError, ClientError):  # the next one is due soon
                 functions.invoke(FunctionName=name)
 
 
-def wait_until[Found](find: Callable[[], Found | None], within: float = PATIENCE) -> Found | None:
-    """Return what is found as soon as it is; None if it never is."""
+def wait_until[Found](find: Callable[[], Found | None], within: float = WAIT_SECONDS) -> Found | None:
+    """Return what `find` finds as soon as it does; None after `within` seconds."""
     until = time.monotonic() + within
     while not (found := find()) and time.monotonic() < until:
         time.sleep(0.05)

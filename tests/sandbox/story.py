@@ -1,4 +1,4 @@
-"""The story of four agents: what happens to each, what the system says of it, and whether that was to be expected."""
+"""The story of four agents: its steps, the timelines and messages they lead to, and the comparison with EXPECTED."""
 
 import json
 from collections import Counter
@@ -11,7 +11,7 @@ import httpx
 
 from tests.sandbox.screen import Screen
 from tests.sandbox.stage import CALENDAR, GRACE, HOME, Stage, wait_until
-from tests.sandbox.stand_in import How, Notification, sign
+from tests.sandbox.stand_in import DeliveryOptions, Notification, sign
 
 WEEKLY, REVIEW, CALL, LUNCH = "Weekly sync", "Design review", "Customer call", "Team lunch"
 
@@ -24,23 +24,23 @@ EXPECTED: Mapping[str, str] = {
     "two in the wrong order": "200, 200",
     "a de-provisioning": "202",
     WEEKLY: "requested, accepted, conferencing_assigned, activated, complete",
-    f"{WEEKLY}, at last": "complete; audio, dashboard, transcript, video",
+    f"{WEEKLY}, at the end": "complete; audio, dashboard, transcript, video",
     REVIEW: "requested, accepted, failed, alerted",
-    f"{REVIEW}, at last": f"failed; meeting_agent.reason: {REASON}",
+    f"{REVIEW}, at the end": f"failed; meeting_agent.reason: {REASON}",
     CALL: "requested, accepted, overdue, alerted, complete, alerted, activated (stale)",
-    f"{CALL}, at last": "complete; audio, dashboard, transcript, video",
+    f"{CALL}, at the end": "complete; audio, dashboard, transcript, video",
     LUNCH: "requested, accepted, requested, cancelled",
-    f"{LUNCH}, at last": "cancelled",
+    f"{LUNCH}, at the end": "cancelled",
     "announcements": "one of each entry",
     "alerts": f"{REVIEW}: failed firing; {CALL}: never_activated firing; {CALL}: never_activated resolved",
     "e-mails": "3",
 }
-"""What is to come of it, told in the same words as what does."""
+"""The result of each part of the story, in the words in which `seen` has it."""
 
 
 @dataclass
 class Story:
-    """The story while it is told: what was seen so far."""
+    """The story while it runs: its agents, and what was seen so far."""
 
     stage: Stage
     screen: Screen
@@ -48,91 +48,93 @@ class Story:
     """Our id of each agent, by the summary of its meeting."""
     seen: dict[str, str] = field(default_factory=dict)
 
-    def tell(self) -> None:
-        """Let it all happen. What does not happen within its time is missing in what was seen."""
+    def run(self) -> None:
+        """Run all parts. A result that does not come in time is missing in `seen`."""
         self.start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
         self._request_four()
         self._forge_and_repeat()
         self._finish()
         self._fail()
-        self._call_off()
-        self._fall_silent()
+        self._cancel()
+        self._stay_silent()
         self._look_back()
 
     # What happens
 
     def _request_four(self) -> None:
         self.screen.scene(
-            "Four meetings are to have an agent",
-            "POST /v1/calendars/{calendar_id}/events, with the body that Cronofy itself takes.",
+            "Four meetings request an agent",
+            "POST /v1/calendars/{calendar_id}/events, with the same body as Cronofy's own API.",
         )
-        answers = []
+        statuses = []
         for summary in (WEEKLY, REVIEW, CALL, LUNCH):
-            answer = self._ask(summary, f'asks for "{summary}"')
-            answers.append(str(answer.status_code))
-            self.agents[summary] = _parsed(answer).get("agent", {}).get("id", "")
-        self.seen["four requests"] = ", ".join(answers)
+            response = self._request(summary, f'requests "{summary}"')
+            statuses.append(str(response.status_code))
+            self.agents[summary] = _json_object(response).get("agent", {}).get("id", "")
+        self.seen["four requests"] = ", ".join(statuses)
 
     def _forge_and_repeat(self) -> None:
         self.screen.scene(
-            "A notification is forged, and one comes twice",
-            "Only Cronofy's signature opens the webhook; what it has sent before is kept once.",
+            "One notification is forged, and one is delivered twice",
+            "The webhook accepts only Cronofy's signature, and stores a repeated notification once.",
         )
         self._callback(WEEKLY, "assign_conferencing", "reports that a conference exists")
         notification = self._callback(WEEKLY, "activate", deliver=False)
         if notification and notification.uris:
-            answer = httpx.post(
+            response = httpx.post(
                 notification.uris[0],
                 content=notification.body,
                 headers=notification.headers | {"Cronofy-HMAC-SHA256": sign(notification.body, ["CRN_guessed"])},
                 trust_env=False,
                 timeout=20,
             )
-            self.seen["a forged notification"] = str(answer.status_code)
-            self.screen.step("stranger", "forges a report: it is active", f"{answer.status_code}  nothing is kept")
+            self.seen["a forged notification"] = str(response.status_code)
+            self.screen.step("stranger", "forges a report: it is active", f"{response.status_code}  nothing is stored")
             self.screen.awaiting("Cronofy", "reports the agent active, twice")
             notification = self.stage.cronofy.deliver(notification, times=2)
             statuses = _statuses(notification)
             self.seen["a notification delivered twice"] = statuses
             self._announced(WEEKLY, "activated")
-            self.screen.step("Cronofy", "reports the agent active, twice", f"{statuses}  kept once")
+            self.screen.step("Cronofy", "reports the agent active, twice", f"{statuses}  stored once")
 
     def _finish(self) -> None:
-        self.screen.scene("One agent runs to its end")
+        self.screen.scene("One agent completes")
         self._callback(WEEKLY, "complete", "reports the agent complete")
-        self._heard(WEEKLY, "complete")
+        self._resources_published(WEEKLY, "complete")
 
     def _fail(self) -> None:
-        self.screen.scene("One agent fails", "Cronofy documents no reason; if a notification has one, people read it.")
+        self.screen.scene(
+            "One agent fails", "Cronofy documents no reason; if a notification has one, the alert shows it."
+        )
         self._callback(REVIEW, "fail", "reports the agent failed", extra={"meeting_agent": {"reason": REASON}})
-        self._told(REVIEW, "failed")
+        self._alerted(REVIEW, "failed")
 
-    def _call_off(self) -> None:
-        self.screen.scene("One agent is not needed after all")
-        answer = self._ask(LUNCH, f'de-provisions "{LUNCH}"', meeting_agent={"profile_id": "none"})
-        self.seen["a de-provisioning"] = str(answer.status_code)
+    def _cancel(self) -> None:
+        self.screen.scene("One agent is cancelled")
+        response = self._request(LUNCH, f'de-provisions "{LUNCH}"', meeting_agent={"profile_id": "none"})
+        self.seen["a de-provisioning"] = str(response.status_code)
 
-    def _fall_silent(self) -> None:
+    def _stay_silent(self) -> None:
         due = self.start + timedelta(seconds=GRACE)
         self.screen.scene(
-            "One agent is never heard of",
-            f"The meeting began at {self.start:%H:%M:%S} UTC; with {GRACE} s of grace, the agent is overdue from"
-            f" {due:%H:%M:%S}. Here a sweep runs every second, on AWS every minute.",
+            "One agent stays silent",
+            f"The meeting began at {self.start:%H:%M:%S} UTC. With a grace period of {GRACE} s, the agent is overdue"
+            f" from {due:%H:%M:%S}. Here a sweep runs every second, on AWS every minute.",
         )
         overdue = self._announced(CALL, "overdue", "sweep", "looks for agents past their deadline")
-        self.screen.step("sweep", f'finds "{CALL}" silent', _moved(overdue) or "never")
-        self._told(CALL, "never_activated")
+        self.screen.step("sweep", f'finds "{CALL}" overdue', _transition(overdue) or "never")
+        self._alerted(CALL, "never_activated")
         earlier = self._callback(CALL, "activate", deliver=False)
-        later = self._callback(CALL, "complete", "turns up late: it is complete")
-        self._told(CALL, "never_activated", "resolved")
+        later = self._callback(CALL, "complete", "reports it complete, too late")
+        self._alerted(CALL, "never_activated", "resolved")
         if earlier and later:
             earlier = self.stage.cronofy.deliver(earlier)
             self.seen["two in the wrong order"] = f"{_statuses(later)}, {_statuses(earlier)}"
-            late = self._announced(CALL, "activated", "Cronofy", "reports it active, after its end")
-            outcome = f"{_statuses(earlier)}  {_moved(late)}"
-            self.screen.step("Cronofy", "reports it active, after its end", outcome)
+            late = self._announced(CALL, "activated", "Cronofy", "reports it active, after the end")
+            outcome = f"{_statuses(earlier)}  {_transition(late)}"
+            self.screen.step("Cronofy", "reports it active, after the end", outcome)
 
-    # What is said of it
+    # What outsiders can read
 
     def _look_back(self) -> None:
         """Read everything that outsiders can read, and show it."""
@@ -168,18 +170,18 @@ class Story:
             entry["kind"] if entry["verdict"] == "applied" else f"{entry['kind']} ({entry['verdict']})"
             for entry in agent["timeline"]
         )
-        self.seen[f"{summary}, at last"] = "; ".join(filter(None, [agent["state"], found, *attempt["failures"]]))
+        self.seen[f"{summary}, at the end"] = "; ".join(filter(None, [agent["state"], found, *attempt["failures"]]))
         self.screen.scene(f'"{summary}"', self.agents.get(summary, ""))
         self.screen.table(
             [
                 (
-                    one["at"][11:23],
-                    one["kind"],
-                    one["verdict"],
-                    one["state"],
-                    (one["ignored_because"] or one["reason"] or {"text": ""})["text"],
+                    entry["at"][11:23],
+                    entry["kind"],
+                    entry["verdict"],
+                    entry["state"],
+                    (entry["ignored_because"] or entry["reason"] or {"text": ""})["text"],
                 )
-                for one in agent["timeline"]
+                for entry in agent["timeline"]
             ]
         )
         if found:
@@ -187,26 +189,27 @@ class Story:
 
     def _show_announcements(self, announcements: list[dict[str, Any]]) -> None:
         self.screen.scene(
-            "What a subscriber of the lifecycle topic received",
-            "A CloudEvent for each entry, under an id that never changes; on AWS in any order.",
+            "The messages of the lifecycle topic",
+            "One CloudEvent for each entry, under a stable id; on AWS in any order.",
         )
         self.screen.table(
             [
                 (
-                    one["time"][11:19],
-                    one["data"]["meeting"]["summary"],
-                    one["data"]["entry"]["kind"],
-                    _moved(one) + (f" ({one['data']['alert']['type']})" if one["data"]["alert"] else ""),
+                    announcement["time"][11:19],
+                    announcement["data"]["meeting"]["summary"],
+                    announcement["data"]["entry"]["kind"],
+                    _transition(announcement)
+                    + (f" ({announcement['data']['alert']['type']})" if announcement["data"]["alert"] else ""),
                 )
-                for one in announcements
+                for announcement in announcements
             ]
         )
 
     def _show_emails(self) -> None:
-        self.screen.scene("What people read")
+        self.screen.scene("The e-mails to on-call")
         emails = self.stage.emails()
         for email in emails:
-            self.screen.letter(email["to"], email["subject"], email["text"])
+            self.screen.email(email["to"], email["subject"], email["text"])
         self.seen["alerts"] = "; ".join(
             f"{agent['meeting']['summary']}: {agent['type']} {alert['status']}"
             for alert in self.stage.alerts.messages()
@@ -214,52 +217,54 @@ class Story:
         )
         self.seen["e-mails"] = str(len(emails))
 
-    # How things are done
+    # Steps
 
-    def _ask(self, summary: str, text: str, **more: Any) -> httpx.Response:
+    def _request(self, summary: str, text: str, **changes: Any) -> httpx.Response:
         self.screen.awaiting("caller", text)
-        start = self.start if summary == CALL else self.start + timedelta(hours=1)  # no other agent is to be overdue
-        answer = self.stage.request(_event_id(summary), summary, start, start + timedelta(minutes=1), **more)
-        said = _parsed(answer)
-        state = said.get("agent", {}).get("state") or said.get("detail") or said.get("message", "")
-        self.screen.step("caller", text, f"{answer.status_code}  {state}")
-        return answer
+        start = self.start if summary == CALL else self.start + timedelta(hours=1)  # only one agent becomes overdue
+        response = self.stage.request(_event_id(summary), summary, start, start + timedelta(minutes=1), **changes)
+        body = _json_object(response)
+        state = body.get("agent", {}).get("state") or body.get("detail") or body.get("message", "")
+        self.screen.step("caller", text, f"{response.status_code}  {state}")
+        return response
 
-    def _callback(self, summary: str, step: str, text: str = "", **how: Unpack[How]) -> Notification | None:
-        """Let Cronofy report something; with a text, say what came of it."""
+    def _callback(
+        self, summary: str, step: str, text: str = "", **options: Unpack[DeliveryOptions]
+    ) -> Notification | None:
+        """Let Cronofy report a step; with a text, print it and its result."""
         if text:
             self.screen.awaiting("Cronofy", text)
         try:
-            notification = self.stage.cronofy.tell(step, (HOME, CALENDAR, _event_id(summary)), **how)
+            notification = self.stage.cronofy.report(step, (HOME, CALENDAR, _event_id(summary)), **options)
         except LookupError as error:  # the request for this agent had not reached Cronofy
             self.screen.step("Cronofy", text or step, str(error))
             return None
         if text:
-            announcement = self._announced(summary, _KINDS[step])
-            self.screen.step("Cronofy", text, f"{_statuses(notification)}  {_moved(announcement)}")
+            announcement = self._announced(summary, _ENTRY_TYPES[step])
+            self.screen.step("Cronofy", text, f"{_statuses(notification)}  {_transition(announcement)}")
         return notification
 
     def _announced(self, summary: str, kind: str, actor: str = "", text: str = "") -> dict[str, Any] | None:
-        """Wait until a subscriber has heard of the agent's first entry of that kind."""
+        """Wait until the agent's first entry of that type is announced."""
         agent_id = self.agents.get(summary)
 
         def find() -> dict[str, Any] | None:
             if text:
                 self.screen.awaiting(actor, text)
-            announcements = (one for one in self.stage.lifecycle.messages() if one["subject"] == agent_id)
-            return next((one for one in announcements if one["data"]["entry"]["kind"] == kind), None)
+            announcements = (message for message in self.stage.lifecycle.messages() if message["subject"] == agent_id)
+            return next((message for message in announcements if message["data"]["entry"]["kind"] == kind), None)
 
         return wait_until(find) if agent_id else None
 
-    def _heard(self, summary: str, kind: str) -> None:
+    def _resources_published(self, summary: str, kind: str) -> None:
         announcement = self._announced(summary, kind)
         found = _names(announcement["data"]["resources"]) if announcement else ""
-        self.screen.step("topic", f"hands on what the agent left: {found or 'nothing'}")
+        self.screen.step("topic", f"publishes the resources: {found or 'none'}")
 
-    def _told(self, summary: str, type_: str, status: str = "firing") -> None:
-        """Wait until people have got an e-mail about that."""
+    def _alerted(self, summary: str, type_: str, status: str = "firing") -> None:
+        """Wait until an alert of that incident is published."""
         agent_id = self.agents.get(summary)
-        self.screen.awaiting("people", "are told")
+        self.screen.awaiting("on-call", "receives an alert")
 
         def find() -> str | None:
             alerts = (
@@ -269,25 +274,24 @@ class Story:
             )
             return next((alert["subject"] for alert in alerts if alert["agents"][0]["agent_id"] == agent_id), None)
 
-        self.screen.step("people", (wait_until(find) if agent_id else None) or "were never told")
-        self._announced(summary, "alerted")  # what comes next comes after that was noted, too
+        self.screen.step("on-call", (wait_until(find) if agent_id else None) or "received no alert")
+        self._announced(summary, "alerted")  # the next step comes after this entry, too
 
 
-def judge(expected: Mapping[str, str], seen: Mapping[str, str], screen: Screen) -> int:
-    """Say what was expected and what happened; the exit status, 1 if they differ."""
-    screen.scene("What was expected, and what happened")
+def compare(expected: Mapping[str, str], seen: Mapping[str, str], screen: Screen) -> int:
+    """Print what was expected and what was seen; the exit status, 1 if they differ."""
+    screen.scene("Expected and seen")
     names = [*expected, *(seen.keys() - expected.keys())]
     differing = [name for name in names if expected.get(name) != seen.get(name)]
     screen.table(
         [("✗" if name in differing else "✓", name, _compared(expected.get(name), seen.get(name))) for name in names]
     )
-    text = f"Expected: these {len(names)} things. Happened: "
-    text += f"all but {len(differing)} of them." if differing else "the same."
+    text = f"{len(names) - len(differing)} of {len(names)} as expected."
     screen.verdict(text, is_good=not differing)
     return 1 if differing else 0
 
 
-_KINDS = {
+_ENTRY_TYPES = {
     "assign_conferencing": "conferencing_assigned",
     "activate": "activated",
     "complete": "complete",
@@ -297,14 +301,16 @@ _KINDS = {
 
 
 def _names(resources: Iterable[Mapping[str, str]]) -> str:
-    """What Cronofy's resources are; the one of its own category is the dashboard."""
-    return ", ".join(sorted(one["type" if one["category"] == "cronofy" else "category"] for one in resources))
+    """The names of Cronofy's resources; the one of category `cronofy` is the dashboard."""
+    return ", ".join(
+        sorted(resource["type" if resource["category"] == "cronofy" else "category"] for resource in resources)
+    )
 
 
 def _compared(expected: str | None, seen: str | None) -> str:
     if expected == seen:
         return seen or ""
-    return f"expected: {expected or 'nothing'} / happened: {seen or 'nothing'}"
+    return f"expected: {expected or 'nothing'} / seen: {seen or 'nothing'}"
 
 
 def _event_id(summary: str) -> str:
@@ -312,22 +318,25 @@ def _event_id(summary: str) -> str:
 
 
 def _statuses(notification: Notification) -> str:
-    return ", ".join(str(outcome) for delivery in notification.deliveries for outcome in delivery.outcomes) or "nobody"
+    return (
+        ", ".join(str(outcome) for delivery in notification.deliveries for outcome in delivery.outcomes)
+        or "no subscriber"
+    )
 
 
-def _moved(announcement: Mapping[str, Any] | None) -> str:
-    """What one entry did to its agent, in short."""
+def _transition(announcement: Mapping[str, Any] | None) -> str:
+    """The change of state that an entry made, in short."""
     if announcement is None:
         return "not announced"
     data = announcement["data"]
     before, after, verdict = data["previous_state"], data["state"], data["entry"]["verdict"]
-    moved = after if before in (None, after) else f"{before} → {after}"
-    return moved if verdict == "applied" else f"{verdict}: stays {moved}"
+    states = after if before in (None, after) else f"{before} → {after}"
+    return states if verdict == "applied" else f"{verdict}: stays {states}"
 
 
-def _parsed(answer: httpx.Response) -> dict[str, Any]:
+def _json_object(response: httpx.Response) -> dict[str, Any]:
     try:
-        body = answer.json()
+        body = response.json()
     except json.JSONDecodeError:
         return {}
     return body if isinstance(body, dict) else {}

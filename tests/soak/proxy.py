@@ -1,14 +1,12 @@
 """microburst between the functions and the embedded AWS: throttling, resets, answers lost after the commit."""
 
 import json
-import socket
-import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
+
+from tests.sandbox.child_server import start_server
 
 FAULTS: list[dict[str, Any]] = [
     {"service": "dynamodb", "probability": 0.04, "error": {"code": "ThrottlingException"}},
@@ -18,54 +16,37 @@ FAULTS: list[dict[str, Any]] = [
     {"service": "*", "probability": 0.02, "reset": True},
     {"service": "*", "probability": 0.02, "response": {"abort_frac": 0.3}},
 ]
-"""How often what goes wrong. The last has happened, though its answer does not arrive."""
+"""Faults and their probabilities. A call with the last one has taken effect, but its answer is lost."""
 
 
 class Proxy:
-    """A context manager: what goes to `url` comes to `upstream`, or does not."""
+    """A context manager: it passes requests for `url` on to `upstream`, or fails them."""
 
     def __init__(self, upstream: str, folder: Path) -> None:
         self._upstream, self._log = upstream, folder / "microburst"
 
     def __enter__(self) -> Self:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
         command = Path(sys.executable).with_name("microburst")
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [str(command), "--upstream", self._upstream, "--host", "127.0.0.1", "--port", str(port)],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        until = time.monotonic() + 30
-        while time.monotonic() < until and self._process.poll() is None:
-            try:
-                self._control("health")
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return self
-        self.__exit__()
-        raise RuntimeError(f"microburst did not start:\n{self._log.read_text()[-2000:]}")
+        self._process, port = start_server(
+            lambda port: [str(command), "--upstream", self._upstream, "--host", "127.0.0.1", "--port", str(port)],
+            lambda port: urllib.request.urlopen(f"http://127.0.0.1:{port}/_microburst/health", timeout=10).close(),
+            self._log,
+        )
+        self.url = f"http://127.0.0.1:{port}"
+        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
 
     def misbehave(self, faults: list[dict[str, Any]]) -> None:
-        """From now on, as these rules say; none: behave."""
+        """Replace the faults; an empty list ends them."""
         self._control("rules", "POST", faults)
 
     def fired(self) -> list[dict[str, Any]]:
-        """What went wrong."""
-        done: list[dict[str, Any]] = self._control("fired")
-        return done
+        """The faults that occurred."""
+        faults: list[dict[str, Any]] = self._control("fired")
+        return faults
 
     def _control(self, path: str, method: str = "GET", body: Any = None) -> Any:
         content = None if body is None else json.dumps(body).encode()

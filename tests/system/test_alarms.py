@@ -1,16 +1,15 @@
-"""Each alarm fires when it should, ends when it should, and says nothing else, as CloudWatch evaluates it."""
+"""Each alarm fires and ends when it should, and at no other time, by CloudWatch's evaluation."""
 
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-import boto3
 import pytest
 
 from tests.answers import ANSWERS
-from tests.cloudwatch import Alarm, Change, Reading, Samples, State, Watched, drawn, evaluate
-from tests.system.test_template import (
+from tests.system.cloudwatch import Alarm, Change, Reading, Samples, State, Watched, drawn, evaluate
+from tests.system.template import (
     FUNCTIONS,
     RESOURCES,
     dead_letter_queues,
@@ -27,17 +26,8 @@ READINGS = (Reading(), Reading(lag=2), Reading(beyond=5), Reading(beyond=0))
 """The documentation's tables; metrics that come late; a longer range; and none but the newest points."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def region() -> Iterator[None]:
-    """SAM asks the SDK for one, to know the partition."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        boto3.setup_default_session()
-        yield
-
-
 def alarm(name: str) -> Alarm:
-    """An alarm as CloudFormation is given it."""
+    """An alarm as CloudFormation gets it."""
     return Alarm.declared(processed()[name]["Properties"], target)
 
 
@@ -269,7 +259,7 @@ def test_every_alarm_has_scenarios_in_which_each_of_its_metrics_sets_it_off_and_
     ],
 )
 def test_an_alarm_fires_and_ends_once_and_in_time(name: str, case: Case, reading: Reading) -> None:
-    """Who is on call gets one message for one trouble, within minutes, and none without."""
+    """On-call gets one message for one incident, within minutes, and none without."""
     changes = alarm(name).changes(case.world, case.until, reading)
     fired = [change.minute for change in changes if change.after is State.ALARM]
     ended = [change.minute for change in changes if change.before is State.ALARM]
@@ -282,7 +272,7 @@ def test_an_alarm_fires_and_ends_once_and_in_time(name: str, case: Case, reading
 
 
 def mails(world: Mapping[Watched, Samples], until: int, reading: Reading) -> list[tuple[str, State]]:
-    """What people are sent: the alarms whose change of state has an action."""
+    """The e-mails of alarms: their changes of state that have an action."""
     sent: list[tuple[Change, str]] = []
     for name, properties in ALARMS.items():
         actions = {State.ALARM: "AlarmActions", State.OK: "OKActions"}
@@ -293,7 +283,7 @@ def mails(world: Mapping[Watched, Samples], until: int, reading: Reading) -> lis
 
 @pytest.mark.parametrize("reading", READINGS, ids=str)
 @pytest.mark.parametrize("name", ALARMS)
-def test_no_alarm_of_a_stack_without_data_tells_people_that_all_is_well(name: str, reading: Reading) -> None:
+def test_no_alarm_of_a_stack_without_data_sends_an_ok(name: str, reading: Reading) -> None:
     """An alarm that leaves INSUFFICIENT_DATA runs its OK actions, too: a burst of e-mails at each first deploy."""
     well = [change for change in alarm(name).changes({}, 120, reading) if change.after is State.OK]
     assert not (well and ALARMS[name].get("OKActions"))
@@ -319,8 +309,8 @@ NEW_QUEUES: Mapping[Watched, Samples] = {
 
 
 @pytest.mark.parametrize("reading", READINGS, ids=str)
-def test_a_first_deploy_sends_what_is_true_and_worth_an_email(reading: Reading) -> None:
-    """The subscription is confirmed after an hour, the secret stored half an hour later; probes are all that comes."""
+def test_a_first_deploy_sends_only_emails_that_are_true_and_useful(reading: Reading) -> None:
+    """The subscription is confirmed after an hour, the secret stored half an hour later; only probes come."""
     before = [
         ("AlertSubscribersAlarm", State.ALARM),
         ("SweepHeartbeatAlarm", State.OK),
@@ -333,17 +323,17 @@ def test_a_first_deploy_sends_what_is_true_and_worth_an_email(reading: Reading) 
     assert sorted(mails(world, 180, reading)) == sorted(before + after)
 
 
-def test_queues_that_report_that_they_are_empty_say_so_once() -> None:
-    """Whether SQS counts a new queue as active is not documented; if so, each dead-letter queue has one e-mail."""
-    told = mails({**BEFORE_THE_SECRET, **NEW_QUEUES}, 93, Reading())
-    assert {name for name, state in told if state is State.OK} == {
+def test_empty_queues_send_one_email_each() -> None:
+    """SQS may count a new queue as active, which is not documented; then each dead-letter queue sends one e-mail."""
+    emails = mails({**BEFORE_THE_SECRET, **NEW_QUEUES}, 93, Reading())
+    assert {name for name, state in emails if state is State.OK} == {
         "SweepHeartbeatAlarm",
         "AlertSubscribersAlarm",
         "TrackDeadLetterAlarm",
         "AlertDeadLetterAlarm",
         "DigestDeadLetterAlarm",
     }
-    assert len(told) == len(set(told))
+    assert len(emails) == len(set(emails))
 
 
 # ------------------------------------------------------------------------------------------------- nothing is unwatched
@@ -351,18 +341,18 @@ def test_queues_that_report_that_they_are_empty_say_so_once() -> None:
 FAILURES_OF = {
     "ProvisionFunction": "ProvisionErrorsAlarm",
     "WebhookFunction": "WebhookErrorsAlarm",
-    "TrackFunction": "StreamAgeAlarm",  # what fails is tried again, and grows older meanwhile
+    "TrackFunction": "StreamAgeAlarm",  # a failed batch is retried, and grows older
     "AlertFunction": "AlertErrorsAlarm",
     "DigestFunction": "DigestDeadLetterAlarm",
     "SweepFunction": "SweepHeartbeatAlarm",
     "ProbeFunction": "ProbeFailedAlarm",
 }
-SHOWS_ITSELF = {"WidgetFunction"}
-"""Whoever looks at the dashboard sees that it fails; nobody else waits for it."""
+VISIBLE = {"WidgetFunction"}
+"""A failure shows on the dashboard; nothing else depends on the function."""
 
 
 def watching() -> dict[Watched, str]:
-    """Which alarm watches a metric. No two may watch the same."""
+    """The alarm that watches each metric. No two may watch the same."""
     seen: dict[Watched, str] = {}
     for name in ALARMS:
         for metric in alarm(name).metrics:
@@ -371,13 +361,13 @@ def watching() -> dict[Watched, str]:
     return seen
 
 
-def test_every_function_has_an_alarm_that_says_it_fails() -> None:
-    assert set(FUNCTIONS.values()) == set(FAILURES_OF) | SHOWS_ITSELF
+def test_every_function_has_an_alarm_for_its_failures() -> None:
+    assert set(FUNCTIONS.values()) == set(FAILURES_OF) | VISIBLE
     assert set(FAILURES_OF.values()) <= set(ALARMS)
 
 
 def test_every_way_to_fail_is_watched_by_one_alarm() -> None:
-    """Who is on call is told of each trouble once."""
+    """On-call gets one alarm for each incident."""
     assert set(watching()) >= {
         *(
             (function, metric)
@@ -410,8 +400,8 @@ def test_a_queue_is_watched_by_an_alarm_of_its_own_or_by_the_heartbeat_that_stop
 
 
 def test_every_request_to_the_table_is_watched() -> None:
-    """But those of many items: one counts as throttled only if all of its items are."""
-    asked = {
+    """Batches are excepted, because one counts as throttled only if all of its items are."""
+    requests = {
         action
         for statement in within(processed())
         if isinstance(statement, dict) and "AgentsTable" in targets(statement.get("Resource"))
@@ -419,7 +409,7 @@ def test_every_request_to_the_table_is_watched() -> None:
         if not action.endswith(("Stream", "Streams", "Records", "ShardIterator"))
     }
     for metric in ("ThrottledRequests", "SystemErrors"):
-        assert asked - {"BatchGetItem"} == {which.partition("/")[2] for which, name in watching() if name == metric}
+        assert requests - {"BatchGetItem"} == {which.partition("/")[2] for which, name in watching() if name == metric}
 
 
 def test_alarms_cost_what_they_are_worth() -> None:
@@ -436,7 +426,9 @@ def written_by(service: str) -> Iterator[str]:
 
 def test_every_metric_of_ours_that_an_alarm_watches_is_written_by_the_service_that_it_names() -> None:
     filtered = [
-        each["MetricName"] for one in of_type("Logs::MetricFilter").values() for each in one["MetricTransformations"]
+        transformation["MetricName"]
+        for metric_filter in of_type("Logs::MetricFilter").values()
+        for transformation in metric_filter["MetricTransformations"]
     ]
     for name, properties in ALARMS.items():
         for metric in [
@@ -447,35 +439,39 @@ def test_every_metric_of_ours_that_an_alarm_watches_is_written_by_the_service_th
                 continue
             service = {each["Name"]: each["Value"] for each in metric.get("Dimensions", [])}.get("service")
             names = written_by(service) if service else filtered
-            assert any(re.fullmatch(one, metric["MetricName"]) for one in names), name
+            assert any(re.fullmatch(pattern, metric["MetricName"]) for pattern in names), name
 
 
-def test_only_api_gateway_answers_a_notification_with_429_and_its_log_says_so() -> None:
+def test_only_api_gateway_answers_a_notification_with_429_and_its_log_shows_it() -> None:
     """The fields of the filter are texts in the log; without a default value, hours without any cost nothing."""
-    [one] = of_type("Logs::MetricFilter").values()
-    [transformation] = one["MetricTransformations"]
+    [metric_filter] = of_type("Logs::MetricFilter").values()
+    [transformation] = metric_filter["MetricTransformations"]
     log = json.loads(RESOURCES["Api"]["Properties"]["AccessLogSettings"]["Format"])
     assert (log["status"], log["route"]) == ("$context.status", "$context.routeKey")
-    assert target(one["LogGroupName"]) == target(RESOURCES["Api"]["Properties"]["AccessLogSettings"]["DestinationArn"])
-    assert set(re.findall(r"\$\.(\w+) = \"", one["FilterPattern"])) == {"status", "route"} <= log.keys()
+    assert target(metric_filter["LogGroupName"]) == target(
+        RESOURCES["Api"]["Properties"]["AccessLogSettings"]["DestinationArn"]
+    )
+    assert set(re.findall(r"\$\.(\w+) = \"", metric_filter["FilterPattern"])) == {"status", "route"} <= log.keys()
     assert "DefaultValue" not in transformation
     assert 429 not in {row.status for row in ANSWERS}
     event = RESOURCES["WebhookFunction"]["Properties"]["Events"]["Notification"]["Properties"]
     assert f"{event['Method']} {event['Path']}".startswith("POST /webhooks/")
 
 
-# ------------------------------------------------------------------------------------------------- what people are sent
+# -------------------------------------------------------------------------------------------------- the texts of alarms
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_every_alarm_tells_people_what_is_wrong_and_what_to_do(name: str) -> None:
-    """An alarm without an action is a light in an empty room."""
+def test_every_alarm_says_what_is_wrong_and_what_to_do(name: str) -> None:
+    """Each alarm has an action; without one no one would see it."""
     properties = ALARMS[name]
     assert [target(action) for action in properties["AlarmActions"]] == ["AlertsTopic"]
     assert [target(action) for action in properties.get("OKActions", properties["AlarmActions"])] == ["AlertsTopic"]
     symptom, _, runbook = properties["AlarmDescription"].partition(". ")
     assert symptom
-    assert re.search(r"\b(Look|Read|See|Check|Confirm|Store|store|revoke|run)\b", runbook), "and what is to be done?"
+    assert re.search(r"\b(Look|Read|See|Check|Confirm|Store|store|revoke|run)\b", runbook), (
+        "the description has no next step"
+    )
 
 
 LASTS = {
@@ -491,8 +487,8 @@ LASTS = {
 }
 
 
-def test_people_are_told_of_the_end_of_what_lasts() -> None:
-    """Of what only happened, "no more of it for some minutes" is no news."""
+def test_only_alarms_of_lasting_conditions_send_an_ok() -> None:
+    """The end of a single occurrence needs no e-mail."""
     assert {name for name, properties in ALARMS.items() if "OKActions" in properties} == LASTS
     for name in LASTS:
         assert ALARMS[name]["TreatMissingData"] in ("ignore", "breaching")

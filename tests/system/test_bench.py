@@ -1,4 +1,4 @@
-"""The benchmark in short: what it finds must be right; how fast this machine is does not matter here."""
+"""The benchmark in short: its counts must be right; the speed of this machine does not matter here."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,17 @@ import pytest
 
 from tests.bench.__main__ import RESULTS
 from tests.bench.cold_start import clients, cold_starts, first_invocations, folders, start
-from tests.bench.cost import A_MONTH, PRICES, Steps, at_rest, cost, item_of, item_size, of_the_dashboard, standing
+from tests.bench.cost import (
+    DAYS_PER_MONTH,
+    PRICES,
+    Steps,
+    at_rest,
+    cost,
+    item_of,
+    item_size,
+    of_the_dashboard,
+    standing,
+)
 from tests.bench.detection import outage
 from tests.bench.growth import growth
 from tests.bench.report import table
@@ -21,15 +31,15 @@ ROOT = Path(__file__).parents[2]
 FUNCTIONS = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
 
 
-def test_an_outage_becomes_few_messages_with_everybody_in_them(scene: Scene) -> None:
-    """Each failure is told once."""
+def test_an_outage_becomes_few_messages_that_have_every_agent(scene: Scene) -> None:
+    """Each failure is in one alert."""
     found = outage(scene, 60)
     assert (found["not_in_an_alert"], found["in_two_alerts"]) == (0, 0)
     assert found["messages"] <= 5
 
 
 def test_the_sweep_and_a_read_cost_the_same_in_a_larger_table(scene: Scene) -> None:
-    """What is due is what costs."""
+    """The cost grows with the agents that are due."""
     small, large = growth(scene, [20, 200]).values()
     assert small == large
 
@@ -53,7 +63,7 @@ def test_a_cold_start_is_compared_with_a_bare_one(scene: Scene) -> None:
 
 
 def test_the_receiver_is_compared_with_a_floor_that_answers(scene: Scene) -> None:
-    """Both keep every notification."""
+    """Both store every notification."""
     found = warm(scene, 1, 3)
     assert found["webhook"]["n"] == found["floor"]["n"] == 3
 
@@ -64,7 +74,7 @@ def counted(scene: Scene) -> Steps:
 
 
 def test_every_call_in_a_step_has_a_price_or_a_reason_why_it_needs_none(counted: Steps) -> None:
-    """A call that nobody pays for is a mistake in the bill."""
+    """A call without a price is a mistake in the bill."""
     calls = {call for step in counted.values() for did in step.values() for call in did["calls"]}
     assert {item_of(call) for call in calls} <= {"", *PRICES["usd"]}
     assert all(PRICES["calls_without_a_price"].values())
@@ -73,29 +83,29 @@ def test_every_call_in_a_step_has_a_price_or_a_reason_why_it_needs_none(counted:
         item_of("s3 PutObject")
 
 
-def test_the_step_of_an_idle_probe_has_all_that_it_sets_off(counted: Steps) -> None:
-    """Its notification is received, tracked and taken for an alert, and so is what that notes."""
+def test_the_step_of_an_idle_probe_has_all_invocations_that_follow(counted: Steps) -> None:
+    """Its notification is received, tracked and alerted, and the entry of the alert is tracked."""
     runs = {function: did["invocations"] for function, did in counted["nothing due: probe"].items()}
     assert runs == {"probe": 1, "webhook": 1, "track": 2, "alert": 1}
 
 
 def test_nothing_is_counted_that_did_not_happen(scene: Scene, counted: Steps) -> None:
-    """In an idle month only what an alarm waits for is sent, and nothing by those whom a probe passes."""
+    """An idle month sends only the metrics that an alarm watches, and none from the functions that a probe reaches."""
     resources = scene.platform.template["Resources"].values()
     alarms = json.dumps([one["Properties"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"])
     idle = [each for name, step in counted.items() if name.startswith("nothing due: ") for each in step.items()]
     assert {function for function, did in idle if did["metrics"]} == {"probe", "sweep"}
     for metric in {metric.partition("{")[0] for _, did in idle for metric in did["metrics"]}:
-        assert f'"MetricName": "{metric}"' in alarms, f"nobody would miss {metric}"
+        assert f'"MetricName": "{metric}"' in alarms, f"no alarm watches {metric}"
 
 
 def did(*calls: str, metrics: tuple[str, ...] = (), runs: int = 1) -> dict[str, Any]:
-    """What a function did, as far as it matters here."""
+    """The figures of a function in a step."""
     nothing = {"read_units": 0.0, "write_units": 0.0, "bytes_logged": 0, "processor_ms": 0.0}
     return {"invocations": runs, "calls": dict.fromkeys(calls, 1), "metrics": list(metrics), **nothing}
 
 
-def test_an_idle_month_is_what_stands_and_what_the_clocks_set_off() -> None:
+def test_an_idle_month_costs_its_resources_and_its_scheduled_runs() -> None:
     """Metrics by the hours in which they are sent, data keys by the five minutes for which they are used."""
     function = "AWS::Serverless::Function"
     alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": [{"MetricName": "A"}, {"MetricName": "B"}]}}
@@ -124,28 +134,28 @@ def test_an_idle_month_is_what_stands_and_what_the_clocks_set_off() -> None:
                 "probe": did("secretsmanager GetSecretValue", metrics=("Heartbeat", "Lost")),
                 "alert": did("dynamodb PutItem", "sns Publish"),
             },
-            "nothing due: digest": {"digest": did("dynamodb Query", metrics=("Told",))},
+            "nothing due: digest": {"digest": did("dynamodb Query", metrics=("Sent",))},
         },
         {},
     )
-    in_five_minutes = A_MONTH * 24 * 12
+    in_five_minutes = DAYS_PER_MONTH * 24 * 12
     assert month["metric months"] == pytest.approx(2 + 1 / 24)
-    assert month["KMS requests"] == pytest.approx(in_five_minutes * (1 + 1 + 2 + 3) + A_MONTH)
+    assert month["KMS requests"] == pytest.approx(in_five_minutes * (1 + 1 + 2 + 3) + DAYS_PER_MONTH)
     assert month["secret requests"] == pytest.approx(in_five_minutes)
-    assert month["SQS requests"] == pytest.approx(3 * in_five_minutes + 5 * A_MONTH * 24 * 180)
-    assert month["Lambda requests"] == pytest.approx(in_five_minutes * (5 + 1 + 1) + A_MONTH)
+    assert month["SQS requests"] == pytest.approx(3 * in_five_minutes + 5 * DAYS_PER_MONTH * 24 * 180)
+    assert month["Lambda requests"] == pytest.approx(in_five_minutes * (5 + 1 + 1) + DAYS_PER_MONTH)
     assert (month["alarm months"], month["key months"], month["dashboard months"]) == (2, 1, 0)
     optional = standing(of_the_dashboard(platform))
     assert (optional["alarm months"], optional["dashboard months"]) == (2, 1)
 
 
 def clock(kind: str, **properties: str) -> dict[str, Any]:
-    """The properties of a function that is called by this."""
+    """The properties of a function with this event."""
     return {"Events": {"Call": {"Type": kind, "Properties": properties}}}
 
 
 def test_every_item_of_the_bill_has_a_price_and_an_amount(scene: Scene, counted: Steps) -> None:
-    """What 1,000 meetings cost is the sum of its items."""
+    """The cost of 1,000 meetings is the sum of its items."""
     found = cost(scene, counted, {})
     assert found["usd_per_month_at_rest"].keys() <= PRICES["usd"].keys()
     assert found["usd_by_item"].keys() == found["amounts"].keys() <= PRICES["usd"].keys()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.matrix import Cell, cells, table
-from tests.runtime.platform import HOWS, in_order, newest_first
+from tests.runtime.platform import FAULT_TYPES, in_order, newest_first
 from tests.runtime.stories import STORIES, Scene
 
 ROOT = Path(__file__).parents[2]
@@ -21,8 +21,8 @@ def done(scene: Scene) -> list[Cell]:
         scene.platform.order = in_order
 
 
-def test_nothing_is_lost_or_doubled_whichever_outside_call_fails_or_is_the_last(done: list[Cell]) -> None:
-    """Same record, same announcements, no alert missing, Cronofy asked for the same."""
+def test_nothing_is_lost_or_doubled_when_an_outside_call_fails_or_the_process_dies(done: list[Cell]) -> None:
+    """The same records, announcements and requests to Cronofy, and no alert missing."""
     wrong = [cell for cell in done if cell.wrong]
     assert not wrong, "\n".join(str(cell) for cell in wrong)
 
@@ -30,10 +30,12 @@ def test_nothing_is_lost_or_doubled_whichever_outside_call_fails_or_is_the_last(
 def test_every_function_is_in_the_matrix_with_every_fault(done: list[Cell]) -> None:
     """A new function needs a story in which it is called."""
     folders = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
-    assert {(cell.fault.function, cell.fault.how) for cell in done} >= {(name, how) for name in folders for how in HOWS}
+    assert {(cell.fault.function, cell.fault.how) for cell in done} >= {
+        (name, how) for name in folders for how in FAULT_TYPES
+    }
 
 
 def test_the_table_counts_every_cell(done: list[Cell]) -> None:
-    """What `make crash` prints is the whole of it."""
+    """The table that `make crash` prints is complete."""
     counted = [part.strip() for line in table(done).splitlines()[2:] for part in line.split("|")[3:-1]]
     assert sum(int(part.split(" of ")[1]) for part in counted) == len(done)

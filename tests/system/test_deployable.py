@@ -1,16 +1,14 @@
-"""Static rules for what AWS refuses, or takes and does otherwise, where emulators accept the template."""
+"""Static rules for what AWS rejects or treats differently, where emulators accept the template."""
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-import boto3
 import pytest
 
-from tests.system.test_template import (
+from tests.system.template import (
     RESOURCES,
     TEMPLATE,
     TEXT,
@@ -29,7 +27,7 @@ NAMES = {
     "AWS::Logs::LogGroup": ("LogGroupName", 512),
     "AWS::Scheduler::Schedule": ("Name", 64),
 }
-"""The resources that are named by the template, the property that names them, and how long AWS lets the name be."""
+"""The resources that are named by the template, the property that names them, and the longest name that AWS accepts."""
 NAMING = re.compile(
     r"^\s+((?:Function|Queue|Topic|Table|Role|LogGroup|Alarm|Dashboard|Layer|Alias|Bucket)?Name):", re.MULTILINE
 )
@@ -44,33 +42,24 @@ REFERENCES = {
 PSEUDO = {"AWS::Partition": "aws", "AWS::AccountId": "1" * 12, "AWS::Region": "ap-southeast-99", "AWS::StackName": ""}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def region() -> Iterator[None]:
-    """SAM asks the SDK for a region, to know the partition."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        boto3.setup_default_session()
-        yield
-
-
 def text_of(value: Any, stack_name: str = LONGEST_STACK_NAME) -> str:
     """A composed text as CloudFormation makes it for a stack of this name."""
-    known = PSEUDO | {"AWS::StackName": stack_name, "AWS::StackId": f"arn:aws:cloudformation:r:a:stack/n/{'0' * 36}"}
+    values = PSEUDO | {"AWS::StackName": stack_name, "AWS::StackId": f"arn:aws:cloudformation:r:a:stack/n/{'0' * 36}"}
     match value:
         case str():
             return value
         case {"Ref": str(name)}:
-            return known.get(name, name)
-        case {"Fn::Sub": [str(text), dict(more)]}:
-            known |= {name: text_of(inner, stack_name) for name, inner in more.items()}
-            return re.sub(r"\$\{([\w:.]+)\}", lambda found: known.get(found[1], found[1]), text)
+            return values.get(name, name)
+        case {"Fn::Sub": [str(text), dict(others)]}:
+            values |= {name: text_of(inner, stack_name) for name, inner in others.items()}
+            return re.sub(r"\$\{([\w:.]+)\}", lambda found: values.get(found[1], found[1]), text)
         case {"Fn::Sub": str(text)}:
             return text_of({"Fn::Sub": [text, {}]}, stack_name)
         case {"Fn::Select": [index, {"Fn::Split": [str(by), inner]}]}:
             return text_of(inner, stack_name).split(by)[int(index)]
         case {"Fn::If": [_, inner, _]}:
             return text_of(inner, stack_name)
-    raise AssertionError(f"a text composed in a way that this rule does not know: {value}")
+    raise AssertionError(f"this rule does not know how the text is composed: {value}")
 
 
 def statements_of(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -78,7 +67,7 @@ def statements_of(document: dict[str, Any]) -> list[dict[str, Any]]:
     return statements
 
 
-# ------------------------------------------------------------------------------------------------------------ policies
+# ------------------------------------------------------------------------------------------------------------- policies
 
 
 @pytest.mark.parametrize(("kind", "subjects"), [("SQS::QueuePolicy", "Queues"), ("SNS::TopicPolicy", "Topics")])
@@ -142,7 +131,7 @@ def test_no_permission_goes_by_a_name_that_is_cut() -> None:
     assert "AWS::StackName" not in json.dumps(documents)
 
 
-# --------------------------------------------------------------------------------------------------------------- names
+# ---------------------------------------------------------------------------------------------------------------- names
 
 
 def test_a_physical_name_has_its_reason_beside_it() -> None:
@@ -205,7 +194,7 @@ def test_the_access_log_is_where_it_uses_up_no_policy_of_the_account_and_has_a_n
     assert "AWS::StackId" in json.dumps(name)
 
 
-# ------------------------------------------------------------------------------------------------------------- quotas
+# --------------------------------------------------------------------------------------------------------------- quotas
 
 
 def test_what_is_described_and_listed_stays_within_what_aws_takes() -> None:
@@ -237,7 +226,7 @@ def test_what_outlives_its_stack_goes_with_a_first_deploy_that_fails(name: str) 
     assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
 
 
-# --------------------------------------------------------------------------------------------------------- the stream
+# ----------------------------------------------------------------------------------------------------------- the stream
 
 
 def test_entries_are_retried_as_long_as_the_text_promises() -> None:
@@ -265,7 +254,7 @@ def test_a_new_accounts_ten_functions_leave_room_for_the_webhook() -> None:
     assert taken <= 10 // 2 + 1
 
 
-# --------------------------------------------------------------------------------------------------- doors and clocks
+# ----------------------------------------------------------------------------------------------------- doors and clocks
 
 
 def test_the_open_route_has_a_limit_of_its_own() -> None:
@@ -301,7 +290,7 @@ def test_the_digest_has_no_hour_that_daylight_saving_leaves_out_anywhere() -> No
 
 
 def exists(local: datetime, zone: ZoneInfo) -> bool:
-    """Whether a clock on a wall there ever shows this time."""
+    """True if clocks in the zone ever show this local time."""
     return local.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) == local
 
 

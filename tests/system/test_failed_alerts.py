@@ -1,53 +1,53 @@
-"""What people could not be told: how soon it is tried again, and for how long."""
+"""Redelivery of failed alerts: how soon, and for how long."""
 
 import json
 
 import pytest
 
-from tests.component.test_alert import failures, record
+from tests.component.test_alert import record
 from tests.runtime.platform import Fault
 from tests.runtime.stories import Scene
 from tests.sandbox.deployment import source_template
 
 
-def postponed(scene: Scene) -> list[list[int]]:
-    """For each run of the function, the seconds after which what it gave back comes again."""
+def redelivery_seconds(scene: Scene) -> list[list[int]]:
+    """The visibility timeouts that each run of the function set, in seconds."""
     runs = [run for run in scene.platform.invocations if run.function == "alert"]
     calls = [[c for c in run.calls if c["operation"] == "ChangeMessageVisibilityBatch"] for run in runs]
     return [[entry["VisibilityTimeout"] for call in some for entry in call["fields"]["Entries"]] for some in calls]
 
 
 def counted(scene: Scene, metric: str) -> list[float]:
-    """What each run of the function has counted, the oldest first."""
-    told = [json.loads(line) for line in scene.platform.said("alert").splitlines() if '"_aws"' in line]
-    return [one[metric][0] for one in told if metric in one]
+    """The values of a metric, one for each run of the function, the oldest first."""
+    logs = [json.loads(line) for line in scene.platform.printed("alert").splitlines() if '"_aws"' in line]
+    return [log[metric][0] for log in logs if metric in log]
 
 
-@pytest.mark.parametrize("call", [0, 3], ids=["the table", "SNS"])
-def test_what_could_not_be_told_is_told_as_soon_as_it_can_be(scene: Scene, call: int) -> None:
-    """Not when the queue's own time is over, which is long enough for the slowest run."""
+@pytest.mark.parametrize("call", [0, 14], ids=["the table", "SNS"])
+def test_failed_alerts_are_redelivered_after_a_short_backoff(scene: Scene, call: int) -> None:
+    """The queue's own visibility timeout is long enough for the slowest run."""
+    events = [f"failed-{call}-{number}" for number in range(12)]  # more than one call to the queue takes
+    agents = [scene.request_agent(scene.event(event_id)) for event_id in events]
+    scene.platform.settle()
     scene.platform.forget()
-    histories = failures(f"untold-{call}", 12)  # more than one call to the queue can speak of
-    queue = scene.platform.stack.resources["AlertQueue"]
-    for history in histories:
-        body = history.announced().model_dump_json()
-        scene.platform.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+    for agent, event_id in zip(agents, events, strict=True):
+        scene.notify(agent, event_id, "meeting_agent_failed")
     scene.platform.fault = Fault("alert", 0, call, "refused")
     scene.platform.settle()
-    assert postponed(scene) == [[15] * 12, []]
-    assert counted(scene, "AlertsFailed")[-1:] == [12]  # what the alarm looks at
+    assert redelivery_seconds(scene) == [[15] * 12, []]
+    assert counted(scene, "AlertsFailed")[-1:] == [12]  # the alarm's metric
     (alert,) = scene.platform.alerts()
-    assert all(history.agent in alert for history in histories)
+    assert all(agent in alert for agent in agents)
 
 
 def test_the_pauses_grow_to_ten_minutes_and_bridge_an_outage_of_an_hour(scene: Scene) -> None:
-    """With each time that a message is handed out; then it is dead-lettered."""
+    """Each receive of a message lengthens the pause; after the last it is dead-lettered."""
     template = source_template()
-    most = template["Resources"]["AlertQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+    max_receives = template["Resources"]["AlertQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
     scene.platform.forget()
-    for tries in range(1, most):
+    for tries in range(1, max_receives):
         scene.platform.invoke("alert", {"Records": [record("broken", "not for people", tries)]})
-    pauses = [pause for (pause,) in postponed(scene)]
+    pauses = [pause for (pause,) in redelivery_seconds(scene)]
     assert pauses[:6] == [15, 30, 60, 120, 240, 480]
     assert max(pauses) == 600
     assert 3600 <= sum(pauses) < 2 * 3600

@@ -1,6 +1,6 @@
-"""Whatever arrives: never a 5xx; at the open door nothing is stored that Cronofy did not sign.
+"""Any request: never a 5xx; at the webhook nothing is stored that Cronofy did not sign.
 
-`make fuzz` generates 100,000 requests to that door and 5,000 to the API; the quick form in `make test`, some hundred.
+`make fuzz` generates 100,000 requests to the webhook and 5,000 to the API; the quick form in `make test`, some hundred.
 """
 
 import base64
@@ -20,7 +20,7 @@ from functions.webhook import app
 from meeting_agents import wiring
 from meeting_agents.api import docs
 from meeting_agents.cronofy.signature import HEADER
-from tests.answers import example
+from tests.callback import example
 from tests.component.test_webhook import CONTEXT, event
 from tests.hostile import bodies, jsons
 from tests.sandbox.stage import CALENDAR, Stage
@@ -37,7 +37,7 @@ notifications = st.one_of(
     st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")),
     st.sampled_from([b"{}", b"[" * 5000, b"\xff\xfe", b"0" * app.MAX_BODY_BYTES, b"0" * (app.MAX_BODY_BYTES + 1)]),
 )
-secrets = st.sampled_from([*SECRETS, "CRN_of_somebody_else", ""])
+secrets = st.sampled_from([*SECRETS, "CRN_of_another", ""])
 agents = st.sampled_from(["ma_6k3q5n2wv7jx4ypzc2drtb5e7a", "x", "a" * 128, "a" * 129, "..", "a/b", ""]) | st.text(
     max_size=140
 )
@@ -47,7 +47,7 @@ attempts = (
 
 
 def digest(body: bytes, secret: str) -> str:
-    """The signature as the vendor's page says it, apart from our own code."""
+    """The signature by Cronofy's documentation, independent of our own code."""
     return base64.b64encode(hmac.new(secret.encode(), body, sha256).digest()).decode()
 
 

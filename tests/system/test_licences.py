@@ -1,4 +1,4 @@
-"""What is shipped may be shipped, and is what was locked."""
+"""The layer's packages have licences that allow shipping, and are pinned."""
 
 import re
 
@@ -6,12 +6,12 @@ from tests.licences import ALLOWED, REQUIREMENTS, licences
 
 
 def test_every_package_of_the_layer_has_a_licence_that_lets_it_be_passed_on() -> None:
-    """Read from the packages themselves."""
+    """The licences come from the packages' own metadata."""
     assert not {package: found for package, found in licences().items() if not found or not found <= ALLOWED}
 
 
 def test_every_package_of_the_layer_is_pinned_with_hashes() -> None:
-    """What is installed is what was looked at."""
+    """Hashes ensure that the installed packages are those that were reviewed."""
     blocks = re.split(r"^(?=\S)", REQUIREMENTS.read_text(encoding="utf-8"), flags=re.MULTILINE)
     pinned = [block for block in blocks if "==" in block]
     assert len(pinned) == len(licences())

@@ -1,4 +1,4 @@
-"""What each function may do is what it is seen to do: nothing missing, nothing unused, no wildcard without a reason."""
+"""Each function's permissions equal its calls: nothing missing, nothing unused, no wildcard without a reason."""
 
 import json
 import re
@@ -22,7 +22,7 @@ type Pair = tuple[str, str]
 
 @pytest.fixture
 def platform(scene: Scene, written: Written) -> Platform:
-    """A platform that has lived through everything, its functions with the credentials of their own roles."""
+    """The platform after all stories, its functions with the credentials of their own roles."""
     assert written.invocations
     return scene.platform
 
@@ -36,8 +36,8 @@ def test_a_function_may_do_what_it_does(platform: Platform, written: Written, fu
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_was_refused_nothing(written: Written, function: str) -> None:
-    """AWS itself, which enforces every policy here, let it do what it asked for."""
+def test_no_call_of_a_function_was_denied(written: Written, function: str) -> None:
+    """The embedded AWS, which enforces every policy, allowed all calls."""
     answered = [answer for run in written.invocations if run.function == function for answer in run.answered]
     assert answered
     assert 403 not in {answer["status"] for answer in answered}
@@ -53,12 +53,12 @@ def test_a_function_may_do_nothing_else(platform: Platform, written: Written, fu
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_permission_has_a_wildcard_action(platform: Platform, function: str) -> None:
-    """What a function may do is named."""
+    """Each permission names its action."""
     assert not [action for action, _ in _allowed(platform, function) if "*" in action]
 
 
 def test_every_wildcard_resource_has_its_reason_on_the_line() -> None:
-    """In the template, where it is read."""
+    """The reason stands in the template."""
     lines = (ROOT / "template.yaml").read_text(encoding="utf-8").splitlines()
     wild = [line for line in lines if re.search(r"""Resource:\s*\[?\s*['"]?\*""", line)]
     assert wild
@@ -66,7 +66,7 @@ def test_every_wildcard_resource_has_its_reason_on_the_line() -> None:
 
 
 def _allowed(platform: Platform, function: str) -> set[Pair]:
-    """All that the function's role lets it do: nothing is attached to it but what the template wrote."""
+    """All that the function's role allows; no managed policy is attached to it."""
     session = platform.stack.session
     iam = session.client("iam")
     physical = platform.stack.functions[function]
@@ -126,11 +126,11 @@ def _pairs(call: dict[str, Any], platform: Platform) -> Iterator[Pair]:  # noqa:
         case "cloudwatch" | "monitoring", _:
             yield f"cloudwatch:{operation}", "*"
         case _:
-            raise NotImplementedError(f"what {service} {operation} is done to")
+            raise NotImplementedError(f"the resource of {service} {operation}")
 
 
 def _on_behalf(platform: Platform, function: str) -> set[Pair]:
-    """What Lambda does with a function's role: log, stream, queue, what failed; and SNS and SQS with the key."""
+    """Lambda's calls with a function's role (log, stream, queue, dead letters), and SNS's and SQS's with the key."""
     properties = platform.template["Resources"][platform.logical(function)]["Properties"]
     resources = platform.template["Resources"]
     log = platform.stack.resources[_named(properties["LoggingConfig"]["LogGroup"])]

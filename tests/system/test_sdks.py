@@ -33,7 +33,7 @@ def event() -> dict[str, Any]:
 
 
 def node(url: str, token: str, *steps: tuple[str, dict[str, Any]]) -> list[Any]:
-    """What came of each call of the Node SDK."""
+    """The result of each call of the Node SDK."""
     run = subprocess.run(
         [NODE, ROOT / "tests" / "sdk.mjs", url, SDK, token, CALENDAR, json.dumps(steps)],
         capture_output=True,
@@ -43,8 +43,8 @@ def node(url: str, token: str, *steps: tuple[str, dict[str, Any]]) -> list[Any]:
         timeout=60,
     )
     assert run.returncode == 0, run.stderr
-    told: list[Any] = json.loads(run.stdout)
-    return told
+    results: list[Any] = json.loads(run.stdout)
+    return results
 
 
 @pytest.fixture
@@ -96,11 +96,11 @@ def test_the_node_sdk_writes_and_deletes_an_event_through_us(stage: Stage) -> No
     assert shown(stage, body["event_id"]) == ["requested", "accepted", "requested", "cancelled"]
 
 
-def test_the_node_sdk_understands_our_refusals(stage: Stage) -> None:
-    """As it does Cronofy's."""
-    (told,) = node(stage.stack.api_url, stage.grant.access_token, ("createEvent", event() | {"summary": "x" * 1025}))
-    assert told != "done"
-    assert "summary" in json.dumps(told)
+def test_the_node_sdk_understands_our_errors(stage: Stage) -> None:
+    """It reads them as Cronofy's own."""
+    (error,) = node(stage.stack.api_url, stage.grant.access_token, ("createEvent", event() | {"summary": "x" * 1025}))
+    assert error != "done"
+    assert "summary" in json.dumps(error)
 
 
 def test_the_node_sdk_takes_the_stand_in_for_cronofy() -> None:
@@ -112,5 +112,5 @@ def test_the_node_sdk_takes_the_stand_in_for_cronofy() -> None:
         assert node(cronofy.url, grant.access_token, *steps) == ["done", "done"]
         assert cronofy.meeting(body["event_id"]).agents[0].cancelled
         cronofy.revoke(grant)
-        (told,) = node(cronofy.url, grant.access_token, ("createEvent", body))
-        assert told["status"] == 401
+        (error,) = node(cronofy.url, grant.access_token, ("createEvent", body))
+        assert error["status"] == 401

@@ -1,10 +1,10 @@
 """Marked values go through every path, and everything that was written anywhere is searched for them.
 
-| what | may be in | never in |
+| value | may be in | never in |
 |---|---|---|
 | access tokens, client secrets | Secrets Manager | table, topics, logs, metrics, answers |
-| what a caller wrote into the calendar event (description, attendees, join link) | table | topics, logs, metrics |
-| what Cronofy reported (join link, resources) | table, lifecycle topic | logs, metrics; in alerts no join link |
+| the caller's calendar event (description, attendees, join link) | table | topics, logs, metrics |
+| Cronofy's report (join link, resources) | table, lifecycle topic | logs, metrics; in alerts no join link |
 """
 
 import pytest
@@ -12,17 +12,17 @@ import pytest
 from tests.runtime.everything import Written
 from tests.runtime.stories import MARKS, Scene
 
-ASKED = ("attendee", "person", "join link asked for")
-"""Only in what the caller sent."""
+REQUESTED = ("attendee", "person", "join link requested")
+"""Only in the caller's request."""
 REPORTED = ("join link reported", "resource")
-"""Only in what Cronofy sent."""
+"""Only in Cronofy's notification."""
 
 
 def test_no_credential_is_written_anywhere(scene: Scene, written: Written) -> None:
     """Not in the table, in no message, log line, metric or answer, errors included."""
-    for place in ("table", "lifecycle", "alerts", "printed", "answers"):
+    for sink in ("table", "lifecycle", "alerts", "printed", "answers"):
         for name, value in scene.secrets.items():
-            assert value not in getattr(written, place), f"the {name} is in the {place}"
+            assert value not in getattr(written, sink), f"the {name} is in: {sink}"
 
 
 @pytest.mark.parametrize("mark", MARKS)
@@ -31,9 +31,9 @@ def test_no_meeting_is_described_in_logs_or_metrics(written: Written, mark: str)
     assert MARKS[mark] not in written.printed
 
 
-@pytest.mark.parametrize("mark", ASKED)
-def test_what_a_caller_wrote_is_told_to_no_subscriber(written: Written, mark: str) -> None:
-    """Announcements say what became of an agent, not what is in the calendar."""
+@pytest.mark.parametrize("mark", REQUESTED)
+def test_no_subscriber_receives_the_content_of_a_calendar_event(written: Written, mark: str) -> None:
+    """Announcements describe the agent, not the calendar event."""
     assert MARKS[mark] not in written.lifecycle
     assert MARKS[mark] not in written.alerts
 
@@ -45,8 +45,8 @@ def test_no_alert_lets_its_reader_into_the_meeting(written: Written, mark: str) 
 
 
 def test_the_marks_did_go_through(written: Written) -> None:
-    """Else the searches above would find nothing because there was nothing."""
-    for mark in ASKED:
+    """Otherwise the searches above would find nothing because there was nothing."""
+    for mark in REQUESTED:
         assert MARKS[mark] in written.table
     for mark in REPORTED:
         assert MARKS[mark] in written.lifecycle

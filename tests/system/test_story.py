@@ -1,4 +1,4 @@
-"""What `make run` and `make sandbox` do, from the first line to Ctrl-C."""
+"""`make run` and `make sandbox`, from the first line to Ctrl-C."""
 
 import io
 import json
@@ -19,7 +19,7 @@ import pytest
 from tests.sandbox.__main__ import main
 from tests.sandbox.deployment import ROOT
 from tests.sandbox.screen import Screen
-from tests.sandbox.story import EXPECTED, REVIEW, WEEKLY, judge
+from tests.sandbox.story import EXPECTED, REVIEW, WEEKLY, compare
 
 COMMANDS = re.compile(r"^# (.+)\n(curl (?:.*\\\n)*.*)$", re.MULTILINE)
 DATES = re.compile(
@@ -28,36 +28,36 @@ DATES = re.compile(
 )
 """A date before its time of day: it is written twice only where two differ."""
 PARTS = re.compile(rf"\n *\n|^  ✓  {WEEKLY}  .*$", re.MULTILINE)
-"""Between the parts of the story that stand together; what is expected of the weekly meeting is altered here."""
-JUDGED = re.compile(r"^  ([✓✗])  (.+?)  +", re.MULTILINE)
+"""Separates the parts of the story; the expectation of the weekly meeting is changed here."""
+COMPARED = re.compile(r"^  ([✓✗])  (.+?)  +", re.MULTILINE)
 
 
-def test_the_story_happens_as_expected_and_what_does_not_ends_it_with_status_1() -> None:
-    """Told once, with one expectation that cannot come true: that one alone is missed."""
+def test_the_story_meets_its_expectations_and_one_that_it_cannot_meet_is_status_1() -> None:
+    """One run with one impossible expectation: only that one is missed."""
     out = io.StringIO()
 
     status = main(["run", "--once"], out, dict(EXPECTED) | {WEEKLY: "requested, failed"})
 
     page = out.getvalue()
     assert status == 1, page
-    verdicts = {name: mark for mark, name in JUDGED.findall(page)}
+    verdicts = {name: mark for mark, name in COMPARED.findall(page)}
     assert verdicts == dict.fromkeys(EXPECTED, "✓") | {WEEKLY: "✗"}, page
-    assert "expected: requested, failed / happened: requested, accepted," in page
-    assert "Happened: all but 1 of them." in page
+    assert "expected: requested, failed / seen: requested, accepted," in page
+    assert f"{len(EXPECTED) - 1} of {len(EXPECTED)} as expected." in page
     assert re.search(r"│ To: +oncall@example.com\n +│ Subject: .*Design review", page), "alerts are shown as e-mails"
     assert "\x1b" not in page, "a page that is no terminal gets no colours"
     shown = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- story -->")[1].split("<!-- /story -->")[0]
-    *told, last = [part for part in PARTS.split(shown) if part.strip(" \n`…")]
-    assert last.endswith("Happened: the same.\n```\n")
-    assert len(told) > 10
+    *parts, last = [part for part in PARTS.split(shown) if part.strip(" \n`…")]
+    assert last.endswith(f"{len(EXPECTED)} of {len(EXPECTED)} as expected.\n```\n")
+    assert len(parts) > 10
     seen = words(page)
-    for part in told:
+    for part in parts:
         _, found, seen = seen.partition(words(part))
-        assert found, f"the README shows what a run does not show, or not in this place:\n{part}"
+        assert found, f"a run does not print this part of the README here:\n{part}"
 
 
 def words(text: str) -> str:
-    """A text without what differs from run to run: times, ports, ids, the space that they take, and where lines end."""
+    """A text without what differs from run to run: times, ports, ids, spaces and line ends."""
     text = re.sub(r"[\s│`…]+", " ", text)
     text = DATES.sub("", text).replace(" CEST", " CET")
     return re.sub(r"\d+|\s+", "", text)
@@ -79,17 +79,17 @@ def words(text: str) -> str:
     ids=["a subject", "a meeting", "a time"],
 )
 def test_the_story_is_the_same_on_another_day(one: str, another: str) -> None:
-    """In all forms that its times have, and wherever a line ends because of them; other words count."""
+    """Each form of a time, and each line end that moves with it, is ignored; other words count."""
     assert words(one) == words(another)
     assert words(one) != words(another.replace("CE", "GE"))
 
 
 def test_a_story_as_expected_ends_with_status_0() -> None:
-    """The judgement alone, on the same words."""
+    """The comparison alone, of EXPECTED with itself."""
     out = io.StringIO()
 
-    assert judge(EXPECTED, dict(EXPECTED), Screen(out)) == 0
-    assert out.getvalue().rstrip().endswith("Happened: the same.")
+    assert compare(EXPECTED, dict(EXPECTED), Screen(out)) == 0
+    assert out.getvalue().rstrip().endswith(f"{len(EXPECTED)} of {len(EXPECTED)} as expected.")
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_a_story_as_expected_ends_with_status_0() -> None:
     ],
     ids=["missing", "different", "surplus"],
 )
-def test_whatever_differs_from_what_was_expected_is_status_1(seen: dict[str, str]) -> None:
-    """Something missing, something different, and something that nobody expected."""
-    assert judge(EXPECTED, seen, Screen(io.StringIO())) == 1
+def test_each_difference_from_the_expectation_is_status_1(seen: dict[str, str]) -> None:
+    """A missing, a different and an unexpected result."""
+    assert compare(EXPECTED, seen, Screen(io.StringIO())) == 1
 
 
 @dataclass
 class Served:
-    """A `make sandbox` that stays up: its process, its addresses, what it has said."""
+    """A `make sandbox` that stays up: its process, its addresses, its output."""
 
     process: subprocess.Popen[str]
     file: Path
@@ -122,7 +122,7 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """What `make sandbox` runs, in a folder of its own, so that it does not disturb somebody's sandbox."""
+    """The command of `make sandbox`, in a folder of its own, beside any sandbox that runs already."""
     folder = tmp_path_factory.mktemp("served")
     with subprocess.Popen(
         [sys.executable, "-m", "tests.sandbox", "serve"],
@@ -145,7 +145,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_the_addresses_of_a_sandbox_are_in_a_file_while_it_is_up(served: Served) -> None:
-    """Exactly what scripts outside rely on, besides the token and the calendar that a request needs."""
+    """The names that scripts outside rely on, and the token and the calendar of a request."""
     addresses = served.addresses
 
     assert addresses.keys() == {
@@ -166,26 +166,26 @@ def test_the_addresses_of_a_sandbox_are_in_a_file_while_it_is_up(served: Served)
     assert addresses["functions"].keys() == {path.parent.name for path in ROOT.glob("functions/*/app.py")}
 
 
-def test_every_curl_line_works_as_it_is_printed(served: Served) -> None:
-    """Pasted into a shell one after the other; meanwhile a silent agent is found without anybody's doing."""
+def test_every_curl_command_works_as_it_is_printed(served: Served) -> None:
+    """Pasted into a shell one after the other; meanwhile a sweep finds the silent agent."""
     answers = {}
-    for what, command in COMMANDS.findall(served.page):
+    for title, command in COMMANDS.findall(served.page):
         answered = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, text=True, check=True).stdout
-        answers[what] = re.sub(r"\s+", " ", answered).strip()
-        if what.startswith("Ask for an agent"):
+        answers[title] = re.sub(r"\s+", " ", answered).strip()
+        if title.startswith("Request an agent"):
             agent = f"{served.addresses['api_url']}/v1/meeting_agents/{json.loads(answered[:-4])['agent']['id']}"
             assert _becomes("overdue", agent), served.page
 
-    statuses = {what: answer[-3:] for what, answer in answers.items()}
-    refused = {what: status for what, status in statuses.items() if not status.startswith("2")}
-    assert refused == {"Send a forged one: 401": "401"}, answers
+    statuses = {title: answer[-3:] for title, answer in answers.items()}
+    rejected = {title: status for title, status in statuses.items() if not status.startswith("2")}
+    assert rejected == {"Send a forged notification: 401": "401"}, answers
     assert '"state":"overdue"' in answers["Read its record and its timeline"]
     assert '"succeeded": true' in answers["Let the stand-in Cronofy report it complete"]
     assert "/presigned/" in answers["Find its transcript"]
 
 
-def test_there_is_a_curl_line_for_every_route(served: Served) -> None:
-    """What the deployed API can do, somebody at the terminal can try."""
+def test_there_is_a_curl_command_for_every_route(served: Served) -> None:
+    """Each route of the deployed API can be tried at the terminal."""
     client: Any = boto3.client(
         "apigatewayv2",
         endpoint_url=served.addresses["aws_endpoint_url"],
@@ -201,11 +201,11 @@ def test_there_is_a_curl_line_for_every_route(served: Served) -> None:
     for route in routes:
         method, path = route.split(" ")
         pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))
-        assert any(m == method and re.fullmatch(pattern, p) for m, p in tried), f"{route} has no curl line"
+        assert any(m == method and re.fullmatch(pattern, p) for m, p in tried), f"{route} has no curl command"
 
 
 def test_a_second_sandbox_in_the_same_folder_is_refused(served: Served) -> None:
-    """One line, and the first one's addresses stay as they are."""
+    """It prints one line, and the first one's file stays as it is."""
     before = served.file.read_bytes()
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'layers/shared'}"}
     command = [sys.executable, "-m", "tests.sandbox", "serve"]
@@ -213,15 +213,15 @@ def test_a_second_sandbox_in_the_same_folder_is_refused(served: Served) -> None:
         command, cwd=served.file.parent, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
 
-    where = served.addresses["aws_endpoint_url"]
+    url = served.addresses["aws_endpoint_url"]
     assert (second.returncode, second.stderr) == (2, "")
     assert second.stdout == (
-        f"A sandbox is running in this folder already: .sandbox.json names {where}. Stop it first.\n"
+        f"A sandbox is running in this folder already: .sandbox.json names {url}. Stop it first.\n"
     )
     assert served.file.read_bytes() == before
 
 
-def test_an_interrupted_sandbox_ends_in_silence_and_takes_its_addresses_along(served: Served) -> None:
+def test_an_interrupted_sandbox_ends_quietly_and_removes_its_addresses(served: Served) -> None:
     """Ctrl-C is the normal end: status 0, no traceback, no file, no server."""
     url = served.addresses["aws_endpoint_url"]
 

@@ -1,4 +1,4 @@
-"""What is said where nobody receives the alerts: SNS takes a message for nobody, and says nothing of it."""
+"""Reports of missing subscribers: SNS accepts a message for a topic without any, and returns no error."""
 
 import json
 import os
@@ -21,41 +21,42 @@ ACCOUNT = "000000000011"
 ADDRESS = "oncall@example.com"
 
 
-# ---------------------------------------------------------------------------------------- while an alert is published
+# ------------------------------------------------------------------------------------------ while an alert is published
 
 
 @contextmanager
 def subscribed_by(scene: Scene, count: int) -> Iterator[None]:
     """Let the alerts topic have so many subscribers, all of them queues, instead of the platform's one."""
     sns, topic = scene.platform.client("sns"), scene.platform.stack.outputs["AlertsTopicArn"]
-    known = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    for one in known:
-        sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
+    original = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    for subscription in original:
+        sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     for number in range(count):
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:nowhere-{number}")
     try:
         yield
     finally:
-        for one in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
-            sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
-        for one in known:
+        for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
+            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+        for subscription in original:
             raw = {"RawMessageDelivery": "true"}
-            sns.subscribe(TopicArn=topic, Protocol=one["Protocol"], Endpoint=one["Endpoint"], Attributes=raw)
+            protocol, endpoint = subscription["Protocol"], subscription["Endpoint"]
+            sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint, Attributes=raw)
 
 
 def failed(scene: Scene, event_id: str) -> list[str]:
-    """Let an agent fail; the reasons that its timeline gives for what was published."""
-    agent = scene.ask(scene.event(event_id))
+    """Let an agent fail; the reasons of the `alerted` entries in its timeline."""
+    agent = scene.request_agent(scene.event(event_id))
     scene.notify(agent, event_id, "meeting_agent_failed")
     scene.platform.settle()
-    told = json.loads(scene.platform.request("GET", f"/v1/meeting_agents/{agent}")["body"])
-    return [entry["reason"]["text"] for entry in told["timeline"] if entry["kind"] == "alerted"]
+    read = json.loads(scene.platform.request("GET", f"/v1/meeting_agents/{agent}")["body"])
+    return [entry["reason"]["text"] for entry in read["timeline"] if entry["kind"] == "alerted"]
 
 
 def reported(scene: Scene, function: str, metric: str) -> list[float]:
     """The values of a metric that a function has reported, oldest first."""
-    lines = [json.loads(line) for line in scene.platform.said(function).splitlines() if '"_aws"' in line]
-    return [one[metric][0] for one in lines if metric in one]
+    lines = [json.loads(line) for line in scene.platform.printed(function).splitlines() if '"_aws"' in line]
+    return [line[metric][0] for line in lines if metric in line]
 
 
 def calls(scene: Scene, function: str) -> list[str]:
@@ -65,28 +66,28 @@ def calls(scene: Scene, function: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("count", "said"),
+    ("count", "text"),
     [
         (0, "alert published to 0 subscribers: failed firing"),
         (1, "alert published to 1 subscriber: failed firing"),
         (2, "alert published to 2 subscribers: failed firing"),
     ],
 )
-def test_the_timeline_says_to_how_many_an_alert_was_published(scene: Scene, count: int, said: str) -> None:
-    """A fact, zero included; and an alert to nobody is an error in the log, with a metric."""
+def test_the_timeline_has_the_number_of_subscribers_of_an_alert(scene: Scene, count: int, text: str) -> None:
+    """Zero is a number too; an alert without a subscriber is an error in the log, with a metric."""
     scene.platform.forget()
     before = len(reported(scene, "alert", "AlertsWithoutSubscriber"))
     with subscribed_by(scene, count):
-        assert failed(scene, f"published-{count}") == [said]
+        assert failed(scene, f"published-{count}") == [text]
     assert len(reported(scene, "alert", "AlertsWithoutSubscriber")) - before == (count == 0)
-    errors = [line for line in scene.platform.said("alert").splitlines() if '"level":"ERROR"' in line]
+    errors = [line for line in scene.platform.printed("alert").splitlines() if '"level":"ERROR"' in line]
     assert any(f'"subscribers":{count}' in line for line in errors) is (count == 0)
     assert calls(scene, "alert") == ["GetTopicAttributes", "Publish"]
 
 
 @pytest.mark.parametrize("how", ["refused", "lost"])
 def test_an_alert_is_published_though_its_subscribers_cannot_be_counted(scene: Scene, how: str) -> None:
-    """The entry says so, and nothing more."""
+    """The entry says that the number is unknown."""
     scene.platform.forget()
     scene.platform.fault = Fault("alert", 0, 2, how)
     assert failed(scene, f"uncounted-{how}") == ["alert published to an unknown number of subscribers: failed firing"]
@@ -94,12 +95,12 @@ def test_an_alert_is_published_though_its_subscribers_cannot_be_counted(scene: S
     assert len(scene.platform.alerts()) == 1
 
 
-# ------------------------------------------------------------------------------------------ while nothing is published
+# ------------------------------------------------------------------------------------------- while nothing is published
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_each_probe_reports_how_many_subscribers_there_are(scene: Scene, count: int) -> None:
-    """Zero included, for that is what its alarm watches; and a topic without a subscriber is no lost probe."""
+    """Zero is reported too, because its alarm watches for it; a topic without a subscriber is no failed probe."""
     scene.platform.forget()
     with subscribed_by(scene, count):
         assert scene.platform.tick("probe") == {"problems": []}
@@ -108,33 +109,33 @@ def test_each_probe_reports_how_many_subscribers_there_are(scene: Scene, count: 
 
 
 def test_a_probe_that_cannot_count_the_subscribers_is_lost_and_reports_no_number(scene: Scene) -> None:
-    """The rest of it goes on."""
+    """The rest of the probe runs."""
     scene.platform.forget()
     before = reported(scene, "probe", "AlertSubscribers")
     scene.platform.fault = Fault("probe", 0, 0, "refused")
     problems = scene.platform.tick("probe")["problems"]
-    assert problems == ["the subscribers could not be counted: the alerts topic did not answer"]
+    assert problems == ["the subscribers could not be counted: the alerts topic did not answer; try again"]
     assert reported(scene, "probe", "AlertSubscribers") == before
     scene.platform.settle()
-    assert [one["data"]["entry"]["kind"] for one in scene.platform.announcements()] == ["failed", "alerted"]
+    assert [message["data"]["entry"]["kind"] for message in scene.platform.announcements()] == ["failed", "alerted"]
 
 
 @pytest.mark.parametrize(
-    ("count", "said"), [(0, "No confirmed subscriber: no one receives the alerts."), (2, "of the alerts: 2.")]
+    ("count", "text"), [(0, "No confirmed subscriber: no one receives the alerts."), (2, "of the alerts: 2.")]
 )
-def test_the_dashboard_says_how_many_receive_the_alerts(scene: Scene, count: int, said: str) -> None:
+def test_the_dashboard_says_how_many_receive_the_alerts(scene: Scene, count: int, text: str) -> None:
     scene.platform.forget()
     with subscribed_by(scene, count):
-        assert said in scene.platform.look("widget")
+        assert text in scene.platform.view("widget")
 
 
 def test_the_dashboard_shows_the_agents_though_the_subscribers_cannot_be_counted(scene: Scene) -> None:
     scene.platform.forget()
-    undisturbed = scene.platform.look("widget")
+    undisturbed = scene.platform.view("widget")
     made = [run for run in scene.platform.invocations if run.function == "widget"][-1].calls
     at = [call["operation"] for call in made].index("GetTopicAttributes")
     scene.platform.fault = Fault("widget", 1, at, "refused")
-    disturbed = scene.platform.look("widget")
+    disturbed = scene.platform.view("widget")
     assert "The number of subscribers of the alerts could not be read." in disturbed
     assert undisturbed.partition("</p>")[2] == disturbed.partition("</p>")[2]
 
@@ -146,8 +147,8 @@ def deployed(aws: EmbeddedAws, name: str, **parameters: str) -> Stack:
     return deployment.deploy(aws, deployment.build(), parameters, name=name, account=ACCOUNT)
 
 
-def said_last(aws: EmbeddedAws, stack: Stack) -> str:
-    """What `make deploy` runs at its end, as it would run it."""
+def deploy_output(aws: EmbeddedAws, stack: Stack) -> str:
+    """The output of the last command of `make deploy`."""
     command = subprocess.run(
         ["make", "--dry-run", "deploy", f"STACK={stack.name}"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()[-1]
@@ -170,22 +171,22 @@ def said_last(aws: EmbeddedAws, stack: Stack) -> str:
 
 
 def test_a_deployment_ends_with_how_many_receive_the_alerts(aws: EmbeddedAws) -> None:
-    """And with what to do where there are none: the first time, the address has not confirmed."""
+    """It says what to do if there are none: the first time, the address has not confirmed."""
     stack = deployed(aws, "one-address", AlertEmail=ADDRESS)
-    assert said_last(aws, stack) == (
+    assert deploy_output(aws, stack) == (
         "0 confirmed subscribers of the alerts:"
-        " nobody receives them until the link in the mail from AWS is followed (1 pending)\n"
+        " alerts reach no one until the link in the e-mail from AWS is followed (1 pending)\n"
     )
     aws.confirm(stack.outputs["AlertsTopicArn"], ADDRESS)
-    assert said_last(aws, stack) == "1 confirmed subscriber of the alerts\n"
+    assert deploy_output(aws, stack) == "1 confirmed subscriber of the alerts\n"
 
 
 def test_a_deployment_without_an_address_ends_with_how_to_subscribe_one(aws: EmbeddedAws) -> None:
     """The command works as it is printed."""
     stack = deployed(aws, "no-address")
-    count, command = said_last(aws, stack).strip().split(" Say ")
-    assert count == "0 confirmed subscribers of the alerts: nobody receives them."
+    count, command = deploy_output(aws, stack).strip().split(" Subscribe an address: ")
+    assert count == "0 confirmed subscribers of the alerts: alerts reach no one."
     pattern = "aws sns subscribe --topic-arn {} --protocol email --notification-endpoint {}"
     assert command == pattern.format(stack.outputs["AlertsTopicArn"], ADDRESS)
     stack.session.client("sns").subscribe(TopicArn=stack.outputs["AlertsTopicArn"], Protocol="email", Endpoint=ADDRESS)
-    assert "(1 pending)" in said_last(aws, stack)
+    assert "(1 pending)" in deploy_output(aws, stack)

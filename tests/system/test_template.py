@@ -1,100 +1,42 @@
-"""The template agrees with the code, watches itself, and opens no door but one."""
+"""The template agrees with the code, watches itself, and has one open route."""
 
 import ast
 import json
 import re
 import tomllib
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
 from meeting_agents import VERSION
 from meeting_agents.aws import keys
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.model import IncidentType, Verdict
-from tests.sandbox.deployment import source_template
+from tests.sandbox.deployment import ROOT
+from tests.system.template import (
+    FUNCTIONS,
+    LAYER,
+    RESOURCES,
+    TEMPLATE,
+    TEXT,
+    actions,
+    dead_letter_queues,
+    files_of,
+    of_type,
+    processed,
+    statements,
+    syntax,
+    target,
+    targets,
+    within,
+)
 
-ROOT = Path(__file__).parents[2]
-LAYER = ROOT / "layers" / "shared" / "meeting_agents"
-TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
-TEMPLATE = source_template()
-RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
-
-
-def of_type(kind: str, resources: dict[str, dict[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
-    """The properties of each resource of a type."""
-    known = RESOURCES if resources is None else resources
-    return {
-        name: resource.get("Properties", {}) for name, resource in known.items() if resource["Type"] == f"AWS::{kind}"
-    }
-
-
-FUNCTIONS = {properties["CodeUri"]: name for name, properties in of_type("Serverless::Function").items()}
-
-
-def target(value: Any) -> str:
-    """The resource that a reference speaks of."""
-    match value:
-        case {"Ref": str(name)}:
-            return name
-        case {"Fn::GetAtt": [str(name), *_]}:
-            return name
-        case {"Fn::GetAtt": str(name)}:
-            return name.partition(".")[0]
-        case {"Fn::Sub": str(text)} if found := re.search(r"\$\{(?!AWS::)(\w+)", text):
-            return found[1]
-    return ""
-
-
-def within(value: Any) -> Iterator[Any]:
-    """A value and all that is in it."""
-    yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from within(inner)
-
-
-def targets(value: Any) -> set[str]:
-    return {target(inner) for inner in within(value)}
-
-
-@cache
-def processed() -> dict[str, dict[str, Any]]:
-    """The resources that CloudFormation is given: what SAM makes of the template."""
-    template = source_template()
-    for resource in template["Resources"].values():
-        for place in ("CodeUri", "ContentUri"):
-            if place in resource.get("Properties", {}):
-                resource["Properties"][place] = f"s3://bucket/{resource['Properties'][place]}"
-
-    class NoManagedPolicies:
-        def load(self) -> dict[str, str]:
-            return {}
-
-    made: dict[str, Any] = transform(template, {}, NoManagedPolicies())
-    resources: dict[str, dict[str, Any]] = made["Resources"]
-    return resources
-
-
-@pytest.fixture(autouse=True, scope="module")
-def region() -> Iterator[None]:
-    """SAM asks the SDK for one, to know the partition."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        boto3.setup_default_session()
-        yield
-
-
-# ---------------------------------------------------------------------------------------- functions and their settings
+# ----------------------------------------------------------------------------------------- functions and their settings
 
 
 def test_every_function_folder_is_in_the_template_and_the_other_way_round() -> None:
-    folders = {f"functions/{path.name}" for path in (ROOT / "functions").iterdir() if path.name != "__pycache__"}
+    folders = {f"functions/{path.parent.name}" for path in ROOT.glob("functions/*/app.py")}
     assert set(FUNCTIONS) == folders
     for folder, name in FUNCTIONS.items():
         assert name == f"{folder.rpartition('/')[2].title()}Function"
@@ -102,7 +44,7 @@ def test_every_function_folder_is_in_the_template_and_the_other_way_round() -> N
 
 
 def declared(function: str) -> set[str]:
-    """The variables that are a function's own."""
+    """The environment variables of one function alone."""
     variables = RESOURCES[FUNCTIONS[f"functions/{function}"]]["Properties"]["Environment"]["Variables"]
     return {name for name in variables if not name.startswith(("POWERTOOLS_", "PYDANTIC_"))}
 
@@ -113,10 +55,6 @@ SHARED = {
     if not name.startswith(("POWERTOOLS_", "PYDANTIC_"))
 }
 LAMBDAS_OWN = {"AWS_LAMBDA_INITIALIZATION_TYPE"}
-
-
-def syntax(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @cache
@@ -137,20 +75,13 @@ def read_in(node: ast.AST) -> tuple[set[str], set[str]]:
     return {name for prop in attributes & set(variables()) for name in variables()[prop]}, names
 
 
-def files_of(function: str) -> list[Path]:
-    """A function's own file, and the routes of the one that has some."""
-    app = ROOT / "functions" / function / "app.py"
-    has_routes = "meeting_agents.api" in app.read_text(encoding="utf-8")
-    return [app, *sorted((LAYER / "api").glob("*.py"))] if has_routes else [app]
-
-
 def read_by(function: str) -> set[str]:
-    """The variables that a function can come to read: itself, or by a collaborator that it asks `wiring` for."""
+    """The variables that a function reads itself, or through a collaborator that `wiring` makes for it."""
     makers = {node.name: node for node in syntax(LAYER / "wiring.py").body if isinstance(node, ast.FunctionDef)}
     attributes = [
         node for file in files_of(function) for node in ast.walk(syntax(file)) if isinstance(node, ast.Attribute)
     ]
-    asked = {node.attr for node in attributes if ast.unparse(node.value) == "wiring"}
+    makers_used = {node.attr for node in attributes if ast.unparse(node.value) == "wiring"}
     read = {
         name
         for node in attributes
@@ -158,13 +89,13 @@ def read_by(function: str) -> set[str]:
         for name in variables()[node.attr]
     }
     done: set[str] = set()
-    while asked - done:
-        maker = (asked - done).pop()
+    while makers_used - done:
+        maker = (makers_used - done).pop()
         done.add(maker)
         if maker in makers:
-            more, names = read_in(makers[maker])
-            read |= more
-            asked |= names & set(makers)
+            variables_read, names = read_in(makers[maker])
+            read |= variables_read
+            makers_used |= names & set(makers)
     return read
 
 
@@ -193,7 +124,7 @@ def test_every_function_names_its_service_has_a_log_that_ends_and_ends_itself(fo
 
 
 def test_no_function_can_be_called_before_its_log_is_there() -> None:
-    """Else Lambda would make one that never ends, and the template's could not be made any more."""
+    """Otherwise Lambda would create one without retention, and the template's could not be created."""
     for name, function in of_type("Lambda::Function", processed()).items():
         log = target(function["LoggingConfig"]["LogGroup"])
         assert name not in targets(processed()[log])
@@ -208,12 +139,12 @@ def test_the_receiver_answers_within_the_seven_seconds_that_cronofy_waits() -> N
 
 
 def test_what_expires_is_what_is_declared_to() -> None:
-    """Spelt one way here and another way there, nothing would ever expire."""
+    """With two spellings, nothing would ever expire."""
     declared_to = RESOURCES["AgentsTable"]["Properties"]["TimeToLiveSpecification"]
     assert declared_to == {"AttributeName": keys.EXPIRES_AT, "Enabled": True}
 
 
-def test_the_indexes_are_those_that_are_asked() -> None:
+def test_the_indexes_are_those_that_are_queried() -> None:
     table = RESOURCES["AgentsTable"]["Properties"]
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {keys.DUE_INDEX, keys.DAY_INDEX}
     source = (LAYER / "aws" / "keys.py").read_text(encoding="utf-8")
@@ -239,39 +170,11 @@ def test_the_stream_hands_over_new_entries_and_nothing_else() -> None:
     assert entries["StartingPosition"] == "TRIM_HORIZON"
 
 
-# ----------------------------------------------------------------------------------------- nothing is lost unseen
+# ----------------------------------------------------------------------------------------------- nothing is lost unseen
 
 
-def dead_letter_queues() -> dict[str, str]:
-    """Where each asynchronous edge leaves what it could not hand over, by the edge."""
-    edges: dict[str, Any] = {}
-    for name, queue in of_type("SQS::Queue").items():
-        if name.endswith("Queue") and not name.endswith("DeadLetterQueue"):
-            edges[f"queue {name}"] = queue.get("RedrivePolicy", {}).get("deadLetterTargetArn")
-    for name, subscription in of_type("SNS::Subscription").items():
-        if subscription["Protocol"] != "email":  # SNS leaves no failed e-mail anywhere
-            edges[f"subscription {name}"] = subscription.get("RedrivePolicy", {}).get("deadLetterTargetArn")
-    for name, function in of_type("Serverless::Function").items():
-        for source, event in function.get("Events", {}).items():
-            properties = event["Properties"]
-            match event["Type"]:
-                case "DynamoDB":
-                    edges[f"{name} {source}"] = (
-                        properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-                    )
-                case "Schedule" | "ScheduleV2":
-                    edges[f"{name} {source}"] = properties.get("DeadLetterConfig", {}).get("Arn")
-                    invoke = function.get("EventInvokeConfig", {}).get("DestinationConfig", {}).get("OnFailure", {})
-                    edges[f"{name} invoked"] = invoke.get("Destination")
-                case "SQS":
-                    assert target(properties["Queue"]) in of_type("SQS::Queue")
-                case kind:
-                    assert kind == "HttpApi", f"how does {name} lose what {kind} brings?"
-    return {edge: target(queue) for edge, queue in edges.items()}
-
-
-def test_there_are_the_edges_that_we_know_of() -> None:
-    """So that the next test is about something."""
+def test_the_known_edges_are_found() -> None:
+    """Otherwise the next test would check nothing."""
     assert {"queue AlertQueue", "subscription AlertSubscription", "TrackFunction Entries"} <= set(dead_letter_queues())
     assert {"SweepFunction EveryMinute", "SweepFunction invoked"} <= set(dead_letter_queues())
 
@@ -285,8 +188,8 @@ def test_every_asynchronous_edge_has_a_queue_for_what_fails() -> None:
         assert of_type("SQS::Queue")[queue]["MessageRetentionPeriod"] == kept
 
 
-def test_whoever_leaves_something_in_a_queue_may() -> None:
-    """The function by its own policy, SNS and the schedule by the queue's."""
+def test_every_writer_of_a_dead_letter_queue_may_send() -> None:
+    """A function by its own policy, SNS and the schedule by the queue's."""
     for name in FUNCTIONS.values():
         dead_letters = {queue for edge, queue in dead_letter_queues().items() if edge.split()[0] == name}
         sent = {target(s["Resource"]) for s in statements(name) if "sqs:SendMessage" in actions(s)}
@@ -298,15 +201,15 @@ def test_whoever_leaves_something_in_a_queue_may() -> None:
     assert services <= trusted
 
 
-def test_a_message_is_not_handed_out_again_while_it_is_worked_on() -> None:
+def test_a_message_is_not_redelivered_while_it_is_processed() -> None:
     """AWS: six times the function's time limit, plus the window."""
     queue, function = RESOURCES["AlertQueue"]["Properties"], RESOURCES["AlertFunction"]["Properties"]
     window = TEMPLATE["Parameters"]["AlertGroupWait"]["MaxValue"]
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + window
 
 
-def test_people_get_what_a_window_of_half_a_minute_brings_and_nothing_twice_unless_asked() -> None:
-    """What is collected, and whether people are reminded, is for whoever deploys to say."""
+def test_alerts_are_collected_for_half_a_minute_and_reminders_are_off_by_default() -> None:
+    """Parameters change both."""
     announcements = RESOURCES["AlertFunction"]["Properties"]["Events"]["Announcements"]["Properties"]
     assert target(announcements["MaximumBatchingWindowInSeconds"]) == "AlertGroupWait"
     assert announcements["BatchSize"] == 1000
@@ -314,25 +217,25 @@ def test_people_get_what_a_window_of_half_a_minute_brings_and_nothing_twice_unle
     assert (parameters["AlertGroupWait"]["Default"], parameters["EscalateAfter"]["Default"]) == (30, 0)
 
 
-def test_silence_is_borne_as_long_by_default_as_the_rules_say() -> None:
-    """What a parameter is left at is what the code takes by itself."""
-    parameters, graces = TEMPLATE["Parameters"], GracePeriods()
+def test_the_grace_periods_have_the_same_defaults_in_template_and_code() -> None:
+    """A deployment without parameters follows the defaults of the code."""
+    parameters, grace_periods = TEMPLATE["Parameters"], GracePeriods()
     for name, grace in (
-        ("ActivationGracePeriod", graces.activation),
-        ("CompletionGracePeriod", graces.completion),
-        ("ArrangementLeadTime", graces.arrangement),
-        ("AlertPatience", graces.patience),
-        ("ConferenceLeadTime", graces.conference),
-        ("ResourcesGracePeriod", graces.resources),
-        ("AssumedMeetingDuration", graces.assumed_meeting_duration),
+        ("ActivationGracePeriod", grace_periods.activation),
+        ("CompletionGracePeriod", grace_periods.completion),
+        ("ArrangementLeadTime", grace_periods.arrangement),
+        ("AlertPatience", grace_periods.patience),
+        ("ConferenceLeadTime", grace_periods.conference),
+        ("ResourcesGracePeriod", grace_periods.resources),
+        ("AssumedMeetingDuration", grace_periods.assumed_meeting_duration),
     ):
         assert timedelta(seconds=parameters[name]["Default"]) == grace, name
 
 
-# ----------------------------------------------------------------------------------------- the watcher
+# ---------------------------------------------------------------------------------------------------------- the watcher
 
 
-def test_alarms_may_be_told_to_people() -> None:
+def test_cloudwatch_may_publish_alarms() -> None:
     [statement] = RESOURCES["AlertsTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert (statement["Principal"], statement["Action"]) == ({"Service": "cloudwatch.amazonaws.com"}, "sns:Publish")
     key = of_type("KMS::Key")["EncryptionKey"]["KeyPolicy"]["Statement"]
@@ -366,7 +269,7 @@ def test_subscribers_filter_by_attributes_that_are_written() -> None:
 
 
 def test_only_the_webhook_is_open() -> None:
-    """In what CloudFormation is given: everybody else has to sign for IAM."""
+    """Every other route in CloudFormation's form requires a signature for IAM."""
     [api] = of_type("ApiGatewayV2::Api", processed()).values()
     doors = {
         f"{method.upper()} {path}": operation.get("security")
@@ -381,7 +284,7 @@ def test_only_the_webhook_is_open() -> None:
     assert schemes["AWS_IAM"]["x-amazon-apigateway-authtype"] == "awsSigv4"
 
 
-def test_no_function_has_an_address_of_its_own_or_a_door_that_sam_adds() -> None:
+def test_no_function_has_an_address_of_its_own_or_a_permission_that_sam_adds() -> None:
     assert of_type("Lambda::Url", processed()) == {}
     permitted = {permission["Principal"] for permission in of_type("Lambda::Permission", processed()).values()}
     assert permitted <= {
@@ -390,17 +293,6 @@ def test_no_function_has_an_address_of_its_own_or_a_door_that_sam_adds() -> None
         "scheduler.amazonaws.com",
         "cloudwatch.amazonaws.com",
     }
-
-
-def statements(function: str) -> list[dict[str, Any]]:
-    """What the role of a function lets it do."""
-    role = RESOURCES[target(RESOURCES[function]["Properties"]["Role"])]["Properties"]
-    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
-
-
-def actions(statement: dict[str, Any]) -> list[str]:
-    action = statement["Action"]
-    return action if isinstance(action, list) else [action]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS.values())
@@ -428,13 +320,13 @@ def test_the_receiver_may_write_and_read_a_secret_and_nothing_else() -> None:
     assert may == log | {"dynamodb:PutItem", "secretsmanager:GetSecretValue"}
 
 
-def test_what_travels_is_encrypted() -> None:
+def test_topics_and_queues_are_encrypted() -> None:
     for message in (*of_type("SNS::Topic").values(), *of_type("SQS::Queue").values()):
         assert message.get("SqsManagedSseEnabled") or target(message["KmsMasterKeyId"]) == "EncryptionKey"
     assert all(key["EnableKeyRotation"] is True for key in of_type("KMS::Key").values())
 
 
-def test_whoever_may_publish_or_send_may_use_the_key() -> None:
+def test_every_publisher_and_sender_may_use_the_key() -> None:
     for name in FUNCTIONS.values():
         may = [(action, target(each["Resource"])) for each in statements(name) for action in actions(each)]
         ours = {name for name, queue in of_type("SQS::Queue").items() if "KmsMasterKeyId" in queue} | {
@@ -445,7 +337,7 @@ def test_whoever_may_publish_or_send_may_use_the_key() -> None:
             assert ("kms:Decrypt", "EncryptionKey") in may
 
 
-# ----------------------------------------------------------------------------------------- parameters and outputs
+# ----------------------------------------------------------------------------------------------- parameters and outputs
 
 
 @pytest.mark.parametrize("name", TEMPLATE["Parameters"])
@@ -473,8 +365,8 @@ def test_every_output_says_what_it_is_for_and_has_a_value(name: str) -> None:
     assert name == "Version" or targets(output["Value"]) & (set(RESOURCES) | {"HasPublicUrl", "PublicUrl"})
 
 
-def test_one_version_is_said_everywhere() -> None:
-    """In the stack, in each line of a log, in the API's description and in the project's own data."""
+def test_one_version_is_shown_everywhere() -> None:
+    """The stack, each line of a log, the API's description and the project have the same."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert TEMPLATE["Outputs"]["Version"]["Value"] == project["version"] == VERSION
     for folder in FUNCTIONS:
@@ -482,7 +374,7 @@ def test_one_version_is_said_everywhere() -> None:
     assert "version=VERSION" in (LAYER / "api" / "docs.py").read_text(encoding="utf-8")
 
 
-def test_what_an_operator_needs_is_an_output() -> None:
+def test_the_values_that_an_operator_needs_are_outputs() -> None:
     assert {"ApiUrl", "CronofySecretArn", "AgentsTableName", "LifecycleTopicArn", "AlertsTopicArn"} <= set(
         TEMPLATE["Outputs"]
     )
@@ -491,7 +383,7 @@ def test_what_an_operator_needs_is_an_output() -> None:
 
 
 def test_every_resource_says_in_a_line_above_it_why_it_exists() -> None:
-    """But what only completes the one before: its log, its policy; and alarms, which say it in their description."""
+    """Exceptions complete the resource before them (log, policy, role), or are alarms, which have a description."""
     lines = TEXT.splitlines()
     silent = ("LogGroup", "QueuePolicy", "TopicPolicy", "Alarm", "Role")
     for name, resource in RESOURCES.items():

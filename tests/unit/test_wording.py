@@ -1,4 +1,4 @@
-"""The words of reasons: a sentence for each code, whatever values it has."""
+"""The words of reasons: a sentence for each code, with any values."""
 
 import pytest
 

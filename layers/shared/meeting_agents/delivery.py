@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meeting_agents.aws.journal import StoredEntry
@@ -100,11 +100,15 @@ def outcome_of_response(
         kind = EntryType.CANCELLED if is_cancellation else EntryType.ACCEPTED
         code = ReasonCode.CANCELLATION_ACCEPTED if is_cancellation else ReasonCode.REQUEST_ACCEPTED
         return DeliveryOutcome(kind, Reason.of(code, status=status))
+    if not delivery.credentials.outlives_the_request and status in (
+        401,
+        423,
+        429,
+    ):  # the caller renews the token, or waits, and sends it again
+        return DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure=status))
     if response.outcome is Outcome.REJECTED:
         code = ReasonCode.CANCELLATION_REFUSED if is_cancellation else ReasonCode.REQUEST_REFUSED
         return DeliveryOutcome(EntryType.REJECTED, Reason.of(code, status=status, complaint=response.complaint))
-    if was_postponed and not delivery.credentials.outlives_the_request:
-        return DeliveryOutcome(EntryType.REJECTED, Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure=status))
     return _open(delivery, status, now, until, retry_after=response.retry_after, had_no_effect=was_postponed)
 
 
@@ -157,6 +161,74 @@ def backoff(tries: int, retry_after: float | None = None) -> timedelta:
     seconds = min(INITIAL_BACKOFF.total_seconds() * 2.0 ** min(tries, 16), MAX_BACKOFF.total_seconds())
     jittered = seconds * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
     return timedelta(seconds=max(jittered, retry_after or 0))
+
+
+# ---------------------------------------------------------------------------------------------------------- its order
+
+
+def newer_request(delivery: Delivery, entries: Sequence[StoredEntry]) -> StoredEntry | None:
+    """Return the agent's newest request if it is newer than the delivery's and asks for something else.
+
+    A newer request that Cronofy rejected changes nothing, so it does not count.
+    """
+    rejected = {stored.entry.revision for stored in entries if stored.entry.kind is EntryType.REJECTED}
+    valid = [stored for stored in _requests(entries) if stored.entry.revision not in rejected]
+    newest = max(valid, key=_revision, default=None)
+    is_newer = newest is not None and _revision(newest) > delivery.revision
+    return newest if newest and is_newer and newest.cronofy_request != delivery.cronofy_request else None
+
+
+def older_request_on_its_way(delivery: Delivery, entries: Sequence[StoredEntry], now: datetime) -> StoredEntry | None:
+    """Return an older request for something else that may reach Cronofy after the delivery's, or None.
+
+    Its function has journalled no outcome and may be dead, or it has given up waiting for Cronofy.
+    """
+    for stored in _requests(entries):
+        outcomes = [other.entry for other in entries if _revision(other) == _revision(stored) and other is not stored]
+        is_open = all(entry.reason and entry.reason["failure"] == UpstreamTimeout.code for entry in outcomes)
+        is_recent = now < stored.entry.at + DELIVERY_LEASE
+        is_other = stored.cronofy_request != delivery.cronofy_request
+        if is_open and is_recent and is_other and _revision(stored) < delivery.revision:
+            return stored
+    return None
+
+
+def may_have_effect(reply: CronofyResponse | MeetingAgentsError) -> bool:
+    """True unless Cronofy certainly did not act on the request."""
+    if isinstance(reply, MeetingAgentsError):
+        return isinstance(reply, UpstreamTimeout)
+    return not 400 <= reply.status < 500
+
+
+def repeated(
+    agent_id: str, stored: StoredEntry, revision: int, credentials: CallerCredentials, now: datetime
+) -> Delivery:
+    """Return the delivery that sends a journalled request again, as a request of its own."""
+    request, cronofy_request = stored.entry.request, stored.cronofy_request
+    if request is None or cronofy_request is None:
+        raise ValueError("the entry is not that of a request")
+    return Delivery(
+        agent_id=agent_id,
+        request=replace(request, account=credentials.account),
+        cronofy_request=cronofy_request,
+        credentials=credentials,
+        attempt=stored.entry.attempt or 1,
+        revision=revision,
+        requested_at=now,
+        correlation_id=stored.entry.correlation_id,
+        may_have_arrived=True,
+    )
+
+
+def _requests(entries: Sequence[StoredEntry]) -> list[StoredEntry]:
+    return [stored for stored in entries if stored.entry.request and stored.cronofy_request]
+
+
+def _revision(stored: StoredEntry) -> int:
+    return stored.entry.revision or 0
+
+
+# ---------------------------------------------------------------------------------------------------------- its retry
 
 
 def due_delivery(agent_id: str, entries: Sequence[StoredEntry], now: datetime) -> Delivery | None:

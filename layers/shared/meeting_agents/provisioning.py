@@ -20,8 +20,12 @@ from meeting_agents.delivery import (
     due_delivery,
     expired,
     last_failure,
+    may_have_effect,
+    newer_request,
+    older_request_on_its_way,
     outcome_of_error,
     outcome_of_response,
+    repeated,
 )
 from meeting_agents.domain.attempts import next_request
 from meeting_agents.domain.lifecycle import fold
@@ -40,6 +44,10 @@ MAX_WRITE_CONFLICTS = 5
 """Times that other requests for the same agent may be journalled first."""
 RESPONSE_WAIT = timedelta(seconds=10)
 """The time for which a repeated request waits for the response to the first."""
+MAX_CORRECTIONS = 3
+"""Times that one request may cause the agent's newest one to be sent again."""
+CORRECTION_TIMEOUT = 5.0
+"""Seconds for these beyond the total for the request itself."""
 SWEEP_RATE_SHARE = 0.8
 """The part of Cronofy's rate limits that the sweep may use; the rest is for callers who wait for a response."""
 _RESPONSES = frozenset({EntryType.ACCEPTED, EntryType.CANCELLED, EntryType.REJECTED})
@@ -93,6 +101,9 @@ class Provisioning:
     def submit(self, request: ProvisioningRequest) -> ProvisioningResult:
         """Journal the request, send it, journal the outcome.
 
+        The agent's newest request is what Cronofy gets last: an older one that may have arrived after it causes it to
+        be sent again.
+
         Raises `RateLimited`, for a caller's own token, before anything is journalled; `InProgress` and
         `IdempotencyKeyReused` for a request that is sent at most once; `StoreUnavailable` if the journal cannot be
         read or written: then Cronofy has not received the request, or it may be sent to Cronofy again.
@@ -102,8 +113,10 @@ class Provisioning:
         delivery, entries = self._record_request(request)
         if request.at_most_once and not delivery.is_new and (previous := self._previous_response(request, entries)):
             return previous
-        reply = self._send(delivery, permit)
-        return self._record_outcome(delivery, reply)
+        until = time.monotonic() + TOTAL_TIMEOUT
+        reply = self._send(delivery, until, permit)
+        reply = self._record_outcome(delivery, reply)
+        return _result(reply, self._correct_order(delivery, reply, until + CORRECTION_TIMEOUT))
 
     def retry(self, agent_id: str) -> ProvisioningResult | None:
         """Send again the agent's request whose retry is due; None if there is none, or another sweep has it.
@@ -124,15 +137,19 @@ class Provisioning:
         if not delivery.cronofy_request.is_idempotent:  # journalled first, so that a crash cannot cause a second send
             self._append(delivery, DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.SENT_ONCE)))
             delivery = replace(delivery, tries=delivery.tries + 1)
-        reply = self._send(delivery, permit)
-        return self._record_outcome(delivery, reply)
+        if not self._is_newest(delivery):
+            return None
+        until = time.monotonic() + TOTAL_TIMEOUT
+        reply = self._send(delivery, until, permit)
+        reply = self._record_outcome(delivery, reply)
+        return _result(reply, self._correct_order(delivery, reply, until + CORRECTION_TIMEOUT))
 
     def forward(self, request: CronofyRequest, credentials: CallerCredentials) -> CronofyResponse:
         """Send a request that concerns no agent, with nothing journalled.
 
         Raises what `CronofyClient.send` and `Tokens.token` raise.
         """
-        return self._send_refreshing_token(request, credentials)
+        return self._send_refreshing_token(request, credentials, time.monotonic() + TOTAL_TIMEOUT)
 
     # ---------------------------------------------------------------------------------------------- journal the request
 
@@ -189,35 +206,43 @@ class Provisioning:
 
     # -------------------------------------------------------------------------------------------------------- send it
 
-    def _send(self, delivery: Delivery, permit: Permit | None) -> CronofyResponse | MeetingAgentsError:
+    def _send(
+        self, delivery: Delivery, until: float, permit: Permit | None = None
+    ) -> CronofyResponse | MeetingAgentsError:
         """Send the request; return Cronofy's response, or the error that there was instead."""
+        request, credentials = delivery.cronofy_request, delivery.credentials
         try:
-            return self._send_refreshing_token(delivery.cronofy_request, delivery.credentials, permit)
+            return self._send_refreshing_token(request, credentials, until, permit, lambda: self._is_newest(delivery))
         except MeetingAgentsError as error:
             return error
 
     def _send_refreshing_token(
-        self, request: CronofyRequest, credentials: CallerCredentials, permit: Permit | None = None
+        self,
+        request: CronofyRequest,
+        credentials: CallerCredentials,
+        until: float,
+        permit: Permit | None = None,
+        may_repeat: Callable[[], bool] = lambda: True,
     ) -> CronofyResponse:
         """Send the request; after a 401, send it again if there is another token."""
-        until = time.monotonic() + TOTAL_TIMEOUT
         token = self._tokens.token(credentials, request.data_center, until=until)
-        response = self._cronofy.send(request, token, permit=permit, until=until)
+        response = self._cronofy.send(request, token, permit=permit, until=until, may_repeat=may_repeat)
         if response.status == 401:
             renewed = self._tokens.token(credentials, request.data_center, refused=token, until=until)
-            if renewed != token:
-                return self._cronofy.send(request, renewed, until=until)
+            if renewed != token and may_repeat():
+                return self._cronofy.send(request, renewed, until=until, may_repeat=may_repeat)
         return response
 
     # ---------------------------------------------------------------------------------------------- journal the outcome
 
-    def _record_outcome(self, delivery: Delivery, reply: CronofyResponse | MeetingAgentsError) -> ProvisioningResult:
-        """Journal the outcome of a try; return it with the record that the journal then folds to."""
-        if isinstance(reply, MeetingAgentsError):
-            self._record_error(delivery, reply)
-            return ProvisioningResult(self._read_record(delivery.agent_id), error=reply)
-        response = self._record_response(delivery, reply)
-        return ProvisioningResult(self._read_record(delivery.agent_id), response)
+    def _record_outcome(
+        self, delivery: Delivery, reply: CronofyResponse | MeetingAgentsError
+    ) -> CronofyResponse | MeetingAgentsError:
+        """Journal the outcome of a try; return the reply for the caller."""
+        if isinstance(reply, CronofyResponse):
+            return self._record_response(delivery, reply)
+        self._record_error(delivery, reply)
+        return reply
 
     def _record_response(self, delivery: Delivery, response: CronofyResponse) -> CronofyResponse:
         """Journal the meaning of a response; return the response for the caller."""
@@ -261,11 +286,74 @@ class Provisioning:
         )
         self._journal.append(delivery.agent_id, entry, cronofy_response=response)
 
+    # -------------------------------------------------------------------------------------------------- keep the order
+
+    def _is_newest(self, delivery: Delivery) -> bool:
+        """False if the agent has a newer request for something else, or the journal does not answer."""
+        try:
+            return newer_request(delivery, self._journal.read(delivery.agent_id, self._clock())) is None
+        except StoreUnavailable:
+            return False
+
+    def _correct_order(
+        self, delivery: Delivery, reply: CronofyResponse | MeetingAgentsError, until: float
+    ) -> list[StoredEntry]:
+        """Send the agent's newest request again if Cronofy may have taken an older one after it; return the journal.
+
+        The sweep sends it after `until`, a value of `time.monotonic`, and once more if an older one may still arrive.
+        """
+        agent_id = delivery.agent_id
+        entries = self._journal.read(agent_id, self._clock())
+        for _ in range(MAX_CORRECTIONS):
+            newest = newer_request(delivery, entries) if may_have_effect(reply) else None
+            if newest is None:
+                break
+            credentials = _credentials_at_hand(newest, delivery.credentials)
+            correction = self._record_again(agent_id, newest, credentials, entries)
+            if correction is None or time.monotonic() >= until:
+                return self._journal.read(agent_id, self._clock())
+            delivery, reply = correction, self._send(correction, until)
+            reply = self._record_outcome(delivery, reply)
+            entries = self._journal.read(agent_id, self._clock())
+        older = older_request_on_its_way(delivery, entries, self._clock())
+        if older and may_have_effect(reply):
+            own = next(
+                stored for stored in entries if stored.entry.request and stored.entry.revision == delivery.revision
+            )
+            credentials = _credentials_at_hand(own, _credentials_at_hand(older, delivery.credentials))
+            if credentials.outlives_the_request and self._record_again(agent_id, own, credentials, entries):
+                entries = self._journal.read(agent_id, self._clock())
+        return entries
+
+    def _record_again(
+        self, agent_id: str, stored: StoredEntry, credentials: CallerCredentials, entries: Sequence[StoredEntry]
+    ) -> Delivery | None:
+        """Journal a request of the journal once more; None if another request came first."""
+        revision = 1 + max(stored.entry.revision or 0 for stored in entries)
+        last = max(stored.entry.at for stored in entries)  # clocks differ, and the timeline is in the order of times
+        now = max(self._clock(), last + timedelta(milliseconds=1))
+        delivery = repeated(agent_id, stored, revision, credentials, now)
+        entry = delivery.requested_entry()
+        return delivery if self._journal.append(agent_id, entry, cronofy_request=delivery.cronofy_request) else None
+
     def _retry_deadline(self, delivery: Delivery) -> datetime:
         return delivery.retry_deadline(self._journal.grace_periods.assumed_meeting_duration)
 
     def _read_record(self, agent_id: str) -> Record:
         return fold(stored.entry for stored in self._journal.read(agent_id, self._clock()))
+
+
+def _result(reply: CronofyResponse | MeetingAgentsError, entries: Sequence[StoredEntry]) -> ProvisioningResult:
+    record = fold(stored.entry for stored in entries)
+    if isinstance(reply, CronofyResponse):
+        return ProvisioningResult(record, reply)
+    return ProvisioningResult(record, error=reply)
+
+
+def _credentials_at_hand(stored: StoredEntry, credentials: CallerCredentials) -> CallerCredentials:
+    """Return the account of a journalled request, or else these credentials."""
+    account = stored.entry.request.account if stored.entry.request else ""
+    return CallerCredentials(account=account) if account else credentials
 
 
 def _delivery(request: ProvisioningRequest, attempt: int, revision: int, now: datetime) -> Delivery:

@@ -48,6 +48,11 @@ class Settings:
         return int(self._number("REQUESTS_PER_MINUTE"))
 
     @property
+    def trigger_lead_time(self) -> timedelta | None:
+        """The time before the start at which Cronofy is to call; None if event triggers are switched off."""
+        return self.conference_lead_time if self._environ.get("EVENT_TRIGGERS") == "on" else None
+
+    @property
     def default_data_center(self) -> str:
         return self._text("DEFAULT_DATA_CENTER")
 

@@ -8,7 +8,7 @@ from tests.sandbox.stand_in.control import CONTROL
 
 
 def main() -> None:
-    """Run one stand-in until interrupted, and say how to use it."""
+    """Run one stand-in until interrupted, and print its address and credentials."""
     parser = argparse.ArgumentParser(prog="python -m tests.sandbox.stand_in", description="A stand-in for Cronofy.")
     parser.add_argument("--port", type=int, default=0, help="a port of 127.0.0.1; 0, the default, takes a free one")
     with StandIn(port=parser.parse_args().port) as cronofy:

@@ -1,6 +1,6 @@
-"""How an operator with curl steers the stand-in Cronofy: JSON under `/_control`.
+"""The controls of the stand-in Cronofy for an operator with curl: JSON under `/_control`.
 
-Nothing here is Cronofy's. Credentials are shown: they open nothing but the stand-in.
+Nothing here is Cronofy's. Credentials are shown, because they open only the stand-in.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 CONTROL = "/_control"
 
 HELP = """\
-GET    /_control/requests             what was received, oldest first; ?reveal=1 shows credentials
-DELETE /_control/requests             forget it
-GET    /_control/agents               every agent: sub, key, state, and who is told of it
-POST   /_control/agents/{key}/{step}  let a step happen and tell of it
-POST   /_control/notifications        deliver what was made earlier with {"deliver": false}
-GET    /_control/faults               the misbehaviour still to come
+GET    /_control/requests             requests received, oldest first; ?reveal=1 shows credentials
+DELETE /_control/requests             forget them
+GET    /_control/agents               every agent: sub, key, state and subscriptions
+POST   /_control/agents/{key}/{step}  let a step happen and report it
+POST   /_control/notifications        deliver one that was made with {"deliver": false}
+GET    /_control/faults               the faults still to come
 POST   /_control/faults               {"method": "POST", "path_prefix": "/v1", "times": 1, "status": 503}
-DELETE /_control/faults               behave again
+DELETE /_control/faults               clear them
 GET    /_control/applications         client id and active secrets of each data center
 POST   /_control/secrets/rotate       {"data_center": "us"} adds a second; "finish": true retires the older
 POST   /_control/grants               {"data_center": "us", "calendars": ["cal_1"]} lets a user consent
 POST   /_control/tokens/expire        {"access_token": "…"}
-GET    /_control/behaviour            what Cronofy does where that is unknown
-POST   /_control/behaviour            {"merge_subscriptions": true} changes it
+GET    /_control/behaviour            the choices where Cronofy is undocumented
+POST   /_control/behaviour            {"merge_subscriptions": true} changes one
 
 key    a sub, a scheduling_key, an event_id, or in full data_center/calendar_id/event_id
 step   activate, complete, fail, assign_conferencing, fail_conferencing
@@ -42,7 +42,7 @@ fault  status, body, headers, has_effect, delay, close ("unread" or "unanswered"
 
 
 def steer(cronofy: StandIn, request: Request) -> Answer:
-    """Do what the operator asks; 404 for what nobody knows, 400 for what cannot be meant."""
+    """Run a control; 404 for an unknown name, 400 for a wrong value."""
     options = parsed if isinstance(parsed := request.json, dict) else {}
     try:
         answer = _do(cronofy, request, options)
@@ -68,7 +68,7 @@ def _do(  # noqa: C901, PLR0912 (one case for each route)
         case "GET", ("agents",):
             return {"agents": _agents(cronofy)}
         case "POST", ("agents", *key, step) if step in STEPS and key:
-            return cronofy.tell(step, _key(key), **options).as_json()
+            return cronofy.report(step, _key(key), **options).as_json()
         case "POST", ("notifications",):
             return _deliver(cronofy, **options).as_json()
         case "GET", ("faults",):
@@ -117,7 +117,7 @@ def _agents(cronofy: StandIn) -> list[JsonObject]:
 def _deliver(
     cronofy: StandIn, *, uris: list[str], body: str, signature: str, times: int = 1, deliveries: object = None
 ) -> Notification:
-    """Take a notification back as it was answered; what became of it before does not matter now."""
+    """Accept a notification as it was returned; its earlier deliveries are ignored."""
     return cronofy.deliver(Notification(tuple(uris), body.encode(), signature), times=times)
 
 

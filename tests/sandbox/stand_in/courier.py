@@ -1,7 +1,7 @@
-"""How the stand-in Cronofy's callbacks are signed and delivered.
+"""Signature and delivery of the stand-in Cronofy's callbacks.
 
-The signature is documented: https://docs.cronofy.com/developers/api/meeting-agents/callbacks/. Of the retries
-only that there are some is known, not when and how many: the courier tries again soon, and a few times.
+The signature is documented: https://docs.cronofy.com/developers/api/meeting-agents/callbacks/. Retries are
+documented, but neither their number nor their intervals: the courier retries soon, and a few times.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def sign(body: bytes, secrets: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of a notification at one address: for each attempt a status, or what went wrong."""
+    """The outcome of a notification at one address: for each attempt a status, or the name of the error."""
 
     uri: str
     outcomes: tuple[int | str, ...]
@@ -61,7 +61,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Notification:
-    """A callback ready to be posted: its exact bytes, their signature, and who wants it."""
+    """A callback ready to be posted: its exact bytes, their signature and its receivers."""
 
     uris: tuple[str, ...]
     body: bytes
@@ -82,15 +82,15 @@ class Notification:
 
 
 class Courier:
-    """Posts notifications, and posts them again after each pause of `backoff` until the answer is a 2xx."""
+    """Posts a notification, and posts it again after each pause of `backoff` until the answer is a 2xx."""
 
-    def __init__(self, *, backoff: Sequence[float], patience: float) -> None:
+    def __init__(self, *, backoff: Sequence[float], timeout: float) -> None:
         self._backoff = tuple(backoff)
         # Whether Cronofy follows redirects is unknown. No proxy stands between two servers on the loopback.
-        self._client = httpx.Client(verify=_tls(), timeout=patience, follow_redirects=False, trust_env=False)
+        self._client = httpx.Client(verify=_tls(), timeout=timeout, follow_redirects=False, trust_env=False)
 
     def deliver(self, notification: Notification) -> tuple[Delivery, ...]:
-        """Post to every address that wants it, one after the other."""
+        """Post to every receiver, one after the other."""
         return tuple(self._deliver_to(uri, notification) for uri in notification.uris)
 
     def close(self) -> None:
@@ -114,5 +114,5 @@ class Courier:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """The machine's certificates: reading them takes longer than all else at the start of a stand-in."""
+    """The machine's certificates, cached because reading them is the slowest part of a stand-in's start."""
     return ssl.create_default_context()

@@ -1,6 +1,6 @@
-"""What the stand-in Cronofy refuses with 422: the documented rules for request bodies, and no others.
+"""The rules that the stand-in Cronofy enforces with 422: those documented for request bodies, and no others.
 
-Pure. Each rule yields problems: a field, and a word for what is wrong with it. Of the error keys only
+Pure. Each rule yields problems: a field and a description. Of the error keys only
 `errors.required` is published; `errors.invalid` and the way nested fields are spelt are the stand-in's own.
 """
 
@@ -20,18 +20,18 @@ TIME_ZONES = available_timezones()
 
 
 def errors_in_event(body: JsonObject) -> JsonObject:
-    """Judge an upsert.
+    """Check an upsert.
 
     https://docs.cronofy.com/developers/api/events/upsert-event/ and …/api/meeting-agents/provisioning/.
     """
     return _by_field(
         [
             *_text(body, "event_id", required=True),
-            *_text(body, "summary", required=True, longest=1024),
-            *_text(body, "description", longest=4096),
+            *_text(body, "summary", required=True, max_length=1024),
+            *_text(body, "description", max_length=4096),
             *_time_zone(body),
-            *_moment(body, "start"),
-            *_moment(body, "end"),
+            *_time(body, "start"),
+            *_time(body, "end"),
             *_conferencing(body),
             *_meeting_agent(body),
             *_subscriptions(body),
@@ -40,12 +40,12 @@ def errors_in_event(body: JsonObject) -> JsonObject:
 
 
 def errors_in_deletion(body: JsonObject, field: str) -> JsonObject:
-    """Judge a deletion, which names one thing: an event by `event_id`, an agent by `scheduling_key`."""
+    """Check a deletion, which names one thing: an event by `event_id`, an agent by `scheduling_key`."""
     return _by_field(_text(body, field, required=True))
 
 
 def errors_in_agent(body: JsonObject, *, attendee_required: bool) -> JsonObject:
-    """Judge a request for an agent without an event.
+    """Check a request for an agent without an event.
 
     https://docs.cronofy.com/developers/api/meeting-agents/schedule/
     """
@@ -61,21 +61,21 @@ def errors_in_agent(body: JsonObject, *, attendee_required: bool) -> JsonObject:
     )
 
 
-def moment(value: object, tzid: str = "Etc/UTC") -> datetime | None:
+def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
     """Read a time, a date (its midnight) or `{"time", "tzid"}`; None when it is none of these."""
     if isinstance(value, dict):
-        zone = value.get("tzid", tzid)
-        return moment(value.get("time"), zone) if isinstance(zone, str) else None
+        timezone = value.get("tzid", tzid)
+        return parse_time(value.get("time"), timezone) if isinstance(timezone, str) else None
     if not isinstance(value, str):
         return None
     try:
-        zone = ZoneInfo(tzid) if tzid in TIME_ZONES else UTC
+        timezone = ZoneInfo(tzid) if tzid in TIME_ZONES else UTC
         if len(value) == len("2026-04-29"):
-            return datetime.combine(date.fromisoformat(value), time(), zone)
-        read = datetime.fromisoformat(value)
+            return datetime.combine(date.fromisoformat(value), time(), timezone)
+        parsed = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return read if read.tzinfo else read.replace(tzinfo=zone)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone)
 
 
 def _by_field(problems: Iterable[Problem]) -> JsonObject:
@@ -87,7 +87,7 @@ def _by_field(problems: Iterable[Problem]) -> JsonObject:
 
 
 def _text(
-    body: JsonObject, field: str, *, within: str = "", required: bool = False, longest: int | None = None
+    body: JsonObject, field: str, *, within: str = "", required: bool = False, max_length: int | None = None
 ) -> Iterator[Problem]:
     value = body.get(field)
     if value is None or value == "":
@@ -95,8 +95,8 @@ def _text(
             yield within + field, "required"
     elif not isinstance(value, str):
         yield within + field, "must be a string"
-    elif longest is not None and len(value) > longest:
-        yield within + field, f"must be at most {longest} characters"
+    elif max_length is not None and len(value) > max_length:
+        yield within + field, f"must be at most {max_length} characters"
 
 
 def _address(body: JsonObject, field: str, *, within: str = "", required: bool = False) -> Iterator[Problem]:
@@ -114,17 +114,17 @@ def _is_address(value: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.netloc)
 
 
-def _moment(body: JsonObject, field: str) -> Iterator[Problem]:
+def _time(body: JsonObject, field: str) -> Iterator[Problem]:
     if body.get(field) is None:
         yield field, "required"
-    elif moment(body[field]) is None:
+    elif parse_time(body[field]) is None:
         yield field, "must be a time, a date, or an object with time and tzid"
 
 
 def _time_zone(body: JsonObject) -> Iterator[Problem]:
     problems = list(_text(body, "tzid"))
     yield from problems
-    # Where the machine has no time zone database there is nothing to judge by.
+    # A machine without a time zone database cannot check this.
     if not problems and body.get("tzid") and TIME_ZONES and body["tzid"] not in TIME_ZONES:
         yield "tzid", "must be a name from the IANA time zone database"
 
@@ -162,7 +162,7 @@ def _schedule(body: JsonObject) -> Iterator[Problem]:
     """An agent for later has a key and a time; one for now has neither."""
     if "scheduling_key" in body or "join_time" in body:
         yield from _text(body, "scheduling_key", required=True)
-        yield from _moment(body, "join_time")
+        yield from _time(body, "join_time")
 
 
 def _subscriptions(body: JsonObject) -> Iterator[Problem]:

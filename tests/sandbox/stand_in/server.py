@@ -1,4 +1,4 @@
-"""The server of the stand-in, and the hands that steer it."""
+"""The stand-in itself: its server, and the methods that control it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
 from tests.sandbox.stand_in.control import CONTROL, steer
@@ -29,16 +28,16 @@ from tests.sandbox.stand_in.world import (
 
 # Documented, per application: seconds and the requests they may hold.
 LIMITS = {1: 50, 60: 500}
-REMEMBERED_REQUESTS = 20_000
+MAX_REQUESTS_KEPT = 20_000
 
 
-class How(TypedDict, total=False):
-    """How a callback is made and delivered."""
+class DeliveryOptions(TypedDict, total=False):
+    """Options for making and delivering a callback."""
 
     deliver: bool
     """False: only make it. It can be delivered later, in any order, or never."""
     times: int
-    """How often to deliver the very same bytes."""
+    """Number of deliveries of the same bytes."""
     delay: float
     """Seconds to wait before the first delivery."""
     secrets: str | Sequence[str]
@@ -46,13 +45,13 @@ class How(TypedDict, total=False):
     body: bytes | str | JsonObject
     """Send this instead."""
     extra: JsonObject
-    """Merge this into the body, level by level: a reason, a field nobody knows yet."""
+    """Merge this into the body, level by level: a reason, an unknown field."""
     to: str
     """Deliver here instead of to the subscriptions."""
 
 
 class StandIn:
-    """The server, and the hands that steer it. Every method may be called from any thread."""
+    """A running stand-in. Every method may be called from any thread."""
 
     def __init__(
         self,
@@ -61,20 +60,20 @@ class StandIn:
         applications: Mapping[str, Application] | None = None,
         behaviour: Behaviour | None = None,
         backoff: Sequence[float] = (0.1, 0.3, 0.9),
-        patience: float = 7.0,
+        callback_timeout: float = 7.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Choose a port and, if wanted, who may call; a data center without an application gets a random one.
+        """Set the port and the applications; a data center without an application gets a random one.
 
-        A callback is given `patience` seconds, and is tried again after each pause of `backoff`.
+        A callback times out after `callback_timeout` seconds, and is retried after each pause of `backoff`.
         """
         self.behaviour = behaviour or Behaviour()
         self.faults = Faults()
         self._lock = threading.RLock()
-        self._requests: deque[Request] = deque(maxlen=REMEMBERED_REQUESTS)
+        self._requests: deque[Request] = deque(maxlen=MAX_REQUESTS_KEPT)
         self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
         self._server = Server(port, self._respond, self.faults, self._record)
-        self._courier = Courier(backoff=backoff, patience=patience)
+        self._courier = Courier(backoff=backoff, timeout=callback_timeout)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._world = World(self.url, applications or {}, self.behaviour, clock)
 
@@ -82,9 +81,7 @@ class StandIn:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -98,16 +95,16 @@ class StandIn:
         """The base address of one data center, where Cronofy's own would be `https://{host}`."""
         return f"{self.url}/{HOSTS[data_center]}"
 
-    # What it knows
+    # State
 
     @property
     def applications(self) -> Mapping[str, Application]:
-        """By data center."""
+        """Applications, by data center."""
         return self._world.applications
 
     @property
     def requests(self) -> list[Request]:
-        """What was received and is over, oldest first; steering is not counted."""
+        """Requests that were received and answered, oldest first, without the controls."""
         with self._lock:
             return list(self._requests)
 
@@ -118,31 +115,31 @@ class StandIn:
 
     @property
     def agents(self) -> list[Agent]:
-        """Every agent there ever was, ended and cancelled ones included."""
+        """All agents, ended and cancelled ones included."""
         return [agent for meeting in self.meetings for agent in meeting.agents]
 
     def meeting(self, key: Key) -> Meeting:
-        """What agents were asked for by that key, whole or only its last part.
+        """The meeting with that key, whole or only its last part.
 
-        Whole it is (data center, calendar_id, event_id) or (data center, scheduling_key).
+        The whole key is (data center, calendar_id, event_id) or (data center, scheduling_key).
         """
         with self._lock:
             return self._world.find(key)[0]
 
     def agent(self, key: Key) -> Agent:
-        """The agent of that sub, or the one last asked for by that key."""
+        """The agent with that sub, or the latest one of the meeting with that key."""
         with self._lock:
             agent = self._world.find(key)[1]
         if agent is None:
-            raise LookupError(f"no agent was asked for by {key!r}")
+            raise LookupError(f"no agent was requested with {key!r}")
         return agent
 
     def count(self, method: str, path_prefix: str) -> int:
-        """How many such requests were received."""
+        """Number of such requests received."""
         return sum(each.method == method and each.path.startswith(path_prefix) for each in self.requests)
 
     def busiest(self, seconds: float, data_center: str = "us") -> int:
-        """The most API requests that any such stretch of time held: what Cronofy's limits are about."""
+        """The most API requests within any period of that length; Cronofy's limits are of this number."""
         window: deque[float] = deque()
         most = 0
         for at in sorted(
@@ -164,7 +161,7 @@ class StandIn:
         scope: str = "create_event delete_event",
         service_account: bool = False,
     ) -> Grant:
-        """Let a user consent to a scope: without `create_event` an upsert is worth 403."""
+        """Let a user consent to a scope; without `create_event` an upsert is answered 403."""
         with self._lock:
             return self._world.grant(data_center, tuple(calendars), scope, 1800 if service_account else 3600)
 
@@ -173,7 +170,7 @@ class StandIn:
             self._world.expire(access_token)
 
     def revoke(self, grant: Grant) -> None:
-        """Let the user take it back: from now on its access tokens are worth 401, its refresh token 400."""
+        """Let the user revoke it: from now on its access tokens are answered 401, its refresh token 400."""
         with self._lock:
             grant.revoked = True
 
@@ -182,47 +179,47 @@ class StandIn:
         with self._lock:
             return self._world.rotate_secrets(data_center, finish=finish)
 
-    # What happens to agents
+    # Steps of an agent
 
-    def activate(self, key: Key, **how: Unpack[How]) -> Notification:
+    def activate(self, key: Key, **options: Unpack[DeliveryOptions]) -> Notification:
         """The agent is about to join."""
-        return self.tell("activate", key, **how)
+        return self.report("activate", key, **options)
 
-    def complete(self, key: Key, **how: Unpack[How]) -> Notification:
+    def complete(self, key: Key, **options: Unpack[DeliveryOptions]) -> Notification:
         """The meeting is over and its recordings are there."""
-        return self.tell("complete", key, **how)
+        return self.report("complete", key, **options)
 
-    def fail(self, key: Key, **how: Unpack[How]) -> Notification:
-        """The agent did not make it. No field for a reason is documented: give one as `extra`."""
-        return self.tell("fail", key, **how)
+    def fail(self, key: Key, **options: Unpack[DeliveryOptions]) -> Notification:
+        """The agent failed. No field for a reason is documented: give one as `extra`."""
+        return self.report("fail", key, **options)
 
-    def assign_conferencing(self, key: Key, **how: Unpack[How]) -> Notification:
+    def assign_conferencing(self, key: Key, **options: Unpack[DeliveryOptions]) -> Notification:
         """The conference exists, and its address with it."""
-        return self.tell("assign_conferencing", key, **how)
+        return self.report("assign_conferencing", key, **options)
 
-    def fail_conferencing(self, key: Key, **how: Unpack[How]) -> Notification:
-        """The conference could not be made; the event was written without one."""
-        return self.tell("fail_conferencing", key, **how)
+    def fail_conferencing(self, key: Key, **options: Unpack[DeliveryOptions]) -> Notification:
+        """The conference could not be created; the event was written without one."""
+        return self.report("fail_conferencing", key, **options)
 
-    def tell(self, step: str, key: Key, **how: Unpack[How]) -> Notification:
-        """Let one of STEPS happen, and tell whoever subscribed to it. LookupError: nobody knows that key."""
-        if unknown := how.keys() - How.__annotations__.keys():
+    def report(self, step: str, key: Key, **options: Unpack[DeliveryOptions]) -> Notification:
+        """Let one of STEPS happen, and report it to its subscribers. LookupError: unknown key."""
+        if unknown := options.keys() - DeliveryOptions.__annotations__.keys():
             raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
         with self._lock:
             meeting, body = self._world.take_step(STEPS[step], key)
             active = self.applications[meeting.data_center].client_secrets
-            uris = meeting.wanting(STEPS[step].interaction)
-        content = self._encode(how.get("body", _merged(body, how.get("extra", {}))))
-        signers = how.get("secrets", active)
+            uris = meeting.subscribers_to(STEPS[step].interaction)
+        content = self._encode(options.get("body", _merged(body, options.get("extra", {}))))
+        signers = options.get("secrets", active)
         signature = sign(content, (signers,) if isinstance(signers, str) else signers)
-        notification = Notification((how["to"],) if "to" in how else uris, content, signature)
-        if not how.get("deliver", True):
+        notification = Notification((options["to"],) if "to" in options else uris, content, signature)
+        if not options.get("deliver", True):
             return notification
-        time.sleep(how.get("delay", 0))
-        return self.deliver(notification, times=how.get("times", 1))
+        time.sleep(options.get("delay", 0))
+        return self.deliver(notification, times=options.get("times", 1))
 
     def deliver(self, notification: Notification, *, times: int = 1) -> Notification:
-        """Deliver it, perhaps again; what became of it is added to its `deliveries`."""
+        """Deliver a notification `times` times; each outcome is added to its `deliveries`."""
         for _ in range(times):
             made = self._courier.deliver(notification)
             notification = replace(notification, deliveries=notification.deliveries + made)
@@ -235,7 +232,7 @@ class StandIn:
             return body.encode()
         return encode(body, compact=self.behaviour.compact_json)
 
-    # What it answers
+    # Responses
 
     def _record(self, request: Request) -> None:
         if not request.path.startswith(CONTROL):
@@ -259,26 +256,26 @@ class StandIn:
                 return Answer(refusal.status) if refusal.body is None else Answer.of(refusal.status, refusal.body)
 
     def _answer(self, request: Request) -> Answer:
-        """Route a call. A body that is no JSON object is judged as one without fields."""
-        world, where, token = self._world, request.data_center, request.token
+        """Route a call. A body that is not a JSON object counts as one without fields."""
+        world, data_center, token = self._world, request.data_center, request.token
         body = parsed if isinstance(parsed := request.json, dict) else {}
         match request.method, request.parts:
             case "POST", ("oauth", "token"):
-                return Answer.of(200, world.refresh(where, body))
+                return Answer.of(200, world.refresh(data_center, body))
             case "POST", ("v1", "calendars", calendar_id, "events"):
-                world.upsert(where, token, calendar_id, body)
+                world.upsert(data_center, token, calendar_id, body)
                 return Answer(202)
             case "DELETE", ("v1", "calendars", calendar_id, "events"):
-                world.delete(where, token, calendar_id, body)
+                world.delete(data_center, token, calendar_id, body)
                 return Answer(202)
             case "POST", ("v1", "meeting_agents"):
-                agent = world.ask_for_agent(where, token, body)
+                agent = world.request_agent(data_center, token, body)
                 return Answer(202) if agent is None else Answer.of(200, agent)
             case "DELETE", ("v1", "meeting_agents"):
-                world.cancel_agent(where, token, body)
+                world.cancel_agent(data_center, token, body)
                 return Answer(202)
             case "GET", ("resources", *resource) if len(resource) == 3:
-                address = world.presign(where, token, tuple(resource))
+                address = world.presign(data_center, token, tuple(resource))
                 return Answer.of(302, {"resource": {"download_url": address}}, Location=address)
             case "GET", ("presigned", *resource):
                 content = world.download(request.query.get("signature"), tuple(resource))

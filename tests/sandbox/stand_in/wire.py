@@ -1,4 +1,4 @@
-"""Where the stand-in Cronofy is called: an HTTP server that records all and misbehaves when told to."""
+"""The HTTP server of the stand-in Cronofy: it records every request, and applies faults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DATA_CENTERS = {host: name for name, host in HOSTS.items()}
 
 @dataclass
 class Request:
-    """One request as it came in. Reading it shows no credential unless asked by name: `token`, `body`."""
+    """One request as received. Its repr shows no credential; `token` and `body` have them."""
 
     method: str
     target: str
@@ -33,7 +33,7 @@ class Request:
     received_at: float
     body: bytes = field(default=b"", repr=False)
     status: int | None = None
-    """What was answered; None when nothing was."""
+    """Status of the answer; None if there was none."""
 
     @classmethod
     def read(cls, method: str, target: str, headers: Iterable[tuple[str, str]]) -> Request:
@@ -76,7 +76,7 @@ class Request:
             return None
 
     def as_json(self, *, reveal: bool = False) -> JsonObject:
-        """What the operator sees; with `reveal`, the credentials too."""
+        """The request as an operator sees it; with `reveal`, the credentials too."""
         body = self.json if self.json is not None else self.body.decode(errors="replace")
         headers = self.headers
         if reveal and self.token is not None:
@@ -96,7 +96,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back."""
+    """Status, body and headers to send back."""
 
     status: int
     body: bytes = b""
@@ -112,7 +112,7 @@ class Answer:
 class Fault:
     """One way of misbehaving, for the next `times` matching requests (None: for all).
 
-    With a `status` the request has no effect, unless `has_effect`. Otherwise it has, and its answer suffers.
+    With a `status` the request has no effect, unless `has_effect`. Otherwise it has, and only its answer is changed.
     """
 
     method: str
@@ -123,19 +123,21 @@ class Fault:
     """Sent as it is when text or bytes, else as JSON."""
     headers: Mapping[str, str] = field(default_factory=dict)
     has_effect: bool = False
+    hold: float = 0.0
+    """Seconds between the request and its effect."""
     delay: float = 0.0
     """Seconds between the effect and its answer."""
     close: Literal["unread", "unanswered"] | None = None
     """Hang up before the body is read, or after the effect without an answer."""
     truncate: bool = False
-    """Promise the whole answer and send half of it."""
+    """Announce the length of the whole answer and send half of it."""
 
     @property
     def prevents_effect(self) -> bool:
         return self.status is not None and not self.has_effect
 
-    def spoil(self, answer: Answer) -> Answer:
-        """Put this fault's status, body and headers in place of the true ones."""
+    def apply_to(self, answer: Answer) -> Answer:
+        """Replace status, body and headers by those of this fault."""
         if self.status is None and self.body is None:
             return replace(answer, headers={**answer.headers, **self.headers})
         content_type = "text/html" if isinstance(self.body, str | bytes) else JSON
@@ -143,15 +145,15 @@ class Fault:
 
 
 class Faults:
-    """The misbehaviour that was asked for and is still to come, first asked first."""
+    """The faults still to come, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[Fault] = []
 
-    def add(self, method: str, path_prefix: str, **what: Any) -> Fault:
-        """Ask for a fault; `what` are its fields. A path may begin with a data center; `*` is any method."""
-        fault = Fault(method, path_prefix, **what)
+    def add(self, method: str, path_prefix: str, **fields: Any) -> Fault:
+        """Add a fault with these fields. A path may begin with a data center; `*` is any method."""
+        fault = Fault(method, path_prefix, **fields)
         with self._lock:
             self._waiting.append(fault)
         return fault
@@ -161,7 +163,7 @@ class Faults:
             self._waiting.clear()
 
     def take(self, request: Request) -> Fault | None:
-        """Use up one turn of the first fault that this request meets."""
+        """Use the first fault that matches this request, once."""
         with self._lock:
             for fault in self._waiting:
                 is_method = fault.method in ("*", request.method)
@@ -181,7 +183,7 @@ class Faults:
 
 
 class Server(ThreadingHTTPServer):
-    """Loopback only. Answers with `respond` unless a fault forbids it, and tells `record` of each request."""
+    """A loopback server. It answers with `respond` unless a fault prevents it, and passes each request to `record`."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -207,12 +209,12 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client may hang up; anything else is a defect of the stand-in and is printed."""
+        """Ignore a client that hangs up; anything else is a defect of the stand-in and is printed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def stop(self) -> None:
-        """Stop listening, and hang up on every client that kept its connection."""
+        """Stop listening, and close every connection that is still open."""
         self.shutdown()
         self.server_close()
         for connection in list(self._connections):
@@ -236,16 +238,18 @@ class _Handler(BaseHTTPRequestHandler):
             return
         length = self.headers.get("Content-Length", "0")
         request.body = self.rfile.read(int(length)) if length.isdecimal() else b""
+        if fault:
+            time.sleep(fault.hold)
         answer = Answer(200) if fault and fault.prevents_effect else self.server.respond(request)
         if fault is None:
             self._finish(request, answer)
         elif fault.close:
             self._finish(request, None, delay=fault.delay)
         else:
-            self._finish(request, fault.spoil(answer), delay=fault.delay, truncate=fault.truncate)
+            self._finish(request, fault.apply_to(answer), delay=fault.delay, truncate=fault.truncate)
 
     def _finish(self, request: Request, answer: Answer | None, *, delay: float = 0.0, truncate: bool = False) -> None:
-        """Record first, so that whoever has the answer finds the record."""
+        """Record the request before it is answered, so that its sender finds it recorded."""
         request.status = answer.status if answer else None
         self.server.record(request)
         time.sleep(delay)
@@ -265,7 +269,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def encode(body: object, *, compact: bool = False) -> bytes:
-    """Write JSON as UTF-8. Half a surrogate pair, which JSON allows and UTF-8 does not, becomes a question mark."""
+    """Write JSON as UTF-8. A lone surrogate, which JSON allows and UTF-8 does not, becomes a question mark."""
     separators = (",", ":") if compact else None
     return json.dumps(body, ensure_ascii=False, separators=separators).encode(errors="replace")
 

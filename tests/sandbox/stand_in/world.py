@@ -1,4 +1,4 @@
-"""What the stand-in Cronofy knows: applications, grants, calendar events, agents, the words of each callback.
+"""The state of the stand-in Cronofy: applications, grants, calendar events, agents, and the body of each callback.
 
 No HTTP, no threads, no clock of its own. Where Cronofy's documentation is silent, `Behaviour` names the choice
 and lets a test make the other one, or a docstring says "unknown": no choice is to pass for fact.
@@ -34,7 +34,7 @@ RECORDINGS = {"transcript": "cronofy", "audio": "voice", "video": "conference"}
 
 @dataclass(frozen=True)
 class Step:
-    """Something that happens to a meeting: the interaction that tells it, and the agent's state after it."""
+    """A step of a meeting: the interaction that reports it, and the agent's state after it."""
 
     interaction: str
     state: str | None = None
@@ -52,7 +52,7 @@ STEPS = {
 
 
 class Refusal(Exception):
-    """The answer is no: with this status, and this body if Cronofy is known to send one."""
+    """Cronofy rejects the request: with this status, and this body if Cronofy is known to send one."""
 
     def __init__(self, status: int, body: JsonObject | None = None) -> None:
         super().__init__(status, body)
@@ -62,7 +62,7 @@ class Refusal(Exception):
 
 @dataclass
 class Behaviour:
-    """How Cronofy behaves where that is unknown, has changed, or is not wanted in every test."""
+    """Choices where Cronofy is undocumented, has changed, or gets in the way of a test."""
 
     merge_subscriptions: bool = False
     """Unknown: a second upsert replaces the list of subscriptions, or (True) adds to it."""
@@ -77,7 +77,7 @@ class Behaviour:
     retry_after: int | None = None
     """Unknown: whether a 429 carries Retry-After, in seconds."""
     compact_json: bool = True
-    """Unknown: whether callbacks are written without spaces. The signature covers whatever bytes are sent."""
+    """Unknown: whether callbacks are written without spaces. The signature covers the bytes as sent."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Application:
 
 @dataclass
 class Grant:
-    """A user's consent: what the application may do with which calendars, by which tokens."""
+    """A user's consent: the application's scope, its calendars and its tokens."""
 
     data_center: str
     calendars: tuple[str, ...]
@@ -108,7 +108,7 @@ class Grant:
 
 @dataclass
 class Agent:
-    """A running agent, as the top level of a callback tells of it."""
+    """An agent, as the top level of a callback has it."""
 
     sub: str
     resources: list[JsonObject]
@@ -126,7 +126,7 @@ class Agent:
 
 @dataclass
 class Meeting:
-    """What agents are asked for: a calendar event, or a bare address to join.
+    """A calendar event or a bare address to join, and its agents.
 
     Its key is (data center, calendar_id, event_id), (data center, scheduling_key), or, of an agent sent at
     once, (data center, sub).
@@ -152,8 +152,8 @@ class Meeting:
     def live_agent(self) -> Agent | None:
         return next((agent for agent in self.agents if agent.is_live), None)
 
-    def wanting(self, interaction: str) -> tuple[str, ...]:
-        """The addresses that asked to be told of this interaction."""
+    def subscribers_to(self, interaction: str) -> tuple[str, ...]:
+        """The addresses that subscribe to this interaction."""
         return tuple(
             subscription["uri"]
             for subscription in self.subscriptions
@@ -162,7 +162,7 @@ class Meeting:
 
 
 class World:
-    """Everything that one stand-in knows, and what each call does to it. One thread at a time may call it."""
+    """The state of one stand-in, and the effect of each call. Only one thread at a time may call it."""
 
     def __init__(
         self,
@@ -184,14 +184,14 @@ class World:
     # Credentials: https://docs.cronofy.com/developers/api/authorization/
 
     def grant(self, data_center: str, calendars: tuple[str, ...], scope: str, expires_in: int) -> Grant:
-        """Let a user consent, and hand out the tokens that stand for it."""
+        """Let a user consent, and issue the tokens."""
         grant = Grant(data_center, calendars, scope, expires_in)
         self._grants[data_center, grant.refresh_token] = grant
         self._issue(grant)
         return grant
 
     def expire(self, access_token: str) -> None:
-        """Let the time of one access token be over."""
+        """Expire one access token."""
         for key, (grant, _) in list(self._access.items()):
             if key[1] == access_token:
                 self._access[key] = (grant, self.clock())
@@ -204,7 +204,7 @@ class World:
         return self.applications[data_center]
 
     def refresh(self, data_center: str, body: JsonObject) -> JsonObject:
-        """Answer `POST /oauth/token`: the only endpoint that says 400."""
+        """Answer `POST /oauth/token`, the only endpoint that answers 400."""
         application = self.applications[data_center]
         if (
             body.get("client_id") != application.client_id
@@ -231,7 +231,7 @@ class World:
         }
 
     def _issue(self, grant: Grant) -> None:
-        """Older access tokens keep working until their own time is over (unknown)."""
+        """Older access tokens keep working until they expire (unknown)."""
         self._access[grant.data_center, grant.access_token] = (grant, self.clock() + grant.expires_in)
 
     def _check_user(self, data_center: str, token: str | None, calendar_id: str, scope: str) -> None:
@@ -269,7 +269,7 @@ class World:
                 _cancel(meeting)
 
     def delete(self, data_center: str, token: str | None, calendar_id: str, body: JsonObject) -> None:
-        """Delete a calendar event, and its agent with it. One that is not there is not refused (unknown)."""
+        """Delete a calendar event, and its agent with it. A missing one is not rejected (unknown)."""
         self._check_user(data_center, token, calendar_id, "delete_event")
         _refuse_if(rules.errors_in_deletion(body, "event_id"))
         meeting = self.meetings.get((data_center, calendar_id, body["event_id"]))
@@ -279,8 +279,8 @@ class World:
 
     # Agents without an event: https://docs.cronofy.com/developers/api/meeting-agents/schedule/
 
-    def ask_for_agent(self, data_center: str, token: str | None, body: JsonObject) -> JsonObject | None:
-        """Send an agent at once, answering it; or schedule one, answering nothing."""
+    def request_agent(self, data_center: str, token: str | None, body: JsonObject) -> JsonObject | None:
+        """Send an agent at once and return it; or schedule one and return None."""
         self._check_application(data_center, token)
         _refuse_if(rules.errors_in_agent(body, attendee_required=not self.behaviour.older_beta))
         if "scheduling_key" in body:
@@ -293,7 +293,7 @@ class World:
         return agent.as_json() if self.behaviour.older_beta else {"meeting_agent": agent.as_json()}
 
     def cancel_agent(self, data_center: str, token: str | None, body: JsonObject) -> None:
-        """Cancel a scheduled agent; one already joining stays. A key nobody used is not refused (unknown)."""
+        """Cancel a scheduled agent; one already joining stays. An unknown key is not rejected (unknown)."""
         self._check_application(data_center, token)
         _refuse_if(rules.errors_in_deletion(body, "scheduling_key"))
         meeting = self.meetings.get((data_center, body["scheduling_key"]))
@@ -315,7 +315,7 @@ class World:
     # Resources: https://docs.cronofy.com/developers/api/meeting-agents/resource-download/
 
     def presign(self, data_center: str, token: str | None, resource: tuple[str, ...]) -> str:
-        """Answer an address where the resource can be had without credentials."""
+        """Return a presigned address of the resource, which needs no credentials."""
         self._check_application(data_center, token)
         sub, category, kind = resource
         meeting, agent = self._agents.get(sub, (None, None))
@@ -328,7 +328,7 @@ class World:
         return f"{self.url}/presigned/{'/'.join(resource)}?signature={signature}"
 
     def download(self, signature: str | None, resource: tuple[str, ...]) -> JsonObject | bytes:
-        """Hand out a transcript, or some bytes of a recording, to whoever holds the presigned address."""
+        """Return a transcript, or some bytes of a recording, for its presigned address."""
         if self._presigned.get(signature or "") != resource:
             raise Refusal(403)
         sub, category, _ = resource
@@ -337,19 +337,19 @@ class World:
     # Callbacks: https://docs.cronofy.com/developers/api/meeting-agents/callbacks/
 
     def find(self, key: Key) -> tuple[Meeting, Agent | None]:
-        """Look up a meeting and the agent last asked for; or, by its sub, exactly one agent.
+        """Look up a meeting and its latest agent; or, by its sub, exactly one agent.
 
         A key is a meeting's whole key, or its last part alone when only one meeting has it.
         """
         if isinstance(key, str) and key in self._agents:
             return self._agents[key]
-        known = [meeting for whole, meeting in self.meetings.items() if key in (whole, whole[-1])]
-        if len(known) != 1:
-            raise LookupError(f"{len(known)} meetings are known by {key!r}")
-        return known[0], known[0].agents[-1] if known[0].agents else None
+        found = [meeting for whole, meeting in self.meetings.items() if key in (whole, whole[-1])]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} meetings have the key {key!r}")
+        return found[0], found[0].agents[-1] if found[0].agents else None
 
     def take_step(self, step: Step, key: Key) -> tuple[Meeting, JsonObject]:
-        """Let something happen to a meeting, and say it in the words of a callback.
+        """Let a step of a meeting happen, and return the body of its callback.
 
         Unknown: whether `event` is there for an agent sent without one, and whether the agent is there in a
         callback about conferencing. Here neither is so.
@@ -364,7 +364,7 @@ class World:
             body["event"] = self._describe_event(meeting)
         if step.concerns_agent:
             if agent is None:
-                raise LookupError(f"no agent was asked for by {key!r}")
+                raise LookupError(f"no agent was requested with {key!r}")
             agent.joined = True
             agent.state = step.state or agent.state
             if step is STEPS["complete"]:
@@ -385,12 +385,12 @@ class World:
         return event
 
     def _conferencing(self, meeting: Meeting) -> JsonObject | None:
-        """No conference is made for an event in the past; an explicit one is the caller's own."""
-        asked = meeting.request.get("conferencing") or {}
-        profile = asked.get("profile_id", "none")
-        if profile == "explicit" and "join_url" in asked:
-            return {"provider_name": asked.get("provider_description"), "join_url": asked["join_url"]}
-        start = rules.moment(meeting.request.get("start"), meeting.request.get("tzid") or "Etc/UTC")
+        """No conference is created for an event in the past; an explicit one is the caller's own."""
+        requested = meeting.request.get("conferencing") or {}
+        profile = requested.get("profile_id", "none")
+        if profile == "explicit" and "join_url" in requested:
+            return {"provider_name": requested.get("provider_description"), "join_url": requested["join_url"]}
+        start = rules.parse_time(meeting.request.get("start"), meeting.request.get("tzid") or "Etc/UTC")
         is_past = start is not None and start < datetime.fromtimestamp(self.clock(), UTC)
         if profile in ("explicit", "none") or meeting.conference_failed or is_past:
             return None
@@ -399,7 +399,7 @@ class World:
     # Agents
 
     def _provision(self, meeting: Meeting) -> None:
-        """Give the meeting an agent unless it has a live one: after an end, a new one (unknown)."""
+        """Give the meeting an agent unless it has a live one; after an end, a new one (unknown)."""
         if meeting.live_agent is None:
             self._send_agent(meeting, new_sub())
 
@@ -421,14 +421,14 @@ class World:
         """An empty list removes all; a list left out changes nothing (unknown)."""
         if "subscriptions" not in body:
             return
-        wanted = {subscription["uri"]: subscription for subscription in body["subscriptions"]}
-        kept = [each for each in meeting.subscriptions if each["uri"] not in wanted]
-        merges = self.behaviour.merge_subscriptions and wanted
-        meeting.subscriptions = [*(kept if merges else ()), *body["subscriptions"]]
+        uris = {subscription["uri"] for subscription in body["subscriptions"]}
+        others = [subscription for subscription in meeting.subscriptions if subscription["uri"] not in uris]
+        merges = self.behaviour.merge_subscriptions and uris
+        meeting.subscriptions = [*(others if merges else ()), *body["subscriptions"]]
 
 
 def transcript(sub: str) -> JsonObject:
-    """A transcript, by https://docs.cronofy.com/developers/api/meeting-agents/transcripts/ in shape."""
+    """A transcript in the shape of https://docs.cronofy.com/developers/api/meeting-agents/transcripts/."""
     sentence = {"text": "Grüß Gott, shall we begin?", "start": 0.4, "end": 2.1}
     speaker = {"identifier": "speaker_1", "name": "Marty"}
     paragraph = {"speaker": speaker, "start": 0.4, "end": 2.1, "sentences": [sentence]}
@@ -439,17 +439,17 @@ def transcript(sub: str) -> JsonObject:
 
 
 def new_sub() -> str:
-    """An agent's identifier that looks as Cronofy's do today."""
+    """An agent's identifier in Cronofy's present form."""
     return f"agt_{secrets.token_hex(12)}"
 
 
 def new_secret() -> str:
-    """A client secret that looks as Cronofy's do today."""
+    """A client secret in Cronofy's present form."""
     return "CRN_" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(38))
 
 
 def _cancel(meeting: Meeting) -> None:
-    """Cancel what has not joined yet. An agent that has, stays: documented without an event, unknown with one."""
+    """Cancel agents that have not joined. One that has, stays: documented without an event, unknown with one."""
     for agent in meeting.agents:
         agent.cancelled = agent.cancelled or (agent.is_live and not agent.joined)
 

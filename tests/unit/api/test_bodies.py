@@ -15,9 +15,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from meeting_agents.announcement import Announcement, AnnouncementData, DeadlineView, as_replay, is_link
 from meeting_agents.api.bodies import (
+    FIRST_OCCURRENCE_ONLY,
+    NO_NEW_CONFERENCE,
     AccountRegistration,
     Acknowledgement,
     AgentRequest,
+    BodyWarning,
     CalendarEventRequest,
     Time,
     ZonedTime,
@@ -65,7 +68,7 @@ DOCUMENTED: dict[str, Any] = {
 }
 
 
-# ------------------------------------------------------------------------------------------------- our subscription
+# ----------------------------------------------------------------------------------------------------- our subscription
 
 
 def test_our_subscription_lists_every_interaction_that_the_lifecycle_knows() -> None:
@@ -134,7 +137,7 @@ def test_the_text_sent_parses_to_the_callers_body_with_our_subscription(
     )
 
 
-# ------------------------------------------------------------------------------------------------------- strict JSON
+# ---------------------------------------------------------------------------------------------------------- strict JSON
 
 
 def wrong(body: str) -> str:
@@ -216,7 +219,7 @@ def test_any_text_is_parsed_or_refused(body: str) -> None:
     assert value == json.loads(body)
 
 
-# -------------------------------------------------------------------------------------------------------- requests
+# ------------------------------------------------------------------------------------------------------------- requests
 
 
 def changed(**fields: Any) -> dict[str, Any]:
@@ -415,18 +418,59 @@ def test_a_change_keeps_the_times_and_the_conference_that_it_leaves_out() -> Non
     assert not request.conference_expected
 
 
-def test_a_new_conference_is_accepted_until_five_minutes_after_the_start() -> None:
-    """Later Cronofy creates none; a conference that was requested before is not new."""
+def test_a_new_conference_in_a_meeting_that_has_begun_is_a_warning() -> None:
+    """From five minutes after the start Cronofy creates none; one that was requested before is not new."""
     request = CalendarEventRequest.model_validate(DOCUMENTED)
     last = datetime(2026, 4, 29, 15, 35, tzinfo=UTC)
     earlier = request.request("de", "cal_1", "", "", earlier=None, now=last)
     late = last + timedelta(seconds=1)
-    with pytest.raises(InvalidRequest) as refused:
-        request.request("de", "cal_1", "", "", earlier=None, now=late)
-    assert [wrong.field for wrong in refused.value.fields] == ["start"]
-    assert request.request("de", "cal_1", "", "", earlier=earlier, now=late).conference_expected
-    cancelled = CalendarEventRequest.model_validate(changed(meeting_agent={"profile_id": "none"}))
-    assert cancelled.request("de", "cal_1", "", "", earlier=None, now=late).action is Action.CANCEL
+    new = request.request("de", "cal_1", "", "", earlier=None, now=late)
+    assert (earlier.conference_expected, request.warnings(earlier)) == (True, ())
+    assert (new.conference_expected, request.warnings(new)) == (False, (NO_NEW_CONFERENCE,))
+    unchanged = request.request("de", "cal_1", "", "", earlier=earlier, now=late)
+    assert (unchanged.conference_expected, request.warnings(unchanged)) == (True, ())
+    cancellation = CalendarEventRequest.model_validate(changed(meeting_agent={"profile_id": "none"}))
+    cancelled = cancellation.request("de", "cal_1", "", "", earlier=None, now=late)
+    assert (cancelled.action, cancellation.warnings(cancelled)) == (Action.CANCEL, ())
+
+
+@pytest.mark.parametrize(
+    ("recurrence", "warnings"), [([{"rrule": "FREQ=DAILY"}], (FIRST_OCCURRENCE_ONLY,)), ([], ()), (None, ())]
+)
+def test_a_recurring_event_is_a_warning(recurrence: Any, warnings: tuple[BodyWarning, ...]) -> None:
+    """Only its first occurrence is followed."""
+    request = CalendarEventRequest.model_validate(changed(recurrence=recurrence))
+    assert request.warnings(request.request("de", "cal_1", "", "", earlier=None, now=NOON)) == warnings
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "times"),
+    [
+        ("2026-10-25T02:45:00", "2026-10-25T02:15:00", ("2026-10-25T00:45", "2026-10-25T01:15")),
+        ("2026-10-25T01:30:00", "2026-10-25T02:15:00", ("2026-10-24T23:30", "2026-10-25T00:15")),
+        ("2026-03-29T02:30:00", "2026-03-29T03:15:00", ("2026-03-29T00:30", "2026-03-29T01:15")),
+        ("2026-03-29T01:30:00", "2026-03-29T03:15:00", ("2026-03-29T00:30", "2026-03-29T01:15")),
+    ],
+)
+def test_local_times_are_accepted_on_the_nights_when_clocks_change(
+    start: str, end: str, times: tuple[str, str]
+) -> None:
+    """A local time that exists twice, or not at all, is read so that the end is after the start."""
+    zoned = {name: {"time": time, "tzid": "Europe/Berlin"} for name, time in (("start", start), ("end", end))}
+    for body in (changed(start=start, end=end), changed(**zoned)):
+        meeting = CalendarEventRequest.model_validate(body).meeting
+        assert meeting.start
+        assert meeting.end
+        assert (f"{meeting.start:%Y-%m-%dT%H:%M}", f"{meeting.end:%Y-%m-%dT%H:%M}") == times
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [("9999-12-31T20:00:00Z", "9999-12-31T23:59:59Z"), ("0001-01-01", "0001-01-02")]
+)
+def test_a_time_at_an_end_of_the_calendar_is_rejected(start: str, end: str) -> None:
+    """A deadline after it cannot be calculated."""
+    with pytest.raises(ValidationError, match="of a year from 1970 to 2999"):
+        CalendarEventRequest.model_validate(changed(start=start, end=end, tzid="Etc/UTC"))
 
 
 def test_an_agent_without_a_calendar_event_starts_at_its_join_time_or_now() -> None:
@@ -475,7 +519,7 @@ def test_a_request_is_immutable(model: type[BaseModel], body: dict[str, Any]) ->
         setattr(request, name, "other")
 
 
-# ---------------------------------------------------------------------------------------------------------- identity
+# ------------------------------------------------------------------------------------------------------------- identity
 
 
 def test_the_id_of_an_agent_never_changes() -> None:
@@ -498,7 +542,7 @@ def test_different_natural_keys_have_different_ids() -> None:
     assert len({agent_id(*key) for key in keys}) == len(keys)
 
 
-# ------------------------------------------------------------------------------------------------------------- views
+# ---------------------------------------------------------------------------------------------------------------- views
 
 
 LINKS = Links(self="https://api.example.com/v1/meeting_agents/ma_1")
@@ -560,7 +604,7 @@ def test_a_row_of_a_list_equals_the_view_of_the_agent() -> None:
     assert row.model_dump() == view.model_dump(include=set(AgentRow.model_fields)) | {"attempt": 1}
 
 
-# ------------------------------------------------------------------------------------------------------ announcements
+# -------------------------------------------------------------------------------------------------------- announcements
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """One request to Cronofy: its tries, its time limits, and the reading of an unusual response."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from meeting_agents.cronofy.client import MAX_RESPONSE_BYTES, TIMEOUT, TOTAL_TIMEOUT, CronofyClient
-from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse, Outcome, Permit
+from meeting_agents.cronofy.messages import MAX_RETRY_AFTER, CronofyRequest, CronofyResponse, Outcome, Permit
 from meeting_agents.errors import RateLimited, Unreachable, UntrustedResourceUrl, UpstreamTimeout
 
 UPSERT = CronofyRequest("POST", "/v1/calendars/cal_1/events", "de", '{"event_id": "grün"}')
@@ -151,10 +152,58 @@ def test_a_response_without_a_sub_names_no_agent(content: object) -> None:
     assert CronofyResponse(200, content).agent == {}
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("120", 120.0), ("", None), ("soon", None), ("-1", None), ("²", None)])
-def test_retry_after_is_read_in_seconds(value: str, seconds: float | None) -> None:
-    """Cronofy does not document the header, so any value is possible."""
-    assert CronofyResponse.read(429, b"", {"retry-after": value}).retry_after == seconds
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        *(("120", 120.0), ("", None), ("soon", None), ("-1", None), ("²", None), ("٣", None)),
+        *(("9" * 30, MAX_RETRY_AFTER), ("9" * 5000, MAX_RETRY_AFTER)),
+        ("Wed, 29 Apr 2026 12:02:00 GMT", 120.0),
+        ("Wed, 29 Apr 2026 11:00:00 GMT", 0.0),
+        ("Thu, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER),
+        ("Wed, 29 Apr 2026 12:02:00", None),
+    ],
+)
+def test_retry_after_is_read_as_a_number_or_a_time(value: str, seconds: float | None) -> None:
+    """Cronofy does not document the header, so any value is possible; a long wait is limited to an hour."""
+    headers = {"retry-after": value, "date": "Wed, 29 Apr 2026 12:00:00 GMT"}
+    assert CronofyResponse.read(429, b"", headers).retry_after == seconds
+
+
+def test_a_time_in_retry_after_needs_a_date() -> None:
+    headers = {"retry-after": "Wed, 29 Apr 2026 12:02:00 GMT"}
+    assert CronofyResponse.read(429, b"", headers).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (202, b"", Outcome.ACCEPTED),
+        (202, b" \n", Outcome.ACCEPTED),
+        (200, b"{}", Outcome.ACCEPTED),
+        (200, b"<html>Sign in to this network</html>", Outcome.RETRYABLE),
+        (422, b"<html>", Outcome.REJECTED),
+    ],
+)
+def test_a_success_that_is_not_json_is_not_accepted(status: int, body: bytes, outcome: Outcome) -> None:
+    """It is the page of a proxy; Cronofy sends JSON or nothing."""
+    assert cronofy(lambda _: httpx.Response(status, content=body)).send(UPSERT, "token").outcome is outcome
+
+
+def test_headers_that_drip_in_end_with_the_total_time() -> None:
+    """Each part comes in time, their sum does not."""
+
+    def drip(connection: socket.socket) -> None:
+        connection.recv(65536)
+        with contextlib.suppress(OSError):
+            for byte in b"HTTP/1.1 202 Accepted\r\n" + b"X-Slow: 1\r\n" * 50:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.02)
+
+    with httpx.Client(trust_env=False) as client, _silent_server(drip) as url:
+        began = time.monotonic()
+        with pytest.raises(UpstreamTimeout):
+            CronofyClient(client, url, Room(), lambda _: None).send(UPSERT, "token", until=began + 1.0)
+        assert time.monotonic() - began < 2.0
 
 
 class Endless(httpx.SyncByteStream):
@@ -210,6 +259,9 @@ def test_a_request_to_a_silent_server_ends_in_time() -> None:
 
 
 class _silent_server:  # noqa: N801 - used like a function
+    def __init__(self, respond: Callable[[socket.socket], None] = lambda _: None) -> None:
+        self.respond = respond
+
     def __enter__(self) -> str:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.connections: list[socket.socket] = []
@@ -220,6 +272,7 @@ class _silent_server:  # noqa: N801 - used like a function
         try:
             while True:
                 self.connections.append(self.listener.accept()[0])
+                threading.Thread(target=self.respond, args=(self.connections[-1],), daemon=True).start()
         except OSError:
             return
 

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting_agents.cronofy.payloads import HOSTS, INTERACTIONS, parse_time, read_notification, read_resources
+from meeting_agents.cronofy.payloads import (
+    EVENT_TRIGGERS,
+    HOSTS,
+    INTERACTIONS,
+    parse_time,
+    read_notification,
+    read_resources,
+)
 from meeting_agents.domain.model import EntryType, Meeting, Notification, Resource
 
 # https://docs.cronofy.com/developers/api/meeting-agents/
@@ -61,6 +68,19 @@ def test_the_documented_callback_is_read_in_full() -> None:
 def test_each_known_interaction_is_one_entry_type(name: str, kind: EntryType) -> None:
     notification = read_notification(changed(notification=interactions(name)))
     assert (notification.kinds, notification.interactions) == ((kind,), (name,))
+
+
+@pytest.mark.parametrize(("trigger", "kind"), EVENT_TRIGGERS.items())
+def test_an_event_trigger_is_known_by_its_address_and_by_the_absence_of_a_known_interaction(
+    trigger: str, kind: EntryType
+) -> None:
+    """The field that names the trigger in its body is not documented."""
+    for notification in ({"type": "event_subscription"}, interactions("event_start"), {"transitions": [{"x": 1}]}):
+        read = read_notification(changed(notification=notification, meeting_agent=None), trigger)
+        assert read.kinds == (kind,)
+        assert read.meeting.start == datetime(2026, 4, 25, 15, 30, tzinfo=UTC)
+    assert read_notification(changed(), trigger).kinds == (EntryType.ACTIVATED,)
+    assert read_notification(b"{}", "other").kinds == ()
 
 
 def test_the_resources_of_a_complete_agent_are_all_read() -> None:

@@ -297,7 +297,7 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
     },
     # Event triggers of ours. Here the meeting has not moved.
     EntryType.BEFORE_START: {state: (state, applied) for state in State},
-    EntryType.AFTER_END: {state: (state, duplicate) for state in State},
+    EntryType.AFTER_END: {state: (state, applied) for state in State},
     EntryType.UNRECOGNISED: {state: (state, Verdict.UNRECOGNISED) for state in State},
     # The sweep finds the deadline of the state missed; in a state without a deadline, the activation.
     EntryType.OVERDUE: {
@@ -371,7 +371,7 @@ def test_only_a_new_attempt_leaves_complete() -> None:
     } == TERMINAL_STATES
 
 
-# ---------------------------------------------------------------------------------------------------- whole histories
+# ------------------------------------------------------------------------------------------------------ whole histories
 
 NOTIFICATIONS = st.builds(
     lambda kinds, sub, resources, remarks, meeting, event_id: Notification(
@@ -408,7 +408,9 @@ def histories(draw: st.DrawFn) -> list[Entry]:
         then = draw(st.sampled_from([now, now, now, records[draw(st.integers(0, len(records) - 1))]]))
         open_ = [pending for attempt in now.attempts for pending in attempt.unanswered]
         action = draw(
-            st.sampled_from(["request", "request", "answer", "answer", "report", "report", "report", "sweep", "people"])
+            st.sampled_from(
+                ["request", "request", "answer", "answer", "report", "report", "report", "sweep", "operator"]
+            )
         )
         if action == "request":
             request = draw(REQUESTS)
@@ -429,7 +431,7 @@ def histories(draw: st.DrawFn) -> list[Entry]:
                 missing = tuple(missing_resources(then.current, GRACE_PERIODS))
                 fields = {"attempt": then.current.number, "revision": then.revision, "missing": missing}
                 history.add(EntryType.OVERDUE, phase=due.phase, **fields)
-        elif action == "people" and now.attempts:
+        elif action == "operator" and now.attempts:
             kind = draw(st.sampled_from([EntryType.ALERTED, EntryType.ACKNOWLEDGED, EntryType.ALERT_DUE]))
             type_, status = draw(st.sampled_from(IncidentType)), draw(st.sampled_from(AlertStatus))
             history.add(kind, attempt=now.current.number, cause=type_, status=status)
@@ -458,11 +460,11 @@ OWN_ENTRIES: dict[str, Callable[[], History]] = {
 }
 
 
-def placed(own: Sequence[Entry], notifications: Sequence[Notification], places: Sequence[int]) -> Record:
+def placed(own: Sequence[Entry], notifications: Sequence[Notification], positions: Sequence[int]) -> Record:
     """Fold the notifications, each placed after so many of our own entries and after those before it."""
     entries = list(own)
-    for number, (notification, place) in enumerate(zip(notifications, places, strict=True)):
-        at = (own[min(place, len(own) - 1)].at if own else NOON) + timedelta(seconds=number + 1)
+    for number, (notification, position) in enumerate(zip(notifications, positions, strict=True)):
+        at = (own[min(position, len(own) - 1)].at if own else NOON) + timedelta(seconds=number + 1)
         entries.append(Entry(key=f"n{number}", kind=EntryType.UNRECOGNISED, at=at, notification=notification))
     return fold(entries)
 
@@ -475,13 +477,13 @@ def same_event(notification: Notification) -> Notification:
 def test_the_notifications_of_one_attempt_give_the_same_outcome_in_every_order_and_with_every_repetition(
     data: st.DataObject,
 ) -> None:
-    """The order includes their places between our own entries, once there is a request."""
+    """The order includes their positions between our own entries, once there is a request."""
     own = OWN_ENTRIES[data.draw(st.sampled_from(list(OWN_ENTRIES)))]().entries
     notifications = data.draw(st.lists(NOTIFICATIONS.map(same_event), min_size=1, max_size=6))
     shuffled = data.draw(st.permutations([*notifications, *data.draw(st.lists(st.sampled_from(notifications)))]))
-    place = st.integers(0, 6)
-    one = placed(own, notifications, [data.draw(place) for _ in notifications])
-    other = placed(own, shuffled, [data.draw(place) for _ in shuffled])
+    position = st.integers(0, 6)
+    one = placed(own, notifications, [data.draw(position) for _ in notifications])
+    other = placed(own, shuffled, [data.draw(position) for _ in shuffled])
     assert outcome(one.current) == outcome(other.current)
     assert one.event_id == other.event_id
     assert one.meeting == other.meeting
@@ -548,7 +550,7 @@ def test_a_deadline_exists_exactly_where_something_is_expected(
         attempt = step.after.current
         due = [d for d in deadlines(step.after, grace_periods) if d.phase is not DeadlineType.ALERT]
         was_over = end_of(attempt, grace_periods) <= attempt.asked_at
-        awaited = {
+        expected = {
             State.REQUESTED: attempt.asked is not None and not was_over,
             State.SCHEDULED: attempt.asked is not None and not was_over,
             State.ACTIVATED: True,
@@ -557,7 +559,7 @@ def test_a_deadline_exists_exactly_where_something_is_expected(
         }
         is_retried = attempt.pending is not None and attempt.pending.retry_at is not None
         is_wanted = not is_cancellation_requested(attempt)
-        assert bool(due) == ((awaited.get(attempt.state, False) and is_wanted) or is_retried)
+        assert bool(due) == ((expected.get(attempt.state, False) and is_wanted) or is_retried)
 
 
 @given(histories(), st.integers(0, 14))
@@ -621,7 +623,7 @@ def test_no_cancellation_fails_without_an_alert_while_the_agent_may_come(entries
             assert was_over or [incident.type for incident in opened] == [IncidentType.UNWANTED]
 
 
-# ---------------------------------------------------------------------------------------- requests, answers, attempts
+# ------------------------------------------------------------------------------------------ requests, answers, attempts
 
 
 def numbered(record: Record | None, request: Request, at: datetime = NOON) -> tuple[int, int, bool]:
@@ -730,7 +732,7 @@ def test_a_rejected_cancellation_of_an_agent_known_only_from_cronofy_leaves_it_u
     assert history.record.state is State.SCHEDULED
 
 
-def test_a_rejected_change_leaves_the_accepted_request_in_place() -> None:
+def test_a_rejected_change_leaves_the_accepted_request() -> None:
     history = scheduled().request(moved(30 * MINUTE))
     assert history.record.meeting == moved(30 * MINUTE).meeting
     history.answer(EntryType.REJECTED)
@@ -872,7 +874,7 @@ def test_a_request_for_an_agent_known_only_from_cronofy_continues_its_attempt() 
     assert (history.record.state, len(history.record.attempts)) == (State.ACTIVATED, 1)
 
 
-# ------------------------------------------------------------------------------------------------------- notifications
+# -------------------------------------------------------------------------------------------------------- notifications
 
 
 def test_a_notification_belongs_to_the_attempt_of_its_sub_then_of_its_address_then_to_the_newest() -> None:
@@ -1028,7 +1030,7 @@ def test_the_reason_of_a_response_comes_first() -> None:
     assert scheduled().request(AWAY).answer(EntryType.CANCELLED, reason=gone).record.current.reason == gone
 
 
-# --------------------------------------------------------------------------------------------- the meeting has moved
+# ------------------------------------------------------------------------------------------------ the meeting has moved
 
 
 def at_time(start: datetime, end: datetime | None = None, **fields: Any) -> Meeting:
@@ -1078,7 +1080,10 @@ def test_a_meeting_that_was_moved_in_the_calendar_owes_everything_at_its_new_tim
     assert history.record.meeting == at_time(TOMORROW)
     history.at = TOMORROW - MINUTE
     history.report(EntryType.ACTIVATED, meeting=at_time(TOMORROW, TOMORROW + 10 * MINUTE))
-    assert due(history) == Deadline(TOMORROW + 10 * MINUTE + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
+    is_confirmed = kind is EntryType.BEFORE_START
+    confirmation = GRACE_PERIODS.assumed_meeting_duration if is_confirmed else timedelta()
+    end = TOMORROW + 10 * MINUTE + confirmation
+    assert due(history) == Deadline(end + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
 
 
 def test_an_overdue_agent_is_scheduled_again_when_its_meeting_moves_ahead() -> None:
@@ -1106,6 +1111,18 @@ def test_the_deadline_of_an_end_that_was_moved_in_the_calendar_is_not_missed_at_
     assert due(history) == Deadline(END + 92 * MINUTE + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
     history.overdue(DeadlineType.COMPLETION, due_at=END + GRACE_PERIODS.completion)
     assert (history.last.verdict, history.record.state) == (Verdict.STALE, State.ACTIVATED)
+
+
+def test_an_agent_has_more_time_until_an_event_trigger_confirms_the_end() -> None:
+    """The meeting may have been prolonged in the calendar. Without triggers the known end counts."""
+    history = scheduled()
+    history.at = START - 15 * MINUTE
+    history.report(EntryType.BEFORE_START, meeting=WISH.meeting).report(EntryType.ACTIVATED)
+    later = END + GRACE_PERIODS.assumed_meeting_duration + GRACE_PERIODS.completion
+    assert due(history) == Deadline(later, DeadlineType.COMPLETION)
+    history.at = END + 65 * MINUTE
+    history.report(EntryType.AFTER_END, meeting=at_time(START, END + 60 * MINUTE))
+    assert due(history) == Deadline(history.at + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
 
 
 def test_a_sweep_that_did_not_see_a_move_misses_no_deadline() -> None:
@@ -1224,8 +1241,10 @@ def test_a_new_attempt_keeps_the_assigned_conference() -> None:
 
 
 def test_the_response_to_a_request_follows_the_meeting_into_another_attempt() -> None:
-    history = activated().request(AWAY).report(EntryType.COMPLETE, sub="agt_1", meeting=at_time(TOMORROW))
-    assert (states(history), due(history)) == ([State.COMPLETE, State.SCHEDULED], None)
+    history = activated().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=TOMORROW)
+    history.report(EntryType.COMPLETE, sub="agt_1", meeting=at_time(TOMORROW))
+    assert states(history) == [State.COMPLETE, State.SCHEDULED]
+    assert due(history) == Deadline(TOMORROW, DeadlineType.RETRY)
     history.answer(EntryType.CANCELLED, attempt=1)
     assert (states(history), history.last.verdict) == ([State.COMPLETE, State.CANCELLED], Verdict.APPLIED)
 
@@ -1257,9 +1276,9 @@ def test_a_conference_has_a_deadline_only_if_it_was_requested_before_it() -> Non
     ):
         history = History()
         history.at = START - lead - MINUTE
-        awaited = due(history.request())
-        assert awaited
-        assert awaited.phase is phase
+        expected = due(history.request())
+        assert expected
+        assert expected.phase is phase
 
 
 def test_the_grace_period_in_a_running_meeting_begins_with_the_request() -> None:
@@ -1482,7 +1501,7 @@ def test_a_second_rejected_cancellation_leaves_the_acknowledgement() -> None:
 
 
 def test_an_unconfirmed_cancellation_leads_to_an_alert_when_the_agent_comes() -> None:
-    """Its effect is unknown: silence confirms it, and a report of the agent refutes it."""
+    """Its effect is unknown, and its caller knows that: the agent is expected as before."""
     history = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED)
     assert (history.causes, due(history, GRACE_PERIODS)) == ([], None)
     assert history.report(EntryType.ACTIVATED).causes == [IncidentType.UNWANTED]
@@ -1558,7 +1577,7 @@ def test_a_failed_cancellation_leads_to_one_alert_while_the_agent_may_come(befor
         "the request is what was refused",
         "wanted again in vain",
         "not yet answered",
-        "cancelled all the same",
+        "cancelled nevertheless",
     ],
 )
 def test_a_failed_cancellation_opens_no_incident_if_no_unwanted_agent_can_come(history: Callable[[], History]) -> None:

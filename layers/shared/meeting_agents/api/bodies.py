@@ -3,7 +3,7 @@
 Unknown fields are allowed. Cronofy receives the caller's own text, never a serialised model.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address
@@ -25,7 +25,6 @@ from pydantic import (
 
 from meeting_agents.cronofy.payloads import DataCenter, parse_time
 from meeting_agents.domain.model import Action, Meeting, Request
-from meeting_agents.errors import FieldError, InvalidRequest
 
 
 def _public_host(url: str) -> str:
@@ -46,7 +45,8 @@ def _public_host(url: str) -> str:
 def _is_time(value: object) -> object:
     if parse_time(value) is None:
         raise ValueError(
-            'must be a time like "2026-04-29T15:30:00Z", a date like "2026-04-29", or {"time": "…", "tzid": "…"}'
+            'must be a time like "2026-04-29T15:30:00Z", a date like "2026-04-29", or {"time": "…", "tzid": "…"}, of a'
+            " year from 1970 to 2999"
         )
     return value
 
@@ -154,6 +154,28 @@ class Conferencing(_Vendor):
         return self.profile_id not in (None, "none", "explicit")
 
 
+@dataclass(frozen=True, slots=True)
+class BodyWarning:
+    """A part of a request that is passed on and will not be followed."""
+
+    code: str
+    field: str
+    detail: str
+
+
+NO_NEW_CONFERENCE = BodyWarning(
+    "no_new_conference",
+    "conferencing",
+    "Cronofy creates no conference for a meeting that has begun; the agent needs one that exists",
+)
+"""https://docs.cronofy.com/developers/api/conferencing-services/create/"""
+FIRST_OCCURRENCE_ONLY = BodyWarning(
+    "first_occurrence_only",
+    "recurrence",
+    "only the first occurrence has deadlines and alerts here; request an agent for each occurrence that matters",
+)
+
+
 class CalendarEventRequest(_Vendor):
     """The body of `POST /v1/calendars/{calendar_id}/events`: https://docs.cronofy.com/developers/api/events/upsert-event/."""
 
@@ -183,19 +205,20 @@ class CalendarEventRequest(_Vendor):
     @classmethod
     def _is_after_the_start(cls, value: str | ZonedTime | None, info: ValidationInfo) -> str | ZonedTime | None:
         tzid = info.data.get("tzid", "")  # missing if it is wrong; times that need it are then not compared
-        start, end = _time(info.data.get("start"), tzid), _time(value, tzid)
+        start, end = _times(info.data.get("start"), value, tzid)
         if start and end and end <= start:
             raise ValueError("must be after start")
         return value
 
     @property
     def meeting(self) -> Meeting:
-        return Meeting(
-            start=_time(self.start, self.tzid),
-            end=_time(self.end, self.tzid),
-            tzid=self.tzid,
-            summary=self.summary,
-        )
+        start, end = _times(self.start, self.end, self.tzid)
+        return Meeting(start=start, end=end, tzid=self.tzid, summary=self.summary)
+
+    @property
+    def provisions_agent(self) -> bool:
+        """True if `meeting_agent` is there and does not de-provision."""
+        return self.meeting_agent is not None and self.meeting_agent.profile_id != "none"
 
     def request(
         self, data_center: str, calendar_id: str, account: str, body: str, *, earlier: Request | None, now: datetime
@@ -203,22 +226,14 @@ class CalendarEventRequest(_Vendor):
         """Return the request in the lifecycle's terms.
 
         `body`: the caller's own text; its digest detects a repeated request. `earlier`: the agent's request so far,
-        which supplies the times and the conference that this one leaves out. Raises `InvalidRequest` for a new
-        conference in a meeting that has begun: Cronofy creates none.
+        which supplies the times and the conference that this one leaves out.
         """
         is_cancelling = self.meeting_agent is not None and self.meeting_agent.profile_id == "none"
-        meeting, conference_expected = self.meeting, self.conferencing is not None and self.conferencing.is_new
+        meeting, had_conference = self.meeting, earlier is not None and earlier.conference_expected
         if earlier:
             start, end = meeting.start or earlier.meeting.start, meeting.end or earlier.meeting.end
             meeting = replace(meeting, start=start, end=end)
-        is_new_conference = conference_expected and not is_cancelling and not (earlier and earlier.conference_expected)
-        if is_new_conference and meeting.start and meeting.start < now - CLOCK_TOLERANCE:
-            raise InvalidRequest(
-                "Cronofy creates no conference for a meeting that has begun",
-                FieldError(
-                    "start", 'a future time, or `conferencing` left out or with the profile "explicit" or "none"'
-                ),
-            )
+        has_begun = meeting.start is not None and meeting.start < now - CLOCK_TOLERANCE
         return Request(
             action=Action.CANCEL if is_cancelling else Action.PROVISION,
             data_center=data_center,
@@ -228,9 +243,19 @@ class CalendarEventRequest(_Vendor):
             meeting=meeting,
             digest=digest(body),
             conference_expected=(
-                earlier.conference_expected if earlier and self.conferencing is None else conference_expected
+                had_conference
+                if self.conferencing is None
+                else self.conferencing.is_new and (had_conference or not has_begun)
             ),
         )
+
+    def warnings(self, request: Request) -> tuple[BodyWarning, ...]:
+        """Return the parts of the body that are passed on and will not be followed; `request`: that of the body."""
+        if request.action is Action.CANCEL:
+            return ()
+        no_conference = self.conferencing is not None and self.conferencing.is_new and not request.conference_expected
+        is_recurring = bool((self.model_extra or {}).get("recurrence"))
+        return (NO_NEW_CONFERENCE,) * no_conference + (FIRST_OCCURRENCE_ONLY,) * is_recurring
 
 
 class CalendarEventDeletion(_Vendor):
@@ -324,5 +349,17 @@ def digest(body: str) -> str:
     return sha256(body.encode()).hexdigest()
 
 
-def _time(value: str | ZonedTime | None, tzid: str) -> datetime | None:
-    return parse_time(value.model_dump() if isinstance(value, ZonedTime) else value, tzid)
+def _time(value: str | ZonedTime | None, tzid: str, *, fold: int = 0) -> datetime | None:
+    return parse_time(value.model_dump() if isinstance(value, ZonedTime) else value, tzid, fold=fold)
+
+
+def _times(
+    start: str | ZonedTime | None, end: str | ZonedTime | None, tzid: str
+) -> tuple[datetime | None, datetime | None]:
+    """Return the start and the end in UTC.
+
+    When clocks change, a local time exists twice or not at all: the reading counts in which the end is after the start.
+    """
+    folds = ((0, 0), (0, 1), (1, 0), (1, 1))
+    readings = [(_time(start, tzid, fold=first), _time(end, tzid, fold=second)) for first, second in folds]
+    return next(((first, last) for first, last in readings if first and last and first < last), readings[0])

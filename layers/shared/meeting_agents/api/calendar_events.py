@@ -9,7 +9,15 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from meeting_agents.api.bodies import CalendarEventDeletion, CalendarEventRequest, digest
-from meeting_agents.api.context import as_user, find_record, is_active, raw_body, with_our_subscription
+from meeting_agents.api.context import (
+    as_user,
+    collaborators,
+    find_record,
+    is_active,
+    raw_body,
+    require_client_secret,
+    with_our_subscription,
+)
 from meeting_agents.api.parameters import AccountName, CalendarId, CorrelationId, DataCenter, OwnToken
 from meeting_agents.api.passthrough import forward, submit
 from meeting_agents.api.problems import CRONOFYS, responses
@@ -44,14 +52,23 @@ def upsert_calendar_event(
     credentials, data_center = as_user(data_center_name, own_token, account)
     agent, path, text = agent_id(data_center, calendar_id, body.event_id), _path(calendar_id), raw_body()
     record = find_record(agent)
-    if body.meeting_agent is None and not is_active(record):
+    if not body.provisions_agent and not is_active(record):
         return forward(CronofyRequest("POST", path, data_center, text), credentials, agent, record)
     earlier = record.current.asked if record and record.state not in (State.REJECTED, State.CANCELLED) else None
     request = body.request(data_center, calendar_id, credentials.account, text, earlier=earlier, now=datetime.now(UTC))
+    if request.action is Action.PROVISION:
+        require_client_secret(data_center)
     return submit(
         ProvisioningRequest(
-            agent, request, "POST", path, credentials, with_our_subscription(agent, text), correlation_id or ""
-        )
+            agent,
+            request,
+            "POST",
+            path,
+            credentials,
+            with_our_subscription(agent, text, collaborators().trigger_lead_time()),
+            correlation_id or "",
+        ),
+        body.warnings(request),
     )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
@@ -31,6 +31,7 @@ class Collaborators:
     """Makers of the routes' collaborators. A route calls those it needs, so a cold start pays for no others."""
 
     default_data_center: Callable[[], str]
+    trigger_lead_time: Callable[[], timedelta | None]
     public_url: Callable[[], str]
     journal: Callable[[], Journal]
     provisioning: Callable[[], Provisioning]
@@ -73,13 +74,18 @@ def as_user(data_center: str | None, own_token: str | None, account: str | None)
 def as_application(data_center: str | None, own_token: str | None) -> tuple[CallerCredentials, str]:
     """Return the credentials and the data center of a request about an agent without a calendar event.
 
-    Raises `InvalidRequest`, and `MissingSecret` if the application's API key would be needed and is not stored.
+    Raises `InvalidRequest`, and `MissingSecret` if the application's API key is needed and not stored.
     """
     data_center = known_data_center(data_center)
     if token := bearer_token(own_token):
         return CallerCredentials(token=token), data_center
-    collaborators().client_secrets().api_key(data_center)  # raises before the request is journalled
+    require_client_secret(data_center)  # before the request is journalled
     return CallerCredentials(), data_center
+
+
+def require_client_secret(data_center: str) -> None:
+    """Raise `MissingSecret` if callbacks from this data center could not be verified."""
+    collaborators().client_secrets().api_key(data_center)
 
 
 def bearer_token(header: str | None) -> str:
@@ -113,15 +119,17 @@ def raw_body() -> str:
     return request.current_event.decoded_body or ""
 
 
-def with_our_subscription(agent_id: str, text: str) -> Callable[[int], str]:
-    """Return a function that adds our subscription for an attempt to the text.
+def with_our_subscription(agent_id: str, text: str, lead_time: timedelta | None = None) -> Callable[[int], str]:
+    """Return a function that adds our subscription for an attempt to the text, and event triggers by `lead_time`.
 
     The subscription's address names the attempt from the second on.
     """
     base = f"{public_url()}/webhooks/cronofy/"
 
     def body_for(attempt: int) -> str:
-        return with_subscription(text, base + agent_id + (f"?attempt={attempt}" if attempt > 1 else ""), base)
+        return with_subscription(
+            text, base + agent_id + (f"?attempt={attempt}" if attempt > 1 else ""), base, lead_time
+        )
 
     return body_for
 

@@ -24,6 +24,7 @@ from meeting_agents.api.context import (
     links_to,
     raw_body,
     read_record,
+    require_client_secret,
     unknown_agent,
     with_our_subscription,
 )
@@ -67,6 +68,7 @@ def request_agent(
     https://docs.cronofy.com/developers/api/meeting-agents/schedule/
     """
     credentials, data_center = as_application(data_center_name, own_token)
+    require_client_secret(data_center)
     text, key = raw_body(), body.scheduling_key
     agent = agent_id(data_center, key) if key else agent_id(data_center, "", idempotency_key or str(uuid4()))
     return submit(
@@ -238,7 +240,11 @@ def read_resource(
 def read_notification(
     agent_id: AgentId,
     key: Annotated[
-        str, Path(pattern=r"^[0-9a-f]{64}(\.[0-9]{1,6})?$", description="the key of its entry in the timeline")
+        str,
+        Path(
+            pattern=r"^[0-9a-f]{64}(\.[0-9]{1,6})?(\.before|\.after)?$",
+            description="the key of its entry in the timeline",
+        ),
     ],
 ) -> Response[bytes]:
     """Read a notification's exact bytes, for instance of one that is too large for its announcement."""

@@ -1,14 +1,16 @@
 """Requests that are passed on to Cronofy, and its responses as callers see them."""
 
 import time
+from collections.abc import Sequence
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.metrics import MetricUnit
 
+from meeting_agents.api.bodies import BodyWarning
 from meeting_agents.api.context import collaborators, links_to
 from meeting_agents.api.problems import RequestFailed
-from meeting_agents.api.views import AgentSummary, PassthroughResponse
+from meeting_agents.api.views import AgentSummary, PassthroughResponse, WarningView
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
 from meeting_agents.domain.model import Record
 from meeting_agents.provisioning import ProvisioningRequest
@@ -17,7 +19,7 @@ logger = Logger()
 metrics = Metrics()
 
 
-def submit(request: ProvisioningRequest) -> Response[PassthroughResponse]:
+def submit(request: ProvisioningRequest, warnings: Sequence[BodyWarning] = ()) -> Response[PassthroughResponse]:
     """Submit a request for an agent, and return Cronofy's response, or 202 if the request will be sent again.
 
     Raises `RequestFailed`, and what `Provisioning.submit` raises.
@@ -33,9 +35,9 @@ def submit(request: ProvisioningRequest) -> Response[PassthroughResponse]:
     metrics.add_metric("CronofyErrors", MetricUnit.Count, int(is_error))
     agent = AgentSummary.of(request.agent_id, result.record, links_to(request.agent_id))
     if response and response.outcome is Outcome.ACCEPTED:
-        return _accepted(response, agent)
+        return _accepted(response, agent, warnings)
     if agent.retry_at:
-        return Response(202, content_type="application/json", body=PassthroughResponse(agent=agent))
+        return _accepted(CronofyResponse(202), agent, warnings)
     raise RequestFailed(agent, response, result.error)
 
 
@@ -53,7 +55,10 @@ def forward(
     return _accepted(response, agent)
 
 
-def _accepted(response: CronofyResponse, agent: AgentSummary | None) -> Response[PassthroughResponse]:
+def _accepted(
+    response: CronofyResponse, agent: AgentSummary | None, warnings: Sequence[BodyWarning] = ()
+) -> Response[PassthroughResponse]:
     content = response.content if isinstance(response.content, dict) else {}
+    additions = {"agent": agent, "warnings": tuple(WarningView.model_validate(warning) for warning in warnings)}
     status = response.status if response.status in (200, 202) else 202
-    return Response(status, content_type="application/json", body=PassthroughResponse(**content | {"agent": agent}))
+    return Response(status, content_type="application/json", body=PassthroughResponse(**content | additions))

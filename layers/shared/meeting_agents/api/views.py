@@ -55,12 +55,23 @@ class AgentSummary(View):
         )
 
 
+class WarningView(View):
+    """A part of a request that was passed on to Cronofy and will not be followed."""
+
+    code: str
+    field: str
+    detail: str
+
+
 class PassthroughResponse(View):
     """Cronofy's response, if it has a body, with the agent added."""
 
     model_config = ConfigDict(extra="allow")
 
     agent: AgentSummary | None = Field(description="null: the request concerns no agent")
+    warnings: tuple[WarningView, ...] = Field(
+        default=(), description="Parts of the request that were passed on and will not be followed."
+    )
 
 
 class AttemptView(View):

@@ -1,6 +1,7 @@
 """The agents table: append an entry, read a journal, store a record, find due agents."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -14,7 +15,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from meeting_agents.aws import keys
-from meeting_agents.aws.dynamodb import Table
+from meeting_agents.aws.dynamodb import MAX_WRITES, NOT_EXISTS, Table
 from meeting_agents.aws.keys import is_probe, timestamp
 from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse
 from meeting_agents.cronofy.payloads import read_notification
@@ -95,21 +96,31 @@ class Journal:
         cronofy_response: CronofyResponse | None = None,
     ) -> bool:
         """Append an entry, with the request to Cronofy or its response; False if the journal has the key already."""
-        item = _plain(entry)
-        del item["key"]
+        item: dict[str, Any] = {}
         if cronofy_request:
-            item["cronofy_request"] = _plain(cronofy_request)
+            item["cronofy_request"] = cronofy_request
         if cronofy_response:
             content = json.dumps(cronofy_response.content)
             item["cronofy_response"] = {"status": cronofy_response.status, "content": content}
-        return self._table.put(keys.entry(agent_id, entry.key) | _packed(item), "attribute_not_exists(sk)")
+        return self._table.insert(_entry_item(agent_id, entry) | _packed(item), entry.at.timestamp())
+
+    def append_all(self, entries: Sequence[tuple[str, Entry]]) -> list[bool]:
+        """Append entries, each with its agent's id, in as few calls as possible. Return for each whether it is new."""
+        is_new: list[bool] = []
+        for batch in batched(entries, MAX_WRITES, strict=False):
+            writes = [{"Put": {"Item": _entry_item(*entry), "ConditionExpression": NOT_EXISTS}} for entry in batch]
+            # A key that exists may be that of an expired entry.
+            written = zip(self._table.write_all(writes), batch, strict=True)
+            is_new += [is_written or self.append(*entry) for is_written, entry in written]
+        return is_new
 
     def existing_keys(self, entries: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Return those of these entries that exist. An entry is given by its agent's id and its key."""
+        """Return those of these entries that exist and have not expired. An entry is an agent's id and a key."""
         existing: set[tuple[str, str]] = set()
         for batch in batched(dict.fromkeys(entries), 100, strict=False):
             items = self._table.existing([keys.entry(agent_id, key) for agent_id, key in batch])
-            existing |= {(item["pk"]["S"], keys.entry_key(item["sk"]["S"])) for item in items}
+            alive = [item for item in items if float(item.get(keys.EXPIRES_AT, {}).get("N", "inf")) > time.time()]
+            existing |= {(item["pk"]["S"], keys.entry_key(item["sk"]["S"])) for item in alive}
         return existing
 
     def save_record(
@@ -161,6 +172,17 @@ class Journal:
             ExpressionAttributeValues={":shard": {"S": shard}, ":now": {"S": timestamp(now)}},
         )
         return ((item["due_at"]["S"], item["pk"]["S"]) for item in items)
+
+    def claim_all(self, agent_ids: Sequence[str], now: datetime, until: datetime) -> None:
+        """Claim due agents until `until`, in as few calls as possible."""
+        values = {":until": {"S": timestamp(until)}, ":now": {"S": timestamp(now)}}
+        update = {
+            "UpdateExpression": "SET due_at = :until",
+            "ConditionExpression": "due_at <= :now",
+            "ExpressionAttributeValues": values,
+        }
+        for batch in batched(agent_ids, MAX_WRITES, strict=False):
+            self._table.write_all([{"Update": {"Key": keys.record(agent_id), **update}} for agent_id in batch])
 
     def claim(self, agent_id: str, now: datetime, until: datetime) -> bool:
         """Claim a due agent until `until`; False if another sweep has it."""
@@ -247,6 +269,13 @@ class Journal:
 # ------------------------------------------------------------------------------------------------------- items and back
 
 
+def _entry_item(agent_id: str, entry: Entry) -> dict[str, Any]:
+    """Return the item of an entry."""
+    attributes = _plain(entry)
+    del attributes["key"]
+    return {**keys.entry(agent_id, entry.key), **_packed(attributes)}
+
+
 def _plain(value: Any) -> Any:
     """Convert a dataclass to a map of the fields that are set, with times as text."""
     if isinstance(value, Reason):
@@ -290,7 +319,7 @@ def _time(value: str | None) -> datetime | None:
 def _stored(item: dict[str, Any]) -> StoredEntry:
     """Read an item. A type of entry that this version does not know is unrecognised, never an error."""
     raw = bytes(item["raw"].value) if "raw" in item else None
-    notification = read_notification(raw) if raw is not None else None
+    notification = read_notification(raw, item.get("trigger", "")) if raw is not None else None
     kind = item.get("kind", EntryType.UNRECOGNISED)
     if notification is not None:
         kind = notification.kinds[-1] if notification.kinds else EntryType.UNRECOGNISED

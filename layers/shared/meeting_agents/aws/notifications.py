@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def append_notification(
-    table: Table, agent_id: str, raw: bytes, *, at: datetime, attempt: int | None, signed_with: str
+    table: Table, agent_id: str, raw: bytes, *, at: datetime, attempt: int | None, signed_with: str, trigger: str = ""
 ) -> bool:
     """Append a verified notification to its agent's journal; False if the journal has the same bytes already.
 
     This single conditional write is de-duplication, history, raw payload and outbox at once.
     """
-    key = sha256(raw).hexdigest() + (f".{attempt}" if attempt else "")
+    key = sha256(raw).hexdigest() + (f".{attempt}" if attempt else "") + (f".{trigger}" if trigger else "")
     item: dict[str, AttributeValueTypeDef] = {
         **keys.entry(agent_id, key),
         "at": {"S": keys.timestamp(at)},
@@ -30,4 +30,6 @@ def append_notification(
     }
     if attempt:
         item["attempt"] = {"N": str(attempt)}
-    return table.put(item, "attribute_not_exists(sk)")
+    if trigger:
+        item["trigger"] = {"S": trigger}
+    return table.insert(item, at.timestamp())

@@ -3,7 +3,9 @@
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
+from threading import Thread
 from typing import Protocol
 
 import httpx
@@ -17,6 +19,8 @@ TOTAL_TIMEOUT = 20.0
 """Seconds for all requests to Cronofy that one request of a caller causes: API Gateway allows 30 for everything."""
 TIMEOUT = httpx.Timeout(9.0, connect=3.0)
 """Seconds of silence that end a try, so that two tries fit into the total."""
+TIMEOUT_MARGIN = 0.25
+"""Seconds by which the limit of a whole response is longer than those of its parts, which are to end it first."""
 MAX_RESPONSE_BYTES = 64 * 1024
 """Bytes read of a response: it is stored in an item of the table, which holds 400 KB."""
 
@@ -47,12 +51,19 @@ class CronofyClient:
         return self._limiter.permit(data_center, share)
 
     def send(
-        self, request: CronofyRequest, token: str, *, permit: Permit | None = None, until: float | None = None
+        self,
+        request: CronofyRequest,
+        token: str,
+        *,
+        permit: Permit | None = None,
+        until: float | None = None,
+        may_repeat: Callable[[], bool] = lambda: True,
     ) -> CronofyResponse:
-        """Send a request and return Cronofy's response, whatever its status; an idempotent request is tried twice.
+        """Send a request and return Cronofy's response, of any status; an idempotent request is tried twice.
 
-        `until`: the value of `time.monotonic` at which to stop waiting, by default in 20 seconds. Raises `RateLimited`
-        and `Unreachable` if the request certainly did not reach Cronofy, `UpstreamTimeout` if it may have.
+        `until`: the value of `time.monotonic` at which to stop waiting, by default in 20 seconds. `may_repeat`: called
+        before the second try. Raises `RateLimited` and `Unreachable` if the request certainly did not reach Cronofy,
+        `UpstreamTimeout` if it may have.
         """
         until = until or time.monotonic() + TOTAL_TIMEOUT
         permit = permit or self.permit(request.data_center)
@@ -61,12 +72,12 @@ class CronofyClient:
             try:
                 response = replace(self._once(request, url, token, until), tries=number)
             except Unreachable as error:
-                may_repeat = request.is_idempotent or not isinstance(error, UpstreamTimeout)
-                if not may_repeat or number == MAX_ATTEMPTS or not self._may_go_on(permit, until):
+                is_safe = request.is_idempotent or not isinstance(error, UpstreamTimeout)
+                if not is_safe or number == MAX_ATTEMPTS or not self._may_go_on(permit, until, may_repeat):
                     raise
             else:
-                may_repeat = request.is_idempotent and response.status >= 500
-                if not may_repeat or number == MAX_ATTEMPTS or not self._may_go_on(permit, until):
+                is_worth_it = request.is_idempotent and response.status >= 500
+                if not is_worth_it or number == MAX_ATTEMPTS or not self._may_go_on(permit, until, may_repeat):
                     return response
         raise AssertionError("the last try returns or raises")
 
@@ -92,10 +103,10 @@ class CronofyClient:
     def _address(self, data_center: str) -> str:
         return self._url.format(host=HOSTS[data_center])
 
-    def _may_go_on(self, permit: Permit, until: float) -> bool:
-        """Pause before a second try; False if there is no time for one, or Cronofy's limits are used up."""
+    def _may_go_on(self, permit: Permit, until: float, may_repeat: Callable[[], bool]) -> bool:
+        """Pause before a second try; False if it may not be, lacks the time, or Cronofy's limits are used up."""
         self._sleep(random.uniform(0.1, 0.5))  # noqa: S311 - jitter, not a secret
-        if time.monotonic() >= until:
+        if time.monotonic() >= until or not may_repeat():
             return False
         try:
             self.permit(permit.data_center)
@@ -106,7 +117,8 @@ class CronofyClient:
     def _once(self, request: CronofyRequest, url: str, token: str, until: float) -> CronofyResponse:
         remaining = max(0.1, until - time.monotonic())
         headers = {"Content-Type": "application/json; charset=utf-8"} if request.body else {}
-        try:
+
+        def exchange() -> CronofyResponse:
             with self._client.stream(
                 request.method,
                 url,
@@ -116,10 +128,30 @@ class CronofyClient:
             ) as response:
                 lowercased = {name.lower(): value for name, value in response.headers.items()}
                 return CronofyResponse.read(response.status_code, _read(response, until), lowercased)
+
+        try:
+            return _within(remaining + TIMEOUT_MARGIN, exchange)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable("Cronofy could not be reached, so the request had no effect") from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise UpstreamTimeout("Cronofy did not answer; the request may have taken effect") from error
+
+
+def _within[T](seconds: float, call: Callable[[], T]) -> T:
+    """Return the result of a call in a thread. Raises `TimeoutError` after `seconds`; the thread ends by itself.
+
+    httpx limits the wait for each part of a response, not their sum: headers that drip in would take forever.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future.result(seconds)
 
 
 def _read(response: httpx.Response, until: float) -> bytes:

@@ -3,9 +3,12 @@
 import json
 import re
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
+MAX_RETRY_AFTER = 3600.0
+"""Seconds of a `Retry-After` at most; a longer one is taken as this."""
 MAX_NAMED_FIELDS = 5
 """Fields of Cronofy's `errors` that a reason names; the rest are counted."""
 _NAME = re.compile(r"(?:[a-z_.]|\[\d{1,3}\]){1,60}")
@@ -19,7 +22,7 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     """The same request will be refused again."""
     RETRYABLE = "retryable"
-    """423, 429, 5xx, or a status that the API does not have: the same request may be accepted later."""
+    """423, 429, 5xx, or a response that the API does not have: the same request may be accepted later."""
 
 
 class AccountState(StrEnum):
@@ -73,22 +76,22 @@ class CronofyResponse:
     location: str = field(default="", repr=False)
     tries: int = 1
     """The number of requests sent to get this response."""
+    is_json: bool = True
+    """False for a body that is not JSON, such as the page of a proxy: Cronofy has not sent it."""
 
     @classmethod
     def read(cls, status: int, text: bytes, headers: dict[str, str]) -> "CronofyResponse":
         """Read a response from the wire, however malformed. `headers`: names in lower case."""
-        retry_after = headers.get("retry-after", "")
         try:
-            content = json.loads(text)
+            content, is_json = json.loads(text), True
         except (ValueError, RecursionError):
-            content = None
-        seconds = float(retry_after) if retry_after.isdecimal() else None
-        return cls(status, content, seconds, headers.get("location", ""))
+            content, is_json = None, not text.strip()
+        return cls(status, content, _retry_after(headers), headers.get("location", ""), is_json=is_json)
 
     @property
     def outcome(self) -> Outcome:
         if 200 <= self.status < 300:
-            return Outcome.ACCEPTED
+            return Outcome.ACCEPTED if self.is_json else Outcome.RETRYABLE
         if self.status in (423, 429) or not 400 <= self.status < 500:
             return Outcome.RETRYABLE
         return Outcome.REJECTED
@@ -123,6 +126,21 @@ class CronofyResponse:
     def _errors(self) -> dict[str, Any]:
         errors = self.content.get("errors") if isinstance(self.content, dict) else None
         return errors if isinstance(errors, dict) else {}
+
+
+def _retry_after(headers: dict[str, str]) -> float | None:
+    """Return the seconds of `Retry-After`, from a number, or from a time after that in `Date` (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after", "")
+    try:
+        is_number = value.isascii() and value.isdecimal()
+        seconds = float(value) if is_number else _seconds_between(headers.get("date", ""), value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, min(seconds, MAX_RETRY_AFTER))
+
+
+def _seconds_between(earlier: str, later: str) -> float:
+    return (parsedate_to_datetime(later) - parsedate_to_datetime(earlier)).total_seconds()
 
 
 def _complaint(name: str, errors: Any) -> str:

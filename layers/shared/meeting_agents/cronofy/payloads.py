@@ -32,18 +32,28 @@ INTERACTIONS: Mapping[str, EntryType] = {
 }
 """The entry type of each interaction: https://docs.cronofy.com/developers/api/meeting-agents/."""
 
+EVENT_TRIGGERS: Mapping[str, EntryType] = {"before": EntryType.BEFORE_START, "after": EntryType.AFTER_END}
+"""The entry type of each event trigger, by the name in its address. Its body names no interaction."""
+
 _DOCUMENTED_FIELDS = {
     "": {"notification", "event", "meeting_agent"},
     "notification": {"type", "interactions"},
     "meeting_agent": {"sub", "state", "resources"},
 }
 _MAX_REMARK_LENGTH = 300
+MAX_REMARKS = 20
+"""The most undocumented fields, and the most interactions, that are read from a notification."""
+_MAX_LENGTH = 1024
+"""The most characters of a title or an id, as in the requests of our API."""
+_YEARS = range(1970, 3000)
+"""The years in which a time is believed: a deadline after the last year of the calendar cannot be calculated."""
 
 
-def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
+def parse_time(value: object, tzid: str = "Etc/UTC", *, fold: int = 0) -> datetime | None:
     """Read Cronofy's time (`2026-04-29T15:30:00Z`, a date, or `{"time", "tzid"}`) as an aware UTC time, or None.
 
-    A date, and a time without an offset, is local time in `tzid`.
+    A date, and a time without an offset, is local time in `tzid`. `fold`: 1 takes a local time that exists twice as the
+    second, and one that does not exist as an hour earlier.
     """
     if isinstance(value, Mapping):
         tzid = _text(value.get("tzid")) or tzid
@@ -53,14 +63,17 @@ def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
     try:
         parsed = datetime.fromisoformat(value) if "T" in value else datetime.combine(date.fromisoformat(value), time())
         if parsed.tzinfo is None:
-            parsed = parsed.replace(tzinfo=ZoneInfo(tzid))
-        return parsed.astimezone(UTC)
+            parsed = parsed.replace(tzinfo=ZoneInfo(tzid), fold=fold)
+        return parsed.astimezone(UTC) if parsed.year in _YEARS else None
     except (ValueError, OverflowError, ZoneInfoNotFoundError, OSError):
         return None
 
 
-def read_notification(raw: bytes) -> Notification:
-    """Read a callback. Bytes of any kind are accepted; what cannot be read is an empty notification."""
+def read_notification(raw: bytes, trigger: str = "") -> Notification:
+    """Read a callback. Bytes of any kind are accepted; what cannot be read is an empty notification.
+
+    `trigger` is the event trigger in its address: it counts if the body has no known interaction.
+    """
     try:
         body = _mapping(json.loads(raw))
     except (ValueError, RecursionError):
@@ -69,17 +82,19 @@ def read_notification(raw: bytes) -> Notification:
     interactions = [_mapping(interaction) for interaction in _list(notification.get("interactions"))]
     names = tuple(_text(interaction.get("type")) for interaction in interactions)
     kinds = {INTERACTIONS[name] for name in names if name in INTERACTIONS}
+    if not kinds and trigger in EVENT_TRIGGERS:
+        kinds = {EVENT_TRIGGERS[trigger]}
     tzid = _text(event.get("tzid")) or "Etc/UTC"
     return Notification(
         kinds=tuple(kind for kind in EntryType if kind in kinds),
-        interactions=names,
-        sub=_text(agent.get("sub")),
-        event_id=_text(event.get("event_id")),
+        interactions=tuple(name[:_MAX_REMARK_LENGTH] for name in names[:MAX_REMARKS]),
+        sub=_text(agent.get("sub"))[:_MAX_LENGTH],
+        event_id=_text(event.get("event_id"))[:_MAX_LENGTH],
         meeting=Meeting(
             start=parse_time(event.get("start"), tzid),
             end=parse_time(event.get("end"), tzid),
             tzid=tzid if _is_timezone(tzid) else "Etc/UTC",
-            summary=_text(event.get("summary")),
+            summary=_text(event.get("summary"))[:_MAX_LENGTH],
         ),
         resources=tuple(read_resources(agent)),
         remarks=tuple(_remarks(body, notification, agent, interactions)),
@@ -110,17 +125,28 @@ def _remarks(
     agent: Mapping[str, Any],
     interactions: list[Mapping[str, Any]],
 ) -> Iterator[str]:
-    """List the undocumented fields. Only they can hold a reason for a failure."""
-    for path, fields in [("", body), ("notification", notification), ("meeting_agent", agent)]:
-        for name in sorted(fields.keys() - _DOCUMENTED_FIELDS[path]):
-            yield _remark(f"{path}.{name}".lstrip("."), fields[name])
-    for interaction in interactions:
-        for name in sorted(interaction.keys() - {"type"}):
-            yield _remark(f"interaction.{name}", interaction[name])
+    """List the first undocumented fields. Only they can hold a reason for a failure."""
+    objects = [("", body), ("notification", notification), ("meeting_agent", agent)]
+    fields = [
+        (f"{path}.{name}".lstrip("."), values[name])
+        for path, values in objects
+        for name in sorted(values.keys() - _DOCUMENTED_FIELDS[path])
+    ] + [
+        (f"interaction.{name}", interaction[name])
+        for interaction in interactions
+        for name in sorted(interaction.keys() - {"type"})
+    ]
+    for path, value in fields[:MAX_REMARKS]:
+        yield _remark(path, value)
+    if len(fields) > MAX_REMARKS:
+        yield f"… and {len(fields) - MAX_REMARKS:,} more fields"
 
 
 def _remark(path: str, value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        text = "…"
     return _text(f"{path}: {text}")[:_MAX_REMARK_LENGTH]
 
 

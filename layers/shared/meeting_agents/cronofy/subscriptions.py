@@ -1,10 +1,20 @@
-"""Our subscription, added to the caller's JSON text. Every other character stays as it was. Pure."""
+"""Our subscriptions, added to the caller's JSON text. Every other character stays as it was. Pure.
+
+Interactions: https://docs.cronofy.com/developers/api/meeting-agents/. Event triggers, which Cronofy also calls
+transitions: https://docs.cronofy.com/developers/api/event-triggers/. It is unknown if one subscription can have both.
+So each trigger is a subscription of its own, with an address of its own.
+"""
 
 import json
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from meeting_agents.cronofy.payloads import INTERACTIONS
+
+MINUTES_AFTER_END = 5
+"""The offset of the trigger after the end."""
 
 
 def subscription(address: str) -> dict[str, Any]:
@@ -12,8 +22,22 @@ def subscription(address: str) -> dict[str, Any]:
     return {"type": "webhook", "uri": address, "interactions": [{"type": name} for name in INTERACTIONS]}
 
 
-def with_subscription(body: str, address: str, base_url: str) -> str:
-    """Add our subscription to the caller's JSON object.
+def event_triggers(address: str, lead_time: timedelta) -> list[dict[str, Any]]:
+    """Make our subscriptions to the time before the start, by `lead_time`, and to the time after the end."""
+    minutes = max(1, int(lead_time.total_seconds() // 60))
+    triggers = {
+        "before": {"before": "event_start", "offset": {"minutes": minutes}},
+        "after": {"after": "event_end", "offset": {"minutes": MINUTES_AFTER_END}},
+    }
+    separator = "&" if "?" in address else "?"
+    return [
+        {"type": "webhook", "uri": f"{address}{separator}trigger={name}", "transitions": [transition]}
+        for name, transition in triggers.items()
+    ]
+
+
+def with_subscription(body: str, address: str, base_url: str, lead_time: timedelta | None = None) -> str:
+    """Add our subscription to the caller's JSON object, and event triggers if there is a `lead_time`.
 
     Each of our subscriptions has an address that begins with `base_url`. A caller may send one back to us; it is
     replaced, so that Cronofy gets it once. The list is always sent whole, because Cronofy does not say if it replaces
@@ -29,13 +53,32 @@ def with_subscription(body: str, address: str, base_url: str) -> str:
                 for begin, end in _items(body, start)
                 if not str(json.loads(body[begin:end]).get("uri", "")).startswith(base_url)
             ]
-    subscriptions = "[" + ",".join([*callers, json.dumps(subscription(address))]) + "]"
+    triggers = [] if lead_time is None else event_triggers(address, lead_time)
+    ours = [json.dumps(item) for item in (subscription(address), *triggers)]
+    subscriptions = "[" + ",".join([*callers, *ours]) + "]"
     if location:
         return body[: location[0]] + subscriptions + body[location[1] :]
     head = body.rstrip()[:-1].rstrip()
     return f'{head}{"" if head.endswith("{") else ","}"subscriptions":{subscriptions}}}'
 
 
+def has_event_triggers(body: str) -> bool:
+    """Return True if the text for Cronofy has event triggers of ours."""
+    return without_event_triggers(body) != body
+
+
+def without_event_triggers(body: str) -> str:
+    """Remove our event triggers from a text for Cronofy, in case that it refuses them."""
+    for name, start, stop in _members(body):
+        if name == "subscriptions":
+            items = [body[begin:end] for begin, end in _items(body, start)]
+            kept = [item for item in items if not _TRIGGER.search(str(json.loads(item).get("uri", "")))]
+            if len(kept) < len(items):
+                return f"{body[:start]}[{','.join(kept)}]{body[stop:]}"
+    return body
+
+
+_TRIGGER = re.compile(r"/webhooks/cronofy/[^/?]+[?&](attempt=[0-9]+&)?trigger=(before|after)$")
 _decoder = json.JSONDecoder()
 _SPACE = " \t\n\r"
 

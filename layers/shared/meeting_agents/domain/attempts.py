@@ -30,7 +30,6 @@ EARLIEST_ACTIVATION = timedelta(hours=1)
 """Before the start. A report that comes earlier is about the agent of another time."""
 _ENDS = frozenset({EntryType.COMPLETE, EntryType.FAILED})
 _REPORTS = frozenset({EntryType.ACTIVATED, *_ENDS})
-_TRIGGERS = frozenset({EntryType.BEFORE_START, EntryType.AFTER_END})
 
 
 # ------------------------------------------------------------------------------------------------------------- requests
@@ -103,13 +102,13 @@ def rescheduled(attempt: Attempt, before: Meeting, at: datetime) -> Attempt:
     """Renew the deadlines of an attempt whose meeting may have another time than `before`.
 
     A start that moves ahead makes everything due again, unless the agent was heard of. An end that moves ahead gives an
-    unfinished agent more time. Other changes renew no deadline that was missed, or else a caller who edits the event
-    every few minutes would hide a silent agent.
+    unfinished agent more time. Other changes renew no deadline that was missed: a calendar that is synchronised every
+    few minutes would hide a silent agent.
     """
     after = attempt.meeting
     if (before.start, before.end) == (after.start, after.end) or attempt.state in TERMINAL_STATES:
         return attempt
-    attempt = replace(attempt, rescheduled_at=at)
+    attempt = replace(attempt, rescheduled_at=at, after_end_at=None)
     if after.start != before.start and not attempt.is_heard_of:
         attempt = replace(attempt, before_start_at=None)
         if attempt.state is not State.OVERDUE:
@@ -136,7 +135,8 @@ def follow_meeting(record: Record, notification: Notification, at: datetime) -> 
     before, after = attempt.meeting, _merged(attempt.meeting, notification.meeting)
     if after == before or _is_outdated(record, notification):
         return record
-    if attempt.state in (State.CANCELLED, State.REJECTED) or not _is_another_time(record, notification, at):
+    is_unexpected = _is_gone(attempt) or (attempt.cancelled_at is not None and attempt.state in TERMINAL_STATES)
+    if is_unexpected or not _is_another_time(record, notification, at):
         attempt = rescheduled(replace(attempt, reported=after, reported_at=at), before, at)
         return with_attempt(record, attempt)
     new = Attempt(
@@ -227,11 +227,13 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
     if not reports or len(record.attempts) == 1:
         return current
     is_due = entry.at >= (current.meeting.start or entry.at) - EARLIEST_ACTIVATION
-    for attempt in reversed(record.attempts):
-        if notification.sub in attempt.subs:
-            is_repeated = all(_has_reported(attempt, kind) for kind in reports)
-            return current if is_repeated and is_due and attempt is not current else attempt
     candidates = _addressed(record, entry.attempt or 1)
+    if known := [attempt for attempt in record.attempts if notification.sub in attempt.subs]:
+        attempt = ([attempt for attempt in known if attempt in candidates] or known)[-1]
+        is_repeated = all(_has_reported(attempt, kind) for kind in reports)
+        is_over = attempt.ended_at is not None or (_is_gone(attempt) and EntryType.FAILED not in reports)
+        is_reused = current in known and is_over
+        return current if is_reused or (is_repeated and is_due) else attempt
     addressed = candidates[-1]
     if reports & _ENDS and current.meeting.start is not None and entry.at < current.meeting.start:
         for attempt in candidates[-2::-1]:
@@ -239,8 +241,11 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
                 return attempt
     if addressed is current or addressed.ended_at or _differs(addressed, notification):
         return current
-    is_gone = addressed.state in TERMINAL_STATES and EntryType.FAILED not in reports
-    return current if is_gone else addressed
+    return current if _is_gone(addressed) and EntryType.FAILED not in reports else addressed
+
+
+def _is_gone(attempt: Attempt) -> bool:
+    return attempt.state in (State.CANCELLED, State.REJECTED)
 
 
 def _addressed(record: Record, number: int) -> list[Attempt]:

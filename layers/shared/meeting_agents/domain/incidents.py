@@ -291,10 +291,13 @@ def open_incidents(record: Record, grace_periods: GracePeriods, now: datetime) -
 
 
 def is_cancellation_requested(attempt: Attempt) -> bool:
-    """Return True if the newest request is a cancellation, even a failed one: no deadline of the meeting applies."""
+    """Return True if a cancellation is still to be sent, or was refused: no deadline of the meeting applies.
+
+    A cancellation that only its caller can send again changes nothing: the agent is expected as before.
+    """
     pending, refusal = attempt.pending, attempt.refusal
     if pending and not (refusal and refusal.revision > pending.revision):
-        return pending.request.action is Action.CANCEL
+        return pending.request.action is Action.CANCEL and pending.retry_at is not None
     return refusal is not None and refusal.action is Action.CANCEL
 
 

@@ -377,8 +377,9 @@ class Pending:
     asked_at: datetime
     tries: int = 0
     retry_at: datetime | None = None
+    """When the sweep sends it again; None if only the caller can, or until its first outcome."""
     reason: Reason | None = None
-    """The reason of the last try."""
+    """The failure of its newest try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,6 +406,8 @@ class Attempt:
     """The meeting before each request that changed its times. A notification with one of these is older than that."""
     before_start_at: datetime | None = None
     """The time of the event trigger which said that the meeting is about to start."""
+    after_end_at: datetime | None = None
+    """The time of an event trigger after the end that is known now."""
     accepted_revision: int = 0
     unanswered: tuple[Pending, ...] = ()
     """The requests without an outcome, oldest first: two callers may send one at the same time."""
@@ -505,6 +508,11 @@ class Record:
     @property
     def state(self) -> State:
         return self.current.state
+
+    @property
+    def has_event_triggers(self) -> bool:
+        """Cronofy has called before a start or after an end."""
+        return any(attempt.before_start_at or attempt.after_end_at for attempt in self.attempts)
 
     @property
     def meeting(self) -> Meeting:

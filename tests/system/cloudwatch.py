@@ -42,9 +42,9 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """A way to read what the documentation leaves open.
+    """An interpretation of what the documentation leaves open.
 
-    `beyond`: the points that are looked at besides the newest evaluation periods; in the documentation's tables, two.
+    `beyond`: the points that are considered besides the newest evaluation periods; in the documentation's tables, two.
     `lag`: the minutes by which metrics come late.
     """
 
@@ -66,7 +66,7 @@ def evaluate(points: Sequence[bool | None], needed: int, periods: int, missing: 
         return State.OK
     if missing == "ignore":
         return before
-    oldest = next((len(points) - place for place, point in enumerate(points) if point), 0)
+    oldest = next((len(points) - index for index, point in enumerate(points) if point), 0)
     return State.ALARM if oldest >= needed else State.INSUFFICIENT_DATA
 
 

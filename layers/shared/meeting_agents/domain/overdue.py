@@ -1,0 +1,70 @@
+"""Finds the deadlines that an agent has missed, and makes the entry of each. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from meeting_agents.domain.alerts import alerting_owed
+from meeting_agents.domain.deadlines import Deadline, deadlines
+from meeting_agents.domain.grace_periods import GracePeriods, missing_resources
+from meeting_agents.domain.lifecycle import fold
+from meeting_agents.domain.model import DeadlineType, Entry, EntryType, Reason, ReasonCode, Record
+
+_REASONS = {
+    DeadlineType.CONFERENCE: ReasonCode.CONFERENCE_MISSED,
+    DeadlineType.ACTIVATION: ReasonCode.ACTIVATION_MISSED,
+    DeadlineType.COMPLETION: ReasonCode.COMPLETION_MISSED,
+    DeadlineType.RESOURCES: ReasonCode.RESOURCES_MISSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A deadline that has passed, and its entry."""
+
+    deadline: Deadline
+    entry: Entry
+
+
+def find_missed(record: Record, grace_periods: GracePeriods, now: datetime) -> list[Finding]:
+    """Return all deadlines that have passed, the earliest first, without that of a retry.
+
+    After a long pause, another deadline that follows a missed one may have passed too.
+    """
+    findings: dict[str, Finding] = {}
+    while record.attempts:
+        passed = [
+            deadline
+            for deadline in deadlines(record, grace_periods)
+            if deadline.at <= now and deadline.phase is not DeadlineType.RETRY
+        ]
+        # A millisecond apart, so that the journal has them in the order of the deadlines.
+        times = [now + timedelta(milliseconds=len(findings) + number) for number in range(len(passed))]
+        entries = [_entry(record, *pair, grace_periods) for pair in zip(passed, times, strict=True)]
+        new = {e.key: Finding(d, e) for d, e in zip(passed, entries, strict=True) if e.key not in findings}
+        if not new:
+            break
+        findings |= new
+        record = fold((finding.entry for finding in new.values()), record)
+    return list(findings.values())
+
+
+def is_retry_due(record: Record, now: datetime) -> bool:
+    """Return whether the newest request must be sent to Cronofy again."""
+    pending = record.current.pending if record.attempts else None
+    return pending is not None and pending.retry_at is not None and pending.retry_at <= now
+
+
+def _entry(record: Record, deadline: Deadline, at: datetime, grace_periods: GracePeriods) -> Entry:
+    """Return the entry of a deadline. Every sweep that finds the deadline makes the same key."""
+    number, revision = record.current.number, record.revision
+    key = f"overdue#{number}#{revision:04d}#{deadline.phase}"
+    entry = Entry(key=key, kind=EntryType.OVERDUE, at=at, attempt=number, revision=revision, phase=deadline.phase)
+    if deadline.phase is DeadlineType.ALERT:
+        types = ", ".join(alert.incident.type for alert in alerting_owed(record, grace_periods, at))
+        key = f"alert_due#{deadline.at.isoformat(timespec='milliseconds')}"
+        return replace(
+            entry, key=key, kind=EntryType.ALERT_DUE, reason=Reason.of(ReasonCode.ALERT_OWED, incidents=types)
+        )
+    missing = tuple(sorted(missing_resources(record.current, grace_periods)))
+    reason = Reason.of(_REASONS[deadline.phase], at=deadline.at.isoformat(timespec="milliseconds"))
+    return replace(entry, missing=missing, reason=reason)

@@ -1,0 +1,67 @@
+"""Our event triggers in the caller's text. The subscription itself is tested with the bodies of the API."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from meeting_agents.cronofy.subscriptions import (
+    MINUTES_AFTER_END,
+    has_event_triggers,
+    subscription,
+    with_subscription,
+    without_event_triggers,
+)
+
+BASE = "https://agents.example.com/webhooks/cronofy/"
+LEAD_TIME = timedelta(minutes=15)
+THEIRS = '{ "uri":"https://example.com?trigger=before", "transitions":[{"before" : "event_start"}] }'
+
+
+@pytest.mark.parametrize(
+    ("address", "before"),
+    [(f"{BASE}ma_1", f"{BASE}ma_1?trigger="), (f"{BASE}ma_1?attempt=2", f"{BASE}ma_1?attempt=2&trigger=")],
+)
+def test_each_event_trigger_is_a_subscription_with_an_address_of_its_own(address: str, before: str) -> None:
+    text = with_subscription('{"event_id":"1"}', address, BASE, LEAD_TIME)
+    assert json.loads(text)["subscriptions"] == [
+        subscription(address),
+        {
+            "type": "webhook",
+            "uri": f"{before}before",
+            "transitions": [{"before": "event_start", "offset": {"minutes": 15}}],
+        },
+        {
+            "type": "webhook",
+            "uri": f"{before}after",
+            "transitions": [{"after": "event_end", "offset": {"minutes": MINUTES_AFTER_END}}],
+        },
+    ]
+
+
+def test_a_lead_time_of_less_than_a_minute_is_one_minute() -> None:
+    text = with_subscription("{}", f"{BASE}ma_1", BASE, timedelta())
+    assert json.loads(text)["subscriptions"][1]["transitions"][0]["offset"] == {"minutes": 1}
+
+
+@pytest.mark.parametrize(
+    "body", ["{}", '{"event_id":"1", "subscriptions":[]}', f'{{"subscriptions" : [{THEIRS}] , "a":1}}']
+)
+@pytest.mark.parametrize("address", [f"{BASE}ma_1", f"{BASE}ma_1?attempt=2"])
+def test_a_text_without_our_event_triggers_is_as_if_they_had_been_switched_off(body: str, address: str) -> None:
+    """The triggers of the caller stay."""
+    with_triggers = with_subscription(body, address, BASE, LEAD_TIME)
+    without = with_subscription(body, address, BASE)
+    assert has_event_triggers(with_triggers)
+    assert not has_event_triggers(without)
+    assert without_event_triggers(with_triggers) == without
+
+
+def test_event_triggers_that_a_caller_sends_back_are_replaced() -> None:
+    sent = with_subscription("{}", f"{BASE}ma_1", BASE, LEAD_TIME)
+    assert with_subscription(sent, f"{BASE}ma_1", BASE, LEAD_TIME) == sent
+
+
+@pytest.mark.parametrize("body", ["{}", '{"subscriptions":[7]}', '{"event_id":"1"}'])
+def test_a_text_without_event_triggers_stays_unchanged(body: str) -> None:
+    assert without_event_triggers(body.replace("7", "{}")) == body.replace("7", "{}")

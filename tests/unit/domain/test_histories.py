@@ -1,0 +1,427 @@
+"""A generated judge: every history of one and of two steps, against a vendor that works and against one that is silent.
+
+The world below knows the truth: the times at which an agent is wanted, and the agents that are in a meeting. The system
+under test knows only its journal. People must be alerted to every meeting without its agent, and to nothing else.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from heapq import heappop, heappush
+from itertools import combinations_with_replacement, count, product
+
+import pytest
+
+from meeting_agents.domain.alerts import alerting_owed
+from meeting_agents.domain.attempts import next_request
+from meeting_agents.domain.deadlines import deadlines
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.lifecycle import steps
+from meeting_agents.domain.model import (
+    Action,
+    DeadlineType,
+    Entry,
+    EntryType,
+    Meeting,
+    Notification,
+    Reason,
+    ReasonCode,
+    Record,
+    Request,
+    Resource,
+    State,
+    Verdict,
+)
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+START = datetime(2026, 4, 29, 10, 0, tzinfo=UTC)
+END = START + HOUR
+REQUESTED_AT = START - DAY
+GRACE_PERIODS = GracePeriods()
+MOMENTS = {
+    "before the meeting": START - HOUR,
+    "after activated": START - MINUTE / 2,
+    "while it runs": START + 20 * MINUTE,
+    "after an early complete": START + 40 * MINUTE,
+    "after the end": END + 20 * MINUTE,
+}
+"""The vendor's agent is active a minute before the start, and complete two minutes after the end or half an hour after
+the start."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The calendar event as the caller wants it."""
+
+    start: datetime = START
+    end: datetime = END
+    title: str = "Standup"
+    is_wanted: bool = True
+    generation: int = 0
+    """The number of times that the agent was switched on, or the calendar event created."""
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """The ways in which a vendor may behave. All of them are possible: none is documented."""
+
+    is_silent: bool = False
+    leaves_early: bool = False
+    """The agent is complete half an hour after the start."""
+    last_report: EntryType | None = EntryType.COMPLETE
+    """The report of an agent whose meeting was moved away, or which was switched off."""
+    reuses_subs: bool = False
+    has_triggers: bool = False
+    """It calls before the start and after the end."""
+    keeps_addresses: bool = False
+    """It calls at the address of the first request for ever."""
+    expects_conference: bool = True
+
+
+type Change = Callable[[Plan], list[Plan]]
+
+
+def moved(by: timedelta) -> Change:
+    return lambda plan: [replace(plan, start=plan.start + by, end=plan.end + by)]
+
+
+def off(plan: Plan) -> list[Plan]:
+    return [replace(plan, is_wanted=False)]
+
+
+def on(plan: Plan) -> list[Plan]:
+    return [plan if plan.is_wanted else replace(plan, is_wanted=True, generation=plan.generation + 1)]
+
+
+CHANGES: dict[str, Change] = {
+    "the same again": lambda plan: [plan],
+    "title only": lambda plan: [replace(plan, title=plan.title + "!")],
+    "earlier": moved(-30 * MINUTE),
+    "later": moved(2 * HOUR),
+    "another day": moved(DAY),
+    "longer": lambda plan: [replace(plan, end=plan.end + HOUR)],
+    "off": off,
+    "on": on,
+    "off and on": lambda plan: [*off(plan), *on(*off(plan))],
+    "upsert after a delete": lambda plan: [*off(plan), *on(*off(plan))],
+}
+DRAGS: dict[str, Change] = {
+    "dragged earlier": CHANGES["earlier"],
+    "dragged longer": CHANGES["longer"],
+    "dragged to another day": CHANGES["another day"],
+}
+"""Moves in the calendar, of which only Cronofy's notifications tell."""
+STEPS = [(when, what) for when in MOMENTS for what in CHANGES]
+DRAGGED = [(when, what) for when in MOMENTS for what in DRAGS]
+
+
+@dataclass
+class Guest:
+    """An agent of the vendor's, in a meeting or on its way there."""
+
+    sub: str
+    plan: Plan
+    address: int | None
+    is_gone: bool = False
+
+
+@dataclass
+class World:
+    """A calendar event, the vendor, the journal and the sweep, on one clock."""
+
+    vendor: Vendor
+    now: datetime = REQUESTED_AT
+    plan: Plan = field(default_factory=lambda: Plan(is_wanted=False, generation=-1))
+    plans: list[tuple[datetime, Plan]] = field(default_factory=list)
+    record: Record | None = None
+    alerts: list[tuple[datetime, Plan, str]] = field(default_factory=list)
+    states: list[tuple[datetime, State]] = field(default_factory=list)
+    guests: list[Guest] = field(default_factory=list)
+    is_unknowable: bool = False
+    """A meeting was postponed before its agent came. No notification tells of it before the old start."""
+    address: int | None = None
+    """The attempt in the address of the newest request."""
+
+    def __post_init__(self) -> None:
+        self._queue: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._numbers = count()
+
+    def run(self) -> None:
+        """Let time pass until nothing more happens."""
+        while True:
+            next_at = self._queue[0][0] if self._queue else None
+            due = deadlines(self.record, GRACE_PERIODS) if self.record else ()
+            if due and (next_at is None or due[0].at < next_at):
+                self.now = max(self.now, due[0].at)
+                self._sweep(due[0].phase, due[0].at)
+            elif next_at is not None:
+                self.now, _, happening = heappop(self._queue)
+                happening()
+            else:
+                return
+
+    def at(self, when: datetime, happening: Callable[[], None]) -> None:
+        heappush(self._queue, (max(when, self.now), next(self._numbers), happening))
+
+    # The caller
+
+    def change(self, what: Change) -> None:
+        for plan in what(self.plan):
+            self._send(plan)
+
+    def _send(self, plan: Plan) -> None:
+        action = Action.PROVISION if plan.is_wanted else Action.CANCEL
+        request = Request(
+            action=action,
+            data_center="us",
+            calendar_id="cal",
+            event_id="evt",
+            meeting=Meeting(start=plan.start, end=plan.end, summary=plan.title),
+            digest=repr(replace(plan, generation=0)),
+            conference_expected=self.vendor.expects_conference,
+        )
+        attempt, revision, is_new = next_request(self.record, request, self.now)
+        if self.plan != plan:
+            self.plan = plan
+            self.plans.append((self.now, plan))
+        if not is_new:
+            return
+        self._append(EntryType.REQUESTED, attempt=attempt, revision=revision, request=request)
+        accepted = EntryType.ACCEPTED if plan.is_wanted else EntryType.CANCELLED
+        self._append(accepted, attempt=attempt, revision=revision)
+        if not self.vendor.keeps_addresses:
+            self.address = attempt if attempt > 1 else None
+        if not self.vendor.is_silent:
+            self._follow()
+
+    def drag(self, what: Change) -> None:
+        is_postponed = what(self.plan)[0].start > max(self.now, self.plan.start)
+        is_empty = all(guest.is_gone for guest in self.guests)
+        self.is_unknowable |= self.plan.is_wanted and is_postponed and is_empty
+        (self.plan,) = what(self.plan)
+        self.plans.append((self.now, self.plan))
+        if not self.vendor.is_silent:
+            self._follow()
+
+    # The vendor
+
+    def _follow(self) -> None:
+        plan, address = self.plan, self.address
+        for guest in self.guests:
+            is_same = plan.is_wanted and guest.plan.generation == plan.generation
+            stays = is_same and (plan.start <= self.now < plan.end or plan.start == guest.plan.start)
+            if not guest.is_gone and not stays:
+                guest.is_gone = True
+                report = EntryType.COMPLETE if is_same and plan.end <= self.now else self.vendor.last_report
+                if report:
+                    self.at(self.now + MINUTE, self._reporter(guest, report))
+            elif not guest.is_gone:
+                self._plan_end(guest)
+        if not plan.is_wanted:
+            return
+        if self.vendor.expects_conference:
+            assigned = Notification(kinds=(EntryType.CONFERENCING_ASSIGNED,), event_id="evt", meeting=self._meeting())
+            if len(self.plans) == 1:
+                self.at(self.now + MINUTE, lambda: self._notify(assigned, address))
+        if self.vendor.has_triggers:
+            self.at(plan.start - 15 * MINUTE, lambda: self._trigger(EntryType.BEFORE_START, plan))
+            self.at(plan.end + 5 * MINUTE, lambda: self._trigger(EntryType.AFTER_END, plan))
+        if self.now < plan.end:
+            self.at(max(self.now + MINUTE / 4, plan.start - MINUTE), lambda: self._join(plan, address))
+
+    def _trigger(self, kind: EntryType, plan: Plan) -> None:
+        before, after = self.plan.start - 15 * MINUTE, self.plan.end + 5 * MINUTE
+        is_due = self.now - MINUTE < (before if kind is EntryType.BEFORE_START else after) <= self.now
+        if is_due and self.plan.is_wanted:
+            self._notify(Notification(kinds=(kind,), event_id="evt", meeting=self._meeting()), self.address)
+
+    def _join(self, plan: Plan, address: int | None) -> None:
+        is_current = (plan.start, plan.generation, True) == (self.plan.start, self.plan.generation, self.plan.is_wanted)
+        has_been = any((g.plan.start, g.plan.generation) == (plan.start, plan.generation) for g in self.guests)
+        is_there = any(not guest.is_gone for guest in self.guests)
+        if is_current and not has_been and not is_there:
+            has_left = any(g.plan.generation == plan.generation and plan.start <= START for g in self.guests)
+            if has_left and plan.start <= self.now - MINUTE:
+                return  # nothing but a later start, or off and on, brings back an agent that has left
+            number = 0 if self.vendor.reuses_subs else len(self.guests)
+            guest = Guest(f"agt_{number}", plan, address)
+            self.guests.append(guest)
+            self._reporter(guest, EntryType.ACTIVATED)()
+            self._plan_end(guest)
+
+    def _plan_end(self, guest: Guest) -> None:
+        end = self.plan.end + 2 * MINUTE
+        if self.vendor.leaves_early:
+            end = max(self.now, min(end, guest.plan.start + 30 * MINUTE))
+
+        def leave() -> None:
+            if not guest.is_gone and (self.vendor.leaves_early or self.now >= self.plan.end):
+                guest.is_gone = True
+                self._reporter(guest, EntryType.COMPLETE)()
+
+        self.at(end, leave)
+
+    def _reporter(self, guest: Guest, kind: EntryType) -> Callable[[], None]:
+        def report() -> None:
+            resources = (Resource("transcript", "cronofy", "https://x/1"),) if kind is EntryType.COMPLETE else ()
+            notification = Notification(
+                kinds=(kind,), sub=guest.sub, event_id="evt", meeting=self._meeting(), resources=resources
+            )
+            self._notify(notification, guest.address)
+
+        return report
+
+    def _meeting(self) -> Meeting:
+        return Meeting(start=self.plan.start, end=self.plan.end, summary=self.plan.title)
+
+    # The journal
+
+    def _notify(self, notification: Notification, address: int | None) -> None:
+        self._append(notification.kinds[-1], attempt=address, notification=notification)
+
+    def _sweep(self, phase: DeadlineType, at: datetime) -> None:
+        assert self.record
+        if phase is DeadlineType.ALERT:
+            self._publish()
+            return
+        reason = Reason.of(ReasonCode.ACTIVATION_MISSED, at=at.isoformat())
+        attempt, revision = self.record.current.number, self.record.revision
+        self._append(EntryType.OVERDUE, attempt=attempt, revision=revision, phase=phase, reason=reason)
+        assert phase not in {item.phase for item in deadlines(self.record, GRACE_PERIODS) if item.at <= self.now}
+
+    def _publish(self) -> None:
+        """Journal the alerts that are owed, as the alert function does."""
+        assert self.record
+        for alert in alerting_owed(self.record, GRACE_PERIODS, self.now):
+            incident = alert.incident
+            self._append(
+                EntryType.ALERTED,
+                attempt=incident.attempt,
+                cause=incident.type,
+                status=alert.status,
+                severity=incident.severity,
+                reminder=alert.reminder,
+            )
+
+    def _append(self, kind: EntryType, **fields: object) -> None:
+        entry = Entry(key=str(next(self._numbers)), kind=kind, at=self.now, **fields)  # type: ignore[arg-type]
+        (step,) = steps([entry], self.record)
+        self.record = step.after
+        self.states.append((self.now, step.after.state))
+        is_failure = kind is EntryType.FAILED and step.after.state is State.FAILED
+        if step.verdict is Verdict.APPLIED and (kind is EntryType.OVERDUE or is_failure):
+            self.alerts.append((self.now, self.plan, entry.phase or "failed"))
+        self.now += timedelta(milliseconds=1)
+
+    def state_at(self, at: datetime) -> State:
+        return [state for since, state in self.states if since <= at][-1]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """An agent that is wanted at a time of the meeting, for a while."""
+
+    since: datetime
+    until: datetime
+    start: datetime
+    generation: int
+
+    @property
+    def deadline(self) -> datetime:
+        return self.since + GRACE_PERIODS.activation
+
+    def matches(self, plan: Plan) -> bool:
+        return (plan.start, plan.generation) == (self.start, self.generation)
+
+
+def expectations(plans: list[tuple[datetime, Plan]]) -> Iterator[Expectation]:
+    """Yield the times at which an agent was wanted, and until when that was the plan."""
+    begun: list[tuple[datetime, Plan]] = []
+    for at, plan in plans:
+        if not begun or (plan.start, plan.generation, plan.is_wanted) != (
+            begun[-1][1].start,
+            begun[-1][1].generation,
+            begun[-1][1].is_wanted,
+        ):
+            begun.append((at, plan))
+    ends = [*(at for at, _ in begun[1:]), datetime.max.replace(tzinfo=UTC)]
+    for (at, plan), until in zip(begun, ends, strict=True):
+        since = max(at, plan.start)
+        if plan.is_wanted and since < plan.end and since < until:
+            yield Expectation(since, until, plan.start, plan.generation)
+
+
+def verdict(world: World) -> list[str]:
+    """Return what was missed and what was false."""
+    if world.is_unknowable:
+        return []
+    wanted = list(expectations(world.plans))
+    faults = []
+    for expectation in wanted:
+        alerted = [
+            at
+            for at, plan, type_ in world.alerts
+            if type_ is DeadlineType.ACTIVATION and expectation.matches(plan) and expectation.since <= at
+        ]
+        is_without = world.vendor.is_silent and expectation.until > expectation.deadline + MINUTE
+        if is_without and world.state_at(expectation.deadline + MINUTE) is not State.OVERDUE:
+            faults.append(f"missed: {expectation.start:%d %H:%M} at {expectation.deadline:%d %H:%M}")
+        if len(alerted) > 1:
+            faults.append(f"alerted {len(alerted)} times: {expectation.start:%d %H:%M}")
+    for at, plan, type_ in world.alerts:
+        is_true = any(
+            expectation.matches(plan) and expectation.deadline <= at < expectation.until for expectation in wanted
+        )
+        if not (world.vendor.is_silent and is_true) and type_ is not DeadlineType.CONFERENCE:
+            faults.append(f"false: {type_} at {at:%d %H:%M}")
+        if type_ is DeadlineType.CONFERENCE and not world.vendor.is_silent:
+            faults.append(f"false: {type_} at {at:%d %H:%M}")
+    return faults
+
+
+VENDORS = [Vendor(is_silent=True), Vendor(is_silent=True, expects_conference=False)] + [
+    Vendor(leaves_early=early, last_report=last, reuses_subs=reuses, keeps_addresses=keeps)
+    for early, last, (reuses, keeps) in product(
+        (False, True), (EntryType.COMPLETE, EntryType.FAILED, None), ((False, False), (True, False), (False, True))
+    )
+]
+HISTORIES = [[step] for step in STEPS] + [list(pair) for pair in combinations_with_replacement(STEPS, 2)]
+
+
+def lived(vendor: Vendor, history: list[tuple[str, str]]) -> World:
+    """Let a history happen."""
+    world = World(vendor)
+    world.at(REQUESTED_AT, lambda: world.change(on))
+    for when, what in history:
+        if what in DRAGS:
+            world.at(MOMENTS[when], partial(world.drag, DRAGS[what]))
+        else:
+            world.at(MOMENTS[when], partial(world.change, CHANGES[what]))
+    world.run()
+    return world
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=str)
+def test_every_history_of_two_steps_is_judged_as_it_was(vendor: Vendor) -> None:
+    """0 missed, 0 false."""
+    faults = {str(history): found for history in HISTORIES if (found := verdict(lived(vendor, history)))}
+    assert not faults, f"{len(faults)} of {len(HISTORIES)}: " + "\n".join(
+        f"{h}: {f}" for h, f in [*faults.items()][:12]
+    )
+
+
+TRIGGERED = [
+    Vendor(has_triggers=True, leaves_early=early, last_report=last, reuses_subs=reuses)
+    for early, last, reuses in product((False, True), (EntryType.COMPLETE, EntryType.FAILED), (False, True))
+]
+MIXED = [[step] for step in DRAGGED] + [
+    sorted(pair, key=lambda step: MOMENTS[step[0]]) for pair in product(DRAGGED, [*DRAGGED, *STEPS])
+]
+
+
+@pytest.mark.parametrize("vendor", TRIGGERED, ids=str)
+def test_every_history_with_a_move_in_the_calendar_is_judged_as_it_was(vendor: Vendor) -> None:
+    """The notifications of the agent, and event triggers, tell of the move."""
+    faults = {str(history): found for history in MIXED if (found := verdict(lived(vendor, history)))}
+    assert not faults, f"{len(faults)} of {len(MIXED)}: " + "\n".join(f"{h}: {f}" for h, f in [*faults.items()][:12])
