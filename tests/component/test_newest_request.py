@@ -6,6 +6,7 @@ Each test runs twelve times, as the order of concurrent requests differs.
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -276,3 +277,32 @@ def test_a_refused_newer_change_leaves_the_older_one(desk: Desk, kind: str, run:
     assert_same_start(desk)
     assert desk.cronofy.meeting(KEY).request["start"] == "2026-04-30T13:00:00Z"
     assert desk.cronofy.count("POST", EVENTS) == 3
+
+
+@TIMES
+@pytest.mark.parametrize("is_scheduled_last", [False, True])
+def test_the_newest_request_for_a_scheduled_agent_holds(desk: Desk, run: int, is_scheduled_last: bool) -> None:
+    """With the application's API key: the older request takes effect later."""
+    schedule = desk.schedule("key_1")
+    text = '{"scheduling_key": "key_1"}'
+    request = Request(
+        action=Action.CANCEL,
+        data_center="us",
+        scheduling_key="key_1",
+        meeting=schedule.request.meeting,
+        digest="cancellation",
+    )
+    cancellation = ProvisioningRequest(
+        schedule.agent_id, request, "DELETE", schedule.path, CallerCredentials(), lambda _: text
+    )
+    if is_scheduled_last:
+        desk.provisioning().submit(schedule)
+        desk.cronofy.faults.add("DELETE", schedule.path, hold=0.3)
+        together(desk, cancellation, replace(schedule, body_for=lambda _: schedule.body_for(2)), 0.1)
+    else:
+        desk.cronofy.faults.add("POST", schedule.path, hold=0.3)
+        together(desk, schedule, cancellation, 0.1)
+    agent = desk.cronofy.meeting(("us", "key_1")).agents[-1]
+    assert agent.cancelled is not is_scheduled_last
+    state = desk.steps(schedule.agent_id)[-1].after.state
+    assert state is (State.SCHEDULED if is_scheduled_last else State.CANCELLED)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from meeting_agents.aws.rate_limiter import Limits
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.delivery import DELIVERY_LEASE, MAX_BACKOFF, backoff
 from meeting_agents.domain.deadlines import deadline
-from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Reason, ReasonCode, State
+from meeting_agents.domain.model import Action, DeadlineType, EntryType, IncidentType, Reason, ReasonCode, State
 from meeting_agents.errors import IdempotencyKeyReused, InProgress, RateLimited, UpstreamTimeout
 from meeting_agents.provisioning import RESPONSE_WAIT, ProvisioningRequest
 from tests.desk import CALENDAR, Desk
@@ -45,9 +46,9 @@ def test_a_request_is_in_the_journal_before_it_is_sent(desk: Desk, own: CallerCr
     assert desk.kinds(request.agent_id) == [EntryType.REQUESTED, EntryType.ACCEPTED]
 
 
-@pytest.mark.parametrize("status", [401, 402, 403, 404, 422, 423, 429])
+@pytest.mark.parametrize("status", [402, 403, 404, 422])
 def test_a_refused_request_by_own_token_is_rejected(desk: Desk, own: CallerCredentials, status: int) -> None:
-    """423 and 429 too: only the caller can send the request again."""
+    """Its caller gets the response, and must change something."""
     request = desk.upsert(own)
     desk.cronofy.faults.add("POST", EVENTS, status=status)
     result = desk.provisioning().submit(request)
@@ -56,6 +57,100 @@ def test_a_refused_request_by_own_token_is_rejected(desk: Desk, own: CallerCrede
     assert result.record.state is State.REJECTED
     assert desk.sweep() == []
     assert desk.cronofy.count("POST", EVENTS) == 1
+
+
+@pytest.mark.parametrize("status", [401, 423, 429])
+def test_a_request_by_own_token_that_its_caller_will_repeat_stays_open(
+    desk: Desk, own: CallerCredentials, status: int
+) -> None:
+    """After the token is refreshed, or some time: it is the same attempt, and not a rejected one."""
+    request = desk.upsert(own)
+    desk.cronofy.faults.add("POST", EVENTS, status=status)
+    result = desk.provisioning().submit(request)
+    pending = result.record.current.pending
+    assert (result.response and result.response.status, result.record.state) == (status, State.REQUESTED)
+    assert pending
+    assert (pending.retry_at, pending.reason) == (
+        None,
+        Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure=status),
+    )
+    assert [step.cause for step in desk.steps(request.agent_id)] == [None, None]
+    desk.sleep(1)
+    renewed = CallerCredentials(token=desk.cronofy.grant("us", calendars=(CALENDAR,)).access_token)
+    result = desk.provisioning().submit(replace(request, credentials=renewed))
+    assert (result.record.state, result.record.current.number) == (State.SCHEDULED, 1)
+    assert desk.kinds(request.agent_id) == [EntryType.REQUESTED, EntryType.UNCONFIRMED, EntryType.ACCEPTED]
+
+
+@pytest.mark.parametrize("fault", [{"status": 401}, {"status": 503, "times": 2}, {"close": "unread", "times": 2}])
+def test_a_cancellation_by_own_token_that_failed_is_open_with_its_failure(
+    desk: Desk, own: CallerCredentials, fault: dict[str, Any]
+) -> None:
+    """The record says that only the caller can send it again, so that an incident can open."""
+    desk.provisioning().submit(desk.upsert(own))
+    desk.cronofy.faults.add("POST", EVENTS, **fault)
+    result = desk.provisioning().submit(desk.upsert(own, meeting_agent={"profile_id": "none"}))
+    pending = result.record.current.pending
+    assert pending
+    assert (pending.request.action, pending.tries, pending.retry_at) == (Action.CANCEL, 1, None)
+    assert pending.reason
+    assert pending.reason.code is ReasonCode.RETRY_LEFT_TO_CALLER
+    assert result.record.state is State.SCHEDULED
+    assert not desk.cronofy.agents[-1].cancelled
+
+
+@pytest.mark.parametrize("cause", ["503", "423", "unreachable", "dead grant", "rate limit"])
+@pytest.mark.parametrize("is_change", [False, True])
+def test_a_request_that_cronofy_has_not_accepted_is_open_with_its_retry(
+    desk: Desk, cause: str, is_change: bool
+) -> None:
+    """The record has the number of tries, the next one and the last failure before the meeting starts."""
+    account = desk.register()
+    if is_change:
+        desk.provisioning().submit(desk.upsert(account))
+    desk.tokens().access_token("alice")
+    match cause:
+        case "503" | "423":
+            desk.cronofy.faults.add("POST", EVENTS, times=None, status=int(cause))
+        case "unreachable":
+            desk.cronofy.faults.add("POST", EVENTS, times=None, close="unread")
+        case "dead grant":
+            desk.sleep(3600)
+            desk.cronofy.revoke(next(iter(desk.cronofy._world._grants.values())))
+        case _:
+            desk.limits = Limits(0, 0)
+    request = desk.upsert(account, start="2026-04-30T14:00:00Z", end="2026-04-30T15:00:00Z")
+    for tries in (1, 2, 3):
+        result = desk.provisioning().submit(request) if tries == 1 else None
+        if tries > 1 and cause != "rate limit":
+            (result,) = desk.sweep()
+        pending = (result.record if result else desk.steps(request.agent_id)[-1].after).current.pending
+        assert pending
+        assert pending.request.meeting.start == datetime(2026, 4, 30, 14, tzinfo=UTC)
+        assert pending.retry_at
+        assert pending.retry_at > desk.now or cause == "rate limit"
+        assert pending.reason
+        assert pending.reason.code is ReasonCode.RETRY_PLANNED
+        assert pending.tries == (1 if cause == "rate limit" else tries)
+        desk.now = max(pending.retry_at, desk.now)
+
+
+def test_a_change_that_the_sweep_could_not_make_is_rejected_in_the_record(desk: Desk) -> None:
+    """The caller had a 202, so the record must have the refusal."""
+    account = desk.register()
+    desk.provisioning().submit(desk.upsert(account))
+    desk.cronofy.faults.add("POST", EVENTS, times=2, status=503)
+    change = desk.upsert(account, start="2026-04-30T14:00:00Z", end="2026-04-30T15:00:00Z")
+    pending = desk.provisioning().submit(change).record.current.pending
+    assert pending
+    assert pending.retry_at
+    desk.now = pending.retry_at
+    desk.cronofy.faults.add("POST", EVENTS, status=422, body={"errors": {"start": [{"key": "errors.invalid"}]}})
+    (result,) = desk.sweep()
+    last = desk.steps(change.agent_id)[-1]
+    assert (last.entry.kind, last.entry.revision) == (EntryType.REJECTED, 2)
+    assert last.entry.reason == Reason.of(ReasonCode.REQUEST_REFUSED, status=422, complaint="start (errors.invalid)")
+    assert (result.record.state, result.record.current.pending) == (State.SCHEDULED, None)
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 302, "headers": {"Location": "https://example.com/"}}])

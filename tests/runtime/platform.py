@@ -491,6 +491,12 @@ class Platform:
             for item in self.items(table):
                 dynamodb.put_item(TableName=table, Item=_aged(item, seconds))
 
+    def expire(self, agent: str) -> None:
+        """Let the journal of an agent expire. DynamoDB deletes it later."""
+        for item in self.items():
+            if item["pk"]["S"] == agent:
+                self.client("dynamodb").put_item(TableName=self.table, Item=item | {"expires_at": {"N": "1"}})
+
     def announcements(self) -> list[dict[str, Any]]:
         """Messages of the lifecycle topic since the last call."""
         return [json.loads(message["Body"]) for message in self._drained(self._announced)]

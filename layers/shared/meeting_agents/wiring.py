@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from meeting_agents.provisioning import Provisioning
     from meeting_agents.tokens import Tokens
 
-_CLIENT_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+_CLIENT_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    max_pool_connections=32,  # the threads of a sweep, each with a connection that stays open
+)
 """Short timeouts: Cronofy waits 7 seconds for a response and API Gateway 30; botocore's default is a minute. All
 callers retry by themselves."""
 

@@ -7,6 +7,7 @@ under test knows only its journal. People must be alerted to every meeting witho
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from heapq import heappop, heappush
 from itertools import combinations_with_replacement, count, product
 
@@ -68,6 +69,8 @@ class Vendor:
     last_report: EntryType | None = EntryType.COMPLETE
     """The report of an agent whose meeting was moved away, or which was switched off."""
     reuses_subs: bool = False
+    has_triggers: bool = False
+    """It calls before the start and after the end."""
     keeps_addresses: bool = False
     """It calls at the address of the first request for ever."""
     expects_conference: bool = True
@@ -100,7 +103,14 @@ CHANGES: dict[str, Change] = {
     "off and on": lambda plan: [*off(plan), *on(*off(plan))],
     "upsert after a delete": lambda plan: [*off(plan), *on(*off(plan))],
 }
+DRAGS: dict[str, Change] = {
+    "dragged earlier": CHANGES["earlier"],
+    "dragged longer": CHANGES["longer"],
+    "dragged to another day": CHANGES["another day"],
+}
+"""Moves in the calendar, of which only Cronofy's notifications tell."""
 STEPS = [(when, what) for when in MOMENTS for what in CHANGES]
+DRAGGED = [(when, what) for when in MOMENTS for what in DRAGS]
 
 
 @dataclass
@@ -125,6 +135,10 @@ class World:
     alerts: list[tuple[datetime, Plan, str]] = field(default_factory=list)
     states: list[tuple[datetime, State]] = field(default_factory=list)
     guests: list[Guest] = field(default_factory=list)
+    is_unknowable: bool = False
+    """A meeting was postponed before its agent came. No notification tells of it before the old start."""
+    address: int | None = None
+    """The attempt in the address of the newest request."""
 
     def __post_init__(self) -> None:
         self._queue: list[tuple[datetime, int, Callable[[], None]]] = []
@@ -173,13 +187,24 @@ class World:
         self._append(EntryType.REQUESTED, attempt=attempt, revision=revision, request=request)
         accepted = EntryType.ACCEPTED if plan.is_wanted else EntryType.CANCELLED
         self._append(accepted, attempt=attempt, revision=revision)
+        if not self.vendor.keeps_addresses:
+            self.address = attempt if attempt > 1 else None
         if not self.vendor.is_silent:
-            self._follow(attempt if attempt > 1 and not self.vendor.keeps_addresses else None)
+            self._follow()
+
+    def drag(self, what: Change) -> None:
+        is_postponed = what(self.plan)[0].start > max(self.now, self.plan.start)
+        is_empty = all(guest.is_gone for guest in self.guests)
+        self.is_unknowable |= self.plan.is_wanted and is_postponed and is_empty
+        (self.plan,) = what(self.plan)
+        self.plans.append((self.now, self.plan))
+        if not self.vendor.is_silent:
+            self._follow()
 
     # The vendor
 
-    def _follow(self, address: int | None) -> None:
-        plan = self.plan
+    def _follow(self) -> None:
+        plan, address = self.plan, self.address
         for guest in self.guests:
             is_same = plan.is_wanted and guest.plan.generation == plan.generation
             stays = is_same and (plan.start <= self.now < plan.end or plan.start == guest.plan.start)
@@ -196,8 +221,17 @@ class World:
             assigned = Notification(kinds=(EntryType.CONFERENCING_ASSIGNED,), event_id="evt", meeting=self._meeting())
             if len(self.plans) == 1:
                 self.at(self.now + MINUTE, lambda: self._notify(assigned, address))
+        if self.vendor.has_triggers:
+            self.at(plan.start - 15 * MINUTE, lambda: self._trigger(EntryType.BEFORE_START, plan))
+            self.at(plan.end + 5 * MINUTE, lambda: self._trigger(EntryType.AFTER_END, plan))
         if self.now < plan.end:
             self.at(max(self.now + MINUTE / 4, plan.start - MINUTE), lambda: self._join(plan, address))
+
+    def _trigger(self, kind: EntryType, plan: Plan) -> None:
+        before, after = self.plan.start - 15 * MINUTE, self.plan.end + 5 * MINUTE
+        is_due = self.now - MINUTE < (before if kind is EntryType.BEFORE_START else after) <= self.now
+        if is_due and self.plan.is_wanted:
+            self._notify(Notification(kinds=(kind,), event_id="evt", meeting=self._meeting()), self.address)
 
     def _join(self, plan: Plan, address: int | None) -> None:
         is_current = (plan.start, plan.generation, True) == (self.plan.start, self.plan.generation, self.plan.is_wanted)
@@ -297,6 +331,8 @@ def expectations(plans: list[tuple[datetime, Plan]]) -> Iterator[Expectation]:
 
 def verdict(world: World) -> list[str]:
     """Return what was missed and what was false."""
+    if world.is_unknowable:
+        return []
     wanted = list(expectations(world.plans))
     faults = []
     for expectation in wanted:
@@ -335,7 +371,10 @@ def lived(vendor: Vendor, history: list[tuple[str, str]]) -> World:
     world = World(vendor)
     world.at(REQUESTED_AT, lambda: world.change(on))
     for when, what in history:
-        world.at(MOMENTS[when], lambda what=what: world.change(CHANGES[what]))  # type: ignore[misc]
+        if what in DRAGS:
+            world.at(MOMENTS[when], partial(world.drag, DRAGS[what]))
+        else:
+            world.at(MOMENTS[when], partial(world.change, CHANGES[what]))
     world.run()
     return world
 
@@ -347,3 +386,19 @@ def test_every_history_of_two_steps_is_judged_as_it_was(vendor: Vendor) -> None:
     assert not faults, f"{len(faults)} of {len(HISTORIES)}: " + "\n".join(
         f"{h}: {f}" for h, f in [*faults.items()][:12]
     )
+
+
+TRIGGERED = [
+    Vendor(has_triggers=True, leaves_early=early, last_report=last, reuses_subs=reuses)
+    for early, last, reuses in product((False, True), (EntryType.COMPLETE, EntryType.FAILED), (False, True))
+]
+MIXED = [[step] for step in DRAGGED] + [
+    sorted(pair, key=lambda step: MOMENTS[step[0]]) for pair in product(DRAGGED, [*DRAGGED, *STEPS])
+]
+
+
+@pytest.mark.parametrize("vendor", TRIGGERED, ids=str)
+def test_every_history_with_a_move_in_the_calendar_is_judged_as_it_was(vendor: Vendor) -> None:
+    """The notifications of the agent, and event triggers, tell of the move."""
+    faults = {str(history): found for history in MIXED if (found := verdict(lived(vendor, history)))}
+    assert not faults, f"{len(faults)} of {len(MIXED)}: " + "\n".join(f"{h}: {f}" for h, f in [*faults.items()][:12])

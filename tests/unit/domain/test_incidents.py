@@ -26,7 +26,18 @@ from meeting_agents.domain.model import (
     State,
 )
 from meeting_agents.domain.verdicts import Step
-from tests.unit.domain.test_lifecycle import AWAY, DASHBOARD, MINUTE, NOON, TRANSCRIPT, History, kept, moved, scheduled
+from tests.unit.domain.test_lifecycle import (
+    AWAY,
+    DASHBOARD,
+    MINUTE,
+    NOON,
+    START,
+    TRANSCRIPT,
+    History,
+    kept,
+    moved,
+    scheduled,
+)
 
 COLUMNS = ("opened_by", "resolved_by", "dropped_by")
 
@@ -206,9 +217,10 @@ def test_only_what_is_grave_is_reminded_of() -> None:
 
 
 def test_a_cancellation_is_requested_until_the_agent_is_wanted_again() -> None:
-    """Also after it failed."""
+    """Also after it failed. A cancellation that is not retried leaves the agent expected: it may not have arrived."""
     assert not is_cancellation_requested(scheduled().record)
-    assert is_cancellation_requested(scheduled().request(AWAY).record)
+    assert not is_cancellation_requested(scheduled().request(AWAY).record)
+    assert is_cancellation_requested(scheduled().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=START).record)
     assert is_cancellation_requested(kept().record)
     assert not is_cancellation_requested(kept().request(moved(MINUTE)).record)
 

@@ -126,10 +126,10 @@ def _remarks(
     interactions: list[Mapping[str, Any]],
 ) -> Iterator[str]:
     """List the first undocumented fields. Only they can hold a reason for a failure."""
-    places = [("", body), ("notification", notification), ("meeting_agent", agent)]
+    objects = [("", body), ("notification", notification), ("meeting_agent", agent)]
     fields = [
         (f"{path}.{name}".lstrip("."), values[name])
-        for path, values in places
+        for path, values in objects
         for name in sorted(values.keys() - _DOCUMENTED_FIELDS[path])
     ] + [
         (f"interaction.{name}", interaction[name])

@@ -30,7 +30,6 @@ EARLIEST_ACTIVATION = timedelta(hours=1)
 """Before the start. A report that comes earlier is about the agent of another time."""
 _ENDS = frozenset({EntryType.COMPLETE, EntryType.FAILED})
 _REPORTS = frozenset({EntryType.ACTIVATED, *_ENDS})
-_TRIGGERS = frozenset({EntryType.BEFORE_START, EntryType.AFTER_END})
 
 
 # ------------------------------------------------------------------------------------------------------------- requests
@@ -109,7 +108,7 @@ def rescheduled(attempt: Attempt, before: Meeting, at: datetime) -> Attempt:
     after = attempt.meeting
     if (before.start, before.end) == (after.start, after.end) or attempt.state in TERMINAL_STATES:
         return attempt
-    attempt = replace(attempt, rescheduled_at=at)
+    attempt = replace(attempt, rescheduled_at=at, after_end_at=None)
     if after.start != before.start and not attempt.is_heard_of:
         attempt = replace(attempt, before_start_at=None)
         if attempt.state is not State.OVERDUE:
@@ -136,7 +135,8 @@ def follow_meeting(record: Record, notification: Notification, at: datetime) -> 
     before, after = attempt.meeting, _merged(attempt.meeting, notification.meeting)
     if after == before or _is_outdated(record, notification):
         return record
-    if attempt.state in (State.CANCELLED, State.REJECTED) or not _is_another_time(record, notification, at):
+    is_unexpected = _is_gone(attempt) or (attempt.cancelled_at is not None and attempt.state in TERMINAL_STATES)
+    if is_unexpected or not _is_another_time(record, notification, at):
         attempt = rescheduled(replace(attempt, reported=after, reported_at=at), before, at)
         return with_attempt(record, attempt)
     new = Attempt(
@@ -231,7 +231,8 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
     if known := [attempt for attempt in record.attempts if notification.sub in attempt.subs]:
         attempt = ([attempt for attempt in known if attempt in candidates] or known)[-1]
         is_repeated = all(_has_reported(attempt, kind) for kind in reports)
-        is_reused = current in known and _is_gone(attempt) and EntryType.FAILED not in reports
+        is_over = attempt.ended_at is not None or (_is_gone(attempt) and EntryType.FAILED not in reports)
+        is_reused = current in known and is_over
         return current if is_reused or (is_repeated and is_due) else attempt
     addressed = candidates[-1]
     if reports & _ENDS and current.meeting.start is not None and entry.at < current.meeting.start:

@@ -62,12 +62,22 @@ def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline
         case DeadlineType.ACTIVATION:
             yield from _before_activation(attempt, grace_periods)
         case DeadlineType.COMPLETION:
-            end = end_of(attempt, grace_periods)
-            yield Deadline(
-                max(end, attempt.rescheduled_at or end, attempt.activated_at or end) + grace_periods.completion, type_
-            )
+            yield Deadline(_expected_end(record, grace_periods) + grace_periods.completion, type_)
         case DeadlineType.RESOURCES if missing_resources(attempt, grace_periods):
             yield Deadline(attempt.since + grace_periods.resources, type_)
+
+
+def _expected_end(record: Record, grace_periods: GracePeriods) -> datetime:
+    """Return the time from which an agent has its grace period to report its end.
+
+    If event triggers come at all, one confirms the end. As long as it does not come, people may have prolonged the
+    meeting in the calendar.
+    """
+    attempt = record.current
+    end = end_of(attempt, grace_periods)
+    if record.has_event_triggers and not attempt.after_end_at:
+        end += grace_periods.assumed_meeting_duration
+    return max(end, attempt.rescheduled_at or end, attempt.activated_at or end)
 
 
 def _before_activation(attempt: Attempt, grace_periods: GracePeriods) -> Iterator[Deadline]:

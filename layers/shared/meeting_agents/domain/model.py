@@ -358,10 +358,6 @@ class Pending:
     """The failure of its newest try."""
 
 
-MAX_FAILURES = 20
-"""The most undocumented fields of failures that an attempt keeps: the first of all in their order."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try to have an agent in the meeting, from a request to a terminal state."""
@@ -386,6 +382,8 @@ class Attempt:
     """The meeting before each request that changed its times. A notification with one of these is older than that."""
     before_start_at: datetime | None = None
     """The time of the event trigger which said that the meeting is about to start."""
+    after_end_at: datetime | None = None
+    """The time of an event trigger after the end that is known now."""
     accepted_revision: int = 0
     unanswered: tuple[Pending, ...] = ()
     """The requests without an outcome, oldest first: two callers may send one at the same time."""
@@ -484,6 +482,11 @@ class Record:
     @property
     def state(self) -> State:
         return self.current.state
+
+    @property
+    def has_event_triggers(self) -> bool:
+        """Cronofy has called before a start or after an end."""
+        return any(attempt.before_start_at or attempt.after_end_at for attempt in self.attempts)
 
     @property
     def has_incident(self) -> bool:

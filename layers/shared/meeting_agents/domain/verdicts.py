@@ -70,7 +70,7 @@ def verdict_of(record: Record, before: Attempt, after: Attempt, notification: No
     is_before_activation = before.state in (State.REQUESTED, State.SCHEDULED, State.OVERDUE)
     if after.state is not before.state or (is_before_activation and after.conference is not before.conference):
         return Verdict.APPLIED
-    if EntryType.BEFORE_START in notification.kinds:
+    if {EntryType.BEFORE_START, EntryType.AFTER_END}.intersection(notification.kinds):
         return Verdict.APPLIED
     if after.state in {REPORTS.get(kind) for kind in notification.kinds}:
         return Verdict.APPLIED  # no transition, but a new resource, `sub` or remark
