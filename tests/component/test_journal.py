@@ -13,7 +13,7 @@ from meeting_agents.aws.keys import EXPIRES_AT
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.domain.lifecycle import fold, timeline
 from meeting_agents.domain.model import Action, Entry, EntryType, Meeting, Reason, ReasonCode, Request
-from tests.answers import example
+from tests.callback import example
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made

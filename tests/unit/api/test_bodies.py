@@ -31,7 +31,7 @@ from meeting_agents.api.views import AgentRow, AgentSummary, AgentView, Links
 from meeting_agents.cronofy.json_text import MAX_DEPTH, readable
 from meeting_agents.cronofy.payloads import INTERACTIONS
 from meeting_agents.cronofy.subscriptions import subscription, with_subscription
-from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadline, relevant_until
+from meeting_agents.domain.deadlines import Deadline
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import steps
 from meeting_agents.domain.model import (
@@ -467,14 +467,10 @@ def test_local_times_are_accepted_on_the_nights_when_clocks_change(
 @pytest.mark.parametrize(
     ("start", "end"), [("9999-12-31T20:00:00Z", "9999-12-31T23:59:59Z"), ("0001-01-01", "0001-01-02")]
 )
-def test_a_time_at_the_end_of_the_calendar_has_deadlines(start: str, end: str) -> None:
-    """It counts as one from which they can be computed."""
-    body = changed(start=start, end=end, tzid="Etc/UTC")
-    request = CalendarEventRequest.model_validate(body).request("de", "cal_1", "", "", earlier=None, now=NOON)
-    entry = Entry(key="1", kind=EntryType.REQUESTED, at=NOON, attempt=1, revision=1, request=request)
-    [step] = steps([entry])
-    deadline(step.after, GracePeriods())
-    assert relevant_until(step.after, GracePeriods()) + timedelta(days=800) > NOON
+def test_a_time_at_an_end_of_the_calendar_is_rejected(start: str, end: str) -> None:
+    """A deadline after it cannot be calculated."""
+    with pytest.raises(ValidationError, match="of a year from 1970 to 2999"):
+        CalendarEventRequest.model_validate(changed(start=start, end=end, tzid="Etc/UTC"))
 
 
 def test_an_agent_without_a_calendar_event_starts_at_its_join_time_or_now() -> None:

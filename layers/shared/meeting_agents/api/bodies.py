@@ -4,7 +4,7 @@ Unknown fields are allowed. Cronofy receives the caller's own text, never a seri
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
@@ -45,7 +45,8 @@ def _public_host(url: str) -> str:
 def _is_time(value: object) -> object:
     if parse_time(value) is None:
         raise ValueError(
-            'must be a time like "2026-04-29T15:30:00Z", a date like "2026-04-29", or {"time": "…", "tzid": "…"}'
+            'must be a time like "2026-04-29T15:30:00Z", a date like "2026-04-29", or {"time": "…", "tzid": "…"}, of a'
+            " year from 1970 to 2999"
         )
     return value
 
@@ -212,7 +213,7 @@ class CalendarEventRequest(_Vendor):
     @property
     def meeting(self) -> Meeting:
         start, end = _times(self.start, self.end, self.tzid)
-        return Meeting(start=_bounded(start), end=_bounded(end), tzid=self.tzid, summary=self.summary)
+        return Meeting(start=start, end=end, tzid=self.tzid, summary=self.summary)
 
     @property
     def provisions_agent(self) -> bool:
@@ -308,7 +309,7 @@ class AgentRequest(_Vendor):
             action=Action.PROVISION,
             data_center=data_center,
             scheduling_key=self.scheduling_key or "",
-            meeting=Meeting(start=_bounded(_time(self.join_time, "Etc/UTC")) or now),
+            meeting=Meeting(start=_time(self.join_time, "Etc/UTC") or now),
             digest=digest(body),
         )
 
@@ -339,8 +340,6 @@ class Acknowledgement(BaseModel):
     """The person and the action taken; shown in the timeline."""
 
 
-EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-"""Times outside count as these, so that deadlines can be computed from them."""
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """The time after the start at which a meeting counts as begun: clocks differ, and requests take time."""
 
@@ -352,10 +351,6 @@ def digest(body: str) -> str:
 
 def _time(value: str | ZonedTime | None, tzid: str, *, fold: int = 0) -> datetime | None:
     return parse_time(value.model_dump() if isinstance(value, ZonedTime) else value, tzid, fold=fold)
-
-
-def _bounded(time: datetime | None) -> datetime | None:
-    return time and min(max(time, EARLIEST), LATEST)
 
 
 def _times(
