@@ -306,3 +306,18 @@ def test_the_newest_request_for_a_scheduled_agent_holds(desk: Desk, run: int, is
     assert agent.cancelled is not is_scheduled_last
     state = desk.steps(schedule.agent_id)[-1].after.state
     assert state is (State.SCHEDULED if is_scheduled_last else State.CANCELLED)
+
+
+@pytest.mark.parametrize("is_first_lost", [False, True])
+def test_a_repeated_deletion_that_finds_nothing_is_a_cancellation(desk: Desk, is_first_lost: bool) -> None:
+    """The first try took effect, with a 503. A first try that finds nothing is refused."""
+    caller = credentials(desk, "account")
+    desk.provisioning().submit(desk.upsert(caller))
+    if is_first_lost:
+        desk.cronofy.faults.add("DELETE", EVENTS, status=503, has_effect=True)
+    desk.cronofy.faults.add("DELETE", EVENTS, status=404)
+    result = desk.provisioning().submit(deletion(desk, caller))
+    assert result.response
+    assert (result.record.state, result.response.status) == (
+        (State.CANCELLED, 202) if is_first_lost else (State.SCHEDULED, 404)
+    )

@@ -75,9 +75,16 @@ class Delivery:
 
     def key_may_be_taken(self, response: CronofyResponse) -> bool:
         """True if Cronofy may have refused the scheduling_key because an earlier try has created the agent."""
-        is_repeated = self.may_have_arrived or response.tries > 1
         is_refused = response.outcome is not Outcome.ACCEPTED and response.wrong_fields == {"scheduling_key"}
-        return is_repeated and is_refused and bool(self.request.scheduling_key)
+        return self.is_repeated(response) and is_refused and bool(self.request.scheduling_key)
+
+    def is_repeated(self, response: CronofyResponse) -> bool:
+        """True if an earlier try than the one with this response may have arrived."""
+        return self.may_have_arrived or response.tries > 1
+
+    def is_deleted(self, response: CronofyResponse) -> bool:
+        """True if Cronofy does not find what an earlier try of this deletion may have deleted."""
+        return self.cronofy_request.method == "DELETE" and response.status == 404 and self.is_repeated(response)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ def outcome_of_response(
     """Return the outcome of a try that Cronofy answered; `until`: the delivery's `retry_deadline`."""
     is_cancellation, status = delivery.is_cancellation, response.status
     was_postponed = status in (423, 429)
-    if response.outcome is Outcome.ACCEPTED:
+    if response.outcome is Outcome.ACCEPTED or delivery.is_deleted(response):
         kind = EntryType.CANCELLED if is_cancellation else EntryType.ACCEPTED
         code = ReasonCode.CANCELLATION_ACCEPTED if is_cancellation else ReasonCode.REQUEST_ACCEPTED
         return DeliveryOutcome(kind, Reason.of(code, status=status))

@@ -132,13 +132,11 @@ class Provisioning:
             self._append(delivery, expired(delivery, last_failure(entries, delivery.revision)))
             return ProvisioningResult(self._read_record(agent_id))
         permit = self._cronofy.permit(delivery.cronofy_request.data_center, SWEEP_RATE_SHARE)
-        if not self._journal.claim(agent_id, now, now + DELIVERY_LEASE):
+        if not self._journal.claim(agent_id, now, now + DELIVERY_LEASE) or not self._is_newest(delivery):
             return None
         if not delivery.cronofy_request.is_idempotent:  # journalled first, so that a crash cannot cause a second send
             self._append(delivery, DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.SENT_ONCE)))
             delivery = replace(delivery, tries=delivery.tries + 1)
-        if not self._is_newest(delivery):
-            return None
         until = time.monotonic() + TOTAL_TIMEOUT
         reply = self._send(delivery, until, permit)
         reply = self._record_outcome(delivery, reply)
@@ -252,7 +250,7 @@ class Provisioning:
             return CronofyResponse(202)
         outcome = outcome_of_response(delivery, response, self._clock(), self._retry_deadline(delivery))
         self._append(delivery, outcome, response)
-        return response
+        return CronofyResponse(202) if delivery.is_deleted(response) else response
 
     def _record_error(self, delivery: Delivery, error: MeetingAgentsError) -> None:
         """Journal an error. Of an account that must be authorised again, one request opens the incident."""
