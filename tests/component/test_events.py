@@ -69,4 +69,4 @@ def test_a_scheduled_function_returns_its_counts(stage: Stage) -> None:
 def test_the_dashboard_gets_a_page_and_a_description(stage: Stage) -> None:
     """HTML to show, Markdown to describe."""
     assert given(stage, "widget", "show").lstrip().startswith("<")
-    assert "## Troubled agents" in given(stage, "widget", "describe")
+    assert "## Agents that need attention" in given(stage, "widget", "describe")

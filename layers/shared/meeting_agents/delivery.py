@@ -256,7 +256,7 @@ def due_delivery(agent_id: str, entries: Sequence[StoredEntry], now: datetime) -
         credentials=CallerCredentials(account=pending.request.account),
         attempt=record.current.number,
         revision=pending.revision,
-        requested_at=pending.asked_at,
+        requested_at=pending.requested_at,
         correlation_id=stored.entry.correlation_id,
         tries=pending.tries,
         may_have_arrived=True,

@@ -161,7 +161,9 @@ class Provisioning:
             delivery = _delivery(request, attempt, revision, now)
             pending = record.current.pending if record else None
             if not is_new and pending:
-                repeated = replace(delivery, tries=pending.tries, requested_at=pending.asked_at, may_have_arrived=True)
+                repeated = replace(
+                    delivery, tries=pending.tries, requested_at=pending.requested_at, may_have_arrived=True
+                )
                 return repeated, entries
             if not is_new or (entries and not request.is_idempotent):
                 return replace(delivery, is_settled=True), entries

@@ -1,4 +1,4 @@
-"""What people read: all texts of each alert are a file in `tests/golden/alerts/`, which a person found good."""
+"""The texts of each alert are a file in `tests/golden/alerts/`, which a person approved."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ from meeting_agents.domain.model import (
 )
 from tests.golden_files import GOLDEN, compared
 
-PLACES = Links(
+LINKS = Links(
     "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
     "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/meeting-agents",
 )
@@ -46,7 +46,7 @@ GSM = set(
 
 
 class History:
-    """What was written down of one agent, and what is announced of its last entry."""
+    """The journal of one agent, and the announcement of its last entry."""
 
     def __init__(
         self, event: str = "review-17", meeting: Meeting = MEETING, account: str = "acc_567236000909002"
@@ -93,11 +93,11 @@ class History:
             | more,
         }
         raw = json.dumps(body).encode()
-        said = read_notification(raw)
-        kind = said.kinds[-1] if said.kinds else EntryType.UNRECOGNISED
+        notification = read_notification(raw)
+        kind = notification.kinds[-1] if notification.kinds else EntryType.UNRECOGNISED
         key = f"notification#{len(self.entries):04d}"
         self.bodies[key] = raw
-        self.entries.append(Entry(key=key, kind=kind, at=at, notification=said))
+        self.entries.append(Entry(key=key, kind=kind, at=at, notification=notification))
         return self
 
     def announced(self) -> Announcement:
@@ -121,17 +121,19 @@ def escalated() -> History:
 
 def many() -> list[Announcement]:
     """An outage: thirty fail, three were silent."""
-    told = []
+    announcements = []
     for number in range(30):
         meeting = replace(MEETING, start=START + timedelta(minutes=number), end=END, summary=f"Stand-up {number + 1}")
         history = History(f"standup-{number}", meeting, f"acc_{number % 3}").ask().accepted()
-        told.append(history.hear("meeting_agent_failed", START + timedelta(minutes=31)).announced())
+        announcements.append(history.hear("meeting_agent_failed", START + timedelta(minutes=31)).announced())
     for number in range(3):
         history = History(f"silent-{number}", replace(MEETING, summary=f"Interview {number + 1}")).ask().accepted()
         at = START + timedelta(minutes=10, seconds=20)
         reason = Reason.of(ReasonCode.ACTIVATION_MISSED, at="2026-04-29T15:40:00.000Z")
-        told.append(history.add(EntryType.OVERDUE, at, phase=DeadlineType.ACTIVATION, reason=reason).announced())
-    return told
+        announcements.append(
+            history.add(EntryType.OVERDUE, at, phase=DeadlineType.ACTIVATION, reason=reason).announced()
+        )
+    return announcements
 
 
 def cases() -> Iterator[tuple[str, Sequence[Announcement]]]:
@@ -240,7 +242,7 @@ def shown(alert: Alert) -> str:
 @pytest.mark.parametrize("case", CASES)
 def test_an_alert_reads_as_a_person_found_it_good(case: str) -> None:
     """Subject, SMS, e-mail and both JSON texts equal the file of this case."""
-    text = "".join(map(shown, group_alerts(CASES[case], PLACES)))
+    text = "".join(map(shown, group_alerts(CASES[case], LINKS)))
     compared(f"alerts/{case}", text)
 
 
@@ -263,7 +265,7 @@ def test_every_type_has_a_severity_words_and_a_case() -> None:
 )
 def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str) -> None:
     """A subject is at most 100 printable ASCII characters, an SMS one segment of GSM characters."""
-    told = [
+    announcements = [
         announcement.model_copy(
             update={
                 "data": announcement.data.model_copy(
@@ -273,7 +275,7 @@ def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str)
         )
         for announcement in CASES[case]
     ]
-    for alert in group_alerts(told, PLACES):
+    for alert in group_alerts(announcements, LINKS):
         assert 0 < len(alert.subject) <= SUBJECT_LENGTH
         assert all(" " <= character <= "~" for character in alert.subject)
         assert len(alert.sms) <= SMS_LENGTH
@@ -283,8 +285,8 @@ def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str)
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "many"])
 def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
-    """Nobody reads further at night than to the first line."""
-    (alert,) = group_alerts(CASES[case], PLACES)
+    """At night a reader stops at the first line."""
+    (alert,) = group_alerts(CASES[case], LINKS)
     (announcement,) = alert.announcements
     first = alert.text.splitlines()[2 if alert.reminder else 0]
     words = WORDINGS[alert_of(announcement).type]
@@ -294,44 +296,46 @@ def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
 
 def test_a_thousand_failures_are_one_message_that_names_each() -> None:
     """Every one is in it, twenty in full, and SNS takes it."""
-    told = []
+    announcements = []
     for number in range(1000):
         history = History(f"event-{number}", replace(MEETING, summary=f"Weekly {number}"), f"acc_{number:024d}")
-        told.append(history.ask().accepted().hear("meeting_agent_failed", START).announced())
-    (alert,) = group_alerts(told, PLACES)
+        announcements.append(history.ask().accepted().hear("meeting_agent_failed", START).announced())
+    (alert,) = group_alerts(announcements, LINKS)
     assert alert.size <= MAX_MESSAGE_BYTES
     machine = json.loads(json.loads(alert.message)["default"])
     named = [agent["agent_id"] for agent in machine["agents"]] + machine["omitted"]["failed"]
-    assert sorted(named) == sorted(announcement.subject for announcement in told)
+    assert sorted(named) == sorted(announcement.subject for announcement in announcements)
     assert len(machine["agents"]) == 20
     text = alert.text
-    assert all(announcement.subject in text for announcement in told)
+    assert all(announcement.subject in text for announcement in announcements)
 
 
 def test_what_sns_would_refuse_for_its_size_is_parted_and_loses_nobody() -> None:
     """Hostile notifications with endless reasons make more messages, each within the limit."""
-    told = []
+    announcements = []
     for number in range(60):
         history = History(f"event-{number}", replace(MEETING, summary="x" * 1024), "a" * 900 + str(number))
         reasons: dict[str, Any] = {f"reason_{position}": "\N{PILE OF POO}" * 400 for position in range(300)}
-        told.append(history.ask().accepted().hear("meeting_agent_failed", START, **reasons).announced())
-    alerts = group_alerts(told, PLACES)
+        announcements.append(history.ask().accepted().hear("meeting_agent_failed", START, **reasons).announced())
+    alerts = group_alerts(announcements, LINKS)
     assert len(alerts) > 1
     assert all(alert.size <= MAX_MESSAGE_BYTES for alert in alerts)
-    assert [a.id for alert in alerts for a in alert.announcements] == [announcement.id for announcement in told]
+    assert [a.id for alert in alerts for a in alert.announcements] == [
+        announcement.id for announcement in announcements
+    ]
 
 
 def test_each_message_has_one_status_and_one_severity_and_all_its_other_values() -> None:
     """A filter gets exactly what it names, and a resolved incident hides no firing one."""
     cases = ("failed", "resolved", "no_conference", "reminder")
-    alerts = group_alerts([announcement for case in cases for announcement in CASES[case]], PLACES)
+    alerts = group_alerts([announcement for case in cases for announcement in CASES[case]], LINKS)
     assert [(alert.status, alert.severity, alert.reminder) for alert in alerts] == [
         (AlertStatus.FIRING, Severity.CRITICAL, 0),
         (AlertStatus.FIRING, Severity.CRITICAL, 1),
         (AlertStatus.FIRING, Severity.WARNING, 0),
         (AlertStatus.RESOLVED, Severity.CRITICAL, 0),
     ]
-    (first, *_) = group_alerts(CASES["many"], PLACES)
+    (first, *_) = group_alerts(CASES["many"], LINKS)
     assert first.attributes == {
         "status": "firing",
         "severity": "critical",
@@ -342,16 +346,16 @@ def test_each_message_has_one_status_and_one_severity_and_all_its_other_values()
 
 
 def test_no_alert_shows_a_join_link() -> None:
-    """Whoever has the link can walk into the meeting."""
-    for case, told in CASES.items():
-        for alert in group_alerts(told, PLACES):
+    """Anyone with the link can join the meeting."""
+    for case, announcements in CASES.items():
+        for alert in group_alerts(announcements, LINKS):
             assert "zoom.us/00001111" not in alert.message, case
 
 
 def test_a_chat_message_has_only_the_documented_members_and_no_markup_of_others() -> None:
     """Nothing from outside mentions a channel or hides an address in Slack or Teams."""
     history = History(meeting=replace(MEETING, summary="<!channel> <https://evil.example|here>")).ask().accepted()
-    (alert,) = group_alerts([history.hear("meeting_agent_failed", START).announced()], PLACES)
+    (alert,) = group_alerts([history.hear("meeting_agent_failed", START).announced()], LINKS)
     chat = json.loads(alert.chat)
     assert set(chat) == {"version", "source", "id", "content", "metadata"}
     assert set(chat["content"]) == {"textType", "title", "description", "nextSteps", "keywords"}

@@ -114,7 +114,7 @@ EXAMPLES: list[tuple[IncidentType, str, int, Callable[[], History]]] = [
     (IncidentType.CONFLICTING, "opened_by", 0, lambda: scheduled().report(EntryType.COMPLETE).report(EntryType.FAILED)),
     (IncidentType.MISMATCHED, "opened_by", 0, lambda: scheduled().report(EntryType.FAILED, event_id="evt_2")),
 ]
-"""The type, the column of its row, the condition's place in the column, and a history that ends with it."""
+"""The type, the column of its row, the condition's index in the column, and a history that ends with it."""
 
 
 def conditions(cause: IncidentType, column: str) -> tuple[Condition, ...]:
@@ -131,20 +131,20 @@ def test_every_type_has_a_row_and_only_an_incident_ends() -> None:
 
 def test_every_condition_of_the_table_has_an_example() -> None:
     every = {
-        (cause, column, place)
+        (cause, column, index)
         for cause, column in product(RULES, COLUMNS)
-        for place in range(len(conditions(cause, column)))
+        for index in range(len(conditions(cause, column)))
     }
-    assert {(cause, column, place) for cause, column, place, _ in EXAMPLES} == every
+    assert {(cause, column, index) for cause, column, index, _ in EXAMPLES} == every
 
 
-@pytest.mark.parametrize(("cause", "column", "place", "example"), EXAMPLES)
+@pytest.mark.parametrize(("cause", "column", "index", "example"), EXAMPLES)
 def test_a_row_opens_resolves_and_drops_by_each_of_its_conditions(
-    cause: IncidentType, column: str, place: int, example: Callable[[], History]
+    cause: IncidentType, column: str, index: int, example: Callable[[], History]
 ) -> None:
     last = example().last
     holding = [number for number, one in enumerate(conditions(cause, column)) if one.holds(last)]
-    assert holding == [place]
+    assert holding == [index]
     alert, incident = {
         "opened_by": ((AlertStatus.FIRING, cause), cause if cause in INCIDENTS else None),
         "resolved_by": ((AlertStatus.RESOLVED, cause), None),
@@ -156,7 +156,7 @@ def test_a_row_opens_resolves_and_drops_by_each_of_its_conditions(
 
 @pytest.mark.parametrize("example", [example for *_, example in EXAMPLES])
 def test_a_step_opens_one_incident_at_most(example: Callable[[], History]) -> None:
-    """Or the order of the rows would be a rule that nobody sees."""
+    """Or the order of the rows would be a hidden rule."""
     for step in example().steps:
         assert len(opened_by(step)) <= 1
 
@@ -195,10 +195,10 @@ REMINDED = {
 
 
 @pytest.mark.parametrize(("cause", "state"), [*product(INCIDENTS, State)])
-def test_people_are_reminded_of_what_is_grave_until_it_is_under_way_or_acknowledged(
+def test_a_critical_incident_has_reminders_until_it_is_under_way_or_acknowledged(
     cause: IncidentType, state: State
 ) -> None:
-    record = told(cause, state)
+    record = alerted_record(cause, state)
     assert is_unacknowledged(record) is (state in REMINDED.get(cause, set()))
     assert not is_unacknowledged(replace(record, acknowledged_at=NOON))
     assert not is_unacknowledged(replace(record, alerted_at=None))
@@ -206,13 +206,13 @@ def test_people_are_reminded_of_what_is_grave_until_it_is_under_way_or_acknowled
     assert not is_unacknowledged(replace(record, incident=None))
 
 
-def told(cause: IncidentType, state: State) -> Record:
+def alerted_record(cause: IncidentType, state: State) -> Record:
     record = scheduled().record
     attempt = replace(record.current, state=state)
     return replace(record, attempts=(attempt,), incident=cause, alerted_at=NOON, escalations=MAX_REMINDERS - 1)
 
 
-def test_only_what_is_grave_is_reminded_of() -> None:
+def test_only_a_critical_incident_has_reminders() -> None:
     assert {cause for cause, rule in RULES.items() if rule.severity is Severity.CRITICAL} == REMINDED.keys()
 
 

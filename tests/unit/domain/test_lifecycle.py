@@ -522,10 +522,10 @@ def test_a_deadline_exists_exactly_where_something_is_expected(
     """Only a terminal state, a missed deadline and an open cancellation have none."""
     for step in steps(entries):
         attempt, due = step.after.current, deadline(step.after, grace_periods)
-        was_over = end_of(attempt, grace_periods) <= attempt.asked_at
+        was_over = end_of(attempt, grace_periods) <= attempt.requested_at
         expected = {
-            State.REQUESTED: attempt.asked is not None and not was_over,
-            State.SCHEDULED: attempt.asked is not None and not was_over,
+            State.REQUESTED: attempt.latest_request is not None and not was_over,
+            State.SCHEDULED: attempt.latest_request is not None and not was_over,
             State.ACTIVATED: True,
             State.COMPLETE: bool(missing_resources(attempt, grace_periods))
             and DeadlineType.RESOURCES not in attempt.missed,
@@ -605,7 +605,7 @@ def test_no_cancellation_fails_without_an_alert_while_the_agent_may_come(entries
         may_come = record.state not in TERMINAL_STATES and entry.at < (
             record.meeting.end or datetime.max.replace(tzinfo=UTC)
         )
-        if has_failed and may_come and record.current.asked is not None:
+        if has_failed and may_come and record.current.latest_request is not None:
             assert is_alerted or step.cause is IncidentType.NOT_CANCELLED
             is_alerted = True
         is_alerted &= record.state not in TERMINAL_STATES
@@ -693,7 +693,7 @@ def test_a_digest_is_compared_together_with_its_action() -> None:
 
 def test_a_cancellation_of_an_unknown_agent_is_recorded_and_has_no_deadline() -> None:
     history = History().request(AWAY)
-    assert (history.record.state, history.record.current.asked) == (State.REQUESTED, None)
+    assert (history.record.state, history.record.current.latest_request) == (State.REQUESTED, None)
     assert history.record.current.reason == Reason.of(ReasonCode.CANCELLATION_REQUESTED)
     assert deadline(history.record, GRACE_PERIODS) is None
     assert history.answer(EntryType.CANCELLED).record.state is State.CANCELLED
@@ -709,7 +709,7 @@ def test_a_rejected_cancellation_leaves_the_agent_unchanged() -> None:
     for history in (scheduled(), History().request(), scheduled().report(EntryType.ACTIVATED)):
         before = history.record
         after = history.request(AWAY).answer(EntryType.REJECTED).record
-        assert (after.state, after.current.asked) == (before.state, WISH)
+        assert (after.state, after.current.latest_request) == (before.state, WISH)
         assert deadline(after, GRACE_PERIODS) is None  # an agent that is not wanted has no deadline
         assert after.current.pending is None or after.current.pending.request == WISH
 
@@ -908,7 +908,7 @@ def test_an_agent_that_was_not_requested_here_is_followed_by_its_notifications()
 
 
 def test_an_agent_that_was_not_requested_and_not_located_has_no_meeting() -> None:
-    assert History().report(EntryType.ACTIVATED).record.current.asked is None
+    assert History().report(EntryType.ACTIVATED).record.current.latest_request is None
 
 
 def test_an_agent_without_a_known_meeting_has_no_deadline() -> None:

@@ -67,7 +67,7 @@ _WRONG_ADDRESS = (
     " and changed nothing."
 )
 
-_ADVICE: Mapping[IncidentType, tuple[str, ...]] = {
+_NEXT_STEPS: Mapping[IncidentType, tuple[str, ...]] = {
     IncidentType.REJECTED: (_REFUSED, _AGAIN),
     IncidentType.NOT_CANCELLED: (_REFUSED, "Then send the same cancellation again."),
     IncidentType.NOT_FINISHED: (
@@ -103,11 +103,11 @@ def next_steps(agent: AnnouncementData, at: datetime) -> tuple[str, ...]:
             again = f"Ask the owner of the {account} to authorise the application again, and register the new token."
             return again, "Until then no request of that account can be sent."
         case IncidentType.NOT_CANCELLED if agent.meeting.start is None or agent.meeting.start > at:
-            return *_ADVICE[agent.alert.type], f"If the meeting begins first, {_UNWANTED}"
+            return *_NEXT_STEPS[agent.alert.type], f"If the meeting begins first, {_UNWANTED}"
         case IncidentType.NOT_CANCELLED:
-            return f"Now that the meeting has begun, {_UNWANTED}", *_ADVICE[agent.alert.type]
+            return f"Now that the meeting has begun, {_UNWANTED}", *_NEXT_STEPS[agent.alert.type]
         case _:
-            return _ADVICE[agent.alert.type]
+            return _NEXT_STEPS[agent.alert.type]
 
 
 def _obstacles(agent: AnnouncementData) -> str:
@@ -116,4 +116,4 @@ def _obstacles(agent: AnnouncementData) -> str:
     conferencing = calendar_event.get("conferencing") if isinstance(calendar_event, dict) else None
     values = conferencing if isinstance(conferencing, dict) else {}
     words = f"{values.get('provider_name')} {values.get('join_url')}".lower()
-    return " ".join([advice for word, advice in _OBSTACLES.items() if word in words] or _OBSTACLES.values())
+    return " ".join([step for word, step in _OBSTACLES.items() if word in words] or _OBSTACLES.values())

@@ -115,7 +115,7 @@ def cancellation_refused(step: Step) -> bool:
     """Its cancellation is refused, or cannot be delivered in time, while it may still come."""
     if step.entry.kind is not EntryType.REJECTED or step.entry.revision != step.after.revision:
         return False
-    cancellation, requested = _open_cancellation(step), step.attempt.asked
+    cancellation, requested = _open_cancellation(step), step.attempt.latest_request
     if cancellation is None:
         return False
     if requested:

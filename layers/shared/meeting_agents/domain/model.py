@@ -350,7 +350,7 @@ class Pending:
 
     revision: int
     request: Request
-    asked_at: datetime
+    requested_at: datetime
     tries: int = 0
     retry_at: datetime | None = None
     """When the sweep sends it again; None if only the caller can, or until its first outcome."""
@@ -367,7 +367,7 @@ class Attempt:
     since: datetime
     reason: Reason
     began_at: datetime
-    asked_at: datetime
+    requested_at: datetime
     """The time of the request for this time of the meeting. A new title gives silence no more time."""
     rescheduled_at: datetime | None = None
     """The last change of the start or the end of its meeting; None: none."""
@@ -425,7 +425,7 @@ class Attempt:
         return self.state is State.CANCELLED and self.unwanted_at is not None
 
     @property
-    def asked(self) -> Request | None:
+    def latest_request(self) -> Request | None:
         """The newest open request for the agent, else the accepted one, with the meeting's current times."""
         request = self._newest_provision.request if self._newest_provision else self.request
         return request and replace(request, meeting=self.meeting)
@@ -434,7 +434,7 @@ class Attempt:
     def meeting(self) -> Meeting:
         """The meeting according to the newest word: a request, or Cronofy's report after it."""
         pending = self._newest_provision
-        if self.reported and self.reported_at and not (pending and pending.asked_at > self.reported_at):
+        if self.reported and self.reported_at and not (pending and pending.requested_at > self.reported_at):
             return self.reported
         request = pending.request if pending else self.request
         return request.meeting if request else Meeting()
@@ -495,6 +495,6 @@ class Record:
 
     @property
     def meeting(self) -> Meeting:
-        if self.current.asked or self.current.reported or not self.identity:
+        if self.current.latest_request or self.current.reported or not self.identity:
             return self.current.meeting
         return self.identity.meeting
