@@ -12,7 +12,14 @@ from meeting_agents.aws.rate_limiter import Limits
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.delivery import DELIVERY_LEASE, MAX_BACKOFF, backoff
 from meeting_agents.domain.deadlines import deadline
-from meeting_agents.domain.model import Action, DeadlineType, EntryType, IncidentType, Reason, ReasonCode, State
+from meeting_agents.domain.model import (
+    Action,
+    DeadlineType,
+    EntryType,
+    IncidentType,
+    State,
+)
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.errors import IdempotencyKeyReused, InProgress, RateLimited, UpstreamTimeout
 from meeting_agents.provisioning import RESPONSE_WAIT, ProvisioningRequest
 from tests.desk import CALENDAR, Desk

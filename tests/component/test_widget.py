@@ -15,7 +15,13 @@ import pytest
 
 from meeting_agents.alerting.widget import SHOWN, has_incident, render_html
 from meeting_agents.domain.lifecycle import steps
-from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Meeting, Reason, ReasonCode
+from meeting_agents.domain.model import (
+    DeadlineType,
+    EntryType,
+    IncidentType,
+    Meeting,
+)
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from tests.runtime.platform import offset_at_noon
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.unit.alerting.test_message import START, History, escalated, failed

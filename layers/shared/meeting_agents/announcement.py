@@ -20,13 +20,12 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Notification,
-    Reason,
-    ReasonCode,
     Record,
     Severity,
     State,
     Verdict,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.verdicts import Step
 
 

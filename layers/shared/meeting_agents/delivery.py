@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import Action, Entry, EntryType, IncidentType, Reason, ReasonCode, Request
+from meeting_agents.domain.model import (
+    Action,
+    Entry,
+    EntryType,
+    IncidentType,
+    Request,
+)
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.errors import MeetingAgentsError, RateLimited, UnknownAccount, UpstreamTimeout
 
 DELIVERY_LEASE = timedelta(seconds=60)

@@ -24,11 +24,10 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Meeting,
-    Reason,
-    ReasonCode,
     Request,
     Severity,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from tests.golden_files import GOLDEN, compared
 
 LINKS = Links(

@@ -41,9 +41,8 @@ from meeting_agents.domain.model import (
     EntryType,
     Meeting,
     Notification,
-    Reason,
-    ReasonCode,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.errors import InvalidRequest, TooLarge
 
 OURS = "https://api.example.com/webhooks/cronofy/"

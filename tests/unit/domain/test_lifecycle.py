@@ -36,14 +36,13 @@ from meeting_agents.domain.model import (
     IncidentType,
     Meeting,
     Notification,
-    Reason,
-    ReasonCode,
     Record,
     Request,
     Resource,
     State,
     Verdict,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 from meeting_agents.domain.verdicts import Step
 

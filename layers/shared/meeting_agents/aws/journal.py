@@ -28,12 +28,11 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Meeting,
-    Reason,
-    ReasonCode,
     Record,
     Request,
     Resource,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.verdicts import Step
 
 PAGE_SIZE = 500

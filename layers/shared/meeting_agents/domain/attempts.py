@@ -18,12 +18,11 @@ from meeting_agents.domain.model import (
     Meeting,
     Notification,
     Pending,
-    Reason,
-    ReasonCode,
     Record,
     Request,
     State,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 
 EARLIEST_ACTIVATION = timedelta(hours=1)

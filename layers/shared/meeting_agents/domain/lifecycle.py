@@ -49,14 +49,13 @@ from meeting_agents.domain.model import (
     Meeting,
     Notification,
     Pending,
-    Reason,
-    ReasonCode,
     Record,
     Request,
     Resource,
     State,
     Verdict,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES, TRANSITIONS
 from meeting_agents.domain.verdicts import Step, verdict_of
 

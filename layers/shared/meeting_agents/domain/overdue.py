@@ -5,7 +5,13 @@ from datetime import datetime, timedelta
 
 from meeting_agents.domain.deadlines import Deadline, GracePeriods, deadlines, missing_resources
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import DeadlineType, Entry, EntryType, Reason, ReasonCode, Record
+from meeting_agents.domain.model import (
+    DeadlineType,
+    Entry,
+    EntryType,
+    Record,
+)
+from meeting_agents.domain.reasons import Reason, ReasonCode
 
 _REASONS = {
     DeadlineType.CONFERENCE: ReasonCode.CONFERENCE_MISSED,
