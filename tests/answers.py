@@ -1,7 +1,6 @@
 """The answers to Cronofy: the rows of a table in functions/README.md, each a test in `test_webhook.py`."""
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -71,27 +70,3 @@ def table() -> str:
     """The rows as the README shows them."""
     rows = [f"| {row.status} | {row.arrives} | {row.becomes} |" for row in ANSWERS]
     return "\n".join(["| status | what arrives | what becomes of it |", "|---|---|---|", *rows])
-
-
-def example(**changes: Any) -> dict[str, Any]:
-    """The documented callback with some members changed; None removes one."""
-    body: dict[str, Any] = {
-        "notification": {"type": "event_subscription", "interactions": [{"type": "meeting_agent_activated"}]},
-        "event": {
-            "event_id": "qTtZdczOccgaPncGJaCiLg",
-            "summary": "Meeting agent enhanced",
-            "start": "2026-04-25T15:30:00Z",
-            "end": "2026-04-25T17:00:00Z",
-            "tzid": "Europe/Berlin",
-            "conferencing": {"provider_name": "zoom", "join_url": "https://zoom.us/00001111-222"},
-            "meeting_agent": {"profile_id": "cronofy"},
-        },
-        "meeting_agent": {
-            "sub": "agt_692702a100ccd07000000000",
-            "state": "created",
-            "resources": [
-                {"category": "cronofy", "type": "dashboard", "url": "https://app.cronofy.com/meeting_agents/1"}
-            ],
-        },
-    }
-    return {name: value for name, value in (body | changes).items() if value is not None}

@@ -14,7 +14,8 @@ from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stage import Stage
 
 ON_THE_SCENE = {
-    f"test_{name}.py" for name in ("bench", "crash", "order", "policies", "secrecy", "subscribers", "failed_alerts")
+    f"test_{name}.py"
+    for name in ("bench", "crash", "expiry", "failed_alerts", "order", "policies", "secrecy", "subscribers")
 }
 """Files whose tests share the scene, which is slow to set up; they begin first, because together they take longest."""
 

@@ -40,7 +40,7 @@ from meeting_agents.domain.model import (
     State,
 )
 from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
-from tests import answers
+from tests import answers, callback
 from tests.bench import report
 from tests.bench.__main__ import RESULTS
 from tests.golden_files import GOLDEN
@@ -239,7 +239,7 @@ def announcement() -> str:
     """One whole announcement with its message attributes: an agent that Cronofy reports failed."""
     start = datetime(2026, 4, 29, 15, 30, tzinfo=UTC)
     agent = agent_id("de", "cal_n23kjnwrw2_jsdfjksn234", "review-17")
-    callback = answers.example(
+    body = callback.example(
         notification={"type": "event_subscription", "interactions": [{"type": "meeting_agent_failed"}]},
         event={
             "event_id": "review-17",
@@ -250,7 +250,7 @@ def announcement() -> str:
         },
         meeting_agent={"sub": "agt_692702a100ccd07000000000", "state": "failed", "resources": []},
     )
-    raw = json.dumps(callback).encode()
+    raw = json.dumps(body).encode()
     request = Request(
         action=Action.PROVISION,
         data_center="de",

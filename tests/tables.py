@@ -20,7 +20,7 @@ from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.domain.model import Entry
-from tests.answers import example
+from tests.callback import example
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
 from tests.wire import forget

@@ -17,9 +17,9 @@ import pytest
 
 from meeting_agents.cronofy.signature import HEADER, sign
 from meeting_agents.domain.model import Verdict
-from tests.answers import example
 from tests.bench.burst import burst
 from tests.bench.detection import alert_times
+from tests.callback import example
 from tests.sandbox import deployment
 from tests.sandbox.deployment import ROOT, Stack
 from tests.sandbox.embedded_aws import ACCOUNT, REGION, EmbeddedAws

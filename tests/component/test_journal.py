@@ -13,7 +13,7 @@ from meeting_agents.aws.keys import EXPIRES_AT
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.domain.lifecycle import fold, timeline
 from meeting_agents.domain.model import Action, Entry, EntryType, Meeting, Reason, ReasonCode, Request
-from tests.answers import example
+from tests.callback import example
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
@@ -57,6 +57,18 @@ def track(tables: Tables, *keys: str) -> None:
 def expiries(tables: Tables) -> set[datetime]:
     """Return the expiry of the agent's items: a single time if they expire together."""
     return {datetime.fromtimestamp(int(item[EXPIRES_AT]), UTC) for item in tables.items(AGENT).values()}
+
+
+def expire(tables: Tables) -> None:
+    """Let all items of the agent expire. DynamoDB has not deleted them yet."""
+    past = int((datetime.now(UTC) - DAY).timestamp())
+    for name in tables.items(AGENT):
+        tables.session.client("dynamodb").update_item(
+            TableName=tables.table,
+            Key={"pk": {"S": AGENT}, "sk": {"S": name}},
+            UpdateExpression=f"SET {EXPIRES_AT} = :past",
+            ExpressionAttributeValues={":past": {"N": str(past)}},
+        )
 
 
 def test_the_ttl_attribute_is_the_one_of_the_template(tables: Tables) -> None:
@@ -157,20 +169,55 @@ def test_an_agent_whose_journal_expired_gets_a_new_record(tables: Tables) -> Non
     for n in range(3):
         track(tables, tables.notify(AGENT, n=n))
     old = int(tables.record(AGENT)["entries"])
-    past = int((datetime.now(UTC) - DAY).timestamp())
-    for name in tables.items(AGENT):
-        tables.session.client("dynamodb").update_item(
-            TableName=tables.table,
-            Key={"pk": {"S": AGENT}, "sk": {"S": name}},
-            UpdateExpression=f"SET {EXPIRES_AT} = :past",
-            ExpressionAttributeValues={":past": {"N": str(past)}},
-        )
+    expire(tables)
     tables.announced()
     track(tables, tables.notify(AGENT, n="new"))
     record = tables.record(AGENT)
     assert (old, int(record["entries"])) == (3, 1)
     assert record["judged"] == {"applied": 1}
     assert [announcement["data"]["previous_state"] for announcement in tables.announced()] == [None]
+
+
+def test_an_expired_entry_does_not_stop_a_new_one(tables: Tables) -> None:
+    """The same event id is requested again before DynamoDB has deleted the expired journal."""
+    tables.append(AGENT, requested(datetime.now(UTC)))
+    expire(tables)
+    journal, entry = wiring.journal(), requested(datetime.now(UTC).replace(microsecond=0) + DAY)
+    assert journal.existing_keys([(AGENT, entry.key)]) == set()
+    assert [journal.append(AGENT, entry), journal.append(AGENT, entry)] == [True, False]
+    assert journal.existing_keys([(AGENT, entry.key)]) == {(AGENT, entry.key)}
+    (stored,) = journal.read(AGENT, datetime.now(UTC))
+    assert stored.entry.request == entry.request
+
+
+def test_an_expired_entry_does_not_stop_a_batch(tables: Tables) -> None:
+    """A sweep appends many entries together; of some of them an expired one exists, or a newer one."""
+    entries = [requested(datetime.now(UTC), revision) for revision in (1, 2, 3)]
+    tables.append(AGENT, entries[0])
+    expire(tables)
+    tables.append(AGENT, entries[1])
+    assert wiring.journal().append_all([(AGENT, entry) for entry in entries]) == [True, False, True]
+    assert len(wiring.journal().read(AGENT, datetime.now(UTC))) == 3
+
+
+def test_a_notification_whose_bytes_have_expired_is_announced_again(tables: Tables) -> None:
+    """Without a change in its content, a callback of a returning agent is the same bytes."""
+    track(tables, tables.notify(AGENT))
+    expire(tables)
+    tables.announced()
+    key = tables.notify(AGENT)
+    assert EXPIRES_AT not in tables.items(AGENT)[f"entry#{key}"]
+    track(tables, key)
+    assert [announcement["id"] for announcement in tables.announced()] == [f"{AGENT}.{key}"]
+
+
+def test_a_new_entry_is_an_insertion_in_the_stream(tables: Tables) -> None:
+    """The filter of the stream lets no modification through, because entries also change when their TTL does."""
+    tables.append(AGENT, requested(datetime.now(UTC)))
+    expire(tables)
+    tables.calls.clear()
+    wiring.journal().append(AGENT, requested(datetime.now(UTC)))
+    assert tables.calls == ["PutItem", "DeleteItem", "PutItem"]
 
 
 def test_an_entry_is_read_as_it_was_written(tables: Tables) -> None:

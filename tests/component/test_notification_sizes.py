@@ -13,7 +13,7 @@ from functions.webhook import app as webhook
 from meeting_agents import wiring
 from meeting_agents.aws.topic_message import MAX_TEXT_BYTES
 from meeting_agents.cronofy.signature import HEADER, Secret, sign
-from tests.answers import example
+from tests.callback import example
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
 

@@ -14,7 +14,7 @@ from functions.track import app as track
 from meeting_agents import wiring
 from meeting_agents.api import docs
 from meeting_agents.aws.notifications import append_notification
-from tests.answers import example
+from tests.callback import example
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
 

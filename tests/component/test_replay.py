@@ -15,7 +15,7 @@ import pytest
 
 from meeting_agents.aws.keys import ENTRY_PREFIX
 from meeting_agents.cronofy.signature import HEADER, sign
-from tests.answers import example
+from tests.callback import example
 from tests.sandbox.deployment import ROOT
 from tests.sandbox.embedded_aws import ACCOUNT, REGION
 from tests.sandbox.stage import Stage, wait_until

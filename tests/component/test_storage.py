@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.component.second_aws import SecondAws
 from tests.component.test_journal import *  # noqa: F403
 from tests.component.test_lease import *  # noqa: F403
 from tests.component.test_rate_limiter import *  # noqa: F403
 from tests.component.test_tokens import *  # noqa: F403
 from tests.component.test_track import *  # type: ignore[assignment]  # noqa: F403 - each has helpers of its own
-from tests.second_aws import SecondAws
 
 NO_ITEM = (
     "roto does not return the item when a condition of UpdateItem fails, as AWS documents for"

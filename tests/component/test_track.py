@@ -14,7 +14,7 @@ from functions.track import app
 from meeting_agents import wiring
 from meeting_agents.aws.keys import ENTRY_PREFIX, PROBE_PREFIX
 from meeting_agents.domain.lifecycle import timeline
-from tests.answers import example
+from tests.callback import example
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT, Tables, made
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
@@ -198,12 +197,7 @@ class Platform:
         self.forget()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
 
     def logical(self, function: str) -> str:
@@ -496,6 +490,12 @@ class Platform:
         for table in self.tables:
             for item in self.items(table):
                 dynamodb.put_item(TableName=table, Item=_aged(item, seconds))
+
+    def expire(self, agent: str) -> None:
+        """Let the journal of an agent expire. DynamoDB deletes it later."""
+        for item in self.items():
+            if item["pk"]["S"] == agent:
+                self.client("dynamodb").put_item(TableName=self.table, Item=item | {"expires_at": {"N": "1"}})
 
     def announcements(self) -> list[dict[str, Any]]:
         """Messages of the lifecycle topic since the last call."""

@@ -228,6 +228,21 @@ def replayed(scene: Scene) -> None:
     scene.platform.settle()
 
 
+def returned(scene: Scene) -> None:
+    """An agent returns after its journal has expired, and before DynamoDB has deleted it."""
+    now = datetime.now(UTC)
+    times: dict[str, Any] = {"start": f"{now:%FT%TZ}", "end": f"{now + timedelta(hours=1):%FT%TZ}"}
+    for _ in range(2):
+        agent = scene.request_agent(scene.event("returned", **times))
+        scene.platform.settle()
+        scene.platform.age(1)
+        scene.platform.tick("sweep")
+        scene.platform.settle()
+        scene.notify(agent, "returned", "meeting_agent_failed")
+        scene.platform.settle()
+        scene.platform.expire(agent)
+
+
 def errands(scene: Scene) -> None:
     """Reads, and requests that cannot be repeated; they are no part of the crash matrix."""
     platform = scene.platform

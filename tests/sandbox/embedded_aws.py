@@ -12,7 +12,6 @@ import urllib.request
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 import boto3
@@ -60,12 +59,7 @@ class EmbeddedAws:
             raise failure from error
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the server and its functions at once; nothing it holds is worth saving."""
         assert self._process.stdin
         with suppress(ProcessLookupError):  # a server that ended by itself may have no group left

@@ -1,14 +1,12 @@
 """microburst between the functions and the embedded AWS: throttling, resets, answers lost after the commit."""
 
 import json
-import socket
-import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
+
+from tests.sandbox.child_server import start_server
 
 FAULTS: list[dict[str, Any]] = [
     {"service": "dynamodb", "probability": 0.04, "error": {"code": "ThrottlingException"}},
@@ -28,33 +26,16 @@ class Proxy:
         self._upstream, self._log = upstream, folder / "microburst"
 
     def __enter__(self) -> Self:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
         command = Path(sys.executable).with_name("microburst")
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [str(command), "--upstream", self._upstream, "--host", "127.0.0.1", "--port", str(port)],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        until = time.monotonic() + 30
-        while time.monotonic() < until and self._process.poll() is None:
-            try:
-                self._control("health")
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return self
-        self.__exit__()
-        raise RuntimeError(f"microburst did not start:\n{self._log.read_text()[-2000:]}")
+        self._process, port = start_server(
+            lambda port: [str(command), "--upstream", self._upstream, "--host", "127.0.0.1", "--port", str(port)],
+            lambda port: urllib.request.urlopen(f"http://127.0.0.1:{port}/_microburst/health", timeout=10).close(),
+            self._log,
+        )
+        self.url = f"http://127.0.0.1:{port}"
+        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
 

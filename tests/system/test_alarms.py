@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.answers import ANSWERS
-from tests.cloudwatch import Alarm, Change, Reading, Samples, State, Watched, drawn, evaluate
+from tests.system.cloudwatch import Alarm, Change, Reading, Samples, State, Watched, drawn, evaluate
 from tests.system.template import (
     FUNCTIONS,
     RESOURCES,

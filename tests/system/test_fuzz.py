@@ -20,7 +20,7 @@ from functions.webhook import app
 from meeting_agents import wiring
 from meeting_agents.api import docs
 from meeting_agents.cronofy.signature import HEADER
-from tests.answers import example
+from tests.callback import example
 from tests.component.test_webhook import CONTEXT, event
 from tests.hostile import bodies, jsons
 from tests.sandbox.stage import CALENDAR, Stage

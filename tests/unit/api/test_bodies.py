@@ -467,8 +467,10 @@ def test_local_times_are_accepted_on_the_nights_when_clocks_change(
 @pytest.mark.parametrize(
     ("start", "end"), [("9999-12-31T20:00:00Z", "9999-12-31T23:59:59Z"), ("0001-01-01", "0001-01-02")]
 )
-def test_a_time_from_which_no_deadline_can_be_computed_is_refused(start: str, end: str) -> None:
-    assert problems(changed(start=start, end=end)) == {"start", "end"}
+def test_a_time_at_an_end_of_the_calendar_is_rejected(start: str, end: str) -> None:
+    """A deadline after it cannot be calculated."""
+    with pytest.raises(ValidationError, match="of a year from 1970 to 2999"):
+        CalendarEventRequest.model_validate(changed(start=start, end=end, tzid="Etc/UTC"))
 
 
 def test_an_agent_without_a_calendar_event_starts_at_its_join_time_or_now() -> None:

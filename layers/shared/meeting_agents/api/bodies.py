@@ -45,7 +45,8 @@ def _public_host(url: str) -> str:
 def _is_time(value: object) -> object:
     if parse_time(value) is None:
         raise ValueError(
-            'must be a time like "2026-04-29T15:30:00Z", a date like "2026-04-29", or {"time": "…", "tzid": "…"}'
+            'must be a time like "2026-04-29T15:30:00Z", a date like "2026-04-29", or {"time": "…", "tzid": "…"}, of a'
+            " year from 1970 to 2999"
         )
     return value
 

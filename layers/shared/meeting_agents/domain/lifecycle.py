@@ -39,7 +39,6 @@ from meeting_agents.domain.attempts import (
 )
 from meeting_agents.domain.incidents import is_unacknowledged, with_incident
 from meeting_agents.domain.model import (
-    MAX_FAILURES,
     Action,
     AlertStatus,
     Attempt,
@@ -104,6 +103,8 @@ def timeline(stored_entries: Iterable[HasEntry]) -> list[Step]:
 
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(EntryType)}
+_MAX_FAILURES = 20
+"""The most undocumented fields of failures that an attempt keeps: the first of all in their order."""
 
 
 def _order(entry: Entry) -> tuple[datetime, int, str]:
@@ -400,7 +401,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             attempt = replace(attempt, complete_at=attempt.complete_at or at)
             reason = Reason.of(ReasonCode.REPORTED_COMPLETE)
         case EntryType.FAILED:
-            failures = tuple(sorted({*attempt.failures, *notification.remarks})[:MAX_FAILURES])
+            failures = tuple(sorted({*attempt.failures, *notification.remarks})[:_MAX_FAILURES])
             reason = Reason.of(ReasonCode.REPORTED_FAILED, remarks="; ".join(failures))
             attempt = replace(attempt, failed_at=attempt.failed_at or at, failures=failures, unwanted_at=None)
             if attempt.state is State.FAILED:

@@ -358,10 +358,6 @@ class Pending:
     """The failure of its newest try."""
 
 
-MAX_FAILURES = 20
-"""The most undocumented fields of failures that an attempt keeps: the first of all in their order."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try to have an agent in the meeting, from a request to a terminal state."""
