@@ -33,11 +33,10 @@ from meeting_agents.domain.model import (
     Entry,
     EntryType,
     Meeting,
-    Reason,
-    ReasonCode,
     Request,
     State,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 from tests import answers, callback
 from tests.bench import report

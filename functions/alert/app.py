@@ -22,7 +22,8 @@ from meeting_agents.aws.queues import shorten_visibility
 from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import Entry, EntryType, Reason, ReasonCode
+from meeting_agents.domain.model import Entry, EntryType
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
 logger = Logger(version=VERSION)

@@ -1,4 +1,4 @@
-"""How people are told, on the whole deployed system: what of, how often, and what they can do about it."""
+"""Alerts on the whole deployed system: their causes, their number, and the reader's next steps."""
 
 import json
 import re
@@ -19,15 +19,15 @@ from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.model import AlertStatus, IncidentType
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 from tests.sandbox.stand_in import Grant
-from tests.unit.alerting.test_message import PLACES, START, History
+from tests.unit.alerting.test_message import LINKS, START, History
 
 ESCALATION = 4
 LEAD = 60
 
 
 @dataclass
-class Told:
-    """A running system, and what its people have been told."""
+class Alerted:
+    """A running system, and what its people have been alerted."""
 
     stage: Stage
     agents: dict[str, str] = field(default_factory=dict)
@@ -61,14 +61,14 @@ class Told:
         return self.stage.api.request("DELETE", f"/v1/calendars/{CALENDAR}/events", json={"event_id": f"ev_{case}"})
 
     def first(self, case: str) -> dict[str, Any]:
-        """What the first alert says of the case's agent, its times as moments."""
+        """Return the detail of the first alert about the case's agent, its times parsed."""
         agents = (agent for message in self.stage.alerts.messages() for agent in message["agents"])
         found = next(agent for agent in agents if agent["agent_id"] == self.agents[case])
         meeting = {name: datetime.fromisoformat(found["meeting"][name]) for name in ("start", "end")}
         return {"at": datetime.fromisoformat(found["at"]), "meeting": meeting}
 
     def what(self, case: str) -> list[str]:
-        """What was written down, as each alert about the case's agent has it."""
+        """Return the detail of each alert about the case's agent."""
         messages = self.stage.alerts.messages()
         return [one["detail"] for each in messages for one in each["agents"] if one["agent_id"] == self.agents[case]]
 
@@ -99,8 +99,8 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told() -> Iterator[Told]:
-    """Every trouble there is, happening at the same time."""
+def alerted() -> Iterator[Alerted]:
+    """Open every type of incident at the same time."""
     parameters = {
         "EscalateAfter": str(ESCALATION),
         "ExpectedResources": "transcript,minutes",
@@ -109,39 +109,39 @@ def told() -> Iterator[Told]:
         "AlertPatience": "1",
     }
     with Stage(parameters=parameters) as stage:
-        told = Told(stage)
+        alerted = Alerted(stage)
         no_conference: dict[str, Any] = {"conferencing": {"profile_id": "none"}}
-        for case in ("failed", "tried_again", "heeded", "conflicting", "mismatched", "resources", "unwanted"):
-            told.ask(case, 3000, **no_conference)
-        told.ask("silent", 0, **no_conference)
-        told.ask("unfinished", -2, lasts=4, **no_conference)
-        told.ask("no_conference", LEAD + 6)
-        told.ask("conference_fails", 3000)
-        for case in ("failed", "tried_again", "heeded"):
-            told.hear(case, "fail")
-        told.hear("unfinished", "activate")
-        told.hear("conference_fails", "fail_conferencing")
-        told.hear("resources", "complete")
-        told.hear("conflicting", "complete")
-        told.hear("conflicting", "fail")
-        told.hear("mismatched", "activate", extra={"event": {"event_id": "somebody-elses"}})
+        for case in ("failed", "tried_again", "acknowledged", "conflicting", "mismatched", "resources", "unwanted"):
+            alerted.ask(case, 3000, **no_conference)
+        alerted.ask("silent", 0, **no_conference)
+        alerted.ask("unfinished", -2, lasts=4, **no_conference)
+        alerted.ask("no_conference", LEAD + 6)
+        alerted.ask("conference_fails", 3000)
+        for case in ("failed", "tried_again", "acknowledged"):
+            alerted.hear(case, "fail")
+        alerted.hear("unfinished", "activate")
+        alerted.hear("conference_fails", "fail_conferencing")
+        alerted.hear("resources", "complete")
+        alerted.hear("conflicting", "complete")
+        alerted.hear("conflicting", "fail")
+        alerted.hear("mismatched", "activate", extra={"event": {"event_id": "somebody-elses"}})
         stage.cronofy.faults.add("DELETE", f"/v1/calendars/{CALENDAR}", status=403)
-        assert told.delete("unwanted").status_code == 403
+        assert alerted.delete("unwanted").status_code == 403
         errors = {"start": [{"key": "errors.invalid", "description": "is before the big bang"}]}
         stage.cronofy.faults.add("POST", f"/v1/calendars/{CALENDAR}", status=422, body={"errors": errors})
         later = datetime.now(UTC) + timedelta(days=900)
         answer = stage.request("ev_rejected", "rejected", later, later + timedelta(days=1))
         assert answer.status_code == 422
-        told.agents["rejected"] = agent_id(HOME, CALENDAR, "ev_rejected")
-        told.register("acc_2", "cal_down")
+        alerted.agents["rejected"] = agent_id(HOME, CALENDAR, "ev_rejected")
+        alerted.register("acc_2", "cal_down")
         stage.cronofy.faults.add("POST", "/v1/calendars/cal_down", status=503, times=None)
-        told.ask_as("acc_2", "undelivered", 20 - 3600, "cal_down")
-        stage.cronofy.revoke(told.register("acc_1", CALENDAR))
+        alerted.ask_as("acc_2", "undelivered", 20 - 3600, "cal_down")
+        stage.cronofy.revoke(alerted.register("acc_1", CALENDAR))
         for case in ("unauthorised", "unauthorised_too"):
-            told.ask_as("acc_1", case, 86_400)
-        stage.cronofy.revoke(told.register("acc_3", "cal_dead"))
-        told.ask_as("acc_3", "never_authorised", 25 - 3600, "cal_dead")
-        yield told
+            alerted.ask_as("acc_1", case, 86_400)
+        stage.cronofy.revoke(alerted.register("acc_3", "cal_dead"))
+        alerted.ask_as("acc_3", "never_authorised", 25 - 3600, "cal_dead")
+        yield alerted
 
 
 CRITICAL, WARNING = "critical", "warning"
@@ -173,99 +173,101 @@ CRITICAL, WARNING = "critical", "warning"
     ],
 )
 def test_each_incident_is_alerted_to_with_its_severity(
-    told: Told, case: str, alerts: list[tuple[IncidentType, str]]
+    alerted: Alerted, case: str, alerts: list[tuple[IncidentType, str]]
 ) -> None:
     """From the caller's request to the message on the alerts topic."""
     types = [type_ for type_, _ in alerts]
-    assert told.causes(case, len(types), within=60)[: len(types)] == types
-    assert [(type_, severity) for type_, severity, reminder in told.alerts(case) if not reminder][
+    assert alerted.causes(case, len(types), within=60)[: len(types)] == types
+    assert [(type_, severity) for type_, severity, reminder in alerted.alerts(case) if not reminder][
         : len(types)
     ] == alerts
-    assert wait_until(lambda: "alerted" in told.kinds(case))
+    assert wait_until(lambda: "alerted" in alerted.kinds(case))
 
 
-def test_people_are_told_of_a_missing_conference_before_the_meeting_and_of_silence_after_its_start(told: Told) -> None:
+def test_a_missing_conference_is_alerted_before_the_meeting_and_silence_after_its_start(alerted: Alerted) -> None:
     """The one while a person can still act; the other not before the agent had its time."""
     for case in ("no_conference", "conference_fails", "unwanted"):
-        assert told.causes(case, 1)
-        assert told.first(case)["at"] < told.first(case)["meeting"]["start"]
+        assert alerted.causes(case, 1)
+        assert alerted.first(case)["at"] < alerted.first(case)["meeting"]["start"]
     for case, phase in (("silent", "start"), ("unfinished", "end")):
-        assert told.causes(case, 1)
-        assert told.first(case)["at"] > told.first(case)["meeting"][phase]
+        assert alerted.causes(case, 1)
+        assert alerted.first(case)["at"] > alerted.first(case)["meeting"][phase]
 
 
-def test_an_alert_says_what_cronofy_found_wrong(told: Told) -> None:
+def test_an_alert_says_what_cronofy_found_wrong(alerted: Alerted) -> None:
     """Which field, and Cronofy's key for it; its sentence may quote the caller."""
-    assert told.causes("rejected", 1) == [IncidentType.REJECTED]
-    assert told.what("rejected")[0] == "Cronofy refused the request (422): start (errors.invalid)"
-    assert told.causes("unwanted", 1) == [IncidentType.UNWANTED]
-    assert told.what("unwanted")[0] == "Cronofy refused the cancellation (403)"
-    assert told.causes("undelivered", 2, within=60) == [IncidentType.NOT_ARRANGED, IncidentType.REJECTED]
+    assert alerted.causes("rejected", 1) == [IncidentType.REJECTED]
+    assert alerted.what("rejected")[0] == "Cronofy refused the request (422): start (errors.invalid)"
+    assert alerted.causes("unwanted", 1) == [IncidentType.UNWANTED]
+    assert alerted.what("unwanted")[0] == "Cronofy refused the cancellation (403)"
+    assert alerted.causes("undelivered", 2, within=60) == [IncidentType.NOT_ARRANGED, IncidentType.REJECTED]
     lost = "the request could not be delivered in time; the last time, Cronofy answered 503"
-    assert lost in told.what("undelivered")
+    assert lost in alerted.what("undelivered")
 
 
-def test_an_agent_that_is_cancelled_after_all_is_an_all_clear(told: Told) -> None:
+def test_a_cancellation_that_succeeds_at_last_resolves_the_alert(alerted: Alerted) -> None:
     """The same deletion again, once Cronofy takes it."""
-    assert told.causes("unwanted", 1) == [IncidentType.UNWANTED]
-    assert told.delete("unwanted").status_code == 202
-    assert told.causes("unwanted", 2) == [IncidentType.UNWANTED, AlertStatus.RESOLVED]
+    assert alerted.causes("unwanted", 1) == [IncidentType.UNWANTED]
+    assert alerted.delete("unwanted").status_code == 202
+    assert alerted.causes("unwanted", 2) == [IncidentType.UNWANTED, AlertStatus.RESOLVED]
 
 
-def test_an_account_that_must_authorise_again_is_told_once_not_once_a_request(told: Told) -> None:
+def test_an_account_that_must_authorise_again_is_told_once_not_once_a_request(alerted: Alerted) -> None:
     """The second request finds the same dead grant; nobody needs to hear of it again."""
-    assert told.causes("unauthorised", 1) == [IncidentType.ACCOUNT_DISCONNECTED]
-    assert told.alerts("unauthorised_too") == []
+    assert alerted.causes("unauthorised", 1) == [IncidentType.ACCOUNT_DISCONNECTED]
+    assert alerted.alerts("unauthorised_too") == []
 
 
-def test_an_agent_that_turns_up_after_all_is_an_all_clear(told: Told) -> None:
+def test_an_agent_that_reports_late_resolves_its_alert(alerted: Alerted) -> None:
     """The alarm is taken back, and no reminder follows."""
-    assert told.causes("silent", 1) == [IncidentType.NEVER_ACTIVATED]
-    told.hear("silent", "activate")
-    assert told.causes("silent", 2) == [IncidentType.NEVER_ACTIVATED, AlertStatus.RESOLVED]
-    assert told.alerts("silent")[-1][:2] == ("resolved", "critical")
+    assert alerted.causes("silent", 1) == [IncidentType.NEVER_ACTIVATED]
+    alerted.hear("silent", "activate")
+    assert alerted.causes("silent", 2) == [IncidentType.NEVER_ACTIVATED, AlertStatus.RESOLVED]
+    assert alerted.alerts("silent")[-1][:2] == ("resolved", "critical")
 
 
-def test_a_new_attempt_that_succeeds_is_an_all_clear(told: Told) -> None:
+def test_a_new_attempt_that_succeeds_resolves_the_alert(alerted: Alerted) -> None:
     """Somebody sent the request again, and the agent came."""
-    assert told.causes("tried_again", 1) == [IncidentType.FAILED]
-    told.ask("tried_again", 3100, conferencing={"profile_id": "none"})
-    told.hear("tried_again", "activate")
-    assert told.causes("tried_again", 2) == [IncidentType.FAILED, AlertStatus.RESOLVED]
+    assert alerted.causes("tried_again", 1) == [IncidentType.FAILED]
+    alerted.ask("tried_again", 3100, conferencing={"profile_id": "none"})
+    alerted.hear("tried_again", "activate")
+    assert alerted.causes("tried_again", 2) == [IncidentType.FAILED, AlertStatus.RESOLVED]
 
 
-def test_a_grave_alert_that_nobody_takes_on_is_sent_again_twice(told: Told) -> None:
+def test_a_critical_alert_that_is_not_acknowledged_is_sent_again_twice(alerted: Alerted) -> None:
     """Marked as a reminder each time, and never a third one."""
     wanted = [("failed", "critical", 0), ("failed", "critical", 1), ("failed", "critical", 2)]
-    assert wait_until(lambda: told.alerts("failed") == wanted or None, 40), told.alerts("failed")
+    assert wait_until(lambda: alerted.alerts("failed") == wanted or None, 40), alerted.alerts("failed")
     time.sleep(ESCALATION + 3)
-    assert told.alerts("failed") == wanted
-    assert told.kinds("failed").count("alerted") == 3
+    assert alerted.alerts("failed") == wanted
+    assert alerted.kinds("failed").count("alerted") == 3
 
 
-def test_an_acknowledgement_stops_the_reminders_and_stands_in_the_timeline(told: Told) -> None:
+def test_an_acknowledgement_stops_the_reminders_and_stands_in_the_timeline(alerted: Alerted) -> None:
     """The same note sent twice is one entry; a stranger's agent, and an empty note, are refused."""
-    path = f"/v1/meeting_agents/{told.agents['heeded']}/acknowledgement"
-    known = len(told.alerts("heeded"))
-    assert told.stage.api.post(path, json={"note": " "}).status_code == 422
-    assert told.stage.api.post("/v1/meeting_agents/ma_nobody/acknowledgement", json={"note": "x"}).status_code == 404
-    answer, again = (told.stage.api.post(path, json={"note": "Kim dials in and takes notes"}) for _ in range(2))
+    path = f"/v1/meeting_agents/{alerted.agents['acknowledged']}/acknowledgement"
+    known = len(alerted.alerts("acknowledged"))
+    assert alerted.stage.api.post(path, json={"note": " "}).status_code == 422
+    assert (
+        alerted.stage.api.post("/v1/meeting_agents/ma_unknown/acknowledgement", json={"note": "x"}).status_code == 404
+    )
+    answer, again = (alerted.stage.api.post(path, json={"note": "Kim dials in and takes notes"}) for _ in range(2))
     assert (answer.status_code, again.status_code) == (200, 200)
     assert answer.json()["incident"]["acknowledged_at"]
     notes = [entry["reason"]["text"] for entry in again.json()["timeline"] if entry["kind"] == "acknowledged"]
     assert [note.startswith("Kim dials in and takes notes") for note in notes] == [True]
     time.sleep(2 * ESCALATION)
-    assert len(told.alerts("heeded")) <= max(1, known)
+    assert len(alerted.alerts("acknowledged")) <= max(1, known)
 
 
-def test_what_people_are_told_of_less_grave_things_is_never_sent_again(told: Told) -> None:
+def test_a_warning_is_never_sent_again(alerted: Alerted) -> None:
     """A reminder of a missing transcript would teach people to look away."""
     for case in ("unfinished", "resources", "no_conference", "mismatched"):
-        assert [reminder for _, _, reminder in told.alerts(case)] == [0], case
+        assert [reminder for _, _, reminder in alerted.alerts(case)] == [0], case
 
 
 def batch(histories: list[History]) -> bytes:
-    """What Lambda hands over from the queue."""
+    """Return the event that Lambda makes of messages from the queue."""
     records = [record(f"message-{n}", history.announced().model_dump_json()) for n, history in enumerate(histories)]
     return json.dumps({"Records": records}).encode()
 
@@ -280,34 +282,34 @@ def record(message_id: str, body: str, tries: int = 1) -> dict[str, Any]:
     }
 
 
-def invoke(told: Told, payload: bytes) -> dict[str, Any]:
-    functions = told.stage.stack.session.client("lambda")
-    answer = functions.invoke(FunctionName=told.stage.stack.functions["alert"], Payload=payload)
+def invoke(alerted: Alerted, payload: bytes) -> dict[str, Any]:
+    functions = alerted.stage.stack.session.client("lambda")
+    answer = functions.invoke(FunctionName=alerted.stage.stack.functions["alert"], Payload=payload)
     content: dict[str, Any] = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, content
     return content
 
 
-def test_an_announcement_that_cannot_be_read_stays_in_the_queue_alone(told: Told) -> None:
+def test_an_announcement_that_cannot_be_read_stays_in_the_queue_alone(alerted: Alerted) -> None:
     """An agent that owes nothing any more is done."""
     event = json.loads(batch([History("readable-1").ask(), History("readable-2").ask()]))
     event["Records"].insert(1, record("broken", '{"specversion": "1.0"}'))
-    assert invoke(told, json.dumps(event).encode()) == {"batchItemFailures": [{"itemIdentifier": "broken"}]}
+    assert invoke(alerted, json.dumps(event).encode()) == {"batchItemFailures": [{"itemIdentifier": "broken"}]}
 
 
-def test_a_subscriber_filters_on_status_severity_type_data_center_and_account(told: Told) -> None:
+def test_a_subscriber_filters_on_status_severity_type_data_center_and_account(alerted: Alerted) -> None:
     """A queue that filters on one account's failures gets a message in which they are, and no other."""
-    session = told.stage.stack.session
+    session = alerted.stage.stack.session
     policy = {"status": ["firing"], "severity": ["critical"], "type": ["failed"], "account": ["acc_wanted"]}
-    url = told.stage.stack.listen("AlertsTopic", "one-account", policy | {"data_center": ["de"]})
-    topic = AlertsTopic(session.client("sns"), told.stage.stack.outputs["AlertsTopicArn"])
+    url = alerted.stage.stack.listen("AlertsTopic", "one-account", policy | {"data_center": ["de"]})
+    topic = AlertsTopic(session.client("sns"), alerted.stage.stack.outputs["AlertsTopicArn"])
 
     def alerts(name: str, account: str) -> list[AgentAlert]:
         return History(name, account=account).ask().accepted().hear("meeting_agent_failed", START).alerts()
 
     together = [*alerts("filtered-1", "acc_wanted"), *alerts("filtered-2", "acc_other")]
     for agents in (together, alerts("filtered-3", "acc_other")):
-        for alert in group_alerts(agents, PLACES):
+        for alert in group_alerts(agents, LINKS):
             topic.publish(alert.subject, alert.message, alert.attributes)
     received = receive(session.client("sqs"), url)
     named = [{agent["agent_id"] for agent in message["agents"]} for message in received]
@@ -328,11 +330,11 @@ def receive(sqs: Any, url: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_an_e_mail_is_what_the_golden_files_show(told: Told) -> None:
+def test_an_e_mail_is_what_the_golden_files_show(alerted: Alerted) -> None:
     """Subject and text reach a subscriber by e-mail as they were composed; which agents share one is left to chance."""
 
     def find() -> tuple[dict[str, str], str] | None:
-        for mail in told.stage.emails():
+        for mail in alerted.stage.emails():
             if alone := re.match(r'\[\w+\] Meeting agent [^"]+: "(\w+)", ', mail["subject"]):
                 return mail, alone[1]
         return None
@@ -342,8 +344,8 @@ def test_an_e_mail_is_what_the_golden_files_show(told: Told) -> None:
     mail, case = found
     composed = {
         f'[{severity}] Meeting agent {WORDINGS[IncidentType(cause)].one}: "{case}"'
-        for cause, severity, _ in told.alerts(case)
+        for cause, severity, _ in alerted.alerts(case)
     }
     assert mail["subject"].startswith(tuple(composed))
-    assert told.agents[case] in mail["text"]
+    assert alerted.agents[case] in mail["text"]
     assert "Next steps" in mail["text"]

@@ -22,7 +22,7 @@ from meeting_agents.domain.model import Entry, EntryType, Meeting, Request
 from tests.golden_files import compared
 from tests.sandbox.stage import Stage
 from tests.system.template import RESOURCES
-from tests.unit.alerting.test_message import PLACES
+from tests.unit.alerting.test_message import LINKS
 
 BERLIN = "Europe/Berlin"
 DAY = date(2026, 3, 28)
@@ -55,7 +55,7 @@ def rows() -> Iterator[dict[str, Any]]:
 
 def digest(some: Iterator[dict[str, Any]] | None = None) -> Digest:
     begins = datetime(2026, 3, 27, 23, tzinfo=UTC)
-    return Digest.of(DAY, BERLIN, PLACES, rows=rows() if some is None else some, begins=begins, now=NOW)
+    return Digest.of(DAY, BERLIN, LINKS, rows=rows() if some is None else some, begins=begins, now=NOW)
 
 
 def test_a_digest_reads_as_a_person_found_it_good() -> None:
@@ -113,7 +113,7 @@ def test_the_days_are_those_of_the_time_zone_also_when_clocks_change(stage: Stag
     with Stubber(sns) as stubbed:
         stubbed.add_response("publish", {"MessageId": "1"})
         made = publish_digest(
-            journal, AlertsTopic(sns, "arn:aws:sns:eu-central-1:111122223333:alerts"), PLACES, now, BERLIN
+            journal, AlertsTopic(sns, "arn:aws:sns:eu-central-1:111122223333:alerts"), LINKS, now, BERLIN
         )
     assert made.day == date(2027, 3, 28)
     assert (made.of_day.total, made.before.total) == (2, 1)

@@ -62,11 +62,11 @@ def test_an_announcement_of_a_failure_is_published_as_an_alert(stage: Stage) -> 
 def test_a_scheduled_function_returns_its_counts(stage: Stage) -> None:
     """Sweep and digest return counts, for a person who invokes them."""
     assert {"overdue", "retried"} <= set(given(stage, "sweep", "schedule"))
-    assert {"day", "agents", "told"} <= set(given(stage, "digest", "schedule"))
+    assert {"day", "agents", "published"} <= set(given(stage, "digest", "schedule"))
     given(stage, "probe", "schedule")
 
 
 def test_the_dashboard_gets_a_page_and_a_description(stage: Stage) -> None:
     """HTML to show, Markdown to describe."""
     assert given(stage, "widget", "show").lstrip().startswith("<")
-    assert "## Troubled agents" in given(stage, "widget", "describe")
+    assert "## Incidents of today" in given(stage, "widget", "describe")

@@ -12,7 +12,14 @@ from meeting_agents import wiring
 from meeting_agents.aws.keys import EXPIRES_AT
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.domain.lifecycle import fold, timeline
-from meeting_agents.domain.model import Action, Entry, EntryType, Meeting, Reason, ReasonCode, Request
+from meeting_agents.domain.model import (
+    Action,
+    Entry,
+    EntryType,
+    Meeting,
+    Request,
+)
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from tests.callback import example
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws

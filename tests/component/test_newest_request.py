@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import httpx
@@ -76,13 +77,14 @@ def once(desk: Desk, hook: str, action: Callable[[], object]) -> None:
     desk.http.event_hooks[hook] = [run]
 
 
-def together(
-    desk: Desk, first: ProvisioningRequest, second: ProvisioningRequest, pause: float
-) -> list[ProvisioningResult]:
-    """Submit the second request `pause` seconds after the first, which is still on its way."""
+def together(desk: Desk, first: ProvisioningRequest, second: ProvisioningRequest) -> list[ProvisioningResult]:
+    """Submit the second request while Cronofy has the first."""
+    sent = Event()
+    once(desk, "request", sent.set)
     with ThreadPoolExecutor(2) as pool:
         earlier = pool.submit(desk.provisioning().submit, first)
-        time.sleep(pause)
+        assert sent.wait(10)
+        time.sleep(0.1)
         later = pool.submit(desk.provisioning().submit, second)
         return [earlier.result(), later.result()]
 
@@ -122,7 +124,7 @@ def test_a_slow_response_is_not_followed_by_a_second_try_after_a_deletion(
     caller = credentials(desk, kind)
     monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(0.3, connect=0.3))
     desk.cronofy.faults.add("POST", EVENTS, delay=0.6)
-    together(desk, desk.upsert(caller), deletion(desk, caller), 0.1)
+    together(desk, desk.upsert(caller), deletion(desk, caller))
     assert is_cancelled(desk)
 
 
@@ -131,8 +133,8 @@ def test_a_slow_response_is_not_followed_by_a_second_try_after_a_deletion(
 def test_a_deletion_is_sent_again_after_an_upsert_that_took_effect_later(desk: Desk, kind: str, run: int) -> None:
     """Cronofy works on the upsert while it accepts the deletion."""
     caller = credentials(desk, kind)
-    desk.cronofy.faults.add("POST", EVENTS, hold=0.3)
-    earlier, later = together(desk, desk.upsert(caller), deletion(desk, caller), 0.1)
+    desk.cronofy.faults.add("POST", EVENTS, hold=0.4)
+    earlier, later = together(desk, desk.upsert(caller), deletion(desk, caller))
     assert [result.response and result.response.status for result in (earlier, later)] == [202, 202]
     assert is_cancelled(desk)
     assert [(r.method, r.status) for r in desk.cronofy.requests if r.path == EVENTS] == [
@@ -145,11 +147,11 @@ def test_a_deletion_is_sent_again_after_an_upsert_that_took_effect_later(desk: D
 @TIMES
 @CREDENTIALS
 def test_of_two_changes_the_newer_one_holds(desk: Desk, kind: str, run: int) -> None:
-    """40 ms apart, the older one with a 503 and a second try."""
+    """The older one is answered with 503, and has a second try."""
     caller = credentials(desk, kind)
     desk.provisioning().submit(desk.upsert(caller))
-    desk.cronofy.faults.add("POST", EVENTS, status=503, delay=0.05)
-    together(desk, moved(desk, caller, 1), moved(desk, caller, 2), 0.04)
+    desk.cronofy.faults.add("POST", EVENTS, status=503, delay=0.2)
+    together(desk, moved(desk, caller, 1), moved(desk, caller, 2))
     assert_same_start(desk)
     assert desk.cronofy.meeting(KEY).request["start"] == "2026-04-30T14:00:00Z"
 
@@ -160,8 +162,8 @@ def test_of_two_concurrent_changes_the_newer_one_holds(desk: Desk, kind: str, ru
     """The older one takes effect later."""
     caller = credentials(desk, kind)
     desk.provisioning().submit(desk.upsert(caller))
-    desk.cronofy.faults.add("POST", EVENTS, hold=0.2)
-    together(desk, moved(desk, caller, 1), moved(desk, caller, 2), 0.05)
+    desk.cronofy.faults.add("POST", EVENTS, hold=0.4)
+    together(desk, moved(desk, caller, 1), moved(desk, caller, 2))
     assert_same_start(desk)
     assert desk.cronofy.meeting(KEY).request["start"] == "2026-04-30T14:00:00Z"
 
@@ -198,7 +200,7 @@ def test_a_deletion_is_sent_again_after_a_retry_that_took_effect_later(desk: Des
     desk.provisioning().submit(request)
     desk.now += MAX_BACKOFF
     desk.track(request.agent_id)
-    desk.cronofy.faults.add("POST", EVENTS, hold=0.3)
+    desk.cronofy.faults.add("POST", EVENTS, hold=0.4)
     with ThreadPoolExecutor(1) as pool:
         retry = pool.submit(desk.provisioning().retry, request.agent_id)
         time.sleep(0.1)
@@ -246,7 +248,7 @@ def test_a_deletion_is_sent_again_after_the_lease_of_an_upsert_without_a_respons
     caller = credentials(desk, "account")
     monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(0.2, connect=0.2))
     desk.cronofy.faults.add("POST", EVENTS, hold=0.7)
-    together(desk, desk.upsert(caller), deletion(desk, caller), 0.1)
+    together(desk, desk.upsert(caller), deletion(desk, caller))
     time.sleep(0.6)
     assert not is_cancelled(desk)
     desk.now += DELIVERY_LEASE + timedelta(seconds=1)
@@ -259,8 +261,8 @@ def test_an_upsert_is_sent_again_after_a_deletion_that_took_effect_later(desk: D
     """Off and on again: the agent is to come."""
     caller = credentials(desk, "own token")
     desk.provisioning().submit(desk.upsert(caller))
-    desk.cronofy.faults.add("DELETE", EVENTS, hold=0.3)
-    together(desk, deletion(desk, caller), desk.upsert(caller, summary="On again"), 0.1)
+    desk.cronofy.faults.add("DELETE", EVENTS, hold=0.4)
+    together(desk, deletion(desk, caller), desk.upsert(caller, summary="On again"))
     assert not desk.cronofy.meeting(KEY).agents[-1].cancelled
     assert desk.steps(agent_id("us", CALENDAR, "event_1"))[-1].after.state is State.SCHEDULED
 
@@ -271,9 +273,9 @@ def test_a_refused_newer_change_leaves_the_older_one(desk: Desk, kind: str, run:
     """A request that Cronofy rejected does not count as the newest."""
     caller = credentials(desk, kind)
     desk.provisioning().submit(desk.upsert(caller))
-    desk.cronofy.faults.add("POST", EVENTS, hold=0.2)
+    desk.cronofy.faults.add("POST", EVENTS, hold=0.4)
     desk.cronofy.faults.add("POST", EVENTS, status=422)
-    together(desk, moved(desk, caller, 1), moved(desk, caller, 2), 0.05)
+    together(desk, moved(desk, caller, 1), moved(desk, caller, 2))
     assert_same_start(desk)
     assert desk.cronofy.meeting(KEY).request["start"] == "2026-04-30T13:00:00Z"
     assert desk.cronofy.count("POST", EVENTS) == 3
@@ -297,12 +299,27 @@ def test_the_newest_request_for_a_scheduled_agent_holds(desk: Desk, run: int, is
     )
     if is_scheduled_last:
         desk.provisioning().submit(schedule)
-        desk.cronofy.faults.add("DELETE", schedule.path, hold=0.3)
-        together(desk, cancellation, replace(schedule, body_for=lambda _: schedule.body_for(2)), 0.1)
+        desk.cronofy.faults.add("DELETE", schedule.path, hold=0.4)
+        together(desk, cancellation, replace(schedule, body_for=lambda _: schedule.body_for(2)))
     else:
-        desk.cronofy.faults.add("POST", schedule.path, hold=0.3)
-        together(desk, schedule, cancellation, 0.1)
+        desk.cronofy.faults.add("POST", schedule.path, hold=0.4)
+        together(desk, schedule, cancellation)
     agent = desk.cronofy.meeting(("us", "key_1")).agents[-1]
     assert agent.cancelled is not is_scheduled_last
     state = desk.steps(schedule.agent_id)[-1].after.state
     assert state is (State.SCHEDULED if is_scheduled_last else State.CANCELLED)
+
+
+@pytest.mark.parametrize("is_first_lost", [False, True])
+def test_a_repeated_deletion_that_finds_nothing_is_a_cancellation(desk: Desk, is_first_lost: bool) -> None:
+    """The first try took effect, with a 503. A first try that finds nothing is refused."""
+    caller = credentials(desk, "account")
+    desk.provisioning().submit(desk.upsert(caller))
+    if is_first_lost:
+        desk.cronofy.faults.add("DELETE", EVENTS, status=503, has_effect=True)
+    desk.cronofy.faults.add("DELETE", EVENTS, status=404)
+    result = desk.provisioning().submit(deletion(desk, caller))
+    assert result.response
+    assert (result.record.state, result.response.status) == (
+        (State.CANCELLED, 202) if is_first_lost else (State.SCHEDULED, 404)
+    )

@@ -16,7 +16,7 @@ from meeting_agents.domain.model import DeadlineType, Entry, EntryType
 from meeting_agents.errors import TopicUnavailable
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
-from tests.unit.alerting.test_message import MEETING, PLACES, History
+from tests.unit.alerting.test_message import LINKS, MEETING, History
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -80,7 +80,7 @@ def titles(topic: Topic) -> list[str]:
 
 def publish(desk: Desk, topic: Topic, *histories: History) -> set[str]:
     agents = {history.agent for history in histories}
-    return publish_alerts(agents, desk.journal(), topic, desk.lease("alert"), PLACES)
+    return publish_alerts(agents, desk.journal(), topic, desk.lease("alert"), LINKS)
 
 
 def alerted(journal: Journal, history: History) -> list[Entry]:

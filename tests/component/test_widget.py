@@ -1,4 +1,4 @@
-"""What the dashboard shows of today's troubled agents: escaped, without script, and as a browser draws it."""
+"""The agents that need attention on the dashboard: escaped, without script, and as a browser draws them."""
 
 import json
 import re
@@ -17,7 +17,8 @@ import pytest
 from meeting_agents.alerting.widget import SHOWN, has_incident, render_html
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import steps
-from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Meeting, Reason, ReasonCode
+from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, Meeting
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.verdicts import Step
 from tests.runtime.platform import offset_at_noon
 from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
@@ -97,7 +98,7 @@ def shown(*histories: History, count: int | None = None) -> str:
 
 
 def test_nothing_from_outside_is_markup() -> None:
-    """Titles, reasons, notes and addresses of others are text, whatever they hold."""
+    """Titles, reasons, notes and addresses of others are text, also where they look like HTML."""
     html = shown(hostile())
     reader = Reader(html)
     assert set(reader.tags) <= ALLOWED
@@ -123,18 +124,18 @@ def test_a_day_without_incidents_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subscribers", "said"),
+    ("subscribers", "text"),
     [
         (0, "No confirmed subscriber: no one receives the alerts. Subscribe an address"),
         (3, "Confirmed subscribers of the alerts: 3."),
         (None, "The number of subscribers of the alerts could not be read."),
     ],
 )
-def test_a_page_says_how_many_receive_the_alerts(subscribers: int | None, said: str) -> None:
+def test_a_page_says_how_many_receive_the_alerts(subscribers: int | None, text: str) -> None:
     """With incidents and without."""
     agents = {"ma_1": list(steps(failed().entries))}
     for html in (page({}, 0, subscribers), page(agents, 1, subscribers)):
-        assert said in "".join(Reader(html).text)
+        assert text in "".join(Reader(html).text)
 
 
 def test_more_agents_than_are_shown_are_counted() -> None:
@@ -154,7 +155,7 @@ def test_more_agents_than_are_shown_are_counted() -> None:
         ({"state": "cancelled"}, False),
     ],
 )
-def test_an_agent_is_troubled_when_a_person_should_know_of_it(row: dict[str, Any], verdict: bool) -> None:
+def test_an_agent_that_needs_attention_is_shown(row: dict[str, Any], verdict: bool) -> None:
     assert has_incident(row) is verdict
 
 
@@ -175,11 +176,11 @@ def pixels(path: Path) -> tuple[int, int, set[bytes]]:
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
-@pytest.mark.parametrize("case", ["troubled", "empty"])
+@pytest.mark.parametrize("case", ["incidents", "empty"])
 def test_a_browser_draws_it(case: str, tmp_path: Path) -> None:
     """Parsed, laid out and drawn by Chromium: the table has its rows, no script ran, and the picture is not blank."""
     assert BROWSER
-    html = shown(failed(), silent(), hostile(), reminded()) if case == "troubled" else page({}, 0, subscribers=2)
+    html = shown(failed(), silent(), hostile(), reminded()) if case == "incidents" else page({}, 0, subscribers=2)
     source, picture = tmp_path / "page.html", tmp_path / "page.png"
     source.write_text(f'<!doctype html><meta charset="utf-8"><title>widget</title>{html}', encoding="utf-8")
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
@@ -187,10 +188,10 @@ def test_a_browser_draws_it(case: str, tmp_path: Path) -> None:
     subprocess.run(run, check=True, capture_output=True, timeout=90)
     width, height, lines = pixels(picture)
     assert (width, height) == (1200, 700)
-    assert len(lines) > (60 if case == "troubled" else 10)
+    assert len(lines) > (60 if case == "incidents" else 10)
     dumped = subprocess.run([*command, "--dump-dom", source.as_uri()], check=True, capture_output=True, timeout=90)
     dom = dumped.stdout.decode()
-    assert dom.count("<tr>") == (4 if case == "troubled" else 0)  # with its head; two of the agents are one
+    assert dom.count("<tr>") == (4 if case == "incidents" else 0)  # with its head; two of the agents are one
     assert "<script>" not in dom
     assert "onerror=" not in re.sub(r"&lt;.*?&gt;", "", dom)
 
@@ -204,7 +205,7 @@ def invoke(stage: Stage, payload: dict[str, Any]) -> str:
 
 
 def test_the_deployed_widget_shows_what_failed_today(stage: Stage) -> None:
-    """With nothing but permission to read, in the time zone of whoever looks."""
+    """With nothing but permission to read, in the time zone of the viewer."""
     now = datetime.now(UTC)
     agent = stage.request("ev_widget", "Widget & co", now, now + timedelta(hours=1)).json()["agent"]["id"]
     stage.cronofy.fail((HOME, CALENDAR, "ev_widget"))

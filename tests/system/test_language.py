@@ -153,6 +153,23 @@ def test_words_that_only_look_alike_are_kept() -> None:
     assert list(retired_words("Authorization: Bearer token; recommend; a nobody-else")) == []
 
 
+PLAIN = {"Action", "Conference", "Meeting", "Pending", "Request", "Resource", "Severity", "State"}
+"""Classes of the model whose names have their everyday meaning, or Cronofy's."""
+
+
+def test_the_glossary_has_the_nouns_of_the_model() -> None:
+    """A class of a noun's types, codes or states is covered by the noun."""
+    text = (ROOT / "layers/shared/README.md").read_text(encoding="utf-8")
+    glossary = text.partition("| word | meaning |")[2].partition("\n\n")[0]
+    words = set(re.findall(r"^\| ([\w -]+) \|", glossary, re.MULTILINE))
+    model = ast.parse((ROOT / "layers/shared/meeting_agents/domain/model.py").read_text(encoding="utf-8"))
+    classes = {node.name for node in model.body if isinstance(node, ast.ClassDef)}
+    nouns = {re.sub(r"(Type|Code|Status)$", "", name).lower() for name in classes - PLAIN}
+    assert classes >= PLAIN
+    assert len(nouns) > 5
+    assert nouns <= words
+
+
 if __name__ == "__main__":
     counts = Counter({str(path): len(found(path)) for path in files()})
     for name, count in counts.most_common():

@@ -3,7 +3,7 @@
 import pytest
 
 from meeting_agents import errors, wording
-from meeting_agents.domain.model import Reason, ReasonCode
+from meeting_agents.domain.reasons import Reason, ReasonCode
 
 
 def test_every_reason_has_a_sentence() -> None:

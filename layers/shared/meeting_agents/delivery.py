@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import Action, Entry, EntryType, IncidentType, Reason, ReasonCode, Request
+from meeting_agents.domain.model import (
+    Action,
+    Entry,
+    EntryType,
+    IncidentType,
+    Request,
+)
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.errors import MeetingAgentsError, RateLimited, UnknownAccount, UpstreamTimeout
 
 DELIVERY_LEASE = timedelta(seconds=60)
@@ -75,9 +82,16 @@ class Delivery:
 
     def key_may_be_taken(self, response: CronofyResponse) -> bool:
         """True if Cronofy may have refused the scheduling_key because an earlier try has created the agent."""
-        is_repeated = self.may_have_arrived or response.tries > 1
         is_refused = response.outcome is not Outcome.ACCEPTED and response.wrong_fields == {"scheduling_key"}
-        return is_repeated and is_refused and bool(self.request.scheduling_key)
+        return self.is_repeated(response) and is_refused and bool(self.request.scheduling_key)
+
+    def is_repeated(self, response: CronofyResponse) -> bool:
+        """True if an earlier try than the one with this response may have arrived."""
+        return self.may_have_arrived or response.tries > 1
+
+    def is_deleted(self, response: CronofyResponse) -> bool:
+        """True if Cronofy does not find what an earlier try of this deletion may have deleted."""
+        return self.cronofy_request.method == "DELETE" and response.status == 404 and self.is_repeated(response)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +110,7 @@ def outcome_of_response(
     """Return the outcome of a try that Cronofy answered; `until`: the delivery's `retry_deadline`."""
     is_cancellation, status = delivery.is_cancellation, response.status
     was_postponed = status in (423, 429)
-    if response.outcome is Outcome.ACCEPTED:
+    if response.outcome is Outcome.ACCEPTED or delivery.is_deleted(response):
         kind = EntryType.CANCELLED if is_cancellation else EntryType.ACCEPTED
         code = ReasonCode.CANCELLATION_ACCEPTED if is_cancellation else ReasonCode.REQUEST_ACCEPTED
         return DeliveryOutcome(kind, Reason.of(code, status=status))
@@ -249,7 +263,7 @@ def due_delivery(agent_id: str, entries: Sequence[StoredEntry], now: datetime) -
         credentials=CallerCredentials(account=pending.request.account),
         attempt=record.current.number,
         revision=pending.revision,
-        requested_at=pending.asked_at,
+        requested_at=pending.requested_at,
         correlation_id=stored.entry.correlation_id,
         tries=pending.tries,
         may_have_arrived=True,

@@ -29,7 +29,14 @@ from meeting_agents.delivery import (
 )
 from meeting_agents.domain.attempts import next_request
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import Entry, EntryType, IncidentType, Reason, ReasonCode, Record, Request
+from meeting_agents.domain.model import (
+    Entry,
+    EntryType,
+    IncidentType,
+    Record,
+    Request,
+)
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.errors import (
     IdempotencyKeyReused,
     InProgress,
@@ -132,13 +139,11 @@ class Provisioning:
             self._append(delivery, expired(delivery, last_failure(entries, delivery.revision)))
             return ProvisioningResult(self._read_record(agent_id))
         permit = self._cronofy.permit(delivery.cronofy_request.data_center, SWEEP_RATE_SHARE)
-        if not self._journal.claim(agent_id, now, now + DELIVERY_LEASE):
+        if not self._journal.claim(agent_id, now, now + DELIVERY_LEASE) or not self._is_newest(delivery):
             return None
         if not delivery.cronofy_request.is_idempotent:  # journalled first, so that a crash cannot cause a second send
             self._append(delivery, DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.SENT_ONCE)))
             delivery = replace(delivery, tries=delivery.tries + 1)
-        if not self._is_newest(delivery):
-            return None
         until = time.monotonic() + TOTAL_TIMEOUT
         reply = self._send(delivery, until, permit)
         reply = self._record_outcome(delivery, reply)
@@ -163,7 +168,9 @@ class Provisioning:
             delivery = _delivery(request, attempt, revision, now)
             pending = record.current.pending if record else None
             if not is_new and pending:
-                repeated = replace(delivery, tries=pending.tries, requested_at=pending.asked_at, may_have_arrived=True)
+                repeated = replace(
+                    delivery, tries=pending.tries, requested_at=pending.requested_at, may_have_arrived=True
+                )
                 return repeated, entries
             if not is_new or (entries and not request.is_idempotent):
                 return replace(delivery, is_settled=True), entries
@@ -252,7 +259,7 @@ class Provisioning:
             return CronofyResponse(202)
         outcome = outcome_of_response(delivery, response, self._clock(), self._retry_deadline(delivery))
         self._append(delivery, outcome, response)
-        return response
+        return CronofyResponse(202) if delivery.is_deleted(response) else response
 
     def _record_error(self, delivery: Delivery, error: MeetingAgentsError) -> None:
         """Journal an error. Of an account that must be authorised again, one request opens the incident."""

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
@@ -36,6 +37,9 @@ _CLIENT_CONFIG = Config(
 """Short timeouts: Cronofy waits 7 seconds for a response and API Gateway 30; botocore's default is a minute. All
 callers retry by themselves."""
 
+_CLIENT_LOCK = Lock()
+"""Making a client is not thread-safe, and a sweep makes some when a thread of it finds the first request to retry."""
+
 warnings.filterwarnings("ignore", "No application metrics to publish")  # zeros are not published: each metric costs
 
 
@@ -60,7 +64,8 @@ def _session() -> Session:
 @cache
 def client(service: str) -> Any:
     """Return a client of an AWS service. All share one session, because a session costs many times a client."""
-    return _session().create_client(service, config=_CLIENT_CONFIG)
+    with _CLIENT_LOCK:
+        return _session().create_client(service, config=_CLIENT_CONFIG)
 
 
 @cache

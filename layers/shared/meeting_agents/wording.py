@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from meeting_agents.domain.model import Reason, ReasonCode
+from meeting_agents.domain.reasons import Reason, ReasonCode
 
 REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.REQUESTED: "requested; Cronofy has not confirmed it yet",

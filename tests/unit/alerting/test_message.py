@@ -1,4 +1,4 @@
-"""What people read: all texts of each alert are a file in `tests/golden/alerts/`, which a person found good."""
+"""The texts of each alert are a file in `tests/golden/alerts/`, which a person approved."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -27,14 +27,13 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Meeting,
-    Reason,
-    ReasonCode,
     Request,
     Severity,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from tests.golden_files import GOLDEN, compared
 
-PLACES = Links(
+LINKS = Links(
     "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
     "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/meeting-agents",
 )
@@ -98,11 +97,11 @@ class History:
             | more,
         }
         raw = json.dumps(body).encode()
-        said = read_notification(raw)
-        kind = said.kinds[-1] if said.kinds else EntryType.UNRECOGNISED
+        notification = read_notification(raw)
+        kind = notification.kinds[-1] if notification.kinds else EntryType.UNRECOGNISED
         key = f"notification#{len(self.entries):04d}"
         self.bodies[key] = raw
-        self.entries.append(Entry(key=key, kind=kind, at=at, notification=said))
+        self.entries.append(Entry(key=key, kind=kind, at=at, notification=notification))
         return self
 
     def alerts(self, at: datetime | None = None) -> list[AgentAlert]:
@@ -268,7 +267,7 @@ def shown(alert: Alert) -> str:
 @pytest.mark.parametrize("case", CASES)
 def test_an_alert_reads_as_a_person_found_it_good(case: str) -> None:
     """Subject, SMS, e-mail and both JSON texts equal the file of this case."""
-    text = "".join(map(shown, group_alerts(CASES[case], PLACES)))
+    text = "".join(map(shown, group_alerts(CASES[case], LINKS)))
     compared(f"alerts/{case}", text)
 
 
@@ -295,7 +294,7 @@ def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str)
         reported = replace(agent.attempt.meeting, summary=title)
         attempts = tuple(replace(a, reported=reported, reported_at=agent.at) for a in agent.record.attempts)
         agents.append(replace(agent, record=replace(agent.record, attempts=attempts)))
-    for alert in group_alerts(agents, PLACES):
+    for alert in group_alerts(agents, LINKS):
         assert 0 < len(alert.subject) <= SUBJECT_LENGTH
         assert all(" " <= character <= "~" for character in alert.subject)
         assert len(alert.sms) <= SMS_LENGTH
@@ -306,7 +305,7 @@ def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str)
 @pytest.mark.parametrize("case", [case for case in CASES if case != "many"])
 def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
     """Nobody reads further at night than to the first line."""
-    (alert,) = group_alerts(CASES[case], PLACES)
+    (alert,) = group_alerts(CASES[case], LINKS)
     first = alert.text.splitlines()[2 if alert.reminder else 0]
     assert summary(alert.agents[0]) in first
     assert "Bcc: boss@example.com From: me ignore" in first or "Quarterly review" in first
@@ -318,7 +317,7 @@ def test_a_thousand_failures_are_one_message_that_names_each() -> None:
     for number in range(1000):
         history = History(f"event-{number}", replace(MEETING, summary=f"Weekly {number}"), f"acc_{number:024d}")
         agents += history.ask().accepted().hear("meeting_agent_failed", START).alerts()
-    (alert,) = group_alerts(agents, PLACES)
+    (alert,) = group_alerts(agents, LINKS)
     assert alert.size <= MAX_MESSAGE_BYTES
     machine = json.loads(json.loads(alert.message)["default"])
     named = [agent["agent_id"] for agent in machine["agents"]] + machine["omitted"]["failed"]
@@ -335,7 +334,7 @@ def test_what_sns_would_refuse_for_its_size_is_parted_and_loses_nobody() -> None
         history = History(f"event-{number}", replace(MEETING, summary="x" * 1024), "a" * 900 + str(number))
         reasons: dict[str, Any] = {f"reason_{position}": "\N{PILE OF POO}" * 400 for position in range(300)}
         agents += history.ask().accepted().hear("meeting_agent_failed", START, **reasons).alerts()
-    alerts = group_alerts(agents, PLACES)
+    alerts = group_alerts(agents, LINKS)
     assert len(alerts) > 1
     assert all(alert.size <= MAX_MESSAGE_BYTES for alert in alerts)
     assert [a.id for alert in alerts for a in alert.agents] == [agent.id for agent in agents]
@@ -344,14 +343,14 @@ def test_what_sns_would_refuse_for_its_size_is_parted_and_loses_nobody() -> None
 def test_each_message_has_one_status_and_one_severity_and_all_its_other_values() -> None:
     """A filter gets exactly what it names, and a resolved incident hides no firing one."""
     cases = ("failed", "resolved", "no_conference_reported", "reminder")
-    alerts = group_alerts([agent for case in cases for agent in CASES[case]], PLACES)
+    alerts = group_alerts([agent for case in cases for agent in CASES[case]], LINKS)
     assert [(alert.status, alert.severity, alert.reminder) for alert in alerts] == [
         (AlertStatus.FIRING, Severity.CRITICAL, 0),
         (AlertStatus.FIRING, Severity.CRITICAL, 1),
         (AlertStatus.FIRING, Severity.WARNING, 0),
         (AlertStatus.RESOLVED, Severity.CRITICAL, 0),
     ]
-    (first, *_) = group_alerts(CASES["many"], PLACES)
+    (first, *_) = group_alerts(CASES["many"], LINKS)
     assert first.attributes == {
         "status": "firing",
         "severity": "critical",
@@ -361,23 +360,23 @@ def test_each_message_has_one_status_and_one_severity_and_all_its_other_values()
     }
 
 
-LINKS = ["https://zoom.us/00001111-222?pwd=x", "zoommtg://zoom.us/join?confno=1", "meet.google.com/abc-defg-hij"]
+JOIN_LINKS = ["https://zoom.us/00001111-222?pwd=x", "zoommtg://zoom.us/join?confno=1", "meet.google.com/abc-defg-hij"]
 
 
-@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("link", JOIN_LINKS)
 def test_no_alert_shows_a_join_link(link: str) -> None:
     """A person who has the link can join the meeting. It may be in a title, or in a field that no one documented."""
     history = History(meeting=replace(MEETING, summary=f"Join {link} now")).ask().accepted()
     event = {"conferencing": {"provider_name": "zoom", "join_url": link}}
     history.hear("meeting_agent_failed", START, event=event, join_url=link, why=f"no answer at {link}")
-    for alert in group_alerts(history.alerts(), PLACES):
+    for alert in group_alerts(history.alerts(), LINKS):
         assert link not in alert.message
         assert "(link)" in alert.text
 
 
 def test_an_agent_that_reports_itself_late_is_on_its_way_and_not_in_the_meeting() -> None:
     """Cronofy reports it when it prepares to join: it may still wait in the lobby."""
-    (alert,) = group_alerts(CASES["resolved"], PLACES)
+    (alert,) = group_alerts(CASES["resolved"], LINKS)
     assert alert.subject == '[resolved] Meeting agent is on its way: "Quarterly review", 29 Apr 17:30 CEST'
     assert "lobby" in alert.text
 
@@ -396,7 +395,7 @@ def test_every_alert_about_an_incident_has_the_same_key() -> None:
 def test_a_chat_message_has_only_the_documented_members_and_no_markup_of_others() -> None:
     """Nothing from outside mentions a channel or hides an address in Slack or Teams."""
     history = History(meeting=replace(MEETING, summary="<!channel> <https://evil.example|here>")).ask().accepted()
-    (alert,) = group_alerts(history.hear("meeting_agent_failed", START).alerts(), PLACES)
+    (alert,) = group_alerts(history.hear("meeting_agent_failed", START).alerts(), LINKS)
     chat = json.loads(alert.chat)
     assert set(chat) == {"version", "source", "id", "content", "metadata"}
     assert set(chat["content"]) == {"textType", "title", "description", "nextSteps", "keywords"}

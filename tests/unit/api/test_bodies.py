@@ -41,9 +41,8 @@ from meeting_agents.domain.model import (
     EntryType,
     Meeting,
     Notification,
-    Reason,
-    ReasonCode,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.errors import InvalidRequest, TooLarge
 
 OURS = "https://api.example.com/webhooks/cronofy/"
@@ -582,7 +581,7 @@ def test_a_summary_has_the_time_of_the_next_retry() -> None:
 def test_the_view_of_an_agent_has_its_record_and_its_timeline() -> None:
     """An entry has its own `sub` and reason, or those of its notification; the view can be parsed again."""
     timeline = [*steps(HISTORY)]
-    view = AgentView.of("ma_1", timeline, GracePeriods(), NOON, LINKS)
+    view = AgentView.of("ma_1", timeline, GracePeriods(), NOON + timedelta(minutes=4), LINKS)
     assert (view.id, view.state, view.origin, view.calendar_id) == ("ma_1", "failed", "request", "cal_1")
     assert view.next_deadline == DeadlineView(phase=DeadlineType.ALERT, at=NOON + timedelta(minutes=5))
     assert view.incident
@@ -594,13 +593,13 @@ def test_the_view_of_an_agent_has_its_record_and_its_timeline() -> None:
     ]
     assert [entry.interactions for entry in view.timeline] == [(), (), ("meeting_agent_failed",)]
     assert AgentView.model_validate_json(view.model_dump_json()) == view
-    unasked = AgentView.of("ma_1", [*steps(HISTORY[2:])], GracePeriods(), NOON, LINKS)
+    unasked = AgentView.of("ma_1", [*steps(HISTORY[2:])], GracePeriods(), NOON + timedelta(minutes=4), LINKS)
     assert (unasked.origin, unasked.next_deadline, unasked.calendar_id) == ("notification", None, "")
 
 
 def test_a_row_of_a_list_equals_the_view_of_the_agent() -> None:
     *_, last = steps(HISTORY)
-    view, row = AgentView.of("ma_1", [last], GracePeriods(), NOON, LINKS), AgentRow.of("ma_1", last.after, LINKS)
+    view, row = AgentView.of("ma_1", [last], GracePeriods(), NOON + timedelta(minutes=4), LINKS), AgentRow.of("ma_1", last.after, LINKS)
     assert row.model_dump() == view.model_dump(include=set(AgentRow.model_fields)) | {"attempt": 1}
 
 

@@ -131,6 +131,18 @@ def test_undocumented_fields_are_remarks() -> None:
     assert len(notification.remarks) == 5
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["https://zoom.us/j/1?pwd=x", {"join_url": "https://zoom.us/j/1?pwd=x"}, "go to msteams://l/meet?pwd=x now"],
+)
+def test_a_remark_has_no_link(value: object) -> None:
+    """It may be a join link, and alerts quote remarks."""
+    notification = read_notification(json.dumps({"meeting_agent": {"where": value}}).encode())
+    (remark,) = notification.remarks
+    assert "[link removed]" in remark
+    assert "pwd" not in remark
+
+
 def test_the_same_body_gives_the_same_remarks_in_every_process() -> None:
     """The order of a set differs between processes; the record must not."""
     agent = {f"{letter}": letter for letter in "zyxwabcd"}

@@ -25,14 +25,13 @@ from meeting_agents.domain.model import (
     EntryType,
     Meeting,
     Notification,
-    Reason,
-    ReasonCode,
     Record,
     Request,
     Resource,
     State,
     Verdict,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 4, 29, 10, 0, tzinfo=UTC)

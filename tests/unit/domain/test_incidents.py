@@ -8,16 +8,8 @@ import pytest
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import INCIDENTS, NOTICES, RULES, Incident, open_incidents
-from meeting_agents.domain.model import (
-    Conference,
-    DeadlineType,
-    EntryType,
-    IncidentType,
-    Meeting,
-    Reason,
-    ReasonCode,
-    Severity,
-)
+from meeting_agents.domain.model import Conference, DeadlineType, EntryType, IncidentType, Meeting, Severity
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from tests.unit.domain.test_lifecycle import (
     AWAY,
     DASHBOARD,

@@ -32,14 +32,13 @@ from meeting_agents.domain.model import (
     LastAlert,
     Meeting,
     Notification,
-    Reason,
-    ReasonCode,
     Record,
     Request,
     Resource,
     State,
     Verdict,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 from meeting_agents.domain.verdicts import Step
 
@@ -549,10 +548,10 @@ def test_a_deadline_exists_exactly_where_something_is_expected(
     for step in steps(entries):
         attempt = step.after.current
         due = [d for d in deadlines(step.after, grace_periods) if d.phase is not DeadlineType.ALERT]
-        was_over = end_of(attempt, grace_periods) <= attempt.asked_at
+        was_over = end_of(attempt, grace_periods) <= attempt.requested_at
         expected = {
-            State.REQUESTED: attempt.asked is not None and not was_over,
-            State.SCHEDULED: attempt.asked is not None and not was_over,
+            State.REQUESTED: attempt.latest_request is not None and not was_over,
+            State.SCHEDULED: attempt.latest_request is not None and not was_over,
             State.ACTIVATED: True,
             State.COMPLETE: bool(missing_resources(attempt, grace_periods))
             and DeadlineType.RESOURCES not in attempt.missed,
@@ -617,9 +616,9 @@ def test_no_cancellation_fails_without_an_alert_while_the_agent_may_come(entries
         may_come = record.state not in TERMINAL_STATES and entry.at < (
             record.meeting.end or datetime.max.replace(tzinfo=UTC)
         )
-        if has_failed and may_come and record.current.asked is not None:
+        if has_failed and may_come and record.current.latest_request is not None:
             opened = open_incidents(record, GRACE_PERIODS, entry.at)
-            was_over = end_of(record.current, GRACE_PERIODS) <= record.current.asked_at
+            was_over = end_of(record.current, GRACE_PERIODS) <= record.current.requested_at
             assert was_over or [incident.type for incident in opened] == [IncidentType.UNWANTED]
 
 
@@ -705,7 +704,7 @@ def test_a_digest_is_compared_together_with_its_action() -> None:
 
 def test_a_cancellation_of_an_unknown_agent_is_recorded_and_has_no_deadline() -> None:
     history = History().request(AWAY)
-    assert (history.record.state, history.record.current.asked) == (State.REQUESTED, None)
+    assert (history.record.state, history.record.current.latest_request) == (State.REQUESTED, None)
     assert history.record.current.reason == Reason.of(ReasonCode.CANCELLATION_REQUESTED)
     assert due(history) is None
     assert history.answer(EntryType.CANCELLED).record.state is State.CANCELLED
@@ -721,7 +720,7 @@ def test_a_rejected_cancellation_leaves_the_agent_unchanged() -> None:
     for history in (scheduled(), History().request(), scheduled().report(EntryType.ACTIVATED)):
         before = history.record
         after = history.request(AWAY).answer(EntryType.REJECTED).record
-        assert (after.state, after.current.asked) == (before.state, WISH)
+        assert (after.state, after.current.latest_request) == (before.state, WISH)
         found = {item.phase for item in deadlines(after, GRACE_PERIODS)}
         assert found == {DeadlineType.ALERT}  # an agent that is not wanted has no other deadline
         assert after.current.pending is None or after.current.pending.request == WISH
@@ -921,7 +920,7 @@ def test_an_agent_that_was_not_requested_here_is_followed_by_its_notifications()
 
 
 def test_an_agent_that_was_not_requested_and_not_located_has_no_meeting() -> None:
-    assert History().report(EntryType.ACTIVATED).record.current.asked is None
+    assert History().report(EntryType.ACTIVATED).record.current.latest_request is None
 
 
 def test_an_agent_without_a_known_meeting_has_no_deadline() -> None:
@@ -1503,7 +1502,7 @@ def test_a_second_rejected_cancellation_leaves_the_acknowledgement() -> None:
 def test_an_unconfirmed_cancellation_leads_to_an_alert_when_the_agent_comes() -> None:
     """Its effect is unknown, and its caller knows that: the agent is expected as before."""
     history = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED)
-    assert (history.causes, due(history, GRACE_PERIODS)) == ([], None)
+    assert (history.causes, due(history)) == ([], due(scheduled()))
     assert history.report(EntryType.ACTIVATED).causes == [IncidentType.UNWANTED]
     assert history.report(EntryType.ACTIVATED, sub="agt_2").causes == [IncidentType.UNWANTED]
     open_still = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=START)

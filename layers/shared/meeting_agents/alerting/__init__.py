@@ -1,1 +1,1 @@
-"""What people read: alerts, digest and dashboard. Pure."""
+"""The texts that people read: alerts, digest and dashboard. Pure."""

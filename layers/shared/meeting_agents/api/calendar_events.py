@@ -54,7 +54,9 @@ def upsert_calendar_event(
     record = find_record(agent)
     if not body.provisions_agent and not is_active(record):
         return forward(CronofyRequest("POST", path, data_center, text), credentials, agent, record)
-    earlier = record.current.asked if record and record.state not in (State.REJECTED, State.CANCELLED) else None
+    earlier = (
+        record.current.latest_request if record and record.state not in (State.REJECTED, State.CANCELLED) else None
+    )
     request = body.request(data_center, calendar_id, credentials.account, text, earlier=earlier, now=datetime.now(UTC))
     if request.action is Action.PROVISION:
         require_client_secret(data_center)

@@ -30,13 +30,12 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Meeting,
-    Reason,
-    ReasonCode,
     Record,
     Request,
     Resource,
     Severity,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.verdicts import Step
 
 PAGE_SIZE = 500
@@ -130,7 +129,7 @@ class Journal:
 
         `timeline`: that of the entries. The number of entries is the record's version, because a journal only grows
         until it expires. Returns the growth of the number of notifications for each verdict since the last stored
-        record. The sum of all growths is the number of notifications, in whatever order records are stored.
+        record. The sum of all growths is the number of notifications, in any order of stored records.
         """
         record = timeline[-1].after
         expires_at = max([self._expiry(agent_id, record), *(stored.expires_at or 0 for stored in entries)])

@@ -4,6 +4,7 @@ Reading is tolerant on purpose: a callback that says nothing known is stored and
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any, Literal
@@ -41,6 +42,8 @@ _DOCUMENTED_FIELDS = {
     "meeting_agent": {"sub", "state", "resources"},
 }
 _MAX_REMARK_LENGTH = 300
+_LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+"""A link in an undocumented field may be a join link, and an alert quotes these fields."""
 MAX_REMARKS = 20
 """The most undocumented fields, and the most interactions, that are read from a notification."""
 _MAX_LENGTH = 1024
@@ -147,7 +150,7 @@ def _remark(path: str, value: object) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
         text = "…"
-    return _text(f"{path}: {text}")[:_MAX_REMARK_LENGTH]
+    return _text(f"{path}: {_LINK.sub('[link removed]', text)}")[:_MAX_REMARK_LENGTH]
 
 
 def _is_timezone(tzid: str) -> bool:

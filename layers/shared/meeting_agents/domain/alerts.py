@@ -18,12 +18,12 @@ from meeting_agents.domain.model import (
     Entry,
     IncidentType,
     LastAlert,
-    Reason,
     Record,
     Severity,
     Verdict,
     incident_key,
 )
+from meeting_agents.domain.reasons import Reason
 
 MAX_REMINDERS = 2
 """The number of reminders of a critical incident that is not acknowledged."""

@@ -18,12 +18,11 @@ from meeting_agents.domain.model import (
     Meeting,
     Notification,
     Pending,
-    Reason,
-    ReasonCode,
     Record,
     Request,
     State,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 
 EARLIEST_ACTIVATION = timedelta(hours=1)
@@ -51,7 +50,7 @@ def next_request(record: Record | None, request: Request, at: datetime) -> tuple
         return attempt.number, record.revision + is_new, is_new
     if _begins_attempt(attempt, request.meeting, at):
         return attempt.number + 1, record.revision + 1, True
-    is_sent_since = attempt.pending is not None and attempt.pending.asked_at >= (attempt.overdue_at or at)
+    is_sent_since = attempt.pending is not None and attempt.pending.requested_at >= (attempt.overdue_at or at)
     is_new = not is_same or (attempt.state is State.OVERDUE and not is_sent_since)
     return attempt.number, record.revision + is_new, is_new
 
@@ -76,13 +75,13 @@ def _is_moved_ahead(before: Meeting, after: Meeting, at: datetime) -> bool:
 
 def new_attempt(record: Record, number: int, pending: Pending, reason: Reason) -> Record:
     """Begin an attempt with a request. The calendar event keeps a conference that was assigned before."""
-    at = pending.asked_at
+    at = pending.requested_at
     attempt = Attempt(
         number=number,
         state=State.REQUESTED,
         since=at,
         began_at=at,
-        asked_at=at,
+        requested_at=at,
         reason=reason,
         unanswered=(pending,),
         conference=_assigned_conference(record.attempts),
@@ -112,9 +111,9 @@ def rescheduled(attempt: Attempt, before: Meeting, at: datetime) -> Attempt:
     if after.start != before.start and not attempt.is_heard_of:
         attempt = replace(attempt, before_start_at=None)
         if attempt.state is not State.OVERDUE:
-            attempt = replace(attempt, asked_at=at)
+            attempt = replace(attempt, requested_at=at)
         if _is_moved_ahead(before, after, at):
-            attempt = replace(attempt, asked_at=at, missed=())
+            attempt = replace(attempt, requested_at=at, missed=())
             if attempt.state is State.OVERDUE:
                 state = State.REQUESTED if attempt.pending else State.SCHEDULED
                 attempt = replace(attempt, state=state, since=at, reason=_moved(after))
@@ -144,7 +143,7 @@ def follow_meeting(record: Record, notification: Notification, at: datetime) -> 
         state=State.SCHEDULED,
         since=at,
         began_at=at,
-        asked_at=at,
+        requested_at=at,
         reason=_moved(after),
         is_requested=False,
         request=attempt.request,

@@ -63,14 +63,14 @@ def _expected_end(record: Record, grace_periods: GracePeriods) -> datetime:
 
 
 def _before_activation(attempt: Attempt, grace_periods: GracePeriods) -> Iterator[Deadline]:
-    request = attempt.asked
-    if request is None or end_of(attempt, grace_periods) <= attempt.asked_at:
+    request = attempt.latest_request
+    if request is None or end_of(attempt, grace_periods) <= attempt.requested_at:
         return  # nothing is expected of an agent that was not requested, or only for a meeting that was over
     start = attempt.meeting.start or attempt.began_at
-    yield Deadline(max(start, attempt.asked_at) + grace_periods.activation, DeadlineType.ACTIVATION)
+    yield Deadline(max(start, attempt.requested_at) + grace_periods.activation, DeadlineType.ACTIVATION)
     conference_by = start - grace_periods.conference
     is_missing = request.conference_expected and attempt.conference is not Conference.ASSIGNED
-    if is_missing and conference_by > attempt.asked_at and DeadlineType.CONFERENCE not in attempt.missed:
+    if is_missing and conference_by > attempt.requested_at and DeadlineType.CONFERENCE not in attempt.missed:
         yield Deadline(conference_by, DeadlineType.CONFERENCE)
 
 

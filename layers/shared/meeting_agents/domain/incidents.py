@@ -12,13 +12,12 @@ from meeting_agents.domain.model import (
     DeadlineType,
     IncidentType,
     Meeting,
-    Reason,
-    ReasonCode,
     Record,
     Severity,
     State,
     incident_key,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES
 
 LEAST_PATIENCE = timedelta(minutes=2)
@@ -49,7 +48,7 @@ class Situation:
     @property
     def was_over(self) -> bool:
         """The meeting was over when the agent was requested, so nothing is expected of it."""
-        return self.end <= self.attempt.asked_at
+        return self.end <= self.attempt.requested_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +118,13 @@ def unwanted(at: Situation) -> datetime | None:
     may_come = attempt.state not in TERMINAL_STATES or attempt.state is State.REJECTED
     if not may_come or at.was_over or at.now >= at.end + at.grace_periods.completion:
         return None
-    is_provisioned = attempt.asked is not None or attempt.activated_at is not None
+    is_provisioned = attempt.latest_request is not None or attempt.activated_at is not None
     if attempt.refusal and attempt.refusal.action is Action.CANCEL:
         is_known = attempt.refusal.at >= at.end or not (is_provisioned or attempt.refusal.tries)
         return None if is_known else attempt.refusal.at
     if pending is None or pending.request.action is not Action.CANCEL or not pending.tries or pending.retry_at:
         return None
-    return attempt.activated_at or (max(at.lead_time, pending.asked_at) if is_provisioned else None)
+    return attempt.activated_at or (max(at.lead_time, pending.requested_at) if is_provisioned else None)
 
 
 def not_arranged(at: Situation) -> datetime | None:
@@ -137,7 +136,7 @@ def not_arranged(at: Situation) -> datetime | None:
         return max(at.lead_time, attempt.refusal.at) if _is_elsewhere(attempt, attempt.refusal.meeting) else None
     if pending is None or pending.request.action is Action.CANCEL:
         return None
-    return max(at.lead_time, pending.asked_at) if _is_elsewhere(attempt, pending.request.meeting) else None
+    return max(at.lead_time, pending.requested_at) if _is_elsewhere(attempt, pending.request.meeting) else None
 
 
 def _is_elsewhere(attempt: Attempt, wanted: Meeting) -> bool:

@@ -48,8 +48,6 @@ from meeting_agents.domain.model import (
     Meeting,
     Notification,
     Pending,
-    Reason,
-    ReasonCode,
     Record,
     Refusal,
     Request,
@@ -57,6 +55,7 @@ from meeting_agents.domain.model import (
     State,
     Verdict,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES, TRANSITIONS
 from meeting_agents.domain.verdicts import Step, verdict_of
 
@@ -156,7 +155,7 @@ def _begun(record: Record, entry: Entry) -> Record:
         state=State.SCHEDULED,
         since=entry.at,
         began_at=entry.at,
-        asked_at=entry.at,
+        requested_at=entry.at,
         reason=Reason.of(ReasonCode.NOT_REQUESTED_HERE),
     )
     return replace(record, attempts=(first,))
@@ -182,7 +181,7 @@ def _apply_request(record: Record, entry: Entry, request: Request) -> tuple[Reco
     if record.was_requested and revision <= record.revision:
         return record, Verdict.DUPLICATE
     number = entry.attempt or 1
-    pending = Pending(revision=revision, request=request, asked_at=entry.at, retry_at=entry.retry_at)
+    pending = Pending(revision=revision, request=request, requested_at=entry.at, retry_at=entry.retry_at)
     if not record.attempts or number > record.current.number:
         record = new_attempt(record, number, pending, _UNCONFIRMED[request.action])
     else:
@@ -203,7 +202,7 @@ def _with_request(attempt: Attempt, pending: Pending) -> Attempt:
     after = attempt.meeting
     if (before.start, before.end) != (after.start, after.end):
         attempt = replace(attempt, replaced=(*attempt.replaced, before))
-    return rescheduled(attempt, before, pending.asked_at)
+    return rescheduled(attempt, before, pending.requested_at)
 
 
 def _apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
@@ -270,7 +269,7 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         subs=_united(attempt.subs, entry.sub),
         resources=_collected(attempt.resources, entry.resources),
     )
-    if attempt.reported_at and attempt.reported_at < pending.asked_at:
+    if attempt.reported_at and attempt.reported_at < pending.requested_at:
         attempt = replace(attempt, reported=None, reported_at=None)
     if DeadlineType.ACTIVATION in attempt.missed:
         return attempt  # the agent stays overdue until it reports itself
@@ -283,7 +282,7 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     attempt = replace(attempt, unanswered=tuple(p for p in attempt.unanswered if p is not pending))
     is_unconfirmed = attempt.state is State.REQUESTED
     if pending.request.action is Action.CANCEL:
-        stays = attempt.asked is not None or not is_unconfirmed
+        stays = attempt.latest_request is not None or not is_unconfirmed
     else:
         stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
         attempt = attempt if stays else replace(attempt, request=pending.request)
@@ -388,7 +387,7 @@ def _apply_notification(record: Record, entry: Entry, notification: Notification
 
 
 def _follow(record: Record, entry: Entry, notification: Notification) -> Record:
-    if record.current.asked is None and notification.meeting != Meeting():
+    if record.current.latest_request is None and notification.meeting != Meeting():
         # An agent that was not requested here: only the notification has the meeting.
         request = Request(
             action=Action.PROVISION, data_center="", meeting=notification.meeting, event_id=notification.event_id

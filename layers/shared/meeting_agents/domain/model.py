@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from meeting_agents.domain.reasons import Reason
+
 ASSUMED_MEETING_DURATION = timedelta(hours=4)
 """The length of a meeting whose end is unknown, unless a deployment sets another."""
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -166,101 +168,6 @@ class Conference(StrEnum):
     ASSIGNED = "assigned"
 
 
-class ReasonCode(StrEnum):
-    """The causes that an entry, a state or a verdict can have. `wording` has a sentence for each."""
-
-    # requests and the answers to them
-    REQUESTED = "requested"
-    """Cronofy has not confirmed the request yet."""
-    REQUESTED_AGAIN = "requested_again"
-    """Cronofy has not confirmed another request of the same attempt yet."""
-    REQUESTED_WHILE_ACTIVE = "requested_while_active"
-    """Another request came after the agent was reported active."""
-    CANCELLATION_REQUESTED = "cancellation_requested"
-    """Cronofy has not confirmed the cancellation yet."""
-    REQUEST_ACCEPTED = "request_accepted"
-    """Values: `status`, Cronofy's."""
-    CANCELLATION_ACCEPTED = "cancellation_accepted"
-    """Values: `status`."""
-    REQUEST_REFUSED = "request_refused"
-    """Values: `status`; `complaint`, the fields that Cronofy named."""
-    CANCELLATION_REFUSED = "cancellation_refused"
-    """Values: `status`, `complaint`."""
-    RETRY_PLANNED = "retry_planned"
-    """The request is sent again. Values: `failure`, Cronofy's status or the code of an error."""
-    RETRY_LEFT_TO_CALLER = "retry_left_to_caller"
-    """The request is not sent again. Values: `failure`."""
-    REQUEST_EXPIRED = "request_expired"
-    """The request could not be delivered in time. Values: `failure`, the last one."""
-    CANCELLATION_EXPIRED = "cancellation_expired"
-    """The cancellation could not be delivered in time. Values: `failure`."""
-    SENT_ONCE = "sent_once"
-    """A request that must not be sent twice is being sent."""
-    SCHEDULING_KEY_REFUSED = "scheduling_key_refused"
-    """Cronofy may have refused the key because an earlier try has it. Values: `status`."""
-    ACCOUNT_UNKNOWN = "account_unknown"
-    """The request names an account that is not registered. Values: `account`."""
-    # notifications
-    NOT_REQUESTED_HERE = "not_requested_here"
-    """The first thing known of the agent is a notification."""
-    REPORTED_ACTIVE = "reported_active"
-    REPORTED_COMPLETE = "reported_complete"
-    REPORTED_FAILED = "reported_failed"
-    """Values: `remarks`, the undocumented fields of the notification."""
-    CONFERENCE_ASSIGNED = "conference_assigned"
-    CONFERENCE_FAILING = "conference_failing"
-    MEETING_MOVED = "meeting_moved"
-    """The meeting has another time, and the agent of the old one was heard of. Values: `start`, the new one."""
-    REMARKS = "remarks"
-    """A notification has undocumented fields. Values: `remarks`."""
-    # deadlines
-    CONFERENCE_MISSED = "conference_missed"
-    """Values: `at`, the deadline; as in the next three."""
-    ACTIVATION_MISSED = "activation_missed"
-    COMPLETION_MISSED = "completion_missed"
-    RESOURCES_MISSED = "resources_missed"
-    ALERT_OWED = "alert_owed"
-    """Values: `incidents`, their types."""
-    # people
-    ALERT_PUBLISHED = "alert_published"
-    """Values: `incident`, `status`; `subscribers`, their number or `unknown`."""
-    PROBE_NOT_PUBLISHED = "probe_not_published"
-    """Values: `incident`, `status`."""
-    NOTE = "note"
-    """A person wrote it. Values: `note`; `caller`, if the caller is signed in."""
-    # verdicts other than `applied`
-    ALREADY_KNOWN = "already_known"
-    COMPLETE_AND_FAILED = "complete_and_failed"
-    OTHER_CALENDAR_EVENT = "other_calendar_event"
-    """Values: `event_id`, the notification's; `expected`, the agent's."""
-    NOTHING_RECOGNISED = "nothing_recognised"
-    """Values: `interactions`, if the notification has any."""
-    OTHER_ATTEMPT = "other_attempt"
-    """Values: `attempt`, the entry's; `current`."""
-    NEWER_REQUEST = "newer_request"
-    """Values: `request`, the entry's; `newest`."""
-    CONFERENCE_ALREADY_ASSIGNED = "conference_already_assigned"
-    STATE_ALREADY_LEFT = "state_already_left"
-    """Values: `state`, the agent's when the entry came."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """The cause of an entry, a state or a verdict: a code and its values. `wording.text` makes a sentence of it."""
-
-    code: ReasonCode
-    values: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def of(cls, code: ReasonCode, **values: object) -> Reason:
-        """Make a reason; values that are None or empty are left out."""
-        return cls(code, tuple((name, str(value)) for name, value in values.items() if value not in (None, "")))
-
-    def __getitem__(self, name: str) -> str:
-        """Return a value; empty if the reason has none of this name."""
-        return dict(self.values).get(name, "")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meeting:
     """The meeting of an agent. Times are aware and in UTC; `tzid` is for showing them to people."""
@@ -374,7 +281,7 @@ class Pending:
 
     revision: int
     request: Request
-    asked_at: datetime
+    requested_at: datetime
     tries: int = 0
     retry_at: datetime | None = None
     """When the sweep sends it again; None if only the caller can, or until its first outcome."""
@@ -391,7 +298,7 @@ class Attempt:
     since: datetime
     reason: Reason
     began_at: datetime
-    asked_at: datetime
+    requested_at: datetime
     """The time of the request for this time of the meeting. A new title gives silence no more time."""
     rescheduled_at: datetime | None = None
     """The last change of the start or the end of its meeting; None: none."""
@@ -452,7 +359,7 @@ class Attempt:
         return self.state is State.CANCELLED and self.unwanted_at is not None
 
     @property
-    def asked(self) -> Request | None:
+    def latest_request(self) -> Request | None:
         """The newest open request for the agent, else the accepted one, with the meeting's current times."""
         request = self._newest_provision.request if self._newest_provision else self.request
         return request and replace(request, meeting=self.meeting)
@@ -461,7 +368,7 @@ class Attempt:
     def meeting(self) -> Meeting:
         """The meeting according to the newest word: a request, or Cronofy's report after it."""
         pending = self._newest_provision
-        if self.reported and self.reported_at and not (pending and pending.asked_at > self.reported_at):
+        if self.reported and self.reported_at and not (pending and pending.requested_at > self.reported_at):
             return self.reported
         request = pending.request if pending else self.request
         return request.meeting if request else Meeting()
@@ -516,7 +423,7 @@ class Record:
 
     @property
     def meeting(self) -> Meeting:
-        if self.current.asked or self.current.reported or not self.identity:
+        if self.current.latest_request or self.current.reported or not self.identity:
             return self.current.meeting
         return self.identity.meeting
 

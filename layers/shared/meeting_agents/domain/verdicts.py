@@ -9,12 +9,11 @@ from meeting_agents.domain.model import (
     Entry,
     EntryType,
     Notification,
-    Reason,
-    ReasonCode,
     Record,
     State,
     Verdict,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import REPORTS
 
 

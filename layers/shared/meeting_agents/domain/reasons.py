@@ -1,0 +1,101 @@
+"""The reason of an entry or a state: a code and its values, which `wording` puts into words. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ReasonCode(StrEnum):
+    """The causes that an entry, a state or a verdict can have. `wording` has a sentence for each."""
+
+    # requests and the answers to them
+    REQUESTED = "requested"
+    """Cronofy has not confirmed the request yet."""
+    REQUESTED_AGAIN = "requested_again"
+    """Cronofy has not confirmed another request of the same attempt yet."""
+    REQUESTED_WHILE_ACTIVE = "requested_while_active"
+    """Another request came after the agent was reported active."""
+    CANCELLATION_REQUESTED = "cancellation_requested"
+    """Cronofy has not confirmed the cancellation yet."""
+    REQUEST_ACCEPTED = "request_accepted"
+    """Values: `status`, Cronofy's."""
+    CANCELLATION_ACCEPTED = "cancellation_accepted"
+    """Values: `status`."""
+    REQUEST_REFUSED = "request_refused"
+    """Values: `status`; `complaint`, the fields that Cronofy named."""
+    CANCELLATION_REFUSED = "cancellation_refused"
+    """Values: `status`, `complaint`."""
+    RETRY_PLANNED = "retry_planned"
+    """The request is sent again. Values: `failure`, Cronofy's status or the code of an error."""
+    RETRY_LEFT_TO_CALLER = "retry_left_to_caller"
+    """The request is not sent again. Values: `failure`."""
+    REQUEST_EXPIRED = "request_expired"
+    """The request could not be delivered in time. Values: `failure`, the last one."""
+    CANCELLATION_EXPIRED = "cancellation_expired"
+    """The cancellation could not be delivered in time. Values: `failure`."""
+    SENT_ONCE = "sent_once"
+    """A request that must not be sent twice is being sent."""
+    SCHEDULING_KEY_REFUSED = "scheduling_key_refused"
+    """Cronofy may have refused the key because an earlier try has it. Values: `status`."""
+    ACCOUNT_UNKNOWN = "account_unknown"
+    """The request names an account that is not registered. Values: `account`."""
+    # notifications
+    NOT_REQUESTED_HERE = "not_requested_here"
+    """The first thing known of the agent is a notification."""
+    REPORTED_ACTIVE = "reported_active"
+    REPORTED_COMPLETE = "reported_complete"
+    REPORTED_FAILED = "reported_failed"
+    """Values: `remarks`, the undocumented fields of the notification."""
+    CONFERENCE_ASSIGNED = "conference_assigned"
+    CONFERENCE_FAILING = "conference_failing"
+    MEETING_MOVED = "meeting_moved"
+    """The meeting has another time, and the agent of the old one was heard of. Values: `start`, the new one."""
+    REMARKS = "remarks"
+    """A notification has undocumented fields. Values: `remarks`."""
+    # deadlines
+    CONFERENCE_MISSED = "conference_missed"
+    """Values: `at`, the deadline; as in the next three."""
+    ACTIVATION_MISSED = "activation_missed"
+    COMPLETION_MISSED = "completion_missed"
+    RESOURCES_MISSED = "resources_missed"
+    ALERT_OWED = "alert_owed"
+    """Values: `incidents`, their types."""
+    # people
+    ALERT_PUBLISHED = "alert_published"
+    """Values: `incident`, `status`; `subscribers`, their number or `unknown`."""
+    PROBE_NOT_PUBLISHED = "probe_not_published"
+    """Values: `incident`, `status`."""
+    NOTE = "note"
+    """A person wrote it. Values: `note`; `caller`, if the caller is signed in."""
+    # verdicts other than `applied`
+    ALREADY_KNOWN = "already_known"
+    COMPLETE_AND_FAILED = "complete_and_failed"
+    OTHER_CALENDAR_EVENT = "other_calendar_event"
+    """Values: `event_id`, the notification's; `expected`, the agent's."""
+    NOTHING_RECOGNISED = "nothing_recognised"
+    """Values: `interactions`, if the notification has any."""
+    OTHER_ATTEMPT = "other_attempt"
+    """Values: `attempt`, the entry's; `current`."""
+    NEWER_REQUEST = "newer_request"
+    """Values: `request`, the entry's; `newest`."""
+    CONFERENCE_ALREADY_ASSIGNED = "conference_already_assigned"
+    STATE_ALREADY_LEFT = "state_already_left"
+    """Values: `state`, the agent's when the entry came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """The cause of an entry, a state or a verdict: a code and its values. `wording.text` makes a sentence of it."""
+
+    code: ReasonCode
+    values: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, code: ReasonCode, **values: object) -> Reason:
+        """Make a reason; values that are None or empty are left out."""
+        return cls(code, tuple((name, str(value)) for name, value in values.items() if value not in (None, "")))
+
+    def __getitem__(self, name: str) -> str:
+        """Return a value; empty if the reason has none of this name."""
+        return dict(self.values).get(name, "")

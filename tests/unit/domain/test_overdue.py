@@ -1,0 +1,67 @@
+"""The missed deadlines of an agent: all in one look, in their order, each under the same key in every sweep."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.lifecycle import fold
+from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, Meeting, Record, Request
+from meeting_agents.domain.overdue import find_missed, is_retry_due
+
+START = datetime(2026, 4, 29, 15, 30, tzinfo=UTC)
+GRACE_PERIODS = GracePeriods()
+MINUTE = timedelta(minutes=1)
+
+
+def request() -> Entry:
+    """Request an agent and a conference on the day before, to be retried after a minute."""
+    meeting = Meeting(start=START, end=START + timedelta(hours=1))
+    provision = Request(action=Action.PROVISION, data_center="us", meeting=meeting, conference_expected=True)
+    at = START - timedelta(days=1)
+    entry = Entry(key="requested#0001", kind=EntryType.REQUESTED, at=at, attempt=1, revision=1, request=provision)
+    return replace(entry, retry_at=at + MINUTE)
+
+
+@pytest.fixture
+def record() -> Record:
+    return fold([request()])
+
+
+def missed(record: Record, at: datetime) -> list[DeadlineType]:
+    """Return the types of the missed deadlines of the meeting."""
+    found = [finding.deadline.phase for finding in find_missed(record, GRACE_PERIODS, at)]
+    return [phase for phase in found if phase in (DeadlineType.CONFERENCE, DeadlineType.ACTIVATION)]
+
+
+def test_each_deadline_is_missed_at_its_time(record: Record) -> None:
+    """That of a retry is never missed, and hides no other."""
+    assert missed(record, START - 16 * MINUTE) == []
+    assert missed(record, START - 15 * MINUTE) == [DeadlineType.CONFERENCE]
+    assert missed(record, START + 10 * MINUTE) == [DeadlineType.CONFERENCE, DeadlineType.ACTIVATION]
+
+
+def test_the_journal_has_missed_deadlines_in_their_order(record: Record) -> None:
+    """The fold of their entries knows both, although they are found at the same time."""
+    findings = find_missed(record, GRACE_PERIODS, START + 10 * MINUTE)
+    after = fold([finding.entry for finding in reversed(findings)], record)
+    assert after.current.missed == (DeadlineType.CONFERENCE, DeadlineType.ACTIVATION)
+    assert find_missed(after, GRACE_PERIODS, START + 11 * MINUTE) == []
+
+
+def test_two_sweeps_make_entries_with_the_same_keys(record: Record) -> None:
+    first, second = (find_missed(record, GRACE_PERIODS, START + minutes * MINUTE) for minutes in (10, 11))
+    assert [finding.entry.key for finding in first] == [finding.entry.key for finding in second]
+
+
+def test_a_request_is_due_to_be_retried_at_its_time(record: Record) -> None:
+    at = START - timedelta(days=1)
+    assert [is_retry_due(record, at + delay) for delay in (timedelta(), MINUTE)] == [False, True]
+    accepted = Entry(key="accepted#0001", kind=EntryType.ACCEPTED, at=at, attempt=1, revision=1)
+    assert not is_retry_due(fold([accepted], record), START)
+
+
+def test_an_empty_journal_misses_nothing() -> None:
+    """Its items have expired, and the record has not."""
+    assert (find_missed(Record(), GRACE_PERIODS, START), is_retry_due(Record(), START)) == ([], False)
