@@ -38,7 +38,7 @@ RULES = {
     "domain.deadlines": ["tests/unit/domain/test_lifecycle.py", "tests/system/test_template.py"],
     "domain.identity": ["tests/unit/api/test_bodies.py"],
     "cronofy.json_text": ["tests/unit/api/test_bodies.py"],
-    "cronofy.subscriptions": ["tests/unit/api/test_bodies.py"],
+    "cronofy.subscriptions": ["tests/unit/cronofy/test_subscriptions.py", "tests/unit/api/test_bodies.py"],
     "announcement": ["tests/unit/api/test_bodies.py"],
     "api.strict_json": ["tests/unit/api/test_bodies.py"],
     "api.bodies": ["tests/unit/api/test_bodies.py"],
