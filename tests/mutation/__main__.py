@@ -39,7 +39,7 @@ RULES = {
     "domain.identity": ["tests/unit/api/test_bodies.py"],
     "cronofy.json_text": ["tests/unit/api/test_bodies.py"],
     "cronofy.subscriptions": ["tests/unit/cronofy/test_subscriptions.py", "tests/unit/api/test_bodies.py"],
-    "announcement": ["tests/unit/api/test_bodies.py"],
+    "announcement": ["tests/unit/test_announcement.py", "tests/unit/api/test_bodies.py"],
     "api.strict_json": ["tests/unit/api/test_bodies.py"],
     "api.bodies": ["tests/unit/api/test_bodies.py"],
     "api.views": ["tests/unit/api/test_bodies.py"],
