@@ -4,6 +4,7 @@ import json
 import re
 import timeit
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ from meeting_agents.api.bodies import (
     digest,
 )
 from meeting_agents.api.strict_json import MAX_BODY_BYTES, strict_json
-from meeting_agents.api.views import AgentRow, AgentSummary, AgentView, Links
+from meeting_agents.api.views import AgentRow, AgentSummary, AgentView, IncidentView, Links
 from meeting_agents.cronofy.json_text import MAX_DEPTH, readable
 from meeting_agents.cronofy.payloads import INTERACTIONS
 from meeting_agents.cronofy.subscriptions import subscription, with_subscription
@@ -36,11 +37,15 @@ from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import steps
 from meeting_agents.domain.model import (
     Action,
+    Attempt,
     DeadlineType,
     Entry,
     EntryType,
+    IncidentType,
     Meeting,
     Notification,
+    Record,
+    State,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.errors import InvalidRequest, TooLarge
@@ -472,6 +477,45 @@ def test_a_time_at_an_end_of_the_calendar_is_rejected(start: str, end: str) -> N
         CalendarEventRequest.model_validate(changed(start=start, end=end, tzid="Etc/UTC"))
 
 
+def utc(at: datetime | None) -> str:
+    assert at
+    return f"{at:%Y-%m-%dT%H:%M}"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "times"),
+    [
+        ("2026-10-25T02:15:00", "2026-10-25T02:45:00", ("2026-10-25T00:15", "2026-10-25T00:45")),
+        ("2026-10-25T02:45:00", "2026-10-25T02:15:00", ("2026-10-25T00:45", "2026-10-25T01:15")),
+        ("2026-10-25T02:30:00", "2026-10-25T02:30:00", ("2026-10-25T00:30", "2026-10-25T01:30")),
+        ("2026-03-29T02:30:00", "2026-03-29T03:15:00", ("2026-03-29T00:30", "2026-03-29T01:15")),
+    ],
+)
+def test_a_local_time_that_exists_twice_or_not_counts_as_the_reading_that_fits(
+    start: str, end: str, times: tuple[str, str]
+) -> None:
+    """The earlier reading, unless the end would come before the start."""
+    meeting = CalendarEventRequest.model_validate(changed(start=start, end=end, tzid="Europe/Berlin")).meeting
+    assert (utc(meeting.start), utc(meeting.end)) == times
+
+
+def test_a_single_local_time_that_exists_twice_is_the_earlier_one() -> None:
+    body = {"event_id": "evt_1", "end": "2026-10-25T02:30:00", "tzid": "Europe/Berlin"}
+    assert utc(CalendarEventRequest.model_validate(body).meeting.end) == "2026-10-25T00:30"
+    zoned = {"time": "2026-10-25T02:30:00", "tzid": "Europe/Berlin"}
+    later = AgentRequest.model_validate({"join_url": "https://zoom.us/j/1"} | LATER | {"join_time": zoned})
+    assert utc(later.request("de", "{}", NOON).meeting.start) == "2026-10-25T00:30"
+
+
+def test_a_request_provisions_an_agent_unless_it_has_none_or_takes_it_back() -> None:
+    def provisions(agent: dict[str, str] | None) -> bool:
+        return CalendarEventRequest.model_validate(changed(meeting_agent=agent)).provisions_agent
+
+    assert provisions({"profile_id": "cronofy"}) is True
+    assert provisions({"profile_id": "none"}) is False
+    assert provisions(None) is False
+
+
 def test_an_agent_without_a_calendar_event_starts_at_its_join_time_or_now() -> None:
     later = AgentRequest.model_validate({"join_url": "https://zoom.us/j/1"} | LATER).request("de", "{}", NOON)
     assert (later.scheduling_key, later.meeting.start) == ("weekly", datetime(2026, 4, 29, 15, 30, tzinfo=UTC))
@@ -670,3 +714,30 @@ def test_only_an_http_address_without_spaces_is_a_link() -> None:
     assert is_link("https://app.cronofy.com/x?y=1")
     for url in ("javascript:alert(1)", "https://", "https://a b", "https://a\n", "https://" + "x" * 2001):
         assert not is_link(url)
+
+
+def test_an_open_incident_is_in_the_view_and_a_cancelled_agents_is_not() -> None:
+    opened = NOON + timedelta(minutes=1)
+    attempt = Attempt(
+        number=1,
+        state=State.OVERDUE,
+        since=NOON,
+        reason=Reason.of(ReasonCode.ACTIVATION_MISSED),
+        began_at=NOON,
+        requested_at=NOON,
+    )
+    record = Record(
+        attempts=(attempt,),
+        updated_at=NOON + timedelta(hours=1),
+        incident=IncidentType.NEVER_ACTIVATED,
+        incident_opened_at=opened,
+        escalations=1,
+    )
+    view = IncidentView.of(record)
+    assert view
+    assert (view.type, view.opened_at, view.reminders) == (IncidentType.NEVER_ACTIVATED, opened, 1)
+    unknown = IncidentView.of(replace(record, incident_opened_at=None))
+    assert unknown
+    assert unknown.opened_at == record.updated_at
+    assert IncidentView.of(replace(record, incident=None)) is None
+    assert IncidentView.of(replace(record, attempts=(replace(attempt, state=State.CANCELLED),))) is None

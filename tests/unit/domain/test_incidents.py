@@ -231,3 +231,9 @@ def test_a_condition_is_a_sentence_in_one_cell(cause: IncidentType) -> None:
     words = [one.words for column in COLUMNS for one in conditions(cause, column)]
     assert len(set(words)) == len(words)
     assert all(one.endswith(".") and one[0].isupper() and not {*one} & {"|", "\n"} for one in words)
+
+
+def test_an_incident_has_the_time_at_which_it_opened_until_it_is_resolved() -> None:
+    opened = silent()
+    assert opened.record.incident_opened_at == opened.last.entry.at
+    assert opened.report(EntryType.COMPLETE).record.incident_opened_at is None
