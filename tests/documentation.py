@@ -375,7 +375,7 @@ def _mutation() -> str:
             "| module | changes | noticed |",
             "|---|---|---|",
             *rows,
-            *_folded("Changes that no test noticed, and why none should", "\n".join(lived)),
+            *_folded("Changes that no test noticed: why none should, or a gap", "\n".join(lived)),
         ]
     )
 

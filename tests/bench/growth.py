@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import batched
 from typing import Any
 
+from tests.bench.steps import consumed_units
 from tests.runtime.platform import Invocation
 from tests.runtime.stories import Scene
 
@@ -100,5 +101,5 @@ def _forget_due(scene: Scene) -> None:
 
 
 def _cost(run: Invocation) -> dict[str, Any]:
-    units = sum((answer["consumed"] or {}).get("CapacityUnits", 0.0) for answer in run.answered)
+    units = sum(consumed_units(answer) for answer in run.answered)
     return {"calls": len(run.calls), "units": round(units, 1)}

@@ -66,6 +66,13 @@ def _receive(scene: Scene) -> None:
         scene.platform.request(call["operation"], path, body, {"cronofy-hmac-sha256": signature})
 
 
+def consumed_units(answer: dict[str, Any]) -> float:
+    """Return the units of a response, which a transaction has for each table."""
+    consumed = answer["consumed"] or []
+    tables = consumed if isinstance(consumed, list) else [consumed]
+    return float(sum(table.get("CapacityUnits", 0.0) for table in tables))
+
+
 def _counted(scene: Scene, invocations: list[Invocation], before: dict[str, int]) -> dict[str, dict[str, Any]]:
     functions: defaultdict[str, list[Invocation]] = defaultdict(list)
     for invocation in invocations:
@@ -77,7 +84,7 @@ def _counted(scene: Scene, invocations: list[Invocation], before: dict[str, int]
         for run in runs:
             operations = [call["operation"] for call in run.calls if call["service"] not in ("cronofy", "http")]
             for operation, answer in zip(operations, run.answered, strict=True):
-                units = (answer["consumed"] or {}).get("CapacityUnits", 0.0)
+                units = consumed_units(answer)
                 if operation == "PutItem" and answer["status"] == 400:
                     units = 1.0  # a failed condition costs as much as the write, and its answer has no count
                 if re.match(r"Query|Get|BatchGet|Scan|TransactGet", operation):

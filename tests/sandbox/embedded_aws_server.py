@@ -81,8 +81,8 @@ def require_confirmations(file: Path) -> None:
     def pend(topic_arn: str) -> None:
         topic = sns._topic_by_arn_any_scope(topic_arn) or {"subscriptions": []}
         for subscription in topic["subscriptions"]:
-            if subscription["protocol"] == "email" and "token" not in subscription:
-                subscription |= {"confirmed": False, "token": str(uuid4())}
+            if subscription["protocol"] == "email" and "is_mailed" not in subscription:
+                subscription |= {"is_mailed": True, "confirmed": False, "token": str(uuid4())}
                 email = {"topic": topic_arn, "to": subscription["endpoint"], "token": subscription["token"]}
                 with file.open("a", encoding="utf-8") as confirmations:
                     confirmations.write(json.dumps(email) + "\n")

@@ -47,6 +47,8 @@ class Story:
     agents: dict[str, str] = field(default_factory=dict)
     """Our id of each agent, by the summary of its meeting."""
     seen: dict[str, str] = field(default_factory=dict)
+    _alerts: Counter[str] = field(default_factory=Counter)
+    """The alerts about each agent so far."""
 
     def run(self) -> None:
         """Run all parts. A result that does not come in time is missing in `seen`."""
@@ -244,15 +246,18 @@ class Story:
             self.screen.step("Cronofy", text, f"{_statuses(notification)}  {_transition(announcement)}")
         return notification
 
-    def _announced(self, summary: str, kind: str, actor: str = "", text: str = "") -> dict[str, Any] | None:
-        """Wait until the agent's first entry of that type is announced."""
+    def _announced(
+        self, summary: str, kind: str, actor: str = "", text: str = "", number: int = 1
+    ) -> dict[str, Any] | None:
+        """Wait until so many of the agent's entries of that type are announced; return the last of these."""
         agent_id = self.agents.get(summary)
 
         def find() -> dict[str, Any] | None:
             if text:
                 self.screen.awaiting(actor, text)
             announcements = (message for message in self.stage.lifecycle.messages() if message["subject"] == agent_id)
-            return next((message for message in announcements if message["data"]["entry"]["kind"] == kind), None)
+            of_kind = [message for message in announcements if message["data"]["entry"]["kind"] == kind]
+            return of_kind[number - 1] if len(of_kind) >= number else None
 
         return wait_until(find) if agent_id else None
 
@@ -275,7 +280,8 @@ class Story:
             return next((alert["subject"] for alert in alerts if alert["agents"][0]["agent_id"] == agent_id), None)
 
         self.screen.step("on-call", (wait_until(find) if agent_id else None) or "received no alert")
-        self._announced(summary, "alerted")  # the next step comes after this entry, too
+        self._alerts[summary] += 1
+        self._announced(summary, "alerted", number=self._alerts[summary])  # the next step comes after this entry, too
 
 
 def compare(expected: Mapping[str, str], seen: Mapping[str, str], screen: Screen) -> int:

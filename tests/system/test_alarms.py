@@ -400,7 +400,7 @@ def test_a_queue_is_watched_by_an_alarm_of_its_own_or_by_the_heartbeat_that_stop
 
 
 def test_every_request_to_the_table_is_watched() -> None:
-    """Batches are excepted, because one counts as throttled only if all of its items are."""
+    """Except batches, which count as throttled only if all items are, and deletions, which follow a watched write."""
     requests = {
         action
         for statement in within(processed())
@@ -409,7 +409,9 @@ def test_every_request_to_the_table_is_watched() -> None:
         if not action.endswith(("Stream", "Streams", "Records", "ShardIterator"))
     }
     for metric in ("ThrottledRequests", "SystemErrors"):
-        assert requests - {"BatchGetItem"} == {which.partition("/")[2] for which, name in watching() if name == metric}
+        assert requests - {"BatchGetItem", "DeleteItem"} == {
+            which.partition("/")[2] for which, name in watching() if name == metric
+        }
 
 
 def test_alarms_cost_what_they_are_worth() -> None:

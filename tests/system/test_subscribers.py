@@ -150,7 +150,13 @@ def deployed(aws: EmbeddedAws, name: str, **parameters: str) -> Stack:
 def deploy_output(aws: EmbeddedAws, stack: Stack) -> str:
     """The output of the last command of `make deploy`."""
     command = subprocess.run(
-        ["make", "--dry-run", "deploy", f"STACK={stack.name}"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--dry-run", "deploy", f"STACK={stack.name}"],
+        cwd=ROOT,
+        # A make above this one adds "Leaving directory" as the last line.
+        env={name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")},
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.splitlines()[-1]
     environment: dict[str, Any] = {
         "AWS_ENDPOINT_URL": aws.url,

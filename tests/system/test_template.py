@@ -317,7 +317,7 @@ def test_a_wildcard_has_its_reason_on_its_line() -> None:
 def test_the_receiver_may_write_and_read_a_secret_and_nothing_else() -> None:
     may = {action for statement in statements("WebhookFunction") for action in actions(statement)}
     log = {"logs:CreateLogStream", "logs:PutLogEvents"}
-    assert may == log | {"dynamodb:PutItem", "secretsmanager:GetSecretValue"}
+    assert may == log | {"dynamodb:PutItem", "dynamodb:DeleteItem", "secretsmanager:GetSecretValue"}
 
 
 def test_topics_and_queues_are_encrypted() -> None:

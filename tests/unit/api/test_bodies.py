@@ -472,6 +472,45 @@ def test_a_time_at_an_end_of_the_calendar_is_rejected(start: str, end: str) -> N
         CalendarEventRequest.model_validate(changed(start=start, end=end, tzid="Etc/UTC"))
 
 
+def utc(at: datetime | None) -> str:
+    assert at
+    return f"{at:%Y-%m-%dT%H:%M}"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "times"),
+    [
+        ("2026-10-25T02:15:00", "2026-10-25T02:45:00", ("2026-10-25T00:15", "2026-10-25T00:45")),
+        ("2026-10-25T02:45:00", "2026-10-25T02:15:00", ("2026-10-25T00:45", "2026-10-25T01:15")),
+        ("2026-10-25T02:30:00", "2026-10-25T02:30:00", ("2026-10-25T00:30", "2026-10-25T01:30")),
+        ("2026-03-29T02:30:00", "2026-03-29T03:15:00", ("2026-03-29T00:30", "2026-03-29T01:15")),
+    ],
+)
+def test_a_local_time_that_exists_twice_or_not_counts_as_the_reading_that_fits(
+    start: str, end: str, times: tuple[str, str]
+) -> None:
+    """The earlier reading, unless the end would come before the start."""
+    meeting = CalendarEventRequest.model_validate(changed(start=start, end=end, tzid="Europe/Berlin")).meeting
+    assert (utc(meeting.start), utc(meeting.end)) == times
+
+
+def test_a_single_local_time_that_exists_twice_is_the_earlier_one() -> None:
+    body = {"event_id": "evt_1", "end": "2026-10-25T02:30:00", "tzid": "Europe/Berlin"}
+    assert utc(CalendarEventRequest.model_validate(body).meeting.end) == "2026-10-25T00:30"
+    zoned = {"time": "2026-10-25T02:30:00", "tzid": "Europe/Berlin"}
+    later = AgentRequest.model_validate({"join_url": "https://zoom.us/j/1"} | LATER | {"join_time": zoned})
+    assert utc(later.request("de", "{}", NOON).meeting.start) == "2026-10-25T00:30"
+
+
+def test_a_request_provisions_an_agent_unless_it_has_none_or_takes_it_back() -> None:
+    def provisions(agent: dict[str, str] | None) -> bool:
+        return CalendarEventRequest.model_validate(changed(meeting_agent=agent)).provisions_agent
+
+    assert provisions({"profile_id": "cronofy"}) is True
+    assert provisions({"profile_id": "none"}) is False
+    assert provisions(None) is False
+
+
 def test_an_agent_without_a_calendar_event_starts_at_its_join_time_or_now() -> None:
     later = AgentRequest.model_validate({"join_url": "https://zoom.us/j/1"} | LATER).request("de", "{}", NOON)
     assert (later.scheduling_key, later.meeting.start) == ("weekly", datetime(2026, 4, 29, 15, 30, tzinfo=UTC))
@@ -599,7 +638,10 @@ def test_the_view_of_an_agent_has_its_record_and_its_timeline() -> None:
 
 def test_a_row_of_a_list_equals_the_view_of_the_agent() -> None:
     *_, last = steps(HISTORY)
-    view, row = AgentView.of("ma_1", [last], GracePeriods(), NOON + timedelta(minutes=4), LINKS), AgentRow.of("ma_1", last.after, LINKS)
+    view, row = (
+        AgentView.of("ma_1", [last], GracePeriods(), NOON + timedelta(minutes=4), LINKS),
+        AgentRow.of("ma_1", last.after, LINKS),
+    )
     assert row.model_dump() == view.model_dump(include=set(AgentRow.model_fields)) | {"attempt": 1}
 
 

@@ -18,25 +18,16 @@ from meeting_agents.cronofy.payloads import (
     read_resources,
 )
 from meeting_agents.domain.model import EntryType, Meeting, Notification, Resource
+from tests.callback import example
 
 # https://docs.cronofy.com/developers/api/meeting-agents/
-ACTIVATED: dict[str, Any] = {
-    "notification": {"type": "event_subscription", "interactions": [{"type": "meeting_agent_activated"}]},
-    "event": {
-        "event_id": "qTtZdczOccgaPncGJaCiLg",
-        "summary": "Meeting agent enhanced",
-        "start": "2026-04-25T15:30:00Z",
-        "end": "2026-04-25T17:00:00Z",
-        "tzid": "Europe/Berlin",
-        "conferencing": {"provider_name": "zoom", "join_url": "https://zoom.us/00001111-222"},
-        "meeting_agent": {"profile_id": "cronofy"},
-    },
-    "meeting_agent": {
+ACTIVATED = example(
+    meeting_agent={
         "sub": "agt_692702a100ccd07000000000",
         "state": "created",
         "resources": [{"category": "cronofy", "type": "dashboard", "url": "https://app.example.com/1"}],
-    },
-}
+    }
+)
 
 
 def changed(**parts: Any) -> bytes:

@@ -65,3 +65,13 @@ def test_event_triggers_that_a_caller_sends_back_are_replaced() -> None:
 @pytest.mark.parametrize("body", ["{}", '{"subscriptions":[7]}', '{"event_id":"1"}'])
 def test_a_text_without_event_triggers_stays_unchanged(body: str) -> None:
     assert without_event_triggers(body.replace("7", "{}")) == body.replace("7", "{}")
+
+
+def test_the_second_trigger_comes_five_minutes_after_the_end() -> None:
+    """As the parameter's description says."""
+    assert MINUTES_AFTER_END == 5
+
+
+def test_a_text_without_our_triggers_is_returned_character_for_character() -> None:
+    text = '{"subscriptions": [ {"type" : "webhook", "uri":"https://example.com"} , {"uri": "https://example.org"} ]}'
+    assert without_event_triggers(text) == text

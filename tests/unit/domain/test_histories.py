@@ -13,23 +13,24 @@ from itertools import combinations_with_replacement, count, product
 
 import pytest
 
-from meeting_agents.domain.alerts import alerting_owed
+from meeting_agents.domain.alerts import OwedAlert, alerting_owed
 from meeting_agents.domain.attempts import next_request
 from meeting_agents.domain.deadlines import deadlines
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import steps
 from meeting_agents.domain.model import (
     Action,
+    AlertStatus,
     DeadlineType,
     Entry,
     EntryType,
+    IncidentType,
     Meeting,
     Notification,
     Record,
     Request,
     Resource,
-    State,
-    Verdict,
+    incident_key,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
 
@@ -134,8 +135,8 @@ class World:
     plan: Plan = field(default_factory=lambda: Plan(is_wanted=False, generation=-1))
     plans: list[tuple[datetime, Plan]] = field(default_factory=list)
     record: Record | None = None
-    alerts: list[tuple[datetime, Plan, str]] = field(default_factory=list)
-    states: list[tuple[datetime, State]] = field(default_factory=list)
+    alerts: list[tuple[datetime, Plan, OwedAlert]] = field(default_factory=list)
+    attempts: list[tuple[datetime, int]] = field(default_factory=list)
     guests: list[Guest] = field(default_factory=list)
     is_unknowable: bool = False
     """A meeting was postponed before its agent came. No notification tells of it before the old start."""
@@ -263,7 +264,7 @@ class World:
 
     def _reporter(self, guest: Guest, kind: EntryType) -> Callable[[], None]:
         def report() -> None:
-            resources = (Resource("transcript", "cronofy", "https://x/1"),) if kind is EntryType.COMPLETE else ()
+            resources = (Resource("transcript", "cronofy", guest.sub),) if kind is EntryType.COMPLETE else ()
             notification = Notification(
                 kinds=(kind,), sub=guest.sub, event_id="evt", meeting=self._meeting(), resources=resources
             )
@@ -281,18 +282,26 @@ class World:
 
     def _sweep(self, phase: DeadlineType, at: datetime) -> None:
         assert self.record
-        if phase is DeadlineType.ALERT:
-            self._publish()
-            return
         reason = Reason.of(ReasonCode.ACTIVATION_MISSED, at=at.isoformat())
         attempt, revision = self.record.current.number, self.record.revision
+        if phase is DeadlineType.ALERT:
+            return self._alert()
         self._append(EntryType.OVERDUE, attempt=attempt, revision=revision, phase=phase, reason=reason)
-        assert phase not in {item.phase for item in deadlines(self.record, GRACE_PERIODS) if item.at <= self.now}
+        return None
 
-    def _publish(self) -> None:
-        """Journal the alerts that are owed, as the alert function does."""
+    def _append(self, kind: EntryType, **fields: object) -> None:
+        entry = Entry(key=str(next(self._numbers)), kind=kind, at=self.now, **fields)  # type: ignore[arg-type]
+        (step,) = steps([entry], self.record)
+        self.record = step.after
+        self.attempts.append((self.now, step.after.current.number))
+        self.now += timedelta(milliseconds=1)
+        if kind is not EntryType.ALERTED:
+            self._alert()
+
+    def _alert(self) -> None:
         assert self.record
         for alert in alerting_owed(self.record, GRACE_PERIODS, self.now):
+            self.alerts.append((self.now, self.plan, alert))
             incident = alert.incident
             self._append(
                 EntryType.ALERTED,
@@ -303,18 +312,15 @@ class World:
                 reminder=alert.reminder,
             )
 
-    def _append(self, kind: EntryType, **fields: object) -> None:
-        entry = Entry(key=str(next(self._numbers)), kind=kind, at=self.now, **fields)  # type: ignore[arg-type]
-        (step,) = steps([entry], self.record)
-        self.record = step.after
-        self.states.append((self.now, step.after.state))
-        is_failure = kind is EntryType.FAILED and step.after.state is State.FAILED
-        if step.verdict is Verdict.APPLIED and (kind is EntryType.OVERDUE or is_failure):
-            self.alerts.append((self.now, self.plan, entry.phase or "failed"))
-        self.now += timedelta(milliseconds=1)
-
-    def state_at(self, at: datetime) -> State:
-        return [state for since, state in self.states if since <= at][-1]
+    def is_known_at(self, at: datetime) -> bool:
+        """The last alert about the attempt at this time says that its agent never reported itself."""
+        number = [number for since, number in self.attempts if since <= at][-1]
+        of_attempt = [
+            alert.status
+            for sent_at, _, alert in self.alerts
+            if sent_at <= at and alert.incident.key == incident_key(number, IncidentType.NEVER_ACTIVATED)
+        ]
+        return of_attempt[-1:] == [AlertStatus.FIRING]
 
 
 @dataclass(frozen=True)
@@ -358,25 +364,32 @@ def verdict(world: World) -> list[str]:
     wanted = list(expectations(world.plans))
     faults = []
     for expectation in wanted:
-        alerted = [
-            at
-            for at, plan, type_ in world.alerts
-            if type_ is DeadlineType.ACTIVATION and expectation.matches(plan) and expectation.since <= at
-        ]
+        alerted = [at for at, plan, type_ in firing(world, IncidentType.NEVER_ACTIVATED) if expectation.matches(plan)]
         is_without = world.vendor.is_silent and expectation.until > expectation.deadline + MINUTE
-        if is_without and world.state_at(expectation.deadline + MINUTE) is not State.OVERDUE:
+        if is_without and not world.is_known_at(expectation.deadline + MINUTE):
             faults.append(f"missed: {expectation.start:%d %H:%M} at {expectation.deadline:%d %H:%M}")
         if len(alerted) > 1:
             faults.append(f"alerted {len(alerted)} times: {expectation.start:%d %H:%M}")
-    for at, plan, type_ in world.alerts:
+    for at, plan, type_ in firing(world):
         is_true = any(
             expectation.matches(plan) and expectation.deadline <= at < expectation.until for expectation in wanted
         )
-        if not (world.vendor.is_silent and is_true) and type_ is not DeadlineType.CONFERENCE:
+        is_warning_of_silence = type_ is IncidentType.NO_CONFERENCE and world.vendor.is_silent
+        if not (world.vendor.is_silent and is_true) and not is_warning_of_silence:
             faults.append(f"false: {type_} at {at:%d %H:%M}")
-        if type_ is DeadlineType.CONFERENCE and not world.vendor.is_silent:
-            faults.append(f"false: {type_} at {at:%d %H:%M}")
+    faults += [
+        f"resolved: {alert.incident.type}" for _, _, alert in world.alerts if alert.status is AlertStatus.RESOLVED
+    ]
     return faults
+
+
+def firing(world: World, *types: IncidentType) -> list[tuple[datetime, Plan, IncidentType]]:
+    """Return the firing alerts of these types, or of all."""
+    return [
+        (at, plan, alert.incident.type)
+        for at, plan, alert in world.alerts
+        if alert.status is AlertStatus.FIRING and (not types or alert.incident.type in types)
+    ]
 
 
 VENDORS = [Vendor(is_silent=True), Vendor(is_silent=True, expects_conference=False)] + [

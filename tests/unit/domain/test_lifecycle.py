@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import permutations, product
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from meeting_agents.domain.attempts import next_request
 from meeting_agents.domain.deadlines import Deadline, deadline, deadlines, relevant_until
 from meeting_agents.domain.grace_periods import GracePeriods, end_of, missing_resources
 from meeting_agents.domain.incidents import is_cancellation_requested, open_incidents
-from meeting_agents.domain.lifecycle import fold, steps
+from meeting_agents.domain.lifecycle import fold, steps, timeline
 from meeting_agents.domain.model import (
     ASSUMED_MEETING_DURATION,
     Action,
@@ -1699,3 +1700,14 @@ def test_entries_of_the_same_moment_are_in_the_order_of_their_types() -> None:
         EntryType.ACTIVATED,
     ]
     assert reduce(operator.and_, (step.verdict is Verdict.APPLIED for step in steps(entries)))
+
+
+def test_an_attempt_keeps_a_bounded_number_of_failures() -> None:
+    """A notification may have thousands of undocumented fields."""
+    history = scheduled().report(EntryType.FAILED, remarks=tuple(f"remark {number:02}" for number in range(25)))
+    assert len(history.record.current.failures) == 20
+
+
+def test_the_timeline_is_the_steps_of_the_stored_entries() -> None:
+    stored = [SimpleNamespace(entry=entry) for entry in scheduled().entries]
+    assert timeline(stored) == list(steps(scheduled().entries))

@@ -1,11 +1,16 @@
 """The words of the domain, and the values before the first entry."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import pytest
 
 from meeting_agents.domain import model
-from meeting_agents.domain.model import Action, Meeting, Record, Request
+from meeting_agents.domain.model import Action, Attempt, Meeting, Record, Request, State
+from meeting_agents.domain.reasons import Reason, ReasonCode
+
+AT = datetime(2026, 4, 29, 12, tzinfo=UTC)
 
 
 def test_before_the_first_entry_nothing_is_counted() -> None:
@@ -26,3 +31,13 @@ WORDS = [one for one in vars(model).values() if isinstance(one, type) and one.__
 def test_a_word_is_lower_case_without_blanks(words: type[StrEnum]) -> None:
     """The same in the table, in announcements and in logs."""
     assert all(word.value == word.value.lower() and " " not in word.value for word in words)
+
+
+def test_one_attempt_with_an_event_trigger_shows_that_cronofy_sends_them() -> None:
+    """The data center takes them, although the newest attempt has none yet."""
+    reason = Reason.of(ReasonCode.ACTIVATION_MISSED)
+    first = Attempt(number=1, state=State.COMPLETE, since=AT, reason=reason, began_at=AT, requested_at=AT)
+    second = replace(first, number=2)
+    assert not Record(attempts=(first, second)).has_event_triggers
+    assert Record(attempts=(replace(first, before_start_at=AT), second)).has_event_triggers
+    assert Record(attempts=(replace(first, after_end_at=AT), second)).has_event_triggers

@@ -120,4 +120,4 @@ def _span(start: datetime, end: datetime | None, zone: tzinfo) -> str:
 def _zone_name(local: datetime) -> str:
     """`CEST`; for a zone without an abbreviation, the difference to UTC."""
     name = local.tzname() or ""
-    return name if name.isalpha() else f"UTC{name}"
+    return name if name.isalpha() else f"UTC{name.removeprefix('UTC')}"

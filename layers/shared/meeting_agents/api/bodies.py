@@ -360,6 +360,6 @@ def _times(
 
     When clocks change, a local time exists twice or not at all: the reading counts in which the end is after the start.
     """
-    folds = ((0, 0), (0, 1), (1, 0), (1, 1))
+    folds = ((0, 0), (0, 1), (1, 0))
     readings = [(_time(start, tzid, fold=first), _time(end, tzid, fold=second)) for first, second in folds]
     return next(((first, last) for first, last in readings if first and last and first < last), readings[0])

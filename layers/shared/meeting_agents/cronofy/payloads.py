@@ -42,7 +42,7 @@ _DOCUMENTED_FIELDS = {
     "meeting_agent": {"sub", "state", "resources"},
 }
 _MAX_REMARK_LENGTH = 300
-_LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+_LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s\"'<>]+")
 """A link in an undocumented field may be a join link, and an alert quotes these fields."""
 MAX_REMARKS = 20
 """The most undocumented fields, and the most interactions, that are read from a notification."""
@@ -150,7 +150,8 @@ def _remark(path: str, value: object) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
         text = "…"
-    return _text(f"{path}: {_LINK.sub('[link removed]', text)}")[:_MAX_REMARK_LENGTH]
+    shortened = f"{path}: {text}"[: 2 * _MAX_REMARK_LENGTH]
+    return _text(_LINK.sub("[link removed]", shortened))[:_MAX_REMARK_LENGTH]
 
 
 def _is_timezone(tzid: str) -> bool:

@@ -34,7 +34,6 @@ TRANSITIONS: Mapping[State, Mapping[EntryType, State]] = {
         EntryType.COMPLETE: State.COMPLETE,
     },
     State.OVERDUE: {
-        EntryType.REQUESTED: State.REQUESTED,
         EntryType.REJECTED: State.REJECTED,
         EntryType.CANCELLED: State.CANCELLED,
         **REPORTS,
