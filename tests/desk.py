@@ -10,8 +10,9 @@ from typing import Any, Self
 import httpx
 
 from meeting_agents.api.bodies import AgentRequest, CalendarEventRequest
-from meeting_agents.aws.accounts import Accounts
+from meeting_agents.aws.accounts import Accounts, state_of
 from meeting_agents.aws.dynamodb import Table
+from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.rate_limiter import Limits, RateLimiter
@@ -85,6 +86,9 @@ class Desk:
     def journal(self) -> Journal:
         return Journal(self._table(), GracePeriods(), timedelta(days=400))
 
+    def groups(self) -> Groups:
+        return Groups(self._table(), partial(state_of, Table(self._client("dynamodb"), self.accounts_table)))
+
     def rate_limiter(self) -> RateLimiter:
         return RateLimiter(self._table(), self.limits, self.seconds, self.sleep)
 
@@ -102,9 +106,7 @@ class Desk:
         return Tokens(self.accounts(), self.cronofy_client(), self.client_secrets(), self.seconds, sleep or self.sleep)
 
     def provisioning(self) -> Provisioning:
-        return Provisioning(
-            self.journal(), self.cronofy_client(), self.accounts(), self.tokens(), lambda: self.now, self.sleep
-        )
+        return Provisioning(self.journal(), self.cronofy_client(), self.tokens(), lambda: self.now, self.sleep)
 
     # Time
 

@@ -14,6 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import VERSION, wiring
 from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.queues import send_groups
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.overdue import Finding, find_missed, is_retry_due
 from meeting_agents.errors import Outage, RateLimited, Refusal
@@ -55,12 +56,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
             )
 
         overdue = sweep(wiring.journal(), partial(has_time, STOP_BEFORE_TIMEOUT_MS), submit_retry)
+        send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, wiring.groups().ended())
     retried = sum(future.result() for future in retries)
-    if overdue:
-        metrics.add_metric("AgentsFoundOverdue", MetricUnit.Count, overdue)
-    if retried:
-        metrics.add_metric("RequestsRetried", MetricUnit.Count, retried)
-    metrics.add_metric("Heartbeat", MetricUnit.Count, 1)
+    for name, count in {"AgentsFoundOverdue": overdue, "RequestsRetried": retried, "Heartbeat": 1}.items():
+        if count:
+            metrics.add_metric(name, MetricUnit.Count, count)
     logger.info("sweep finished", overdue=overdue, retried=retried)
     return {"overdue": overdue, "retried": retried}
 

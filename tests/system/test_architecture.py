@@ -28,6 +28,7 @@ LEVELS = (
     {"announcement", "delivery", "tokens"},
     {"provisioning"},
     {"alerting", "api"},
+    {"publishing"},
     {"settings"},
     {"wiring"},
 )
