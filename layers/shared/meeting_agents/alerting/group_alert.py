@@ -33,7 +33,7 @@ from meeting_agents.alerting.text import (
 from meeting_agents.announcement import MeetingView
 from meeting_agents.domain.alerts import MAX_REMINDERS
 from meeting_agents.domain.groups import Group, GroupState, Waiting
-from meeting_agents.domain.model import AlertStatus, IncidentType, Severity
+from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
 
 NAMED = 1000
 """The agents named in one message; the others are counted: their ids would not fit."""
@@ -98,7 +98,9 @@ class GroupAlert:
             parts.append(
                 "\n".join([f"And {len(others)} more; the timeline of each is at {self._timeline('<agent id>')}", *rows])
             )
-        acknowledgement = f'POST {self._timeline(shown[0].agent_id)}/acknowledgement {{"note": "..."}}' if shown else ""
+        acknowledgement = (
+            f'POST {self._timeline(shown[0].agent_id)}/acknowledgement {{"note": "..."}} for all' if shown else ""
+        )
         can_acknowledge = self.severity is Severity.CRITICAL and not self.is_resolved
         links = table([("Overview", self.links.dashboard), ("Acknowledge", acknowledgement if can_acknowledge else "")])
         return "\n\n".join(filter(None, [*parts, links])) + "\n"
@@ -158,15 +160,26 @@ class GroupAlert:
 
     @property
     def summary(self) -> str:
-        """One sentence: the incident, and the number of agents."""
-        wording = GROUP_WORDINGS[self.group.type]
-        first, second = (
-            (wording.resolved, wording.still_waiting) if self.is_resolved else (wording.firing, wording.waiting)
-        )
-        if self.is_resolved and not self.state.is_registered:
-            first = "Account {name} is no longer registered"
-        text = f"{first}: {second}" if self.agents else first
-        return text.format(name=self._name, agents=self._counted)
+        """One sentence: the incident, the number of meetings or agents, and the first meeting that waits."""
+        return self._sentence + self._first
+
+    @property
+    def _sentence(self) -> str:
+        wording, is_resolved = GROUP_WORDINGS[self.group.type], self.is_resolved
+        incident = wording.resolved if is_resolved else wording.firing
+        waiting = wording.still_waiting if is_resolved else wording.waiting
+        if is_resolved and not self.state.is_registered:
+            incident = "Account {name} is no longer registered"
+        text = f"{incident}: {waiting}" if self.agents else incident
+        return text.format(name=self._name, meetings=self._counted("meeting"), agents=self._counted("meeting agent"))
+
+    @property
+    def _first(self) -> str:
+        """`, first 29 Apr 17:30 CEST`; empty for agents that are silent, as their meetings have begun."""
+        meeting = self.agents[0].meeting if self.agents else Meeting()
+        if self.is_resolved or self.group.type is not IncidentType.ACCOUNT_DISCONNECTED or meeting.start is None:
+            return ""
+        return f", first {format_time(meeting.start, timezone(meeting.tzid), '%d %b %H:%M')}"
 
     @property
     def detail(self) -> str:
@@ -174,7 +187,7 @@ class GroupAlert:
         if self.is_resolved:
             return ""
         if self.group.type is IncidentType.ACCOUNT_DISCONNECTED:
-            return "Cronofy no longer accepts the account's refresh token."
+            return "Cronofy no longer accepts the account's refresh token, so no request can be sent in its name."
         zone = timezone(self.agents[0].meeting.tzid if self.agents else "")
         heard_at = self.state.heard_before if self.state.is_firing else self.state.heard_at
         since = f"since {format_time_with_utc(heard_at, zone)}" if heard_at else "yet"
@@ -197,18 +210,13 @@ class GroupAlert:
     def _name(self) -> str:
         return sanitize(self.group.name, 60)
 
-    @property
-    def _counted(self) -> str:
-        return f"{len(self.agents)} meeting agent{'' if len(self.agents) == 1 else 's'}"
+    def _counted(self, noun: str) -> str:
+        return f"{len(self.agents)} {noun}{'' if len(self.agents) == 1 else 's'}"
 
     def _headline(self, room: int) -> str:
-        """`Account acc_1 must authorise again: 50 meeting agents wait, the first 29 Apr 17:30 CEST`, if it fits."""
-        summary = ascii_only(self.summary)
-        start = self.agents[0].meeting.start if self.agents else None
-        if start is None or self.group.type is not IncidentType.ACCOUNT_DISCONNECTED or self.is_resolved:
-            return truncate(summary, room)
-        first = ascii_only(f", the first {format_time(start, timezone(self.agents[0].meeting.tzid), '%d %b %H:%M')}")
-        return summary + first if len(summary + first) <= room else truncate(summary, room)
+        """Return the summary in ASCII, without the first meeting if that does not fit."""
+        whole = ascii_only(self.summary)
+        return whole if len(whole) <= room else truncate(ascii_only(self._sentence), room)
 
     def _line(self, agent: Waiting) -> str:
         meeting = MeetingView.model_validate(agent.meeting)

@@ -294,7 +294,14 @@ _EXPLAINED = frozenset(
 def numbered(lines: Sequence[str]) -> str:
     """Return the next steps for an e-mail."""
     lines_with_numbers = (
-        fill(line, WIDTH, initial_indent=f"  {number}. ", subsequent_indent=" " * 5, break_long_words=False)
+        fill(
+            line,
+            WIDTH,
+            initial_indent=f"  {number}. ",
+            subsequent_indent=" " * 5,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
         for number, line in enumerate(lines, 1)
     )
     return "\n".join(["Next steps", *lines_with_numbers])

@@ -153,7 +153,7 @@ def _obstacles(agent: AgentAlert) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupWording:
-    """The words for the incident of a group; `{name}` is the account or the data center, `{agents}` their number."""
+    """The words for the incident of a group; `{name}`: account or data center; `{meetings}`, `{agents}`: so many."""
 
     firing: str
     waiting: str
@@ -170,7 +170,7 @@ class GroupWording:
 
 _AUTHORISE_AGAIN = (
     "Ask the owner of account {name} to authorise the application again, and register the new refresh token with"
-    " PUT {api}/v1/accounts/{name}. Until then no request of that account can be sent."
+    " PUT {api}/v1/accounts/{name}."
 )
 _SENT_THEN = (
     "The requests that wait are sent within a quarter of an hour after that. One that is three days old, or whose"
@@ -181,8 +181,8 @@ _SENT_NOW = (
     " its own."
 )
 _LOOK_FOR_THEM = (
-    "Look for the agents in the meetings that are under way, also in the lobby: they may be there, and only their"
-    " callbacks be lost. Where one is missing, ask a participant to take notes."
+    "Look for the agents in the meetings that are under way, also in the lobby: perhaps only their callbacks are"
+    " missing. Where an agent is missing, ask a participant to take notes."
 )
 _CHECK_CRONOFY = "Check Cronofy's status page for an outage of this data center."
 _CHECK_ADDRESS = (
@@ -199,11 +199,11 @@ _CHECK_DASHBOARD = (
 )
 GROUP_WORDINGS: Mapping[IncidentType, GroupWording] = {
     IncidentType.ACCOUNT_DISCONNECTED: GroupWording(
-        firing="Account {name} must authorise again",
-        waiting="{agents} wait",
-        resolved="Account {name} is authorised again",
-        still_waiting="{agents} to be requested again",
-        list_heading="Waiting for the account, the earliest meeting first",
+        firing="Account {name} is disconnected",
+        waiting="{meetings} waiting",
+        resolved="Account {name} is connected again",
+        still_waiting="{meetings} still waiting",
+        list_heading="Meetings whose agent waits for the account, the earliest first",
         next_steps=(_AUTHORISE_AGAIN, _SENT_THEN, _NOTES),
         next_steps_resolved=(_SENT_NOW,),
     ),
@@ -212,7 +212,7 @@ GROUP_WORDINGS: Mapping[IncidentType, GroupWording] = {
         waiting="{agents} silent",
         resolved="Callbacks from Cronofy's data center {name} arrive again",
         still_waiting="{agents} still silent",
-        list_heading="Silent past their deadline, the earliest first",
+        list_heading="Meetings whose agent is silent past its deadline, the earliest first",
         next_steps=(_LOOK_FOR_THEM, _CHECK_CRONOFY, _CHECK_ADDRESS, _CHECK_SYSTEM),
         next_steps_resolved=(_CHECK_DASHBOARD,),
     ),
