@@ -34,6 +34,7 @@ RULES = {
     "domain.state_machine": ["tests/unit/domain/test_lifecycle.py"],
     "domain.verdicts": ["tests/unit/domain/test_lifecycle.py"],
     "domain.incidents": ["tests/unit/domain/test_incidents.py", "tests/unit/domain/test_lifecycle.py"],
+    "domain.groups": ["tests/unit/domain/test_groups.py"],
     "domain.lifecycle": ["tests/unit/domain/test_lifecycle.py"],
     "domain.deadlines": ["tests/unit/domain/test_lifecycle.py", "tests/system/test_template.py"],
     "domain.identity": ["tests/unit/api/test_bodies.py"],

@@ -297,7 +297,7 @@ NOTICES: Mapping[IncidentType, str] = {
 }
 """A notice is a warning that is sent once, and is never open or resolved."""
 GROUPS: Mapping[IncidentType, str] = {
-    IncidentType.CALLBACKS_MISSING: "Three of its agents are silent past their deadlines, and no callback came since.",
+    IncidentType.CALLBACKS_MISSING: "Of a data center: three agents are silent past a deadline, without a callback.",
 }
 """An incident of a data center, which its agents do not have; `groups` decides on it."""
 RULES: Mapping[IncidentType, IncidentRule | str] = {**INCIDENTS, **NOTICES, **GROUPS}
