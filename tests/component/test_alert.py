@@ -207,8 +207,8 @@ def test_a_cancellation_that_succeeds_at_last_resolves_the_alert(alerted: Alerte
     assert alerted.causes("unwanted", 2) == [IncidentType.UNWANTED, AlertStatus.RESOLVED]
 
 
-def test_an_account_that_must_authorise_again_is_told_once_not_once_a_request(alerted: Alerted) -> None:
-    """The second request finds the same dead grant; nobody needs to hear of it again."""
+def test_an_account_that_must_authorise_again_is_one_alert_not_one_a_request(alerted: Alerted) -> None:
+    """The second request finds the same dead grant; no one needs to hear of it again."""
     assert alerted.causes("unauthorised", 1) == [IncidentType.ACCOUNT_DISCONNECTED]
     assert alerted.alerts("unauthorised_too") == []
 

@@ -172,7 +172,7 @@ def test_a_request_that_was_never_accepted_is_the_reason_of_the_silence() -> Non
     assert (incident.type, incident.reason) == (IncidentType.NOT_ARRANGED, refused)
 
 
-def test_a_request_that_is_given_up_is_no_news_to_people_who_know_that_it_is_not_accepted() -> None:
+def test_a_request_that_is_given_up_is_no_other_incident() -> None:
     """The incident stays the same, with the newest reason; a refusal on the way is another one."""
     given_up = Reason.of(ReasonCode.REQUEST_EXPIRED, failure=503)
     history = later(tried(), END).answer(EntryType.REJECTED, reason=given_up)
@@ -182,7 +182,7 @@ def test_a_request_that_is_given_up_is_no_news_to_people_who_know_that_it_is_not
 
 
 def test_an_agent_whose_scheduling_key_may_be_taken_is_expected() -> None:
-    """Most likely an earlier try has created it, so nobody is paged before it is silent."""
+    """Most likely an earlier try has created it, so no one is paged before it is silent."""
     refused = Reason.of(ReasonCode.SCHEDULING_KEY_REFUSED, status=422)
     history = History().request().answer(EntryType.UNCONFIRMED, reason=refused)
     assert types(history, START) == []
