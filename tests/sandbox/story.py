@@ -201,7 +201,7 @@ class Story:
                     announcement["data"]["meeting"]["summary"],
                     announcement["data"]["entry"]["kind"],
                     _transition(announcement)
-                    + "".join(f" ({alert['type']})" for alert in announcement["data"]["alerts"]),
+                    + "".join(f" ({alert['type']} {alert['status']})" for alert in announcement["data"]["alerts"]),
                 )
                 for announcement in announcements
             ]
