@@ -81,6 +81,9 @@ def retry(agent_id: str, provisioning: Provisioning, has_time: Callable[[], bool
             return False
         if result:
             logger.info("request retried", agent_id=agent_id, state=result.record.state)
+            if result.response and result.response.has_refused_triggers:
+                metrics.add_metric("EventTriggersRefused", MetricUnit.Count, 1)
+                logger.warning("event triggers refused", agent_id=agent_id)
         return result is not None
     return False
 

@@ -33,7 +33,7 @@ def call(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Return a function that sends a request of a caller with its own token."""
     collaborators = Collaborators(
         default_data_center=lambda: "us",
-        trigger_lead_time=lambda: None,
+        trigger_lead_time=lambda _: None,
         public_url=lambda: "https://api.example.com",
         journal=desk.journal,
         provisioning=desk.provisioning,

@@ -14,7 +14,7 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.REQUESTED_AGAIN: "requested again; Cronofy has not confirmed it yet",
     ReasonCode.REQUESTED_WHILE_ACTIVE: "requested again after it was reported active",
     ReasonCode.CANCELLATION_REQUESTED: "cancellation requested; Cronofy has not confirmed it yet",
-    ReasonCode.REQUEST_ACCEPTED: "Cronofy accepted the request[ ({status})]",
+    ReasonCode.REQUEST_ACCEPTED: "Cronofy accepted the request[ ({status})][ after it refused our {without}]",
     ReasonCode.CANCELLATION_ACCEPTED: "Cronofy accepted the cancellation[ ({status})]",
     ReasonCode.REQUEST_REFUSED: "Cronofy refused the request[ ({status})][: {complaint}]",
     ReasonCode.CANCELLATION_REFUSED: "Cronofy refused the cancellation[ ({status})][: {complaint}]",

@@ -201,6 +201,28 @@ class StandIn:
         """The conference could not be created; the event was written without one."""
         return self.report("fail_conferencing", key, **options)
 
+    def fire_triggers(self) -> list[Notification]:
+        """Send the event triggers that are due by the stand-in's clock."""
+        with self._lock:
+            due = list(self._world.due_triggers())
+            secrets = {
+                meeting.data_center: self.applications[meeting.data_center].client_secrets for meeting, *_ in due
+            }
+        made = [(meeting.data_center, uri, self._encode(body)) for meeting, uri, body in due]
+        return [self.deliver(Notification((uri,), body, sign(body, secrets[name]))) for name, uri, body in made]
+
+    # People in their calendar
+
+    def drag(self, key: Key, **changes: str) -> None:
+        """Let a person change the `start`, `end` or `summary` of a calendar event."""
+        with self._lock:
+            self._world.drag(key, **changes)
+
+    def delete_in_calendar(self, key: Key) -> None:
+        """Let a person delete a calendar event."""
+        with self._lock:
+            self._world.delete_in_calendar(key)
+
     def report(self, step: str, key: Key, **options: Unpack[DeliveryOptions]) -> Notification:
         """Let one of STEPS happen, and report it to its subscribers. LookupError: unknown key."""
         if unknown := options.keys() - DeliveryOptions.__annotations__.keys():

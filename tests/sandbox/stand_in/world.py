@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from tests.sandbox.stand_in import rules
@@ -51,6 +51,10 @@ STEPS = {
 }
 
 
+TRIGGER_WINDOW = timedelta(minutes=1)
+"""Documented: an event trigger is sent within this time. Sent later, it would say the wrong time."""
+
+
 class Refusal(Exception):
     """Cronofy rejects the request: with this status, and this body if Cronofy is known to send one."""
 
@@ -76,6 +80,8 @@ class Behaviour:
     """Documented: 50 requests a second and 500 a minute per application, else 429."""
     retry_after: int | None = None
     """Unknown: whether a 429 carries Retry-After, in seconds."""
+    refuse_transitions: Sequence[str] = ()
+    """Unknown: data centers that refuse event triggers beside other subscriptions, and how they name the field."""
     compact_json: bool = True
     """Unknown: whether callbacks are written without spaces. The signature covers the bytes as sent."""
 
@@ -139,6 +145,10 @@ class Meeting:
     conference_url: str = field(default_factory=lambda: f"https://zoom.us/j/{secrets.randbelow(10**11):011}")
     conference_failed: bool = False
     deleted: bool = False
+    updated_at: float = 0.0
+    """The time of the last change, by a caller or by a person in the calendar."""
+    triggered: set[tuple[str, str, datetime]] = field(default_factory=set)
+    """The event triggers that were sent: the address, the moment, and its time."""
 
     @property
     def data_center(self) -> str:
@@ -254,7 +264,12 @@ class World:
         self._check_user(data_center, token, calendar_id, "create_event")
         _refuse_if(rules.errors_in_event(body))
         key = (data_center, calendar_id, body["event_id"])
+        if data_center in self.behaviour.refuse_transitions and any(
+            "transitions" in subscription for subscription in body.get("subscriptions", ())
+        ):
+            raise Refusal(422, {"errors": {"subscriptions.transitions": [{"key": "errors.invalid"}]}})
         meeting = self.meetings.setdefault(key, Meeting(key, body))
+        meeting.updated_at = self.clock()
         if meeting.deleted:
             meeting.deleted, meeting.subscriptions, meeting.request = False, [], body
         untouched = {
@@ -274,8 +289,42 @@ class World:
         _refuse_if(rules.errors_in_deletion(body, "event_id"))
         meeting = self.meetings.get((data_center, calendar_id, body["event_id"]))
         if meeting:
-            meeting.deleted = True
+            meeting.deleted, meeting.updated_at = True, self.clock()
             _cancel(meeting)
+
+    # People in their calendar: https://docs.cronofy.com/developers/workflow-triggers/event-triggers/
+
+    def drag(self, key: Key, **changes: str) -> None:
+        """Let a person change the `start`, `end` or `summary` of a calendar event. Its subscriptions follow."""
+        meeting, _ = self.find(key)
+        meeting.request, meeting.updated_at = meeting.request | changes, self.clock()
+
+    def delete_in_calendar(self, key: Key) -> None:
+        """Let a person delete a calendar event. That its agent is cancelled is inferred."""
+        meeting, _ = self.find(key)
+        meeting.deleted, meeting.updated_at = True, self.clock()
+        _cancel(meeting)
+
+    def due_triggers(self) -> Iterator[tuple[Meeting, str, JsonObject]]:
+        """Yield the address and the body of each event trigger that is due, once for each time of its moment.
+
+        It is sent within a minute; the field that names it in the body is unknown, so there is none.
+        """
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        for meeting in self.meetings.values():
+            if meeting.deleted or not meeting.is_calendar_event:
+                continue
+            for subscription in meeting.subscriptions:
+                for moment, offset in filter(None, map(rules.moment_of, subscription.get("transitions", ()))):
+                    value, tzid = meeting.request.get(moment.removeprefix("event_")), meeting.request.get("tzid")
+                    at = rules.parse_time(value, tzid or "Etc/UTC")
+                    if at is None or not at + offset <= now < at + offset + TRIGGER_WINDOW:
+                        continue
+                    trigger = subscription["uri"], f"{moment}{offset}", at
+                    if trigger not in meeting.triggered:
+                        meeting.triggered.add(trigger)
+                        body = {"notification": {"type": "event_subscription"}, "event": self._describe_event(meeting)}
+                        yield meeting, subscription["uri"], body
 
     # Agents without an event: https://docs.cronofy.com/developers/api/meeting-agents/schedule/
 

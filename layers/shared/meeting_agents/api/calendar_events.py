@@ -67,7 +67,7 @@ def upsert_calendar_event(
             "POST",
             path,
             credentials,
-            with_our_subscription(agent, text, collaborators().trigger_lead_time()),
+            with_our_subscription(agent, text, collaborators().trigger_lead_time(data_center)),
             correlation_id or "",
         ),
         body.warnings(request),

@@ -31,7 +31,7 @@ class Collaborators:
     """Makers of the routes' collaborators. A route calls those it needs, so a cold start pays for no others."""
 
     default_data_center: Callable[[], str]
-    trigger_lead_time: Callable[[], timedelta | None]
+    trigger_lead_time: Callable[[str], timedelta | None]
     public_url: Callable[[], str]
     journal: Callable[[], Journal]
     provisioning: Callable[[], Provisioning]

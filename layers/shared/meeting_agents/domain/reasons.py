@@ -19,7 +19,7 @@ class ReasonCode(StrEnum):
     CANCELLATION_REQUESTED = "cancellation_requested"
     """Cronofy has not confirmed the cancellation yet."""
     REQUEST_ACCEPTED = "request_accepted"
-    """Values: `status`, Cronofy's."""
+    """Values: `status`, Cronofy's; `without`, the part of ours that Cronofy refused first."""
     CANCELLATION_ACCEPTED = "cancellation_accepted"
     """Values: `status`."""
     REQUEST_REFUSED = "request_refused"
