@@ -12,7 +12,7 @@ import httpx
 from meeting_agents.api.bodies import AgentRequest, CalendarEventRequest
 from meeting_agents.aws.accounts import Accounts
 from meeting_agents.aws.dynamodb import Table
-from meeting_agents.aws.event_triggers import EventTriggers
+from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.rate_limiter import Limits, RateLimiter
@@ -115,8 +115,8 @@ class Desk:
             self.sleep,
         )
 
-    def event_triggers(self) -> EventTriggers:
-        return EventTriggers(self._table(), self.seconds)
+    def event_triggers(self) -> TriggerSupport:
+        return TriggerSupport(self._table(), self.seconds)
 
     # Time
 

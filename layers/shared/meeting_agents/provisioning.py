@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from meeting_agents.aws.accounts import Accounts
-from meeting_agents.aws.event_triggers import EventTriggers
+from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.journal import Journal, StoredEntry
 from meeting_agents.cronofy.client import TOTAL_TIMEOUT, CronofyClient
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome, Permit
@@ -100,7 +100,7 @@ class Provisioning:
         cronofy: CronofyClient,
         accounts: Accounts,
         tokens: Tokens,
-        event_triggers: EventTriggers,
+        event_triggers: TriggerSupport,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

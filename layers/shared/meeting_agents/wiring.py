@@ -6,7 +6,6 @@ Imports are inside the functions because a cold start pays for each: `webhook` m
 import os
 import warnings
 from collections.abc import Callable
-from datetime import timedelta
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from meeting_agents.aws.accounts import Accounts
     from meeting_agents.aws.dynamodb import Table
-    from meeting_agents.aws.event_triggers import EventTriggers
+    from meeting_agents.aws.event_triggers import TriggerSupport
     from meeting_agents.aws.journal import Journal
     from meeting_agents.aws.lease import Lease
     from meeting_agents.aws.topics import AlertsTopic, LifecycleTopic
@@ -154,17 +153,11 @@ def provisioning() -> "Provisioning":
 
 
 @cache
-def event_triggers() -> "EventTriggers":
+def event_triggers() -> "TriggerSupport":
     """Return the memory of how each data center takes event triggers."""
-    from meeting_agents.aws.event_triggers import EventTriggers
+    from meeting_agents.aws.event_triggers import TriggerSupport
 
-    return EventTriggers(agents_table())
-
-
-def trigger_lead_time(data_center: str) -> timedelta | None:
-    """Return the time before the start at which a data center is to call; None if it is not to call."""
-    lead_time = settings().trigger_lead_time
-    return None if lead_time is None or event_triggers().are_refused(data_center) else lead_time
+    return TriggerSupport(agents_table())
 
 
 @cache

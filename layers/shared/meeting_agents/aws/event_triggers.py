@@ -17,7 +17,7 @@ CACHE_SECONDS = 300.0
 """Seconds for which a process uses what it has read."""
 
 
-class EventTriggers:
+class TriggerSupport:
     """The event triggers of all data centers. No method raises."""
 
     def __init__(self, table: Table, clock: Callable[[], float] = time.time) -> None:
