@@ -16,6 +16,7 @@ from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.rate_limiter import Limits, RateLimiter
+from meeting_agents.calendars import Calendars
 from meeting_agents.cronofy.client import TIMEOUT, CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.messages import CallerCredentials
@@ -114,6 +115,9 @@ class Desk:
             lambda: self.now,
             self.sleep,
         )
+
+    def calendars(self) -> Calendars:
+        return Calendars(self.cronofy_client(), self.tokens())
 
     def event_triggers(self) -> TriggerSupport:
         return TriggerSupport(self._table(), self.seconds)

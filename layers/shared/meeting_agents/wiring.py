@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from meeting_agents.aws.journal import Journal
     from meeting_agents.aws.lease import Lease
     from meeting_agents.aws.topics import AlertsTopic, LifecycleTopic
+    from meeting_agents.calendars import Calendars
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
     from meeting_agents.provisioning import Provisioning
@@ -142,6 +143,14 @@ def tokens() -> "Tokens":
     from meeting_agents.tokens import Tokens
 
     return Tokens(accounts(), cronofy(), client_secrets())
+
+
+@cache
+def calendars() -> "Calendars":
+    """Return the calendars of registered accounts."""
+    from meeting_agents.calendars import Calendars
+
+    return Calendars(cronofy(), tokens())
 
 
 @cache

@@ -82,6 +82,8 @@ class Behaviour:
     """Unknown: whether a 429 carries Retry-After, in seconds."""
     refuse_transitions: Sequence[str] = ()
     """Unknown: data centers that refuse event triggers beside other subscriptions, and how they name the field."""
+    page_size: int = 100
+    """Unknown: the most events on a page of Read Events."""
     compact_json: bool = True
     """Unknown: whether callbacks are written without spaces. The signature covers the bytes as sent."""
 
@@ -190,6 +192,7 @@ class World:
         self._grants: dict[tuple[str, str], Grant] = {}
         self._access: dict[tuple[str, str], tuple[Grant, float]] = {}
         self._presigned: dict[str, tuple[str, ...]] = {}
+        self._pages: dict[tuple[str, ...], tuple[list[JsonObject], int]] = {}
 
     # Credentials: https://docs.cronofy.com/developers/api/authorization/
 
@@ -252,6 +255,66 @@ class World:
             raise Refusal(403)
         if calendar_id not in grant.calendars:
             raise Refusal(404)
+
+    def read(
+        self, data_center: str, token: str | None, query: Mapping[str, list[str]], page: tuple[str, ...] = ()
+    ) -> JsonObject:
+        """Answer `GET /v1/events` with the first page, or a later `page`. Only managed events exist here.
+
+        https://docs.cronofy.com/developers/api/events/read-events/. Not known here: recurring events, `from` and `to`,
+        and what `include_moved` adds without them.
+        """
+        grant = self._check_reader(data_center, token)
+        if page:
+            if page not in self._pages:
+                raise Refusal(404)
+            return self._page(data_center, *self._pages.pop(page))
+        _refuse_if({} if "tzid" in query else {"tzid": [{"key": "errors.required", "description": "required"}]})
+        since = rules.parse_time(query.get("last_modified", [None])[0])
+        is_asked = "true" in query.get("only_managed", []) + query.get("include_managed", [])
+        found = [
+            self._list_event(meeting)
+            for meeting in self.meetings.values()
+            if meeting.is_calendar_event
+            and is_asked
+            and meeting.key[:2] in {(data_center, name) for name in query.get("calendar_ids[]", grant.calendars)}
+            and meeting.key[1] in grant.calendars
+            and (not meeting.deleted or "true" in query.get("include_deleted", []))
+            and (since is None or meeting.updated_at >= since.timestamp())
+        ]
+        return self._page(data_center, found, 1)
+
+    def _page(self, data_center: str, found: list[JsonObject], number: int) -> JsonObject:
+        size = self.behaviour.page_size
+        pages: JsonObject = {"current": number, "total": max(number, number - 1 + -(-len(found) // size))}
+        if len(found) > size:
+            name = secrets.token_hex(8)
+            self._pages["pages", name] = found[size:], number + 1
+            pages["next_page"] = f"https://{HOSTS[data_center]}/v1/events/pages/{name}"
+        return {"pages": pages, "events": found[:size]}
+
+    def _check_reader(self, data_center: str, token: str | None) -> Grant:
+        grant, expires_at = self._access.get((data_center, token or ""), (None, 0.0))
+        if grant is None or grant.revoked or expires_at <= self.clock():
+            raise Refusal(401)
+        if "read_events" not in grant.scope.split():
+            raise Refusal(403)
+        return grant
+
+    def _list_event(self, meeting: Meeting) -> JsonObject:
+        described = self._describe_event(meeting)
+        times = {name: _in_utc(described.get(name), described["tzid"]) for name in ("start", "end")}
+        return {
+            "calendar_id": meeting.key[1],
+            "event_id": meeting.key[2],
+            "event_uid": f"evt_{meeting.key[2]}",
+            "summary": described.get("summary", ""),
+            "description": meeting.request.get("description", ""),
+            "deleted": meeting.deleted,
+            "updated": datetime.fromtimestamp(meeting.updated_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "recurring": bool(meeting.request.get("recurrence")),
+            **times,
+        }
 
     def _check_application(self, data_center: str, token: str | None) -> None:
         if token not in self.applications[data_center].client_secrets:
@@ -474,6 +537,12 @@ class World:
         others = [subscription for subscription in meeting.subscriptions if subscription["uri"] not in uris]
         merges = self.behaviour.merge_subscriptions and uris
         meeting.subscriptions = [*(others if merges else ()), *body["subscriptions"]]
+
+
+def _in_utc(value: object, tzid: str) -> object:
+    """A time as Read Events shows it in the time zone Etc/UTC; a date stays one."""
+    at = None if isinstance(value, str) and len(value) == len("2026-04-29") else rules.parse_time(value, tzid)
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else value
 
 
 def transcript(sub: str) -> JsonObject:
