@@ -72,12 +72,21 @@ class Checked:
 class CalendarLanes:
     """Calendars that are read while the sweep goes on. `has_time`: False if no more requests may begin."""
 
-    def __init__(self, journal: Journal, calendars: Callable[[], Calendars], has_time: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        calendars: Callable[[], Calendars],
+        has_time: Callable[[], bool],
+        urgent: Lane = URGENT,
+        daily: Lane = DAILY,
+    ) -> None:
+        self.urgent = urgent
+        self.daily = daily
         self._journal = journal
         self._calendars = calendars
         self._has_time = has_time
         self._pools: dict[Lane, ThreadPoolExecutor] = {}
-        self._jobs: dict[Lane, list[Future[Checked]]] = {URGENT: [], DAILY: []}
+        self._jobs: dict[Lane, list[Future[Checked]]] = {urgent: [], daily: []}
         self._failures = 0
 
     def __enter__(self) -> Self:
@@ -191,7 +200,7 @@ class DueAgents:
             elif _is_silent(missed[agent_id]) and is_settled(record.current, self.now):
                 silent[agent_id] = record
         if self.lanes:
-            taken = self.lanes.take(URGENT, silent) | self.lanes.take(DAILY, daily)
+            taken = self.lanes.take(self.lanes.urgent, silent) | self.lanes.take(self.lanes.daily, daily)
             missed = {agent_id: found for agent_id, found in missed.items() if agent_id not in taken}
             claims = {agent_id: until for agent_id, until in claims.items() if agent_id not in taken}
         findings = [(agent_id, finding) for agent_id, found in missed.items() for finding in found]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +13,13 @@ from meeting_agents.cronofy.payloads import (
     EVENT_TRIGGERS,
     HOSTS,
     INTERACTIONS,
+    next_page,
     parse_time,
+    read_calendar,
     read_notification,
     read_resources,
 )
-from meeting_agents.domain.model import EntryType, Meeting, Notification, Resource
+from meeting_agents.domain.model import EntryType, Meeting, Notification, Reading, Resource
 from tests.callback import example
 
 # https://docs.cronofy.com/developers/api/meeting-agents/
@@ -347,6 +349,7 @@ def test_a_meeting_that_was_deleted_and_written_again_exists() -> None:
     [
         ({}, {"start": "2026-05-06T10:00:00Z"}),
         ({"recurring": True},),
+        ({"recurring": True, "deleted": True},),
         ({"start": None},),
         ({"start": "soon"},),
         ({"start": 7},),
@@ -363,7 +366,9 @@ def test_a_meeting_whose_time_is_not_certain_is_left_out(changes: tuple[dict[str
     assert shown(*changes) is None
 
 
-@pytest.mark.parametrize("page", [None, [], "x", {}, {"events": None}, {"events": [1, None, []]}, {"events": {}}], ids=str)
+@pytest.mark.parametrize(
+    "page", [None, [], "x", {}, {"events": None}, {"events": [1, None, []]}, {"events": {}}], ids=str
+)
 def test_a_page_of_a_calendar_of_any_shape_is_read(page: object) -> None:
     assert read_calendar([page], "cal_1", TZIDS) == {}
 

@@ -140,11 +140,13 @@ def read_calendar(pages: Iterable[object], calendar_id: str, tzids: Mapping[str,
 
 def _reading(items: Sequence[Mapping[str, Any]], tzid: str) -> Reading | None:
     existing = [item for item in items if item.get("deleted") is not True]
+    if len(existing) > 1 or any(item.get("recurring") is True for item in items):
+        return None
     if not existing:
         return Reading(is_deleted=True)
-    item = existing[0]
+    (item,) = existing
     start, end = parse_time(item.get("start"), tzid), parse_time(item.get("end"), tzid)
-    if len(existing) > 1 or item.get("recurring") is True or start is None:
+    if start is None:
         return None
     return Reading(meeting=Meeting(start=start, end=end, summary=_text(item.get("summary"))[:_MAX_LENGTH]))
 
