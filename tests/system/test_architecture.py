@@ -26,8 +26,8 @@ LEVELS = (
     {"cronofy"},
     {"aws"},
     {"announcement", "delivery", "tokens"},
-    {"provisioning"},
-    {"alerting", "api"},
+    {"provisioning", "calendars"},
+    {"alerting", "api", "sweeping"},
     {"settings"},
     {"wiring"},
 )

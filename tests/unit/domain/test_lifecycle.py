@@ -33,12 +33,14 @@ from meeting_agents.domain.model import (
     LastAlert,
     Meeting,
     Notification,
+    Reading,
     Record,
     Request,
     Resource,
     State,
     Verdict,
 )
+from meeting_agents.domain.readings import SETTLING
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 from meeting_agents.domain.verdicts import Step
@@ -310,6 +312,17 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (CANCELLED, stale),
         OVERDUE: (OVERDUE, duplicate),
     },
+    # The calendar shows that a person deleted the meeting, some minutes later.
+    EntryType.CALENDAR_READ: {
+        REQUESTED: (REQUESTED, stale),
+        SCHEDULED: (CANCELLED, applied),
+        ACTIVATED: (ACTIVATED, stale),
+        COMPLETE: (COMPLETE, stale),
+        FAILED: (FAILED, stale),
+        REJECTED: (REJECTED, stale),
+        CANCELLED: (CANCELLED, stale),
+        OVERDUE: (CANCELLED, applied),
+    },
     # Alerts, reminders and acknowledgements do not change the state.
     EntryType.ALERT_DUE: {state: (state, applied) for state in State},
     EntryType.ALERTED: {state: (state, applied) for state in State},
@@ -332,6 +345,9 @@ def followed_by(history: History, kind: EntryType) -> Step:
             history.overdue(EXPECTED_DEADLINE.get(state, DeadlineType.ACTIVATION))
         case EntryType.UNRECOGNISED:
             history.report(interactions=("meeting_agent_waiting",))
+        case EntryType.CALENDAR_READ:
+            history.at += SETTLING
+            history.answer(kind, reading=Reading(is_deleted=True))
         case EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.ACKNOWLEDGED:
             history.answer(kind)
         case _:

@@ -56,6 +56,7 @@ from meeting_agents.domain.model import (
     State,
     Verdict,
 )
+from meeting_agents.domain.readings import apply_reading
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.responses import apply_response
 from meeting_agents.domain.state_machine import EXPECTED
@@ -123,6 +124,8 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             return _apply_request(record, entry, entry.request)
         case EntryType.ACCEPTED | EntryType.REJECTED | EntryType.CANCELLED | EntryType.UNCONFIRMED:
             return apply_response(_begun(record, entry), entry)
+        case EntryType.CALENDAR_READ if entry.reading is not None:
+            return apply_reading(_begun(record, entry), entry, entry.reading)
         case EntryType.OVERDUE:
             return _apply_missed_deadline(record, entry)
         case EntryType.ACKNOWLEDGED:
@@ -142,7 +145,8 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             | EntryType.BEFORE_START
             | EntryType.AFTER_END
             | EntryType.UNRECOGNISED
-        ):  # an entry of these types without its request or notification says nothing
+            | EntryType.CALENDAR_READ
+        ):  # an entry of these types without its request, notification or reading says nothing
             return _begun(record, entry), Verdict.UNRECOGNISED
         case _:
             assert_never(entry.kind)
@@ -313,6 +317,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             | EntryType.UNCONFIRMED
             | EntryType.CANCELLED
             | EntryType.UNRECOGNISED
+            | EntryType.CALENDAR_READ
             | EntryType.OVERDUE
             | EntryType.ALERT_DUE
             | EntryType.ALERTED
@@ -325,6 +330,8 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
 
 
 def _activated(attempt: Attempt, at: datetime) -> Attempt:
+    if attempt.state is State.CANCELLED and attempt.deleted_at and not attempt.cancelled_at:
+        attempt = replace(attempt, state=State.SCHEDULED, since=at)  # no one cancelled it, and it comes
     if attempt.state is State.CANCELLED and not attempt.ended_at:
         attempt = replace(attempt, unwanted_at=attempt.unwanted_at or at)
     return replace(attempt, activated_at=attempt.activated_at or at)
