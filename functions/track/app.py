@@ -7,7 +7,7 @@ fewer entries, so that it never goes backwards.
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from traceback import extract_tb
 from typing import Any
@@ -17,10 +17,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import VERSION, wiring
 from meeting_agents.announcement import build_announcements, to_message
+from meeting_agents.aws.groups import LastCallbacks
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import entry_key, is_probe
 from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.domain.lifecycle import timeline
+from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import Outage
 
 logger = Logger(version=VERSION)
@@ -58,7 +60,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 
-def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTopic) -> None:
+def announce(
+    agent_id: str, keys: set[str], journal: Journal, last_callbacks: LastCallbacks, topic: LifecycleTopic
+) -> None:
     """Store the agent's current record, and announce the entries with these keys."""
     now = datetime.now(UTC)
     entries = journal.read(agent_id, now)
@@ -68,6 +72,7 @@ def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTo
     if announcements:
         verdicts = journal.save_record(agent_id, steps, entries, now)
         _count(agent_id, {f"Notifications{verdict.title()}": growth for verdict, growth in verdicts.items()})
+        _hear(agent_id, [step for step in steps if step.entry.key in keys], last_callbacks)
         topic.publish(map(to_message, announcements))
         states = Counter(item.data.state for item in announcements if item.data.state is not item.data.previous_state)
         _count(agent_id, {"EntriesAnnounced": len(announcements)})
@@ -86,6 +91,14 @@ def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTo
         logger.warning("entries expired before they were announced", agent_id=agent_id, entries=expired)
 
 
+def _hear(agent_id: str, new: Sequence[Step], last_callbacks: LastCallbacks) -> None:
+    """Record the last callback of the agent's data center, unless the agent is a probe."""
+    times = [step.entry.at for step in new if step.entry.notification]
+    identity = new[-1].after.identity
+    if times and identity and identity.data_center and not is_probe(agent_id):
+        last_callbacks.hear(identity.data_center, max(times))
+
+
 def _count(agent_id: str, counts: Mapping[str, int]) -> None:
     """Add to the metrics, unless the agent is a probe."""
     for name, count in counts.items() if not is_probe(agent_id) else ():
@@ -95,7 +108,7 @@ def _count(agent_id: str, counts: Mapping[str, int]) -> None:
 def _announce_or_dead_letter(agent_id: str, records: list[dict[str, Any]]) -> None:
     keys = {entry_key(record["dynamodb"]["Keys"]["sk"]["S"]) for record in records}
     try:
-        announce(agent_id, keys, wiring.journal(), wiring.lifecycle_topic())
+        announce(agent_id, keys, wiring.journal(), wiring.last_callbacks(), wiring.lifecycle_topic())
     except Outage:
         raise
     except Exception as error:  # noqa: BLE001 - no fault of one agent's journal may stop the others

@@ -162,10 +162,7 @@ CRITICAL, WARNING = "critical", "warning"
         ("mismatched", [(IncidentType.MISMATCHED, WARNING)]),
         ("conflicting", [(IncidentType.CONFLICTING, WARNING)]),
         ("unauthorised", [(IncidentType.ACCOUNT_DISCONNECTED, WARNING)]),
-        (
-            "never_authorised",
-            [(IncidentType.ACCOUNT_DISCONNECTED, WARNING), (IncidentType.NOT_ARRANGED, CRITICAL)],
-        ),
+        ("never_authorised", [(IncidentType.ACCOUNT_DISCONNECTED, CRITICAL)]),
     ],
 )
 def test_each_incident_is_alerted_to_with_its_severity(
@@ -207,10 +204,21 @@ def test_a_cancellation_that_succeeds_at_last_resolves_the_alert(alerted: Alerte
     assert alerted.causes("unwanted", 2) == [IncidentType.UNWANTED, AlertStatus.RESOLVED]
 
 
-def test_an_account_that_must_authorise_again_is_one_alert_not_one_a_request(alerted: Alerted) -> None:
-    """The second request finds the same dead grant; no one needs to hear of it again."""
-    assert alerted.causes("unauthorised", 1) == [IncidentType.ACCOUNT_DISCONNECTED]
-    assert alerted.alerts("unauthorised_too") == []
+def test_a_disconnected_account_is_alerted_once_and_resolved_once(alerted: Alerted) -> None:
+    """The second request finds the same dead grant, and no one needs another message about it."""
+
+    def alerts() -> list[str]:
+        key = f"{IncidentType.ACCOUNT_DISCONNECTED}/acc_1"
+        messages = alerted.stage.alerts.messages()
+        return [message["status"] for message in messages if message.get("group", {}).get("dedup_key") == key]
+
+    cases = ("unauthorised", "unauthorised_too")
+    assert wait_until(lambda: all("alerted" in alerted.kinds(case) for case in cases) or None, 40)
+    assert alerts() == [AlertStatus.FIRING]
+    alerted.register("acc_1", CALENDAR)
+    assert wait_until(lambda: alerts() == [AlertStatus.FIRING, AlertStatus.RESOLVED] or None, 40)
+    time.sleep(3)
+    assert alerts() == [AlertStatus.FIRING, AlertStatus.RESOLVED]
 
 
 def test_an_agent_that_reports_late_resolves_its_alert(alerted: Alerted) -> None:

@@ -12,7 +12,6 @@ from meeting_agents.domain.model import (
     Action,
     Entry,
     EntryType,
-    IncidentType,
     Request,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
@@ -101,7 +100,6 @@ class DeliveryOutcome:
     kind: EntryType
     reason: Reason
     retry_at: datetime | None = None
-    cause: IncidentType | None = None
 
 
 def outcome_of_response(
@@ -127,10 +125,8 @@ def outcome_of_response(
     return _open(delivery, status, now, until, retry_after=response.retry_after, had_no_effect=was_postponed)
 
 
-def outcome_of_error(
-    delivery: Delivery, error: MeetingAgentsError, now: datetime, until: datetime, cause: IncidentType | None
-) -> DeliveryOutcome:
-    """Return the outcome of a try that Cronofy did not answer; `cause`: the incident that it opens, if any."""
+def outcome_of_error(delivery: Delivery, error: MeetingAgentsError, now: datetime, until: datetime) -> DeliveryOutcome:
+    """Return the outcome of a try that Cronofy did not answer."""
     if isinstance(error, UnknownAccount):
         reason = Reason.of(ReasonCode.ACCOUNT_UNKNOWN, account=delivery.credentials.account)
         return DeliveryOutcome(EntryType.REJECTED, reason)
@@ -141,7 +137,6 @@ def outcome_of_error(
         until,
         retry_after=error.retry_after if isinstance(error, RateLimited) else None,
         had_no_effect=not isinstance(error, UpstreamTimeout),
-        cause=cause,
     )
 
 
@@ -159,16 +154,15 @@ def _open(
     *,
     retry_after: float | None,
     had_no_effect: bool,
-    cause: IncidentType | None = None,
 ) -> DeliveryOutcome:
     """Return an open outcome, with the time of the next try if the sweep can and may retry."""
     is_safe = delivery.cronofy_request.is_idempotent or had_no_effect
     if not (delivery.credentials.outlives_the_request and is_safe):
         return DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure=failure))
     retry_at = now + backoff(delivery.tries, retry_after)
-    if retry_at >= until and cause is None:
+    if retry_at >= until:
         return expired(delivery, failure)
-    return DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.RETRY_PLANNED, failure=failure), retry_at, cause)
+    return DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.RETRY_PLANNED, failure=failure), retry_at)
 
 
 def backoff(tries: int, retry_after: float | None = None) -> timedelta:

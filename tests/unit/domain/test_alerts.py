@@ -16,7 +16,6 @@ from meeting_agents.domain.model import (
     DeadlineType,
     Entry,
     EntryType,
-    IncidentType,
     Record,
     Severity,
 )
@@ -36,7 +35,6 @@ from tests.unit.domain.test_lifecycle import (
     MINUTE,
     NOON,
     START,
-    WISH,
     History,
     histories,
     kept,
@@ -265,8 +263,6 @@ def test_notices_are_owed_once_in_each_attempt() -> None:
     history = scheduled().report(EntryType.FAILED, event_id="evt_2")
     assert owed(history) == [(FIRING, "1/mismatched", Severity.WARNING, 0)]
     assert owed(publish(history).report(EntryType.COMPLETE, event_id="evt_3")) == []
-    disconnected = History().request(WISH).answer(EntryType.UNCONFIRMED, cause=IncidentType.ACCOUNT_DISCONNECTED)
-    assert owed(disconnected) == [(FIRING, "1/account_disconnected", Severity.WARNING, 0)]
 
 
 def test_alerts_of_entries_that_lack_a_field_change_nothing() -> None:

@@ -1700,12 +1700,6 @@ def test_mismatched_and_conflicting_are_notices_that_are_never_resolved() -> Non
     assert history.causes == [IncidentType.MISMATCHED, IncidentType.CONFLICTING]
 
 
-def test_an_entry_may_say_that_its_account_must_authorise_again() -> None:
-    history = History().request().answer(EntryType.UNCONFIRMED, cause=IncidentType.ACCOUNT_DISCONNECTED)
-    assert history.last_cause is IncidentType.ACCOUNT_DISCONNECTED
-    assert not history.incidents
-
-
 def test_entries_of_the_same_moment_are_in_the_order_of_their_types() -> None:
     """Times have milliseconds; a request and its response may share one."""
     entries = scheduled().report(EntryType.ACTIVATED).entries

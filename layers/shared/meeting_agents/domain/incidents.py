@@ -102,6 +102,15 @@ def critical_near_the_meeting(at: Situation) -> Severity:
     return Severity.CRITICAL if at.lead_time <= at.now < at.end else Severity.WARNING
 
 
+def critical_near_the_meeting_without_agent(at: Situation) -> Severity:
+    """Critical near the meeting as `rejected` is; warning while only a change of an accepted request waits."""
+    pending = at.attempt.pending
+    is_change = pending is not None and pending.request.action is Action.PROVISION
+    if pending and is_change and not _is_elsewhere(at.attempt, pending.request.meeting):
+        return Severity.WARNING
+    return critical_near_the_meeting(at)
+
+
 def critical_until_the_end(at: Situation) -> Severity:
     """Critical until the meeting ends, then warning."""
     return Severity.CRITICAL if at.now < at.end else Severity.WARNING
@@ -125,6 +134,12 @@ def unwanted(at: Situation) -> datetime | None:
     if pending is None or pending.request.action is not Action.CANCEL or not pending.tries or pending.retry_at:
         return None
     return attempt.activated_at or (max(at.lead_time, pending.requested_at) if is_provisioned else None)
+
+
+def account_disconnected(at: Situation) -> datetime | None:
+    """The newest request waits for its account to authorise the application again."""
+    pending = at.attempt.pending
+    return pending.requested_at if pending and pending.waits_for_account else None
 
 
 def not_arranged(at: Situation) -> datetime | None:
@@ -253,6 +268,14 @@ INCIDENTS: Mapping[IncidentType, IncidentRule] = {
         # The agent is not wanted: its silence and its failure need no alert.
         inhibits=frozenset(IncidentType),
     ),
+    IncidentType.ACCOUNT_DISCONNECTED: IncidentRule(
+        opened_at=account_disconnected,
+        is_resolved=is_accepted,
+        severity=critical_near_the_meeting_without_agent,
+        has_patience=True,
+        # What `not_arranged` inhibits is inhibited as well; a change that waits hides no silent agent.
+        inhibits=frozenset({IncidentType.NOT_ARRANGED}),
+    ),
     IncidentType.NOT_ARRANGED: IncidentRule(
         opened_at=not_arranged,
         is_resolved=is_accepted,
@@ -279,12 +302,15 @@ INCIDENTS: Mapping[IncidentType, IncidentRule] = {
     ),
 }
 NOTICES: Mapping[IncidentType, str] = {
-    IncidentType.ACCOUNT_DISCONNECTED: "Its account must authorise the application again.",
     IncidentType.CONFLICTING: "Cronofy reports it both failed and complete.",
     IncidentType.MISMATCHED: "A notification for it names another calendar event.",
 }
 """A notice is a warning that is sent once, and is never open or resolved."""
-RULES: Mapping[IncidentType, IncidentRule | str] = {**INCIDENTS, **NOTICES}
+GROUPS: Mapping[IncidentType, str] = {
+    IncidentType.CALLBACKS_MISSING: "Three of its agents are silent past their deadlines, and no callback came since.",
+}
+"""An incident of a data center, which its agents do not have; `groups` decides on it."""
+RULES: Mapping[IncidentType, IncidentRule | str] = {**INCIDENTS, **NOTICES, **GROUPS}
 
 # ------------------------------------------------------------------------------------------------------ the interpreter
 
@@ -338,7 +364,9 @@ def _reason(type_: IncidentType, attempt: Attempt, opened_at: datetime) -> Reaso
             return Reason.of(ReasonCode.REPORTED_ACTIVE)
         case IncidentType.UNWANTED | IncidentType.NOT_ARRANGED if attempt.refusal:
             return attempt.refusal.reason
-        case IncidentType.UNWANTED | IncidentType.NOT_ARRANGED if attempt.pending and attempt.pending.reason:
+        case IncidentType.UNWANTED | IncidentType.ACCOUNT_DISCONNECTED | IncidentType.NOT_ARRANGED if (
+            attempt.pending and attempt.pending.reason
+        ):
             return attempt.pending.reason
         case IncidentType.NO_CONFERENCE if attempt.conference is Conference.FAILING:
             return Reason.of(ReasonCode.CONFERENCE_FAILING)
