@@ -24,6 +24,7 @@ ANSWERS = (
     Answer("signed_by_both", 200, "one signed with both secrets, while they rotate", KEPT),
     Answer("base64", 200, "one that API Gateway hands over in base64", KEPT),
     Answer("later_attempt", 200, "one for a later attempt (`?attempt=2`)", f"{KEPT}; it is that attempt's"),
+    Answer("event_trigger", 200, "an event trigger (`?trigger=before`)", f"{KEPT}; it has the meeting's current times"),
     Answer("repeated", 200, "the same bytes again", "nothing new; counted as `duplicate`"),
     Answer("never_requested", 200, "one for an agent that was not requested here", f"{KEPT}; it makes a record"),
     Answer(

@@ -12,10 +12,12 @@ import httpx
 from meeting_agents.api.bodies import AgentRequest, CalendarEventRequest
 from meeting_agents.aws.accounts import Accounts, state_of
 from meeting_agents.aws.dynamodb import Table
+from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.rate_limiter import Limits, RateLimiter
+from meeting_agents.calendars import Calendars
 from meeting_agents.cronofy.client import TIMEOUT, CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.messages import CallerCredentials
@@ -48,6 +50,8 @@ class Desk:
     def __init__(self, aws: EmbeddedAws, limits: Limits | None = None) -> None:
         self.now = NOON
         self.limits = limits or Limits()
+        self.trigger_lead_time: timedelta | None = None
+        """With one, callers' requests have event triggers."""
         self._client = _clients(aws)
         self._number = next(_numbers)
         self.cronofy = StandIn(clock=self.seconds, applications={"us": Application("id", ("CRN_secret",))})
@@ -106,7 +110,15 @@ class Desk:
         return Tokens(self.accounts(), self.cronofy_client(), self.client_secrets(), self.seconds, sleep or self.sleep)
 
     def provisioning(self) -> Provisioning:
-        return Provisioning(self.journal(), self.cronofy_client(), self.tokens(), lambda: self.now, self.sleep)
+        return Provisioning(
+            self.journal(), self.cronofy_client(), self.tokens(), self.event_triggers(), lambda: self.now, self.sleep
+        )
+
+    def calendars(self) -> Calendars:
+        return Calendars(self.cronofy_client(), self.tokens())
+
+    def event_triggers(self) -> TriggerSupport:
+        return TriggerSupport(self._table(), self.seconds)
 
     # Time
 
@@ -134,7 +146,12 @@ class Desk:
             "us", CALENDAR, credentials.account, text, earlier=None, now=self.now
         )
         return ProvisioningRequest(
-            agent, request, "POST", f"/v1/calendars/{CALENDAR}/events", credentials, partial(_sent, agent, text)
+            agent,
+            request,
+            "POST",
+            f"/v1/calendars/{CALENDAR}/events",
+            credentials,
+            partial(_sent, agent, text, lead_time=self.trigger_lead_time),
         )
 
     def schedule(self, key: str = "key_1", credentials: CallerCredentials | None = None) -> ProvisioningRequest:
@@ -193,6 +210,6 @@ class Desk:
         return [step.entry.kind for step in self.steps(agent)]
 
 
-def _sent(agent: str, text: str, attempt: int) -> str:
+def _sent(agent: str, text: str, attempt: int, lead_time: timedelta | None = None) -> str:
     address = f"https://us.example.com/webhooks/cronofy/{agent}" + (f"?attempt={attempt}" if attempt > 1 else "")
-    return with_subscription(text, address, "https://us.example.com/webhooks/cronofy/")
+    return with_subscription(text, address, "https://us.example.com/webhooks/cronofy/", lead_time)

@@ -9,7 +9,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import VERSION, wiring
 from meeting_agents.alerting.message import Links
-from meeting_agents.announcement import Announcement
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.queues import shorten_visibility
 from meeting_agents.domain.groups import Group
@@ -64,10 +63,12 @@ def publish_alerts(subjects: set[str | Group], publisher: Publisher, lease: Leas
 
 def _subject(body: str) -> str | Group:
     """Return the agent or the group that a message is about. Raises `ValueError`."""
-    content = json.loads(body)
-    if isinstance(content, dict) and "group" in content:
-        return Group.of_key(str(content["group"]))
-    return Announcement.model_validate_json(body).subject
+    match json.loads(body):
+        case {"group": str(key)}:
+            return Group.of_key(key)
+        case {"subject": str(agent_id)}:
+            return agent_id
+    raise ValueError("the message names no agent and no group")
 
 
 def _count(published: Published) -> None:

@@ -23,6 +23,7 @@ for router in (request, problems.router, calendar_events.router, meeting_agents.
 COLLABORATORS = Collaborators(
     default_data_center=lambda: wiring.settings().default_data_center,
     trigger_lead_time=lambda: wiring.settings().trigger_lead_time,
+    event_triggers=wiring.event_triggers,
     public_url=lambda: wiring.settings().public_url,
     journal=wiring.journal,
     provisioning=wiring.provisioning,

@@ -1,11 +1,11 @@
 """Runs every minute: appends an entry for each deadline that has passed, and retries requests that are due."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
-from itertools import batched, chain, compress
+from itertools import batched
 from traceback import extract_tb
 from typing import Any
 
@@ -15,10 +15,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from meeting_agents import VERSION, wiring
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.queues import send_groups
-from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.overdue import Finding, find_missed, is_retry_due
 from meeting_agents.errors import Outage, RateLimited, Refusal
 from meeting_agents.provisioning import Provisioning
+from meeting_agents.sweeping import CalendarLanes, Checked, DueAgents
 
 logger = Logger(version=VERSION)
 metrics = Metrics()
@@ -27,8 +26,6 @@ STOP_BEFORE_TIMEOUT_MS = 10_000
 """A sweep stops this long before the function's time limit. The agents that are left come first in the next sweep."""
 STOP_REQUESTS_BEFORE_TIMEOUT_MS = 25_000
 """No request to Cronofy begins later than this before the time limit, because one may take as long."""
-RECHECK_AFTER = timedelta(minutes=5)
-"""The time for which an agent is not due after a check that found nothing: others wait behind it."""
 CONCURRENT_READS = 16
 """Batches of agents that are checked at the same time: enough to use a whole processor while DynamoDB answers."""
 BATCH_SIZE = 50
@@ -47,15 +44,15 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     def has_time(reserve: int) -> bool:
         return bool(context.get_remaining_time_in_millis() > reserve)
 
+    may_send = partial(has_time, STOP_REQUESTS_BEFORE_TIMEOUT_MS)
     with ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
         retries = []
 
         def submit_retry(agent_id: str) -> None:
-            retries.append(
-                pool.submit(retry, agent_id, wiring.provisioning(), partial(has_time, STOP_REQUESTS_BEFORE_TIMEOUT_MS))
-            )
+            retries.append(pool.submit(retry, agent_id, wiring.provisioning(), may_send))
 
-        overdue = sweep(wiring.journal(), partial(has_time, STOP_BEFORE_TIMEOUT_MS), submit_retry)
+        with CalendarLanes(wiring.journal(), wiring.calendars, may_send) as lanes:
+            overdue = sweep(wiring.journal(), partial(has_time, STOP_BEFORE_TIMEOUT_MS), submit_retry, lanes)
         send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, wiring.groups().ended())
     retried = sum(future.result() for future in retries)
     for name, count in {"AgentsFoundOverdue": overdue, "RequestsRetried": retried, "Heartbeat": 1}.items():
@@ -81,66 +78,49 @@ def retry(agent_id: str, provisioning: Provisioning, has_time: Callable[[], bool
             return False
         if result:
             logger.info("request retried", agent_id=agent_id, state=result.record.state)
+            if result.response and result.response.has_refused_triggers:
+                metrics.add_metric("EventTriggersRefused", MetricUnit.Count, 1)
+                logger.warning("event triggers refused", agent_id=agent_id)
         return result is not None
     return False
 
 
-def sweep(journal: Journal, has_time: Callable[[], bool], submit_retry: Callable[[str], None]) -> int:
+def sweep(
+    journal: Journal,
+    has_time: Callable[[], bool],
+    submit_retry: Callable[[str], None],
+    lanes: CalendarLanes | None = None,
+) -> int:
     """Append an entry for each deadline that has passed. Return the number of entries.
 
     Two sweeps may run at the same time. An agent with a request to be retried is passed to `submit_retry`; its other
-    deadlines do not wait for the retry.
+    deadlines do not wait for the retry. `lanes`: the calendars that are read meanwhile; None: none is.
     """
-    now, overdue = datetime.now(UTC), 0
-    check = partial(check_agents, journal=journal, now=now, has_time=has_time, submit_retry=submit_retry)
+    now = datetime.now(UTC)
+    due = DueAgents(journal, now, has_time, submit_retry, lanes)
     with ThreadPoolExecutor(CONCURRENT_READS) as pool:
-        batches = pool.map(check, batched(journal.due(now), BATCH_SIZE, strict=False))
-        for agent_id, result in chain.from_iterable(batches):
-            if isinstance(result, Exception):
-                _skip_agent(agent_id, result)
-                continue
-            overdue += 1
-            metrics.add_metric("TimeToDetect", MetricUnit.Seconds, (now - result.deadline.at).total_seconds())
-            logger.warning("agent overdue", agent_id=agent_id, phase=result.deadline.phase)
+        batches = pool.map(due.check, batched(journal.due(now), BATCH_SIZE, strict=False))
+        overdue = sum(_count(checked, now) for checked in batches)
+    overdue += sum(_count(checked, now) for checked in (lanes.results() if lanes else ()))
     if not has_time():
         logger.warning("sweep stopped before its time limit")
     return overdue
 
 
-def check_agents(
-    agent_ids: Sequence[str],
-    journal: Journal,
-    now: datetime,
-    has_time: Callable[[], bool],
-    submit_retry: Callable[[str], None],
-) -> list[tuple[str, Finding | Exception]]:
-    """Check agents one after the other, append the entries of all together, and claim those without an entry.
-
-    Returns the findings of no earlier sweep, and the errors of agents that could not be checked.
-    """
-    findings: list[tuple[str, Finding]] = []
-    errors: list[tuple[str, Exception]] = []
-    settled: list[str] = []
-    for agent_id in agent_ids:
-        if not has_time():
-            break
-        try:
-            record = fold(stored.entry for stored in journal.read(agent_id, now))
-            missed = find_missed(record, journal.grace_periods, now)
-        except Outage:
-            raise
-        except Exception as error:  # noqa: BLE001 - one journal that cannot be read must not hide the agents after it
-            errors.append((agent_id, error))
-            settled.append(agent_id)
-            continue
-        findings += [(agent_id, finding) for finding in missed]
-        if is_retry_due(record, now):
-            submit_retry(agent_id)
-        elif not missed:
-            settled.append(agent_id)  # its journal is newer than its record
-    is_new = journal.append_all([(agent_id, finding.entry) for agent_id, finding in findings])
-    journal.claim_all(settled, now, now + RECHECK_AFTER)
-    return [*compress(findings, is_new), *errors]
+def _count(checked: Checked, now: datetime) -> int:
+    """Log and count the result of a check. Return the number of missed deadlines."""
+    for agent_id, error in checked.errors:
+        _skip_agent(agent_id, error)
+    for agent_id, finding in checked.findings:
+        metrics.add_metric("TimeToDetect", MetricUnit.Seconds, (now - finding.deadline.at).total_seconds())
+        logger.warning("agent overdue", agent_id=agent_id, phase=finding.deadline.phase)
+    for agent_id, entry in checked.readings:
+        logger.info("calendar differs", agent_id=agent_id, is_deleted=bool(entry.reading and entry.reading.is_deleted))
+    if checked.is_calendar:
+        metrics.add_metric("CalendarsUnread" if checked.failure else "CalendarsRead", MetricUnit.Count, 1)
+    if checked.failure:
+        logger.warning("calendar not read", code=checked.failure)
+    return len(checked.findings)
 
 
 def _skip_agent(agent_id: str, error: Exception) -> None:

@@ -8,7 +8,8 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
@@ -22,7 +23,9 @@ from functions.sweep.app import sweep
 from meeting_agents.aws import keys
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.journal import Journal
+from meeting_agents.calendars import Calendars
 from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.sweeping import CalendarLanes
 
 PAGE = 5_000
 """Keys in a page of the index: a page has a megabyte."""
@@ -36,12 +39,13 @@ class _Body(BytesIO):
 class SlowDynamoDB:
     """A client whose calls are answered here. `agents` are due, each requested and accepted an hour ago."""
 
-    def __init__(self, agents: int, seconds: float) -> None:
+    def __init__(self, agents: int, seconds: float, account: str = "") -> None:
         self.calls: Counter[str] = Counter()
         self.entries = 0
         self.most_at_once = 0
         self._in_flight: list[str] = []
         self._agents = agents
+        self._account = account
         self._seconds = seconds
         start = datetime.now(UTC) - timedelta(hours=1)
         self._start, self._requested_at = (keys.timestamp(at) for at in (start, start - timedelta(days=1)))
@@ -70,6 +74,9 @@ class SlowDynamoDB:
         agent = fields["ExpressionAttributeValues"][":pk"]["S"]
         meeting = {"M": {"start": {"S": self._start}, "tzid": {"S": "Etc/UTC"}, "summary": {"S": "Weekly sync"}}}
         request = {"action": {"S": "provision"}, "data_center": {"S": "us"}, "meeting": meeting}
+        if self._account:
+            names = {"account": self._account, "calendar_id": agent, "event_id": agent}
+            request |= {name: {"S": value} for name, value in names.items()}
         common = {"pk": {"S": agent}, "at": {"S": self._requested_at}, "attempt": {"N": "1"}, "revision": {"N": "1"}}
         items = [
             common | {"sk": {"S": f"entry#{kind}#0001"}, "kind": {"S": kind}, "request": {"M": request}}
@@ -96,12 +103,14 @@ class SlowDynamoDB:
         return {}
 
 
-def time_sweep(agents: int, seconds: float) -> dict[str, Any]:
-    """Sweep once. Return the calls, the entries and the seconds."""
-    dynamodb = SlowDynamoDB(agents, seconds)
+def time_sweep(agents: int, seconds: float, calendars: Callable[[], Calendars] | None = None) -> dict[str, Any]:
+    """Sweep once. Return the calls, the entries and the seconds. With `calendars`, each agent has a calendar."""
+    dynamodb = SlowDynamoDB(agents, seconds, "alice" if calendars else "")
     journal = Journal(Table(dynamodb.client, "agents"), GracePeriods(), timedelta(days=400))
     began, processor = time.perf_counter(), time.process_time()
-    overdue = sweep(journal, lambda: True, lambda _: None)
+    with ExitStack() as opened:
+        lanes = opened.enter_context(CalendarLanes(journal, calendars, lambda: True)) if calendars else None
+        overdue = sweep(journal, lambda: True, lambda _: None, lanes)
     return {
         "overdue": overdue,
         "entries": dynamodb.entries,

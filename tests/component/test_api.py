@@ -10,6 +10,7 @@ import pytest
 from functions.provision import app
 from meeting_agents import wiring
 from meeting_agents.api.context import Collaborators
+from meeting_agents.cronofy.subscriptions import has_event_triggers
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT
@@ -33,7 +34,8 @@ def call(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Return a function that sends a request of a caller with its own token."""
     collaborators = Collaborators(
         default_data_center=lambda: "us",
-        trigger_lead_time=lambda: None,
+        trigger_lead_time=lambda: desk.trigger_lead_time,
+        event_triggers=desk.event_triggers,
         public_url=lambda: "https://api.example.com",
         journal=desk.journal,
         provisioning=desk.provisioning,
@@ -97,6 +99,23 @@ def test_a_recurring_event_is_passed_on_with_a_warning(desk: Desk, call: Call) -
     assert (status, [warning["code"] for warning in answer["warnings"]]) == (202, ["first_occurrence_only"])
     assert desk.cronofy.requests[-1].json["recurrence"] == recurrence
     assert call("POST", EVENTS, event(event_id="event_2"))[1]["warnings"] == []
+
+
+def test_a_data_center_that_refuses_event_triggers_is_counted_and_gets_no_more_of_them(
+    desk: Desk, call: Call, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller does not notice, and the journalled text of the next request has none."""
+    desk.trigger_lead_time = timedelta(minutes=15)
+    desk.cronofy.behaviour.refuse_transitions = ["us"]
+    for number in (1, 2):
+        status, answer = call("POST", EVENTS, event(event_id=f"event_{number}"))
+        assert (status, answer["agent"]["state"]) == (202, "scheduled")
+        entries = desk.journal().read(answer["agent"]["id"], desk.now)
+        texts = [stored.cronofy_request.body for stored in entries if stored.cronofy_request]
+        assert [has_event_triggers(text) for text in texts] == [number == 1]
+    assert len(desk.cronofy.requests) == 3
+    assert capsys.readouterr().out.count('"EventTriggersRefused":[1.0]') == 1
+    assert caplog.messages.count("event triggers refused") == 1
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,9 @@ def test_the_example_of_cronofys_page_works_unchanged(stage: Stage) -> None:
     assert {name: value for name, value in sent.items() if name != "subscriptions"} == {
         name: value for name, value in example.items() if name != "subscriptions"
     }
-    theirs, ours = sent["subscriptions"]
+    theirs, ours, *triggers = sent["subscriptions"]
     assert [theirs] == example["subscriptions"]
+    assert [trigger["uri"].rpartition("?")[2] for trigger in triggers] == ["trigger=before", "trigger=after"]
     assert ours["uri"].endswith(f"/webhooks/cronofy/{agent['id']}")
     assert {interaction["type"] for interaction in ours["interactions"]} == set(INTERACTIONS)
     read = json.loads(given(stage, "provision", "read_agent")["body"])

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from meeting_agents.cronofy.payloads import HOSTS, INTERACTIONS
+from meeting_agents.cronofy.subscriptions import event_triggers, subscription
 from tests.sandbox.stage import CALENDAR, Stage, wait_until
 
 EVENTS = f"/v1/calendars/{CALENDAR}/events"
@@ -75,8 +76,9 @@ def test_cronofy_receives_the_callers_own_text_with_our_subscription(stage: Stag
     assert answer.status_code == 202
     sent = received(stage, EVENTS)[-1].body.decode()
     uri = f"{stage.stack.api_url}/webhooks/cronofy/{answer.json()['agent']['id']}"
-    ours = {"type": "webhook", "uri": uri, "interactions": [{"type": name} for name in INTERACTIONS]}
-    assert sent == text[:-1] + f',"subscriptions":[{json.dumps(ours)}]}}'
+    ours = [subscription(uri), *event_triggers(uri, timedelta(minutes=15))]
+    assert ours[0]["interactions"] == [{"type": name} for name in INTERACTIONS]
+    assert sent == text[:-1] + f',"subscriptions":[{",".join(map(json.dumps, ours))}]}}'
 
 
 def test_the_callers_subscriptions_stay_and_ours_is_there_once(stage: Stage) -> None:
@@ -91,8 +93,8 @@ def test_the_callers_subscriptions_stay_and_ours_is_there_once(stage: Stage) -> 
     stage.api.post(EVENTS, json=body)
     first = stage.cronofy.meeting(body["event_id"]).subscriptions
     assert first[0] == own
-    assert len(first) == 2
-    stage.api.post(EVENTS, json=body | {"summary": "New", "subscriptions": [own, first[1] | {"uri": first[1]["uri"]}]})
+    assert len(first) == 4
+    stage.api.post(EVENTS, json=body | {"summary": "New", "subscriptions": [own, *first[1:]]})
     assert received(stage, EVENTS)[-1].json["subscriptions"] == first
 
 
@@ -141,7 +143,7 @@ def test_a_change_after_activation_is_journalled_and_passed_on(stage: Stage) -> 
     assert answer.json()["agent"]["state"] == "activated"
     answer = stage.api.post(EVENTS, json=event(**changed | {"summary": "Again", "meeting_agent": None}))
     assert answer.json()["agent"]["state"] == "activated"
-    assert len(received(stage, EVENTS)[-1].json["subscriptions"]) == 1
+    assert len(received(stage, EVENTS)[-1].json["subscriptions"]) == 3
     shown = stage.read(agent_summary["id"])
     assert shown["meeting"]["summary"] == "Again"
     assert [e["kind"] for e in shown["timeline"]][2:] == ["activated", "requested", "accepted", "requested", "accepted"]
@@ -171,7 +173,7 @@ def test_deleting_the_event_and_the_profile_none_cancel_the_agent(stage: Stage, 
     assert stage.read(agent_summary["id"])["next_deadline"] is None
     again = stage.api.post(EVENTS, json=body).json()["agent"]
     assert (again["id"], again["state"], again["attempt"]) == (agent_summary["id"], "scheduled", 2)
-    assert received(stage, EVENTS)[-1].json["subscriptions"][-1]["uri"].endswith(f"{agent_summary['id']}?attempt=2")
+    assert received(stage, EVENTS)[-1].json["subscriptions"][0]["uri"].endswith(f"{agent_summary['id']}?attempt=2")
 
 
 def test_deleting_an_event_that_has_no_agent_is_passed_on(stage: Stage) -> None:
@@ -523,7 +525,7 @@ def test_cronofys_refusal_is_passed_on_with_the_next_step(stage: Stage, status: 
     [
         ({"status": 202, "body": "<html>not JSON</html>", "has_effect": True}, 502),
         ({"body": {"much": "x" * 1000}, "truncate": True}, 202),
-        ({"status": 422, "body": "<html>not JSON</html>"}, 422),
+        ({"status": 422, "body": "<html>not JSON</html>", "times": 2}, 422),  # the second without event triggers
         ({"status": 418, "body": "teapot"}, 502),
         ({"status": 302, "headers": {"Location": "https://example.com/"}, "times": 2}, 502),
         ({"status": 500, "times": 2}, 502),
@@ -819,4 +821,4 @@ def test_a_note_on_an_agent_without_an_incident_is_stored_once(stage: Stage) -> 
     answers = [stage.api.post(f"{AGENTS}/{agent_id}/acknowledgement", json={"note": "all is well"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     keys = [entry["key"] for entry in stage.read(agent_id)["timeline"] if entry["kind"] == "acknowledged"]
-    assert [key.split("#")[2] for key in keys] == ["nothing"]
+    assert [key.split("#")[2] for key in keys] == ["0"]

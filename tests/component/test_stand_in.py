@@ -380,7 +380,7 @@ def test_a_refresh_answers_a_new_access_token(
         "access_token": grant.access_token,
         "expires_in": seconds,
         "refresh_token": grant.refresh_token,
-        "scope": "create_event delete_event",
+        "scope": "create_event delete_event read_events",
     }
     assert call("POST", EVENTS, grant.access_token, event()).status_code == 202
     assert cronofy.count("POST", "/oauth/token") == 1

@@ -111,7 +111,8 @@ def outcome_of_response(
     if response.outcome is Outcome.ACCEPTED or delivery.is_deleted(response):
         kind = EntryType.CANCELLED if is_cancellation else EntryType.ACCEPTED
         code = ReasonCode.CANCELLATION_ACCEPTED if is_cancellation else ReasonCode.REQUEST_ACCEPTED
-        return DeliveryOutcome(kind, Reason.of(code, status=status))
+        without = "event triggers" if response.has_refused_triggers else ""
+        return DeliveryOutcome(kind, Reason.of(code, status=status, without=without))
     if not delivery.credentials.outlives_the_request and status in (
         401,
         423,

@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.journal import Journal, StoredEntry
 from meeting_agents.cronofy.client import TOTAL_TIMEOUT, CronofyClient
-from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Permit
+from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome, Permit
 from meeting_agents.cronofy.payloads import read_resources
+from meeting_agents.cronofy.subscriptions import has_event_triggers, is_about_event_triggers, without_event_triggers
 from meeting_agents.delivery import (
     DELIVERY_LEASE,
     Delivery,
@@ -54,6 +57,8 @@ CORRECTION_TIMEOUT = 5.0
 """Seconds for these beyond the total for the request itself."""
 SWEEP_RATE_SHARE = 0.8
 """The part of Cronofy's rate limits that the sweep may use; the rest is for callers who wait for a response."""
+TRIGGER_REFUSALS = frozenset({402, 422})
+"""Statuses with which Cronofy may refuse event triggers: a plan without the feature, or fields that are wrong."""
 _RESPONSES = frozenset({EntryType.ACCEPTED, EntryType.CANCELLED, EntryType.REJECTED})
 
 
@@ -91,12 +96,14 @@ class Provisioning:
         journal: Journal,
         cronofy: CronofyClient,
         tokens: Tokens,
+        event_triggers: TriggerSupport,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._journal = journal
         self._cronofy = cronofy
         self._tokens = tokens
+        self._event_triggers = event_triggers
         self._clock = clock
         self._sleep = sleep
 
@@ -149,7 +156,7 @@ class Provisioning:
 
         Raises what `CronofyClient.send` and `Tokens.token` raise.
         """
-        return self._send_refreshing_token(request, credentials, time.monotonic() + TOTAL_TIMEOUT)
+        return self._tokens.send(request, credentials, until=time.monotonic() + TOTAL_TIMEOUT)
 
     # ---------------------------------------------------------------------------------------------- journal the request
 
@@ -211,29 +218,34 @@ class Provisioning:
     def _send(
         self, delivery: Delivery, until: float, permit: Permit | None = None
     ) -> CronofyResponse | MeetingAgentsError:
-        """Send the request; return Cronofy's response, or the error that there was instead."""
-        request, credentials = delivery.cronofy_request, delivery.credentials
+        """Send the request; return Cronofy's response, or the error that there was instead.
+
+        If Cronofy refuses our event triggers, the request is sent once more without them, and the data center is
+        remembered.
+        """
+        request = delivery.cronofy_request
+        if has_event_triggers(request.body) and self._event_triggers.are_refused(request.data_center):
+            request = replace(request, body=without_event_triggers(request.body))
+        send = partial(
+            self._tokens.send,
+            credentials=delivery.credentials,
+            until=until,
+            may_repeat=lambda: self._is_newest(delivery),
+        )
         try:
-            return self._send_refreshing_token(request, credentials, until, permit, lambda: self._is_newest(delivery))
+            response = send(request, permit=permit)
+            is_refusal = response.status in TRIGGER_REFUSALS
+            if not is_refusal or not is_about_event_triggers(request.body, response.wrong_fields):
+                return response
+            if not self._is_newest(delivery):
+                return response
+            response = send(replace(request, body=without_event_triggers(request.body)))
         except MeetingAgentsError as error:
             return error
-
-    def _send_refreshing_token(
-        self,
-        request: CronofyRequest,
-        credentials: CallerCredentials,
-        until: float,
-        permit: Permit | None = None,
-        may_repeat: Callable[[], bool] = lambda: True,
-    ) -> CronofyResponse:
-        """Send the request; after a 401, send it again if there is another token."""
-        token = self._tokens.token(credentials, request.data_center, until=until)
-        response = self._cronofy.send(request, token, permit=permit, until=until, may_repeat=may_repeat)
-        if response.status == 401:
-            renewed = self._tokens.token(credentials, request.data_center, refused=token, until=until)
-            if renewed != token and may_repeat():
-                return self._cronofy.send(request, renewed, until=until, may_repeat=may_repeat)
-        return response
+        if response.outcome is not Outcome.ACCEPTED:
+            return response
+        self._event_triggers.record_refusal(request.data_center)
+        return replace(response, has_refused_triggers=True)
 
     # ---------------------------------------------------------------------------------------------- journal the outcome
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from meeting_agents.aws.accounts import Account, Accounts
 from meeting_agents.cronofy.client import CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
-from meeting_agents.cronofy.messages import AccountState, CallerCredentials, CronofyRequest, CronofyResponse
+from meeting_agents.cronofy.messages import AccountState, CallerCredentials, CronofyRequest, CronofyResponse, Permit
 from meeting_agents.errors import ReauthorisationRequired, Unreachable, UpstreamTimeout
 
 REFRESH_AHEAD_SECONDS = 300.0
@@ -50,6 +50,27 @@ class Tokens:
         if credentials.account:
             return self.access_token(credentials.account, refused, until)
         return self._client_secrets.api_key(data_center, refused)
+
+    def send(
+        self,
+        request: CronofyRequest,
+        credentials: CallerCredentials,
+        *,
+        until: float,
+        permit: Permit | None = None,
+        may_repeat: Callable[[], bool] = lambda: True,
+    ) -> CronofyResponse:
+        """Send a request with the token of these credentials; after a 401, send it again if there is another token.
+
+        Raises what `token` and `CronofyClient.send` raise.
+        """
+        token = self.token(credentials, request.data_center, until=until)
+        response = self._cronofy.send(request, token, permit=permit, until=until, may_repeat=may_repeat)
+        if response.status == 401:
+            renewed = self.token(credentials, request.data_center, refused=token, until=until)
+            if renewed != token and may_repeat():
+                return self._cronofy.send(request, renewed, until=until, may_repeat=may_repeat)
+        return response
 
     def access_token(self, account_id: str, refused: str = "", until: float | None = None) -> str:
         """Return an access token of the account; `refused` and `until` as in `token`.

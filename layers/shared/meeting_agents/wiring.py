@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     from meeting_agents.aws.accounts import Accounts
     from meeting_agents.aws.dynamodb import Table
+    from meeting_agents.aws.event_triggers import TriggerSupport
     from meeting_agents.aws.groups import Groups, LastCallbacks
     from meeting_agents.aws.journal import Journal
     from meeting_agents.aws.lease import Lease
     from meeting_agents.aws.topics import AlertsTopic, LifecycleTopic
+    from meeting_agents.calendars import Calendars
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
     from meeting_agents.cronofy.messages import AccountState
@@ -173,11 +175,27 @@ def tokens() -> "Tokens":
 
 
 @cache
+def calendars() -> "Calendars":
+    """Return the calendars of registered accounts."""
+    from meeting_agents.calendars import Calendars
+
+    return Calendars(cronofy(), tokens())
+
+
+@cache
 def provisioning() -> "Provisioning":
     """Return the way by which requests reach Cronofy."""
     from meeting_agents.provisioning import Provisioning
 
-    return Provisioning(journal(), cronofy(), tokens())
+    return Provisioning(journal(), cronofy(), tokens(), event_triggers())
+
+
+@cache
+def event_triggers() -> "TriggerSupport":
+    """Return the memory of how each data center takes event triggers."""
+    from meeting_agents.aws.event_triggers import TriggerSupport
+
+    return TriggerSupport(agents_table())
 
 
 @cache

@@ -23,6 +23,9 @@ GET    /_control/requests             requests received, oldest first; ?reveal=1
 DELETE /_control/requests             forget them
 GET    /_control/agents               every agent: sub, key, state and subscriptions
 POST   /_control/agents/{key}/{step}  let a step happen and report it
+POST   /_control/events/{key}/drag    {"start": "…", "end": "…"} lets a person move it in the calendar
+POST   /_control/events/{key}/delete  lets a person delete it in the calendar
+POST   /_control/triggers             send the event triggers that are due
 POST   /_control/notifications        deliver one that was made with {"deliver": false}
 GET    /_control/faults               the faults still to come
 POST   /_control/faults               {"method": "POST", "path_prefix": "/v1", "times": 1, "status": 503}
@@ -69,6 +72,14 @@ def _do(  # noqa: C901, PLR0912 (one case for each route)
             return {"agents": _agents(cronofy)}
         case "POST", ("agents", *key, step) if step in STEPS and key:
             return cronofy.report(step, _key(key), **options).as_json()
+        case "POST", ("events", *key, "drag") if key:
+            cronofy.drag(_key(key), **options)
+            return {}
+        case "POST", ("events", *key, "delete") if key:
+            cronofy.delete_in_calendar(_key(key))
+            return {}
+        case "POST", ("triggers",):
+            return {"triggers": [notification.as_json() for notification in cronofy.fire_triggers()]}
         case "POST", ("notifications",):
             return _deliver(cronofy, **options).as_json()
         case "GET", ("faults",):

@@ -7,7 +7,7 @@ Pure. Each rule yields problems: a field and a description. Of the error keys on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -59,6 +59,19 @@ def errors_in_agent(body: JsonObject, *, attendee_required: bool) -> JsonObject:
             *_subscriptions(body),
         ]
     )
+
+
+def moment_of(transition: object) -> tuple[str, timedelta] | None:
+    """Read a transition as a moment of the event and the time after it, negative for before; None if it is none.
+
+    https://docs.cronofy.com/developers/api/event-triggers/
+    """
+    match transition:
+        case {"before": "event_start" | "event_end" as moment, "offset": {"minutes": int(minutes)}}:
+            return moment, timedelta(minutes=-minutes)
+        case {"after": "event_start" | "event_end" as moment, "offset": {"minutes": int(minutes)}}:
+            return moment, timedelta(minutes=minutes)
+    return None
 
 
 def parse_time(value: object, tzid: str = "Etc/UTC") -> datetime | None:
@@ -180,6 +193,9 @@ def _subscriptions(body: JsonObject) -> Iterator[Problem]:
         interactions = subscription.get("interactions", [])
         if not isinstance(interactions, list) or not all(_is_interaction(each) for each in interactions):
             yield "subscriptions.interactions", "must be a list of objects with a type"
+        transitions = subscription.get("transitions", [])
+        if not isinstance(transitions, list) or any(moment_of(each) is None for each in transitions):
+            yield "subscriptions.transitions", "must be a list of objects with before or after, and an offset"
 
 
 def _is_interaction(value: object) -> bool:

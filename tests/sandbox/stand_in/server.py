@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Self, TypedDict, Unpack
+from urllib.parse import parse_qs
 
 from tests.sandbox.stand_in.control import CONTROL, steer
 from tests.sandbox.stand_in.courier import Courier, Notification, sign
@@ -158,10 +159,10 @@ class StandIn:
         data_center: str = "us",
         *,
         calendars: Sequence[str] = ("cal_n23kjnwrw2_jsdfjksn234",),
-        scope: str = "create_event delete_event",
+        scope: str = "create_event delete_event read_events",
         service_account: bool = False,
     ) -> Grant:
-        """Let a user consent to a scope; without `create_event` an upsert is answered 403."""
+        """Let a user consent to a scope; without `create_event` an upsert is answered 403, as is a read."""
         with self._lock:
             return self._world.grant(data_center, tuple(calendars), scope, 1800 if service_account else 3600)
 
@@ -200,6 +201,28 @@ class StandIn:
     def fail_conferencing(self, key: Key, **options: Unpack[DeliveryOptions]) -> Notification:
         """The conference could not be created; the event was written without one."""
         return self.report("fail_conferencing", key, **options)
+
+    def fire_triggers(self) -> list[Notification]:
+        """Send the event triggers that are due by the stand-in's clock."""
+        with self._lock:
+            due = list(self._world.due_triggers())
+            secrets = {
+                meeting.data_center: self.applications[meeting.data_center].client_secrets for meeting, *_ in due
+            }
+        made = [(meeting.data_center, uri, self._encode(body)) for meeting, uri, body in due]
+        return [self.deliver(Notification((uri,), body, sign(body, secrets[name]))) for name, uri, body in made]
+
+    # People in their calendar
+
+    def drag(self, key: Key, **changes: str) -> None:
+        """Let a person change the `start`, `end` or `summary` of a calendar event."""
+        with self._lock:
+            self._world.drag(key, **changes)
+
+    def delete_in_calendar(self, key: Key) -> None:
+        """Let a person delete a calendar event."""
+        with self._lock:
+            self._world.delete_in_calendar(key)
 
     def report(self, step: str, key: Key, **options: Unpack[DeliveryOptions]) -> Notification:
         """Let one of STEPS happen, and report it to its subscribers. LookupError: unknown key."""
@@ -255,7 +278,7 @@ class StandIn:
             except Refusal as refusal:
                 return Answer(refusal.status) if refusal.body is None else Answer.of(refusal.status, refusal.body)
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Answer:  # noqa: C901 - one case for each route
         """Route a call. A body that is not a JSON object counts as one without fields."""
         world, data_center, token = self._world, request.data_center, request.token
         body = parsed if isinstance(parsed := request.json, dict) else {}
@@ -268,6 +291,9 @@ class StandIn:
             case "DELETE", ("v1", "calendars", calendar_id, "events"):
                 world.delete(data_center, token, calendar_id, body)
                 return Answer(202)
+            case "GET", ("v1", "events", *page):
+                query = parse_qs(request.target.partition("?")[2])
+                return Answer.of(200, world.read(data_center, token, query, tuple(page)))
             case "POST", ("v1", "meeting_agents"):
                 agent = world.request_agent(data_center, token, body)
                 return Answer(202) if agent is None else Answer.of(200, agent)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from tests.sandbox.stand_in import rules
@@ -51,6 +51,10 @@ STEPS = {
 }
 
 
+TRIGGER_WINDOW = timedelta(minutes=1)
+"""Documented: an event trigger is sent within this time. Sent later, it would say the wrong time."""
+
+
 class Refusal(Exception):
     """Cronofy rejects the request: with this status, and this body if Cronofy is known to send one."""
 
@@ -76,6 +80,10 @@ class Behaviour:
     """Documented: 50 requests a second and 500 a minute per application, else 429."""
     retry_after: int | None = None
     """Unknown: whether a 429 carries Retry-After, in seconds."""
+    refuse_transitions: Sequence[str] = ()
+    """Unknown: data centers that refuse event triggers beside other subscriptions, and how they name the field."""
+    page_size: int = 100
+    """Unknown: the most events on a page of Read Events."""
     compact_json: bool = True
     """Unknown: whether callbacks are written without spaces. The signature covers the bytes as sent."""
 
@@ -139,6 +147,10 @@ class Meeting:
     conference_url: str = field(default_factory=lambda: f"https://zoom.us/j/{secrets.randbelow(10**11):011}")
     conference_failed: bool = False
     deleted: bool = False
+    updated_at: float = 0.0
+    """The time of the last change, by a caller or by a person in the calendar."""
+    triggered: set[tuple[str, str, datetime]] = field(default_factory=set)
+    """The event triggers that were sent: the address, the moment, and its time."""
 
     @property
     def data_center(self) -> str:
@@ -180,6 +192,7 @@ class World:
         self._grants: dict[tuple[str, str], Grant] = {}
         self._access: dict[tuple[str, str], tuple[Grant, float]] = {}
         self._presigned: dict[str, tuple[str, ...]] = {}
+        self._pages: dict[tuple[str, ...], tuple[list[JsonObject], int]] = {}
 
     # Credentials: https://docs.cronofy.com/developers/api/authorization/
 
@@ -243,6 +256,66 @@ class World:
         if calendar_id not in grant.calendars:
             raise Refusal(404)
 
+    def read(
+        self, data_center: str, token: str | None, query: Mapping[str, list[str]], page: tuple[str, ...] = ()
+    ) -> JsonObject:
+        """Answer `GET /v1/events` with the first page, or a later `page`. Only managed events exist here.
+
+        https://docs.cronofy.com/developers/api/events/read-events/. Not known here: recurring events, `from` and `to`,
+        and what `include_moved` adds without them.
+        """
+        grant = self._check_reader(data_center, token)
+        if page:
+            if page not in self._pages:
+                raise Refusal(404)
+            return self._page(data_center, *self._pages.pop(page))
+        _refuse_if({} if "tzid" in query else {"tzid": [{"key": "errors.required", "description": "required"}]})
+        since = rules.parse_time(query.get("last_modified", [None])[0])
+        is_asked = "true" in query.get("only_managed", []) + query.get("include_managed", [])
+        found = [
+            self._list_event(meeting)
+            for meeting in self.meetings.values()
+            if meeting.is_calendar_event
+            and is_asked
+            and meeting.key[:2] in {(data_center, name) for name in query.get("calendar_ids[]", grant.calendars)}
+            and meeting.key[1] in grant.calendars
+            and (not meeting.deleted or "true" in query.get("include_deleted", []))
+            and (since is None or meeting.updated_at >= since.timestamp())
+        ]
+        return self._page(data_center, found, 1)
+
+    def _page(self, data_center: str, found: list[JsonObject], number: int) -> JsonObject:
+        size = self.behaviour.page_size
+        pages: JsonObject = {"current": number, "total": max(number, number - 1 + -(-len(found) // size))}
+        if len(found) > size:
+            name = secrets.token_hex(8)
+            self._pages["pages", name] = found[size:], number + 1
+            pages["next_page"] = f"https://{HOSTS[data_center]}/v1/events/pages/{name}"
+        return {"pages": pages, "events": found[:size]}
+
+    def _check_reader(self, data_center: str, token: str | None) -> Grant:
+        grant, expires_at = self._access.get((data_center, token or ""), (None, 0.0))
+        if grant is None or grant.revoked or expires_at <= self.clock():
+            raise Refusal(401)
+        if "read_events" not in grant.scope.split():
+            raise Refusal(403)
+        return grant
+
+    def _list_event(self, meeting: Meeting) -> JsonObject:
+        described = self._describe_event(meeting)
+        times = {name: _in_utc(described.get(name), described["tzid"]) for name in ("start", "end")}
+        return {
+            "calendar_id": meeting.key[1],
+            "event_id": meeting.key[2],
+            "event_uid": f"evt_{meeting.key[2]}",
+            "summary": described.get("summary", ""),
+            "description": meeting.request.get("description", ""),
+            "deleted": meeting.deleted,
+            "updated": datetime.fromtimestamp(meeting.updated_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "recurring": bool(meeting.request.get("recurrence")),
+            **times,
+        }
+
     def _check_application(self, data_center: str, token: str | None) -> None:
         if token not in self.applications[data_center].client_secrets:
             raise Refusal(401)
@@ -254,7 +327,12 @@ class World:
         self._check_user(data_center, token, calendar_id, "create_event")
         _refuse_if(rules.errors_in_event(body))
         key = (data_center, calendar_id, body["event_id"])
+        if data_center in self.behaviour.refuse_transitions and any(
+            "transitions" in subscription for subscription in body.get("subscriptions", ())
+        ):
+            raise Refusal(422, {"errors": {"subscriptions.transitions": [{"key": "errors.invalid"}]}})
         meeting = self.meetings.setdefault(key, Meeting(key, body))
+        meeting.updated_at = self.clock()
         if meeting.deleted:
             meeting.deleted, meeting.subscriptions, meeting.request = False, [], body
         untouched = {
@@ -274,8 +352,42 @@ class World:
         _refuse_if(rules.errors_in_deletion(body, "event_id"))
         meeting = self.meetings.get((data_center, calendar_id, body["event_id"]))
         if meeting:
-            meeting.deleted = True
+            meeting.deleted, meeting.updated_at = True, self.clock()
             _cancel(meeting)
+
+    # People in their calendar: https://docs.cronofy.com/developers/workflow-triggers/event-triggers/
+
+    def drag(self, key: Key, **changes: str) -> None:
+        """Let a person change the `start`, `end` or `summary` of a calendar event. Its subscriptions follow."""
+        meeting, _ = self.find(key)
+        meeting.request, meeting.updated_at = meeting.request | changes, self.clock()
+
+    def delete_in_calendar(self, key: Key) -> None:
+        """Let a person delete a calendar event. That its agent is cancelled is inferred."""
+        meeting, _ = self.find(key)
+        meeting.deleted, meeting.updated_at = True, self.clock()
+        _cancel(meeting)
+
+    def due_triggers(self) -> Iterator[tuple[Meeting, str, JsonObject]]:
+        """Yield the address and the body of each event trigger that is due, once for each time of its moment.
+
+        It is sent within a minute; the field that names it in the body is unknown, so there is none.
+        """
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        for meeting in self.meetings.values():
+            if meeting.deleted or not meeting.is_calendar_event:
+                continue
+            for subscription in meeting.subscriptions:
+                for moment, offset in filter(None, map(rules.moment_of, subscription.get("transitions", ()))):
+                    value, tzid = meeting.request.get(moment.removeprefix("event_")), meeting.request.get("tzid")
+                    at = rules.parse_time(value, tzid or "Etc/UTC")
+                    if at is None or not at + offset <= now < at + offset + TRIGGER_WINDOW:
+                        continue
+                    trigger = subscription["uri"], f"{moment}{offset}", at
+                    if trigger not in meeting.triggered:
+                        meeting.triggered.add(trigger)
+                        body = {"notification": {"type": "event_subscription"}, "event": self._describe_event(meeting)}
+                        yield meeting, subscription["uri"], body
 
     # Agents without an event: https://docs.cronofy.com/developers/api/meeting-agents/schedule/
 
@@ -425,6 +537,12 @@ class World:
         others = [subscription for subscription in meeting.subscriptions if subscription["uri"] not in uris]
         merges = self.behaviour.merge_subscriptions and uris
         meeting.subscriptions = [*(others if merges else ()), *body["subscriptions"]]
+
+
+def _in_utc(value: object, tzid: str) -> object:
+    """A time as Read Events shows it in the time zone Etc/UTC; a date stays one."""
+    at = None if isinstance(value, str) and len(value) == len("2026-04-29") else rules.parse_time(value, tzid)
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else value
 
 
 def transcript(sub: str) -> JsonObject:

@@ -305,7 +305,7 @@ def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str)
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "many"])
 def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
-    """Nobody reads further at night than to the first line."""
+    """No one reads further at night than to the first line."""
     (alert,) = group_alerts(CASES[case], LINKS)
     first = alert.text.splitlines()[2 if alert.reminder else 0]
     assert summary(alert.agents[0]) in first

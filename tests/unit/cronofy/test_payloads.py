@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +13,13 @@ from meeting_agents.cronofy.payloads import (
     EVENT_TRIGGERS,
     HOSTS,
     INTERACTIONS,
+    next_page,
     parse_time,
+    read_calendar,
     read_notification,
     read_resources,
 )
-from meeting_agents.domain.model import EntryType, Meeting, Notification, Resource
+from meeting_agents.domain.model import EntryType, Meeting, Notification, Reading, Resource
 from tests.callback import example
 
 # https://docs.cronofy.com/developers/api/meeting-agents/
@@ -299,3 +301,92 @@ def test_the_six_data_centers_have_their_documented_hosts() -> None:
     assert list(HOSTS) == ["us", "au", "ca", "de", "sg", "uk"]
     assert HOSTS["us"] == "api.cronofy.com"
     assert all(host == f"api-{name}.cronofy.com" for name, host in HOSTS.items() if name != "us")
+
+
+# ------------------------------------------------------------------------------------------------------------ calendars
+
+SHOWN: dict[str, Any] = {
+    "calendar_id": "cal_1",
+    "event_id": "evt_1",
+    "event_uid": "evt_external_1",
+    "summary": "Standup",
+    "start": "2026-04-29T10:00:00Z",
+    "end": "2026-04-29T11:00:00Z",
+    "deleted": False,
+    "updated": "2026-04-28T10:00:00Z",
+    "recurring": False,
+}
+TZIDS = {"evt_1": "Europe/Berlin"}
+AT_TEN = datetime(2026, 4, 29, 10, tzinfo=UTC)
+
+
+def shown(*changes: dict[str, Any]) -> Any:
+    """The reading of a calendar that shows the meeting as often as there are changes of it."""
+    items = [{name: value for name, value in (SHOWN | change).items() if value is not None} for change in changes]
+    return read_calendar([{"pages": {"current": 1, "total": 1}, "events": items}], "cal_1", TZIDS).get("evt_1")
+
+
+def test_a_calendar_shows_when_a_meeting_is_and_if_it_is_deleted() -> None:
+    at_ten = Reading(meeting=Meeting(start=AT_TEN, end=AT_TEN + timedelta(hours=1), summary="Standup"))
+    assert shown({}) == at_ten
+    assert shown({"deleted": True}) == Reading(is_deleted=True)
+    assert shown({"deleted": None}) == at_ten
+    assert shown({"calendar_id": None}) == at_ten
+
+
+def test_an_all_day_meeting_is_in_its_own_time_zone() -> None:
+    reading = shown({"start": "2026-04-29", "end": "2026-04-30"})
+    assert reading.meeting.start == datetime(2026, 4, 28, 22, tzinfo=UTC)
+
+
+def test_a_meeting_that_was_deleted_and_written_again_exists() -> None:
+    assert shown({"deleted": True}, {}).meeting.start == AT_TEN
+    assert shown({}, {"deleted": True}).meeting.start == AT_TEN
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ({}, {"start": "2026-05-06T10:00:00Z"}),
+        ({"recurring": True},),
+        ({"recurring": True, "deleted": True},),
+        ({"start": None},),
+        ({"start": "soon"},),
+        ({"start": 7},),
+        ({"calendar_id": "cal_2"},),
+        ({"event_id": "evt_2"},),
+        ({"event_id": None},),
+        ({"event_id": 7},),
+        ({"calendar_id": "cal_2", "deleted": True},),
+        (),
+    ],
+    ids=str,
+)
+def test_a_meeting_whose_time_is_not_certain_is_left_out(changes: tuple[dict[str, Any], ...]) -> None:
+    assert shown(*changes) is None
+
+
+@pytest.mark.parametrize(
+    "page", [None, [], "x", {}, {"events": None}, {"events": [1, None, []]}, {"events": {}}], ids=str
+)
+def test_a_page_of_a_calendar_of_any_shape_is_read(page: object) -> None:
+    assert read_calendar([page], "cal_1", TZIDS) == {}
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("https://api.cronofy.com/v1/events/pages/08a07b034306679e", "/v1/events/pages/08a07b034306679e"),
+        ("https://proxy.example.com/api.cronofy.com/v1/events/pages/1?a=b", "/v1/events/pages/1?a=b"),
+        ("https://evil.example.com/v1/accounts", ""),
+        ("https://evil.example.com/v1/events", ""),
+        ("/v1/events/pages/1", ""),
+        ("https://api.cronofy.com/v1/events/pages/1 x", ""),
+        (None, ""),
+        (7, ""),
+    ],
+)
+def test_only_the_path_of_the_next_page_is_followed(address: object, path: str) -> None:
+    """So the token of the account goes to no host but Cronofy's."""
+    assert next_page({"pages": {"current": 1, "total": 2, "next_page": address}}) == path
+    assert next_page({"pages": address}) == next_page(address) == ""

@@ -193,6 +193,23 @@ def test_a_request_that_was_never_accepted_is_the_reason_of_the_silence() -> Non
     assert (incident.type, incident.reason) == (IncidentType.NOT_ARRANGED, refused)
 
 
+def test_a_request_that_is_given_up_is_no_other_incident() -> None:
+    """The incident stays the same, with the newest reason; a refusal on the way is another one."""
+    given_up = Reason.of(ReasonCode.REQUEST_EXPIRED, failure=503)
+    history = later(tried(), END).answer(EntryType.REJECTED, reason=given_up)
+    [incident] = incidents(history)
+    assert (incident.type, incident.opened_at, incident.reason) == (IncidentType.NOT_ARRANGED, LEAD_TIME, given_up)
+    assert types(later(tried(), START).answer(EntryType.REJECTED)) == [IncidentType.REJECTED]
+
+
+def test_an_agent_whose_scheduling_key_may_be_taken_is_expected() -> None:
+    """Most likely an earlier try has created it, so no one is paged before it is silent."""
+    refused = Reason.of(ReasonCode.SCHEDULING_KEY_REFUSED, status=422)
+    history = History().request().answer(EntryType.UNCONFIRMED, reason=refused)
+    assert types(history, START) == []
+    assert types(later(history, START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION)) == [IncidentType.NEVER_ACTIVATED]
+
+
 def test_a_refused_cancellation_matters_until_the_agent_would_be_done() -> None:
     over = END + GRACE_PERIODS.completion
     assert types(kept(), over - SECOND) == [IncidentType.UNWANTED]

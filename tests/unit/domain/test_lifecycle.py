@@ -33,12 +33,14 @@ from meeting_agents.domain.model import (
     LastAlert,
     Meeting,
     Notification,
+    Reading,
     Record,
     Request,
     Resource,
     State,
     Verdict,
 )
+from meeting_agents.domain.readings import SETTLING
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 from meeting_agents.domain.verdicts import Step
@@ -310,6 +312,17 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (CANCELLED, stale),
         OVERDUE: (OVERDUE, duplicate),
     },
+    # The calendar shows that a person deleted the meeting, some minutes later.
+    EntryType.CALENDAR_READ: {
+        REQUESTED: (REQUESTED, stale),
+        SCHEDULED: (CANCELLED, applied),
+        ACTIVATED: (ACTIVATED, stale),
+        COMPLETE: (COMPLETE, stale),
+        FAILED: (FAILED, stale),
+        REJECTED: (REJECTED, stale),
+        CANCELLED: (CANCELLED, stale),
+        OVERDUE: (CANCELLED, applied),
+    },
     # Alerts, reminders and acknowledgements do not change the state.
     EntryType.ALERT_DUE: {state: (state, applied) for state in State},
     EntryType.ALERTED: {state: (state, applied) for state in State},
@@ -332,6 +345,9 @@ def followed_by(history: History, kind: EntryType) -> Step:
             history.overdue(EXPECTED_DEADLINE.get(state, DeadlineType.ACTIVATION))
         case EntryType.UNRECOGNISED:
             history.report(interactions=("meeting_agent_waiting",))
+        case EntryType.CALENDAR_READ:
+            history.at += SETTLING
+            history.answer(kind, reading=Reading(is_deleted=True))
         case EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.ACKNOWLEDGED:
             history.answer(kind)
         case _:
@@ -1705,3 +1721,49 @@ def test_an_attempt_keeps_a_bounded_number_of_failures() -> None:
 def test_the_timeline_is_the_steps_of_the_stored_entries() -> None:
     stored = [SimpleNamespace(entry=entry) for entry in scheduled().entries]
     assert timeline(stored) == list(steps(scheduled().entries))
+
+
+def test_a_repeated_response_is_judged_by_the_attempt_of_its_request() -> None:
+    """The first attempt was rejected, the second is accepted: a repetition of either is a duplicate."""
+    history = History().request().answer(EntryType.REJECTED).request().answer(EntryType.ACCEPTED)
+    assert history.record.current.number == 2
+    assert history.answer(EntryType.REJECTED, revision=1, attempt=1).last.verdict is Verdict.DUPLICATE
+    assert history.answer(EntryType.ACCEPTED, revision=2, attempt=2).last.verdict is Verdict.DUPLICATE
+    assert history.answer(EntryType.REJECTED, revision=2, attempt=2).last.verdict is Verdict.STALE
+
+
+def test_a_refused_move_leaves_the_times_of_before_as_the_newest_word() -> None:
+    """A notification with them is not outdated, though a request had replaced them."""
+    history = scheduled().request(moved(60 * MINUTE)).answer(EntryType.REJECTED)
+    longer = replace(WISH.meeting, end=END + 60 * MINUTE)
+    history.report(EntryType.CONFERENCING_ASSIGNED, meeting=WISH.meeting)
+    assert history.report(EntryType.CONFERENCING_ASSIGNED, meeting=longer).record.meeting.end == longer.end
+    there = scheduled().request(moved(60 * MINUTE)).answer(EntryType.ACCEPTED)
+    there.request(moved(120 * MINUTE)).answer(EntryType.REJECTED)
+    there.report(EntryType.CONFERENCING_ASSIGNED, meeting=replace(WISH.meeting, end=END + 60 * MINUTE))
+    assert there.record.meeting == moved(60 * MINUTE).meeting  # the first time stays replaced
+
+
+def test_a_repeated_notification_that_moves_the_end_is_applied() -> None:
+    """It says something new, in the same attempt, although it reports what is known."""
+    history = scheduled().report(EntryType.ACTIVATED, meeting=WISH.meeting)
+    longer = replace(WISH.meeting, end=END + 60 * MINUTE)
+    history.report(EntryType.ACTIVATED, meeting=longer)
+    assert (history.last.verdict, len(history.record.attempts)) == (Verdict.APPLIED, 1)
+    assert history.report(EntryType.ACTIVATED, meeting=longer).last.verdict is Verdict.DUPLICATE
+    conflicting = scheduled().report(EntryType.COMPLETE).report(EntryType.FAILED, meeting=longer)
+    assert conflicting.last.verdict is Verdict.CONFLICTING
+
+
+def test_one_refused_request_of_two_does_not_end_the_attempt_that_they_began() -> None:
+    """Two requests for another time are open while the agent of the old time is active."""
+    history = activated().request(moved(TOMORROW - START)).request(moved(2 * (TOMORROW - START)))
+    first, second = history.record.current.unanswered
+    assert history.answer(EntryType.REJECTED, revision=first.revision).record.current.number == 2
+    assert history.answer(EntryType.REJECTED, revision=second.revision).record.current.number == 1
+
+
+def test_an_accepted_request_keeps_its_attempt_when_a_change_of_it_is_refused() -> None:
+    history = activated().request(moved(TOMORROW - START)).answer(EntryType.ACCEPTED)
+    history.request(moved(2 * (TOMORROW - START))).answer(EntryType.REJECTED)
+    assert (history.record.current.number, history.record.meeting) == (2, moved(TOMORROW - START).meeting)

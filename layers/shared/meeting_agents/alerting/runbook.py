@@ -91,7 +91,7 @@ _CHECK_REASON = (
 _LOBBY = (
     "The agent is preparing to join, and may wait in the lobby: admit it. If it fails to get in, another alert follows."
 )
-_ADVICE: Mapping[IncidentType, tuple[str, ...]] = {
+_NEXT_STEPS: Mapping[IncidentType, tuple[str, ...]] = {
     IncidentType.NOT_ARRANGED: (
         _CHECK_REASON,
         "If only the caller can send the request again, send it again.",
@@ -139,12 +139,12 @@ def next_steps(agent: AgentAlert) -> tuple[str, ...]:
         case IncidentType.UNWANTED:
             return _REFUSED, _CANCEL_AGAIN, f"If the meeting begins first, {_UNWANTED}"
         case _:
-            return _ADVICE[agent.type]
+            return _NEXT_STEPS[agent.type]
 
 
 def _obstacles(agent: AgentAlert) -> str:
     """Return the obstacles of the conference's provider; those of all providers if it is unknown."""
-    obstacles = [advice for word, advice in _OBSTACLES.items() if word in agent.provider]
+    obstacles = [obstacle for word, obstacle in _OBSTACLES.items() if word in agent.provider]
     return " ".join(obstacles or _OBSTACLES.values())
 
 

@@ -11,11 +11,11 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from meeting_agents.api.bodies import CalendarEventDeletion, CalendarEventRequest, digest
 from meeting_agents.api.context import (
     as_user,
-    collaborators,
     find_record,
     is_active,
     raw_body,
     require_client_secret,
+    trigger_lead_time,
     with_our_subscription,
 )
 from meeting_agents.api.parameters import AccountName, CalendarId, CorrelationId, DataCenter, OwnToken
@@ -67,7 +67,7 @@ def upsert_calendar_event(
             "POST",
             path,
             credentials,
-            with_our_subscription(agent, text, collaborators().trigger_lead_time()),
+            with_our_subscription(agent, text, trigger_lead_time(data_center)),
             correlation_id or "",
         ),
         body.warnings(request),

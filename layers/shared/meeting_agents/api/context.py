@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from meeting_agents.api.views import Links
 from meeting_agents.aws.accounts import Accounts
+from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.cronofy.client import CronofyClient
@@ -32,6 +33,7 @@ class Collaborators:
 
     default_data_center: Callable[[], str]
     trigger_lead_time: Callable[[], timedelta | None]
+    event_triggers: Callable[[], TriggerSupport]
     public_url: Callable[[], str]
     journal: Callable[[], Journal]
     provisioning: Callable[[], Provisioning]
@@ -117,6 +119,13 @@ def caller_name() -> str:
 def raw_body() -> str:
     """Return the caller's own text, which is sent to Cronofy instead of a serialised model."""
     return request.current_event.decoded_body or ""
+
+
+def trigger_lead_time(data_center: str) -> timedelta | None:
+    """Return the time before the start at which a data center is to call; None if it is not to call."""
+    lead_time = collaborators().trigger_lead_time()
+    is_refused = lead_time is not None and collaborators().event_triggers().are_refused(data_center)
+    return None if is_refused else lead_time
 
 
 def with_our_subscription(agent_id: str, text: str, lead_time: timedelta | None = None) -> Callable[[int], str]:

@@ -33,6 +33,9 @@ def submit(request: ProvisioningRequest, warnings: Sequence[BodyWarning] = ()) -
     metrics.add_metric(metric, MetricUnit.Count, 1)
     is_error = response is None or response.outcome is Outcome.RETRYABLE
     metrics.add_metric("CronofyErrors", MetricUnit.Count, int(is_error))
+    if response and response.has_refused_triggers:
+        metrics.add_metric("EventTriggersRefused", MetricUnit.Count, 1)
+        logger.warning("event triggers refused", data_center=request.request.data_center)
     agent = AgentSummary.of(request.agent_id, result.record, links_to(request.agent_id))
     if response and response.outcome is Outcome.ACCEPTED:
         return _accepted(response, agent, warnings)

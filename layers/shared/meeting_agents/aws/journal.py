@@ -31,11 +31,13 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Meeting,
+    Reading,
     Record,
     Request,
     Resource,
     Severity,
 )
+from meeting_agents.domain.readings import next_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.verdicts import Step
 
@@ -173,16 +175,24 @@ class Journal:
         )
         return ((item["due_at"]["S"], item["pk"]["S"]) for item in items)
 
-    def claim_all(self, agent_ids: Sequence[str], now: datetime, until: datetime) -> None:
-        """Claim due agents until `until`, in as few calls as possible."""
-        values = {":until": {"S": timestamp(until)}, ":now": {"S": timestamp(now)}}
-        update = {
-            "UpdateExpression": "SET due_at = :until",
-            "ConditionExpression": "due_at <= :now",
-            "ExpressionAttributeValues": values,
-        }
-        for batch in batched(agent_ids, MAX_WRITES, strict=False):
-            self._table.write_all([{"Update": {"Key": keys.record(agent_id), **update}} for agent_id in batch])
+    def claim_all(self, claims: Mapping[str, datetime], now: datetime) -> None:
+        """Claim due agents, each until its time, in as few calls as possible."""
+        update = {"UpdateExpression": "SET due_at = :until", "ConditionExpression": "due_at <= :now"}
+        for batch in batched(claims.items(), MAX_WRITES, strict=False):
+            writes = [
+                {
+                    "Update": {
+                        "Key": keys.record(agent_id),
+                        **update,
+                        "ExpressionAttributeValues": {
+                            ":until": {"S": timestamp(until)},
+                            ":now": {"S": timestamp(now)},
+                        },
+                    }
+                }
+                for agent_id, until in batch
+            ]
+            self._table.write_all(writes)
 
     def claim(self, agent_id: str, now: datetime, until: datetime) -> bool:
         """Claim a due agent until `until`; False if another sweep has it."""
@@ -241,7 +251,7 @@ class Journal:
 
     def _summary(self, agent_id: str, record: Record) -> dict[str, Any]:
         current, identity, meeting = record.current, record.identity, record.meeting
-        due = deadline(record, self.grace_periods)
+        due, look_at = deadline(record, self.grace_periods), next_look(record, self.grace_periods, record.updated_at)
         incidents = open_incidents(record, self.grace_periods, record.updated_at)
         summary = {
             "entries": record.entries,
@@ -261,11 +271,13 @@ class Journal:
         if is_probe(agent_id):
             return summary
         summary |= keys.day_index(agent_id, meeting.start or current.began_at)
+        if look_at:
+            summary |= keys.due_index(agent_id, look_at)
         if incidents and (group := group_of(record, incidents[0].type)):
             summary |= keys.waiting_index(group.key, waits_from(record, incidents[0], self.grace_periods))
             summary["acknowledged_at"] = record.acknowledged_at
         if due:
-            summary |= keys.due_index(agent_id, due.at) | {"due_phase": due.phase}
+            summary["due_phase"] = due.phase
         return summary
 
 
@@ -334,6 +346,7 @@ def _stored(item: dict[str, Any]) -> StoredEntry:
         revision=item.get("revision"),
         request=_request(item["request"]) if "request" in item else None,
         notification=notification,
+        reading=_reading(item["reading"]) if "reading" in item else None,
         phase=DeadlineType(item["phase"]) if "phase" in item else None,
         cause=IncidentType(item["cause"]) if "cause" in item else None,
         status=AlertStatus(item["status"]) if "status" in item else None,
@@ -366,8 +379,13 @@ def _reason(values: dict[str, Any]) -> Reason | None:
 
 
 def _request(values: dict[str, Any]) -> Request:
-    meeting = values.pop("meeting", {})
-    return Request(
-        **values | {"action": Action(values["action"])},
-        meeting=Meeting(**meeting | {"start": _time(meeting.get("start")), "end": _time(meeting.get("end"))}),
-    )
+    meeting = _meeting(values.pop("meeting", {}))
+    return Request(**values | {"action": Action(values["action"])}, meeting=meeting)
+
+
+def _reading(values: dict[str, Any]) -> Reading:
+    return Reading(meeting=_meeting(values.get("meeting", {})), is_deleted=values.get("is_deleted", False))
+
+
+def _meeting(values: dict[str, Any]) -> Meeting:
+    return Meeting(**values | {"start": _time(values.get("start")), "end": _time(values.get("end"))})

@@ -6,6 +6,7 @@
 | record | id of the agent | `record` |
 | lease | `lease#` and its name | `lease` |
 | requests counted | `rate#` and the data center | `counts` |
+| event triggers | `triggers#` and the data center | `triggers` |
 | group of agents | `group#` and the group's key | `group` |
 
 These are in the agents table. The accounts table has one item for each account, under its `account_id`.
@@ -63,6 +64,11 @@ def lease(name: str) -> "Key":
 def rate_counts(data_center: str) -> "Key":
     """Return the key of the item that counts the requests to a data center."""
     return {"pk": {"S": f"rate#{data_center}"}, "sk": {"S": "counts"}}
+
+
+def event_triggers(data_center: str) -> "Key":
+    """Return the key of the item that remembers how a data center takes event triggers."""
+    return {"pk": {"S": f"triggers#{data_center}"}, "sk": {"S": "triggers"}}
 
 
 def group(key: str) -> "Key":

@@ -23,6 +23,8 @@ TIMEOUT_MARGIN = 0.25
 """Seconds by which the limit of a whole response is longer than those of its parts, which are to end it first."""
 MAX_RESPONSE_BYTES = 64 * 1024
 """Bytes read of a response: it is stored in an item of the table, which holds 400 KB."""
+MAX_READ_BYTES = 4 * 1024 * 1024
+"""Bytes read of the response to a GET, which is not stored: a page of a calendar has hundreds of descriptions."""
 
 
 class Limiter(Protocol):
@@ -116,6 +118,7 @@ class CronofyClient:
 
     def _once(self, request: CronofyRequest, url: str, token: str, until: float) -> CronofyResponse:
         remaining = max(0.1, until - time.monotonic())
+        limit = MAX_READ_BYTES if request.method == "GET" else MAX_RESPONSE_BYTES
         headers = {"Content-Type": "application/json; charset=utf-8"} if request.body else {}
 
         def exchange() -> CronofyResponse:
@@ -127,7 +130,7 @@ class CronofyClient:
                 timeout=httpx.Timeout(min(TIMEOUT.read or remaining, remaining), connect=min(3.0, remaining)),
             ) as response:
                 lowercased = {name.lower(): value for name, value in response.headers.items()}
-                return CronofyResponse.read(response.status_code, _read(response, until), lowercased)
+                return CronofyResponse.read(response.status_code, _read(response, until, limit), lowercased)
 
         try:
             return _within(remaining + TIMEOUT_MARGIN, exchange)
@@ -154,13 +157,13 @@ def _within[T](seconds: float, call: Callable[[], T]) -> T:
     return future.result(seconds)
 
 
-def _read(response: httpx.Response, until: float) -> bytes:
+def _read(response: httpx.Response, until: float, limit: int) -> bytes:
     """Return the response's body; empty if it breaks off, is too long or does not end in time: the status counts."""
     content = bytearray()
     try:
         for chunk in response.iter_bytes():
             content += chunk
-            if len(content) > MAX_RESPONSE_BYTES or time.monotonic() > until:
+            if len(content) > limit or time.monotonic() > until:
                 return b""
     except httpx.HTTPError:
         return b""

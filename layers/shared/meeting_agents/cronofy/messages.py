@@ -78,6 +78,8 @@ class CronofyResponse:
     """The number of requests sent to get this response."""
     is_json: bool = True
     """False for a body that is not JSON, such as the page of a proxy: Cronofy has not sent it."""
+    has_refused_triggers: bool = False
+    """True for the response to a request without our event triggers, after Cronofy refused it with them."""
 
     @classmethod
     def read(cls, status: int, text: bytes, headers: dict[str, str]) -> "CronofyResponse":

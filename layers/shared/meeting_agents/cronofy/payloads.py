@@ -5,12 +5,12 @@ Reading is tolerant on purpose: a callback that says nothing known is stored and
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from meeting_agents.domain.model import EntryType, Meeting, Notification, Resource
+from meeting_agents.domain.model import EntryType, Meeting, Notification, Reading, Resource
 
 DataCenter = Literal["us", "au", "ca", "de", "sg", "uk"]
 """The places in which Cronofy keeps an account or an application."""
@@ -44,6 +44,7 @@ _DOCUMENTED_FIELDS = {
 _MAX_REMARK_LENGTH = 300
 _LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s\"'<>]+")
 """A link in an undocumented field may be a join link, and an alert quotes these fields."""
+_NEXT_PAGE = re.compile(r"https?://[^/?#]+(?:/[^/?#]+)?(/v1/events/[!-~]{1,500})")
 MAX_REMARKS = 20
 """The most undocumented fields, and the most interactions, that are read from a notification."""
 _MAX_LENGTH = 1024
@@ -120,6 +121,44 @@ def read_resources(agent: Mapping[str, Any]) -> Iterator[Resource]:
     for resource in map(_mapping, _list(agent.get("resources"))):
         if url := _text(resource.get("url")):
             yield Resource(_text(resource.get("category")), _text(resource.get("type")), url)
+
+
+def read_calendar(pages: Iterable[object], calendar_id: str, tzids: Mapping[str, str]) -> dict[str, Reading]:
+    """Read what the pages of a calendar show of these calendar events, by `event_id`.
+
+    https://docs.cronofy.com/developers/api/events/read-events/. `tzids`: the time zones of all-day meetings. A meeting
+    that is shown several times, such as a recurring one, or without a time, is left out: its time is not known.
+    """
+    shown: dict[str, list[Mapping[str, Any]]] = {}
+    for item in (_mapping(item) for page in pages for item in _list(_mapping(page).get("events"))):
+        name = item.get("event_id")
+        if isinstance(name, str) and name in tzids and item.get("calendar_id") in (None, calendar_id):
+            shown.setdefault(name, []).append(item)
+    readings = {name: _reading(items, tzids[name]) for name, items in shown.items()}
+    return {name: reading for name, reading in readings.items() if reading}
+
+
+def _reading(items: Sequence[Mapping[str, Any]], tzid: str) -> Reading | None:
+    existing = [item for item in items if item.get("deleted") is not True]
+    if len(existing) > 1 or any(item.get("recurring") is True for item in items):
+        return None
+    if not existing:
+        return Reading(is_deleted=True)
+    (item,) = existing
+    start, end = parse_time(item.get("start"), tzid), parse_time(item.get("end"), tzid)
+    if start is None:
+        return None
+    return Reading(meeting=Meeting(start=start, end=end, summary=_text(item.get("summary"))[:_MAX_LENGTH]))
+
+
+def next_page(page: object) -> str:
+    """Return the path of the page after one of a calendar; empty if there is none, or it is not one of Cronofy's API.
+
+    Only the path is followed, so that the token goes to no other host.
+    """
+    address = _text(_mapping(_mapping(page).get("pages")).get("next_page"))
+    found = _NEXT_PAGE.fullmatch(address)
+    return found[1] if found else ""
 
 
 def _remarks(

@@ -7,7 +7,7 @@ So each trigger is a subscription of its own, with an address of its own.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -67,8 +67,20 @@ def has_event_triggers(body: str) -> bool:
     return without_event_triggers(body) != body
 
 
+def is_about_event_triggers(body: str, wrong_fields: Collection[str]) -> bool:
+    """Return True if the refusal of a text may be one of our event triggers; `wrong_fields`: those that it names.
+
+    Cronofy does not document how it names them. A refusal that names only other members of the text is about those.
+    """
+    others = {name for name, _, _ in _members(body)} - {"subscriptions"}
+    is_about_others = bool(wrong_fields) and all(_HEAD.split(field)[0] in others for field in wrong_fields)
+    return has_event_triggers(body) and not is_about_others
+
+
 def without_event_triggers(body: str) -> str:
     """Remove our event triggers from a text for Cronofy, in case that it refuses them."""
+    if "trigger=" not in body:
+        return body
     for name, start, stop in _members(body):
         if name == "subscriptions":
             items = [body[begin:end] for begin, end in _items(body, start)]
@@ -79,6 +91,8 @@ def without_event_triggers(body: str) -> str:
 
 
 _TRIGGER = re.compile(r"/webhooks/cronofy/[^/?]+[?&](attempt=[0-9]+&)?trigger=(before|after)$")
+_HEAD = re.compile(r"[.\[]")
+"""Separates the name of a member from that of a field in it, as in `subscriptions[1].transitions`."""
 _decoder = json.JSONDecoder()
 _SPACE = " \t\n\r"
 

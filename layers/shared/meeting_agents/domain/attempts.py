@@ -20,10 +20,11 @@ from meeting_agents.domain.model import (
     Pending,
     Record,
     Request,
+    Resource,
     State,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.state_machine import TERMINAL_STATES
+from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 
 EARLIEST_ACTIVATION = timedelta(hours=1)
 """Before the start. A report that comes earlier is about the agent of another time."""
@@ -116,23 +117,27 @@ def rescheduled(attempt: Attempt, before: Meeting, at: datetime) -> Attempt:
             attempt = replace(attempt, requested_at=at, missed=())
             if attempt.state is State.OVERDUE:
                 state = State.REQUESTED if attempt.pending else State.SCHEDULED
-                attempt = replace(attempt, state=state, since=at, reason=_moved(after))
+                attempt = replace(attempt, state=state, since=at, reason=moved(after))
     is_unfinished = attempt.state is State.OVERDUE and DeadlineType.COMPLETION in attempt.missed
     if is_unfinished and after.end is not None and after.end > at:
         missed = tuple(type_ for type_ in attempt.missed if type_ is not DeadlineType.COMPLETION)
-        attempt = replace(attempt, missed=missed, state=State.ACTIVATED, since=at, reason=_moved(after))
+        attempt = replace(attempt, missed=missed, state=State.ACTIVATED, since=at, reason=moved(after))
     return attempt
 
 
-def _moved(meeting: Meeting) -> Reason:
+def moved(meeting: Meeting) -> Reason:
+    """Return the reason that a meeting has another time."""
     return Reason.of(ReasonCode.MEETING_MOVED, start=meeting.start.isoformat() if meeting.start else "")
 
 
-def follow_meeting(record: Record, notification: Notification, at: datetime) -> Record:
-    """Return the record with the meeting as a notification has it: the same attempt, or a new one."""
+def follow_meeting(record: Record, notification: Notification, at: datetime, *, is_current: bool = False) -> Record:
+    """Return the record with the meeting as a notification has it: the same attempt, or a new one.
+
+    `is_current`: no newer word can have replaced it.
+    """
     attempt = record.current
     before, after = attempt.meeting, _merged(attempt.meeting, notification.meeting)
-    if after == before or _is_outdated(record, notification):
+    if after == before or (not is_current and _is_outdated(record, notification)):
         return record
     is_unexpected = _is_gone(attempt) or (attempt.cancelled_at is not None and attempt.state in TERMINAL_STATES)
     if is_unexpected or not _is_another_time(record, notification, at):
@@ -144,7 +149,7 @@ def follow_meeting(record: Record, notification: Notification, at: datetime) -> 
         since=at,
         began_at=at,
         requested_at=at,
-        reason=_moved(after),
+        reason=moved(after),
         is_requested=False,
         request=attempt.request,
         reported=after,
@@ -269,3 +274,24 @@ def _has_reported(attempt: Attempt, kind: EntryType) -> bool:
         EntryType.FAILED: attempt.failed_at,
     }
     return times[kind] is not None
+
+
+# ------------------------------------------------------------------------------------------------------------- changes
+
+
+def transition(attempt: Attempt, kind: EntryType, at: datetime, reason: Reason) -> Attempt:
+    """Return the attempt in its state after an entry, with the reason; unchanged if the entry is no transition."""
+    state = TRANSITIONS[attempt.state].get(kind, attempt.state)
+    if state is attempt.state:
+        return attempt
+    return replace(attempt, state=state, since=at, reason=reason)
+
+
+def united(subs: tuple[str, ...], sub: str) -> tuple[str, ...]:
+    """Return the `sub`s with one more, sorted; an empty one is none."""
+    return tuple(sorted({*subs, sub})) if sub else subs
+
+
+def collected(resources: tuple[Resource, ...], new: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    """Return the resources with the new ones, each once, sorted."""
+    return tuple(sorted({*resources, *new}))

@@ -145,13 +145,23 @@ def account_disconnected(at: Situation) -> datetime | None:
 def not_arranged(at: Situation) -> datetime | None:
     """Cronofy has not accepted the newest request by `ArrangementLeadTime` before the start."""
     attempt, pending = at.attempt, at.attempt.pending
+    if _is_expired(attempt):
+        return max(at.lead_time, attempt.requested_at)
     if attempt.is_heard_of or attempt.state in TERMINAL_STATES or at.was_over:
         return None
+    if pending and pending.reason and pending.reason.code is ReasonCode.SCHEDULING_KEY_REFUSED:
+        return None  # most likely an earlier try has created the agent
     if attempt.refusal and attempt.refusal.action is Action.PROVISION:
         return max(at.lead_time, attempt.refusal.at) if _is_elsewhere(attempt, attempt.refusal.meeting) else None
     if pending is None or pending.request.action is Action.CANCEL:
         return None
     return max(at.lead_time, pending.requested_at) if _is_elsewhere(attempt, pending.request.meeting) else None
+
+
+def _is_expired(attempt: Attempt) -> bool:
+    """Return True if the request was given up, which is no news to people who know that it is not accepted."""
+    is_rejected = attempt.state is State.REJECTED and attempt.refusal is not None
+    return is_rejected and attempt.reason.code is ReasonCode.REQUEST_EXPIRED
 
 
 def _is_elsewhere(attempt: Attempt, wanted: Meeting) -> bool:
@@ -161,9 +171,9 @@ def _is_elsewhere(attempt: Attempt, wanted: Meeting) -> bool:
 
 
 def rejected(at: Situation) -> datetime | None:
-    """Cronofy refused its request, or it could not be delivered in time."""
+    """Cronofy refused its request."""
     attempt = at.attempt
-    if attempt.state is not State.REJECTED or attempt.request is None:
+    if attempt.state is not State.REJECTED or attempt.request is None or _is_expired(attempt):
         return None
     is_known = at.was_over and not (attempt.refusal and attempt.refusal.tries)
     return None if is_known else attempt.since

@@ -72,6 +72,8 @@ class EntryType(StrEnum):
     UNRECOGNISED = "unrecognised"
     """A signed notification without a known interaction."""
     # from the sweep
+    CALENDAR_READ = "calendar_read"
+    """The calendar showed the meeting at another time, or deleted."""
     OVERDUE = "overdue"
     """A deadline passed in silence."""
     ALERT_DUE = "alert_due"
@@ -223,6 +225,14 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A calendar event as its calendar showed it."""
+
+    meeting: Meeting = field(default_factory=Meeting)
+    is_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One immutable line of the journal. `key` is unique within its agent and made from the content."""
 
@@ -235,6 +245,7 @@ class Entry:
     """The number of the request, from 1, to which an answer or a missed deadline belongs."""
     request: Request | None = None
     notification: Notification | None = None
+    reading: Reading | None = None
     phase: DeadlineType | None = None
     cause: IncidentType | None = None
     """The incident that the entry itself names."""
@@ -346,6 +357,8 @@ class Attempt:
     complete_at: datetime | None = None
     failed_at: datetime | None = None
     cancelled_at: datetime | None = None
+    deleted_at: datetime | None = None
+    """When the calendar showed the meeting as deleted."""
     unwanted_at: datetime | None = None
     """When the agent reported itself active although its cancellation had been accepted."""
     overdue_at: datetime | None = None

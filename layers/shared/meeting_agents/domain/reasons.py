@@ -19,7 +19,7 @@ class ReasonCode(StrEnum):
     CANCELLATION_REQUESTED = "cancellation_requested"
     """Cronofy has not confirmed the cancellation yet."""
     REQUEST_ACCEPTED = "request_accepted"
-    """Values: `status`, Cronofy's."""
+    """Values: `status`, Cronofy's; `without`, the part of ours that Cronofy refused first."""
     CANCELLATION_ACCEPTED = "cancellation_accepted"
     """Values: `status`."""
     REQUEST_REFUSED = "request_refused"
@@ -51,6 +51,8 @@ class ReasonCode(StrEnum):
     CONFERENCE_FAILING = "conference_failing"
     MEETING_MOVED = "meeting_moved"
     """The meeting has another time, and the agent of the old one was heard of. Values: `start`, the new one."""
+    DELETED_IN_CALENDAR = "deleted_in_calendar"
+    """A person deleted the calendar event, and the calendar showed that when it was read."""
     REMARKS = "remarks"
     """A notification has undocumented fields. Values: `remarks`."""
     # deadlines

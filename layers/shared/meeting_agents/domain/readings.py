@@ -1,0 +1,152 @@
+"""Readings of a calendar: the agents to read one for, the times of it, and the effect of a reading. Pure.
+
+A calendar is read for agents of registered accounts only: a caller's own token is stored nowhere.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zlib import crc32
+
+from meeting_agents.domain.attempts import follow_meeting, moved, with_attempt
+from meeting_agents.domain.deadlines import deadline
+from meeting_agents.domain.grace_periods import GracePeriods, end_of
+from meeting_agents.domain.model import (
+    Attempt,
+    DeadlineType,
+    Entry,
+    EntryType,
+    Meeting,
+    Notification,
+    Reading,
+    Record,
+    State,
+    Verdict,
+)
+from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.state_machine import TERMINAL_STATES
+
+SETTLING = timedelta(minutes=2)
+"""After Cronofy accepted a request, until the calendar shows what it asks for."""
+READ_UNTIL = timedelta(days=1)
+"""After the end of a meeting, until its calendar is no longer read."""
+READING_WINDOW = timedelta(hours=1)
+"""After the time of a daily reading, until it is left out."""
+SILENCE = frozenset({DeadlineType.CONFERENCE, DeadlineType.ACTIVATION})
+"""The deadlines whose miss may mean that the meeting is at another time, or is deleted."""
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """A calendar that can be read in the name of a registered account."""
+
+    account: str
+    data_center: str
+    calendar_id: str
+
+
+def calendar_of(record: Record) -> Calendar | None:
+    """Return the calendar that has the meeting of an open agent; None if it cannot be read, or not yet trusted."""
+    attempt = record.current
+    request = attempt.latest_request
+    if request is None or attempt.state in TERMINAL_STATES or attempt.unanswered or attempt.accepted_at is None:
+        return None
+    is_readable = bool(request.account and request.calendar_id and record.event_id)
+    return Calendar(request.account, request.data_center, request.calendar_id) if is_readable else None
+
+
+def is_settled(attempt: Attempt, now: datetime) -> bool:
+    """Return True if the calendar shows the newest request by now."""
+    return not attempt.unanswered and (attempt.accepted_at is None or attempt.accepted_at + SETTLING <= now)
+
+
+def known_since(record: Record) -> datetime:
+    """Return the time of the newest word on the meeting: a change in the calendar that is not known came later."""
+    attempt = record.current
+    return max(filter(None, (attempt.began_at, attempt.accepted_at, attempt.reported_at)))
+
+
+# ----------------------------------------------------------------------------------------------------------- once a day
+
+
+def next_reading_at(record: Record, grace_periods: GracePeriods, after: datetime) -> datetime | None:
+    """Return the next time of the daily reading: the same for all agents of a calendar, spread over the day."""
+    calendar = calendar_of(record)
+    if calendar is None:
+        return None
+    at = _last_time(calendar, after) + _DAY
+    return at if at < end_of(record.current, grace_periods) + READ_UNTIL else None
+
+
+def is_reading_due(record: Record, grace_periods: GracePeriods, now: datetime) -> bool:
+    """Return True if the time of the daily reading has just come, and nothing was heard since."""
+    at = next_reading_at(record, grace_periods, max(record.updated_at, now - READING_WINDOW))
+    return at is not None and at <= now and is_settled(record.current, now)
+
+
+def _last_time(calendar: Calendar, at: datetime) -> datetime:
+    """Return the newest time of a calendar's daily reading until a time, inclusive."""
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    name = f"{calendar.data_center}/{calendar.account}/{calendar.calendar_id}"
+    time = midnight + timedelta(seconds=crc32(name.encode()) % int(_DAY.total_seconds()))
+    return time if time <= at else time - _DAY
+
+
+def next_look(record: Record, grace_periods: GracePeriods, after: datetime) -> datetime | None:
+    """Return the time at which the sweep must look at an agent: its next deadline, or the daily reading."""
+    due = deadline(record, grace_periods)
+    times = (due.at if due else None, next_reading_at(record, grace_periods, after))
+    return min(filter(None, times), default=None)
+
+
+# -------------------------------------------------------------------------------------------------------------- reading
+
+
+def reading_entry(record: Record, reading: Reading, at: datetime) -> Entry | None:
+    """Return the entry of a reading; None if it says nothing new. Sweeps that read the same make the same key."""
+    attempt, meeting = record.current, reading.meeting
+    if reading.is_deleted:
+        news, reason = "deleted", Reason.of(ReasonCode.DELETED_IN_CALENDAR)
+    elif meeting.start is None or (meeting.start, meeting.end) in _known_times(attempt.meeting):
+        return None
+    else:
+        times = filter(None, (meeting.start, meeting.end))
+        news, reason = "/".join(time.isoformat() for time in times), moved(meeting)
+    entry = Entry(
+        key=f"calendar_read#{attempt.number}#{known_since(record).isoformat()}#{news}",
+        kind=EntryType.CALENDAR_READ,
+        at=at,
+        attempt=attempt.number,
+        reading=reading,
+        reason=reason,
+    )
+    _, verdict = apply_reading(record, entry, reading)
+    return entry if verdict is Verdict.APPLIED else None
+
+
+def _known_times(meeting: Meeting) -> tuple[tuple[datetime | None, datetime | None], ...]:
+    """Return the times of a reading that says what is known; one without an end says nothing about the end."""
+    return (meeting.start, meeting.end), (meeting.start, None)
+
+
+def apply_reading(record: Record, entry: Entry, reading: Reading) -> tuple[Record, Verdict]:
+    """Return the record after a reading: a moved meeting is followed, a deleted one ends an agent not heard of."""
+    attempt = record.current
+    if entry.attempt != attempt.number or attempt.state in TERMINAL_STATES or not is_settled(attempt, entry.at):
+        return record, Verdict.STALE
+    if not reading.is_deleted:
+        changed = follow_meeting(record, Notification(meeting=reading.meeting), entry.at, is_current=True)
+        return changed, Verdict.DUPLICATE if changed == record else Verdict.APPLIED
+    if attempt.is_heard_of:
+        return record, Verdict.STALE
+    reason = entry.reason or Reason.of(ReasonCode.DELETED_IN_CALENDAR)
+    ended = replace(
+        attempt,
+        state=State.CANCELLED,
+        since=entry.at,
+        reason=reason,
+        deleted_at=entry.at,
+        refusal=None,
+        unwanted_at=None,
+    )
+    return with_attempt(record, ended), Verdict.APPLIED
