@@ -200,6 +200,9 @@ def test_a_request_that_is_given_up_is_no_other_incident() -> None:
     [incident] = incidents(history)
     assert (incident.type, incident.opened_at, incident.reason) == (IncidentType.NOT_ARRANGED, LEAD_TIME, given_up)
     assert types(later(tried(), START).answer(EntryType.REJECTED)) == [IncidentType.REJECTED]
+    early = tried().answer(EntryType.REJECTED, reason=given_up)
+    [incident] = incidents(early)
+    assert (incident.type, incident.severity) == (IncidentType.REJECTED, Severity.WARNING)  # no one knew it yet
 
 
 def test_an_agent_whose_scheduling_key_may_be_taken_is_expected() -> None:

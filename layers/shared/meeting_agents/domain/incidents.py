@@ -145,7 +145,7 @@ def account_disconnected(at: Situation) -> datetime | None:
 def not_arranged(at: Situation) -> datetime | None:
     """Cronofy has not accepted the newest request by `ArrangementLeadTime` before the start."""
     attempt, pending = at.attempt, at.attempt.pending
-    if _is_expired(attempt):
+    if _is_given_up(at):
         return max(at.lead_time, attempt.requested_at)
     if attempt.is_heard_of or attempt.state in TERMINAL_STATES or at.was_over:
         return None
@@ -158,10 +158,11 @@ def not_arranged(at: Situation) -> datetime | None:
     return max(at.lead_time, pending.requested_at) if _is_elsewhere(attempt, pending.request.meeting) else None
 
 
-def _is_expired(attempt: Attempt) -> bool:
-    """Return True if the request was given up, which is no news to people who know that it is not accepted."""
-    is_rejected = attempt.state is State.REJECTED and attempt.refusal is not None
-    return is_rejected and attempt.reason.code is ReasonCode.REQUEST_EXPIRED
+def _is_given_up(at: Situation) -> bool:
+    """Return True if the request is not sent again, which is no news near the meeting: it was not accepted before."""
+    attempt = at.attempt
+    is_expired = attempt.state is State.REJECTED and attempt.reason.code is ReasonCode.REQUEST_EXPIRED
+    return is_expired and attempt.since >= at.lead_time
 
 
 def _is_elsewhere(attempt: Attempt, wanted: Meeting) -> bool:
@@ -171,9 +172,9 @@ def _is_elsewhere(attempt: Attempt, wanted: Meeting) -> bool:
 
 
 def rejected(at: Situation) -> datetime | None:
-    """Cronofy refused its request."""
+    """Cronofy refused its request, or it was given up days before the meeting."""
     attempt = at.attempt
-    if attempt.state is not State.REJECTED or attempt.request is None or _is_expired(attempt):
+    if attempt.state is not State.REJECTED or attempt.request is None or _is_given_up(at):
         return None
     is_known = at.was_over and not (attempt.refusal and attempt.refusal.tries)
     return None if is_known else attempt.since
