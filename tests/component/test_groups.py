@@ -69,6 +69,7 @@ class Room:
         self.desk = desk
         self.topic = Topic()
         self.histories: dict[str, History] = {}
+        self.escalation: timedelta | None = None
 
     # Agents
 
@@ -125,8 +126,7 @@ class Room:
 
     def publish(self, *names: str, groups: Sequence[Group] = ()) -> set[str | Group]:
         subjects: set[str | Group] = {self.histories[name].agent for name in names or self.histories}
-        publisher = Publisher(self.desk.journal(), self.desk.groups(), self.topic, LINKS, lambda: self.desk.now)
-        failed = publish_alerts(subjects | {*groups}, publisher, self.desk.lease("alert"))
+        failed = self._publish(subjects | {*groups})
         for history in self.histories.values():
             self.desk.track(history.agent)
         return failed
@@ -134,10 +134,15 @@ class Room:
     def sweep(self) -> None:
         """Publish the alerts about groups that have ended, as the sweep has `alert` do."""
         if ended := list(self.desk.groups().ended()):
-            publisher = Publisher(self.desk.journal(), self.desk.groups(), self.topic, LINKS, lambda: self.desk.now)
-            publish_alerts({*ended}, publisher, self.desk.lease("alert"))
+            self._publish({*ended})
         for history in self.histories.values():
             self.desk.track(history.agent)
+
+    def _publish(self, subjects: set[str | Group]) -> set[str | Group]:
+        journal = self.desk.journal()
+        journal.grace_periods = replace(journal.grace_periods, escalation=self.escalation)
+        publisher = Publisher(journal, self.desk.groups(), self.topic, LINKS, lambda: self.desk.now)
+        return publish_alerts(subjects, publisher, self.desk.lease("alert"))
 
     @property
     def titles(self) -> list[str]:
@@ -415,6 +420,42 @@ def test_agents_that_become_silent_later_are_quiet(room: Room) -> None:
     room.publish()
     assert len(room.titles) == 1
     assert room.alerted("later") == [(AlertStatus.FIRING, INCLUDED)]
+
+
+# ------------------------------------------------------------------------------------------------------------ reminders
+
+
+def remind(room: Room, minutes: int) -> None:
+    room.desk.now += minutes * MINUTE
+    room.publish()
+
+
+def test_reminders_are_sent_once_for_all_agents(room: Room) -> None:
+    """There are two, however many agents there are, and whenever each joined."""
+    room.escalation = 15 * MINUTE
+    silence(room, 3)
+    room.publish()
+    room.desk.now += 5 * MINUTE
+    room.miss("joins", START + MINUTE)
+    room.publish()
+    for _ in range(8):
+        remind(room, 5)
+    assert [title.partition("]")[0] for title in room.titles] == [
+        "[critical",
+        "[critical, reminder 1/2",
+        "[critical, reminder 2/2",
+    ]
+
+
+def test_an_acknowledgement_of_one_agent_stops_the_reminders_of_all(room: Room) -> None:
+    room.escalation = 15 * MINUTE
+    names = silence(room, 3)
+    room.publish()
+    room.desk.now += MINUTE
+    room.answer(names[1], EntryType.ACKNOWLEDGED, Reason.of(ReasonCode.NOTE, note="I take notes"))
+    for _ in range(3):
+        remind(room, 15)
+    assert len(room.titles) == 1
 
 
 # --------------------------------------------------------------------------------------------------------------- faults

@@ -247,6 +247,15 @@ def test_a_request_that_fails_otherwise_or_is_given_up_no_longer_waits_for_its_a
     assert types(disconnected().answer(EntryType.ACCEPTED)) == []
 
 
+def test_a_request_that_is_given_up_near_the_meeting_is_no_alert_beside_that_of_its_account() -> None:
+    """Days before, the caller must send it again; later the meeting is lost, as the alert says."""
+    for failure, near in ((REAUTHORISATION_REQUIRED, []), ("503", [IncidentType.NOT_ARRANGED])):
+        reason = Reason.of(ReasonCode.REQUEST_EXPIRED, failure=failure)
+        assert types(later(disconnected(), END).answer(EntryType.REJECTED, reason=reason)) == near
+        early = disconnected().answer(EntryType.REJECTED, reason=reason)
+        assert types(early) == [IncidentType.REJECTED]
+
+
 # ------------------------------------------------------------------------------------------------------------- severity
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from meeting_agents.domain.grace_periods import ANYTHING, GracePeriods, end_of, missing_of, start_of
 from meeting_agents.domain.model import (
+    REAUTHORISATION_REQUIRED,
     Action,
     Attempt,
     Conference,
@@ -146,7 +147,8 @@ def not_arranged(at: Situation) -> datetime | None:
     """Cronofy has not accepted the newest request by `ArrangementLeadTime` before the start."""
     attempt, pending = at.attempt, at.attempt.pending
     if _is_given_up(at):
-        return max(at.lead_time, attempt.requested_at)
+        is_of_account = attempt.reason["failure"] == REAUTHORISATION_REQUIRED  # the alert about its account says so
+        return None if is_of_account else max(at.lead_time, attempt.requested_at)
     if attempt.is_heard_of or attempt.state in TERMINAL_STATES or at.was_over:
         return None
     if pending and pending.reason and pending.reason.code is ReasonCode.SCHEDULING_KEY_REFUSED:
