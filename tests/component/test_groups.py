@@ -313,6 +313,22 @@ def test_a_request_that_is_refused_after_all_is_alerted_alone(room: Room) -> Non
     ]
 
 
+def test_a_disconnected_conferencing_profile_is_an_alert_about_its_account(room: Room) -> None:
+    """A function that finds it reports it and sends the group. The sweep finds that it is over."""
+    accounts = room.desk.accounts()
+    accounts.report_profile("alice", "https://app.cronofy.com/relink/alice")
+    accounts.report_profile("bob", "https://app.cronofy.com/relink/bob")
+    for _ in range(2):
+        room.publish(groups=[ACCOUNT, Group(IncidentType.ACCOUNT_DISCONNECTED, "bob")])
+    room.register()
+    room.sweep()
+    assert room.titles == ["[warning] Account alice is disconnected"]
+    accounts.report_profile("alice", "")
+    room.sweep()
+    room.sweep()
+    assert room.titles[1:] == ["[resolved] Account alice is connected again"]
+
+
 # ---------------------------------------------------------------------------------------------------------- data center
 
 
