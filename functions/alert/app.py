@@ -20,6 +20,7 @@ from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.queues import shorten_visibility
 from meeting_agents.aws.topics import AlertsTopic
+from meeting_agents.delivery import expects_call
 from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import Entry, EntryType
@@ -101,8 +102,11 @@ def _owed(agent_id: str, journal: Journal) -> list[AgentAlert]:
     entries = journal.read(agent_id, now)
     record = fold(stored.entry for stored in entries)
     provider = provider_of(stored.raw for stored in entries if stored.raw)
+    data_center = record.identity.data_center if record.identity else ""
+    lacks_call = expects_call(entries, record, journal.grace_periods.conference)
+    lacks_call = lacks_call and wiring.event_triggers().have_come(data_center)
     return [
-        AgentAlert(agent_id=agent_id, owed=owed, record=record, at=now, provider=provider)
+        AgentAlert(agent_id=agent_id, owed=owed, record=record, at=now, provider=provider, lacks_call=lacks_call)
         for owed in alerting_owed(record, journal.grace_periods, now)
     ]
 

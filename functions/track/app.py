@@ -7,7 +7,7 @@ fewer entries, so that it never goes backwards.
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from traceback import extract_tb
 from typing import Any
@@ -16,10 +16,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import VERSION, wiring
-from meeting_agents.announcement import build_announcements, to_message
+from meeting_agents.announcement import Announcement, build_announcements, to_message
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import entry_key, is_probe
 from meeting_agents.aws.topics import LifecycleTopic
+from meeting_agents.cronofy.payloads import EVENT_TRIGGERS
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.errors import Outage
 
@@ -72,6 +73,7 @@ def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTo
         states = Counter(item.data.state for item in announcements if item.data.state is not item.data.previous_state)
         _count(agent_id, {"EntriesAnnounced": len(announcements)})
         _count(agent_id, {f"Agents{state.title()}": number for state, number in states.items()})
+        _note_calls(announcements)
     for announcement in announcements:
         entry = announcement.data.entry
         logger.info(
@@ -84,6 +86,13 @@ def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTo
         )
     if expired := len(keys) - len(announcements):
         logger.warning("entries expired before they were announced", agent_id=agent_id, entries=expired)
+
+
+def _note_calls(announcements: Sequence[Announcement]) -> None:
+    """Note that event triggers come from a data center: an alert says so if one does not come."""
+    for item in announcements:
+        if item.data.entry.kind in EVENT_TRIGGERS.values() and item.data.data_center:
+            wiring.event_triggers().record_call(item.data.data_center)
 
 
 def _count(agent_id: str, counts: Mapping[str, int]) -> None:

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
+from meeting_agents.cronofy.subscriptions import has_event_triggers
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import (
     Action,
     Entry,
     EntryType,
     IncidentType,
+    Record,
     Request,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
@@ -241,6 +243,24 @@ def _requests(entries: Sequence[StoredEntry]) -> list[StoredEntry]:
 
 def _revision(stored: StoredEntry) -> int:
     return stored.entry.revision or 0
+
+
+# --------------------------------------------------------------------------------------------------- its event triggers
+
+
+def expects_call(entries: Sequence[StoredEntry], record: Record, lead_time: timedelta) -> bool:
+    """Return True if Cronofy was to call `lead_time` before the start of the meeting, and has not called.
+
+    Not of an agent of a registered account: its calendar was read.
+    """
+    attempt, accepted = record.current, record.current.accepted_revision
+    start, request = attempt.meeting.start, attempt.latest_request
+    if attempt.before_start_at or start is None or attempt.accepted_at is None or request is None or request.account:
+        return False
+    of_request = [stored for stored in entries if _revision(stored) == accepted]
+    is_asked = any(s.cronofy_request and has_event_triggers(s.cronofy_request.body) for s in of_request)
+    is_refused = any(stored.entry.reason and stored.entry.reason["without"] for stored in of_request)
+    return is_asked and not is_refused and attempt.accepted_at < start - lead_time
 
 
 # ---------------------------------------------------------------------------------------------------------- its retry
