@@ -10,9 +10,10 @@ from typing import Any, Self
 import httpx
 
 from meeting_agents.api.bodies import AgentRequest, CalendarEventRequest
-from meeting_agents.aws.accounts import Accounts
+from meeting_agents.aws.accounts import Accounts, state_of
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.event_triggers import TriggerSupport
+from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.rate_limiter import Limits, RateLimiter
@@ -89,6 +90,9 @@ class Desk:
     def journal(self) -> Journal:
         return Journal(self._table(), GracePeriods(), timedelta(days=400))
 
+    def groups(self) -> Groups:
+        return Groups(self._table(), partial(state_of, Table(self._client("dynamodb"), self.accounts_table)))
+
     def rate_limiter(self) -> RateLimiter:
         return RateLimiter(self._table(), self.limits, self.seconds, self.sleep)
 
@@ -107,13 +111,7 @@ class Desk:
 
     def provisioning(self) -> Provisioning:
         return Provisioning(
-            self.journal(),
-            self.cronofy_client(),
-            self.accounts(),
-            self.tokens(),
-            self.event_triggers(),
-            lambda: self.now,
-            self.sleep,
+            self.journal(), self.cronofy_client(), self.tokens(), self.event_triggers(), lambda: self.now, self.sleep
         )
 
     def calendars(self) -> Calendars:

@@ -26,7 +26,7 @@ from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.domain.incidents import INCIDENTS, NOTICES
+from meeting_agents.domain.incidents import GROUPS, INCIDENTS, NOTICES
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import (
     Action,
@@ -100,6 +100,7 @@ def incidents() -> str:
         )
         for type_, rule in INCIDENTS.items()
     ]
+    rows += [(f"`{type_}`", words, "A callback comes.", "", "", "Critical") for type_, words in GROUPS.items()]
     rows += [(f"`{type_}`", words, "A notice: it is sent once.", "", "", "warning") for type_, words in NOTICES.items()]
     head = "| type | opens | resolved | patience | inhibits | severity |"
     return "\n".join([head, f"|{'---|' * 6}", *(f"| {' | '.join(row)} |" for row in rows)])

@@ -14,6 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import VERSION, wiring
 from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.queues import send_groups
 from meeting_agents.errors import Outage, RateLimited, Refusal
 from meeting_agents.provisioning import Provisioning
 from meeting_agents.sweeping import CalendarLanes, Checked, DueAgents
@@ -52,12 +53,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 
         with CalendarLanes(wiring.journal(), wiring.calendars, may_send) as lanes:
             overdue = sweep(wiring.journal(), partial(has_time, STOP_BEFORE_TIMEOUT_MS), submit_retry, lanes)
+        send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, wiring.groups().ended())
     retried = sum(future.result() for future in retries)
-    if overdue:
-        metrics.add_metric("AgentsFoundOverdue", MetricUnit.Count, overdue)
-    if retried:
-        metrics.add_metric("RequestsRetried", MetricUnit.Count, retried)
-    metrics.add_metric("Heartbeat", MetricUnit.Count, 1)
+    for name, count in {"AgentsFoundOverdue": overdue, "RequestsRetried": retried, "Heartbeat": 1}.items():
+        if count:
+            metrics.add_metric(name, MetricUnit.Count, count)
     logger.info("sweep finished", overdue=overdue, retried=retried)
     return {"overdue": overdue, "retried": retried}
 

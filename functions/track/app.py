@@ -16,12 +16,14 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import VERSION, wiring
-from meeting_agents.announcement import Announcement, build_announcements, to_message
+from meeting_agents.announcement import build_announcements, to_message
+from meeting_agents.aws.groups import LastCallbacks
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import entry_key, is_probe
 from meeting_agents.aws.topics import LifecycleTopic
-from meeting_agents.cronofy.payloads import EVENT_TRIGGERS
 from meeting_agents.domain.lifecycle import timeline
+from meeting_agents.domain.model import EVENT_TRIGGERS
+from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import Outage
 
 logger = Logger(version=VERSION)
@@ -59,7 +61,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 
-def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTopic) -> None:
+def announce(
+    agent_id: str, keys: set[str], journal: Journal, last_callbacks: LastCallbacks, topic: LifecycleTopic
+) -> None:
     """Store the agent's current record, and announce the entries with these keys."""
     now = datetime.now(UTC)
     entries = journal.read(agent_id, now)
@@ -69,11 +73,11 @@ def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTo
     if announcements:
         verdicts = journal.save_record(agent_id, steps, entries, now)
         _count(agent_id, {f"Notifications{verdict.title()}": growth for verdict, growth in verdicts.items()})
+        _hear(agent_id, [step for step in steps if step.entry.key in keys], last_callbacks)
         topic.publish(map(to_message, announcements))
         states = Counter(item.data.state for item in announcements if item.data.state is not item.data.previous_state)
         _count(agent_id, {"EntriesAnnounced": len(announcements)})
         _count(agent_id, {f"Agents{state.title()}": number for state, number in states.items()})
-        _note_calls(announcements)
     for announcement in announcements:
         entry = announcement.data.entry
         logger.info(
@@ -88,11 +92,14 @@ def announce(agent_id: str, keys: set[str], journal: Journal, topic: LifecycleTo
         logger.warning("entries expired before they were announced", agent_id=agent_id, entries=expired)
 
 
-def _note_calls(announcements: Sequence[Announcement]) -> None:
-    """Note that event triggers come from a data center: an alert says so if one does not come."""
-    for item in announcements:
-        if item.data.entry.kind in EVENT_TRIGGERS.values() and item.data.data_center:
-            wiring.event_triggers().record_call(item.data.data_center)
+def _hear(agent_id: str, new: Sequence[Step], last_callbacks: LastCallbacks) -> None:
+    """Record the last callback of the agent's data center, unless the agent is a probe."""
+    times = [step.entry.at for step in new if step.entry.notification]
+    identity = new[-1].after.identity
+    if times and identity and identity.data_center and not is_probe(agent_id):
+        last_callbacks.hear(identity.data_center, max(times))
+        if EVENT_TRIGGERS & {kind for step in new if step.entry.notification for kind in step.entry.notification.kinds}:
+            wiring.event_triggers().record_call(identity.data_center)
 
 
 def _count(agent_id: str, counts: Mapping[str, int]) -> None:
@@ -104,7 +111,7 @@ def _count(agent_id: str, counts: Mapping[str, int]) -> None:
 def _announce_or_dead_letter(agent_id: str, records: list[dict[str, Any]]) -> None:
     keys = {entry_key(record["dynamodb"]["Keys"]["sk"]["S"]) for record in records}
     try:
-        announce(agent_id, keys, wiring.journal(), wiring.lifecycle_topic())
+        announce(agent_id, keys, wiring.journal(), wiring.last_callbacks(), wiring.lifecycle_topic())
     except Outage:
         raise
     except Exception as error:  # noqa: BLE001 - no fault of one agent's journal may stop the others

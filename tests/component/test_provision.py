@@ -821,4 +821,4 @@ def test_a_note_on_an_agent_without_an_incident_is_stored_once(stage: Stage) -> 
     answers = [stage.api.post(f"{AGENTS}/{agent_id}/acknowledgement", json={"note": "all is well"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     keys = [entry["key"] for entry in stage.read(agent_id)["timeline"] if entry["kind"] == "acknowledged"]
-    assert [key.split("#")[2] for key in keys] == ["nothing"]
+    assert [key.split("#")[2] for key in keys] == ["0"]

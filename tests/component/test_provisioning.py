@@ -540,7 +540,7 @@ def test_beyond_the_limits_a_durable_request_waits_and_one_by_own_token_is_refus
     assert [result.record.state for result in desk.sweep()] == [State.SCHEDULED]
 
 
-def test_a_revoked_account_opens_one_incident_and_its_requests_wait(desk: Desk) -> None:
+def test_the_requests_of_a_revoked_account_wait(desk: Desk) -> None:
     """Ten requests at the moment of the revocation; all are accepted after a new registration."""
     account = desk.register()
     desk.provisioning().submit(desk.upsert(account, "before"))
@@ -553,29 +553,13 @@ def test_a_revoked_account_opens_one_incident_and_its_requests_wait(desk: Desk) 
     assert {result.record.state for result in results} == {State.REQUESTED}
     desk.now += MAX_BACKOFF
     desk.sweep()
-    notices = [notice for request in requests for notice in desk.steps(request.agent_id)[-1].after.notices]
-    assert notices == ["1/account_disconnected"]
+    pending = [desk.steps(request.agent_id)[-1].after.current.pending for request in requests]
+    assert all(request is not None and request.waits_for_account for request in pending)
     desk.register()
     for _ in range(3):
         desk.now += MAX_BACKOFF
         desk.sweep()
     assert {desk.steps(request.agent_id)[-1].after.state for request in requests} == {State.SCHEDULED}
-
-
-def test_an_alert_that_was_claimed_and_not_journalled_is_claimed_again(desk: Desk) -> None:
-    """The claimant died; the next try of any request journals it."""
-    account = desk.register()
-    desk.cronofy.revoke(next(iter(desk.cronofy._world._grants.values())))
-    request = desk.upsert(account)
-    desk.accounts().claim_alert("alice", 60)
-    with pytest.raises(Exception, match="no longer"):
-        desk.tokens().access_token("alice")
-    assert desk.accounts().claim_alert("alice", 60)
-    desk.provisioning().submit(request)
-    assert not desk.steps(request.agent_id)[-1].after.notices
-    desk.now += MAX_BACKOFF
-    desk.sweep()
-    assert [*desk.steps(request.agent_id)[-1].after.notices] == ["1/account_disconnected"]
 
 
 def test_waiting_requests_of_a_deleted_account_are_rejected(desk: Desk) -> None:

@@ -12,8 +12,10 @@ from functions.alert.app import publish_alerts
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.aws.topics import AlertsTopic
+from meeting_agents.domain.groups import Group
 from meeting_agents.domain.model import DeadlineType, Entry, EntryType
 from meeting_agents.errors import TopicUnavailable
+from meeting_agents.publishing import Publisher
 from tests.desk import Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.unit.alerting.test_message import LINKS, MEETING, History
@@ -78,9 +80,10 @@ def titles(topic: Topic) -> list[str]:
     return [subject.partition(":")[0] for subject in topic.subjects]
 
 
-def publish(desk: Desk, topic: Topic, *histories: History) -> set[str]:
-    agents = {history.agent for history in histories}
-    return publish_alerts(agents, desk.journal(), topic, desk.lease("alert"), LINKS)
+def publish(desk: Desk, topic: Topic, *histories: History) -> set[str | Group]:
+    agents: set[str | Group] = {history.agent for history in histories}
+    publisher = Publisher(desk.journal(), desk.groups(), topic, LINKS, desk.event_triggers())
+    return publish_alerts(agents, publisher, desk.lease("alert"))
 
 
 def alerted(journal: Journal, history: History) -> list[Entry]:

@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -286,18 +287,30 @@ def test_entries_that_lambda_dead_lettered_are_read_from_the_stream_or_found_by_
     assert announcements(stage, agent_id, 4, replayed=False) == [*ids, *ids]
 
 
+@contextmanager
+def paused(stage: Stage, queue: str) -> Iterator[None]:
+    """Let no function receive the messages of a queue."""
+    functions, arn = stage.stack.session.client("lambda"), f":{queue.rsplit('/', 1)[-1]}"
+    mappings = functions.list_event_source_mappings()["EventSourceMappings"]
+    [mapping] = [one["UUID"] for one in mappings if one["EventSourceArn"].endswith(arn)]
+    functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+    try:
+        yield
+    finally:
+        functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+
 def test_a_dead_lettered_alert_is_published_after_a_redrive(
     stage: Stage, operate: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     """The message returns to the queue of the alerts."""
-    agent_id = agent()
-    announcement_id = notify(stage, agent_id, "meeting_agent_activated")
-    assert announcements(stage, agent_id, 1, replayed=False)
-    announcement = next(message for message in stage.lifecycle.messages() if message["id"] == announcement_id)
-    announcement["data"]["alert"] = {"status": "firing", "type": "failed", "severity": "critical", "reminder": 0}
-    stage.stack.session.client("sqs").send_message(
-        QueueUrl=stage.stack.outputs["AlertDeadLetterQueueUrl"], MessageBody=json.dumps(announcement)
-    )
+    agent_id, sqs = agent(), stage.stack.session.client("sqs")
+    queue, dead_letters = stage.stack.resources["AlertQueue"], stage.stack.outputs["AlertDeadLetterQueueUrl"]
+    with paused(stage, queue):
+        notify(stage, agent_id, "meeting_agent_failed")
+        [message] = wait_until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages")) or []
+        sqs.send_message(QueueUrl=dead_letters, MessageBody=message["Body"])
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
     done = operate("redrive", "--queue", "alert")
     assert (done.returncode, done.stdout) == (0, "1 messages redriven, 0 kept\n")
     assert wait_until(lambda: any(agent_id in json.dumps(message) for message in stage.alerts.messages()) or None)

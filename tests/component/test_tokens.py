@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from meeting_agents.aws.accounts import LEASE_SECONDS
+from meeting_agents.aws.accounts import LEASE_SECONDS, state_of
+from meeting_agents.aws.dynamodb import Table
 from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.errors import MissingSecret, RateLimited, ReauthorisationRequired, UnknownAccount, Unreachable
 from meeting_agents.tokens import REFRESH_AHEAD_SECONDS
@@ -128,20 +129,15 @@ def test_after_invalid_grant_no_token_is_requested_until_a_new_registration(desk
     assert desk.tokens().access_token("alice") == again.access_token
 
 
-def test_one_of_many_callers_claims_the_alert_until_it_is_journalled(desk: Desk, grant: Grant) -> None:
-    """None while the account is active."""
-    assert not desk.accounts().claim_alert("alice", 60)
+def test_the_state_of_an_account_is_read_without_its_tokens(desk: Desk, grant: Grant) -> None:
+    """A function that alerts may read nothing else of it."""
+    table = Table(desk._client("dynamodb"), desk.accounts_table)
+    assert state_of(table, "alice") is AccountState.ACTIVE
     desk.cronofy.revoke(grant)
     with pytest.raises(ReauthorisationRequired):
         desk.tokens().access_token("alice")
-    accounts = [desk.accounts() for _ in range(8)]
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda caller: caller.claim_alert("alice", 60), accounts)) == 1
-    desk.now += timedelta(seconds=61)
-    assert desk.accounts().claim_alert("alice", 60)
-    desk.accounts().record_alerted("alice")
-    desk.now += timedelta(days=30)
-    assert not desk.accounts().claim_alert("alice", 60)
+    assert state_of(table, "alice") is AccountState.REAUTHORISATION_REQUIRED
+    assert state_of(table, "bob") is None
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,9 @@ class Outcome:
     entries: frozenset[str]
     """The announcement ids of the entries in the table, without the fault entries."""
     announced: frozenset[str]
-    alerted: frozenset[str]
+    alerted: frozenset[tuple[str, str]]
     """The announcements that are in an alert."""
-    transitions: dict[str, tuple[str | None, ...]]
+    transitions: dict[str, tuple[Any, ...]]
     """The announcements: the state before and after the entry, its verdict, the incident."""
     requests: frozenset[tuple[str, str, str]]
     """The requests to Cronofy: method, path and body; refreshes of tokens do not count."""
@@ -62,7 +62,7 @@ def outcome(scene: Scene) -> Outcome:
         for announcement in scene.platform.announcements()
         if not is_probe(announcement["subject"])
     }
-    alerts = "\n".join(scene.platform.alerts())
+    alerts = [json.loads(text) for text in scene.platform.alerts()]
     return Outcome(
         records={item["pk"]["S"]: _lasting(item) for item in items if item["sk"]["S"] == "record"},
         entries=frozenset(_id(item) for item in items if item["sk"]["S"].startswith("entry#")) - fault_entries,
@@ -72,11 +72,11 @@ def outcome(scene: Scene) -> Outcome:
                 data["previous_state"],
                 data["state"],
                 data["entry"]["verdict"],
-                data["alert"] and data["alert"]["type"],
+                tuple(alert["type"] for alert in data["alerts"]),
             )
             for id_, data in announcements.items()
         },
-        alerted=frozenset(id_ for id_ in announcements if id_ in alerts),
+        alerted=frozenset((agent["dedup_key"], alert["status"]) for alert in alerts for agent in alert["agents"]),
         requests=frozenset(
             (request.method, request.path, _timeless(request.body.decode()))
             for request in scene.cronofy.requests
@@ -153,8 +153,8 @@ def _compared(scene: Scene, story: str, fault: Fault, expected: Outcome) -> str:
         wrong.append(f"entries not announced, or announced without being there: {left.entries ^ left.announced}")
     if left.entries != expected.entries:
         wrong.append(f"other entries: {left.entries ^ expected.entries}")
-    if missing := expected.alerted - left.alerted:
-        wrong.append(f"no alert of {missing}")
+    if left.alerted != expected.alerted:
+        wrong.append(f"other alerts: {left.alerted ^ expected.alerted}")
     if left.requests != expected.requests:
         wrong.append(f"other requests to Cronofy: {left.requests ^ expected.requests}")
     return "; ".join(wrong)

@@ -11,7 +11,7 @@ from typing import Any
 from tests.runtime.platform import Fault, Platform
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import EmbeddedAws
-from tests.sandbox.stand_in import StandIn, sign
+from tests.sandbox.stand_in import Grant, StandIn, sign
 
 CALENDAR = "cal_1"
 EVENTS = f"/v1/calendars/{CALENDAR}/events"
@@ -39,6 +39,7 @@ class Scene:
     token: str
     granted: list[str] = field(default_factory=list)
     """Tokens of accounts that were registered."""
+    grants: list[Grant] = field(default_factory=list)
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -82,6 +83,7 @@ class Scene:
     def register(self, account: str) -> dict[str, str]:
         """Register an account; the header for requests in its name."""
         grant = self.cronofy.grant("us", calendars=(CALENDAR,))
+        self.grants.append(grant)
         self.granted += [grant.access_token, grant.refresh_token]
         body = {"refresh_token": grant.refresh_token, "data_center": "us"}
         self.platform.request("PUT", f"/v1/accounts/{account}", body)
@@ -241,6 +243,22 @@ def returned(scene: Scene) -> None:
         scene.notify(agent, "returned", "meeting_agent_failed")
         scene.platform.settle()
         scene.platform.expire(agent)
+
+
+def disconnected(scene: Scene) -> None:
+    """An account must authorise again while a request waits, and is registered again before the request is sent."""
+    platform = scene.platform
+    headers = scene.register("disconnected")
+    scene.cronofy.revoke(scene.grants[-1])
+    platform.request("POST", EVENTS, scene.event("disconnected"), headers)
+    platform.settle()
+    platform.age(1200)
+    for _ in range(2):
+        platform.tick("sweep")
+        platform.settle()
+    scene.register("disconnected")
+    platform.tick("sweep")
+    platform.settle()
 
 
 def errands(scene: Scene) -> None:

@@ -201,7 +201,7 @@ class Story:
                     announcement["data"]["meeting"]["summary"],
                     announcement["data"]["entry"]["kind"],
                     _transition(announcement)
-                    + (f" ({announcement['data']['alert']['type']})" if announcement["data"]["alert"] else ""),
+                    + "".join(f" ({alert['type']} {alert['status']})" for alert in announcement["data"]["alerts"]),
                 )
                 for announcement in announcements
             ]

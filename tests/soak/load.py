@@ -42,7 +42,6 @@ class Load:
     """Agent and digest of each notification that was answered 200."""
     statuses: Counter[str] = field(default_factory=Counter)
     announced: set[str] = field(default_factory=set)
-    alertable: set[str] = field(default_factory=set)
     """Announcements that need an alert."""
     alerts: list[str] = field(default_factory=list)
 
@@ -65,8 +64,6 @@ class Load:
         for announcement in self.scene.platform.announcements():
             if not is_probe(announcement["subject"]):
                 self.announced.add(announcement["id"])
-                if announcement["data"]["alert"]:
-                    self.alertable.add(announcement["id"])
         self.alerts += self.scene.platform.alerts()
 
     def heal(self) -> None:
@@ -154,7 +151,14 @@ def _found(running: Load, steps: int, fired: int) -> dict[str, Any]:
         agent: sum(int(count["N"]) for count in record["verdicts"]["M"].values()) for agent, record in records.items()
     }
     written = Counter(agent for agent, _ in entries)
-    alerts = "\n".join(running.alerts)
+    last_alerts = {
+        agent["dedup_key"]: alert["status"] for alert in map(json.loads, running.alerts) for agent in alert["agents"]
+    }
+    open_incidents = {
+        f"{agent}/{record['attempt']['N']}/{record['incident']['S']}"
+        for agent, record in records.items()
+        if "incident" in record
+    }
     at_cronofy = {meeting.key[-1] for meeting in running.scene.cronofy.meetings}
     return {
         "steps": steps,
@@ -167,6 +171,6 @@ def _found(running: Load, steps: int, fired: int) -> dict[str, Any]:
         "lost": len({(agent, digest) for agent, digest in running.kept if (agent, digest) not in entries}),
         "not_announced": len({f"{agent}.{key}" for agent, key in entries} - running.announced),
         "without_verdict": sum(abs(counted.get(agent, 0) - number) for agent, number in written.items()),
-        "not_alerted": len({id_ for id_ in running.alertable if id_ not in alerts}),
+        "not_alerted": sum(last_alerts.get(key) != "firing" for key in open_incidents),
         "not_at_cronofy": len({event for event in running.agents.values() if event not in at_cronofy}),
     }

@@ -28,6 +28,7 @@ LEVELS = (
     {"announcement", "delivery", "tokens"},
     {"provisioning", "calendars"},
     {"alerting", "api", "sweeping"},
+    {"publishing"},
     {"settings"},
     {"wiring"},
 )

@@ -164,7 +164,8 @@ def test_the_glossary_has_the_nouns_of_the_model() -> None:
     words = set(re.findall(r"^\| ([\w -]+) \|", glossary, re.MULTILINE))
     model = ast.parse((ROOT / "layers/shared/meeting_agents/domain/model.py").read_text(encoding="utf-8"))
     classes = {node.name for node in model.body if isinstance(node, ast.ClassDef)}
-    nouns = {re.sub(r"(Type|Code|Status)$", "", name).lower() for name in classes - PLAIN}
+    names = {re.sub(r"(Type|Code|Status)$", "", name) for name in classes - PLAIN}
+    nouns = {re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() for name in names}
     assert classes >= PLAIN
     assert len(nouns) > 5
     assert nouns <= words

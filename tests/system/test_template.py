@@ -146,7 +146,11 @@ def test_what_expires_is_what_is_declared_to() -> None:
 
 def test_the_indexes_are_those_that_are_queried() -> None:
     table = RESOURCES["AgentsTable"]["Properties"]
-    assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {keys.DUE_INDEX, keys.DAY_INDEX}
+    assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {
+        keys.DUE_INDEX,
+        keys.DAY_INDEX,
+        keys.WAITING_INDEX,
+    }
     source = (LAYER / "aws" / "keys.py").read_text(encoding="utf-8")
     for attribute in table["AttributeDefinitions"]:
         assert re.search(rf'"{attribute["AttributeName"]}"', source), attribute

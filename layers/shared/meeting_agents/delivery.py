@@ -13,7 +13,6 @@ from meeting_agents.domain.model import (
     Action,
     Entry,
     EntryType,
-    IncidentType,
     Record,
     Request,
 )
@@ -103,7 +102,6 @@ class DeliveryOutcome:
     kind: EntryType
     reason: Reason
     retry_at: datetime | None = None
-    cause: IncidentType | None = None
 
 
 def outcome_of_response(
@@ -129,10 +127,8 @@ def outcome_of_response(
     return _open(delivery, status, now, until, retry_after=response.retry_after, had_no_effect=was_postponed)
 
 
-def outcome_of_error(
-    delivery: Delivery, error: MeetingAgentsError, now: datetime, until: datetime, cause: IncidentType | None
-) -> DeliveryOutcome:
-    """Return the outcome of a try that Cronofy did not answer; `cause`: the incident that it opens, if any."""
+def outcome_of_error(delivery: Delivery, error: MeetingAgentsError, now: datetime, until: datetime) -> DeliveryOutcome:
+    """Return the outcome of a try that Cronofy did not answer."""
     if isinstance(error, UnknownAccount):
         reason = Reason.of(ReasonCode.ACCOUNT_UNKNOWN, account=delivery.credentials.account)
         return DeliveryOutcome(EntryType.REJECTED, reason)
@@ -143,7 +139,6 @@ def outcome_of_error(
         until,
         retry_after=error.retry_after if isinstance(error, RateLimited) else None,
         had_no_effect=not isinstance(error, UpstreamTimeout),
-        cause=cause,
     )
 
 
@@ -161,16 +156,15 @@ def _open(
     *,
     retry_after: float | None,
     had_no_effect: bool,
-    cause: IncidentType | None = None,
 ) -> DeliveryOutcome:
     """Return an open outcome, with the time of the next try if the sweep can and may retry."""
     is_safe = delivery.cronofy_request.is_idempotent or had_no_effect
     if not (delivery.credentials.outlives_the_request and is_safe):
         return DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure=failure))
     retry_at = now + backoff(delivery.tries, retry_after)
-    if retry_at >= until and cause is None:
+    if retry_at >= until:
         return expired(delivery, failure)
-    return DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.RETRY_PLANNED, failure=failure), retry_at, cause)
+    return DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.RETRY_PLANNED, failure=failure), retry_at)
 
 
 def backoff(tries: int, retry_after: float | None = None) -> timedelta:
@@ -248,19 +242,22 @@ def _revision(stored: StoredEntry) -> int:
 # --------------------------------------------------------------------------------------------------- its event triggers
 
 
-def expects_call(entries: Sequence[StoredEntry], record: Record, lead_time: timedelta) -> bool:
-    """Return True if Cronofy was to call `lead_time` before the start of the meeting, and has not called.
+def awaited_data_center(entries: Sequence[StoredEntry], record: Record, lead_time: timedelta) -> str:
+    """Return the data center that was to call `lead_time` before the start of the meeting and has not; else empty.
 
-    Not of an agent of a registered account: its calendar was read.
+    Empty for an agent of a registered account: its calendar was read.
     """
+    if not record.attempts:
+        return ""
     attempt, accepted = record.current, record.current.accepted_revision
     start, request = attempt.meeting.start, attempt.latest_request
     if attempt.before_start_at or start is None or attempt.accepted_at is None or request is None or request.account:
-        return False
+        return ""
     of_request = [stored for stored in entries if _revision(stored) == accepted]
     is_asked = any(s.cronofy_request and has_event_triggers(s.cronofy_request.body) for s in of_request)
     is_refused = any(stored.entry.reason and stored.entry.reason["without"] for stored in of_request)
-    return is_asked and not is_refused and attempt.accepted_at < start - lead_time
+    is_awaited = is_asked and not is_refused and attempt.accepted_at < start - lead_time
+    return request.data_center if is_awaited else ""
 
 
 # ---------------------------------------------------------------------------------------------------------- its retry

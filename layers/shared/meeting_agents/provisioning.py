@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from meeting_agents.aws.accounts import Accounts
 from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.journal import Journal, StoredEntry
 from meeting_agents.cronofy.client import TOTAL_TIMEOUT, CronofyClient
@@ -35,7 +34,6 @@ from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import (
     Entry,
     EntryType,
-    IncidentType,
     Record,
     Request,
 )
@@ -44,7 +42,6 @@ from meeting_agents.errors import (
     IdempotencyKeyReused,
     InProgress,
     MeetingAgentsError,
-    ReauthorisationRequired,
     StoreUnavailable,
     UpstreamTimeout,
 )
@@ -98,7 +95,6 @@ class Provisioning:
         self,
         journal: Journal,
         cronofy: CronofyClient,
-        accounts: Accounts,
         tokens: Tokens,
         event_triggers: TriggerSupport,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -106,7 +102,6 @@ class Provisioning:
     ) -> None:
         self._journal = journal
         self._cronofy = cronofy
-        self._accounts = accounts
         self._tokens = tokens
         self._event_triggers = event_triggers
         self._clock = clock
@@ -260,7 +255,8 @@ class Provisioning:
         """Journal the outcome of a try; return the reply for the caller."""
         if isinstance(reply, CronofyResponse):
             return self._record_response(delivery, reply)
-        self._record_error(delivery, reply)
+        outcome = outcome_of_error(delivery, reply, self._clock(), self._retry_deadline(delivery))
+        self._append(delivery, outcome)
         return reply
 
     def _record_response(self, delivery: Delivery, response: CronofyResponse) -> CronofyResponse:
@@ -272,17 +268,6 @@ class Provisioning:
         outcome = outcome_of_response(delivery, response, self._clock(), self._retry_deadline(delivery))
         self._append(delivery, outcome, response)
         return CronofyResponse(202) if delivery.is_deleted(response) else response
-
-    def _record_error(self, delivery: Delivery, error: MeetingAgentsError) -> None:
-        """Journal an error. Of an account that must be authorised again, one request opens the incident."""
-        account = delivery.credentials.account
-        is_alert = isinstance(error, ReauthorisationRequired) and self._accounts.claim_alert(
-            account, DELIVERY_LEASE.total_seconds()
-        )
-        cause = IncidentType.ACCOUNT_DISCONNECTED if is_alert else None
-        self._append(delivery, outcome_of_error(delivery, error, self._clock(), self._retry_deadline(delivery), cause))
-        if is_alert:
-            self._accounts.record_alerted(account)
 
     def _append(self, delivery: Delivery, outcome: DeliveryOutcome, response: CronofyResponse | None = None) -> None:
         """Journal an outcome once for each request, an open one once for each try."""
@@ -297,7 +282,6 @@ class Provisioning:
             attempt=delivery.attempt,
             revision=delivery.revision,
             retry_at=outcome.retry_at,
-            cause=outcome.cause,
             sub=agent.get("sub", ""),
             resources=tuple(read_resources(agent)),
             reason=outcome.reason,

@@ -92,7 +92,7 @@ class Settings:
 
     @property
     def alert_queue_url(self) -> str:
-        """The queue of announcements that may cause an alert."""
+        """The queue of announcements and groups that may cause an alert."""
         return self._text("ALERT_QUEUE_URL")
 
     @property

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from meeting_agents.aws.accounts import Accounts
     from meeting_agents.aws.dynamodb import Table
     from meeting_agents.aws.event_triggers import TriggerSupport
+    from meeting_agents.aws.groups import Groups, LastCallbacks
     from meeting_agents.aws.journal import Journal
     from meeting_agents.aws.lease import Lease
     from meeting_agents.aws.topics import AlertsTopic, LifecycleTopic
     from meeting_agents.calendars import Calendars
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
+    from meeting_agents.cronofy.messages import AccountState
     from meeting_agents.provisioning import Provisioning
     from meeting_agents.tokens import Tokens
 
@@ -76,6 +78,14 @@ def agents_table() -> "Table":
     from meeting_agents.aws.dynamodb import Table
 
     return Table(client("dynamodb"), settings().agents_table)
+
+
+@cache
+def accounts_table() -> "Table":
+    """Return the table of registered accounts."""
+    from meeting_agents.aws.dynamodb import Table
+
+    return Table(client("dynamodb"), settings().accounts_table)
 
 
 @cache
@@ -131,10 +141,29 @@ def cronofy() -> "CronofyClient":
 def accounts() -> "Accounts":
     """Return the registered accounts."""
     from meeting_agents.aws.accounts import Accounts
-    from meeting_agents.aws.dynamodb import Table
 
-    values = settings()
-    return Accounts(Table(client("dynamodb"), values.accounts_table), client("kms"), values.tokens_key_arn)
+    return Accounts(accounts_table(), client("kms"), settings().tokens_key_arn)
+
+
+@cache
+def groups() -> "Groups":
+    """Return the groups of agents."""
+    from meeting_agents.aws.groups import Groups
+
+    def account_state(account_id: str) -> "AccountState | None":
+        from meeting_agents.aws.accounts import state_of
+
+        return state_of(accounts_table(), account_id)
+
+    return Groups(agents_table(), account_state)
+
+
+@cache
+def last_callbacks() -> "LastCallbacks":
+    """Return the times of the last callbacks."""
+    from meeting_agents.aws.groups import LastCallbacks
+
+    return LastCallbacks(agents_table())
 
 
 @cache
@@ -158,7 +187,7 @@ def provisioning() -> "Provisioning":
     """Return the way by which requests reach Cronofy."""
     from meeting_agents.provisioning import Provisioning
 
-    return Provisioning(journal(), cronofy(), accounts(), tokens(), event_triggers())
+    return Provisioning(journal(), cronofy(), tokens(), event_triggers())
 
 
 @cache

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from meeting_agents.domain.model import IncidentType
 from meeting_agents.domain.reasons import Reason, ReasonCode
 
 REASONS: Mapping[ReasonCode, str] = {
@@ -41,6 +42,8 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.RESOURCES_MISSED: "the agent is complete, but the expected resources were not reported[ by {at}]",
     ReasonCode.ALERT_OWED: "an alert is owed: {incidents}",
     ReasonCode.ALERT_PUBLISHED: "alert published to {subscribers}: {incident} {status}",
+    ReasonCode.ALERT_INCLUDED: "included in the alert about {group}: {incident} {status}",
+    ReasonCode.GROUP_RESOLVED: "the alert about {group} is resolved; {incident} is decided for this agent alone",
     ReasonCode.PROBE_NOT_PUBLISHED: "alert of a probe, not published: {incident} {status}",
     ReasonCode.NOTE: "{note}[ ({caller})]",
     ReasonCode.ALREADY_KNOWN: "the record says so already",
@@ -65,6 +68,12 @@ FAILURES: Mapping[str, str] = {
 }
 """The words for an error's code where a request was not answered."""
 
+GROUPS: Mapping[str, str] = {
+    IncidentType.ACCOUNT_DISCONNECTED: "account",
+    IncidentType.CALLBACKS_MISSING: "data center",
+}
+"""The common noun of a group, by the type of its incident."""
+
 
 def of(reason: Reason | None) -> str:
     """Return the sentence of a reason; empty if there is none."""
@@ -80,6 +89,12 @@ def text(code: str, values: Mapping[str, str]) -> str:
     return "".join(_filled(optional or required, shown, is_optional=bool(optional)) for optional, required in parts)
 
 
+def group(key: str) -> str:
+    """Return the words for a group of agents: `account acc_1`, `data center de`."""
+    type_, _, name = key.partition("/")
+    return f"{GROUPS.get(type_, type_)} {name}"
+
+
 def _filled(template: str, values: Mapping[str, str], *, is_optional: bool) -> str:
     names = re.findall(r"{(\w+)}", template)
     if is_optional and not values.keys() >= {*names}:
@@ -93,6 +108,8 @@ def _shown(name: str, value: str) -> str:
             return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         case "failure":
             return FAILURES.get(value) or (f"Cronofy answered {value}" if value.isdigit() else value)
+        case "group":
+            return group(value)
         case "subscribers" if value == "unknown":
             return "an unknown number of subscribers"
         case "subscribers":

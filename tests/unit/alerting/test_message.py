@@ -11,13 +11,14 @@ import pytest
 from meeting_agents.alerting.agent_alert import AgentAlert, provider_of
 from meeting_agents.alerting.grouping import group_alerts
 from meeting_agents.alerting.message import MAX_MESSAGE_BYTES, SMS_LENGTH, SUBJECT_LENGTH, Alert, Links
-from meeting_agents.alerting.runbook import WORDINGS, summary
+from meeting_agents.alerting.runbook import GROUP_WORDINGS, WORDINGS, summary
 from meeting_agents.announcement import Announcement
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.groups import COVERING
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.domain.incidents import INCIDENTS, RULES
+from meeting_agents.domain.incidents import GROUPS, INCIDENTS, RULES
 from meeting_agents.domain.lifecycle import fold, steps
 from meeting_agents.domain.model import (
     Action,
@@ -227,9 +228,8 @@ def cases_of_the_end() -> Iterator[tuple[str, Sequence[AgentAlert]]]:
     history.hear("conferencing_failing", START - 1500 * MINUTE)
     yield "no_conference_reported", history.alerts(START - 1490 * MINUTE)
     dead = Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure="reauthorisation_required")
-    cause = IncidentType.ACCOUNT_DISCONNECTED
-    history = History().ask().add(EntryType.UNCONFIRMED, START - 2879 * MINUTE, cause=cause, reason=dead)
-    yield "account_disconnected", history.alerts()
+    history = History(account="").ask().add(EntryType.UNCONFIRMED, START - 2879 * MINUTE, reason=dead)
+    yield "account_disconnected", history.alerts(START - 2869 * MINUTE)
     history = History().ask().accepted().hear("meeting_agent_complete", END + MINUTE, state="complete")
     yield "conflicting", history.hear("meeting_agent_failed", END + 2 * MINUTE).alerts()
     other = {"event_id": "somebody-elses-event"}
@@ -278,8 +278,9 @@ def test_every_golden_file_is_of_a_case() -> None:
 
 def test_every_type_has_words_and_a_case() -> None:
     """A type without words could not be alerted to; one that can be resolved needs words for that, too."""
-    assert set(RULES) == set(WORDINGS) == set(IncidentType)
-    assert {agent.type for agents in CASES.values() for agent in agents} == set(IncidentType)
+    assert set(RULES) == {*WORDINGS, *GROUPS} == set(IncidentType)
+    assert set(GROUP_WORDINGS) == set(COVERING.values()) >= set(GROUPS)
+    assert {agent.type for agents in CASES.values() for agent in agents} == set(WORDINGS)
     assert {type_ for type_, wording in WORDINGS.items() if wording.resolved} == set(INCIDENTS)
 
 
@@ -305,7 +306,7 @@ def test_subject_and_sms_fit_whatever_a_meeting_is_called(case: str, title: str)
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "many"])
 def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
-    """Nobody reads further at night than to the first line."""
+    """No one reads further at night than to the first line."""
     (alert,) = group_alerts(CASES[case], LINKS)
     first = alert.text.splitlines()[2 if alert.reminder else 0]
     assert summary(alert.agents[0]) in first

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meeting_agents.domain.alerts import MAX_ALERTS_DUE, MAX_REMINDERS, alerting_owed, next_alert_at
 from meeting_agents.domain.deadlines import Deadline, deadlines
@@ -14,7 +16,6 @@ from meeting_agents.domain.model import (
     DeadlineType,
     Entry,
     EntryType,
-    IncidentType,
     Record,
     Severity,
 )
@@ -34,8 +35,8 @@ from tests.unit.domain.test_lifecycle import (
     MINUTE,
     NOON,
     START,
-    WISH,
     History,
+    histories,
     kept,
     moved,
     scheduled,
@@ -262,11 +263,37 @@ def test_notices_are_owed_once_in_each_attempt() -> None:
     history = scheduled().report(EntryType.FAILED, event_id="evt_2")
     assert owed(history) == [(FIRING, "1/mismatched", Severity.WARNING, 0)]
     assert owed(publish(history).report(EntryType.COMPLETE, event_id="evt_3")) == []
-    disconnected = History().request(WISH).answer(EntryType.UNCONFIRMED, cause=IncidentType.ACCOUNT_DISCONNECTED)
-    assert owed(disconnected) == [(FIRING, "1/account_disconnected", Severity.WARNING, 0)]
 
 
 def test_alerts_of_entries_that_lack_a_field_change_nothing() -> None:
     record = silent().record
     bare = Entry(key="alerted", kind=EntryType.ALERTED, at=record.updated_at, attempt=1)
     assert fold([bare], onto=record).alerts == {}
+
+
+# ---------------------------------------------------------------------------------------------------- for every history
+
+
+@given(histories(), st.sampled_from([GRACE_PERIODS, REMINDING]))
+def test_the_sweep_looks_at_an_agent_as_soon_as_an_alert_is_owed(entries: list[Entry], periods: GracePeriods) -> None:
+    """Not earlier, so that it appends nothing in vain; the times between two looks are tried one by one."""
+    record = fold(entries)
+    due, step = next_alert_at(record, periods), 5 * MINUTE
+    if alerting_owed(record, periods, record.updated_at):
+        return
+    for number in range(1, 24 * 12):
+        at = record.updated_at + number * step
+        is_owed = bool(alerting_owed(record, periods, at))
+        if is_owed or (due is not None and due <= at):
+            assert due is not None
+            assert alerting_owed(record, periods, due)
+            assert not is_owed or at - step < due <= at
+            return
+
+
+@given(histories(), st.sampled_from([0, 1, 30, 600]))
+def test_nothing_is_owed_after_all_was_published(entries: list[Entry], minutes: int) -> None:
+    history = History()
+    history.entries = entries
+    at = history.record.updated_at + minutes * MINUTE
+    assert owed(publish(history, at), at) == []

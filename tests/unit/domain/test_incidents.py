@@ -7,8 +7,16 @@ from datetime import datetime, timedelta
 import pytest
 
 from meeting_agents.domain.grace_periods import GracePeriods
-from meeting_agents.domain.incidents import INCIDENTS, NOTICES, RULES, Incident, open_incidents
-from meeting_agents.domain.model import Conference, DeadlineType, EntryType, IncidentType, Meeting, Severity
+from meeting_agents.domain.incidents import GROUPS, INCIDENTS, NOTICES, RULES, Incident, open_incidents
+from meeting_agents.domain.model import (
+    REAUTHORISATION_REQUIRED,
+    Conference,
+    DeadlineType,
+    EntryType,
+    IncidentType,
+    Meeting,
+    Severity,
+)
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from tests.unit.domain.test_lifecycle import (
     AWAY,
@@ -40,6 +48,17 @@ def types(history: History, at: datetime | None = None) -> list[IncidentType]:
 
 def tried() -> History:
     return History().request().answer(EntryType.UNCONFIRMED, retry_at=START)
+
+
+def disconnected(history: History | None = None) -> History:
+    """An agent whose newest request waits for its account."""
+    dead = Reason.of(ReasonCode.RETRY_PLANNED, failure=REAUTHORISATION_REQUIRED)
+    return (history or History().request()).answer(EntryType.UNCONFIRMED, retry_at=START, reason=dead)
+
+
+def change() -> History:
+    """An agent that Cronofy accepted, with a change of its title that waits for its account."""
+    return disconnected(scheduled().request(replace(WISH, digest="title")))
 
 
 def unanswered() -> History:
@@ -87,6 +106,8 @@ OPEN: list[tuple[IncidentType, Callable[[], History], datetime | None]] = [
     (IncidentType.UNWANTED, back, None),
     (IncidentType.UNWANTED, unanswered, LEAD_TIME),
     (IncidentType.UNWANTED, lambda: unanswered().report(EntryType.ACTIVATED), None),
+    (IncidentType.ACCOUNT_DISCONNECTED, disconnected, None),
+    (IncidentType.ACCOUNT_DISCONNECTED, lambda: disconnected(scheduled().request(AWAY)), None),
     (IncidentType.NOT_ARRANGED, tried, LEAD_TIME),
     (IncidentType.NOT_ARRANGED, lambda: History().request(), LEAD_TIME),
     (IncidentType.NOT_ARRANGED, lambda: scheduled().request(moved(60 * MINUTE)), LEAD_TIME + 60 * MINUTE),
@@ -110,7 +131,7 @@ OPEN: list[tuple[IncidentType, Callable[[], History], datetime | None]] = [
 
 
 def test_every_type_has_a_row_and_an_example() -> None:
-    assert [*RULES] == [*INCIDENTS, *NOTICES]
+    assert [*RULES] == [*INCIDENTS, *NOTICES, *GROUPS]
     assert set(RULES) == set(IncidentType)
     assert {type_ for type_, *_ in OPEN} == set(INCIDENTS)
 
@@ -172,6 +193,26 @@ def test_a_request_that_was_never_accepted_is_the_reason_of_the_silence() -> Non
     assert (incident.type, incident.reason) == (IncidentType.NOT_ARRANGED, refused)
 
 
+def test_a_request_that_is_given_up_is_no_other_incident() -> None:
+    """The incident stays the same, with the newest reason; a refusal on the way is another one."""
+    given_up = Reason.of(ReasonCode.REQUEST_EXPIRED, failure=503)
+    history = later(tried(), END).answer(EntryType.REJECTED, reason=given_up)
+    [incident] = incidents(history)
+    assert (incident.type, incident.opened_at, incident.reason) == (IncidentType.NOT_ARRANGED, LEAD_TIME, given_up)
+    assert types(later(tried(), START).answer(EntryType.REJECTED)) == [IncidentType.REJECTED]
+    early = tried().answer(EntryType.REJECTED, reason=given_up)
+    [incident] = incidents(early)
+    assert (incident.type, incident.severity) == (IncidentType.REJECTED, Severity.WARNING)  # no one knew it yet
+
+
+def test_an_agent_whose_scheduling_key_may_be_taken_is_expected() -> None:
+    """Most likely an earlier try has created it, so no one is paged before it is silent."""
+    refused = Reason.of(ReasonCode.SCHEDULING_KEY_REFUSED, status=422)
+    history = History().request().answer(EntryType.UNCONFIRMED, reason=refused)
+    assert types(history, START) == []
+    assert types(later(history, START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION)) == [IncidentType.NEVER_ACTIVATED]
+
+
 def test_a_refused_cancellation_matters_until_the_agent_would_be_done() -> None:
     over = END + GRACE_PERIODS.completion
     assert types(kept(), over - SECOND) == [IncidentType.UNWANTED]
@@ -189,6 +230,23 @@ def test_a_meeting_that_was_over_when_it_was_requested_has_no_incident() -> None
     assert types(late) == [IncidentType.REJECTED]  # the caller got no response
 
 
+def test_a_disconnected_account_is_the_reason_and_hides_nothing_else() -> None:
+    """Neither that Cronofy has not accepted the request nor its silence is told; of a change that waits, both are."""
+    waiting = disconnected()
+    assert types(waiting, LEAD_TIME) == [IncidentType.ACCOUNT_DISCONNECTED]
+    later(waiting, START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION)
+    assert types(waiting) == [IncidentType.ACCOUNT_DISCONNECTED]
+    changed = later(change(), START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION)
+    assert types(changed) == [IncidentType.ACCOUNT_DISCONNECTED, IncidentType.NEVER_ACTIVATED]
+
+
+def test_a_request_that_fails_otherwise_or_is_given_up_no_longer_waits_for_its_account() -> None:
+    unavailable = Reason.of(ReasonCode.RETRY_PLANNED, failure=503)
+    assert types(disconnected().answer(EntryType.UNCONFIRMED, retry_at=START, reason=unavailable)) == []
+    assert types(disconnected().answer(EntryType.REJECTED)) == [IncidentType.REJECTED]
+    assert types(disconnected().answer(EntryType.ACCEPTED)) == []
+
+
 # ------------------------------------------------------------------------------------------------------------- severity
 
 
@@ -202,6 +260,8 @@ def severity(history: History, at: datetime) -> Severity:
     [
         lambda: History().request().answer(EntryType.REJECTED),
         lambda: scheduled().report(EntryType.CONFERENCING_FAILING),
+        disconnected,
+        lambda: disconnected(scheduled().request(AWAY)),
     ],
 )
 def test_what_can_be_corrected_in_time_is_a_warning_until_the_meeting_is_near(history: Callable[[], History]) -> None:
@@ -216,6 +276,14 @@ def test_what_can_be_corrected_in_time_is_a_warning_until_the_meeting_is_near(hi
 def test_a_lost_meeting_is_critical_until_it_ends(history: Callable[[], History]) -> None:
     assert severity(history(), END - SECOND) is Severity.CRITICAL
     assert severity(history(), END) is Severity.WARNING
+
+
+def test_a_change_that_waits_for_its_account_is_critical_only_if_it_moves_the_meeting() -> None:
+    """The agent comes without its new title, and does not come to the new time."""
+    move = disconnected(scheduled().request(moved(60 * MINUTE)))
+    assert severity(move, LEAD_TIME + 59 * MINUTE) is Severity.WARNING
+    assert severity(move, LEAD_TIME + 60 * MINUTE) is Severity.CRITICAL
+    assert {severity(change(), at) for at in (NOON + 5 * MINUTE, LEAD_TIME, START)} == {Severity.WARNING}
 
 
 def test_an_unwanted_agent_is_always_critical_and_a_late_end_never() -> None:
@@ -239,7 +307,9 @@ def owed_at(history: History, at: datetime | None = None) -> datetime:
 
 def test_a_refusal_that_the_caller_has_in_hand_is_owed_after_a_while() -> None:
     """A token that expired is refreshed, and the request sent again, a second later; a typo is corrected."""
-    for history in (History().request().answer(EntryType.REJECTED), kept()):
+    for history in (History().request().answer(EntryType.REJECTED), kept(), disconnected()):
+        if history.record.current.pending:
+            history.at = history.record.current.pending.requested_at
         assert owed_at(history) == history.at + GRACE_PERIODS.patience
 
 

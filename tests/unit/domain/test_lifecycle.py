@@ -1700,12 +1700,6 @@ def test_mismatched_and_conflicting_are_notices_that_are_never_resolved() -> Non
     assert history.causes == [IncidentType.MISMATCHED, IncidentType.CONFLICTING]
 
 
-def test_an_entry_may_say_that_its_account_must_authorise_again() -> None:
-    history = History().request().answer(EntryType.UNCONFIRMED, cause=IncidentType.ACCOUNT_DISCONNECTED)
-    assert history.last_cause is IncidentType.ACCOUNT_DISCONNECTED
-    assert not history.incidents
-
-
 def test_entries_of_the_same_moment_are_in_the_order_of_their_types() -> None:
     """Times have milliseconds; a request and its response may share one."""
     entries = scheduled().report(EntryType.ACTIVATED).entries
@@ -1727,3 +1721,49 @@ def test_an_attempt_keeps_a_bounded_number_of_failures() -> None:
 def test_the_timeline_is_the_steps_of_the_stored_entries() -> None:
     stored = [SimpleNamespace(entry=entry) for entry in scheduled().entries]
     assert timeline(stored) == list(steps(scheduled().entries))
+
+
+def test_a_repeated_response_is_judged_by_the_attempt_of_its_request() -> None:
+    """The first attempt was rejected, the second is accepted: a repetition of either is a duplicate."""
+    history = History().request().answer(EntryType.REJECTED).request().answer(EntryType.ACCEPTED)
+    assert history.record.current.number == 2
+    assert history.answer(EntryType.REJECTED, revision=1, attempt=1).last.verdict is Verdict.DUPLICATE
+    assert history.answer(EntryType.ACCEPTED, revision=2, attempt=2).last.verdict is Verdict.DUPLICATE
+    assert history.answer(EntryType.REJECTED, revision=2, attempt=2).last.verdict is Verdict.STALE
+
+
+def test_a_refused_move_leaves_the_times_of_before_as_the_newest_word() -> None:
+    """A notification with them is not outdated, though a request had replaced them."""
+    history = scheduled().request(moved(60 * MINUTE)).answer(EntryType.REJECTED)
+    longer = replace(WISH.meeting, end=END + 60 * MINUTE)
+    history.report(EntryType.CONFERENCING_ASSIGNED, meeting=WISH.meeting)
+    assert history.report(EntryType.CONFERENCING_ASSIGNED, meeting=longer).record.meeting.end == longer.end
+    there = scheduled().request(moved(60 * MINUTE)).answer(EntryType.ACCEPTED)
+    there.request(moved(120 * MINUTE)).answer(EntryType.REJECTED)
+    there.report(EntryType.CONFERENCING_ASSIGNED, meeting=replace(WISH.meeting, end=END + 60 * MINUTE))
+    assert there.record.meeting == moved(60 * MINUTE).meeting  # the first time stays replaced
+
+
+def test_a_repeated_notification_that_moves_the_end_is_applied() -> None:
+    """It says something new, in the same attempt, although it reports what is known."""
+    history = scheduled().report(EntryType.ACTIVATED, meeting=WISH.meeting)
+    longer = replace(WISH.meeting, end=END + 60 * MINUTE)
+    history.report(EntryType.ACTIVATED, meeting=longer)
+    assert (history.last.verdict, len(history.record.attempts)) == (Verdict.APPLIED, 1)
+    assert history.report(EntryType.ACTIVATED, meeting=longer).last.verdict is Verdict.DUPLICATE
+    conflicting = scheduled().report(EntryType.COMPLETE).report(EntryType.FAILED, meeting=longer)
+    assert conflicting.last.verdict is Verdict.CONFLICTING
+
+
+def test_one_refused_request_of_two_does_not_end_the_attempt_that_they_began() -> None:
+    """Two requests for another time are open while the agent of the old time is active."""
+    history = activated().request(moved(TOMORROW - START)).request(moved(2 * (TOMORROW - START)))
+    first, second = history.record.current.unanswered
+    assert history.answer(EntryType.REJECTED, revision=first.revision).record.current.number == 2
+    assert history.answer(EntryType.REJECTED, revision=second.revision).record.current.number == 1
+
+
+def test_an_accepted_request_keeps_its_attempt_when_a_change_of_it_is_refused() -> None:
+    history = activated().request(moved(TOMORROW - START)).answer(EntryType.ACCEPTED)
+    history.request(moved(2 * (TOMORROW - START))).answer(EntryType.REJECTED)
+    assert (history.record.current.number, history.record.meeting) == (2, moved(TOMORROW - START).meeting)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from meeting_agents import wording
-from meeting_agents.alerting.text import sanitize, without_links
+from meeting_agents.alerting.text import sanitize, title_of, without_links
 from meeting_agents.announcement import MeetingView, ReasonView, is_link
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.alerts import OwedAlert
@@ -43,6 +43,12 @@ class AgentAlert:
         return self.owed.incident.severity
 
     @property
+    def is_included(self) -> bool:
+        """The alert about a group said the last word about the incident."""
+        last = self.record.alerts.get(self.owed.incident.key)
+        return last is not None and last.is_included
+
+    @property
     def is_resolved(self) -> bool:
         return self.status is AlertStatus.RESOLVED
 
@@ -76,9 +82,7 @@ class AgentAlert:
     @property
     def title(self) -> str:
         """The title of the meeting in quotes, or the best name that the agent has."""
-        if summary := sanitize(self.meeting.summary, 120):
-            return f'"{summary}"'
-        return f"event {sanitize(self.record.event_id, 120)}" if self.record.event_id else self.agent_id
+        return title_of(self.meeting.summary, self.record.event_id, self.agent_id)
 
     @property
     def detail(self) -> str:

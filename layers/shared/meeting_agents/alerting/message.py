@@ -6,7 +6,7 @@ incident hides no firing one. Of the types, data centers and accounts a message 
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import batched, zip_longest
@@ -111,7 +111,7 @@ class Alert:
             return f"{len(self.agents)} meeting agents: {self._counted}. See e-mail."[:SMS_LENGTH]
         agent = f". {self.agents[0].agent_id}"
         again = "REMINDER: " if self.reminder else "RESOLVED: " if self.is_resolved else ""
-        return (again + self._headline(SMS_LENGTH - len(again) - len(agent)) + agent).translate(_OUTSIDE_GSM)
+        return (again + self._headline(SMS_LENGTH - len(again) - len(agent)) + agent).translate(OUTSIDE_GSM)
 
     @property
     def text(self) -> str:
@@ -153,29 +153,21 @@ class Alert:
             lines.append(f"And {omitted} more, see the overview.")
         if self.links.dashboard:
             lines.append(f"Overview: {self.links.dashboard}")
-        summary = self.subject.translate(_WITHOUT_MARKUP)
-        content = {
-            "textType": "client-markdown",
-            "title": summary,
-            "description": truncate("\n".join(lines).translate(_WITHOUT_MARKUP), DESCRIPTION_LENGTH),
-            "nextSteps": [step.translate(_WITHOUT_MARKUP) for step in self._steps(next(iter(self._by_type)))],
-            "keywords": [str(self.status), str(self.severity), *map(str, self.types)],
-        }
-        metadata = {
-            **({"threadId": self.agents[0].agent_id} if len(self.agents) == 1 else {}),
-            "summary": summary,
-            "eventType": "meeting_agents.alert",
-            "relatedResources": [agent.agent_id for agent in shown],
-            "additionalContext": {"status": str(self.status), "severity": str(self.severity), "alert": self.machine},
-        }
-        notification = {"version": "1.0", "source": "custom", "id": self._id, "content": content, "metadata": metadata}
-        return json.dumps(notification, ensure_ascii=False)
+        return chat_notification(
+            id_=self._id,
+            title=self.subject,
+            lines=lines,
+            steps=self._steps(next(iter(self._by_type))),
+            keywords=[str(self.status), str(self.severity), *map(str, self.types)],
+            thread=self.agents[0].agent_id if len(self.agents) == 1 else "",
+            resources=[agent.agent_id for agent in shown],
+            context={"status": str(self.status), "severity": str(self.severity), "alert": self.machine},
+        )
 
     @property
     def message(self) -> str:
         """The texts for each protocol of SNS, for `MessageStructure: json`; queues and functions get the default."""
-        texts = {"default": self.machine, "email": self.text, "sms": self.sms, "https": self.chat}
-        return json.dumps(texts, ensure_ascii=False)
+        return for_each_protocol(self.machine, self.text, self.sms, self.chat)
 
     @property
     def size(self) -> int:
@@ -248,7 +240,7 @@ class Alert:
                     f" {summary(agent)}{relative_to_meeting(agent.known_at, meeting)}."
                 ),
                 table(facts),
-                _numbered(next_steps(agent)),
+                numbered(next_steps(agent)),
                 table(links),
             ]
         )
@@ -260,7 +252,7 @@ class Alert:
         yield f"{len(self.agents)} meeting agents{need}: {self._counted}."
         for type_, agents in self._by_type.items():
             yield f"{len(agents)} {self._words(agents)}".upper()
-            yield _numbered(self._steps(type_))
+            yield numbered(self._steps(type_))
             yield "\n".join(self._line(agent) for agent in agents if agent.id in ids)
         if omitted:
             count = sum(map(len, omitted.values()))
@@ -299,16 +291,60 @@ _EXPLAINED = frozenset(
 """The types whose detail is shown in a list, too."""
 
 
-def _numbered(lines: Sequence[str]) -> str:
-    numbered = (
-        fill(line, WIDTH, initial_indent=f"  {number}. ", subsequent_indent=" " * 5, break_long_words=False)
+def numbered(lines: Sequence[str]) -> str:
+    """Return the next steps for an e-mail."""
+    lines_with_numbers = (
+        fill(
+            line,
+            WIDTH,
+            initial_indent=f"  {number}. ",
+            subsequent_indent=" " * 5,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
         for number, line in enumerate(lines, 1)
     )
-    return "\n".join(["Next steps", *numbered])
+    return "\n".join(["Next steps", *lines_with_numbers])
+
+
+def chat_notification(
+    *,
+    id_: str,
+    title: str,
+    lines: Sequence[str],
+    steps: Sequence[str],
+    keywords: Sequence[str],
+    thread: str,
+    resources: Sequence[str],
+    context: Mapping[str, str],
+) -> str:
+    """Return a custom notification of Amazon Q Developer in chat applications. `thread`: its thread's id, if any."""
+    summary = title.translate(_WITHOUT_MARKUP)
+    content = {
+        "textType": "client-markdown",
+        "title": summary,
+        "description": truncate("\n".join(lines).translate(_WITHOUT_MARKUP), DESCRIPTION_LENGTH),
+        "nextSteps": [step.translate(_WITHOUT_MARKUP) for step in steps],
+        "keywords": list(keywords),
+    }
+    metadata = {
+        **({"threadId": thread} if thread else {}),
+        "summary": summary,
+        "eventType": "meeting_agents.alert",
+        "relatedResources": list(resources),
+        "additionalContext": dict(context),
+    }
+    notification = {"version": "1.0", "source": "custom", "id": id_, "content": content, "metadata": metadata}
+    return json.dumps(notification, ensure_ascii=False)
+
+
+def for_each_protocol(machine: str, text: str, sms: str, chat: str) -> str:
+    """Return the texts for each protocol of SNS, for `MessageStructure: json`."""
+    return json.dumps({"default": machine, "email": text, "sms": sms, "https": chat}, ensure_ascii=False)
 
 
 _WITHOUT_MARKUP = str.maketrans("<>", "()")
 """Mentions of channels and hidden addresses in a chat need angle brackets."""
 
-_OUTSIDE_GSM = str.maketrans("[]{}\\|^~`", "()()//'-'")
+OUTSIDE_GSM = str.maketrans("[]{}\\|^~`", "()()//'-'")
 """ASCII characters that GSM 7-bit lacks or counts twice."""

@@ -34,7 +34,7 @@ WORDINGS: Mapping[IncidentType, Wording] = {
         "is done, but left less than expected", "are done, but left less than expected", "left the missing resources"
     ),
     IncidentType.ACCOUNT_DISCONNECTED: Wording(
-        "waits for its account to authorise", "wait for their accounts to authorise"
+        "waits for its account to authorise", "wait for their accounts to authorise", "is arranged"
     ),
     IncidentType.CONFLICTING: Wording("was reported complete and failed", "were reported complete and failed"),
     IncidentType.MISMATCHED: Wording(
@@ -95,7 +95,7 @@ _ELSEWHERE = (
 _LOBBY = (
     "The agent is preparing to join, and may wait in the lobby: admit it. If it fails to get in, another alert follows."
 )
-_ADVICE: Mapping[IncidentType, tuple[str, ...]] = {
+_NEXT_STEPS: Mapping[IncidentType, tuple[str, ...]] = {
     IncidentType.NOT_ARRANGED: (
         _CHECK_REASON,
         "If only the caller can send the request again, send it again.",
@@ -144,10 +144,81 @@ def next_steps(agent: AgentAlert) -> tuple[str, ...]:
         case IncidentType.UNWANTED:
             return _REFUSED, _CANCEL_AGAIN, f"If the meeting begins first, {_UNWANTED}"
         case _:
-            return _ADVICE[agent.type]
+            return _NEXT_STEPS[agent.type]
 
 
 def _obstacles(agent: AgentAlert) -> str:
     """Return the obstacles of the conference's provider; those of all providers if it is unknown."""
-    obstacles = [advice for word, advice in _OBSTACLES.items() if word in agent.provider]
+    obstacles = [obstacle for word, obstacle in _OBSTACLES.items() if word in agent.provider]
     return " ".join(obstacles or _OBSTACLES.values())
+
+
+# --------------------------------------------------------------------------------------------------------------- groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupWording:
+    """The words for the incident of a group; `{name}`: account or data center; `{meetings}`, `{agents}`: so many."""
+
+    firing: str
+    waiting: str
+    """Follows `firing` in a subject."""
+    resolved: str
+    still_waiting: str
+    """Follows `resolved` in a subject."""
+    list_heading: str
+    next_steps: tuple[str, ...]
+    """`{api}` is the address of the API."""
+    next_steps_resolved: tuple[str, ...]
+    """While agents still wait; if there are none, there is nothing to do."""
+
+
+_AUTHORISE_AGAIN = (
+    "Ask the owner of account {name} to authorise the application again, and register the new refresh token with"
+    " PUT {api}/v1/accounts/{name}."
+)
+_SENT_THEN = (
+    "The requests that wait are sent within a quarter of an hour after that. One that is three days old, or whose"
+    " meeting is over, is given up, and another alert says so."
+)
+_SENT_NOW = (
+    "Nothing to do: the requests that wait are sent within a quarter of an hour. One that fails again has an alert of"
+    " its own."
+)
+_LOOK_FOR_THEM = (
+    "Look for the agents in the meetings that are under way, also in the lobby: perhaps only their callbacks are"
+    " missing. Where an agent is missing, ask a participant to take notes."
+)
+_CHECK_CRONOFY = "Check Cronofy's status page for an outage of this data center."
+_CHECK_ADDRESS = (
+    "Check that callbacks reach {api}/webhooks/cronofy: each is in the access log of the API. A response of 401 means"
+    " that no client secret that is stored for {name} matches Cronofy's."
+)
+_CHECK_SYSTEM = (
+    "Check the alarms of this system and the messages in TrackDeadLetterQueue: callbacks may have arrived and be stuck"
+    " there."
+)
+_CHECK_DASHBOARD = (
+    "Check the meetings below in Cronofy's dashboard: their callbacks are still missing. An alert about them follows"
+    " while they stay silent."
+)
+GROUP_WORDINGS: Mapping[IncidentType, GroupWording] = {
+    IncidentType.ACCOUNT_DISCONNECTED: GroupWording(
+        firing="Account {name} is disconnected",
+        waiting="{meetings} waiting",
+        resolved="Account {name} is connected again",
+        still_waiting="{meetings} still waiting",
+        list_heading="Meetings whose agent waits for the account, the earliest first",
+        next_steps=(_AUTHORISE_AGAIN, _SENT_THEN, _NOTES),
+        next_steps_resolved=(_SENT_NOW,),
+    ),
+    IncidentType.CALLBACKS_MISSING: GroupWording(
+        firing="No callbacks from Cronofy's data center {name}",
+        waiting="{agents} silent",
+        resolved="Callbacks from Cronofy's data center {name} arrive again",
+        still_waiting="{agents} still silent",
+        list_heading="Meetings whose agent is silent past its deadline, the earliest first",
+        next_steps=(_LOOK_FOR_THEM, _CHECK_CRONOFY, _CHECK_ADDRESS, _CHECK_SYSTEM),
+        next_steps_resolved=(_CHECK_DASHBOARD,),
+    ),
+}

@@ -23,6 +23,13 @@ def sanitize(text: str, length: int = 1000) -> str:
     return truncate(" ".join(_LINK.sub("(link)", visible).split()), length)
 
 
+def title_of(summary: str, event_id: str, agent_id: str) -> str:
+    """Return the title of a meeting in quotes, or the best name that its agent has."""
+    if title := sanitize(summary, 120):
+        return f'"{title}"'
+    return f"event {sanitize(event_id, 120)}" if event_id else agent_id
+
+
 def without_links(value: Any) -> Any:
     """Return a JSON value without addresses and with long texts and lists shortened."""
     if isinstance(value, dict):

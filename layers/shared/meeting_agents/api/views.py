@@ -204,7 +204,7 @@ class AgentView(View):
     account: str
     meeting: MeetingView
     next_deadline: DeadlineView | None
-    incident: IncidentView | None
+    incidents: tuple[IncidentView, ...] = Field(description="the open incidents of the current attempt")
     verdicts: dict[str, int]
     attempts: tuple[AttemptView, ...]
     timeline: tuple[EntryView, ...]
@@ -216,7 +216,6 @@ class AgentView(View):
     ) -> "AgentView":
         record = timeline[-1].after
         next_deadline = deadline(record, grace_periods)
-        incidents = open_incidents(record, grace_periods, now)
         return cls(
             id=agent_id,
             state=record.state,
@@ -224,7 +223,7 @@ class AgentView(View):
             reason=ReasonView.model_validate(record.current.reason),
             origin="request" if record.was_requested else "notification",
             next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
-            incident=IncidentView.of(incidents[0]) if incidents else None,
+            incidents=tuple(map(IncidentView.of, open_incidents(record, grace_periods, now))),
             verdicts=dict(record.verdicts),
             attempts=tuple(AttemptView.model_validate(attempt) for attempt in record.attempts),
             timeline=tuple(EntryView.of(step) for step in timeline),

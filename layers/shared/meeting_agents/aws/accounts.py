@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 25.0
 """Seconds after which the lease on the renewal of an account's tokens ends, should its holder have died."""
 _STATE = {"#state": "state"}
-_NEEDS_AUTHORISATION = {":needs": {"S": AccountState.REAUTHORISATION_REQUIRED}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ class Accounts:
         item = self._table.update(
             keys.account(account_id),
             "SET data_center = :data_center, #state = :active, registered_at = :now, refresh_token = :token"
-            ", version = :version REMOVE access_token, access_until, refreshed_at, lease_until, alert_until",
+            ", version = :version REMOVE access_token, access_until, refreshed_at, lease_until",
             {
                 ":data_center": {"S": data_center},
                 ":active": {"S": AccountState.ACTIVE},
@@ -133,35 +132,12 @@ class Accounts:
     def require_authorisation(self, account: Account) -> None:
         """Record that the account's user must authorise the application again."""
         changes = "SET #state = :needs REMOVE access_token, access_until, lease_until"
-        self._change(account, changes, _NEEDS_AUTHORISATION, _STATE)
+        self._change(account, changes, {":needs": {"S": AccountState.REAUTHORISATION_REQUIRED}}, _STATE)
 
     def _change(self, account: Account, changes: str, values: Item, names: dict[str, str] | None = None) -> None:
         """Change the account, unless it was renewed, registered again or deleted after it was read."""
         values = {**values, ":version": {"N": str(account.version)}}
         self._table.update(keys.account(account.id), changes, values, "version = :version", names)
-
-    # ---------------------------------------------------------------------------------------------------------- alerts
-
-    def claim_alert(self, account_id: str, seconds: float) -> bool:
-        """Claim the alert that the account must be authorised again; False if that is not so or it is claimed already.
-
-        The claimant writes the alert to a journal, then calls `record_alerted`. After `seconds` without that call
-        another caller may claim it.
-        """
-        now = self._clock()
-        claimed = self._table.update(
-            keys.account(account_id),
-            "SET alert_until = :until",
-            {":until": _number(now + seconds), ":now": _number(now), **_NEEDS_AUTHORISATION},
-            "#state = :needs AND (attribute_not_exists(alert_until) OR alert_until < :now)",
-            _STATE,
-        )
-        return claimed is not None
-
-    def record_alerted(self, account_id: str) -> None:
-        """Record that the alert is in a journal: it cannot be claimed until the account is registered again."""
-        values: dict[str, Any] = {":never": {"N": "1e12"}, **_NEEDS_AUTHORISATION}
-        self._table.update(keys.account(account_id), "SET alert_until = :never", values, "#state = :needs", _STATE)
 
     # ------------------------------------------------------------------------------------------------------ encryption
 
@@ -178,6 +154,12 @@ class Accounts:
                 CiphertextBlob=ciphertext,
                 EncryptionContext=_context(account.id, account.data_center),
             )["Plaintext"].decode()
+
+
+def state_of(table: Table, account_id: str) -> AccountState | None:
+    """Return the state of an account without reading its tokens; None if it is not registered."""
+    item = table.get(keys.account(account_id), "account_id, #state", _STATE)
+    return AccountState(item["state"]["S"]) if item else None
 
 
 def _context(account_id: str, data_center: str) -> dict[str, str]:

@@ -34,10 +34,12 @@ class Table:
         self.client = client
         self.name = name
 
-    def get(self, key: Item) -> Item | None:
-        """Return an item with the newest writes, or None."""
+    def get(self, key: Item, attributes: str = "", names: Mapping[str, str] | None = None) -> Item | None:
+        """Return an item with the newest writes, or None. `attributes`: those to read; empty: all."""
+        options: dict[str, Any] = {"ProjectionExpression": attributes} if attributes else {}
+        options |= {"ExpressionAttributeNames": names} if names else {}
         with store_errors("DynamoDB"):
-            return self.client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
+            return self.client.get_item(TableName=self.name, Key=key, ConsistentRead=True, **options).get("Item")
 
     def existing(self, keys: Sequence[Item]) -> list[Item]:
         """Return the key and the expiry of the items that exist, for up to 100 keys."""

@@ -21,6 +21,7 @@ from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.deadlines import deadline, relevant_until
 from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.groups import group_of, waits_from
 from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.model import (
     Action,
@@ -272,6 +273,9 @@ class Journal:
         summary |= keys.day_index(agent_id, meeting.start or current.began_at)
         if look_at:
             summary |= keys.due_index(agent_id, look_at)
+        if incidents and (group := group_of(record, incidents[0].type)):
+            summary |= keys.waiting_index(group.key, waits_from(record, incidents[0], self.grace_periods))
+            summary["acknowledged_at"] = record.acknowledged_at
         if due:
             summary["due_phase"] = due.phase
         return summary

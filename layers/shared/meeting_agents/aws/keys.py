@@ -7,6 +7,7 @@
 | lease | `lease#` and its name | `lease` |
 | requests counted | `rate#` and the data center | `counts` |
 | event triggers | `triggers#` and the data center | `triggers` |
+| group of agents | `group#` and the group's key | `group` |
 
 These are in the agents table. The accounts table has one item for each account, under its `account_id`.
 """
@@ -29,8 +30,13 @@ DUE_INDEX = "due"
 """Records that have a deadline, by `due_shard` and `due_at`."""
 DAY_INDEX = "day"
 """Records of agents, by `day` and `listed`: the start of the meeting, `#`, and the id."""
+WAITING_INDEX = "waiting"
+"""Records of agents with an incident of a group, by `waits_for`, the group's key, and `waits_from`, the time of the
+meeting; and the groups whose last alert is firing, under `FIRING`."""
+FIRING = "firing"
 SHARDS = 4
 """Partitions of the index on deadlines: enough for thousands of agents a second, and few enough to query each."""
+GROUP_PREFIX = "group#"
 PROBE_PREFIX = "ma_probe-"
 """Begins the id of the probe's own agents. No id made from a natural key contains a hyphen."""
 
@@ -65,6 +71,11 @@ def event_triggers(data_center: str) -> "Key":
     return {"pk": {"S": f"triggers#{data_center}"}, "sk": {"S": "triggers"}}
 
 
+def group(key: str) -> "Key":
+    """Return the key of the item of a group of agents."""
+    return {"pk": {"S": f"{GROUP_PREFIX}{key}"}, "sk": {"S": "group"}}
+
+
 def account(account_id: str) -> "Key":
     """Return the key of an account in the accounts table."""
     return {"account_id": {"S": account_id}}
@@ -73,6 +84,11 @@ def account(account_id: str) -> "Key":
 def due_index(agent_id: str, at: datetime) -> dict[str, str]:
     """Return the attributes that put a record into the index on deadlines."""
     return {"due_shard": str(crc32(agent_id.encode()) % SHARDS), "due_at": timestamp(at)}
+
+
+def waiting_index(group: str, at: datetime) -> dict[str, str]:
+    """Return the attributes that put a record into the index of waiting agents."""
+    return {"waits_for": group, "waits_from": timestamp(at)}
 
 
 def day_index(agent_id: str, start: datetime) -> dict[str, str]:

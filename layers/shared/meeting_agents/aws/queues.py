@@ -1,11 +1,14 @@
-"""The visibility timeout of messages in an SQS queue."""
+"""The queue of alerts: messages about groups, and the visibility timeout of messages that failed."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
+
+from meeting_agents.domain.groups import Group
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -16,6 +19,18 @@ MAX_BATCH = 10
 """Messages that one call changes."""
 INITIAL_BACKOFF, MAX_BACKOFF = 15, 600
 """Seconds until a failed message is redelivered: the first pause, which doubles each time, and the longest."""
+
+
+def send_groups(client: "Callable[[], SQSClient]", queue_url: str, groups: Iterable[Group]) -> None:
+    """Send groups to the queue of alerts: no agent of theirs may have news that leads to the alert.
+
+    The next sweep sends those that failed again. `client` is called only if there is a group.
+    """
+    for group in groups:
+        try:
+            client().send_message(QueueUrl=queue_url, MessageBody=json.dumps({"group": group.key}))
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("group not sent", kind=type(error).__name__, group=group.key)
 
 
 def shorten_visibility(client: "SQSClient", queue_url: str, records: Sequence[Mapping[str, Any]]) -> None:

@@ -23,7 +23,7 @@ from meeting_agents.domain.model import (
     Verdict,
     incident_key,
 )
-from meeting_agents.domain.reasons import Reason
+from meeting_agents.domain.reasons import Reason, ReasonCode
 
 MAX_REMINDERS = 2
 """The number of reminders of a critical incident that is not acknowledged."""
@@ -75,8 +75,6 @@ def next_alert_at(record: Record, grace_periods: GracePeriods) -> datetime | Non
 def with_notices(record: Record, entry: Entry, verdict: Verdict) -> Record:
     """Return the record with the notice that an entry causes, if it is the first of its type in the attempt."""
     type_ = {Verdict.CONFLICTING: IncidentType.CONFLICTING, Verdict.MISMATCHED: IncidentType.MISMATCHED}.get(verdict)
-    if verdict is Verdict.APPLIED and entry.cause is IncidentType.ACCOUNT_DISCONNECTED and entry.status is None:
-        type_ = entry.cause
     key = incident_key(record.current.number, type_) if type_ else ""
     if not type_ or key in record.notices:
         return record
@@ -95,6 +93,7 @@ def with_alert(record: Record, entry: Entry) -> Record:
         at=entry.at,
         count=before.count + 1 if before else 1,
         reminders=entry.reminder,
+        is_included=entry.reason is not None and entry.reason.code is ReasonCode.ALERT_INCLUDED,
     )
     return replace(record, alerts={**record.alerts, key: alert}, alerts_due=0)
 

@@ -20,10 +20,11 @@ from meeting_agents.domain.model import (
     Pending,
     Record,
     Request,
+    Resource,
     State,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.state_machine import TERMINAL_STATES
+from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 
 EARLIEST_ACTIVATION = timedelta(hours=1)
 """Before the start. A report that comes earlier is about the agent of another time."""
@@ -273,3 +274,24 @@ def _has_reported(attempt: Attempt, kind: EntryType) -> bool:
         EntryType.FAILED: attempt.failed_at,
     }
     return times[kind] is not None
+
+
+# ------------------------------------------------------------------------------------------------------------- changes
+
+
+def transition(attempt: Attempt, kind: EntryType, at: datetime, reason: Reason) -> Attempt:
+    """Return the attempt in its state after an entry, with the reason; unchanged if the entry is no transition."""
+    state = TRANSITIONS[attempt.state].get(kind, attempt.state)
+    if state is attempt.state:
+        return attempt
+    return replace(attempt, state=state, since=at, reason=reason)
+
+
+def united(subs: tuple[str, ...], sub: str) -> tuple[str, ...]:
+    """Return the `sub`s with one more, sorted; an empty one is none."""
+    return tuple(sorted({*subs, sub})) if sub else subs
+
+
+def collected(resources: tuple[Resource, ...], new: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    """Return the resources with the new ones, each once, sorted."""
+    return tuple(sorted({*resources, *new}))

@@ -102,6 +102,15 @@ def critical_near_the_meeting(at: Situation) -> Severity:
     return Severity.CRITICAL if at.lead_time <= at.now < at.end else Severity.WARNING
 
 
+def critical_near_the_meeting_without_agent(at: Situation) -> Severity:
+    """Critical near the meeting as `rejected` is; warning while only a change of an accepted request waits."""
+    pending = at.attempt.pending
+    is_change = pending is not None and pending.request.action is Action.PROVISION
+    if pending and is_change and not _is_elsewhere(at.attempt, pending.request.meeting):
+        return Severity.WARNING
+    return critical_near_the_meeting(at)
+
+
 def critical_until_the_end(at: Situation) -> Severity:
     """Critical until the meeting ends, then warning."""
     return Severity.CRITICAL if at.now < at.end else Severity.WARNING
@@ -127,16 +136,33 @@ def unwanted(at: Situation) -> datetime | None:
     return attempt.activated_at or (max(at.lead_time, pending.requested_at) if is_provisioned else None)
 
 
+def account_disconnected(at: Situation) -> datetime | None:
+    """The newest request waits for its account to authorise the application again."""
+    pending = at.attempt.pending
+    return pending.requested_at if pending and pending.waits_for_account else None
+
+
 def not_arranged(at: Situation) -> datetime | None:
     """Cronofy has not accepted the newest request by `ArrangementLeadTime` before the start."""
     attempt, pending = at.attempt, at.attempt.pending
+    if _is_given_up(at):
+        return max(at.lead_time, attempt.requested_at)
     if attempt.is_heard_of or attempt.state in TERMINAL_STATES or at.was_over:
         return None
+    if pending and pending.reason and pending.reason.code is ReasonCode.SCHEDULING_KEY_REFUSED:
+        return None  # most likely an earlier try has created the agent
     if attempt.refusal and attempt.refusal.action is Action.PROVISION:
         return max(at.lead_time, attempt.refusal.at) if _is_elsewhere(attempt, attempt.refusal.meeting) else None
     if pending is None or pending.request.action is Action.CANCEL:
         return None
     return max(at.lead_time, pending.requested_at) if _is_elsewhere(attempt, pending.request.meeting) else None
+
+
+def _is_given_up(at: Situation) -> bool:
+    """Return True if the request is not sent again, which is no news near the meeting: it was not accepted before."""
+    attempt = at.attempt
+    is_expired = attempt.state is State.REJECTED and attempt.reason.code is ReasonCode.REQUEST_EXPIRED
+    return is_expired and attempt.since >= at.lead_time
 
 
 def _is_elsewhere(attempt: Attempt, wanted: Meeting) -> bool:
@@ -146,9 +172,9 @@ def _is_elsewhere(attempt: Attempt, wanted: Meeting) -> bool:
 
 
 def rejected(at: Situation) -> datetime | None:
-    """Cronofy refused its request, or it could not be delivered in time."""
+    """Cronofy refused its request, or it was given up days before the meeting."""
     attempt = at.attempt
-    if attempt.state is not State.REJECTED or attempt.request is None:
+    if attempt.state is not State.REJECTED or attempt.request is None or _is_given_up(at):
         return None
     is_known = at.was_over and not (attempt.refusal and attempt.refusal.tries)
     return None if is_known else attempt.since
@@ -243,6 +269,14 @@ INCIDENTS: Mapping[IncidentType, IncidentRule] = {
         # The agent is not wanted: its silence and its failure need no alert.
         inhibits=frozenset(IncidentType),
     ),
+    IncidentType.ACCOUNT_DISCONNECTED: IncidentRule(
+        opened_at=account_disconnected,
+        is_resolved=is_accepted,
+        severity=critical_near_the_meeting_without_agent,
+        has_patience=True,
+        # What `not_arranged` inhibits is inhibited as well; a change that waits hides no silent agent.
+        inhibits=frozenset({IncidentType.NOT_ARRANGED}),
+    ),
     IncidentType.NOT_ARRANGED: IncidentRule(
         opened_at=not_arranged,
         is_resolved=is_accepted,
@@ -269,12 +303,15 @@ INCIDENTS: Mapping[IncidentType, IncidentRule] = {
     ),
 }
 NOTICES: Mapping[IncidentType, str] = {
-    IncidentType.ACCOUNT_DISCONNECTED: "Its account must authorise the application again.",
     IncidentType.CONFLICTING: "Cronofy reports it both failed and complete.",
     IncidentType.MISMATCHED: "A notification for it names another calendar event.",
 }
 """A notice is a warning that is sent once, and is never open or resolved."""
-RULES: Mapping[IncidentType, IncidentRule | str] = {**INCIDENTS, **NOTICES}
+GROUPS: Mapping[IncidentType, str] = {
+    IncidentType.CALLBACKS_MISSING: "Three of its agents are silent past their deadlines, and no callback came since.",
+}
+"""An incident of a data center, which its agents do not have; `groups` decides on it."""
+RULES: Mapping[IncidentType, IncidentRule | str] = {**INCIDENTS, **NOTICES, **GROUPS}
 
 # ------------------------------------------------------------------------------------------------------ the interpreter
 
@@ -328,7 +365,9 @@ def _reason(type_: IncidentType, attempt: Attempt, opened_at: datetime) -> Reaso
             return Reason.of(ReasonCode.REPORTED_ACTIVE)
         case IncidentType.UNWANTED | IncidentType.NOT_ARRANGED if attempt.refusal:
             return attempt.refusal.reason
-        case IncidentType.UNWANTED | IncidentType.NOT_ARRANGED if attempt.pending and attempt.pending.reason:
+        case IncidentType.UNWANTED | IncidentType.ACCOUNT_DISCONNECTED | IncidentType.NOT_ARRANGED if (
+            attempt.pending and attempt.pending.reason
+        ):
             return attempt.pending.reason
         case IncidentType.NO_CONFERENCE if attempt.conference is Conference.FAILING:
             return Reason.of(ReasonCode.CONFERENCE_FAILING)

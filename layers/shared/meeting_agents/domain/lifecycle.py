@@ -31,11 +31,14 @@ from typing import Protocol, assert_never
 from meeting_agents.domain.alerts import with_alert, with_notices
 from meeting_agents.domain.attempts import (
     attempt_of,
+    collected,
     follow_meeting,
     is_another_agent,
     new_attempt,
     reports_end,
     rescheduled,
+    transition,
+    united,
     with_attempt,
 )
 from meeting_agents.domain.model import (
@@ -49,15 +52,14 @@ from meeting_agents.domain.model import (
     Notification,
     Pending,
     Record,
-    Refusal,
     Request,
-    Resource,
     State,
     Verdict,
 )
 from meeting_agents.domain.readings import apply_reading
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES, TRANSITIONS
+from meeting_agents.domain.responses import apply_response
+from meeting_agents.domain.state_machine import EXPECTED
 from meeting_agents.domain.verdicts import Step, verdict_of
 
 MAX_REMARKS = 10
@@ -121,7 +123,7 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
         case EntryType.REQUESTED if entry.request is not None:
             return _apply_request(record, entry, entry.request)
         case EntryType.ACCEPTED | EntryType.REJECTED | EntryType.CANCELLED | EntryType.UNCONFIRMED:
-            return _apply_response(record, entry)
+            return apply_response(_begun(record, entry), entry)
         case EntryType.CALENDAR_READ if entry.reading is not None:
             return apply_reading(_begun(record, entry), entry, entry.reading)
         case EntryType.OVERDUE:
@@ -165,14 +167,7 @@ def _begun(record: Record, entry: Entry) -> Record:
     return replace(record, attempts=(first,))
 
 
-def _transition(attempt: Attempt, kind: EntryType, at: datetime, reason: Reason) -> Attempt:
-    state = TRANSITIONS[attempt.state].get(kind, attempt.state)
-    if state is attempt.state:
-        return attempt
-    return replace(attempt, state=state, since=at, reason=reason)
-
-
-# ------------------------------------------------------------------------------------------------ requests and answers
+# ------------------------------------------------------------------------------------------------ requests
 
 _UNCONFIRMED = {
     Action.PROVISION: Reason.of(ReasonCode.REQUESTED),
@@ -209,121 +204,7 @@ def _with_request(attempt: Attempt, pending: Pending) -> Attempt:
     return rescheduled(attempt, before, pending.requested_at)
 
 
-def _apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
-    record = _begun(record, entry)
-    attempt, pending = _answered(record, entry)
-    if pending is None:
-        is_duplicate = {
-            EntryType.ACCEPTED: entry.revision == attempt.accepted_revision,
-            EntryType.REJECTED: attempt.state is State.REJECTED,
-            EntryType.CANCELLED: attempt.cancelled_at is not None,
-        }
-        return record, Verdict.DUPLICATE if is_duplicate.get(entry.kind) else Verdict.STALE
-    changed = {
-        EntryType.UNCONFIRMED: _unconfirmed,
-        EntryType.ACCEPTED: _accepted,
-        EntryType.REJECTED: _rejected,
-        EntryType.CANCELLED: _cancelled,
-    }[entry.kind](attempt, pending, entry)
-    if entry.kind is EntryType.REJECTED and _is_refused_move(record, attempt, pending):
-        return _without_refused_move(record), Verdict.APPLIED
-    return with_attempt(record, changed), Verdict.APPLIED if attempt is record.current else Verdict.STALE
-
-
-def _is_refused_move(record: Record, attempt: Attempt, pending: Pending) -> bool:
-    """Return True if the refused request began an attempt while the agent of the one before is active."""
-    before = record.attempts[-2] if len(record.attempts) > 1 else None
-    is_all = attempt is record.current and attempt.unanswered == (pending,) and not attempt.accepted_revision
-    is_provision = pending.request.action is Action.PROVISION
-    return is_all and is_provision and before is not None and before.state not in TERMINAL_STATES
-
-
-def _without_refused_move(record: Record) -> Record:
-    """Return the record with the attempt before as the current one: the meeting stays at its old time."""
-    return replace(record, attempts=record.attempts[:-1])
-
-
-def _answered(record: Record, entry: Entry) -> tuple[Attempt, Pending | None]:
-    """Return the request that a response is for. It may have followed the meeting into another attempt."""
-    for attempt in record.attempts:
-        for pending in attempt.unanswered:
-            if pending.revision == entry.revision:
-                return attempt, pending
-    return next((attempt for attempt in record.attempts if attempt.number == entry.attempt), record.current), None
-
-
-def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
-    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at, reason=entry.reason)
-    explains_state = attempt.state is State.REQUESTED and pending is attempt.pending
-    return replace(
-        attempt,
-        unanswered=tuple(tried if p is pending else p for p in attempt.unanswered),
-        reason=entry.reason or attempt.reason if explains_state else attempt.reason,
-    )
-
-
-def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
-    attempt = replace(
-        attempt,
-        request=pending.request,
-        accepted_revision=pending.revision,
-        accepted_at=entry.at,
-        unanswered=_newer_than(attempt, pending),
-        refusal=None,
-        subs=_united(attempt.subs, entry.sub),
-        resources=_collected(attempt.resources, entry.resources),
-    )
-    if attempt.reported_at and attempt.reported_at < pending.requested_at:
-        attempt = replace(attempt, reported=None, reported_at=None)
-    if DeadlineType.ACTIVATION in attempt.missed:
-        return attempt  # the agent stays overdue until it reports itself
-    return _transition(attempt, EntryType.ACCEPTED, entry.at, entry.reason or Reason.of(ReasonCode.REQUEST_ACCEPTED))
-
-
-def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
-    """Remove a rejected request. A rejected change or cancellation leaves the accepted request in place."""
-    is_newest, before = pending is attempt.pending, attempt.meeting
-    attempt = replace(attempt, unanswered=tuple(p for p in attempt.unanswered if p is not pending))
-    is_unconfirmed = attempt.state is State.REQUESTED
-    if pending.request.action is Action.CANCEL:
-        stays = attempt.latest_request is not None or not is_unconfirmed
-    else:
-        stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
-        attempt = attempt if stays else replace(attempt, request=pending.request)
-    reason = entry.reason or Reason.of(ReasonCode.REQUEST_REFUSED)
-    if is_newest and (attempt.refusal is None or attempt.refusal.revision < pending.revision):
-        attempt = replace(attempt, refusal=_refusal(pending, entry.at, reason))
-    if not stays:
-        return _transition(attempt, EntryType.REJECTED, entry.at, reason)
-    replaced = tuple(old for old in attempt.replaced if old.start != attempt.meeting.start)
-    return rescheduled(replace(attempt, replaced=replaced), before, entry.at)
-
-
-def _refusal(pending: Pending, at: datetime, reason: Reason) -> Refusal:
-    request = pending.request
-    return Refusal(
-        revision=pending.revision,
-        action=request.action,
-        meeting=request.meeting,
-        at=at,
-        reason=reason,
-        tries=pending.tries,
-    )
-
-
-def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
-    is_newest = pending is attempt.pending
-    attempt = replace(
-        attempt, cancelled_at=entry.at, unwanted_at=None, unanswered=_newer_than(attempt, pending), refusal=None
-    )
-    reason = entry.reason or Reason.of(ReasonCode.CANCELLATION_ACCEPTED)
-    return _transition(attempt, entry.kind, entry.at, reason) if is_newest else attempt
-
-
-def _newer_than(attempt: Attempt, answered: Pending) -> tuple[Pending, ...]:
-    """Return the requests that stay open after a response: those that are newer than the answered one."""
-    return tuple(pending for pending in attempt.unanswered if pending.revision > answered.revision)
-
+# ----------------------------------------------------------------------------------------------------- missed deadlines
 
 _MISSED = {
     DeadlineType.ACTIVATION: ReasonCode.ACTIVATION_MISSED,
@@ -343,7 +224,7 @@ def _apply_missed_deadline(record: Record, entry: Entry) -> tuple[Record, Verdic
     attempt = replace(attempt, missed=(*attempt.missed, phase), missing=frozenset(entry.missing))
     if phase in (DeadlineType.ACTIVATION, DeadlineType.COMPLETION):
         reason = entry.reason or Reason.of(_MISSED[phase])
-        attempt = _transition(replace(attempt, overdue_at=entry.at), EntryType.OVERDUE, entry.at, reason)
+        attempt = transition(replace(attempt, overdue_at=entry.at), EntryType.OVERDUE, entry.at, reason)
     return with_attempt(record, attempt), Verdict.APPLIED
 
 
@@ -378,8 +259,8 @@ def _apply_notification(record: Record, entry: Entry, notification: Notification
         after = _apply_interaction(after, kind, entry.at, notification)
     after = replace(
         after,
-        subs=_united(after.subs, notification.sub) if before is followed.current else after.subs,
-        resources=_collected(after.resources, notification.resources),
+        subs=united(after.subs, notification.sub) if before is followed.current else after.subs,
+        resources=collected(after.resources, notification.resources),
     )
     verdict = verdict_of(followed, before, after, notification)
     changed = with_attempt(followed, after)
@@ -445,7 +326,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             return attempt
         case _:
             assert_never(kind)
-    return _transition(attempt, kind, at, reason)
+    return transition(attempt, kind, at, reason)
 
 
 def _activated(attempt: Attempt, at: datetime) -> Attempt:
@@ -454,11 +335,3 @@ def _activated(attempt: Attempt, at: datetime) -> Attempt:
     if attempt.state is State.CANCELLED and not attempt.ended_at:
         attempt = replace(attempt, unwanted_at=attempt.unwanted_at or at)
     return replace(attempt, activated_at=attempt.activated_at or at)
-
-
-def _united(subs: tuple[str, ...], sub: str) -> tuple[str, ...]:
-    return tuple(sorted({*subs, sub})) if sub else subs
-
-
-def _collected(resources: tuple[Resource, ...], new: tuple[Resource, ...]) -> tuple[Resource, ...]:
-    return tuple(sorted({*resources, *new}))

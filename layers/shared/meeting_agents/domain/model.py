@@ -15,6 +15,8 @@ from meeting_agents.domain.reasons import Reason
 ASSUMED_MEETING_DURATION = timedelta(hours=4)
 """The length of a meeting whose end is unknown, unless a deployment sets another."""
 NEVER = datetime.min.replace(tzinfo=UTC)
+REAUTHORISATION_REQUIRED = "reauthorisation_required"
+"""The failure of a request whose account must authorise the application again."""
 
 
 class State(StrEnum):
@@ -83,6 +85,10 @@ class EntryType(StrEnum):
     """A person acknowledged the incident."""
 
 
+EVENT_TRIGGERS = frozenset({EntryType.BEFORE_START, EntryType.AFTER_END})
+"""The types of entries by which Cronofy calls at a time of the meeting."""
+
+
 class Verdict(StrEnum):
     """The effect of one entry. Every entry has exactly one."""
 
@@ -132,6 +138,8 @@ class IncidentType(StrEnum):
     RESOURCES_MISSING = "resources_missing"
     ACCOUNT_DISCONNECTED = "account_disconnected"
     """The account must authorise the application again before its requests can be sent."""
+    CALLBACKS_MISSING = "callbacks_missing"
+    """Several agents of a data center are silent, and no callback came from it."""
     CONFLICTING = "conflicting"
     MISMATCHED = "mismatched"
 
@@ -284,6 +292,8 @@ class LastAlert:
     count: int
     """The number of alerts about the incident so far."""
     reminders: int = 0
+    is_included: bool = False
+    """It was no message of its own: the alert about a group of agents says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +308,11 @@ class Pending:
     """When the sweep sends it again; None if only the caller can, or until its first outcome."""
     reason: Reason | None = None
     """The failure of its newest try."""
+
+    @property
+    def waits_for_account(self) -> bool:
+        """Its account must authorise the application again before it can be sent."""
+        return self.reason is not None and self.reason["failure"] == REAUTHORISATION_REQUIRED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

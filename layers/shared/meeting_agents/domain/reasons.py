@@ -66,6 +66,10 @@ class ReasonCode(StrEnum):
     # people
     ALERT_PUBLISHED = "alert_published"
     """Values: `incident`, `status`; `subscribers`, their number or `unknown`."""
+    ALERT_INCLUDED = "alert_included"
+    """The alert about a group of agents says it. Values: `incident`, `status`; `group`, its key."""
+    GROUP_RESOLVED = "group_resolved"
+    """The alert about the group is resolved, the agent's incident may not be. Values: `incident`, `group`."""
     PROBE_NOT_PUBLISHED = "probe_not_published"
     """Values: `incident`, `status`."""
     NOTE = "note"

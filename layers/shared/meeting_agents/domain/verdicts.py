@@ -31,17 +31,6 @@ class Step:
         return self.before.state if self.before.attempts else None
 
     @property
-    def attempt(self) -> Attempt:
-        """The current attempt after the step."""
-        return self.after.attempts[-1]
-
-    @property
-    def attempt_before(self) -> Attempt | None:
-        """The same attempt before the step; None if the step began it."""
-        newest = self.before.attempts[-1] if self.before.attempts else None
-        return newest if newest and newest.number == self.attempt.number else None
-
-    @property
     def ignored_because(self) -> Reason | None:
         """The reason why the entry was not applied; None for one that was."""
         return _ignored_because(self)

@@ -1,0 +1,237 @@
+"""The message about a group of agents that share one incident. Pure."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from itertools import batched
+from typing import Any
+
+from meeting_agents.alerting.message import (
+    LISTED,
+    OUTSIDE_GSM,
+    SMS_LENGTH,
+    SUBJECT_LENGTH,
+    Links,
+    chat_notification,
+    for_each_protocol,
+    numbered,
+)
+from meeting_agents.alerting.runbook import GROUP_WORDINGS, WORDINGS
+from meeting_agents.alerting.text import (
+    ascii_only,
+    format_meeting,
+    format_time,
+    format_time_with_utc,
+    sanitize,
+    table,
+    timezone,
+    title_of,
+    truncate,
+    without_links,
+)
+from meeting_agents.announcement import MeetingView
+from meeting_agents.domain.alerts import MAX_REMINDERS
+from meeting_agents.domain.groups import Group, GroupState, Waiting
+from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
+
+NAMED = 1000
+"""The agents named in one message; the others are counted: their ids would not fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupAlert:
+    """One message about a group. `agents`: those that wait when it is sent, the earliest meeting first."""
+
+    group: Group
+    status: AlertStatus
+    severity: Severity
+    state: GroupState
+    agents: tuple[Waiting, ...]
+    at: datetime
+    """The time of sending."""
+    links: Links
+    reminder: int = 0
+    """The number of the reminder; 0: none."""
+
+    @property
+    def is_resolved(self) -> bool:
+        return self.status is AlertStatus.RESOLVED
+
+    @property
+    def number(self) -> int:
+        """The number of alerts about the group before."""
+        return self.state.last.count if self.state.last else 0
+
+    @property
+    def attributes(self) -> dict[str, str | tuple[str, ...]]:
+        """The message attributes, like those of a message about agents."""
+        is_account = self.group.type is IncidentType.ACCOUNT_DISCONNECTED
+        name = {"account" if is_account else "data_center": (self.group.name,)}
+        return {"status": str(self.status), "severity": str(self.severity), "type": (str(self.group.type),), **name}
+
+    @property
+    def subject(self) -> str:
+        """At most 100 ASCII characters: the incident, and the number of agents."""
+        reminder = f", reminder {self.reminder}/{MAX_REMINDERS}" if self.reminder else ""
+        mark = f"[{self.status if self.is_resolved else self.severity}{reminder}] "
+        return mark + self._headline(SUBJECT_LENGTH - len(mark))
+
+    @property
+    def sms(self) -> str:
+        """One segment, in characters that every encoding of SMS has."""
+        again = "REMINDER: " if self.reminder else "RESOLVED: " if self.is_resolved else ""
+        end = ". See e-mail."
+        return (again + self._headline(SMS_LENGTH - len(again) - len(end)) + end).translate(OUTSIDE_GSM)
+
+    @property
+    def text(self) -> str:
+        """The message for e-mail."""
+        wording, shown, others = GROUP_WORDINGS[self.group.type], self.agents[:LISTED], self.agents[LISTED:]
+        parts = [f"{'Resolved: ' if self.is_resolved else ''}{self.summary}.", self.detail, numbered(self.next_steps)]
+        if self.reminder:
+            parts.insert(0, f"No one has acknowledged this yet: reminder {self.reminder} of {MAX_REMINDERS}.")
+        if shown:
+            parts.append("\n".join([wording.list_heading, *map(self._line, shown)]))
+        if others:
+            rows = ("  " + "  ".join(row) for row in batched((a.agent_id for a in others[:NAMED]), 3, strict=False))
+            parts.append(
+                "\n".join([f"And {len(others)} more; the timeline of each is at {self._timeline('<agent id>')}", *rows])
+            )
+        acknowledgement = (
+            f'POST {self._timeline(shown[0].agent_id)}/acknowledgement {{"note": "..."}} for all' if shown else ""
+        )
+        can_acknowledge = self.severity is Severity.CRITICAL and not self.is_resolved
+        links = table([("Overview", self.links.dashboard), ("Acknowledge", acknowledgement if can_acknowledge else "")])
+        return "\n\n".join(filter(None, [*parts, links])) + "\n"
+
+    @property
+    def machine(self) -> str:
+        """The message as JSON: `agents` has the first twenty in full, `omitted` the ids of the next thousand."""
+        types = {type_: [a for a in self.agents if a.type is type_] for type_ in {agent.type for agent in self.agents}}
+        omitted = {
+            t: [a.agent_id for a in self.agents[LISTED : LISTED + NAMED] if a in agents] for t, agents in types.items()
+        }
+        content = {
+            "id": self._id,
+            "status": self.status,
+            "severity": self.severity,
+            "reminder": self.reminder,
+            "types": {self.group.type: 1},
+            "subject": self.subject,
+            "group": {
+                "dedup_key": self.group.key,
+                "type": self.group.type,
+                "name": self.group.name,
+                "summary": self.summary,
+                "detail": self.detail,
+                "next_steps": self.next_steps,
+            },
+            "count": len(self.agents),
+            "agents": [self._to_json(agent) for agent in self.agents[:LISTED]],
+            "omitted": {type_: agent_ids for type_, agent_ids in omitted.items() if agent_ids},
+            "dashboard": self.links.dashboard,
+        }
+        return json.dumps(content, ensure_ascii=False)
+
+    @property
+    def chat(self) -> str:
+        """The message as a custom notification of Amazon Q Developer in chat applications, as `Alert.chat`."""
+        lines = [self.detail, *map(self._line, self.agents[:LISTED])]
+        if len(self.agents) > LISTED:
+            lines.append(f"And {len(self.agents) - LISTED} more, see the overview.")
+        if self.links.dashboard:
+            lines.append(f"Overview: {self.links.dashboard}")
+        return chat_notification(
+            id_=self._id,
+            title=self.subject,
+            lines=list(filter(None, lines)),
+            steps=self.next_steps,
+            keywords=[str(self.status), str(self.severity), str(self.group.type)],
+            thread=self.group.key,
+            resources=[self.group.key],
+            context={"status": str(self.status), "severity": str(self.severity), "alert": self.machine},
+        )
+
+    @property
+    def message(self) -> str:
+        """The texts for each protocol of SNS, for `MessageStructure: json`; queues and functions get the default."""
+        return for_each_protocol(self.machine, self.text, self.sms, self.chat)
+
+    @property
+    def summary(self) -> str:
+        """One sentence: the incident, the number of meetings or agents, and the first meeting that waits."""
+        return self._sentence + self._first
+
+    @property
+    def _sentence(self) -> str:
+        wording, is_resolved = GROUP_WORDINGS[self.group.type], self.is_resolved
+        incident = wording.resolved if is_resolved else wording.firing
+        waiting = wording.still_waiting if is_resolved else wording.waiting
+        if is_resolved and not self.state.is_registered:
+            incident = "Account {name} is no longer registered"
+        text = f"{incident}: {waiting}" if self.agents else incident
+        return text.format(name=self._name, meetings=self._counted("meeting"), agents=self._counted("meeting agent"))
+
+    @property
+    def _first(self) -> str:
+        """`, first 29 Apr 17:30 CEST`; empty for agents that are silent, as their meetings have begun."""
+        meeting = self.agents[0].meeting if self.agents else Meeting()
+        if self.is_resolved or self.group.type is not IncidentType.ACCOUNT_DISCONNECTED or meeting.start is None:
+            return ""
+        return f", first {format_time(meeting.start, timezone(meeting.tzid), '%d %b %H:%M')}"
+
+    @property
+    def detail(self) -> str:
+        """The facts behind the incident."""
+        if self.is_resolved:
+            return ""
+        if self.group.type is IncidentType.ACCOUNT_DISCONNECTED:
+            return "Cronofy no longer accepts the account's refresh token, so no request can be sent in its name."
+        zone = timezone(self.agents[0].meeting.tzid if self.agents else "")
+        heard_at = self.state.heard_before if self.state.is_firing else self.state.heard_at
+        since = f"since {format_time_with_utc(heard_at, zone)}" if heard_at else "yet"
+        return f"No callback has arrived from this data center {since}. It is unknown what became of these agents."
+
+    @property
+    def next_steps(self) -> tuple[str, ...]:
+        """The next steps, the most urgent first."""
+        wording = GROUP_WORDINGS[self.group.type]
+        if self.is_resolved and not self.agents:
+            return ("Nothing to do: the earlier alert is resolved.",)
+        steps = wording.next_steps_resolved if self.is_resolved else wording.next_steps
+        return tuple(step.format(name=self._name, api=self.links.api) for step in steps)
+
+    @property
+    def _id(self) -> str:
+        return sha256(f"{self.group.key}#{self.number}".encode()).hexdigest()[:32]
+
+    @property
+    def _name(self) -> str:
+        return sanitize(self.group.name, 60)
+
+    def _counted(self, noun: str) -> str:
+        return f"{len(self.agents)} {noun}{'' if len(self.agents) == 1 else 's'}"
+
+    def _headline(self, room: int) -> str:
+        """Return the summary in ASCII, without the first meeting if that does not fit."""
+        whole = ascii_only(self.summary)
+        return whole if len(whole) <= room else truncate(ascii_only(self._sentence), room)
+
+    def _line(self, agent: Waiting) -> str:
+        meeting = MeetingView.model_validate(agent.meeting)
+        words = "" if agent.type is self.group.type else f"\n  {WORDINGS[agent.type].one}"
+        title = title_of(agent.meeting.summary, agent.event_id, agent.agent_id)
+        return f"- {title}, {format_meeting(meeting)}{words}\n  {self._timeline(agent.agent_id)}"
+
+    def _timeline(self, agent_id: str) -> str:
+        return self.links.timeline(agent_id)
+
+    def _to_json(self, agent: Waiting) -> dict[str, Any]:
+        return {
+            "agent_id": agent.agent_id,
+            "type": agent.type,
+            "meeting": without_links(MeetingView.model_validate(agent.meeting).model_dump(mode="json")),
+            "event_id": agent.event_id,
+            "timeline": self._timeline(agent.agent_id),
+        }

@@ -1,0 +1,133 @@
+"""The groups of agents in the agents table: the agents that wait, the last callback, the last alert about each."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from meeting_agents.aws import keys
+from meeting_agents.aws.dynamodb import Item, Table
+from meeting_agents.aws.keys import timestamp
+from meeting_agents.cronofy.messages import AccountState
+from meeting_agents.domain.groups import HEARD_EVERY, Group, GroupState, Waiting, is_over
+from meeting_agents.domain.model import AlertStatus, IncidentType, LastAlert, Meeting, Severity
+
+
+class Groups:
+    """The groups of agents. Every method raises `StoreUnavailable` and `StoreRejected`.
+
+    `account_state`: returns the state of a registered account, or None.
+    """
+
+    def __init__(self, table: Table, account_state: Callable[[str], AccountState | None]) -> None:
+        self._table = table
+        self._account_state = account_state
+
+    def read(self, group: Group) -> GroupState:
+        """Return the facts about a group with the newest writes."""
+        return self._state(group, self._table.get(keys.group(group.key)) or {})
+
+    def waiting(self, group: Group, after: datetime | None, now: datetime) -> list[Waiting]:
+        """Return the agents of a group that wait from a time after `after`, the earliest meeting first."""
+        items = self._table.query(
+            IndexName=keys.WAITING_INDEX,
+            KeyConditionExpression="waits_for = :group AND waits_from > :after",
+            FilterExpression="expires_at > :now",
+            ExpressionAttributeValues={
+                ":group": {"S": group.key},
+                ":after": {"S": timestamp(after) if after else " "},
+                ":now": {"N": str(int(now.timestamp()))},
+            },
+        )
+        return [_waiting(item) for item in items]
+
+    def ended(self) -> Iterator[Group]:
+        """Iterate over the groups whose incident is over although their last alert says that it is open."""
+        items = self._table.query(
+            IndexName=keys.WAITING_INDEX,
+            KeyConditionExpression="waits_for = :firing",
+            ExpressionAttributeValues={":firing": {"S": keys.FIRING}},
+        )
+        for item in items:
+            group = Group.of_key(item["pk"]["S"].removeprefix(keys.GROUP_PREFIX))
+            if is_over(group, self._state(group, item)):
+                yield group
+
+    def record_alert(self, group: Group, before: GroupState, alert: LastAlert) -> None:
+        """Record the last alert about a group, unless another was recorded since `before` was read."""
+        is_firing = alert.status is AlertStatus.FIRING
+        heard_before = before.heard_before if before.is_firing else before.heard_at
+        values = {
+            ":status": {"S": alert.status},
+            ":severity": {"S": alert.severity},
+            ":at": {"S": timestamp(alert.at)},
+            ":count": {"N": str(alert.count)},
+            ":reminders": {"N": str(alert.reminders)},
+            ":heard": {"S": timestamp(heard_before)} if heard_before else {"NULL": True},
+            ":last": {"N": str(before.last.count if before.last else 0)},
+        } | ({":firing": {"S": keys.FIRING}} if is_firing else {})
+        changes = (
+            "SET #status = :status, severity = :severity, alerted_at = :at, alerts = :count"
+            ", reminders = :reminders, heard_before = :heard"
+        )
+        changes += ", waits_for = :firing, waits_from = :at" if is_firing else " REMOVE waits_for, waits_from"
+        condition = "attribute_not_exists(alerts) OR alerts = :last"
+        self._table.update(keys.group(group.key), changes, values, condition, {"#status": "status"})
+
+    def _state(self, group: Group, item: Item) -> GroupState:
+        is_account = group.type is IncidentType.ACCOUNT_DISCONNECTED
+        account = self._account_state(group.name) if is_account else None
+        return GroupState(
+            is_registered=account is not None or not is_account,
+            is_disconnected=account is AccountState.REAUTHORISATION_REQUIRED,
+            heard_at=_time(item, "heard_at"),
+            last=_last_alert(item) if "status" in item else None,
+            heard_before=_time(item, "heard_before"),
+        )
+
+
+class LastCallbacks:
+    """The time of the last callback from each data center. Raises `StoreUnavailable` and `StoreRejected`."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._recorded: dict[str, datetime] = {}
+
+    def hear(self, data_center: str, at: datetime) -> None:
+        """Record that a callback of a data center came, at most once in `HEARD_EVERY`."""
+        if at < self._recorded.get(data_center, at - HEARD_EVERY) + HEARD_EVERY:
+            return
+        group = Group(IncidentType.CALLBACKS_MISSING, data_center)
+        _, item = self._table.try_update(
+            keys.group(group.key),
+            "SET heard_at = :at",
+            {":at": {"S": timestamp(at)}, ":before": {"S": timestamp(at - HEARD_EVERY)}},
+            "attribute_not_exists(heard_at) OR heard_at <= :before",
+        )
+        self._recorded[data_center] = _time(item, "heard_at") or at
+
+
+def _last_alert(item: Item) -> LastAlert:
+    return LastAlert(
+        status=AlertStatus(item["status"]["S"]),
+        severity=Severity(item["severity"]["S"]),
+        at=datetime.fromisoformat(item["alerted_at"]["S"]),
+        count=int(item["alerts"]["N"]),
+        reminders=int(item["reminders"]["N"]),
+    )
+
+
+def _waiting(item: Item) -> Waiting:
+    meeting = item.get("meeting", {}).get("M", {})
+    texts = {name: value["S"] for name, value in meeting.items()}
+    times = {name: datetime.fromisoformat(texts[name]) for name in ("start", "end") if name in texts}
+    return Waiting(
+        agent_id=item["pk"]["S"],
+        type=IncidentType(item["incident"]["S"]),
+        meeting=Meeting(**texts | times),
+        event_id=item.get("event_id", {}).get("S", ""),
+        acknowledged_at=_time(item, "acknowledged_at"),
+    )
+
+
+def _time(item: Item, name: str) -> datetime | None:
+    text = item.get(name, {}).get("S")
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None

@@ -1,0 +1,141 @@
+"""The groups of agents that share an incident: those of a disconnected account, those silent in a data center. Pure.
+
+People get one message about a group instead of one about each agent. The truth of a group's incident is not in the
+journals of its agents: the account says if it is disconnected, the last callback of the data center if any still come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from meeting_agents.domain.grace_periods import GracePeriods, end_of, start_of
+from meeting_agents.domain.incidents import Incident
+from meeting_agents.domain.model import AlertStatus, IncidentType, LastAlert, Meeting, Record, Severity
+
+MIN_SILENT_AGENTS = 3
+"""Fewer silent agents may each have a cause of its own: a lobby, a locked meeting, one lost callback."""
+HEARD_EVERY = timedelta(minutes=1)
+"""The last callback of a data center is recorded this often, so it may be as much later than recorded."""
+REPEAT_AFTER = timedelta(hours=12)
+"""After this time an alert about a group is repeated when another of its meetings comes near: a day has passed."""
+COVERING: Mapping[IncidentType, IncidentType] = {
+    IncidentType.ACCOUNT_DISCONNECTED: IncidentType.ACCOUNT_DISCONNECTED,
+    IncidentType.NEVER_ACTIVATED: IncidentType.CALLBACKS_MISSING,
+    IncidentType.NOT_FINISHED: IncidentType.CALLBACKS_MISSING,
+}
+"""The incident of a group by the agent's incident that it covers."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Group:
+    """The agents that have an incident in common. `name`: the account, or the data center."""
+
+    type: IncidentType
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The `dedup_key` of all alerts about the group."""
+        return f"{self.type}/{self.name}"
+
+    @classmethod
+    def of_key(cls, key: str) -> Group:
+        """Return the group with a key. Raises `ValueError`."""
+        type_, _, name = key.partition("/")
+        if IncidentType(type_) not in COVERING.values() or not name:
+            raise ValueError("not the key of a group")
+        return cls(IncidentType(type_), name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """An agent of a group, as the index of waiting agents has it."""
+
+    agent_id: str
+    type: IncidentType
+    """The agent's own incident."""
+    meeting: Meeting
+    event_id: str = ""
+    acknowledged_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupState:
+    """The facts about a group, and the last alert about it."""
+
+    is_registered: bool = True
+    """Of an account; False: it was deleted."""
+    is_disconnected: bool = False
+    """Of an account: it must authorise the application again."""
+    heard_at: datetime | None = None
+    """Of a data center: the last callback that was recorded; None: none yet."""
+    last: LastAlert | None = None
+    heard_before: datetime | None = None
+    """Of a data center: `heard_at` at the time of the first alert about the incident."""
+
+    @property
+    def is_firing(self) -> bool:
+        """The last alert says that the incident is open."""
+        return self.last is not None and self.last.status is AlertStatus.FIRING
+
+
+def group_of(record: Record, type_: IncidentType) -> Group | None:
+    """Return the group to which an agent belongs with an incident of this type, or None."""
+    covering = COVERING.get(type_)
+    if covering is None or not record.attempts:
+        return None
+    if covering is IncidentType.CALLBACKS_MISSING:
+        name = record.identity.data_center if record.identity else ""
+    else:
+        pending = record.current.pending
+        latest = pending.request if pending else record.current.latest_request
+        name = latest.account if latest else ""
+    return Group(covering, name) if name else None
+
+
+def waits_from(record: Record, incident: Incident, grace_periods: GracePeriods) -> datetime:
+    """Return the time since which an agent of a group is missed: the meeting's start, or its end if that is missing."""
+    attempt = record.current
+    return end_of(attempt, grace_periods) if incident.type is IncidentType.NOT_FINISHED else start_of(attempt)
+
+
+def silent_after(state: GroupState) -> datetime | None:
+    """Return the time since which no callback came from a data center; None: none ever came."""
+    return state.heard_at + HEARD_EVERY if state.heard_at else None
+
+
+def is_over(group: Group, state: GroupState) -> bool:
+    """Return True if the last alert says that the incident is open, and it is over."""
+    if not state.is_firing:
+        return False
+    if group.type is IncidentType.CALLBACKS_MISSING:
+        return state.heard_at is not None and state.heard_at != state.heard_before
+    return not state.is_disconnected
+
+
+def is_open(group: Group, state: GroupState, waiting: int) -> bool:
+    """Return True if the incident is open. `waiting`: the agents that wait, since `silent_after` in a data center."""
+    if group.type is IncidentType.CALLBACKS_MISSING:
+        return waiting >= MIN_SILENT_AGENTS or state.is_firing
+    return state.is_disconnected
+
+
+def is_news(
+    last: LastAlert | None, severity: Severity, reminder: int, waiting: Iterable[Waiting], now: datetime
+) -> bool:
+    """Return True if an open incident needs an alert: there is none yet, it is less severe, or long ago.
+
+    A reminder is sent once for all agents, and not if a person acknowledged one of them since the last alert.
+    """
+    if last is None or last.status is AlertStatus.RESOLVED:
+        return True
+    if severity is not Severity.CRITICAL:
+        return False
+    if last.severity is not Severity.CRITICAL:
+        return True
+    if reminder:
+        is_acknowledged = any(agent.acknowledged_at and agent.acknowledged_at >= last.at for agent in waiting)
+        return reminder > last.reminders and not is_acknowledged
+    return last.at + REPEAT_AFTER <= now

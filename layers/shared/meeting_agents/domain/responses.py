@@ -1,0 +1,136 @@
+"""The outcome of a request: accepted, rejected, cancelled, or not confirmed yet. Pure."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from meeting_agents.domain.attempts import collected, rescheduled, transition, united, with_attempt
+from meeting_agents.domain.model import (
+    Action,
+    Attempt,
+    DeadlineType,
+    Entry,
+    EntryType,
+    Pending,
+    Record,
+    Refusal,
+    State,
+    Verdict,
+)
+from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.state_machine import TERMINAL_STATES
+
+
+def apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
+    """Return the record after the outcome of a request, and the verdict on it."""
+    attempt, pending = _answered(record, entry)
+    if pending is None:
+        is_duplicate = {
+            EntryType.ACCEPTED: entry.revision == attempt.accepted_revision,
+            EntryType.REJECTED: attempt.state is State.REJECTED,
+            EntryType.CANCELLED: attempt.cancelled_at is not None,
+        }
+        return record, Verdict.DUPLICATE if is_duplicate.get(entry.kind) else Verdict.STALE
+    changed = {
+        EntryType.UNCONFIRMED: _unconfirmed,
+        EntryType.ACCEPTED: _accepted,
+        EntryType.REJECTED: _rejected,
+        EntryType.CANCELLED: _cancelled,
+    }[entry.kind](attempt, pending, entry)
+    if entry.kind is EntryType.REJECTED and _is_refused_move(record, attempt, pending):
+        return _without_refused_move(record), Verdict.APPLIED
+    return with_attempt(record, changed), Verdict.APPLIED if attempt is record.current else Verdict.STALE
+
+
+def _is_refused_move(record: Record, attempt: Attempt, pending: Pending) -> bool:
+    """Return True if the refused request began an attempt while the agent of the one before is active."""
+    before = record.attempts[-2] if len(record.attempts) > 1 else None
+    is_all = attempt is record.current and attempt.unanswered == (pending,) and not attempt.accepted_revision
+    is_provision = pending.request.action is Action.PROVISION
+    return is_all and is_provision and before is not None and before.state not in TERMINAL_STATES
+
+
+def _without_refused_move(record: Record) -> Record:
+    """Return the record with the attempt before as the current one: the meeting stays at its old time."""
+    return replace(record, attempts=record.attempts[:-1])
+
+
+def _answered(record: Record, entry: Entry) -> tuple[Attempt, Pending | None]:
+    """Return the request that a response is for. It may have followed the meeting into another attempt."""
+    for attempt in record.attempts:
+        for pending in attempt.unanswered:
+            if pending.revision == entry.revision:
+                return attempt, pending
+    return next((attempt for attempt in record.attempts if attempt.number == entry.attempt), record.current), None
+
+
+def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
+    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at, reason=entry.reason)
+    explains_state = attempt.state is State.REQUESTED and pending is attempt.pending
+    return replace(
+        attempt,
+        unanswered=tuple(tried if p is pending else p for p in attempt.unanswered),
+        reason=entry.reason or attempt.reason if explains_state else attempt.reason,
+    )
+
+
+def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
+    attempt = replace(
+        attempt,
+        request=pending.request,
+        accepted_revision=pending.revision,
+        accepted_at=entry.at,
+        unanswered=_newer_than(attempt, pending),
+        refusal=None,
+        subs=united(attempt.subs, entry.sub),
+        resources=collected(attempt.resources, entry.resources),
+    )
+    if attempt.reported_at and attempt.reported_at < pending.requested_at:
+        attempt = replace(attempt, reported=None, reported_at=None)
+    if DeadlineType.ACTIVATION in attempt.missed:
+        return attempt  # the agent stays overdue until it reports itself
+    return transition(attempt, EntryType.ACCEPTED, entry.at, entry.reason or Reason.of(ReasonCode.REQUEST_ACCEPTED))
+
+
+def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
+    """Remove a rejected request. A rejected change or cancellation leaves the accepted request in place."""
+    is_newest, before = pending is attempt.pending, attempt.meeting
+    attempt = replace(attempt, unanswered=tuple(p for p in attempt.unanswered if p is not pending))
+    is_unconfirmed = attempt.state is State.REQUESTED
+    if pending.request.action is Action.CANCEL:
+        stays = attempt.latest_request is not None or not is_unconfirmed
+    else:
+        stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
+        attempt = attempt if stays else replace(attempt, request=pending.request)
+    reason = entry.reason or Reason.of(ReasonCode.REQUEST_REFUSED)
+    if is_newest and (attempt.refusal is None or attempt.refusal.revision < pending.revision):
+        attempt = replace(attempt, refusal=_refusal(pending, entry.at, reason))
+    if not stays:
+        return transition(attempt, EntryType.REJECTED, entry.at, reason)
+    replaced = tuple(old for old in attempt.replaced if old.start != attempt.meeting.start)
+    return rescheduled(replace(attempt, replaced=replaced), before, entry.at)
+
+
+def _refusal(pending: Pending, at: datetime, reason: Reason) -> Refusal:
+    request = pending.request
+    return Refusal(
+        revision=pending.revision,
+        action=request.action,
+        meeting=request.meeting,
+        at=at,
+        reason=reason,
+        tries=pending.tries,
+    )
+
+
+def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
+    is_newest = pending is attempt.pending
+    attempt = replace(
+        attempt, cancelled_at=entry.at, unwanted_at=None, unanswered=_newer_than(attempt, pending), refusal=None
+    )
+    reason = entry.reason or Reason.of(ReasonCode.CANCELLATION_ACCEPTED)
+    return transition(attempt, entry.kind, entry.at, reason) if is_newest else attempt
+
+
+def _newer_than(attempt: Attempt, answered: Pending) -> tuple[Pending, ...]:
+    """Return the requests that stay open after a response: those that are newer than the answered one."""
+    return tuple(pending for pending in attempt.unanswered if pending.revision > answered.revision)
