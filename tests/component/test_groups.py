@@ -141,7 +141,9 @@ class Room:
     def _publish(self, subjects: set[str | Group]) -> set[str | Group]:
         journal = self.desk.journal()
         journal.grace_periods = replace(journal.grace_periods, escalation=self.escalation)
-        publisher = Publisher(journal, self.desk.groups(), self.topic, LINKS, lambda: self.desk.now)
+        publisher = Publisher(
+            journal, self.desk.groups(), self.topic, LINKS, self.desk.event_triggers(), lambda: self.desk.now
+        )
         return publish_alerts(subjects, publisher, self.desk.lease("alert"))
 
     @property
