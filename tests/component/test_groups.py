@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from functions.alert.app import publish_alerts
+from functions.alert.app import publish_alerts, subject_of
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.groups import LastCallbacks
 from meeting_agents.aws.notifications import append_notification
+from meeting_agents.aws.queues import send_groups
 from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.domain.groups import HEARD_EVERY, MIN_SILENT_AGENTS, REPEAT_AFTER, Group
 from meeting_agents.domain.lifecycle import fold
@@ -503,6 +504,32 @@ def test_copies_that_run_at_the_same_time_publish_once(room: Room) -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(room.publish, names[:3]))
     assert len(room.titles) == 1
+
+
+# ------------------------------------------------------------------------------------------------------------ the queue
+
+
+def test_the_sweep_sends_a_group_and_alert_reads_it(room: Room) -> None:
+    """No client is made if there is none. One that is not sent is no error, because the next sweep sends it again."""
+    sqs = room.desk._client("sqs")
+    url = sqs.create_queue(QueueName="alerts-of-groups")["QueueUrl"]
+
+    def never() -> Any:
+        raise AssertionError("no client is needed")
+
+    send_groups(never, url, [])
+    with pytest.raises(sqs.exceptions.QueueDoesNotExist):
+        sqs.send_message(QueueUrl=f"{url}-2", MessageBody="{}")
+    send_groups(lambda: sqs, f"{url}-2", [ACCOUNT])
+    send_groups(lambda: sqs, url, [ACCOUNT, DATA_CENTER])
+    bodies = [message["Body"] for _ in range(2) for message in sqs.receive_message(QueueUrl=url)["Messages"]]
+    assert {subject_of(body) for body in bodies} == {ACCOUNT, DATA_CENTER}
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"group": "failed/de"}', '{"group": ["de"]}', '{"group": ""}'])
+def test_a_message_about_neither_an_agent_nor_a_group_is_not_readable(body: str) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        subject_of(body)
 
 
 # ----------------------------------------------------------------------------------------------------------- the tables
