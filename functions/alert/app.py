@@ -32,7 +32,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         except ValueError:
             logger.error("message not readable", message_id=message_id)
     links = Links(wiring.settings().api_url, wiring.settings().dashboard_url)
-    publisher = Publisher(wiring.journal(), wiring.groups(), wiring.alerts_topic(), links)
+    publisher = Publisher(wiring.journal(), wiring.groups(), wiring.alerts_topic(), links, wiring.event_triggers())
     done: set[str] = set()
     try:
         failed_subjects = publish_alerts(set(subjects.values()), publisher, wiring.lease("alert"))

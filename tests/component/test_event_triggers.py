@@ -8,10 +8,16 @@ from typing import Any
 import pytest
 
 from meeting_agents import wording
-from meeting_agents.aws.event_triggers import CACHE_SECONDS, REFUSAL_SECONDS
+from meeting_agents.alerting.message import Links
+from meeting_agents.aws.event_triggers import CACHE_SECONDS, CALL_SECONDS, CALL_WRITE_SECONDS, REFUSAL_SECONDS
+from meeting_agents.aws.notifications import append_notification
 from meeting_agents.cronofy.messages import CallerCredentials
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import EntryType, State
+from meeting_agents.domain.overdue import find_missed
 from meeting_agents.errors import StoreUnavailable
+from meeting_agents.publishing import Publisher
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stand_in import Request
@@ -228,3 +234,89 @@ def test_cronofy_does_not_call_for_a_deleted_meeting(desk: Desk) -> None:
     desk.cronofy.delete_in_calendar(KEY)
     desk.now += timedelta(days=1) - timedelta(minutes=15)
     assert desk.cronofy.fire_triggers() == []
+
+
+# ----------------------------------------------------------------------------------------- a call that does not come
+
+LINKS = Links("https://api.example.com", "")
+
+
+class Topic:
+    """An alerts topic that keeps the texts."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def publish(self, subject: str, message: str, attributes: Any) -> None:
+        self.texts.append(json.loads(message)["email"])
+
+    def subscribers(self) -> int:
+        return 1
+
+
+def silenced(desk: Desk, caller: CallerCredentials, *, hours_before: float = 3) -> str:
+    """An agent that is silent eleven minutes after the start of its meeting; its id."""
+    start = desk.now + timedelta(hours=hours_before)
+    times = {"start": f"{start:%FT%TZ}", "end": f"{start + timedelta(hours=1):%FT%TZ}"}
+    request = desk.upsert(caller, **times)
+    desk.provisioning().submit(request)
+    desk.now = start + timedelta(minutes=11)
+    (finding,) = find_missed(fold(s.entry for s in desk.journal().read(request.agent_id, desk.now)), GRACE, desk.now)
+    desk.journal().append(request.agent_id, finding.entry)
+    return request.agent_id
+
+
+def alert_text(desk: Desk, agent: str) -> str:
+    topic: Any = Topic()
+    Publisher(desk.journal(), desk.groups(), topic, LINKS, desk.event_triggers(), lambda: desk.now).publish({agent})
+    (text,) = topic.texts
+    return " ".join(text.split())
+
+
+ELSEWHERE = "may have been moved or deleted in the calendar"
+GRACE = GracePeriods()
+
+
+def own_token(desk: Desk) -> CallerCredentials:
+    return CallerCredentials(token=desk.cronofy.grant("us", calendars=(CALENDAR,)).access_token)
+
+
+def test_a_call_that_does_not_come_although_others_do_is_said_in_the_alert(desk: Desk) -> None:
+    desk.event_triggers().record_call("us")
+    assert ELSEWHERE in alert_text(desk, silenced(desk, own_token(desk)))
+
+
+@pytest.mark.parametrize("why", ["no calls", "another data center", "old calls", "refused", "too late", "account"])
+def test_a_call_that_cannot_be_missed_is_not_said_in_the_alert(desk: Desk, why: str) -> None:
+    if why != "no calls":
+        desk.event_triggers().record_call("de" if why == "another data center" else "us")
+    if why == "old calls":
+        desk.now += timedelta(seconds=CALL_SECONDS)
+    if why == "refused":
+        desk.cronofy.behaviour.refuse_transitions = ["us"]
+    caller = desk.register() if why == "account" else own_token(desk)
+    text = alert_text(desk, silenced(desk, caller, hours_before=0.2 if why == "too late" else 3))
+    assert "never became active" in text
+    assert ELSEWHERE not in text
+
+
+def test_a_call_that_came_is_not_missed(desk: Desk) -> None:
+    """The meeting is at its time, and the agent is silent."""
+    desk.event_triggers().record_call("us")
+    agent = silenced(desk, own_token(desk))
+    raw = json.dumps({"notification": {"type": "event_subscription"}, "event": {"event_id": "event_1"}}).encode()
+    at = desk.now - timedelta(minutes=26)
+    append_notification(desk._table(), agent, raw, at=at, attempt=None, signed_with="us:current", trigger="before")
+    assert ELSEWHERE not in alert_text(desk, agent)
+
+
+def test_calls_are_recorded_once_in_an_hour(desk: Desk) -> None:
+    known = desk.event_triggers()
+    known.record_call("us")
+    recorded_at = desk.now
+    desk.now += timedelta(seconds=CALL_WRITE_SECONDS - 1)
+    known.record_call("us")
+    desk.now = recorded_at + timedelta(seconds=CALL_SECONDS)
+    assert not desk.event_triggers().have_come("us")
+    known.record_call("us")
+    assert desk.event_triggers().have_come("us")

@@ -82,7 +82,7 @@ def titles(topic: Topic) -> list[str]:
 
 def publish(desk: Desk, topic: Topic, *histories: History) -> set[str | Group]:
     agents: set[str | Group] = {history.agent for history in histories}
-    publisher = Publisher(desk.journal(), desk.groups(), topic, LINKS)
+    publisher = Publisher(desk.journal(), desk.groups(), topic, LINKS, desk.event_triggers())
     return publish_alerts(agents, publisher, desk.lease("alert"))
 
 

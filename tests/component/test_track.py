@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 
 from functions.track import app
 from meeting_agents import wiring
+from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.keys import ENTRY_PREFIX, PROBE_PREFIX, timestamp
+from meeting_agents.aws.notifications import append_notification
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import Action, Entry, EntryType, Meeting, Request
 from tests.callback import example
@@ -51,6 +54,24 @@ def test_an_entry_becomes_a_record_and_an_announcement(tables: Tables) -> None:
     assert announcement["data"]["state"] == tables.record(AGENT)["state"] == "activated"
     assert announcement["data"]["notification"] == example()
     assert announcement["data"]["replayed"] is False
+
+
+def test_an_event_trigger_shows_that_the_data_center_sends_them(tables: Tables) -> None:
+    """An alert says so when one does not come."""
+    meeting = Meeting(start=datetime.now(UTC), end=datetime.now(UTC) + timedelta(hours=1))
+    request = Request(action=Action.PROVISION, data_center="de", meeting=meeting)
+    requested = Entry(key="requested#0001", kind=EntryType.REQUESTED, at=datetime.now(UTC), revision=1, request=request)
+    tables.append(AGENT, requested)
+    activated = tables.notify(AGENT)
+    track(tables.batch((AGENT, "requested#0001"), (AGENT, activated)))
+    assert not TriggerSupport(wiring.agents_table()).have_come("de")
+    raw = json.dumps(example(notification={"type": "event_subscription"}, meeting_agent=None)).encode()
+    append_notification(
+        wiring.agents_table(), AGENT, raw, at=datetime.now(UTC), attempt=None, signed_with="x", trigger="before"
+    )
+    track(tables.batch((AGENT, f"{sha256(raw).hexdigest()}.before")))
+    assert TriggerSupport(wiring.agents_table()).have_come("de")
+    assert not TriggerSupport(wiring.agents_table()).have_come("us")
 
 
 def test_the_events_of_the_folder_are_such_batches(tables: Tables) -> None:

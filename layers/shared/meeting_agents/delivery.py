@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
+from meeting_agents.cronofy.subscriptions import has_event_triggers
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import (
     Action,
     Entry,
     EntryType,
+    Record,
     Request,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
@@ -235,6 +237,27 @@ def _requests(entries: Sequence[StoredEntry]) -> list[StoredEntry]:
 
 def _revision(stored: StoredEntry) -> int:
     return stored.entry.revision or 0
+
+
+# --------------------------------------------------------------------------------------------------- its event triggers
+
+
+def awaited_data_center(entries: Sequence[StoredEntry], record: Record, lead_time: timedelta) -> str:
+    """Return the data center that was to call `lead_time` before the start of the meeting and has not; else empty.
+
+    Empty for an agent of a registered account: its calendar was read.
+    """
+    if not record.attempts:
+        return ""
+    attempt, accepted = record.current, record.current.accepted_revision
+    start, request = attempt.meeting.start, attempt.latest_request
+    if attempt.before_start_at or start is None or attempt.accepted_at is None or request is None or request.account:
+        return ""
+    of_request = [stored for stored in entries if _revision(stored) == accepted]
+    is_asked = any(s.cronofy_request and has_event_triggers(s.cronofy_request.body) for s in of_request)
+    is_refused = any(stored.entry.reason and stored.entry.reason["without"] for stored in of_request)
+    is_awaited = is_asked and not is_refused and attempt.accepted_at < start - lead_time
+    return request.data_center if is_awaited else ""
 
 
 # ---------------------------------------------------------------------------------------------------------- its retry

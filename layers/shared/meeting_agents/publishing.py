@@ -15,10 +15,12 @@ from meeting_agents.alerting.agent_alert import AgentAlert, provider_of
 from meeting_agents.alerting.group_alert import GroupAlert
 from meeting_agents.alerting.grouping import group_alerts
 from meeting_agents.alerting.message import Alert, Links
+from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.topics import AlertsTopic
+from meeting_agents.delivery import awaited_data_center
 from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.groups import (
     COVERING,
@@ -66,12 +68,14 @@ class Publisher:
         groups: Groups,
         topic: AlertsTopic,
         links: Links,
+        event_triggers: TriggerSupport,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._journal = journal
         self._groups = groups
         self._topic = topic
         self._links = links
+        self._event_triggers = event_triggers
         self._clock = clock
         self.published = Published()
         self._is_counted = False
@@ -105,8 +109,10 @@ class Publisher:
         entries = self._journal.read(agent_id, now)
         record = fold(stored.entry for stored in entries)
         provider = provider_of(stored.raw for stored in entries if stored.raw)
+        data_center = awaited_data_center(entries, record, self._journal.grace_periods.conference)
+        lacks_call = bool(data_center) and self._event_triggers.have_come(data_center)
         return [
-            AgentAlert(agent_id=agent_id, owed=owed, record=record, at=now, provider=provider)
+            AgentAlert(agent_id=agent_id, owed=owed, record=record, at=now, provider=provider, lacks_call=lacks_call)
             for owed in alerting_owed(record, self._journal.grace_periods, now)
         ]
 

@@ -207,6 +207,7 @@ def cases() -> Iterator[tuple[str, Sequence[AgentAlert]]]:
     history.add(EntryType.CANCELLED, START - 1999 * MINUTE, revision=2)
     yield "unwanted_and_active", history.hear("meeting_agent_activated", START).alerts()
     yield "never_activated", silent().alerts()
+    yield "never_activated_without_a_call", [replace(alert, lacks_call=True) for alert in silent().alerts()]
     yield from cases_of_the_end()
 
 

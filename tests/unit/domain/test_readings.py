@@ -198,6 +198,20 @@ def test_a_meeting_that_is_moved_back_in_the_calendar_is_followed() -> None:
     assert again.key != first.key
 
 
+def test_a_meeting_that_a_person_moves_back_to_where_the_caller_had_it_is_followed() -> None:
+    """A callback with that time would be older than the request that replaced it."""
+    changed = replace(WISH, meeting=at_time(DAY).meeting, digest="moved")
+    record = fold(
+        [
+            entry(EntryType.REQUESTED, START - 6 * HOUR, revision=2, request=changed),
+            entry(EntryType.ACCEPTED, START - 6 * HOUR + MINUTE, revision=2),
+        ],
+        scheduled(),
+    )
+    assert record.meeting.start == START + DAY
+    assert read(record, at_time(timedelta()), START - HOUR).meeting.start == START
+
+
 def test_sweeps_that_read_the_same_at_the_same_time_make_one_entry() -> None:
     first, second = (reading_entry(scheduled(), at_time(DAY), NOW + by) for by in (timedelta(), MINUTE))
     assert first

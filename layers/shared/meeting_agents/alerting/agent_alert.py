@@ -27,6 +27,8 @@ class AgentAlert:
     """The time of sending."""
     provider: str = ""
     """The words by which the conference's provider is recognised."""
+    lacks_call: bool = False
+    """Cronofy calls before the start of other meetings, and did not call before this one."""
 
     @property
     def status(self) -> AlertStatus:

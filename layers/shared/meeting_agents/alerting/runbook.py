@@ -88,6 +88,10 @@ _CHECK_REASON = (
     "Check the reason. A request that Cronofy did not answer, or limited, is sent again until the meeting ends. 401 or"
     " 403: a person must authorise the application again. 423: the account is locked."
 )
+_ELSEWHERE = (
+    "Check the calendar first: Cronofy calls before each meeting, and did not call before this one, so it may have been"
+    " moved or deleted in the calendar."
+)
 _LOBBY = (
     "The agent is preparing to join, and may wait in the lobby: admit it. If it fails to get in, another alert follows."
 )
@@ -128,7 +132,8 @@ def next_steps(agent: AgentAlert) -> tuple[str, ...]:
             return f"Open the meeting and check what keeps the agent out. {_obstacles(agent)}", _AGAIN, _NOTES
         case IncidentType.NEVER_ACTIVATED:
             look = "Open the meeting and look for the agent, also in the lobby: if it is there, a callback was lost."
-            return f"{look} If it is not, check what keeps it out. {_obstacles(agent)}", _AGAIN, _NOTES
+            steps = f"{look} If it is not, check what keeps it out. {_obstacles(agent)}", _AGAIN, _NOTES
+            return (_ELSEWHERE, *steps) if agent.lacks_call else steps
         case IncidentType.ACCOUNT_DISCONNECTED:
             name = agent.names["account"]
             account = f"account {sanitize(name)}" if name else "account"

@@ -85,6 +85,10 @@ class EntryType(StrEnum):
     """A person acknowledged the incident."""
 
 
+EVENT_TRIGGERS = frozenset({EntryType.BEFORE_START, EntryType.AFTER_END})
+"""The types of entries by which Cronofy calls at a time of the meeting."""
+
+
 class Verdict(StrEnum):
     """The effect of one entry. Every entry has exactly one."""
 

@@ -31,8 +31,8 @@ READ_UNTIL = timedelta(days=1)
 """After the end of a meeting, until its calendar is no longer read."""
 READING_WINDOW = timedelta(hours=1)
 """After the time of a daily reading, until it is left out."""
-SILENCE = frozenset({DeadlineType.CONFERENCE, DeadlineType.ACTIVATION})
-"""The deadlines whose miss may mean that the meeting is at another time, or is deleted."""
+SILENCE = frozenset({DeadlineType.CONFERENCE, DeadlineType.ACTIVATION, DeadlineType.COMPLETION})
+"""The deadlines whose miss may mean that the meeting is at another time, longer, or deleted."""
 _DAY = timedelta(days=1)
 
 
