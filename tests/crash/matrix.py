@@ -76,7 +76,7 @@ def outcome(scene: Scene) -> Outcome:
             )
             for id_, data in announcements.items()
         },
-        alerted=frozenset((agent["dedup_key"], alert["status"]) for alert in alerts for agent in alert["agents"]),
+        alerted=frozenset((key, alert["status"]) for alert in alerts for key in _dedup_keys(alert)),
         requests=frozenset(
             (request.method, request.path, _timeless(request.body.decode()))
             for request in scene.cronofy.requests
@@ -174,6 +174,11 @@ def _difference(left: dict[str, Any], expected: dict[str, Any]) -> str:
 
 def _id(item: dict[str, Any]) -> str:
     return f"{item['pk']['S']}.{item['sk']['S'].removeprefix('entry#')}"
+
+
+def _dedup_keys(alert: dict[str, Any]) -> list[str]:
+    """The keys of the incidents in an alert: that of a group, or those of agents."""
+    return [alert["group"]["dedup_key"]] if "group" in alert else [agent["dedup_key"] for agent in alert["agents"]]
 
 
 def _lasting(item: dict[str, Any]) -> Any:

@@ -151,8 +151,12 @@ def _found(running: Load, steps: int, fired: int) -> dict[str, Any]:
         agent: sum(int(count["N"]) for count in record["verdicts"]["M"].values()) for agent, record in records.items()
     }
     written = Counter(agent for agent, _ in entries)
+    alerts = [json.loads(text) for text in running.alerts]
+    of_groups = [alert for alert in alerts if "group" in alert]
+    in_groups = {agent["agent_id"] for alert in of_groups for agent in alert["agents"]}
+    in_groups |= {agent for alert in of_groups for agents in alert["omitted"].values() for agent in agents}
     last_alerts = {
-        agent["dedup_key"]: alert["status"] for alert in map(json.loads, running.alerts) for agent in alert["agents"]
+        agent["dedup_key"]: alert["status"] for alert in alerts if "group" not in alert for agent in alert["agents"]
     }
     open_incidents = {
         f"{agent}/{record['attempt']['N']}/{record['incident']['S']}"
@@ -171,6 +175,8 @@ def _found(running: Load, steps: int, fired: int) -> dict[str, Any]:
         "lost": len({(agent, digest) for agent, digest in running.kept if (agent, digest) not in entries}),
         "not_announced": len({f"{agent}.{key}" for agent, key in entries} - running.announced),
         "without_verdict": sum(abs(counted.get(agent, 0) - number) for agent, number in written.items()),
-        "not_alerted": sum(last_alerts.get(key) != "firing" for key in open_incidents),
+        "not_alerted": sum(
+            last_alerts.get(key) != "firing" and key.partition("/")[0] not in in_groups for key in open_incidents
+        ),
         "not_at_cronofy": len({event for event in running.agents.values() if event not in at_cronofy}),
     }
