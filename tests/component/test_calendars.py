@@ -306,7 +306,7 @@ def read(desk: Desk, *names: str, since: datetime = NOW - 2 * DAY) -> dict[str, 
     return dict(desk.calendars().read(ALICES, tzids, since, until=time.monotonic() + 5, share=1.0))
 
 
-def test_a_calendar_is_asked_for_what_changed_and_with_the_accounts_own_token(desk: Desk) -> None:
+def test_a_request_for_a_calendar_is_for_what_changed_and_with_the_accounts_own_token(desk: Desk) -> None:
     requested(desk, desk.register())
     desk.now = NOW
     assert read(desk, "event_1").keys() == {"event_1"}
@@ -369,7 +369,7 @@ def test_an_account_without_the_scope_may_not_read(desk: Desk) -> None:
         read(desk, "event_1")
 
 
-def test_the_stand_in_shows_a_moved_meeting_and_hides_a_deleted_one_unless_asked(desk: Desk) -> None:
+def test_the_stand_in_shows_a_moved_meeting_and_hides_a_deleted_one_by_default(desk: Desk) -> None:
     requested(desk, desk.register())
     desk.cronofy.drag(key(), **times(NOW + 3 * HOUR), summary="Moved")
     token = desk.tokens().access_token("alice")

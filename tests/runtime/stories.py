@@ -261,6 +261,20 @@ def disconnected(scene: Scene) -> None:
     platform.settle()
 
 
+def moved(scene: Scene) -> None:
+    """A person moved one meeting in the calendar of an account and deleted another; the sweep reads it first."""
+    headers, now = scene.register("alice"), datetime.now(UTC)
+    times: dict[str, Any] = {"start": f"{now:%FT%TZ}", "end": f"{now + timedelta(hours=3):%FT%TZ}"}
+    for name in ("moved", "gone"):
+        scene.request_agent(scene.event(name, **times), headers)
+    scene.platform.settle()
+    scene.platform.age(7200)
+    scene.cronofy.drag(("us", CALENDAR, "moved"), start="2091-04-26T15:30:00Z", end="2091-04-26T17:00:00Z")
+    scene.cronofy.delete_in_calendar(("us", CALENDAR, "gone"))
+    scene.platform.tick("sweep")
+    scene.platform.settle()
+
+
 def errands(scene: Scene) -> None:
     """Reads, and requests that cannot be repeated; they are no part of the crash matrix."""
     platform = scene.platform

@@ -85,10 +85,6 @@ class EntryType(StrEnum):
     """A person acknowledged the incident."""
 
 
-EVENT_TRIGGERS = frozenset({EntryType.BEFORE_START, EntryType.AFTER_END})
-"""The types of entries by which Cronofy calls at a time of the meeting."""
-
-
 class Verdict(StrEnum):
     """The effect of one entry. Every entry has exactly one."""
 
@@ -443,11 +439,6 @@ class Record:
     @property
     def state(self) -> State:
         return self.current.state
-
-    @property
-    def has_event_triggers(self) -> bool:
-        """Cronofy has called before a start or after an end."""
-        return any(attempt.before_start_at or attempt.after_end_at for attempt in self.attempts)
 
     @property
     def meeting(self) -> Meeting:
