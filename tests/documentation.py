@@ -17,7 +17,7 @@ from typing import Any
 
 from functions.provision.app import app
 from meeting_agents import errors
-from meeting_agents.alerting.runbook import WORDINGS
+from meeting_agents.alerting.runbook import GROUP_WORDINGS, WORDINGS
 from meeting_agents.announcement import build_announcements, to_message
 from meeting_agents.api import bodies
 from meeting_agents.api.docs import document
@@ -32,6 +32,7 @@ from meeting_agents.domain.model import (
     Action,
     Entry,
     EntryType,
+    IncidentType,
     Meeting,
     Request,
     State,
@@ -229,6 +230,10 @@ def warnings() -> str:
 def alerts() -> str:
     """The types of alerts, and how urgent each is."""
     rows = [f"| `{type_}` | the agent {words.one} | {words.resolved} |" for type_, words in WORDINGS.items()]
+    named = {IncidentType.ACCOUNT_DISCONNECTED: "acc_1", IncidentType.CALLBACKS_MISSING: "de"}
+    for type_, words in GROUP_WORDINGS.items():
+        firing, resolved = (text.format(name=named[type_]) for text in (words.firing, words.resolved))
+        rows.append(f"| `{type_}` of a group | {firing} | {resolved} |")
     return "\n".join(["| type | what people read | resolved |", "|---|---|---|", *rows])
 
 

@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     subjects: dict[str, str | Group] = {}
     for message_id, record in records.items():
         try:
-            subjects[message_id] = _subject(record["body"])
+            subjects[message_id] = subject_of(record["body"])
         except ValueError:
             logger.error("message not readable", message_id=message_id)
     links = Links(wiring.settings().api_url, wiring.settings().dashboard_url)
@@ -61,7 +61,7 @@ def publish_alerts(subjects: set[str | Group], publisher: Publisher, lease: Leas
     return published.failed_agents | published.failed_groups
 
 
-def _subject(body: str) -> str | Group:
+def subject_of(body: str) -> str | Group:
     """Return the agent or the group that a message is about. Raises `ValueError`."""
     match json.loads(body):
         case {"group": str(key)}:

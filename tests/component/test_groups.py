@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from functions.alert.app import publish_alerts
+from functions.alert.app import publish_alerts, subject_of
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.groups import LastCallbacks
 from meeting_agents.aws.notifications import append_notification
+from meeting_agents.aws.queues import send_groups
 from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.domain.groups import HEARD_EVERY, MIN_SILENT_AGENTS, REPEAT_AFTER, Group
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import (
-    REAUTHORISATION_REQUIRED,
     AlertStatus,
     DeadlineType,
     Entry,
@@ -24,7 +24,7 @@ from meeting_agents.domain.model import (
     IncidentType,
     Record,
 )
-from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
 from meeting_agents.errors import ReauthorisationRequired, TopicUnavailable
 from meeting_agents.publishing import Publisher
 from tests.desk import CALENDAR, Desk
@@ -69,6 +69,7 @@ class Room:
         self.desk = desk
         self.topic = Topic()
         self.histories: dict[str, History] = {}
+        self.escalation: timedelta | None = None
 
     # Agents
 
@@ -125,15 +126,7 @@ class Room:
 
     def publish(self, *names: str, groups: Sequence[Group] = ()) -> set[str | Group]:
         subjects: set[str | Group] = {self.histories[name].agent for name in names or self.histories}
-        publisher = Publisher(
-            self.desk.journal(),
-            self.desk.groups(),
-            self.topic,
-            LINKS,
-            self.desk.event_triggers(),
-            lambda: self.desk.now,
-        )
-        failed = publish_alerts(subjects | {*groups}, publisher, self.desk.lease("alert"))
+        failed = self._publish(subjects | {*groups})
         for history in self.histories.values():
             self.desk.track(history.agent)
         return failed
@@ -141,17 +134,17 @@ class Room:
     def sweep(self) -> None:
         """Publish the alerts about groups that have ended, as the sweep has `alert` do."""
         if ended := list(self.desk.groups().ended()):
-            publisher = Publisher(
-                self.desk.journal(),
-                self.desk.groups(),
-                self.topic,
-                LINKS,
-                self.desk.event_triggers(),
-                lambda: self.desk.now,
-            )
-            publish_alerts({*ended}, publisher, self.desk.lease("alert"))
+            self._publish({*ended})
         for history in self.histories.values():
             self.desk.track(history.agent)
+
+    def _publish(self, subjects: set[str | Group]) -> set[str | Group]:
+        journal = self.desk.journal()
+        journal.grace_periods = replace(journal.grace_periods, escalation=self.escalation)
+        publisher = Publisher(
+            journal, self.desk.groups(), self.topic, LINKS, self.desk.event_triggers(), lambda: self.desk.now
+        )
+        return publish_alerts(subjects, publisher, self.desk.lease("alert"))
 
     @property
     def titles(self) -> list[str]:
@@ -431,6 +424,42 @@ def test_agents_that_become_silent_later_are_quiet(room: Room) -> None:
     assert room.alerted("later") == [(AlertStatus.FIRING, INCLUDED)]
 
 
+# ------------------------------------------------------------------------------------------------------------ reminders
+
+
+def remind(room: Room, minutes: int) -> None:
+    room.desk.now += minutes * MINUTE
+    room.publish()
+
+
+def test_reminders_are_sent_once_for_all_agents(room: Room) -> None:
+    """There are two, however many agents there are, and whenever each joined."""
+    room.escalation = 15 * MINUTE
+    silence(room, 3)
+    room.publish()
+    room.desk.now += 5 * MINUTE
+    room.miss("joins", START + MINUTE)
+    room.publish()
+    for _ in range(8):
+        remind(room, 5)
+    assert [title.partition("]")[0] for title in room.titles] == [
+        "[critical",
+        "[critical, reminder 1/2",
+        "[critical, reminder 2/2",
+    ]
+
+
+def test_an_acknowledgement_of_one_agent_stops_the_reminders_of_all(room: Room) -> None:
+    room.escalation = 15 * MINUTE
+    names = silence(room, 3)
+    room.publish()
+    room.desk.now += MINUTE
+    room.answer(names[1], EntryType.ACKNOWLEDGED, Reason.of(ReasonCode.NOTE, note="I take notes"))
+    for _ in range(3):
+        remind(room, 15)
+    assert len(room.titles) == 1
+
+
 # --------------------------------------------------------------------------------------------------------------- faults
 
 
@@ -474,6 +503,32 @@ def test_copies_that_run_at_the_same_time_publish_once(room: Room) -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(room.publish, names[:3]))
     assert len(room.titles) == 1
+
+
+# ------------------------------------------------------------------------------------------------------------ the queue
+
+
+def test_the_sweep_sends_a_group_and_alert_reads_it(room: Room) -> None:
+    """No client is made if there is none. One that is not sent is no error, because the next sweep sends it again."""
+    sqs = room.desk._client("sqs")
+    url = sqs.create_queue(QueueName="alerts-of-groups")["QueueUrl"]
+
+    def never() -> Any:
+        raise AssertionError("no client is needed")
+
+    send_groups(never, url, [])
+    with pytest.raises(sqs.exceptions.QueueDoesNotExist):
+        sqs.send_message(QueueUrl=f"{url}-2", MessageBody="{}")
+    send_groups(lambda: sqs, f"{url}-2", [ACCOUNT])
+    send_groups(lambda: sqs, url, [ACCOUNT, DATA_CENTER])
+    bodies = [message["Body"] for _ in range(2) for message in sqs.receive_message(QueueUrl=url)["Messages"]]
+    assert {subject_of(body) for body in bodies} == {ACCOUNT, DATA_CENTER}
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"group": "failed/de"}', '{"group": ["de"]}', '{"group": ""}'])
+def test_a_message_about_neither_an_agent_nor_a_group_is_not_readable(body: str) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        subject_of(body)
 
 
 # ----------------------------------------------------------------------------------------------------------- the tables

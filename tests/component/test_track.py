@@ -14,7 +14,7 @@ import pytest
 from functions.track import app
 from meeting_agents import wiring
 from meeting_agents.aws.event_triggers import TriggerSupport
-from meeting_agents.aws.keys import ENTRY_PREFIX, PROBE_PREFIX
+from meeting_agents.aws.keys import ENTRY_PREFIX, PROBE_PREFIX, timestamp
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import Action, Entry, EntryType, Meeting, Request
@@ -228,6 +228,46 @@ def test_neither_an_empty_batch_nor_a_probe_is_counted(tables: Tables, capsys: p
     assert track(tables.batch((probe, key))) == track(tables.batch()) == []
     assert [one["subject"] for one in tables.announced()] == [probe]
     assert '"_aws"' not in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------------------------------------------- last callbacks
+
+
+def request(tables: Tables, agent_id: str) -> str:
+    """Append a request for an agent; return its key."""
+    wanted = Request(action=Action.PROVISION, data_center="de", meeting=Meeting())
+    at = datetime.now(UTC) - timedelta(minutes=5)
+    tables.append(agent_id, Entry(key="requested#0001", kind=EntryType.REQUESTED, at=at, attempt=1, request=wanted))
+    return "requested#0001"
+
+
+def last_callbacks(tables: Tables) -> list[tuple[str, str]]:
+    """The group and the time of each last callback that is recorded."""
+    items = tables.session.client("dynamodb").scan(TableName=tables.table)["Items"]
+    return [(item["pk"]["S"], item["heard_at"]["S"]) for item in items if "heard_at" in item]
+
+
+def test_the_last_callback_of_a_data_center_is_recorded_once_a_minute(tables: Tables) -> None:
+    """One write, however many agents have news."""
+    now = datetime.now(UTC)
+    keys = []
+    for agent in (AGENT, OTHER):
+        request(tables, agent)
+        keys += [(agent, tables.notify(agent, now + timedelta(seconds=n), n=n)) for n in range(3)]
+    track(tables.batch(*keys))
+    assert last_callbacks(tables) == [("group#callbacks_missing/de", timestamp(now + timedelta(seconds=2)))]
+    later = tables.notify(AGENT, now + timedelta(seconds=62), n="later")
+    track(tables.batch((AGENT, later)))
+    assert last_callbacks(tables) == [("group#callbacks_missing/de", timestamp(now + timedelta(seconds=62)))]
+
+
+def test_neither_a_request_nor_a_probe_nor_a_stranger_is_a_callback_of_a_data_center(tables: Tables) -> None:
+    """A probe is our own; the data center of an agent that was not requested here is not known."""
+    requested = request(tables, AGENT)
+    probe = f"{PROBE_PREFIX}1"
+    request(tables, probe)
+    track(tables.batch((AGENT, requested), (probe, tables.notify(probe)), (OTHER, tables.notify(OTHER))))
+    assert last_callbacks(tables) == []
 
 
 # -------------------------------------------------------------------------------------------------------- announcements

@@ -34,6 +34,7 @@ RULES = {
     "domain.state_machine": ["tests/unit/domain/test_lifecycle.py"],
     "domain.verdicts": ["tests/unit/domain/test_lifecycle.py"],
     "domain.incidents": ["tests/unit/domain/test_incidents.py", "tests/unit/domain/test_lifecycle.py"],
+    "domain.groups": ["tests/unit/domain/test_groups.py"],
     "domain.alerts": ["tests/unit/domain/test_alerts.py"],
     "domain.lifecycle": ["tests/unit/domain/test_lifecycle.py"],
     "domain.responses": ["tests/unit/domain/test_lifecycle.py"],

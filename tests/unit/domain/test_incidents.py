@@ -9,7 +9,6 @@ import pytest
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import GROUPS, INCIDENTS, NOTICES, RULES, Incident, open_incidents
 from meeting_agents.domain.model import (
-    REAUTHORISATION_REQUIRED,
     Conference,
     DeadlineType,
     EntryType,
@@ -17,7 +16,7 @@ from meeting_agents.domain.model import (
     Meeting,
     Severity,
 )
-from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
 from tests.unit.domain.test_lifecycle import (
     AWAY,
     DASHBOARD,
@@ -245,6 +244,15 @@ def test_a_request_that_fails_otherwise_or_is_given_up_no_longer_waits_for_its_a
     assert types(disconnected().answer(EntryType.UNCONFIRMED, retry_at=START, reason=unavailable)) == []
     assert types(disconnected().answer(EntryType.REJECTED)) == [IncidentType.REJECTED]
     assert types(disconnected().answer(EntryType.ACCEPTED)) == []
+
+
+def test_a_request_that_is_given_up_near_the_meeting_is_no_alert_beside_that_of_its_account() -> None:
+    """Days before, the caller must send it again; later the meeting is lost, as the alert says."""
+    for failure, near in ((REAUTHORISATION_REQUIRED, []), ("503", [IncidentType.NOT_ARRANGED])):
+        reason = Reason.of(ReasonCode.REQUEST_EXPIRED, failure=failure)
+        assert types(later(disconnected(), END).answer(EntryType.REJECTED, reason=reason)) == near
+        early = disconnected().answer(EntryType.REJECTED, reason=reason)
+        assert types(early) == [IncidentType.REJECTED]
 
 
 # ------------------------------------------------------------------------------------------------------------- severity

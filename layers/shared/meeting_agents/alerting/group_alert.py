@@ -108,10 +108,9 @@ class GroupAlert:
     @property
     def machine(self) -> str:
         """The message as JSON: `agents` has the first twenty in full, `omitted` the ids of the next thousand."""
-        types = {type_: [a for a in self.agents if a.type is type_] for type_ in {agent.type for agent in self.agents}}
-        omitted = {
-            t: [a.agent_id for a in self.agents[LISTED : LISTED + NAMED] if a in agents] for t, agents in types.items()
-        }
+        omitted: dict[IncidentType, list[str]] = {}
+        for agent in self.agents[LISTED : LISTED + NAMED]:
+            omitted.setdefault(agent.type, []).append(agent.agent_id)
         content = {
             "id": self._id,
             "status": self.status,
@@ -129,7 +128,7 @@ class GroupAlert:
             },
             "count": len(self.agents),
             "agents": [self._to_json(agent) for agent in self.agents[:LISTED]],
-            "omitted": {type_: agent_ids for type_, agent_ids in omitted.items() if agent_ids},
+            "omitted": omitted,
             "dashboard": self.links.dashboard,
         }
         return json.dumps(content, ensure_ascii=False)

@@ -178,8 +178,8 @@ _AUTHORISE_AGAIN = (
     " PUT {api}/v1/accounts/{name}."
 )
 _SENT_THEN = (
-    "The requests that wait are sent within a quarter of an hour after that. One that is three days old, or whose"
-    " meeting is over, is given up, and another alert says so."
+    "The requests that wait are sent within a quarter of an hour after that, unless their meeting is over. One that is"
+    " three days old is given up, and another alert says so."
 )
 _SENT_NOW = (
     "Nothing to do: the requests that wait are sent within a quarter of an hour. One that fails again has an alert of"

@@ -17,7 +17,7 @@ from meeting_agents.domain.model import (
     State,
     incident_key,
 )
-from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES
 
 LEAST_PATIENCE = timedelta(minutes=2)
@@ -146,7 +146,8 @@ def not_arranged(at: Situation) -> datetime | None:
     """Cronofy has not accepted the newest request by `ArrangementLeadTime` before the start."""
     attempt, pending = at.attempt, at.attempt.pending
     if _is_given_up(at):
-        return max(at.lead_time, attempt.requested_at)
+        is_of_account = attempt.reason["failure"] == REAUTHORISATION_REQUIRED  # the alert about its account says so
+        return None if is_of_account else max(at.lead_time, attempt.requested_at)
     if attempt.is_heard_of or attempt.state in TERMINAL_STATES or at.was_over:
         return None
     if pending and pending.reason and pending.reason.code is ReasonCode.SCHEDULING_KEY_REFUSED:
@@ -308,7 +309,7 @@ NOTICES: Mapping[IncidentType, str] = {
 }
 """A notice is a warning that is sent once, and is never open or resolved."""
 GROUPS: Mapping[IncidentType, str] = {
-    IncidentType.CALLBACKS_MISSING: "Three of its agents are silent past their deadlines, and no callback came since.",
+    IncidentType.CALLBACKS_MISSING: "Of a data center: three agents are silent past a deadline, without a callback.",
 }
 """An incident of a data center, which its agents do not have; `groups` decides on it."""
 RULES: Mapping[IncidentType, IncidentRule | str] = {**INCIDENTS, **NOTICES, **GROUPS}

@@ -10,13 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from meeting_agents.domain.reasons import Reason
+from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason
 
 ASSUMED_MEETING_DURATION = timedelta(hours=4)
 """The length of a meeting whose end is unknown, unless a deployment sets another."""
 NEVER = datetime.min.replace(tzinfo=UTC)
-REAUTHORISATION_REQUIRED = "reauthorisation_required"
-"""The failure of a request whose account must authorise the application again."""
 
 
 class State(StrEnum):
