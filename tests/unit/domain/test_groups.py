@@ -31,6 +31,7 @@ from meeting_agents.domain.model import (
     Record,
     Severity,
 )
+from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED
 from meeting_agents.errors import ReauthorisationRequired
 from tests.unit.domain.test_incidents import disconnected, silent, unfinished
 from tests.unit.domain.test_lifecycle import END, MINUTE, NOON, START, WISH, History, scheduled
