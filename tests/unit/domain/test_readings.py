@@ -1,4 +1,4 @@
-"""What a reading of a calendar changes, which calendars are read, and when."""
+"""The effect of a reading of a calendar, the calendars that are read, and the times."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
