@@ -21,8 +21,8 @@ from meeting_agents.aws.groups import LastCallbacks
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import entry_key, is_probe
 from meeting_agents.aws.topics import LifecycleTopic
+from meeting_agents.cronofy.payloads import EVENT_TRIGGERS
 from meeting_agents.domain.lifecycle import timeline
-from meeting_agents.domain.model import EVENT_TRIGGERS
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import Outage
 
@@ -98,7 +98,7 @@ def _hear(agent_id: str, new: Sequence[Step], last_callbacks: LastCallbacks) -> 
     identity = new[-1].after.identity
     if times and identity and identity.data_center and not is_probe(agent_id):
         last_callbacks.hear(identity.data_center, max(times))
-        if EVENT_TRIGGERS & {kind for step in new if step.entry.notification for kind in step.entry.notification.kinds}:
+        if {step.entry.kind for step in new} & {*EVENT_TRIGGERS.values()}:
             wiring.event_triggers().record_call(identity.data_center)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.bench.steps import TRIGGERS
 from tests.runtime.platform import Platform
 from tests.runtime.stories import Scene
 
@@ -48,10 +49,13 @@ def cost(scene: Scene, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[st
         "failed": FAILING,
     }
     amounts: defaultdict[str, float] = defaultdict(float)
+    shares |= dict.fromkeys(TRIGGERS, 1.0)
     at_hand = {use for _, step in idle(platform, steps) for use in key_uses(platform, step)}
+    of_triggers: defaultdict[str, float] = defaultdict(float)
     for step, share in shares.items():
         for name, amount in _amounts(platform, steps[step], cold):
             amounts[name] += amount * share * 1000
+            of_triggers[name] += amount * share * 1000 * (step in TRIGGERS)
         for use, requests in key_uses(platform, steps[step]).items():
             amounts["KMS requests"] += requests * share * 1000 * (use not in at_hand)
     amounts["alarm e-mails"] = 1000 * FAILING
@@ -63,6 +67,7 @@ def cost(scene: Scene, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[st
         "region": PRICES["region"],
         "prices_as_known": PRICES["as_known"],
         "usd_per_1000_meetings": round(sum(by_item.values()), 4),
+        "usd_of_event_triggers": round(sum(priced(of_triggers).values()), 4),
         "usd_with_traces": round(sum(by_item.values()) + amounts["Lambda requests"] * PRICES["usd"]["X-Ray traces"], 4),
         "largest": next(iter(by_item)),
         "usd_by_item": {name: round(usd, 5) for name, usd in by_item.items()},

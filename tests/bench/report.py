@@ -120,6 +120,11 @@ def _cost(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
         (
             f"1,000 meetings on AWS, {cost['region']}, prices of {cost['prices_as_known']}",
             f"US$ {cost['usd_per_1000_meetings']:.3f} ({items})",
+            "",
+        ),
+        (
+            "The same with EventTriggers=off",
+            f"US$ {cost['usd_per_1000_meetings'] - cost['usd_of_event_triggers']:.3f}",
             "< US$ 0.07",
         ),
         (

@@ -15,6 +15,8 @@ from tests.runtime.platform import Invocation
 from tests.runtime.stories import Scene
 from tests.sandbox.stand_in import sign
 
+TRIGGERS = ("before", "after")
+"""The event triggers of a meeting, by the names in their addresses."""
 WARM = 6
 """Invocations in one process, the first of which is not counted: warm processor time."""
 
@@ -39,6 +41,8 @@ def steps(scene: Scene) -> dict[str, dict[str, dict[str, Any]]]:
     agent = step("requested", lambda: scene.request_agent(scene.event("steps", conferencing={"profile_id": "default"})))
     for name in ("conferencing_assigned", "meeting_agent_activated", "meeting_agent_complete"):
         step(name.removeprefix("meeting_agent_"), partial(scene.notify, agent, "steps", name))
+    for trigger in TRIGGERS:
+        step(trigger, partial(scene.call, agent, "steps", trigger))
     step("the same again", lambda: scene.notify(agent, "steps", "meeting_agent_complete"))
     failing = step("requested again", lambda: scene.request_agent(scene.event("steps-failing")))
     step("failed", lambda: scene.notify(failing, "steps-failing", "meeting_agent_failed"))

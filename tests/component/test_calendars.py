@@ -9,6 +9,7 @@ import pytest
 
 from functions.sweep.app import sweep
 from meeting_agents import sweeping
+from meeting_agents.aws.notifications import append_notification
 from meeting_agents.aws.rate_limiter import Limits
 from meeting_agents.calendars import MAX_PAGES
 from meeting_agents.cronofy.messages import CallerCredentials
@@ -102,6 +103,21 @@ def test_a_silent_agent_of_an_unchanged_meeting_is_overdue_in_the_same_sweep(des
     assert swept(desk) == 1
     assert kinds(desk, agent) == [EntryType.OVERDUE]
     assert desk.cronofy.count("GET", READ) == 1
+
+
+def test_an_agent_whose_meeting_was_prolonged_has_more_time(desk: Desk) -> None:
+    """It is active, and its end is not overdue."""
+    agent = requested(desk, desk.register(), start=NOW - timedelta(minutes=100))
+    raw = desk.cronofy.activate(key(), deliver=False).body
+    at = NOW - timedelta(minutes=101)
+    append_notification(desk._table(), agent, raw, at=at, attempt=None, signed_with="us:current")
+    desk.track(agent)
+    desk.cronofy.drag(key(), end=written(NOW + HOUR))
+    assert swept(desk) == 0
+    assert kinds(desk, agent) == [EntryType.ACTIVATED, EntryType.CALENDAR_READ]
+    assert record(desk, agent).meeting.end == NOW + HOUR
+    desk.track(agent)
+    assert agent in list(desk.journal().due(datetime.now(UTC) + 2 * HOUR))
 
 
 def test_the_calendar_of_a_caller_with_an_own_token_is_not_read(desk: Desk) -> None:
@@ -306,7 +322,7 @@ def read(desk: Desk, *names: str, since: datetime = NOW - 2 * DAY) -> dict[str, 
     return dict(desk.calendars().read(ALICES, tzids, since, until=time.monotonic() + 5, share=1.0))
 
 
-def test_a_calendar_is_asked_for_what_changed_and_with_the_accounts_own_token(desk: Desk) -> None:
+def test_a_request_for_a_calendar_is_for_what_changed_and_with_the_accounts_own_token(desk: Desk) -> None:
     requested(desk, desk.register())
     desk.now = NOW
     assert read(desk, "event_1").keys() == {"event_1"}
@@ -369,7 +385,7 @@ def test_an_account_without_the_scope_may_not_read(desk: Desk) -> None:
         read(desk, "event_1")
 
 
-def test_the_stand_in_shows_a_moved_meeting_and_hides_a_deleted_one_unless_asked(desk: Desk) -> None:
+def test_the_stand_in_shows_a_moved_meeting_and_hides_a_deleted_one_by_default(desk: Desk) -> None:
     requested(desk, desk.register())
     desk.cronofy.drag(key(), **times(NOW + 3 * HOUR), summary="Moved")
     token = desk.tokens().access_token("alice")

@@ -281,13 +281,13 @@ def own_token(desk: Desk) -> CallerCredentials:
     return CallerCredentials(token=desk.cronofy.grant("us", calendars=(CALENDAR,)).access_token)
 
 
-def test_a_call_that_does_not_come_although_others_do_is_said_in_the_alert(desk: Desk) -> None:
+def test_an_alert_has_the_call_that_did_not_come_although_others_do(desk: Desk) -> None:
     desk.event_triggers().record_call("us")
     assert ELSEWHERE in alert_text(desk, silenced(desk, own_token(desk)))
 
 
 @pytest.mark.parametrize("why", ["no calls", "another data center", "old calls", "refused", "too late", "account"])
-def test_a_call_that_cannot_be_missed_is_not_said_in_the_alert(desk: Desk, why: str) -> None:
+def test_an_alert_has_no_call_that_cannot_be_missed(desk: Desk, why: str) -> None:
     if why != "no calls":
         desk.event_triggers().record_call("de" if why == "another data center" else "us")
     if why == "old calls":

@@ -17,7 +17,6 @@ from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.domain.groups import HEARD_EVERY, MIN_SILENT_AGENTS, REPEAT_AFTER, Group
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import (
-    REAUTHORISATION_REQUIRED,
     AlertStatus,
     DeadlineType,
     Entry,
@@ -25,7 +24,7 @@ from meeting_agents.domain.model import (
     IncidentType,
     Record,
 )
-from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
 from meeting_agents.errors import ReauthorisationRequired, TopicUnavailable
 from meeting_agents.publishing import Publisher
 from tests.desk import CALENDAR, Desk

@@ -42,6 +42,7 @@ RULES = {
     "domain.deadlines": ["tests/unit/domain/test_lifecycle.py", "tests/system/test_template.py"],
     "domain.grace_periods": ["tests/unit/domain/test_lifecycle.py", "tests/system/test_template.py"],
     "domain.overdue": ["tests/unit/domain/test_overdue.py"],
+    "domain.readings": ["tests/unit/domain/test_readings.py"],
     "domain.identity": ["tests/unit/api/test_bodies.py"],
     "cronofy.json_text": ["tests/unit/api/test_bodies.py"],
     "cronofy.subscriptions": ["tests/unit/cronofy/test_subscriptions.py", "tests/unit/api/test_bodies.py"],

@@ -99,6 +99,12 @@ class Scene:
         }
         return self._agent_id("POST", "/v1/meeting_agents", body, {})
 
+    def call(self, agent: str, event_id: str, trigger: str) -> dict[str, Any]:
+        """Send a signed event trigger; its bytes are the same every time."""
+        body = notification(event_id, "", notification={"type": "event_subscription"}, meeting_agent=None)
+        header = {"cronofy-hmac-sha256": sign(body.encode(), self.cronofy.applications["us"].client_secrets)}
+        return self.platform.request("POST", f"/webhooks/cronofy/{agent}?trigger={trigger}", body, header)
+
     def notify(self, agent: str, event_id: str, interaction: str, **changes: Any) -> dict[str, Any]:
         """Send a signed notification; its bytes are the same every time."""
         body = notification(event_id, interaction, **changes)
@@ -259,6 +265,20 @@ def disconnected(scene: Scene) -> None:
     scene.register("disconnected")
     platform.tick("sweep")
     platform.settle()
+
+
+def moved(scene: Scene) -> None:
+    """A person moved one meeting in the calendar of an account and deleted another; the sweep reads it first."""
+    headers, now = scene.register("alice"), datetime.now(UTC)
+    times: dict[str, Any] = {"start": f"{now:%FT%TZ}", "end": f"{now + timedelta(hours=3):%FT%TZ}"}
+    for name in ("moved", "gone"):
+        scene.request_agent(scene.event(name, **times), headers)
+    scene.platform.settle()
+    scene.platform.age(7200)
+    scene.cronofy.drag(("us", CALENDAR, "moved"), start="2091-04-26T15:30:00Z", end="2091-04-26T17:00:00Z")
+    scene.cronofy.delete_in_calendar(("us", CALENDAR, "gone"))
+    scene.platform.tick("sweep")
+    scene.platform.settle()
 
 
 def errands(scene: Scene) -> None:

@@ -119,6 +119,11 @@ def examples(stage: Stage) -> list[tuple[str, str]]:
             "Let the stand-in Cronofy report it complete",
             _curl("POST", f"{control}/agents/{HOME}/{CALENDAR}/try-me/complete"),
         ),
+        (
+            "Let a person move its meeting in the calendar",
+            _curl("POST", f"{control}/events/{HOME}/{CALENDAR}/try-me/drag", {"start": end}),
+        ),
+        ("Send the event triggers that are due", _curl("POST", f"{control}/triggers")),
         ("Find its transcript", _curl("GET", f"{agents}/{agent}/resources/transcript?format=json")),
         ("Publish its announcements again", _curl("POST", f"{agents}/{agent}/replay")),
         ("Delete its calendar event", _curl("DELETE", events, {"event_id": "try-me"}, token)),

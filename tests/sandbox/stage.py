@@ -195,6 +195,7 @@ class Stage:
     def _sweep_every_second(self) -> None:
         functions, name = self.stack.session.client("lambda"), self.stack.functions["sweep"]
         while not self._is_over.wait(SWEEP_PAUSE):
+            self.cronofy.fire_triggers()
             with suppress(BotoCoreError, ClientError):  # the next one is due soon
                 functions.invoke(FunctionName=name)
 

@@ -16,14 +16,17 @@ from tests.sandbox.stand_in import DeliveryOptions, Notification, sign
 WEEKLY, REVIEW, CALL, LUNCH = "Weekly sync", "Design review", "Customer call", "Team lunch"
 
 REASON = "The meeting is locked"
+CALL_BEFORE = timedelta(minutes=15)
+"""The default of `ConferenceLeadTime`."""
 
 EXPECTED: Mapping[str, str] = {
     "four requests": "202, 202, 202, 202",
+    "a moved meeting": "known at its new time",
     "a forged notification": "401",
     "a notification delivered twice": "200, 200",
     "two in the wrong order": "200, 200",
     "a de-provisioning": "202",
-    WEEKLY: "requested, accepted, conferencing_assigned, activated, complete",
+    WEEKLY: "requested, accepted, before_start, conferencing_assigned, activated, complete",
     f"{WEEKLY}, at the end": "complete; audio, dashboard, transcript, video",
     REVIEW: "requested, accepted, failed, alerted",
     f"{REVIEW}, at the end": f"failed; meeting_agent.reason: {REASON}",
@@ -54,6 +57,7 @@ class Story:
         """Run all parts. A result that does not come in time is missing in `seen`."""
         self.start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
         self._request_four()
+        self._move()
         self._forge_and_repeat()
         self._finish()
         self._fail()
@@ -74,6 +78,20 @@ class Story:
             statuses.append(str(response.status_code))
             self.agents[summary] = _json_object(response).get("agent", {}).get("id", "")
         self.seen["four requests"] = ", ".join(statuses)
+
+    def _move(self) -> None:
+        self.screen.scene(
+            "A person moves one meeting in the calendar",
+            "Cronofy calls 15 minutes before the start, whenever that is by then.",
+        )
+        start = datetime.now(UTC).replace(microsecond=0) + CALL_BEFORE
+        times = {name: f"{at:%FT%TZ}" for name, at in {"start": start, "end": start + timedelta(minutes=1)}.items()}
+        self.stage.cronofy.drag((HOME, CALENDAR, _event_id(WEEKLY)), **times)
+        self.screen.step("person", f'moves "{WEEKLY}"')
+        called = self._announced(WEEKLY, "before_start", "Cronofy", "calls before the start")
+        is_known = called is not None and called["data"]["meeting"]["start"] == times["start"]
+        self.seen["a moved meeting"] = "known at its new time" if is_known else "not known"
+        self.screen.step("Cronofy", "calls before the start", self.seen["a moved meeting"])
 
     def _forge_and_repeat(self) -> None:
         self.screen.scene(

@@ -242,7 +242,7 @@ def _revision(stored: StoredEntry) -> int:
 # --------------------------------------------------------------------------------------------------- its event triggers
 
 
-def awaited_data_center(entries: Sequence[StoredEntry], record: Record, lead_time: timedelta) -> str:
+def data_center_without_call(entries: Sequence[StoredEntry], record: Record, lead_time: timedelta) -> str:
     """Return the data center that was to call `lead_time` before the start of the meeting and has not; else empty.
 
     Empty for an agent of a registered account: its calendar was read.
@@ -254,10 +254,10 @@ def awaited_data_center(entries: Sequence[StoredEntry], record: Record, lead_tim
     if attempt.before_start_at or start is None or attempt.accepted_at is None or request is None or request.account:
         return ""
     of_request = [stored for stored in entries if _revision(stored) == accepted]
-    is_asked = any(s.cronofy_request and has_event_triggers(s.cronofy_request.body) for s in of_request)
+    has_triggers = any(s.cronofy_request and has_event_triggers(s.cronofy_request.body) for s in of_request)
     is_refused = any(stored.entry.reason and stored.entry.reason["without"] for stored in of_request)
-    is_awaited = is_asked and not is_refused and attempt.accepted_at < start - lead_time
-    return request.data_center if is_awaited else ""
+    is_missing = has_triggers and not is_refused and attempt.accepted_at < start - lead_time
+    return request.data_center if is_missing else ""
 
 
 # ---------------------------------------------------------------------------------------------------------- its retry

@@ -20,7 +20,7 @@ from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.topics import AlertsTopic
-from meeting_agents.delivery import awaited_data_center
+from meeting_agents.delivery import data_center_without_call
 from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.groups import (
     COVERING,
@@ -109,7 +109,7 @@ class Publisher:
         entries = self._journal.read(agent_id, now)
         record = fold(stored.entry for stored in entries)
         provider = provider_of(stored.raw for stored in entries if stored.raw)
-        data_center = awaited_data_center(entries, record, self._journal.grace_periods.conference)
+        data_center = data_center_without_call(entries, record, self._journal.grace_periods.conference)
         lacks_call = bool(data_center) and self._event_triggers.have_come(data_center)
         return [
             AgentAlert(agent_id=agent_id, owed=owed, record=record, at=now, provider=provider, lacks_call=lacks_call)

@@ -45,7 +45,7 @@ class Lane:
     threads: int
     share: float
     seconds: float = 5.0
-    """After an agent was taken, by which its entry is appended, whatever Cronofy does."""
+    """After an agent was taken, by which its entry is appended, even if Cronofy does not answer."""
 
 
 URGENT = Lane(calendars=200, threads=8, share=0.8)

@@ -271,12 +271,12 @@ class World:
             return self._page(data_center, *self._pages.pop(page))
         _refuse_if({} if "tzid" in query else {"tzid": [{"key": "errors.required", "description": "required"}]})
         since = rules.parse_time(query.get("last_modified", [None])[0])
-        is_asked = "true" in query.get("only_managed", []) + query.get("include_managed", [])
+        is_requested = "true" in query.get("only_managed", []) + query.get("include_managed", [])
         found = [
             self._list_event(meeting)
             for meeting in self.meetings.values()
             if meeting.is_calendar_event
-            and is_asked
+            and is_requested
             and meeting.key[:2] in {(data_center, name) for name in query.get("calendar_ids[]", grant.calendars)}
             and meeting.key[1] in grant.calendars
             and (not meeting.deleted or "true" in query.get("include_deleted", []))

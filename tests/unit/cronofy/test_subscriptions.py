@@ -8,6 +8,7 @@ import pytest
 from meeting_agents.cronofy.subscriptions import (
     MINUTES_AFTER_END,
     has_event_triggers,
+    is_about_event_triggers,
     subscription,
     with_subscription,
     without_event_triggers,
@@ -73,5 +74,30 @@ def test_the_second_trigger_comes_five_minutes_after_the_end() -> None:
 
 
 def test_a_text_without_our_triggers_is_returned_character_for_character() -> None:
-    text = '{"subscriptions": [ {"type" : "webhook", "uri":"https://example.com"} , {"uri": "https://example.org"} ]}'
+    text = '{"subscriptions": [ {"type" : "webhook", "uri":"https://example.com?trigger=after"} , {"uri": "https://example.org"} ]}'
     assert without_event_triggers(text) == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_ours"),
+    [
+        ((), True),
+        (("subscriptions",), True),
+        (("subscriptions[1].transitions",), True),
+        (("subscriptions.transitions",), True),
+        (("transitions",), True),
+        (("base",), True),
+        (("event_id", "subscriptions"), True),
+        (("event_id",), False),
+        (("meeting_agent.profile_id",), False),
+        (("attendees[0].email",), False),
+        (("event_id", "meeting_agent.profile_id"), False),
+    ],
+)
+def test_a_refusal_is_about_event_triggers_unless_it_names_only_other_members(
+    fields: tuple[str, ...], is_ours: bool
+) -> None:
+    """The spelling of a field of a subscription is not documented."""
+    body = '{"event_id":"1","meeting_agent":{"profile_id":"cronofy"},"attendees":[]}'
+    assert is_about_event_triggers(with_subscription(body, f"{BASE}ma_1", BASE, LEAD_TIME), fields) is is_ours
+    assert not is_about_event_triggers(with_subscription(body, f"{BASE}ma_1", BASE), fields)

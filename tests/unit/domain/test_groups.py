@@ -23,7 +23,6 @@ from meeting_agents.domain.groups import (
 )
 from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.model import (
-    REAUTHORISATION_REQUIRED,
     AlertStatus,
     EntryType,
     IncidentType,
@@ -32,6 +31,7 @@ from meeting_agents.domain.model import (
     Record,
     Severity,
 )
+from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED
 from meeting_agents.errors import ReauthorisationRequired
 from tests.unit.domain.test_incidents import disconnected, silent, unfinished
 from tests.unit.domain.test_lifecycle import END, MINUTE, NOON, START, WISH, History, scheduled

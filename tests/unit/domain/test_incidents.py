@@ -9,7 +9,6 @@ import pytest
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import GROUPS, INCIDENTS, NOTICES, RULES, Incident, open_incidents
 from meeting_agents.domain.model import (
-    REAUTHORISATION_REQUIRED,
     Conference,
     DeadlineType,
     EntryType,
@@ -17,7 +16,7 @@ from meeting_agents.domain.model import (
     Meeting,
     Severity,
 )
-from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
 from tests.unit.domain.test_lifecycle import (
     AWAY,
     DASHBOARD,

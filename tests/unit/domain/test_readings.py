@@ -1,8 +1,9 @@
-"""What a reading of a calendar changes, which calendars are read, and when."""
+"""The effect of a reading of a calendar, the calendars that are read, and the times."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -24,6 +25,7 @@ from meeting_agents.domain.model import (
     State,
 )
 from meeting_agents.domain.readings import (
+    READ_UNTIL,
     READING_WINDOW,
     SETTLING,
     Calendar,
@@ -253,6 +255,33 @@ def test_a_calendar_is_read_once_a_day_at_the_same_time_for_all_its_agents() -> 
     other = scheduled(replace(WISH, event_id="evt_2", meeting=at_time(5 * HOUR).meeting))
     assert next_reading_at(other, GRACE_PERIODS, REQUESTED_AT) == first
     assert next_reading_at(record, GRACE_PERIODS, START + 10 * DAY) is None
+
+
+def test_the_time_of_a_reading_follows_from_the_name_of_its_calendar() -> None:
+    """Every sweep, and every function, comes to the same time."""
+    at = next_reading_at(scheduled(), GRACE_PERIODS, REQUESTED_AT)
+    assert at
+    of_day = timedelta(seconds=crc32(b"us/alice/cal_1") % 86_400)
+    assert at - datetime(at.year, at.month, at.day, tzinfo=UTC) == of_day
+
+
+def test_a_calendar_is_read_until_a_day_after_the_meeting() -> None:
+    """Its agent may be overdue for weeks."""
+    at = next_reading_at(scheduled(), GRACE_PERIODS, START)
+    assert at
+    for end, expected in ((at - DAY, None), (at - DAY + MINUTE, at)):
+        record = scheduled(replace(WISH, meeting=Meeting(start=end - HOUR, end=end)))
+        assert next_reading_at(record, GRACE_PERIODS, at - MINUTE) == expected
+
+
+def test_the_times_are_those_of_the_documents() -> None:
+    assert (SETTLING, READ_UNTIL, READING_WINDOW) == (2 * MINUTE, DAY, HOUR)
+
+
+def test_a_deletion_without_its_reason_has_one() -> None:
+    """An entry of another version may lack it."""
+    deletion = entry(EntryType.CALENDAR_READ, NOW, reading=DELETED)
+    assert fold([deletion], scheduled()).current.reason.code == ReasonCode.DELETED_IN_CALENDAR
 
 
 def test_the_readings_of_many_calendars_are_spread_over_the_day() -> None:

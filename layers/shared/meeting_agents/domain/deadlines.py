@@ -57,7 +57,7 @@ def _expected_end(record: Record, grace_periods: GracePeriods) -> datetime:
     """
     attempt = record.current
     end = end_of(attempt, grace_periods)
-    if record.has_event_triggers and not attempt.after_end_at:
+    if has_event_triggers(record) and not attempt.after_end_at:
         end += grace_periods.assumed_meeting_duration
     return max(end, attempt.rescheduled_at or end, attempt.activated_at or end)
 
@@ -72,6 +72,11 @@ def _before_activation(attempt: Attempt, grace_periods: GracePeriods) -> Iterato
     is_missing = request.conference_expected and attempt.conference is not Conference.ASSIGNED
     if is_missing and conference_by > attempt.requested_at and DeadlineType.CONFERENCE not in attempt.missed:
         yield Deadline(conference_by, DeadlineType.CONFERENCE)
+
+
+def has_event_triggers(record: Record) -> bool:
+    """Return True if Cronofy has called before a start or after an end."""
+    return any(attempt.before_start_at or attempt.after_end_at for attempt in record.attempts)
 
 
 def relevant_until(record: Record, grace_periods: GracePeriods) -> datetime:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from meeting_agents.domain.grace_periods import ANYTHING, GracePeriods, end_of, missing_of, start_of
 from meeting_agents.domain.model import (
-    REAUTHORISATION_REQUIRED,
     Action,
     Attempt,
     Conference,
@@ -18,7 +17,7 @@ from meeting_agents.domain.model import (
     State,
     incident_key,
 )
-from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES
 
 LEAST_PATIENCE = timedelta(minutes=2)

@@ -10,13 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from meeting_agents.domain.reasons import Reason
+from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason
 
 ASSUMED_MEETING_DURATION = timedelta(hours=4)
 """The length of a meeting whose end is unknown, unless a deployment sets another."""
 NEVER = datetime.min.replace(tzinfo=UTC)
-REAUTHORISATION_REQUIRED = "reauthorisation_required"
-"""The failure of a request whose account must authorise the application again."""
 
 
 class State(StrEnum):
@@ -83,10 +81,6 @@ class EntryType(StrEnum):
     """An alert was published; the reason has the number of subscribers."""
     ACKNOWLEDGED = "acknowledged"
     """A person acknowledged the incident."""
-
-
-EVENT_TRIGGERS = frozenset({EntryType.BEFORE_START, EntryType.AFTER_END})
-"""The types of entries by which Cronofy calls at a time of the meeting."""
 
 
 class Verdict(StrEnum):
@@ -443,11 +437,6 @@ class Record:
     @property
     def state(self) -> State:
         return self.current.state
-
-    @property
-    def has_event_triggers(self) -> bool:
-        """Cronofy has called before a start or after an end."""
-        return any(attempt.before_start_at or attempt.after_end_at for attempt in self.attempts)
 
     @property
     def meeting(self) -> Meeting:

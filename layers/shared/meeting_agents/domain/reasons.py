@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+REAUTHORISATION_REQUIRED = "reauthorisation_required"
+"""The failure of a request whose account must authorise the application again."""
+
 
 class ReasonCode(StrEnum):
     """The causes that an entry, a state or a verdict can have. `wording` has a sentence for each."""
