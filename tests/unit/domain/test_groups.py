@@ -102,6 +102,17 @@ def test_an_agent_is_missed_from_the_start_or_from_the_end_of_its_meeting() -> N
 # ------------------------------------------------------------------------------------------------------ open and over
 
 
+def test_an_account_that_nothing_is_known_of_is_registered_and_connected() -> None:
+    state = GroupState()
+    assert state.is_registered
+    assert not is_open(ACCOUNT, state, MIN_SILENT_AGENTS)
+
+
+def test_three_agents_one_minute_and_half_a_day_are_the_limits() -> None:
+    """Two silent agents are a coincidence; a minute of callbacks is one write; a day later another meeting is news."""
+    assert (MIN_SILENT_AGENTS, HEARD_EVERY, REPEAT_AFTER) == (3, MINUTE, timedelta(hours=12))
+
+
 def test_an_account_is_disconnected_as_long_as_it_says_so() -> None:
     state = GroupState(is_disconnected=True, last=FIRED)
     assert (is_open(ACCOUNT, state, 0), is_over(ACCOUNT, state)) == (True, False)
