@@ -10,7 +10,7 @@ from typing import Any, Self
 import httpx
 
 from meeting_agents.api.bodies import AgentRequest, CalendarEventRequest
-from meeting_agents.aws.accounts import Accounts, state_of
+from meeting_agents.aws.accounts import Accounts, connection_of
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.groups import Groups
@@ -91,7 +91,7 @@ class Desk:
         return Journal(self._table(), GracePeriods(), timedelta(days=400))
 
     def groups(self) -> Groups:
-        return Groups(self._table(), partial(state_of, Table(self._client("dynamodb"), self.accounts_table)))
+        return Groups(self._table(), partial(connection_of, Table(self._client("dynamodb"), self.accounts_table)))
 
     def rate_limiter(self) -> RateLimiter:
         return RateLimiter(self._table(), self.limits, self.seconds, self.sleep)

@@ -55,9 +55,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
             overdue = sweep(wiring.journal(), partial(has_time, STOP_BEFORE_TIMEOUT_MS), submit_retry, lanes)
         send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, wiring.groups().ended())
     retried = sum(future.result() for future in retries)
-    for name, count in {"AgentsFoundOverdue": overdue, "RequestsRetried": retried, "Heartbeat": 1}.items():
+    for name, count in {"AgentsFoundOverdue": overdue, "RequestsRetried": retried}.items():
         if count:
             metrics.add_metric(name, MetricUnit.Count, count)
+    metrics.add_metric("Heartbeat", MetricUnit.Count, 1)
     logger.info("sweep finished", overdue=overdue, retried=retried)
     return {"overdue": overdue, "retried": retried}
 

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +22,8 @@ from tests.sandbox.stand_in import Grant
 from tests.unit.alerting.test_message import LINKS, START, History
 
 ESCALATION = 4
+ELSEWHERE = "ca"
+SILENT_ELSEWHERE = [f"elsewhere_{number}" for number in range(6)]
 LEAD = 60
 
 
@@ -50,6 +52,24 @@ class Alerted:
         answer = httpx.post(address, json=body, headers={"Cronofy-Account": account}, timeout=40, trust_env=False)
         assert answer.status_code in (202, 403), answer.text
         self.agents[case] = agent_id(HOME, calendar, f"ev_{case}")
+
+    def ask_elsewhere(self, cases: Sequence[str], begins_in: float) -> None:
+        """Ask for agents in meetings of an hour that begin at the same time, in another data center."""
+        calendar = "cal_elsewhere"
+        token = self.stage.cronofy.grant(ELSEWHERE, calendars=(calendar,)).access_token
+        headers = {"Cronofy-Data-Center": ELSEWHERE, "Cronofy-Authorization": f"Bearer {token}"}
+        start = datetime.now(UTC) + timedelta(seconds=begins_in)
+        for case in cases:
+            body = {
+                "event_id": f"ev_{case}",
+                "summary": case,
+                "start": start.isoformat(),
+                "end": (start + timedelta(hours=1)).isoformat(),
+                "meeting_agent": {"profile_id": "cronofy"},
+            }
+            answer = self.stage.api.post(f"/v1/calendars/{calendar}/events", json=body, headers=headers)
+            assert answer.status_code == 202, answer.text
+            self.agents[case] = agent_id(ELSEWHERE, calendar, f"ev_{case}")
 
     def register(self, account: str, calendar: str) -> Grant:
         grant = self.stage.cronofy.grant(HOME, calendars=(calendar,))
@@ -141,6 +161,7 @@ def alerted() -> Iterator[Alerted]:
             alerted.ask_as("acc_1", case, 86_400)
         stage.cronofy.revoke(alerted.register("acc_3", "cal_dead"))
         alerted.ask_as("acc_3", "never_authorised", 25 - 3600, "cal_dead")
+        alerted.ask_elsewhere(SILENT_ELSEWHERE, 5)
         yield alerted
 
 
@@ -219,6 +240,35 @@ def test_a_disconnected_account_is_alerted_once_and_resolved_once(alerted: Alert
     assert wait_until(lambda: alerts() == [AlertStatus.FIRING, AlertStatus.RESOLVED] or None, 40)
     time.sleep(3)
     assert alerts() == [AlertStatus.FIRING, AlertStatus.RESOLVED]
+
+
+def test_a_data_center_without_callbacks_is_alerted_once_and_resolved_by_the_first(alerted: Alerted) -> None:
+    """The embedded AWS hands over each announcement at once, so the first two may have alerts of their own."""
+
+    def alerts() -> list[tuple[str, int]]:
+        key = f"{IncidentType.CALLBACKS_MISSING}/{ELSEWHERE}"
+        messages = [message for message in alerted.stage.alerts.messages() if not message["reminder"]]
+        return [
+            (message["status"], message["count"])
+            for message in messages
+            if message.get("group", {}).get("dedup_key") == key
+        ]
+
+    assert wait_until(lambda: all("alerted" in alerted.kinds(case) for case in SILENT_ELSEWHERE) or None, 60)
+    [(status, count)] = alerts()
+    assert status == AlertStatus.FIRING
+    assert 3 <= count <= len(SILENT_ELSEWHERE)
+    key = (ELSEWHERE, "cal_elsewhere", f"ev_{SILENT_ELSEWHERE[0]}")
+    alerted.stage.cronofy.report("activate", key)
+    assert wait_until(lambda: len(alerts()) == 2 or None, 40)
+    assert alerts()[1] == (AlertStatus.RESOLVED, len(SILENT_ELSEWHERE) - 1)
+    silent = {alerted.agents[case] for case in SILENT_ELSEWHERE[1:]}
+
+    def alone() -> set[str]:
+        messages = [message for message in alerted.stage.alerts.messages() if "group" not in message]
+        return {agent["agent_id"] for message in messages for agent in message["agents"]}
+
+    assert wait_until(lambda: silent <= alone() or None, 40)
 
 
 def test_an_agent_that_reports_late_resolves_its_alert(alerted: Alerted) -> None:

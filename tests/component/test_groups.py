@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from functions.alert.app import publish_alerts, subject_of
-from meeting_agents.aws.dynamodb import Table
+from meeting_agents.aws.dynamodb import Item, Table
 from meeting_agents.aws.groups import LastCallbacks
 from meeting_agents.aws.notifications import append_notification
 from meeting_agents.aws.queues import send_groups
@@ -60,6 +60,16 @@ class Topic(AlertsTopic):
 
     def subscribers(self) -> int:
         return 1
+
+
+class Counting(Table):
+    """A table that counts its updates."""
+
+    calls = 0
+
+    def try_update(self, *args: Any, **fields: Any) -> tuple[bool, Item]:
+        self.calls += 1
+        return super().try_update(*args, **fields)
 
 
 class Room:
@@ -139,6 +149,7 @@ class Room:
             self.desk.track(history.agent)
 
     def _publish(self, subjects: set[str | Group]) -> set[str | Group]:
+        self.desk.now += timedelta(seconds=1)  # entries of one moment would be in the order of their keys
         journal = self.desk.journal()
         journal.grace_periods = replace(journal.grace_periods, escalation=self.escalation)
         publisher = Publisher(
@@ -312,6 +323,22 @@ def test_a_request_that_is_refused_after_all_is_alerted_alone(room: Room) -> Non
         '[warning] Meeting agent was refused: "weekly 1", 30 Apr 14:00 CEST',
         "[resolved] Account alice is connected again: 2 meetings still waiting",
     ]
+
+
+def test_a_disconnected_conferencing_profile_is_an_alert_about_its_account(room: Room) -> None:
+    """A function that finds it reports it and sends the group. The sweep finds that it is over."""
+    accounts = room.desk.accounts()
+    accounts.report_profile("alice", "https://app.cronofy.com/relink/alice")
+    accounts.report_profile("bob", "https://app.cronofy.com/relink/bob")
+    for _ in range(2):
+        room.publish(groups=[ACCOUNT, Group(IncidentType.ACCOUNT_DISCONNECTED, "bob")])
+    room.register()
+    room.sweep()
+    assert room.titles == ["[warning] Account alice is disconnected"]
+    accounts.report_profile("alice", "")
+    room.sweep()
+    room.sweep()
+    assert room.titles[1:] == ["[resolved] Account alice is connected again"]
 
 
 # ---------------------------------------------------------------------------------------------------------- data center
@@ -551,13 +578,15 @@ def test_only_agents_that_wait_are_in_the_index(room: Room) -> None:
 
 
 def test_a_callback_is_recorded_once_a_minute(room: Room) -> None:
-    """One process makes no call, and of several one writes."""
+    """A process that has recorded one makes no call, and of several processes one writes."""
     heard_at = []
-    busy, other = LastCallbacks(room.desk._table()), LastCallbacks(room.desk._table())
+    table = Counting(room.desk._client("dynamodb"), room.desk.agents_table)
+    busy, other = LastCallbacks(table), LastCallbacks(table)
     for _ in range(8):
         for callbacks in (busy, other):
             callbacks.hear("de", room.desk.now)
         heard_at.append(room.desk.groups().read(DATA_CENTER).heard_at)
         room.desk.now += timedelta(seconds=20)
     assert len({*heard_at}) == 3
+    assert table.calls == 6
     assert room.desk.groups().read(Group(IncidentType.CALLBACKS_MISSING, "us")).heard_at is None

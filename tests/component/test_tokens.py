@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from meeting_agents.aws.accounts import LEASE_SECONDS, state_of
+from meeting_agents.aws.accounts import LEASE_SECONDS, Connection, connection_of
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.errors import MissingSecret, RateLimited, ReauthorisationRequired, UnknownAccount, Unreachable
@@ -129,15 +129,15 @@ def test_after_invalid_grant_no_token_is_requested_until_a_new_registration(desk
     assert desk.tokens().access_token("alice") == again.access_token
 
 
-def test_the_state_of_an_account_is_read_without_its_tokens(desk: Desk, grant: Grant) -> None:
+def test_the_connection_of_an_account_is_read_without_its_tokens(desk: Desk, grant: Grant) -> None:
     """A function that alerts may read nothing else of it."""
     table = Table(desk._client("dynamodb"), desk.accounts_table)
-    assert state_of(table, "alice") is AccountState.ACTIVE
+    assert connection_of(table, "alice") == Connection(state=AccountState.ACTIVE)
     desk.cronofy.revoke(grant)
     with pytest.raises(ReauthorisationRequired):
         desk.tokens().access_token("alice")
-    assert state_of(table, "alice") is AccountState.REAUTHORISATION_REQUIRED
-    assert state_of(table, "bob") is None
+    assert connection_of(table, "alice") == Connection(state=AccountState.REAUTHORISATION_REQUIRED)
+    assert connection_of(table, "bob") is None
 
 
 @pytest.mark.parametrize(

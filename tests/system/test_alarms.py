@@ -400,7 +400,11 @@ def test_a_queue_is_watched_by_an_alarm_of_its_own_or_by_the_heartbeat_that_stop
 
 
 def test_every_request_to_the_table_is_watched() -> None:
-    """Except batches, which count as throttled only if all items are, and deletions, which follow a watched write."""
+    """Except what a watched request stands for.
+
+    A batch counts as throttled only if all items are, a deletion follows a watched write, and a single item is read
+    for an alert, whose failures have an alarm, or as a help that may fail.
+    """
     requests = {
         action
         for statement in within(processed())
@@ -409,7 +413,7 @@ def test_every_request_to_the_table_is_watched() -> None:
         if not action.endswith(("Stream", "Streams", "Records", "ShardIterator"))
     }
     for metric in ("ThrottledRequests", "SystemErrors"):
-        assert requests - {"BatchGetItem", "DeleteItem"} == {
+        assert requests - {"BatchGetItem", "DeleteItem", "GetItem"} == {
             which.partition("/")[2] for which, name in watching() if name == metric
         }
 

@@ -18,7 +18,7 @@ from meeting_agents.settings import Settings
 if TYPE_CHECKING:
     import httpx
 
-    from meeting_agents.aws.accounts import Accounts
+    from meeting_agents.aws.accounts import Accounts, Connection
     from meeting_agents.aws.dynamodb import Table
     from meeting_agents.aws.event_triggers import TriggerSupport
     from meeting_agents.aws.groups import Groups, LastCallbacks
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from meeting_agents.calendars import Calendars
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
-    from meeting_agents.cronofy.messages import AccountState
     from meeting_agents.provisioning import Provisioning
     from meeting_agents.tokens import Tokens
 
@@ -150,12 +149,12 @@ def groups() -> "Groups":
     """Return the groups of agents."""
     from meeting_agents.aws.groups import Groups
 
-    def account_state(account_id: str) -> "AccountState | None":
-        from meeting_agents.aws.accounts import state_of
+    def connection(account_id: str) -> "Connection | None":
+        from meeting_agents.aws.accounts import connection_of
 
-        return state_of(accounts_table(), account_id)
+        return connection_of(accounts_table(), account_id)
 
-    return Groups(agents_table(), account_state)
+    return Groups(agents_table(), connection)
 
 
 @cache

@@ -68,6 +68,8 @@ def cases() -> Iterator[tuple[str, GroupAlert]]:
     yield "account_resolved", account(0, state=active, **RESOLVED)
     yield "account_resolved_and_waiting", account(2, state=active, **RESOLVED)
     yield "account_deleted", account(0, state=replace(active, is_registered=False), **RESOLVED)
+    relink = "https://app.cronofy.com/conferencing/relink/mfm_567236000909002"
+    yield "account_profile", account(0, state=GroupState(is_disconnected=True, relink_url=relink))
     yield "data_center", data_center(40)
     yield "data_center_never_heard", data_center(3, state=GroupState())
     heard = GroupState(heard_at=START + 20 * MINUTE, heard_before=HEARD_AT, last=last(Severity.CRITICAL))

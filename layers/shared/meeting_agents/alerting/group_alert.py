@@ -17,7 +17,7 @@ from meeting_agents.alerting.message import (
     for_each_protocol,
     numbered,
 )
-from meeting_agents.alerting.runbook import GROUP_WORDINGS, WORDINGS
+from meeting_agents.alerting.runbook import CONNECT_PROFILE_AGAIN, GROUP_WORDINGS, WORDINGS
 from meeting_agents.alerting.text import (
     ascii_only,
     format_meeting,
@@ -30,7 +30,7 @@ from meeting_agents.alerting.text import (
     truncate,
     without_links,
 )
-from meeting_agents.announcement import MeetingView
+from meeting_agents.announcement import MeetingView, is_link
 from meeting_agents.domain.alerts import MAX_REMINDERS
 from meeting_agents.domain.groups import Group, GroupState, Waiting
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
@@ -185,6 +185,8 @@ class GroupAlert:
         """The facts behind the incident."""
         if self.is_resolved:
             return ""
+        if self.state.relink_url:
+            return "The account's conferencing profile is disconnected, so its meetings get no conference to join."
         if self.group.type is IncidentType.ACCOUNT_DISCONNECTED:
             return "Cronofy no longer accepts the account's refresh token, so no request can be sent in its name."
         zone = timezone(self.agents[0].meeting.tzid if self.agents else "")
@@ -199,7 +201,9 @@ class GroupAlert:
         if self.is_resolved and not self.agents:
             return ("Nothing to do: the earlier alert is resolved.",)
         steps = wording.next_steps_resolved if self.is_resolved else wording.next_steps
-        return tuple(step.format(name=self._name, api=self.links.api) for step in steps)
+        if is_link(self.state.relink_url):
+            steps = (CONNECT_PROFILE_AGAIN,)
+        return tuple(step.format(name=self._name, api=self.links.api, url=self.state.relink_url) for step in steps)
 
     @property
     def _id(self) -> str:

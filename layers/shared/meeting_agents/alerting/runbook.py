@@ -177,6 +177,10 @@ _AUTHORISE_AGAIN = (
     "Ask the owner of account {name} to authorise the application again, and register the new refresh token with"
     " PUT {api}/v1/accounts/{name}."
 )
+CONNECT_PROFILE_AGAIN = (
+    "Ask the owner of account {name} to connect the conferencing profile again, at {url}. Until then new meetings of"
+    " the account get no conference, and their agents have nothing to join."
+)
 _SENT_THEN = (
     "The requests that wait are sent within a quarter of an hour after that, unless their meeting is over. One that is"
     " three days old is given up, and another alert says so."

@@ -134,6 +134,16 @@ class Accounts:
         changes = "SET #state = :needs REMOVE access_token, access_until, lease_until"
         self._change(account, changes, {":needs": {"S": AccountState.REAUTHORISATION_REQUIRED}}, _STATE)
 
+    def report_profile(self, account_id: str, relink_url: str) -> None:
+        """Record that the account's conferencing profile is disconnected; an empty address: it is connected.
+
+        A new registration changes nothing about it. The alert is decided when the account's group is sent to the queue
+        of alerts, by `send_groups`; the sweep finds that it is over.
+        https://docs.cronofy.com/developers/api/identity/userinfo/
+        """
+        values = {":url": {"S": relink_url}}
+        self._table.update(keys.account(account_id), "SET relink_url = :url", values, "attribute_exists(account_id)")
+
     def _change(self, account: Account, changes: str, values: Item, names: dict[str, str] | None = None) -> None:
         """Change the account, unless it was renewed, registered again or deleted after it was read."""
         values = {**values, ":version": {"N": str(account.version)}}
@@ -156,10 +166,21 @@ class Accounts:
             )["Plaintext"].decode()
 
 
-def state_of(table: Table, account_id: str) -> AccountState | None:
-    """Return the state of an account without reading its tokens; None if it is not registered."""
-    item = table.get(keys.account(account_id), "account_id, #state", _STATE)
-    return AccountState(item["state"]["S"]) if item else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """The connection of an account to Cronofy, and of its conferencing profile."""
+
+    state: AccountState
+    relink_url: str = ""
+    """The address at which the user connects a disconnected conferencing profile again; empty: none is."""
+
+
+def connection_of(table: Table, account_id: str) -> Connection | None:
+    """Return the connection of an account without reading its tokens; None if it is not registered."""
+    item = table.get(keys.account(account_id), "account_id, #state, relink_url", _STATE)
+    if not item:
+        return None
+    return Connection(state=AccountState(item["state"]["S"]), relink_url=item.get("relink_url", {}).get("S", ""))
 
 
 def _context(account_id: str, data_center: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from meeting_agents.aws import keys
+from meeting_agents.aws.accounts import Connection
 from meeting_agents.aws.dynamodb import Item, Table
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.cronofy.messages import AccountState
@@ -14,12 +15,12 @@ from meeting_agents.domain.model import AlertStatus, IncidentType, LastAlert, Me
 class Groups:
     """The groups of agents. Every method raises `StoreUnavailable` and `StoreRejected`.
 
-    `account_state`: returns the state of a registered account, or None.
+    `connection_of`: returns the connection of a registered account, or None.
     """
 
-    def __init__(self, table: Table, account_state: Callable[[str], AccountState | None]) -> None:
+    def __init__(self, table: Table, connection_of: Callable[[str], Connection | None]) -> None:
         self._table = table
-        self._account_state = account_state
+        self._connection_of = connection_of
 
     def read(self, group: Group) -> GroupState:
         """Return the facts about a group with the newest writes."""
@@ -74,10 +75,13 @@ class Groups:
 
     def _state(self, group: Group, item: Item) -> GroupState:
         is_account = group.type is IncidentType.ACCOUNT_DISCONNECTED
-        account = self._account_state(group.name) if is_account else None
+        account = self._connection_of(group.name) if is_account else None
+        relink_url = account.relink_url if account else ""
+        must_authorise = account is not None and account.state is AccountState.REAUTHORISATION_REQUIRED
         return GroupState(
             is_registered=account is not None or not is_account,
-            is_disconnected=account is AccountState.REAUTHORISATION_REQUIRED,
+            is_disconnected=must_authorise or bool(relink_url),
+            relink_url="" if must_authorise else relink_url,
             heard_at=_time(item, "heard_at"),
             last=_last_alert(item) if "status" in item else None,
             heard_before=_time(item, "heard_before"),

@@ -68,7 +68,9 @@ class GroupState:
     is_registered: bool = True
     """Of an account; False: it was deleted."""
     is_disconnected: bool = False
-    """Of an account: it must authorise the application again."""
+    """Of an account: it must authorise the application again, or connect its conferencing profile again."""
+    relink_url: str = ""
+    """Of an account: the address at which its user connects the conferencing profile again; empty: it is connected."""
     heard_at: datetime | None = None
     """Of a data center: the last callback that was recorded; None: none yet."""
     last: LastAlert | None = None
