@@ -8,7 +8,21 @@ import pytest
 
 from meeting_agents.domain import model
 from meeting_agents.domain.deadlines import has_event_triggers
-from meeting_agents.domain.model import Action, Attempt, Meeting, Record, Request, State
+from meeting_agents.domain.model import (
+    Action,
+    AlertStatus,
+    Attempt,
+    Entry,
+    EntryType,
+    LastAlert,
+    Meeting,
+    Pending,
+    Reading,
+    Record,
+    Request,
+    Severity,
+    State,
+)
 from meeting_agents.domain.reasons import Reason, ReasonCode
 
 AT = datetime(2026, 4, 29, 12, tzinfo=UTC)
@@ -18,6 +32,24 @@ def test_before_the_first_entry_nothing_is_counted() -> None:
     """The record of an empty journal."""
     nothing = Record()
     assert (nothing.entries, nothing.revision, nothing.alerts_due, nothing.was_requested) == (0, 0, 0, False)
+
+
+def test_what_is_not_said_is_not_so() -> None:
+    """A reading shows a meeting that is there, an alert is the first one and a message of its own."""
+    assert not Reading().is_deleted
+    assert Entry(key="alerted", kind=EntryType.ALERTED, at=AT).reminder == 0
+    last = LastAlert(status=AlertStatus.FIRING, severity=Severity.CRITICAL, at=AT, count=1)
+    assert (last.reminders, last.is_included) == (0, False)
+
+
+def test_a_request_waits_for_its_account_if_the_newest_try_found_no_grant() -> None:
+    request = Request(action=Action.PROVISION, data_center="us", meeting=Meeting())
+    pending = Pending(revision=1, request=request, requested_at=AT)
+    assert not pending.waits_for_account
+    for failure, expected in (("reauthorisation_required", True), ("503", False)):
+        assert (
+            replace(pending, reason=Reason.of(ReasonCode.RETRY_PLANNED, failure=failure)).waits_for_account is expected
+        )
 
 
 def test_a_request_expects_no_conference_unless_it_says_so() -> None:

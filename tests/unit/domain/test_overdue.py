@@ -7,8 +7,18 @@ import pytest
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, Meeting, Record, Request
+from meeting_agents.domain.model import (
+    Action,
+    DeadlineType,
+    Entry,
+    EntryType,
+    Meeting,
+    Notification,
+    Record,
+    Request,
+)
 from meeting_agents.domain.overdue import find_missed, is_retry_due
+from meeting_agents.domain.reasons import ReasonCode
 
 START = datetime(2026, 4, 29, 15, 30, tzinfo=UTC)
 GRACE_PERIODS = GracePeriods()
@@ -53,6 +63,28 @@ def test_the_journal_has_missed_deadlines_in_their_order(record: Record) -> None
 def test_two_sweeps_make_entries_with_the_same_keys(record: Record) -> None:
     first, second = (find_missed(record, GRACE_PERIODS, START + minutes * MINUTE) for minutes in (10, 11))
     assert [finding.entry.key for finding in first] == [finding.entry.key for finding in second]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "at", "reason"),
+    [
+        ((), START - 15 * MINUTE, ReasonCode.CONFERENCE_MISSED),
+        ((EntryType.CONFERENCING_ASSIGNED,), START + 10 * MINUTE, ReasonCode.ACTIVATION_MISSED),
+        ((EntryType.ACTIVATED,), START + 90 * MINUTE, ReasonCode.COMPLETION_MISSED),
+        ((EntryType.COMPLETE,), START + 15 * MINUTE, ReasonCode.RESOURCES_MISSED),
+    ],
+)
+def test_the_entry_of_a_missed_deadline_says_which(
+    record: Record, kinds: tuple[EntryType, ...], at: datetime, reason: ReasonCode
+) -> None:
+    heard = [
+        Entry(key=kind, kind=kind, at=START, notification=Notification(kinds=(kind,), interactions=(kind,)))
+        for kind in kinds
+    ]
+    accepted = Entry(key="accepted#0001", kind=EntryType.ACCEPTED, at=START - timedelta(days=1), attempt=1, revision=1)
+    finding = find_missed(fold([accepted, *heard], record), GRACE_PERIODS, at)[0]
+    assert finding.entry.reason
+    assert finding.entry.reason.code is reason
 
 
 def test_a_request_is_due_to_be_retried_at_its_time(record: Record) -> None:
