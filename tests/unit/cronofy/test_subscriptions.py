@@ -74,7 +74,8 @@ def test_the_second_trigger_comes_five_minutes_after_the_end() -> None:
 
 
 def test_a_text_without_our_triggers_is_returned_character_for_character() -> None:
-    text = '{"subscriptions": [ {"type" : "webhook", "uri":"https://example.com?trigger=after"} , {"uri": "https://example.org"} ]}'
+    theirs = '{"type" : "webhook", "uri":"https://example.com?trigger=after"}'
+    text = f'{{"subscriptions": [ {theirs} , {{"uri": "https://example.org"}} ]}}'
     assert without_event_triggers(text) == text
 
 
