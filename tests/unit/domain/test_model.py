@@ -34,7 +34,7 @@ def test_before_the_first_entry_nothing_is_counted() -> None:
     assert (nothing.entries, nothing.revision, nothing.alerts_due, nothing.was_requested) == (0, 0, 0, False)
 
 
-def test_what_is_not_said_is_not_so() -> None:
+def test_a_value_that_is_left_out_is_the_usual_one() -> None:
     """A reading shows a meeting that is there, an alert is the first one and a message of its own."""
     assert not Reading().is_deleted
     assert Entry(key="alerted", kind=EntryType.ALERTED, at=AT).reminder == 0
