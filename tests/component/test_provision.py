@@ -314,7 +314,9 @@ def test_beyond_cronofys_limits_a_durable_request_waits_and_one_by_own_token_get
     assert wait_until(lambda: stage.read(agent_id)["state"] == "scheduled" or None, within=60)
 
 
-def test_a_revoked_account_causes_an_alert_and_is_shown(stage: Stage, application: httpx.Client) -> None:
+def test_a_revoked_account_is_an_incident_of_each_agent_that_waits_and_is_shown(
+    stage: Stage, application: httpx.Client
+) -> None:
     grant = stage.cronofy.grant("ca", calendars=("cal_ca",))
     application.put("/v1/accounts/biff", json={"refresh_token": grant.refresh_token, "data_center": "ca"})
     stage.cronofy.revoke(grant)
@@ -326,19 +328,8 @@ def test_a_revoked_account_causes_an_alert_and_is_shown(stage: Stage, applicatio
     ]
     assert {summary["state"] for summary in summaries} == {"requested"}
     assert application.get("/v1/accounts/biff").json()["state"] == "reauthorisation_required"
-    ids = {summary["id"] for summary in summaries}
-
-    def alerted() -> list[str] | None:
-        causes = [
-            entry["reason"]
-            for summary in ids
-            for entry in stage.read(summary)["timeline"]
-            if entry["kind"] == "alerted"
-        ]
-        return causes or None
-
-    assert wait_until(alerted)
-    assert len(alerted() or []) == 1
+    for summary in summaries:
+        assert [incident["type"] for incident in stage.read(summary["id"])["incidents"]] == ["account_disconnected"]
 
 
 # ---------------------------------------------------------------------------------------------------------------- reads
