@@ -303,6 +303,14 @@ def test_each_invalid_field_is_named(fields: dict[str, Any], field: str | None) 
         assert problems(changed(**fields)) == {field}
 
 
+def test_the_database_of_time_zones_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are listed in each process, not in each request."""
+    body = {"event_id": "evt_1", "tzid": "Europe/Berlin"}
+    CalendarEventRequest.model_validate(body)
+    monkeypatch.setattr("os.walk", lambda *_: pytest.fail("the files of the time zones are listed again"))
+    CalendarEventRequest.model_validate(body)
+
+
 @pytest.mark.parametrize(
     ("fields", "invalid"),
     [
