@@ -61,16 +61,21 @@ def is_retry_due(record: Record, now: datetime) -> bool:
 
 
 def _entry(record: Record, deadline: Deadline, at: datetime, grace_periods: GracePeriods) -> Entry:
-    """Return the entry of a deadline. Every sweep that finds the deadline makes the same key."""
+    """Return the entry of a deadline. Every sweep that finds the deadline makes the same key.
+
+    The key has the deadline's time: people may move a meeting in the calendar after its deadline was missed, and then
+    the deadline of the same request is another one.
+    """
     number, revision = record.current.number, record.revision
-    key = f"overdue#{number}#{revision:04d}#{deadline.phase}"
+    at_text = deadline.at.isoformat(timespec="milliseconds")
+    key = f"overdue#{number}#{revision:04d}#{deadline.phase}#{at_text}"
     entry = Entry(key=key, kind=EntryType.OVERDUE, at=at, attempt=number, revision=revision, phase=deadline.phase)
     if deadline.phase is DeadlineType.ALERT:
         types = ", ".join(alert.incident.type for alert in alerting_owed(record, grace_periods, at))
-        key = f"alert_due#{deadline.at.isoformat(timespec='milliseconds')}"
+        key = f"alert_due#{at_text}"
         return replace(
             entry, key=key, kind=EntryType.ALERT_DUE, reason=Reason.of(ReasonCode.ALERT_OWED, incidents=types)
         )
     missing = tuple(sorted(missing_resources(record.current, grace_periods)))
-    reason = Reason.of(_REASONS[deadline.phase], at=deadline.at.isoformat(timespec="milliseconds"))
+    reason = Reason.of(_REASONS[deadline.phase], at=at_text)
     return replace(entry, missing=missing, reason=reason)
