@@ -122,6 +122,17 @@ def test_a_resolved_incident_that_opens_again_is_owed_again() -> None:
     assert (alert.status, alert.incident.key, alert.number) == (FIRING, "1/unwanted", 2)
 
 
+def test_the_silence_at_a_new_time_of_the_meeting_is_owed_again() -> None:
+    """A person moves the meeting of a silent agent to another time, and the agent is silent there, too."""
+    meeting = replace(WISH.meeting, start=START + 60 * MINUTE, end=END + 60 * MINUTE)
+    history = publish(silent()).report(EntryType.BEFORE_START, meeting=meeting)
+    assert owed(history) == []
+    history.at = START + 70 * MINUTE
+    history.overdue(DeadlineType.ACTIVATION)
+    assert owed(history) == [(FIRING, "1/never_activated", Severity.CRITICAL, 0)]
+    assert owed(publish(history)) == []
+
+
 @pytest.mark.parametrize(
     "history",
     [

@@ -49,7 +49,7 @@ def alerting_owed(record: Record, grace_periods: GracePeriods, now: datetime) ->
     if not record.attempts:
         return ()
     opened = open_incidents(record, grace_periods, now)
-    firing = (_firing(incident, record.alerts.get(incident.key), grace_periods, now) for incident in opened)
+    firing = (_firing(incident, _last_alert(record, incident), grace_periods, now) for incident in opened)
     keys = {incident.key for incident in opened}
     return (
         *(alert for alert in firing if alert),
@@ -111,6 +111,14 @@ def _firing(incident: Incident, last: LastAlert | None, grace_periods: GracePeri
     if is_due and last.reminders < MAX_REMINDERS:
         return OwedAlert(AlertStatus.FIRING, incident, last.count, last.reminders + 1)
     return None
+
+
+def _last_alert(record: Record, incident: Incident) -> LastAlert | None:
+    """Return the last alert about an incident; that of an earlier time of the meeting counts as resolved."""
+    last = record.alerts.get(incident.key)
+    if last is None or not last.at < record.current.requested_at <= incident.opened_at:
+        return last
+    return replace(last, status=AlertStatus.RESOLVED)
 
 
 def _notices(record: Record) -> Iterator[OwedAlert]:
