@@ -681,7 +681,25 @@ def test_the_body_of_an_older_request_is_new_again() -> None:
     history = scheduled().request(moved(MINUTE))
     assert numbered(history.record, WISH) == (1, 3, True)
     assert numbered(history.record, moved(MINUTE)) == (1, 2, False)
-    assert numbered(history.answer(EntryType.REJECTED).record, WISH) == (1, 2, False)
+    assert numbered(history.answer(EntryType.REJECTED).record, WISH) == (1, 3, True)
+
+
+def test_the_same_request_after_a_refused_cancellation_is_new() -> None:
+    """The agent is wanted again, so the refusal is over."""
+    again = kept().request()
+    assert again.record.revision == 3
+    assert again.answer(EntryType.ACCEPTED).record.current.refusal is None
+
+
+def test_a_move_that_expires_undelivered_is_a_rejected_attempt() -> None:
+    """Its caller got 202 and was told that it would be sent again; the agent at the old time proves nothing."""
+    history = scheduled()
+    history.at = START
+    history.report(EntryType.ACTIVATED).request(moved(30 * MINUTE)).answer(
+        EntryType.UNCONFIRMED, retry_at=START + 9 * MINUTE
+    )
+    record = history.answer(EntryType.REJECTED).record
+    assert (record.current.number, record.state) == (2, State.REJECTED)
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL_STATES - {State.COMPLETE}))

@@ -87,6 +87,18 @@ def test_the_entry_of_a_missed_deadline_says_which(
     assert finding.entry.reason.code is reason
 
 
+def test_a_deadline_of_a_meeting_that_was_moved_has_a_key_of_its_own(record: Record) -> None:
+    """A person moves the meeting after the first deadline was missed. The journal would drop a second equal key."""
+    first = [finding.entry for finding in find_missed(record, GRACE_PERIODS, START + 10 * MINUTE)]
+    meeting = Meeting(start=START + 60 * MINUTE, end=START + 120 * MINUTE)
+    trigger = Notification(kinds=(EntryType.BEFORE_START,), meeting=meeting)
+    moved = Entry(key="moved", kind=EntryType.BEFORE_START, at=START + 45 * MINUTE, notification=trigger)
+    after = fold([*first, moved], record)
+    second = find_missed(after, GRACE_PERIODS, START + 70 * MINUTE)
+    assert [finding.deadline.phase for finding in second][-1] is DeadlineType.ACTIVATION
+    assert not {entry.key for entry in first} & {finding.entry.key for finding in second}
+
+
 def test_a_request_is_due_to_be_retried_at_its_time(record: Record) -> None:
     at = START - timedelta(days=1)
     assert [is_retry_due(record, at + delay) for delay in (timedelta(), MINUTE)] == [False, True]

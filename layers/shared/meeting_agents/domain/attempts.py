@@ -38,7 +38,7 @@ _REPORTS = frozenset({EntryType.ACTIVATED, *_ENDS})
 def next_request(record: Record | None, request: Request, at: datetime) -> tuple[int, int, bool]:
     """Return the attempt and the revision of a request that is made now, and if it is new.
 
-    A repeated body is not new while the request that it repeats still stands.
+    A repeated body is not new while the request that it repeats still stands, and nothing else was requested since.
     """
     if record is None or not record.attempts:
         return 1, 1, True
@@ -52,7 +52,7 @@ def next_request(record: Record | None, request: Request, at: datetime) -> tuple
     if _begins_attempt(attempt, request.meeting, at):
         return attempt.number + 1, record.revision + 1, True
     is_sent_since = attempt.pending is not None and attempt.pending.requested_at >= (attempt.overdue_at or at)
-    is_new = not is_same or (attempt.state is State.OVERDUE and not is_sent_since)
+    is_new = not is_same or attempt.refusal is not None or (attempt.state is State.OVERDUE and not is_sent_since)
     return attempt.number, record.revision + is_new, is_new
 
 

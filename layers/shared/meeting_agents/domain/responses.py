@@ -42,11 +42,14 @@ def apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
 
 
 def _is_refused_move(record: Record, attempt: Attempt, pending: Pending) -> bool:
-    """Return True if the refused request began an attempt while the agent of the one before is active."""
+    """Return True if the refused request began an attempt while the agent of the one before is active.
+
+    A request that was tried before is another thing: its caller was told that it would be sent again.
+    """
     before = record.attempts[-2] if len(record.attempts) > 1 else None
     is_all = attempt is record.current and attempt.unanswered == (pending,) and not attempt.accepted_revision
-    is_provision = pending.request.action is Action.PROVISION
-    return is_all and is_provision and before is not None and before.state not in TERMINAL_STATES
+    is_known = pending.request.action is Action.PROVISION and not pending.tries
+    return is_all and is_known and before is not None and before.state not in TERMINAL_STATES
 
 
 def _without_refused_move(record: Record) -> Record:
