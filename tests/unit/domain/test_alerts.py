@@ -35,6 +35,7 @@ from tests.unit.domain.test_lifecycle import (
     MINUTE,
     NOON,
     START,
+    WISH,
     History,
     histories,
     kept,
