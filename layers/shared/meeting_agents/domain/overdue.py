@@ -63,12 +63,13 @@ def is_retry_due(record: Record, now: datetime) -> bool:
 def _entry(record: Record, deadline: Deadline, at: datetime, grace_periods: GracePeriods) -> Entry:
     """Return the entry of a deadline. Every sweep that finds the deadline makes the same key.
 
-    The key has the deadline's time: people may move a meeting in the calendar after its deadline was missed, and then
+    The key has the meeting's times: people may move a meeting in the calendar after its deadline was missed, and then
     the deadline of the same request is another one.
     """
-    number, revision = record.current.number, record.revision
+    number, revision, meeting = record.current.number, record.revision, record.current.meeting
     at_text = deadline.at.isoformat(timespec="milliseconds")
-    key = f"overdue#{number}#{revision:04d}#{deadline.phase}#{at_text}"
+    times = "/".join(time.isoformat() for time in (meeting.start, meeting.end) if time)
+    key = f"overdue#{number}#{revision:04d}#{deadline.phase}#{times}"
     entry = Entry(key=key, kind=EntryType.OVERDUE, at=at, attempt=number, revision=revision, phase=deadline.phase)
     if deadline.phase is DeadlineType.ALERT:
         types = ", ".join(alert.incident.type for alert in alerting_owed(record, grace_periods, at))
