@@ -16,9 +16,12 @@ from meeting_agents.domain.model import (
     DeadlineType,
     Entry,
     EntryType,
+    Meeting,
     Record,
+    Request,
     Severity,
 )
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from tests.unit.domain.test_incidents import (
     LEAD_TIME,
     SECOND,
@@ -131,6 +134,7 @@ def test_the_silence_at_a_new_time_of_the_meeting_is_owed_again() -> None:
     history.at = START + 70 * MINUTE
     history.overdue(DeadlineType.ACTIVATION)
     assert owed(history) == [(FIRING, "1/never_activated", Severity.CRITICAL, 0)]
+    assert [alert.number for alert in alerting_owed(history.record, GRACE_PERIODS, history.at)] == [1]
     assert owed(publish(history)) == []
 
 
@@ -158,6 +162,37 @@ def test_the_agent_of_next_week_does_not_resolve_the_failure_of_this_week() -> N
     assert history.record.current.number == 2
     history.at = START + WEEK
     assert owed(history.report(EntryType.ACTIVATED, attempt=2)) == []
+
+
+def without_end(request: Request) -> Request:
+    return replace(request, meeting=replace(request.meeting, end=None))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_resolved"),
+    [
+        (WISH, moved(89 * MINUTE), True),
+        (WISH, moved(90 * MINUTE), False),  # it begins when the first one ends
+        (moved(90 * MINUTE), replace(WISH, digest="earlier"), False),
+        (moved(89 * MINUTE), replace(WISH, digest="earlier"), True),
+        (without_end(WISH), replace(WISH, digest="with an end"), True),
+        (without_end(WISH), moved(MINUTE), False),
+        (WISH, without_end(replace(WISH, digest="without an end")), True),
+        (WISH, without_end(moved(MINUTE)), False),
+        (replace(WISH, meeting=Meeting()), WISH, True),
+        (WISH, replace(WISH, meeting=Meeting(), digest="without times"), True),
+    ],
+)
+def test_an_agent_resolves_an_earlier_failure_if_the_meetings_overlap(
+    first: Request, second: Request, *, is_resolved: bool
+) -> None:
+    """One without an end is the same if both begin at one time, one without a start in any case."""
+    history = publish(History().request(first).answer(EntryType.ACCEPTED).report(EntryType.FAILED))
+    history.request(second).answer(EntryType.ACCEPTED)
+    history.at = max(history.at, second.meeting.start or START)
+    assert history.record.current.number == 2
+    expected = [(RESOLVED, "1/failed", Severity.CRITICAL, 0)] if is_resolved else []
+    assert owed(history.report(EntryType.ACTIVATED, attempt=2)) == expected
 
 
 def test_the_late_failure_of_a_cancelled_agent_is_no_incident_of_the_next_attempt() -> None:
@@ -258,6 +293,13 @@ def test_a_request_without_an_answer_has_a_deadline_before_the_start() -> None:
     assert alert_deadline(scheduled().record) is None
 
 
+def test_a_time_that_has_passed_is_no_deadline() -> None:
+    """The incident was critical before the meeting ended; now it is a warning, of which people know."""
+    history = scheduled()
+    history.at = END + 5 * MINUTE
+    assert alert_deadline(publish(history.report(EntryType.FAILED)).record, REMINDING) is None
+
+
 def test_the_rise_of_the_severity_and_a_reminder_are_deadlines() -> None:
     history = History().request().answer(EntryType.REJECTED)
     assert alert_deadline(publish(history, history.at + 10 * MINUTE).record) == LEAD_TIME
@@ -275,6 +317,25 @@ def test_notices_are_owed_once_in_each_attempt() -> None:
     history = scheduled().report(EntryType.FAILED, event_id="evt_2")
     assert owed(history) == [(FIRING, "1/mismatched", Severity.WARNING, 0)]
     assert owed(publish(history).report(EntryType.COMPLETE, event_id="evt_3")) == []
+
+
+def test_two_notices_of_an_attempt_are_owed_each() -> None:
+    history = scheduled().report(EntryType.COMPLETE).report(EntryType.FAILED).report(EntryType.FAILED, event_id="evt_2")
+    alerts = alerting_owed(history.record, GRACE_PERIODS, history.at)
+    assert [(alert.incident.key, alert.number) for alert in alerts] == [("1/conflicting", 0), ("1/mismatched", 0)]
+
+
+@pytest.mark.parametrize("code", [ReasonCode.ALERT_PUBLISHED, ReasonCode.ALERT_INCLUDED])
+def test_an_alert_that_another_one_says_is_known_as_such(code: ReasonCode) -> None:
+    history = publish(silent())
+    history.entries[-1] = replace(history.entries[-1], reason=Reason.of(code))
+    [last] = history.record.alerts.values()
+    assert last.is_included is (code is ReasonCode.ALERT_INCLUDED)
+
+
+def test_the_limits_are_those_that_the_documents_name() -> None:
+    """Two reminders; and entries about one owed alert for about a day."""
+    assert (MAX_REMINDERS, MAX_ALERTS_DUE) == (2, 30)
 
 
 def test_alerts_of_entries_that_lack_a_field_change_nothing() -> None:
