@@ -87,3 +87,11 @@ def test_a_body_that_just_fits_is_whole() -> None:
 def test_an_overdue_entry_is_announced_without_a_body() -> None:
     history = History().ask().accepted().add(EntryType.OVERDUE, START + timedelta(minutes=10), phase=None)
     assert history.announced().data.notification is None
+
+
+def test_of_many_undocumented_fields_ten_are_quoted() -> None:
+    """One notification can have thousands."""
+    fields = {f"field_{number:02}": "x" for number in range(12)}
+    reason = failed(**fields).announced().data.entry.reason
+    assert reason
+    assert reason.text.count(": x") == 10

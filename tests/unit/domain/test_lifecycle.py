@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from meeting_agents.cronofy.payloads import INTERACTIONS
 from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.attempts import next_request
-from meeting_agents.domain.deadlines import Deadline, deadline, deadlines, relevant_until
+from meeting_agents.domain.deadlines import Deadline, deadline, deadlines, has_event_triggers, relevant_until
 from meeting_agents.domain.grace_periods import GracePeriods, end_of, missing_resources
 from meeting_agents.domain.incidents import is_cancellation_requested, open_incidents
 from meeting_agents.domain.lifecycle import fold, steps, timeline
@@ -1756,6 +1756,7 @@ def test_a_refused_move_leaves_the_times_of_before_as_the_newest_word() -> None:
     longer = replace(WISH.meeting, end=END + 60 * MINUTE)
     history.report(EntryType.CONFERENCING_ASSIGNED, meeting=WISH.meeting)
     assert history.report(EntryType.CONFERENCING_ASSIGNED, meeting=longer).record.meeting.end == longer.end
+    assert history.report(EntryType.CONFERENCING_ASSIGNED, meeting=WISH.meeting).record.meeting.end == END
     there = scheduled().request(moved(60 * MINUTE)).answer(EntryType.ACCEPTED)
     there.request(moved(120 * MINUTE)).answer(EntryType.REJECTED)
     there.report(EntryType.CONFERENCING_ASSIGNED, meeting=replace(WISH.meeting, end=END + 60 * MINUTE))
@@ -1785,3 +1786,20 @@ def test_an_accepted_request_keeps_its_attempt_when_a_change_of_it_is_refused() 
     history = activated().request(moved(TOMORROW - START)).answer(EntryType.ACCEPTED)
     history.request(moved(2 * (TOMORROW - START))).answer(EntryType.REJECTED)
     assert (history.record.current.number, history.record.meeting) == (2, moved(TOMORROW - START).meeting)
+
+
+def test_one_attempt_with_an_event_trigger_shows_that_cronofy_sends_them() -> None:
+    """The data center takes them, although the newest attempt has none yet."""
+    reason = Reason.of(ReasonCode.ACTIVATION_MISSED)
+    first = Attempt(number=1, state=State.COMPLETE, since=NOON, reason=reason, began_at=NOON, requested_at=NOON)
+    second = replace(first, number=2)
+    assert not has_event_triggers(Record(attempts=(first, second)))
+    assert has_event_triggers(Record(attempts=(replace(first, before_start_at=NOON), second)))
+    assert has_event_triggers(Record(attempts=(replace(first, after_end_at=NOON), second)))
+
+
+def test_of_many_unknown_interactions_ten_are_named() -> None:
+    names = tuple(f"interaction_{number:02}" for number in range(12))
+    because = scheduled().report(interactions=names).last.ignored_because
+    assert because
+    assert because["interactions"] == ", ".join(names[:10])

@@ -7,11 +7,9 @@ from enum import StrEnum
 import pytest
 
 from meeting_agents.domain import model
-from meeting_agents.domain.deadlines import has_event_triggers
 from meeting_agents.domain.model import (
     Action,
     AlertStatus,
-    Attempt,
     Entry,
     EntryType,
     LastAlert,
@@ -21,7 +19,6 @@ from meeting_agents.domain.model import (
     Record,
     Request,
     Severity,
-    State,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
 
@@ -64,13 +61,3 @@ WORDS = [one for one in vars(model).values() if isinstance(one, type) and one.__
 def test_a_word_is_lower_case_without_blanks(words: type[StrEnum]) -> None:
     """The same in the table, in announcements and in logs."""
     assert all(word.value == word.value.lower() and " " not in word.value for word in words)
-
-
-def test_one_attempt_with_an_event_trigger_shows_that_cronofy_sends_them() -> None:
-    """The data center takes them, although the newest attempt has none yet."""
-    reason = Reason.of(ReasonCode.ACTIVATION_MISSED)
-    first = Attempt(number=1, state=State.COMPLETE, since=AT, reason=reason, began_at=AT, requested_at=AT)
-    second = replace(first, number=2)
-    assert not has_event_triggers(Record(attempts=(first, second)))
-    assert has_event_triggers(Record(attempts=(replace(first, before_start_at=AT), second)))
-    assert has_event_triggers(Record(attempts=(replace(first, after_end_at=AT), second)))
