@@ -360,3 +360,10 @@ def test_a_condition_is_a_sentence_in_one_cell(type_: IncidentType) -> None:
     words = [rule.opened_at.__doc__ or "", rule.is_resolved.__doc__ or ""]
     assert all(sentence.endswith(".") and sentence[0].isupper() for sentence in words)
     assert not {*"|\n"} & {*"".join(words), *(rule.severity.__doc__ or "|")}
+
+
+def test_the_silence_of_an_agent_that_is_being_cancelled_is_no_incident() -> None:
+    """Its calendar was locked until now, so that another incident had kept the silence from opening."""
+    history = later(History().request(), START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION).request(AWAY)
+    history.answer(EntryType.UNCONFIRMED, retry_at=history.at + MINUTE)
+    assert IncidentType.NEVER_ACTIVATED not in types(history)

@@ -191,7 +191,8 @@ def never_activated(at: Situation) -> datetime | None:
     """It did not report itself by the activation deadline."""
     attempt = at.attempt
     is_missed = DeadlineType.ACTIVATION in attempt.missed and not attempt.is_heard_of
-    return attempt.overdue_at if is_missed and attempt.state not in TERMINAL_STATES else None
+    is_expected = attempt.state not in TERMINAL_STATES and not is_cancellation_requested(attempt)
+    return attempt.overdue_at if is_missed and is_expected else None
 
 
 def no_conference(at: Situation) -> datetime | None:
