@@ -1803,3 +1803,15 @@ def test_of_many_unknown_interactions_ten_are_named() -> None:
     because = scheduled().report(interactions=names).last.ignored_because
     assert because
     assert because["interactions"] == ", ".join(names[:10])
+
+
+@pytest.mark.parametrize("reason", [ReasonCode.CANCELLATION_EXPIRED, ReasonCode.CANCELLATION_REFUSED])
+def test_a_request_that_waits_is_not_sent_again_after_a_cancellation_that_failed(reason: ReasonCode) -> None:
+    """The agent is not wanted, though Cronofy did not hear of it; a newer request is sent."""
+    history = History().request().answer(EntryType.UNCONFIRMED, retry_at=START).request(AWAY)
+    history.answer(EntryType.UNCONFIRMED, retry_at=START).answer(EntryType.REJECTED, reason=Reason.of(reason))
+    assert DeadlineType.RETRY not in {item.phase for item in deadlines(history.record, GRACE_PERIODS)}
+    assert history.record.current.pending
+    assert IncidentType.NOT_ARRANGED not in {i.type for i in open_incidents(history.record, GRACE_PERIODS, START)}
+    history.request().answer(EntryType.UNCONFIRMED, retry_at=END)
+    assert DeadlineType.RETRY in {item.phase for item in deadlines(history.record, GRACE_PERIODS)}

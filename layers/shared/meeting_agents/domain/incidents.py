@@ -154,7 +154,7 @@ def not_arranged(at: Situation) -> datetime | None:
         return None  # most likely an earlier try has created the agent
     if attempt.refusal and attempt.refusal.action is Action.PROVISION:
         return max(at.lead_time, attempt.refusal.at) if _is_elsewhere(attempt, attempt.refusal.meeting) else None
-    if pending is None or pending.request.action is Action.CANCEL:
+    if pending is None or pending.request.action is Action.CANCEL or is_cancellation_requested(attempt):
         return None
     return max(at.lead_time, pending.requested_at) if _is_elsewhere(attempt, pending.request.meeting) else None
 

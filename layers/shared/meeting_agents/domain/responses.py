@@ -100,6 +100,9 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     attempt = replace(attempt, unanswered=tuple(p for p in attempt.unanswered if p is not pending))
     is_unconfirmed = attempt.state is State.REQUESTED
     if pending.request.action is Action.CANCEL:
+        # An older request may have reached Cronofy, but sending it again would bring back an agent that is not wanted.
+        older = (replace(p, retry_at=None) if p.revision < pending.revision else p for p in attempt.unanswered)
+        attempt = replace(attempt, unanswered=tuple(older))
         stays = attempt.latest_request is not None or not is_unconfirmed
     else:
         stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
