@@ -99,6 +99,14 @@ def test_a_deadline_of_a_meeting_that_was_moved_has_a_key_of_its_own(record: Rec
     assert not {entry.key for entry in first} & {finding.entry.key for finding in second}
 
 
+def test_the_deadline_of_a_meeting_without_times_is_found_too() -> None:
+    """It begins when it is requested."""
+    first = request()
+    assert first.request
+    record = fold([replace(first, request=replace(first.request, meeting=Meeting()))])
+    assert missed(record, first.at + 10 * MINUTE) == [DeadlineType.ACTIVATION]
+
+
 def test_a_request_is_due_to_be_retried_at_its_time(record: Record) -> None:
     at = START - timedelta(days=1)
     assert [is_retry_due(record, at + delay) for delay in (timedelta(), MINUTE)] == [False, True]

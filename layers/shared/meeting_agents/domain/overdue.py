@@ -43,10 +43,12 @@ def find_missed(record: Record, grace_periods: GracePeriods, now: datetime) -> l
             for deadline in deadlines(record, grace_periods)
             if deadline.at <= now and deadline.phase is not DeadlineType.RETRY
         ]
-        # A millisecond apart, so that the journal has them in the order of the deadlines.
-        times = [now + timedelta(milliseconds=len(findings) + number) for number in range(len(passed))]
-        entries = [_entry(record, *pair, grace_periods) for pair in zip(passed, times, strict=True)]
-        new = {e.key: Finding(d, e) for d, e in zip(passed, entries, strict=True) if e.key not in findings}
+        new: dict[str, Finding] = {}
+        for number, deadline in enumerate(passed, len(findings)):
+            # A millisecond apart, so that the journal has them in the order of the deadlines.
+            entry = _entry(record, deadline, now + timedelta(milliseconds=number), grace_periods)
+            if entry.key not in findings:
+                new[entry.key] = Finding(deadline, entry)
         if not new:
             break
         findings |= new
