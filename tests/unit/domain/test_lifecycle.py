@@ -1815,3 +1815,25 @@ def test_a_request_that_waits_is_not_sent_again_after_a_cancellation_that_failed
     assert IncidentType.NOT_ARRANGED not in {i.type for i in open_incidents(history.record, GRACE_PERIODS, START)}
     history.request().answer(EntryType.UNCONFIRMED, retry_at=END)
     assert DeadlineType.RETRY in {item.phase for item in deadlines(history.record, GRACE_PERIODS)}
+
+
+def test_each_owed_alert_that_the_sweep_found_is_counted() -> None:
+    history = scheduled().add(EntryType.ALERT_DUE, attempt=1).add(EntryType.ALERT_DUE, attempt=1)
+    assert history.record.alerts_due == 2
+
+
+def test_the_first_report_on_a_conference_has_the_time() -> None:
+    history = scheduled().report(EntryType.CONFERENCING_ASSIGNED)
+    first = history.at
+    history.report(EntryType.CONFERENCING_ASSIGNED, sub="agt_1")
+    assert history.record.current.conference_at == first
+
+
+def test_an_agent_whose_meeting_was_deleted_is_followed_if_it_comes() -> None:
+    """No one cancelled it, so it is not unwanted."""
+    history = scheduled()
+    history.at = START - 60 * MINUTE
+    history.add(EntryType.CALENDAR_READ, attempt=1, reading=Reading(is_deleted=True))
+    assert history.record.state is State.CANCELLED
+    history.report(EntryType.ACTIVATED)
+    assert (history.record.state, history.record.current.is_unwanted) == (State.ACTIVATED, False)

@@ -62,9 +62,6 @@ from meeting_agents.domain.responses import apply_response
 from meeting_agents.domain.state_machine import EXPECTED
 from meeting_agents.domain.verdicts import Step, verdict_of
 
-MAX_REMARKS = 10
-"""The undocumented fields that a reason quotes; one notification can have thousands."""
-
 
 class HasEntry(Protocol):
     """A stored entry of the journal."""
