@@ -82,6 +82,7 @@ def publish(history: History, at: datetime | None = None, grace_periods: GracePe
 def test_an_incident_is_owed_until_its_alert_is_recorded() -> None:
     history = silent()
     assert owed(history) == [(FIRING, "1/never_activated", Severity.CRITICAL, 0)]
+    assert [alert.number for alert in alerting_owed(history.record, GRACE_PERIODS, history.at)] == [0]
     assert owed(publish(history)) == []
     assert len(history.record.alerts) == 1
 
@@ -195,6 +196,14 @@ def test_an_agent_resolves_an_earlier_failure_if_the_meetings_overlap(
     assert owed(history.report(EntryType.ACTIVATED, attempt=2)) == expected
 
 
+def test_an_earlier_agent_that_came_resolves_no_failure_of_a_later_one() -> None:
+    history = scheduled().report(EntryType.COMPLETE).request(moved(WEEK)).answer(EntryType.ACCEPTED)
+    history.at = START + WEEK
+    publish(history.report(EntryType.FAILED, attempt=2))
+    assert [*history.record.alerts] == ["2/failed"]
+    assert owed(history.cancel()) == []
+
+
 def test_the_late_failure_of_a_cancelled_agent_is_no_incident_of_the_next_attempt() -> None:
     """Off and on again before the meeting."""
     history = scheduled().cancel().request().answer(EntryType.ACCEPTED)
@@ -280,6 +289,8 @@ def test_an_alert_that_is_owed_and_not_recorded_is_due_later_and_later() -> None
         history.add(EntryType.ALERT_DUE, attempt=1)
     assert alert_deadline(history.record) is None
     assert history.record.alerts_due > MAX_ALERTS_DUE
+    for count, is_due in ((MAX_ALERTS_DUE - 1, True), (MAX_ALERTS_DUE, False)):
+        assert (alert_deadline(replace(history.record, alerts_due=count)) is not None) is is_due
     assert publish(history).record.alerts_due == 0
 
 
@@ -294,10 +305,9 @@ def test_a_request_without_an_answer_has_a_deadline_before_the_start() -> None:
 
 
 def test_a_time_that_has_passed_is_no_deadline() -> None:
-    """The incident was critical before the meeting ended; now it is a warning, of which people know."""
-    history = scheduled()
-    history.at = END + 5 * MINUTE
-    assert alert_deadline(publish(history.report(EntryType.FAILED)).record, REMINDING) is None
+    """The incident would have been critical near the meeting; now it is a warning, of which people know."""
+    history = publish(History().request().answer(EntryType.REJECTED), END + 5 * MINUTE)
+    assert alert_deadline(history.record, REMINDING) is None
 
 
 def test_the_rise_of_the_severity_and_a_reminder_are_deadlines() -> None:
