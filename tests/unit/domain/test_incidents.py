@@ -14,6 +14,7 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Meeting,
+    Record,
     Severity,
 )
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
@@ -367,3 +368,53 @@ def test_the_silence_of_an_agent_that_is_being_cancelled_is_no_incident() -> Non
     history = later(History().request(), START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION).request(AWAY)
     history.answer(EntryType.UNCONFIRMED, retry_at=history.at + MINUTE)
     assert IncidentType.NEVER_ACTIVATED not in types(history)
+
+
+@pytest.mark.parametrize(
+    ("history", "code"),
+    [
+        (back, ReasonCode.REPORTED_ACTIVE),
+        (lambda: scheduled().report(EntryType.CONFERENCING_FAILING), ReasonCode.CONFERENCE_FAILING),
+        (
+            lambda: later(scheduled(), START - 15 * MINUTE).overdue(DeadlineType.CONFERENCE),
+            ReasonCode.CONFERENCE_MISSED,
+        ),
+        (lambda: without("transcript"), ReasonCode.RESOURCES_MISSED),
+        (lambda: scheduled().report(EntryType.FAILED), ReasonCode.REPORTED_FAILED),
+    ],
+)
+def test_an_incident_has_the_reason_that_opened_it(history: Callable[[], History], code: ReasonCode) -> None:
+    """Not that of the last transition, where the two differ."""
+    [incident] = incidents(history())
+    assert incident.reason
+    assert incident.reason.code is code
+
+
+def test_a_request_without_an_outcome_has_the_reason_of_its_attempt() -> None:
+    [incident] = incidents(History().request(), LEAD_TIME)
+    assert incident.reason
+    assert (incident.type, incident.reason.code) == (IncidentType.NOT_ARRANGED, ReasonCode.REQUESTED)
+
+
+def test_the_missed_deadline_of_the_conference_is_before_the_start() -> None:
+    [incident] = incidents(later(scheduled(), START - 5 * MINUTE).overdue(DeadlineType.CONFERENCE))
+    assert incident.opened_at == START - GRACE_PERIODS.conference
+
+
+@pytest.mark.parametrize(
+    ("history", "at"),
+    [
+        (unanswered, LEAD_TIME),
+        (tried, LEAD_TIME),
+        (lambda: scheduled().report(EntryType.CONFERENCING_FAILING), None),
+    ],
+)
+def test_an_incident_that_may_end_by_itself_is_owed_later(history: Callable[[], History], at: datetime | None) -> None:
+    [incident] = incidents(history(), at)
+    assert incident.opened_at < incident.owed_at
+
+
+def test_an_empty_record_and_a_new_incident_have_nothing() -> None:
+    assert open_incidents(Record(), GRACE_PERIODS, NOON) == ()
+    [incident] = incidents(silent())
+    assert (incident.reminders, incident.acknowledged_at) == (0, None)
