@@ -38,11 +38,6 @@ RULES = {
     "domain.alerts": ["tests/unit/domain/test_alerts.py"],
     "domain.lifecycle": ["tests/unit/domain/test_lifecycle.py"],
     "domain.responses": ["tests/unit/domain/test_lifecycle.py"],
-    "domain.attempts": [
-        "tests/unit/domain/test_lifecycle.py",
-        "tests/unit/domain/test_readings.py",
-        "tests/unit/domain/test_histories.py",
-    ],
     "domain.deadlines": ["tests/unit/domain/test_lifecycle.py", "tests/system/test_template.py"],
     "domain.grace_periods": ["tests/unit/domain/test_lifecycle.py", "tests/system/test_template.py"],
     "domain.overdue": ["tests/unit/domain/test_overdue.py"],
