@@ -286,9 +286,9 @@ def test_the_first_sweep_after_a_pause_finds_every_agent_and_an_alarm_watches_th
 
 
 def _alerted(stage: Stage, agents: list[str]) -> set[str]:
-    """Return the agents in alerts once all are among them; before, none."""
-    alerted = {item["agent_id"] for message in stage.alerts.messages() for item in message["agents"]}
-    return alerted if set(agents) <= alerted else set()
+    """Return the agents once each has its alert, alone or in that of its data center; before, none."""
+    kinds = {agent: [entry["kind"] for entry in stage.read(agent)["timeline"]] for agent in agents}
+    return {*agents} if all("alerted" in found for found in kinds.values()) else set()
 
 
 def test_a_journal_that_cannot_be_read_hides_no_agent_after_it(journal: Journal) -> None:
