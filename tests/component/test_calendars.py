@@ -14,7 +14,7 @@ from meeting_agents.aws.rate_limiter import Limits
 from meeting_agents.calendars import MAX_PAGES
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import EntryType, Reading, Record, State
+from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Reading, Record, Severity, State
 from meeting_agents.domain.readings import Calendar
 from meeting_agents.errors import NotFound, Unreachable
 from meeting_agents.sweeping import URGENT, CalendarLanes, Lane
@@ -312,6 +312,27 @@ def test_an_hour_after_its_time_a_daily_reading_is_left_out_until_the_next_day(
     assert desk.cronofy.count("GET", READ) == 0
     assert list(desk.journal().due(datetime.now(UTC) + 20 * HOUR)) == []
     assert list(desk.journal().due(datetime.now(UTC) + DAY)) == [agent]
+
+
+def test_after_its_last_reading_a_silent_agent_is_not_looked_at_every_few_minutes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day after its meeting nothing is expected of it any more."""
+    monkeypatch.setattr("meeting_agents.domain.readings.crc32", lambda _: _seconds(NOW - timedelta(minutes=5)))
+    agent = requested(desk, desk.register(), start=NOW - 26 * HOUR)
+    assert swept(desk) == 1
+    alerted = Entry(
+        key="alerted",
+        kind=EntryType.ALERTED,
+        at=NOW - 26 * HOUR,
+        attempt=1,
+        cause=IncidentType.NEVER_ACTIVATED,
+        status=AlertStatus.FIRING,
+        severity=Severity.CRITICAL,
+    )
+    desk.journal().append(agent, alerted)
+    assert swept(desk) == 0
+    assert list(desk.journal().due(datetime.now(UTC) + 20 * HOUR)) == []
 
 
 # ------------------------------------------------------------------------------------------------------------- requests

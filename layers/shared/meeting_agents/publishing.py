@@ -87,9 +87,9 @@ class Publisher:
         none is wrong because it is late, doubled or overtaken. The alert of a probe is journalled, but not published.
         """
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
-            owed = [alert for alerts in pool.map(self._owed, agent_ids) for alert in alerts]
+            owed = [alert for alerts in pool.map(self._owed, sorted(agent_ids)) for alert in alerts]
         probes, others = _parted(owed, lambda alert: is_probe(alert.agent_id))
-        members: dict[Group, list[AgentAlert]] = {group: [] for group in groups}
+        members: dict[Group, list[AgentAlert]] = {group: [] for group in sorted(groups)}
         alone: list[AgentAlert] = []
         for alert in others:
             group = group_of(alert.record, alert.type)

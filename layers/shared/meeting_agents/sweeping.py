@@ -33,6 +33,8 @@ from meeting_agents.errors import MeetingAgentsError, Outage
 
 RECHECK_AFTER = timedelta(minutes=5)
 """The time for which an agent is not due after a check that found nothing: others wait behind it."""
+NOTHING_AHEAD = timedelta(days=1)
+"""The same for an agent of which nothing is expected any more: its record is older than the last reading's time."""
 MAX_FAILURES = 5
 """Calendars that could not be read, after which a sweep reads no more."""
 
@@ -134,8 +136,8 @@ class CalendarLanes:
             entries += [(agent_id, entry)] if entry else []
             findings += [(agent_id, finding) for finding in missed]
             if not entry and not missed:
-                look_at = None if failure else next_look(record, self._journal.grace_periods, now)
-                settled[agent_id] = look_at or now + RECHECK_AFTER
+                look_at = next_look(record, self._journal.grace_periods, now) or now + NOTHING_AHEAD
+                settled[agent_id] = now + RECHECK_AFTER if failure else look_at
         appended = self._journal.append_all([*entries, *((agent_id, found.entry) for agent_id, found in findings)])
         self._journal.claim_all(settled, now)
         is_read, is_found = appended[: len(entries)], appended[len(entries) :]
@@ -215,7 +217,7 @@ class DueAgents:
             return soon
         if is_reading_due(record, self.journal.grace_periods, self.now):
             return soon  # unless a lane takes it
-        return next_look(record, self.journal.grace_periods, self.now) or soon
+        return next_look(record, self.journal.grace_periods, self.now) or self.now + NOTHING_AHEAD
 
 
 def _is_silent(missed: Sequence[Finding]) -> bool:
