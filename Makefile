@@ -43,6 +43,11 @@ crash: .venv/.dev ## Let every outside call of every function fail, and every fu
 soak: .venv/.dev ## Ten minutes of load while Cronofy, AWS and the functions fail now and then (MINUTES=10 SEED=…)
 	@$(IN_VENV) python -m tests.soak
 
+simulate: .venv/.dev ## Months that know the truth, judged (SEEDS=1..10 MEETINGS=1000; SEED=7 MEETING=12: as a story; OUTAGE=cronofy:2h START=2026-03-10T09:00: what if; PUT_BACK=1: faults on purpose)
+	@$(IN_VENV) python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MEETINGS),--meetings $(MEETINGS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(MEETING),--meeting $(MEETING)) $(if $(OUTAGE),--outage $(OUTAGE)) \
+		$(if $(START),--start $(START)) $(if $(PUT_BACK),--put-back) $(if $(KEEP),--keep)
+
 mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (ONLY="cronofy.signature api.views": only these; 10 minutes)
 	@$(IN_VENV) python -m tests.mutation $(ONLY)
 
@@ -149,4 +154,4 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help docs run sandbox test moments fuzz bench crash soak mutate scan sbom check format build deploy replay redrive verdicts lock clean
+.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy replay redrive verdicts lock clean

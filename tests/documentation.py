@@ -45,6 +45,7 @@ from tests.bench.__main__ import RESULTS
 from tests.golden_files import GOLDEN
 from tests.mutation import survivors
 from tests.sandbox.deployment import ROOT, source_template
+from tests.simulation import report as months
 from tests.soak.__main__ import MUST_BE_NONE
 
 FOLDER = ROOT
@@ -342,6 +343,11 @@ def evidence() -> str:
     return f"{_crash()}\n\n{_soak()}\n\n{_mutation()}"
 
 
+def simulation() -> str:
+    """The results of the last months of `make simulate` that were kept."""
+    return months.section(_found("simulation"))
+
+
 def _crash() -> str:
     found = _found("crash")
     return "\n".join(
@@ -410,7 +416,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "alert": alert,
     },
     "layers/shared/README.md": {"imports": imports, "modules": modules, "incidents": incidents},
-    "tests/README.md": {"figures": figures, "evidence": evidence},
+    "tests/README.md": {"figures": figures, "evidence": evidence, "simulation": simulation},
 }
 """The generated parts of each document. CHANGELOG.md and .github have none."""
 

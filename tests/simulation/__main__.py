@@ -1,0 +1,72 @@
+"""`make simulate`: months that know the truth, judged; what is found is kept in `found.json` beside this.
+
+The exit status is 0 if every alert that was due was sent, and no other.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from tests.simulation import put_back, what_if
+from tests.simulation.chance import month
+from tests.simulation.months import Total, all_of, pasteable, shrink, story
+
+FOUND = Path(__file__).with_name("found.json")
+MAX_SHRUNK = 5
+"""The faults that are shrunk: of each kind one, and no more than these."""
+
+
+def main(arguments: list[str]) -> int:
+    """Do what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", default="1..10", help="the first and the last seed: 1..200")
+    parser.add_argument("--meetings", type=int, default=1000, help="meetings of each month")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seed", type=int, help="tell the month of one seed as a story")
+    parser.add_argument("--meeting", type=int, help="only this meeting of it")
+    parser.add_argument("--put-back", action="store_true", help="put faults back into the product, one at a time")
+    parser.add_argument("--outage", help="what if: cronofy:2h, token:90m, callbacks:1h or aws:10m")
+    parser.add_argument("--start", help="the start of that: 2026-03-10T09:00")
+    parser.add_argument("--keep", action="store_true", help="keep what is found for the documentation")
+    options = parser.parse_args(arguments)
+    if options.put_back:
+        return put_back.run(FOUND if options.keep else None)
+    if options.outage:
+        return what_if.run(options.outage, options.start or "2026-03-10T09:00")
+    if options.seed is not None:
+        chosen = options.meeting
+        for line in story(month(options.seed, options.meetings), lambda number: chosen in (None, number)):
+            print(line)
+        return 0
+    first, _, last = options.seeds.partition("..")
+    return simulate(range(int(first), int(last or first) + 1), options.meetings, options.processes, options.keep)
+
+
+def simulate(seeds: range, meetings: int, processes: int, is_kept: bool) -> int:
+    """Let the months of these seeds take place, and print what was found."""
+    total, began = Total(), time.monotonic()
+    for of_seed in all_of(seeds, meetings, processes):
+        total.add(of_seed)
+        print(f"seed {of_seed.seeds[0]}: {of_seed.meetings} meetings, {len(of_seed.found)} faults", flush=True)
+    seconds = time.monotonic() - began
+    content = total.to_json(seconds)
+    for title in ("figures", "excused", "sent", "happened"):
+        print(f"\n{title}{' per 10,000 meetings' if title in ('figures', 'excused') else ''}")
+        for name, count in content[title].items():
+            print(f"  {count:>9,}  {name}")
+    print(f"\n{total.meetings:,} meetings in {seconds:.0f} s")
+    if is_kept:
+        before = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {}
+        FOUND.write_text(json.dumps(before | content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    kinds = {f"{found.kind}: {found.detail}": found for found in reversed(total.found)}
+    for found in list(kinds.values())[:MAX_SHRUNK]:
+        shortest = shrink(month(found.seed, meetings), found)
+        is_alone = len(shortest.meetings) == 1
+        print(f"\n{found}\n  {pasteable(shortest) if is_alone else 'only together with other meetings of its month'}")
+    return 1 if total.found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

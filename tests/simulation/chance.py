@@ -1,0 +1,175 @@
+"""Chance: the scripts of a month, drawn from its seed.
+
+Each meeting has a chance of its own, so that it stays the same independent of the others.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from random import Random
+
+from tests.simulation.scripts import CALLBACKS, DAY, FATES, FAULTS, HOUR, MINUTE, Act, MonthScript, Script
+
+MONTHS = tuple(datetime(2026, month, 1, tzinfo=UTC).timestamp() for month in (3, 10, 1, 6))
+"""The beginnings of the months: in March and in October clocks change."""
+DAYS, ROUGH_DAYS = 30, 5
+ACCOUNTS = 40
+ROUGHNESS = 5
+"""Times as many faults in a rough month."""
+_HOURS = (7, 8, 8, 9, 9, 9, 9, 10, 10, 11, 12, 13, 13, 13, 14, 14, 15, 16, 22, 1)
+"""The hours of the day at which meetings start, UTC; most at the full hour."""
+_QUARTERS = (0, 0, 0, 0, 0, 30, 30, 15, 45)
+
+_AGENTS: Mapping[str, float] = {
+    "works": 82,
+    "a little late": 2,
+    "late, after the alert": 1,
+    "never comes": 3,
+    "fails at once": 1.5,
+    "waits in the lobby": 3,
+    "waits in the lobby for ever": 1,
+    "drops out": 1,
+    "leaves early": 2,
+    "captures nothing": 1,
+    "captures late": 1,
+    "captures after the alert": 0.5,
+    "complete and failed": 0.5,
+}
+
+
+def month(seed: int, meetings: int, *, is_rough: bool = False) -> MonthScript:
+    """Return the script of a month; a rough one lasts four days, and next to nothing in it is as usual."""
+    chance = Random(f"month {seed}")
+    begins = MONTHS[seed % len(MONTHS)]
+    scripts = tuple(
+        meeting(Random(f"{seed}/{number}"), number, begins, is_rough=is_rough) for number in range(meetings)
+    )
+    triggers = () if seed % 2 else (("EVENT_TRIGGERS", "off"),)
+    return MonthScript(seed, scripts, tuple(_windows(chance, begins, ROUGH_DAYS if is_rough else DAYS)), triggers)
+
+
+def _windows(chance: Random, begins: float, days: int) -> list[tuple[str, float, float]]:
+    """Return the times in which a part of the world does not work."""
+    windows = []
+    for part, minutes in (
+        ("cronofy", 120),
+        ("token", 90),
+        ("callbacks", 30),
+        ("sweep", 10),
+        ("sweep", 10),
+        ("sns", 15),
+        ("stream", 10),
+        ("aws", 4),
+        ("aws", 4),
+    ):
+        at = begins + chance.randrange(1, days) * DAY + chance.choice(_HOURS) * HOUR + chance.randrange(60) * MINUTE
+        windows.append((part, at, at + minutes * MINUTE))
+    return windows
+
+
+def meeting(chance: Random, number: int, begins: float, *, is_rough: bool = False) -> Script:
+    """Return the script of one meeting."""
+    more = ROUGHNESS if is_rough else 1
+    day = begins + chance.randrange(1, ROUGH_DAYS if is_rough else DAYS) * DAY
+    start = day + chance.choice(_HOURS) * HOUR + chance.choice(_QUARTERS) * MINUTE
+    minutes = chance.choice((30, 30, 45, 60, 60, 60, 90, 120, 25, 50))
+    requested = chance.choice((-3 * 1440, -1440, -600, -180, -90)) - chance.randrange(60)
+    caller = chance.choices(("account", "own token", "key", "now"), (60, 30, 7, 3 * more))[0]
+    habit = chance.random()
+    if habit < 0.05:
+        requested = -chance.randrange(1, 45)
+    elif habit < 0.07:
+        requested = chance.randrange(1, int(minutes))
+    elif habit < 0.10:
+        requested = minutes + chance.randrange(1, 60 * 24 * 20)
+    if caller == "now":
+        requested = 0
+    elif caller == "key":
+        requested = min(requested, -1)
+    agents = tuple(chance.choices(list(_AGENTS), list(_AGENTS.values()), k=2))
+    return Script(
+        number=number,
+        start=start,
+        minutes=minutes,
+        requested=requested,
+        caller=caller,
+        tries=chance.choice((1, 2, 3, 4)),
+        conference=chance.choices(("assigned", "late", "failing", "never", "none"), (80, 1, 3, 1, 15))[0],
+        agents=agents,
+        after_move=chance.choice(("complete", "failed", None)),
+        ignores_cancellation=chance.random() < 0.03 * more,
+        reuses_sub=chance.random() < 0.1,
+        keeps_address=chance.random() < 0.1,
+        acts=tuple(_acts(chance, caller, minutes, requested, 40 // more)),
+        fates=tuple(_fates(chance, more)),
+        callbacks=tuple((n, chance.choice(list(CALLBACKS))) for n in range(1, 7) if chance.random() < 0.01 * more),
+        faults=tuple((n, chance.choice(FAULTS)) for n in range(1, 40) if chance.random() < 0.004 * more),
+        stream=tuple((n, chance.choice((3.0, 20.0, -5.0, 60.0))) for n in range(1, 9) if chance.random() < 0.01 * more),
+        account=f"user_{chance.randrange(ACCOUNTS)}",
+    )
+
+
+def _fates(chance: Random, more: int) -> list[tuple[int, str]]:
+    """Return what becomes of the requests: some fail, and some calendars do not work for hours."""
+    fates = [(number, chance.choice(list(FATES))) for number in range(1, 5) if chance.random() < 0.03 * more]
+    if chance.random() < 0.01 * more:
+        first, fate = chance.choice((1, 2, 2)), chance.choice(("503", "423", "hangs"))
+        fates = [(number, fate) for number in range(first, first + chance.choice((4, 30)))]
+    return fates
+
+
+def _acts(chance: Random, caller: str, minutes: float, requested: float, plain: int) -> list[Act]:
+    """Return what the caller and the people do with the meeting."""
+    moments = (requested / 2, -60.0, -20.0, -3.0, -0.5, 5.0, minutes / 2, minutes * 0.7, minutes + 10)
+    if caller == "now":
+        return [Act(0.1, "puts")] if chance.random() < 0.5 else []
+    habits = {
+        "plain": plain,
+        "retitles": 12,
+        "syncs": 4,
+        "moves": 10,
+        "off": 6,
+        "off and on": 5,
+        "deletes": 3,
+        "deletes and creates": 3,
+        "at once": max(2, 24 - plain // 2),
+        "typo": 2,
+        "by hand": 9,
+        "overruns": 5,
+        "acknowledges": 2,
+    }
+    at = chance.choice(moments) + chance.random()
+    by = chance.choice((-30.0, 30.0, 60.0, 24 * 60.0, -24 * 60.0, 7 * 24 * 60.0, 15.0))
+    habit = chance.choices(list(habits), list(habits.values()))[0]
+    acts = _acts_of(chance, habit, at, by, minutes, moments)
+    if caller == "key":
+        acts = [act for act in acts if act.what not in ("drags", "stretches", "erases", "extends", "sends a typo")]
+    return sorted(acts, key=lambda act: act.at)
+
+
+def _acts_of(chance: Random, habit: str, at: float, by: float, minutes: float, moments: tuple[float, ...]) -> list[Act]:
+    """Return the acts of a habit. All chances are drawn, so that they do not depend on the habit."""
+    some, longer, pause = chance.random(), chance.choice((30.0, -15.0, 120.0)), chance.choice((0.2, 2.0, 20.0, 60.0))
+    by_hand = chance.choice(("drags", "drags", "stretches", "erases"))
+    together = chance.choice(("moves twice at once", "off and on at once"))
+    moves = [Act(at, "moves", by)]
+    moves += (
+        [Act(at + chance.choice((1.0, 30.0, 200.0)), "moves", chance.choice((-by, by, 30.0)))] if some < 0.3 else []
+    )
+    moves += [Act(chance.choice(moments), "extends", longer)] if some > 0.7 else []
+    titles = [Act(chance.choice(moments), "retitles") for _ in range(chance.randrange(1, 4))]
+    syncs = [Act(-24.0 + 8 * n, chance.choice(("puts", "puts", "retitles"))) for n in range(9)]
+    of_habit: Mapping[str, list[Act]] = {
+        "retitles": titles,
+        "syncs": syncs,
+        "moves": moves,
+        "off": [Act(at, "switches off")],
+        "off and on": [Act(at, "switches off"), Act(at + pause, "switches on")],
+        "deletes": [Act(at, "deletes")],
+        "deletes and creates": [Act(at, "deletes"), Act(at + pause / 2, "switches on")],
+        "at once": [Act(at, together, 60.0 if together == "moves twice at once" else 0.0)],
+        "typo": [Act(at, "sends a typo"), Act(at + 1.0, "retitles")][: 1 + (some < 0.5)],
+        "by hand": [Act(at, by_hand, {"drags": by, "stretches": longer}.get(by_hand, 0.0))],
+        "overruns": [Act(minutes - 5.0, "overruns", chance.choice((10.0, 45.0, 180.0)))],
+        "acknowledges": [Act(chance.choice((15.0, minutes)), "acknowledges")],
+    }
+    return of_habit.get(habit, [])

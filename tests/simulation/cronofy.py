@@ -1,0 +1,420 @@
+"""Cronofy in a simulated month: its calendar events, its agents, its callbacks. It is the truth about the meetings.
+
+It answers, accepts and refuses as Cronofy documents; where the documentation is silent, the script of the meeting says
+what it does, so that the product meets every possibility.
+"""
+
+import json
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+
+from tests.simulation.calendar_events import Agent, CalendarEvent, State
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.scripts import DESTINIES, MINUTE, Script
+
+LATENCY = 0.2
+TOKEN_SECONDS = 3600
+_ANSWER_TIMEOUT = 8.0
+_PAUSES = (30.0, 120.0, 600.0, 1800.0, 3600.0)
+"""Seconds between the deliveries of a callback that is not answered with success."""
+
+
+@dataclass
+class Cronofy:
+    """All calendar events. `deliver`: calls back an address with bytes, and returns the status of the answer."""
+
+    scheduler: Scheduler
+    deliver: Callable[[str, Mapping[str, str], bytes], int]
+    is_down: Callable[[str], bool]
+    happened: Counter[str]
+    log: Callable[[CalendarEvent | None, str], None]
+
+    def __post_init__(self) -> None:
+        self.events: dict[tuple[str, str], CalendarEvent] = {}
+        self._scripts: dict[tuple[str, str], Script] = {}
+        self._tokens: dict[str, float] = {}
+        self._grants: dict[str, bool] = {}
+        self._recent: deque[float] = deque()
+        self._numbers = 0
+
+    def expect(self, key: tuple[str, str], script: Script) -> CalendarEvent:
+        """Return the calendar event with this key; `script`: what will become of it."""
+        return self.events.setdefault(key, CalendarEvent(script, key))
+
+    # ----------------------------------------------------------------------------------------------------- credentials
+
+    def grant(self, user: str) -> str:
+        """Let a user authorise the application; return the refresh token."""
+        self._grants[user] = True
+        return user
+
+    def revoke(self, user: str) -> None:
+        self._grants[user] = False
+        self._tokens = {token: until for token, until in self._tokens.items() if not token.startswith(f"{user}.")}
+
+    def issue(self, user: str) -> str:
+        """Return a new access token."""
+        self._numbers += 1
+        token = f"{user}.{self._numbers}"
+        self._tokens[token] = self.scheduler.now + TOKEN_SECONDS
+        return token
+
+    def _is_valid(self, token: str) -> bool:
+        return token == "CRN_secret" or self._tokens.get(token, 0.0) > self.scheduler.now
+
+    # -------------------------------------------------------------------------------------------------------- requests
+
+    def send(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request of the product's."""
+        body = json.loads(request.content or b"{}")
+        path = request.url.path
+        if path == "/oauth/token":
+            return self._refresh(body)
+        if request.method == "GET":
+            return self._read(request)
+        calendar = path.split("/")[3] if "/calendars/" in path else ""
+        identifier = body.get("event_id") or body.get("scheduling_key") or body.get("join_url", "")
+        event = self.events[calendar, identifier]
+        event.requests += 1
+        fate = dict(event.script.fates).get(event.requests, "")
+        self.log(event, f"Cronofy gets {request.method}{f', {fate}' if fate else ''}")
+        if self.is_down("cronofy"):
+            fate = "503" if event.requests % 2 else "hangs"
+            self.happened["cronofy: outage"] += 1
+        elif fate:
+            self.happened[f"cronofy: {fate}"] += 1
+        return self._answer(request, event, body, fate)
+
+    def _answer(self, request: httpx.Request, event: CalendarEvent, body: dict[str, Any], fate: str) -> httpx.Response:
+        if fate == "unreachable":
+            raise httpx.ConnectError("no connection")
+        if fate in ("hangs", "hangs and does it"):
+            if fate == "hangs and does it":
+                self._take(request.method, event, body)
+            self.scheduler.sleep(request.extensions["timeout"]["read"])
+            raise httpx.ReadTimeout("no answer")
+        self.scheduler.sleep(_ANSWER_TIMEOUT if fate == "answers late" else LATENCY)
+        if fate == "a page":
+            return httpx.Response(200, text="<html>maintenance</html>")
+        if fate == "422" or "typo" in body:
+            return httpx.Response(422, json={"errors": {"summary": [{"key": "errors.invalid"}]}})
+        if fate in ("503", "429", "423", "404", "401"):
+            return httpx.Response(int(fate))
+        if not self._is_valid(request.headers.get("Authorization", "").removeprefix("Bearer ")):
+            return httpx.Response(401)
+        if self._is_over_limit():
+            self.happened["cronofy: limit reached"] += 1
+            return httpx.Response(429)
+        return self._take(request.method, event, body)
+
+    def _is_over_limit(self) -> bool:
+        """https://docs.cronofy.com/developers/api/rate-limits/."""
+        now = self.scheduler.now
+        while self._recent and self._recent[0] <= now - MINUTE:
+            self._recent.popleft()
+        self._recent.append(now)
+        return len(self._recent) > 500 or sum(at > now - 1 for at in self._recent) > 50
+
+    def _refresh(self, body: dict[str, Any]) -> httpx.Response:
+        if self.is_down("cronofy") or self.is_down("token"):
+            self.happened["cronofy: no token"] += 1
+            return httpx.Response(503)
+        user = body["refresh_token"]
+        if not self._grants.get(user):
+            self.happened["cronofy: dead grant"] += 1
+            return httpx.Response(400, json={"error": "invalid_grant"})
+        return httpx.Response(
+            200, json={"access_token": self.issue(user), "expires_in": TOKEN_SECONDS, "refresh_token": user}
+        )
+
+    def _read(self, request: httpx.Request) -> httpx.Response:
+        """Answer `GET /v1/events`: https://docs.cronofy.com/developers/api/events/read-events/."""
+        if self.is_down("cronofy"):
+            self.happened["cronofy: outage"] += 1
+            return httpx.Response(503)
+        self.scheduler.sleep(LATENCY)
+        if request.url.path != "/v1/events":
+            return httpx.Response(404)
+        if not self._is_valid(request.headers.get("Authorization", "").removeprefix("Bearer ")):
+            return httpx.Response(401)
+        if self._is_over_limit():
+            self.happened["cronofy: limit reached"] += 1
+            return httpx.Response(429)
+        self.happened["cronofy: a calendar is read"] += 1
+        calendars = set(request.url.params.get_list("calendar_ids[]"))
+        since = _seconds(request.url.params.get("last_modified")) or 0.0
+        events = [
+            self._event_json(event)
+            for key, event in self.events.items()
+            if key[0] in calendars and event.body and event.states[-1].at >= since
+        ]
+        return httpx.Response(200, json={"pages": {"current": 1, "total": 1}, "events": events})
+
+    def _take(self, method: str, event: CalendarEvent, body: dict[str, Any]) -> httpx.Response:
+        """Do what was requested."""
+        if method == "DELETE":
+            if not event.exists:
+                return httpx.Response(404)
+            event.exists = event.is_wanted = False
+            self._follow(event, "caller")
+            return httpx.Response(202)
+        is_calendar_event = "event_id" in body
+        profile = body.get("meeting_agent", {}).get("profile_id") if is_calendar_event else "cronofy"
+        is_on_again = profile == "cronofy" and not event.is_planned
+        event.body, event.exists = event.body | body, True
+        event.generation += is_on_again
+        if profile is not None:
+            event.is_wanted = profile == "cronofy"
+        event.start = _seconds(body.get("start") or body.get("join_time")) or event.start or event.script.start
+        event.end = _seconds(body.get("end")) or event.start + event.script.minutes * MINUTE
+        if "subscriptions" in body and not (event.script.keeps_address and event.subscriptions):
+            event.subscriptions = body["subscriptions"]
+        self._assign_conference(event, body)
+        self._follow(event, "caller")
+        if is_calendar_event or "scheduling_key" in body:
+            return httpx.Response(202)
+        sub = event.agents[-1].sub if event.agents else self._sub(event)
+        return httpx.Response(200, json={"meeting_agent": {"sub": sub, "state": "created", "resources": []}})
+
+    # ---------------------------------------------------------------------------------------------------------- people
+
+    def drag(self, event: CalendarEvent, by: float, end_by: float) -> None:
+        """Let a person move the meeting in the calendar."""
+        if event.exists:
+            event.start, event.end = event.start + by, max(event.end + end_by, event.start + by + MINUTE)
+            self._follow(event, "person")
+
+    def erase(self, event: CalendarEvent) -> None:
+        """Let a person delete the meeting in the calendar."""
+        if event.exists:
+            event.exists = event.is_wanted = False
+            self._follow(event, "person")
+
+    # --------------------------------------------------------------------------------------------------------- agents
+
+    def _follow(self, event: CalendarEvent, by: str) -> None:
+        """Let the agents follow their calendar event."""
+        now = self.scheduler.now
+        event.states.append(State(now, event.start, event.end, event.is_planned, by))
+        for agent in event.agents:
+            if agent.is_gone or agent.complete_at or agent.failed_at:
+                continue
+            is_same = event.is_planned and agent.number == event.generation
+            has_begun = agent.activated_at is not None or agent.joined_at is not None
+            stays = is_same and (agent.start == event.start or (has_begun and event.start <= now < event.end))
+            if stays or (event.script.ignores_cancellation and not event.is_planned):
+                continue
+            agent.gone_at = now
+            agent.left_at = now if agent.joined_at else None
+            if agent.activated_at and event.script.after_move:
+                self._end(event, agent, event.script.after_move, now + MINUTE)
+        if event.is_planned:
+            self._send_agent(event)
+            self._plan_triggers(event)
+
+    def _send_agent(self, event: CalendarEvent) -> None:
+        start, end, generation = event.start, event.end, event.generation
+        if event.script.caller != "now":
+            if any(not agent.is_gone and not _is_over(agent) for agent in event.agents) or end <= self.scheduler.now:
+                return
+            if any((agent.start, agent.number) == (start, generation) for agent in event.agents if not agent.is_moot):
+                return  # it was there, and nothing but another time or a new request brings another
+        names = event.script.agents
+        earlier = sum(not agent.is_moot for agent in event.agents)
+        destiny = DESTINIES[names[min(earlier, len(names) - 1)]]
+        agent = Agent(self._sub(event), destiny, start, generation, self.scheduler.now)
+        event.agents.append(agent)
+        begin = max(start, self.scheduler.now + 20.0)
+        if destiny.activates is not None:
+            self._plan(event, agent, begin + destiny.activates * MINUTE, self._activate)
+        if destiny.fails is not None:
+            self._plan(event, agent, begin + destiny.fails * MINUTE, self._fail)
+        if destiny.joins is not None:
+            self._plan(event, agent, begin + destiny.joins * MINUTE, self._join)
+
+    def _sub(self, event: CalendarEvent) -> str:
+        return f"agt_{event.script.number}_{0 if event.script.reuses_sub else len(event.agents)}"
+
+    def _plan(
+        self, event: CalendarEvent, agent: Agent, at: float, step: Callable[[CalendarEvent, Agent], None]
+    ) -> None:
+        def take() -> None:
+            if not agent.is_gone and not _is_over(agent):
+                step(event, agent)
+
+        self.scheduler.at(at, take)
+
+    def _activate(self, event: CalendarEvent, agent: Agent) -> None:
+        if not event.exists and not event.script.ignores_cancellation:
+            return
+        agent.activated_at = self.scheduler.now
+        self._report(event, agent, "meeting_agent_activated")
+
+    def _fail(self, event: CalendarEvent, agent: Agent) -> None:
+        if agent.joined_at:
+            agent.left_at = self.scheduler.now
+        self._end(event, agent, "failed", self.scheduler.now)
+
+    def _join(self, event: CalendarEvent, agent: Agent) -> None:
+        if event.conference == "never":
+            self._end(event, agent, "failed", self.scheduler.now + 5 * MINUTE)
+            return
+        agent.joined_at = self.scheduler.now
+        self.log(event, f"the agent {agent.sub} is in the meeting")
+        self._plan_leaving(event, agent)
+
+    def _plan_leaving(self, event: CalendarEvent, agent: Agent) -> None:
+        """Let the agent leave with the people, or early."""
+        early = agent.destiny.leaves
+        at = event.end + event.overrun + 90.0 if early is None else agent.start + early * MINUTE
+
+        def leave(event: CalendarEvent, agent: Agent) -> None:
+            if early is None and self.scheduler.now < event.end + event.overrun:
+                self._plan_leaving(event, agent)
+                return
+            agent.left_at = self.scheduler.now
+            if agent.destiny.is_silent_at_end:
+                agent.gone_at = self.scheduler.now
+            else:
+                self._end(event, agent, "complete", self.scheduler.now + 30.0)
+
+        self._plan(event, agent, at, leave)
+
+    def _end(self, event: CalendarEvent, agent: Agent, how: str, at: float) -> None:
+        """Let the agent report its end."""
+        resources = agent.destiny.resources if agent.joined_at else None
+
+        def report() -> None:
+            now = self.scheduler.now
+            if how == "failed":
+                agent.failed_at = now
+                self._report(event, agent, "meeting_agent_failed")
+                return
+            agent.complete_at = now
+            if resources == 0.0:
+                agent.captured_at = now
+            self._report(event, agent, "meeting_agent_complete")
+            if resources:
+                self.scheduler.after(resources * MINUTE, capture)
+            if agent.destiny.reports_both:
+                agent.failed_at = now + MINUTE
+                self.scheduler.after(MINUTE, lambda: self._report(event, agent, "meeting_agent_failed"))
+
+        def capture() -> None:
+            agent.captured_at = self.scheduler.now
+            self._report(event, agent, "meeting_agent_complete")
+
+        self.scheduler.at(at, report)
+
+    # ------------------------------------------------------------------------------------------------------- callbacks
+
+    def _assign_conference(self, event: CalendarEvent, body: dict[str, Any]) -> None:
+        if event.conference or "conferencing" not in body:
+            return
+        event.conference = event.script.conference
+        times = {"assigned": 20.0, "late": event.start - self.scheduler.now - 10 * MINUTE, "failing": 300.0}
+        if event.conference in ("failing", "never"):
+            self.scheduler.after(30.0, lambda: self._report(event, None, "conferencing_failing"))
+
+        def assign() -> None:
+            event.conference_at = self.scheduler.now
+            self._report(event, None, "conferencing_assigned")
+
+        if event.conference in times:
+            self.scheduler.after(max(20.0, times[event.conference]), assign)
+
+    def _plan_triggers(self, event: CalendarEvent) -> None:
+        for subscription in event.subscriptions:
+            for transition in subscription.get("transitions", ()):
+                minutes = transition["offset"]["minutes"] * MINUTE
+                state = event.states[-1]
+                at = event.start - minutes if "before" in transition else event.end + minutes
+
+                def call(subscription: dict[str, Any] = subscription, state: State = state) -> None:
+                    if event.exists and event.states[-1] is state:
+                        body = {"notification": {"type": "event_subscription"}, "event": self._event_json(event)}
+                        self._call(event, None, subscription["uri"], body, "trigger")
+
+                if at >= self.scheduler.now:
+                    self.scheduler.at(at, call)
+
+    def _report(self, event: CalendarEvent, agent: Agent | None, interaction: str) -> None:
+        """Call every address that subscribes to an interaction."""
+        body: dict[str, Any] = {
+            "notification": {"type": "event_subscription", "interactions": [{"type": interaction}]},
+        }
+        if event.key[0]:
+            body["event"] = self._event_json(event)
+        if agent:
+            is_there = agent.captured_at is not None
+            resources = [{"category": "cronofy", "type": "dashboard", "url": "https://app.cronofy.com/agents/1"}]
+            if is_there:
+                resources.append({"category": "transcript", "type": "cronofy", "url": f"https://api/{agent.sub}"})
+            state = "complete" if agent.complete_at else "created"
+            body["meeting_agent"] = {"sub": agent.sub, "state": state, "resources": resources}
+        for subscription in event.subscriptions:
+            if any(each["type"] == interaction for each in subscription.get("interactions", ())):
+                name = f"{interaction}, with resources" if agent and agent.captured_at else interaction
+                self._call(event, agent, subscription["uri"], body, name)
+
+    def _event_json(self, event: CalendarEvent) -> dict[str, Any]:
+        values = {"start": _iso(event.start), "end": _iso(event.end), "summary": event.body.get("summary", "")}
+        return values | {
+            "calendar_id": event.key[0],
+            "event_id": event.key[1],
+            "event_uid": f"evt_{event.key[1]}",
+            "tzid": "Etc/UTC",
+            "deleted": not event.exists,
+        }
+
+    def _call(self, event: CalendarEvent, agent: Agent | None, uri: str, body: dict[str, Any], name: str) -> None:
+        documented = {"event_id", "summary", "start", "end", "tzid"}
+        shown = {name: value for name, value in body.get("event", {}).items() if name in documented}
+        raw = json.dumps(body | ({"event": shown} if shown else {})).encode()
+        event.callbacks += 1
+        is_new = event.sent.setdefault((uri, raw), agent) is agent
+        fate = dict(event.script.callbacks).get(event.callbacks, "")
+        if fate:
+            self.happened[f"callback: {fate}"] += 1
+        self.log(event, f"Cronofy calls back: {name}{f', {fate}' if fate else ''}")
+        if fate == "lost":
+            return
+        delay = {"late": 4 * MINUTE, "very late": 40 * MINUTE}.get(fate, 0.5 + event.callbacks % 4)
+        parts = urlsplit(uri)
+        query = dict(parse_qsl(parts.query))
+
+        def attempt(number: int = 0) -> None:
+            is_lost = self.is_down("callbacks")
+            status = 0 if is_lost or self.is_down("cronofy") else self.deliver(parts.path, query, raw)
+            if status == 200:
+                event.deliveries.append((self.scheduler.now, name))
+                if agent and is_new:
+                    agent.known.append((self.scheduler.now, name))
+            elif not is_lost and number < len(_PAUSES):
+                self.log(event, f"{name} is answered {status}")
+                self.happened["callback: delivered again"] += 1
+                self.scheduler.after(_PAUSES[number], lambda: attempt(number + 1))
+            else:
+                self.happened["callback: never delivered"] += 1
+
+        self.scheduler.after(delay, attempt)
+        if fate == "doubled":
+            self.scheduler.after(delay + 7.0, attempt)
+
+
+def _is_over(agent: Agent) -> bool:
+    return agent.complete_at is not None or agent.failed_at is not None
+
+
+def _seconds(value: Any) -> float | None:
+    return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
+
+
+def _iso(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"

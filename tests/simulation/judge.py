@@ -1,0 +1,432 @@
+"""The judge of a month. It sees what took place and the alerts that were sent, and no rule of the product.
+
+What took place is the truth: who was in which meeting, who wished what last. For each meeting it says if people had to
+be alerted, and by when; for each critical alert, if it was true when it was sent; and at the end, if the last word is.
+What no one could know is no fault: it is counted by its kind.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tests.simulation.calendar_events import Agent
+from tests.simulation.findings import (
+    ACTIVATION,
+    ALLOWANCE,
+    ARRANGEMENT,
+    ASSUMED_DURATION,
+    AWS,
+    BY_HAND,
+    CALLER_KNOWS,
+    COMPLETION,
+    LOST,
+    NO_END,
+    PATIENCE,
+    RECOVERY,
+    RESOURCES,
+    REUSED,
+    SLACK,
+    STAYS,
+    UNANSWERED,
+    UNDER_WAY,
+    UNHEARD,
+    Desire,
+    Fault,
+    Figures,
+    Sent,
+)
+from tests.simulation.scripts import HOUR, MINUTE
+from tests.simulation.sent import sent_of
+from tests.simulation.truth import Truth
+from tests.simulation.world import Month
+
+
+def judge(month: Month) -> Figures:
+    """Return the figures of a month."""
+    sent = sent_of(month)
+    figures = Figures(len(month.meetings), len(month.alerts), happened=month.happened, dead_letters=month.dead_letters)
+    for meeting in month.meetings:
+        case = _Case(month, meeting, sent.get(meeting.agent_id, []))
+        figures.faults += case.faults()
+        figures.obligations += case.obligations
+    for published in month.alerts:
+        content = published.content
+        for type_, count in content["types"].items():
+            figures.sent[f"{content['status']} {content['severity']} {type_}"] += count
+    return figures
+
+
+@dataclass(frozen=True)
+class _Case(Truth):
+    """One meeting, judged."""
+
+    @property
+    def obligations(self) -> int:
+        return sum(1 for _ in self._obligations())
+
+    def faults(self) -> list[Fault]:
+        return [
+            *self._unsent(),
+            *self._uncovered(),
+            *self._false_alerts(),
+            *self._wrong_last_words(),
+            *self._doubled(),
+            *self._unwanted(),
+            *self._without_verdict(),
+            *self._repeated(),
+        ]
+
+    # ------------------------------------------------------------------------------------------------ an alert was due
+
+    def _obligations(self) -> Iterator[tuple[Desire, float, float, str]]:
+        """Yield what an alert was due: the wish, the deadline, until when it is true, and what it is."""
+        for desire, until in self.spells():
+            if not self._is_arranged_in_time(desire, until):
+                yield (
+                    desire,
+                    desire.start - ARRANGEMENT + PATIENCE,
+                    until,
+                    "Cronofy had not accepted it half an hour before",
+                )
+            since = max(desire.since, desire.start)
+            there = [a for a in self.agents if a.joined_at and a.joined_at < until and (a.left_at or until) > since]
+            if not there:
+                deadline = self._deadline_without(desire, until)
+                if deadline and (deadline <= until or until == desire.end):
+                    yield desire, deadline, until, "no agent was in the meeting"
+                continue
+            last = there[-1]
+            failed, complete = self.reported(last, "failed"), self.reported(last, "complete")
+            if last.failed_at and not last.complete_at and not last.is_gone:
+                if failed and failed < until:
+                    yield desire, failed, until, "the agent failed in the meeting"
+            elif complete and not last.captured_at and not last.is_gone:
+                yield desire, complete + RESOURCES, until, "the agent captured nothing"
+
+    def _is_arranged_in_time(self, desire: Desire, until: float) -> bool:
+        """True if an agent was planned half an hour before the start, or the wish was too late for that."""
+        deadline = desire.start - ARRANGEMENT
+        if desire.since > deadline - ALLOWANCE - 10 * MINUTE or until < desire.start:
+            return True
+        desire_then = self.desire_at(deadline)
+        if desire_then is None or not desire_then.is_answered:
+            return True  # its caller got the error
+        states = [self.state_at(at) for at in (deadline, deadline + ALLOWANCE + MINUTE)]
+        return any(state is not None and state.is_planned and state.start == desire.start for state in states)
+
+    def _deadline_without(self, desire: Desire, until: float) -> float | None:
+        """Return when an alert was due of a meeting without its agent; None if it was too short, or all is there.
+
+        What Cronofy reports of an agent that is not in the meeting changes what can be known, and when.
+        """
+        deadline = max(desire.since, desire.start) + ACTIVATION
+        if until <= deadline + ALLOWANCE + MINUTE:
+            return None
+        own = [a for a in self.agents if not a.is_moot and a.since < until and not a.is_over_at(desire.since)]
+        own = [a for a in own if a.start == desire.start or desire.start <= desire.since]
+        failures = [at for a in own if not a.is_gone and (at := self.reported(a, "failed"))]
+        ends = [at for a in self.agents if (at := self.reported(a, "complete")) and at >= desire.since]
+        is_active = any((at := self.reported(a, "activated")) and at < deadline for a in own)
+        again = [d.since for d in self.desires() if failures and abs(d.since - failures[0]) < ALLOWANCE]
+        if again:
+            return max(deadline, again[-1] + ACTIVATION)  # its caller has requested another one since
+        if failures:
+            return failures[0] if is_active else max(deadline, failures[0])
+        if ends:  # it was there for a while, and may have left what it had
+            return None if any(a.captured_at for a in self.agents) else max(deadline, ends[0] + RESOURCES)
+        return self._known_end(desire) + COMPLETION if is_active else deadline
+
+    def _known_end(self, desire: Desire) -> float:
+        """Return the end of a meeting; an agent without a calendar event has no known one."""
+        return desire.end if self.meeting.event.key[0] else desire.start + ASSUMED_DURATION
+
+    def _unsent(self) -> Iterator[Fault]:
+        for desire, deadline, until, what in self._obligations():
+            since = self._since(desire)
+            firing = [t for t in self.sent if t.status == "firing" and t.at >= since]
+            by = deadline + ALLOWANCE
+            in_time = [t for t in firing if t.at <= by]
+            if in_time and self._is_believed(since, by):
+                continue
+            later = [t.at for t in firing if t.at > by]
+            kind = "late" if later else "missed"
+            detail = f"{what}; an alert was due by {by:.0f}"
+            if later:
+                detail += f", and were sent {(later[0] - by) / MINUTE:.1f} minutes later"
+            yield Fault(
+                kind,
+                self.meeting,
+                by,
+                detail,
+                self._excuse(desire, deadline, later[0] if later else until, is_late=bool(later)),
+            )
+
+    def _uncovered(self) -> Iterator[Fault]:
+        """Yield silent agents of which nothing was sent alone after the alert about their group was resolved."""
+        for sent in self.sent:
+            if not sent.group or sent.status != "resolved":
+                continue
+            by = sent.at + ALLOWANCE
+            for desire, deadline, until, what in self._obligations():
+                is_open = deadline <= sent.at and (by + MINUTE < until or until == desire.end)
+                is_heard_of = any(at > deadline - SLACK and at < by for a in self.agents for at, _ in a.known)
+                is_newest = self.desire_at(by + MINUTE) == self.desire_at(sent.at)
+                alone = [t for t in self.sent if not t.group and t.status == "firing" and self._since(desire) <= t.at]
+                if is_open and is_newest and not is_heard_of and not any(t.at <= by for t in alone):
+                    excuse = self._excuse(desire, sent.at, by, is_late=True)
+                    yield Fault("missed", self.meeting, by, f"{what}; its group was resolved {sent.at:.0f}", excuse)
+
+    def _since(self, desire: Desire) -> float:
+        """Return the time from which alerts count: a meeting that moves while it runs leaves an alert true."""
+        before = [d for d in self.desires() if d.since < desire.since - 5 * MINUTE]
+        was_wanted = bool(before) and before[-1].is_wanted
+        return 0.0 if was_wanted and desire.start <= desire.since else desire.since
+
+    def _is_believed(self, since: float, at: float) -> bool:
+        """True if the last that an alert was sent of an incident, since a time, is that it is open."""
+        last: dict[str, Sent] = {}
+        for sent in self.sent:
+            if since <= sent.at <= at:
+                last[sent.key] = sent
+        return any(sent.status == "firing" for sent in last.values())
+
+    def _excuse(self, desire: Desire, deadline: float, at: float, *, is_late: bool) -> str:
+        if self._is_by_hand(desire, deadline):
+            return BY_HAND
+        if is_late and any(fate in ("lost", "very late") for _, fate in self.meeting.script.callbacks):
+            return LOST
+        if is_late and self._was_disturbed(deadline - ALLOWANCE, at):
+            return AWS
+        if not desire.is_answered:
+            return CALLER_KNOWS
+        return ""
+
+    def _is_by_hand(self, desire: Desire, at: float) -> bool:
+        """True if a person did it in the calendar, and no callback can have sent of it: none tells of a deletion."""
+        is_reported = desire.is_wanted and self.delivered(desire.since, at - SLACK)
+        return desire.by == "person" and not is_reported
+
+    def _is_readable(self, desire: Desire, at: float) -> bool:
+        """True if the calendar could be read before an alert about a silent agent, and showed the wish by then."""
+        windows = [w for w in self.month.windows if w.part in ("cronofy", "token", "aws")]
+        is_down = any(w.since - ALLOWANCE < at < w.until + ALLOWANCE for w in windows)
+        is_settled = all(d.since < at - 3 * ALLOWANCE for d in self.desires() if d.since <= at)
+        return self.meeting.script.caller == "account" and desire.since < at - ALLOWANCE and is_settled and not is_down
+
+    def _was_disturbed(self, since: float, until: float) -> bool:
+        """True if AWS did not work in a time, or shortly before it."""
+        since -= RECOVERY
+        windows = [w for w in self.month.windows if w.part in ("aws", "sweep", "sns", "stream")]
+        times = [*self.month.disturbed.get(self.meeting.agent_id, ()), *self.month.disturbed.get("", ())]
+        return any(w.since < until and w.until > since for w in windows) or any(since < at < until for at in times)
+
+    # ------------------------------------------------------------------------------------------------------ was it true
+
+    def _false_alerts(self) -> Iterator[Fault]:
+        for sent in self.sent:
+            if sent.status != "firing" or sent.severity != "critical":
+                continue
+            verdicts = [self._falsehood(sent, at) for at in (sent.at - SLACK, sent.at)]
+            if all(verdict is not None for verdict in verdicts):
+                reason, excuse = verdicts[-1] or ("", "")
+                yield Fault("false critical", self.meeting, sent.at, f"{sent.type}: {reason}", excuse)
+
+    def _falsehood(self, sent: Sent, at: float) -> tuple[str, str] | None:
+        """Return why an alert is false at a time, and why no one could know; None if it is true."""
+        desire = self.desire_at(at)
+        if desire is None:
+            return "no one wished for anything", ""
+        if sent.type == "unwanted":
+            return self._is_wanted(desire, at)
+        is_read = sent.type == "never_activated" and self._is_readable(desire, at)
+        is_by_hand = self._is_by_hand(desire, at) and not is_read
+        known = BY_HAND if is_by_hand else "" if desire.is_answered else CALLER_KNOWS
+        if not desire.is_wanted:
+            return "the agent is not wanted", known
+        if at >= desire.end and not sent.group:
+            return "the meeting is over", known if self.meeting.event.key[0] else NO_END
+        checks = {
+            "never_activated": self._is_active,
+            "failed": self._is_without_failure,
+            "not_arranged": self._is_arranged,
+            "rejected": self._is_arranged,
+            "no_conference": self._has_conference,
+            "not_finished": self._has_ended,
+        }
+        found = checks[sent.type](desire, at) if sent.type in checks else None
+        return found and (found[0], known or found[1])
+
+    def _active(self, at: float) -> list[Agent]:
+        return [a for a in self.agents if not a.is_over_at(at) and a.activated_at and a.activated_at <= at]
+
+    def _is_wanted(self, desire: Desire, at: float) -> tuple[str, str] | None:
+        state = self.state_at(at)
+        if desire.is_wanted:
+            return "the agent is wanted", ""
+        if self._active(at) or any(a.is_present(at) for a in self.agents) or (state and state.is_planned):
+            return None
+        is_under_way = any(a.activated_at and a.activated_at < desire.since for a in self.agents)
+        return "the agent will not come", UNDER_WAY if is_under_way else "" if desire.is_answered else UNANSWERED
+
+    def _is_active(self, desire: Desire, at: float) -> tuple[str, str] | None:
+        if at + 1 < desire.start + ACTIVATION:
+            return "the meeting has not begun", ""
+        left = [a for a in self.agents if a.captured_at and a.start == desire.start and not a.is_gone]
+        switched_off = max((d.since for d in self.desires() if not d.is_wanted and d.since <= at), default=0.0)
+        left = [a for a in left if switched_off < (a.captured_at or 0.0) <= at - SLACK]
+        if left:
+            known = [t for a in left if (t := self.reported(a, "complete")) and t < at - SLACK]
+            return "the agent was there, and left what it had", "" if known else LOST
+        active = self._active(at)
+        if not active and not any(a.is_present(at) for a in self.agents):
+            return None
+        known = [t for a in active if (t := self.reported(a, "activated")) and t < at - SLACK]
+        is_from_before = bool(known) and max(known) < desire.since
+        return "the agent is there", LOST if not known else STAYS if is_from_before else ""
+
+    def _is_without_failure(self, desire: Desire, at: float) -> tuple[str, str] | None:
+        failed = [a for a in self.agents if a.failed_at and a.failed_at <= at]
+        present = any(a.is_present(at) for a in self.agents)
+        is_without = desire.start <= at and not (self._active(at) or present)
+        if not (is_without and failed) and all(a.is_gone for a in failed):
+            return "no agent of this time failed", self._is_confusing(failed)
+        return ("an agent is in the meeting", "") if present else None
+
+    def _is_arranged(self, desire: Desire, at: float) -> tuple[str, str] | None:
+        state = self.state_at(at)
+        is_planned = state is not None and state.is_planned and state.start == desire.start
+        own = [a for a in self.agents if a.start == desire.start]
+        if not is_planned or (own and all(a.is_over_at(at) for a in own)):
+            return None
+        return "an agent will come", "" if desire.is_answered else UNANSWERED
+
+    def _has_ended(self, _: Desire, at: float) -> tuple[str, str] | None:
+        """Only an alert about a group is critical about this: people must look if agents are still in meetings."""
+        known = [t for a in self.agents if (t := self.reported(a, "complete")) and t < at - SLACK]
+        return ("the agent is complete", "") if known else None
+
+    def _has_conference(self, _: Desire, at: float) -> tuple[str, str] | None:
+        assigned = self.meeting.event.conference_at
+        if not assigned or assigned > at:
+            return None
+        known = [t for t, name in self.meeting.event.deliveries if name == "conferencing_assigned"]
+        return "it has a conference", "" if known and known[0] < at - SLACK else LOST
+
+    def _is_confusing(self, failed: list[Agent]) -> str:
+        """Return the reason why no one could know that an agent which failed had been called off before."""
+        if self.meeting.script.reuses_sub:
+            return REUSED
+        for agent in failed:
+            activated = self.reported(agent, "activated")
+            if activated is None or (agent.gone_at is not None and activated > agent.gone_at - SLACK):
+                return UNHEARD
+        return ""
+
+    # ------------------------------------------------------------------------------------------------------- last words
+
+    def _wrong_last_words(self) -> Iterator[Fault]:
+        last = {sent.key: sent for sent in self.sent}
+        for sent in last.values():
+            reason = self._is_over(sent) if sent.status == "firing" else self._is_still_bad(sent)
+            if reason:
+                excuse = AWS if self._was_disturbed(sent.at, sent.at + HOUR) and self.month.dead_letters else ""
+                excuse = excuse or (REUSED if self.meeting.script.reuses_sub else "")
+                yield Fault("wrong last word", self.meeting, sent.at, f"{sent.status} {sent.type}: {reason}", excuse)
+
+    def _is_over(self, sent: Sent) -> str:
+        """Return why a firing alert is not true any more at the end; empty if it is."""
+        agents = [a for a in self.agents if sent.start is None or a.start == sent.start]
+        good = [a for a in agents if (at := self.reported(a, "complete")) and at > sent.at and a.joined_at]
+        desire = self.desires()[-1]
+        match sent.type:
+            case "never_activated" | "not_finished" if good:
+                return "the agent is complete"
+            case "failed" if good and all(not a.failed_at for a in good):
+                return "another agent is complete"
+            case "not_arranged" | "rejected" if good and desire.is_wanted:
+                return "the agent came"
+            case "no_conference" if good:
+                return "the agent came"
+            case "resources_missing" if any(name.endswith("with resources") for a in agents for _, name in a.known):
+                return "the resources are there"
+            case "unwanted" if desire.is_wanted and desire.is_answered and good and desire.since < desire.end:
+                return "the agent is wanted again, and came"
+        return ""
+
+    def _is_still_bad(self, sent: Sent) -> str:
+        """Return why a resolved alert is not true at the end; empty if it is."""
+        if sent.type in ("unwanted", "not_arranged", "rejected", "no_conference"):
+            return ""
+        later = [t for t in self.sent if t.at >= sent.at and t.status == "firing"]
+        for desire, deadline, _, what in self._obligations():
+            is_same = sent.start is None or sent.start == desire.start
+            if (
+                is_same
+                and not later
+                and deadline > sent.at
+                and not self._excuse(desire, deadline, deadline, is_late=True)
+            ):
+                return what
+        return ""
+
+    # ---------------------------------------------------------------------------------------------------------- agents
+
+    def _doubled(self) -> Iterator[Fault]:
+        agents = [a for a in self.agents if a.joined_at]
+        for number, agent in enumerate(agents):
+            for other in agents[number + 1 :]:
+                ends = [a.left_at or float("inf") for a in (agent, other)]
+                if max(agent.joined_at or 0, other.joined_at or 0) < min(ends):
+                    yield Fault("doubled agent", self.meeting, other.joined_at or 0, f"{agent.sub} and {other.sub}")
+
+    def _unwanted(self) -> Iterator[Fault]:
+        """Yield agents that were in a meeting against the last wish, of which people were not sent."""
+        alerts = [t for t in self.sent if t.status == "firing" and t.type == "unwanted"]
+        for agent in self.agents:
+            if agent.joined_at is None:
+                continue
+            since = self._unwanted_since(agent)
+            left = agent.left_at or float("inf")
+            if since is None or left - since < 5 * MINUTE:
+                continue
+            desire = self.desire_at(since)
+            reports = [at for at, _ in agent.known if at >= (desire.since if desire else since)]
+            known = reports[0] if reports else None
+            if any(t.at <= max(known or since, since) + ALLOWANCE + 2 * MINUTE for t in alerts):
+                continue
+            excuse = ""
+            if desire and desire.by == "person":
+                excuse = BY_HAND
+            elif known is None or known >= left:
+                excuse = STAYS
+            elif desire and self._was_disturbed(known, known + ALLOWANCE):
+                excuse = AWS
+            yield Fault("unwanted without an alert", self.meeting, since, agent.sub, excuse)
+
+    def _unwanted_since(self, agent: Agent) -> float | None:
+        """Return the time from which an agent was in the meeting and no one wanted it there."""
+        joined = agent.joined_at or 0.0
+        times = [joined, *(d.since for d in self.desires() if d.since > joined)]
+        for at in times:
+            desire = self.desire_at(at)
+            if desire and not desire.is_wanted and agent.is_present(at + MINUTE):
+                later = self.desire_at(at + 5 * MINUTE)
+                if later and not later.is_wanted:
+                    return at
+        return None
+
+    def _without_verdict(self) -> Iterator[Fault]:
+        announced: Mapping[str, str] = self.month.verdicts.get(self.meeting.agent_id, {})
+        for key in self.month.notifications.get(self.meeting.agent_id, set()) - announced.keys():
+            yield Fault("notification without verdict", self.meeting, 0.0, key)
+
+    def _repeated(self) -> Iterator[Fault]:
+        """Yield the alerts that were sent again although nothing had changed since."""
+        last: dict[str, Sent] = {}
+        for sent in self.sent:
+            before = last.get(sent.key)
+            if before and not sent.group and (before.status, before.severity) == (sent.status, sent.severity):
+                is_new_time = before.start != sent.start
+                excuse = AWS if self._was_disturbed(before.at - ALLOWANCE, sent.at) else ""
+                if not is_new_time:
+                    yield Fault("repeated", self.meeting, sent.at, f"{sent.status} {sent.type}", excuse)
+            last[sent.key] = sent

@@ -1,0 +1,194 @@
+"""Many months: each seed in one process of several, and what was found in all of them."""
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from tests.simulation.chance import month
+from tests.simulation.findings import KINDS
+from tests.simulation.judge import judge
+from tests.simulation.scripts import MonthScript
+from tests.simulation.world import live
+
+
+@dataclass(frozen=True)
+class Found:
+    """A fault of the product's in a month, and the meeting in which it was found."""
+
+    kind: str
+    seed: int
+    meeting: int
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: seed {self.seed}, meeting {self.meeting}: {self.detail}"
+
+
+@dataclass
+class Total:
+    """The findings of several months."""
+
+    seeds: list[int] = field(default_factory=list)
+    meetings: int = 0
+    messages: int = 0
+    obligations: int = 0
+    """Meetings of which an alert was due something."""
+    dead_letters: int = 0
+    found: list[Found] = field(default_factory=list)
+    excused: Counter[str] = field(default_factory=Counter)
+    happened: Counter[str] = field(default_factory=Counter)
+    sent: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Total") -> None:
+        self.seeds += other.seeds
+        self.meetings += other.meetings
+        self.messages += other.messages
+        self.obligations += other.obligations
+        self.dead_letters += other.dead_letters
+        self.found += other.found
+        self.excused += other.excused
+        self.happened += other.happened
+        self.sent += other.sent
+
+    def per_10_000(self, count: int) -> float:
+        return round(count * 10_000 / self.meetings, 1) if self.meetings else 0.0
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures per 10,000 meetings."""
+        counts = Counter(found.kind for found in self.found)
+        return {kind: self.per_10_000(counts[kind]) for kind in KINDS} | {
+            "messages": self.per_10_000(self.messages),
+            "dead-lettered": self.per_10_000(self.dead_letters),
+        }
+
+    def to_json(self, seconds: float) -> dict[str, Any]:
+        """Return what the documentation shows."""
+        return {
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "machine": f"{os.cpu_count()} processors ({platform.machine()}), Python {platform.python_version()}",
+            "seeds": f"{min(self.seeds)} to {max(self.seeds)}" if self.seeds else "none",
+            "meetings": self.meetings,
+            "seconds": round(seconds),
+            "figures": self.figures(),
+            "obligations": self.per_10_000(self.obligations),
+            "excused": {kind: self.per_10_000(count) for kind, count in sorted(self.excused.items())},
+            "happened": dict(sorted(self.happened.items())),
+            "sent": dict(sorted(self.sent.items())),
+            "found": [str(found) for found in self.found[:20]],
+        }
+
+
+def tried(script: MonthScript) -> Total:
+    """Let a month take place, and judge it."""
+    figures = judge(live(script))
+    found = [
+        Found(fault.kind, script.seed, fault.meeting.script.number, fault.detail.split(";")[0])
+        for fault in figures.faults
+        if not fault.excuse
+    ]
+    return Total(
+        [script.seed],
+        figures.meetings,
+        figures.messages,
+        figures.obligations,
+        figures.dead_letters,
+        found,
+        figures.excuses,
+        figures.happened,
+        figures.sent,
+    )
+
+
+def all_of(seeds: Sequence[int], meetings: int, processes: int) -> Iterator[Total]:
+    """Yield what was found with each seed, as soon as it is known."""
+    with ProcessPoolExecutor(processes, max_tasks_per_child=1) as pool:
+        yield from pool.map(partial(_of_seed, meetings), seeds)
+
+
+def _of_seed(meetings: int, seed: int) -> Total:
+    return tried(month(seed, meetings))
+
+
+# ---------------------------------------------------------------------------------------------------------- shrinking
+
+
+def shrink(script: MonthScript, found: Found) -> MonthScript:
+    """Return the shortest month in which the same kind of fault is found in the same meeting."""
+
+    def fails(candidate: MonthScript) -> bool:
+        return any((f.kind, f.meeting) == (found.kind, found.meeting) for f in tried(candidate).found)
+
+    alone = replace(script, meetings=tuple(m for m in script.meetings if m.number == found.meeting))
+    if not fails(alone):
+        return script
+    shortest, is_shorter = alone, True
+    while is_shorter:
+        is_shorter = False
+        for candidate in _shorter(shortest):
+            if fails(candidate):
+                shortest, is_shorter = candidate, True
+                break
+    return shortest
+
+
+def _shorter(script: MonthScript) -> Iterator[MonthScript]:
+    """Yield the same month with one thing less."""
+    for name in ("windows", "parameters"):
+        for shorter in _without_one(getattr(script, name)):
+            yield _changed(script, name, shorter)
+    (meeting,) = script.meetings
+    plain = type(meeting)(meeting.number, meeting.start)
+    for name in vars(meeting):
+        value, default = getattr(meeting, name), getattr(plain, name)
+        if name in ("number", "start") or value == default:
+            continue
+        yield replace(script, meetings=(_changed(meeting, name, default),))
+        if isinstance(value, tuple):
+            for shorter in _without_one(value):
+                if shorter or name != "agents":
+                    yield replace(script, meetings=(_changed(meeting, name, shorter),))
+
+
+def _changed(value: Any, name: str, changed: Any) -> Any:
+    return replace(value, **{name: changed})
+
+
+def _without_one(values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    for number in range(len(values)):
+        yield values[:number] + values[number + 1 :]
+
+
+def pasteable(script: MonthScript) -> str:
+    """Return the script as Python, without what is as usual."""
+    meetings = ", ".join(_call(meeting, type(meeting)(meeting.number, meeting.start)) for meeting in script.meetings)
+    parts = [f"seed={script.seed}", f"meetings=({meetings},)"]
+    parts += [f"{name}={getattr(script, name)!r}" for name in ("windows", "parameters") if getattr(script, name)]
+    return f"MonthScript({', '.join(parts)})"
+
+
+def _call(value: Any, plain: Any) -> str:
+    changed = {n: v for n, v in vars(value).items() if n in ("number", "start") or v != getattr(plain, n)}
+    return f"Script({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+
+def story(script: MonthScript, numbers: Callable[[int], bool]) -> Iterator[str]:
+    """Tell what took place in the chosen meetings of a month, line by line."""
+    lived = live(script, has_story=True)
+    faults = judge(lived).faults
+    for meeting in lived.meetings:
+        if not numbers(meeting.script.number):
+            continue
+        yield f"Meeting {meeting.script.number}, {meeting.agent_id}: {', '.join(meeting.script.behaviours)}"
+        for at, text in meeting.story:
+            yield f"  {datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S}  {text}"
+        for fault in faults:
+            if fault.meeting is meeting:
+                reason = f" (no one could know: {fault.excuse})" if fault.excuse else ""
+                yield f"  The judge: {fault.kind}: {fault.detail}{reason}"
+        yield ""

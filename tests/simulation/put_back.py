@@ -1,0 +1,241 @@
+"""Faults put back into the product on purpose, one at a time: the judge must find each within a minute.
+
+Each is a small change of one function by name. The first months of the seeds are lived with it until something is found
+that is not found without it.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import functions.alert.app as alert
+import functions.webhook.app as webhook
+from meeting_agents import provisioning, publishing, sweeping
+from meeting_agents.aws import dynamodb, notifications, topics
+from meeting_agents.domain import alerts, attempts, deadlines, incidents, lifecycle, overdue, responses
+from meeting_agents.domain.model import Attempt, EntryType, IncidentType, Record, State
+from meeting_agents.errors import Outage, TopicUnavailable
+from tests.simulation.chance import month
+from tests.simulation.histories import HISTORIES
+from tests.simulation.months import Found, tried
+from tests.simulation.scripts import MonthScript
+
+LIMIT_SECONDS = 60.0
+MEETINGS = 120
+SEEDS = range(1, 17)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A fault: what is changed, and the function or the value that is put in its place."""
+
+    owner: Any
+    name: Any
+    value: Any
+
+
+def _rule(type_: IncidentType, **changes: Any) -> Change:
+    """Return a change of one row of the incidents' table."""
+    return Change(incidents.INCIDENTS, type_, replace(incidents.INCIDENTS[type_], **changes))
+
+
+def _never(_: Any) -> None:
+    return None
+
+
+_missed, _next_request = overdue.find_missed, attempts.next_request
+_entry, _append, _publish = overdue._entry, notifications.append_notification, topics.AlertsTopic.publish
+_begins, _with_request = attempts._begins_attempt, lifecycle._with_request
+_is_refused_move, _rejected = responses._is_refused_move, responses._rejected
+
+
+def _hidden_by_retry(record: Record, grace_periods: Any, now: datetime) -> list[Any]:
+    pending = record.current.pending if record.attempts else None
+    return [] if pending and pending.retry_at else _missed(record, grace_periods, now)
+
+
+def _without_time(*values: Any) -> Any:
+    entry = _entry(*values)
+    is_deadline = entry.kind is EntryType.OVERDUE
+    return replace(entry, key=entry.key.rpartition("#")[0]) if is_deadline else entry
+
+
+def _swallowed(*values: Any, **named: Any) -> bool:
+    try:
+        return _append(*values, **named)
+    except Outage:
+        return True
+
+
+def _unpublished(self: topics.AlertsTopic, *values: Any) -> None:
+    try:
+        _publish(self, *values)
+    except TopicUnavailable:
+        return
+
+
+def _also_after_complete(attempt: Attempt, *values: Any) -> bool:
+    return attempt.state is State.COMPLETE or _begins(attempt, *values)
+
+
+def _rearmed(attempt: Attempt, pending: Any) -> Attempt:
+    changed = _with_request(attempt, pending)
+    if attempt.state is State.OVERDUE and not attempt.is_heard_of:
+        at = pending.requested_at
+        return replace(changed, state=State.REQUESTED, missed=(), since=at, requested_at=at)
+    return changed
+
+
+def _taken_back(record: Record, attempt: Attempt, pending: Any) -> bool:
+    before = replace(pending, tries=0)
+    as_before = replace(attempt, unanswered=tuple(before if p is pending else p for p in attempt.unanswered))
+    return _is_refused_move(attempts.with_attempt(record, as_before), as_before, before)
+
+
+def _sent_again(attempt: Attempt, pending: Any, entry: Any) -> Attempt:
+    after, before = _rejected(attempt, pending, entry), {each.revision: each for each in attempt.unanswered}
+    return replace(after, unanswered=tuple(before[each.revision] for each in after.unanswered))
+
+
+def _unordered(self: Any, sent: Any, *_: Any) -> Any:
+    return self._journal.read(sent.agent_id, self._clock())
+
+
+def _refusal_forgotten(record: Record | None, request: Any, at: datetime) -> tuple[int, int, bool]:
+    if record is not None and record.attempts:
+        record = attempts.with_attempt(record, replace(record.current, refusal=None))
+    return _next_request(record, request, at)
+
+
+def _first_only(self: dynamodb.Table, **condition: Any) -> Iterator[Any]:
+    items = self.query_page(**condition)[0]
+    return iter(items[:1] if condition.get("IndexName") else items)
+
+
+FAULTS: Mapping[str, tuple[Change, ...]] = {
+    "a meeting that moves after `activated` begins no new attempt (1)": (
+        Change(attempts, "_is_moved_ahead", lambda *_: False),
+    ),
+    "the order of requests is not corrected, and a retry is not compared with the newest (2)": (
+        Change(provisioning.Provisioning, "_correct_order", _unordered),
+        Change(provisioning.Provisioning, "_is_newest", lambda *_: True),
+    ),
+    "a move that is not delivered in time is taken back in silence (3)": (
+        Change(responses, "_is_refused_move", _taken_back),
+    ),
+    "a request that waits hides missed deadlines (4)": (Change(sweeping, "find_missed", _hidden_by_retry),),
+    "a request that did not reach Cronofy is no incident (6)": (
+        _rule(IncidentType.NOT_ARRANGED, opened_at=_never),
+        _rule(IncidentType.REJECTED, opened_at=_never),
+    ),
+    "an agent that reports itself active after its cancellation is no incident (8)": (
+        _rule(IncidentType.UNWANTED, opened_at=_never),
+    ),
+    "a sweep finds one agent in each part of the index (9)": (Change(dynamodb.Table, "query", _first_only),),
+    "the times in Cronofy's callbacks are ignored (11)": (
+        Change(lifecycle, "follow_meeting", lambda record, *_: record),
+    ),
+    "a request after `complete` is a new agent (12)": (Change(attempts, "_begins_attempt", _also_after_complete),),
+    "each request re-arms the deadline of an overdue agent (13)": (Change(lifecycle, "_with_request", _rearmed),),
+    "an agent is expected in a meeting of the past (15)": (
+        Change(deadlines, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),
+    ),
+    "a second attempt forgets that the conference was assigned (16)": (
+        Change(attempts, "_assigned_conference", _never),
+    ),
+    "an alert that SNS refuses counts as sent (17)": (Change(topics.AlertsTopic, "publish", _unpublished),),
+    "an alert that is owed and was not sent is not found by the sweep": (
+        Change(deadlines, "next_alert_at", lambda *_: None),
+    ),
+    "a deadline of a meeting that was moved has the key of the first": (Change(overdue, "_entry", _without_time),),
+    "an alert about an earlier time of the meeting counts for the new one": (
+        Change(alerts, "_last_alert", lambda record, incident: record.alerts.get(incident.key)),
+    ),
+    "the same request after a refusal is not new": (Change(provisioning, "next_request", _refusal_forgotten),),
+    "a request that waits is sent again after its cancellation failed": (Change(responses, "_rejected", _sent_again),),
+    "a callback that cannot be stored is answered 200": (Change(webhook, "append_notification", _swallowed),),
+    "a failure is no incident": (_rule(IncidentType.FAILED, opened_at=_never),),
+    "an agent that does not come is no incident": (_rule(IncidentType.NEVER_ACTIVATED, opened_at=_never),),
+    "an incident is never resolved": (_rule(IncidentType.NEVER_ACTIVATED, is_resolved=lambda _: False),),
+    "an alert that was sent is not journalled": (Change(alert, "_record_alerted", lambda *_: None),),
+    "an agent that an alert about a group included is not alerted alone after that was resolved": (
+        Change(publishing.Publisher, "_uncover", lambda *_: None),
+    ),
+    "agents that are sent now are sent twice": (
+        Change(provisioning.Provisioning, "_previous_response", lambda *_: None),
+    ),
+}
+"""Each fault; a number is that of its line in the list of what was once wrong with the alerts."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer of the judge to a fault; `found` is empty if it found nothing."""
+
+    fault: str
+    found: str
+    seconds: float
+
+
+@contextmanager
+def put_back(fault: str) -> Iterator[None]:
+    """Let the product have a fault."""
+    with ExitStack() as stack:
+        for change in FAULTS[fault]:
+            if isinstance(change.owner, dict):
+                stack.enter_context(patch.dict(change.owner, {change.name: change.value}))
+            else:
+                stack.enter_context(patch.object(change.owner, change.name, change.value))
+        yield
+
+
+def find(fault: str) -> Verdict:
+    """Let months take place with a fault until the judge finds something that it does not find without it.
+
+    A fault that shows seldom is found in the history in which it once did.
+    """
+    began = time.process_time()
+    for script in _scripts(fault):
+        with put_back(fault):
+            found = tried(script).found
+        if found and (new := set(found) - set(tried(script).found)):
+            kinds = ", ".join(sorted({each.kind for each in new}))
+            return Verdict(fault, f"{kinds}: {_first(new)}", time.process_time() - began)
+    return Verdict(fault, "", time.process_time() - began)
+
+
+def _scripts(fault: str) -> Iterator[MonthScript]:
+    began = time.process_time()
+    for seed in SEEDS:
+        yield month(seed, MEETINGS, is_rough=True)
+        if time.process_time() - began > LIMIT_SECONDS / 4:
+            break
+    yield from (script for script, of_history in HISTORIES.values() if of_history == fault)
+
+
+def _first(found: set[Found]) -> str:
+    first = min(found, key=lambda each: (each.kind, each.seed, each.meeting))
+    return f"seed {first.seed}, meeting {first.meeting}: {first.detail}"
+
+
+def run(file: Path | None) -> int:
+    """Put every fault back, and print which were found; `file`: keep that for the documentation."""
+    verdicts = []
+    with ProcessPoolExecutor(2, max_tasks_per_child=1) as pool:
+        for verdict in pool.map(find, FAULTS):
+            verdicts.append(verdict)
+            print(f"{verdict.seconds:4.0f} s  {verdict.fault}: {verdict.found or 'NOT FOUND'}", flush=True)
+    if file:
+        before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        table = [{"fault": v.fault, "found": v.found, "seconds": round(v.seconds)} for v in verdicts]
+        file.write_text(json.dumps(before | {"put_back": table}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    missing = [v for v in verdicts if not v.found or v.seconds > LIMIT_SECONDS]
+    print(f"{len(verdicts) - len(missing)} of {len(verdicts)} found within {LIMIT_SECONDS:.0f} s")
+    return 1 if missing else 0

@@ -1,0 +1,117 @@
+"""A simulated month in small: the judge finds nothing in it, and finds what is put back on purpose.
+
+`make simulate` lives whole months. What was once found there is here in its shortest form.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from threading import Thread
+from uuid import uuid4
+
+import pytest
+
+from tests.simulation import put_back
+from tests.simulation.chance import month
+from tests.simulation.findings import BY_HAND, LOST
+from tests.simulation.histories import EXPIRED_CANCELLATION, HISTORIES, NINE
+from tests.simulation.judge import judge
+from tests.simulation.months import Found, pasteable, shrink, story, tried
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.scripts import Act, MonthScript, Script
+from tests.simulation.virtual_time import virtual_time
+from tests.simulation.world import live
+
+
+@pytest.mark.parametrize("script", [script for script, _ in HISTORIES.values()], ids=HISTORIES)
+def test_the_alerts_are_true(script: MonthScript) -> None:
+    total = tried(script)
+    assert total.found == []
+    assert not [name for name in total.happened if name.startswith("error: ")]
+
+
+@pytest.mark.parametrize(("script", "fault"), HISTORIES.values(), ids=HISTORIES)
+def test_the_judge_finds_a_fault_that_is_put_back(script: MonthScript, fault: str) -> None:
+    with put_back.put_back(fault):
+        assert tried(script).found
+
+
+def test_a_request_that_waits_is_not_sent_again_after_its_cancellation_failed() -> None:
+    """Cronofy would take it now, and an agent would be in a meeting from which it was switched off."""
+    with put_back.put_back("a request that waits is sent again after its cancellation failed"):
+        (meeting,) = live(EXPIRED_CANCELLATION).meetings
+        assert [agent.joined_at is not None for agent in meeting.event.agents] == [True]
+    (meeting,) = live(EXPIRED_CANCELLATION).meetings
+    assert meeting.event.agents == []
+
+
+def test_a_month_of_many_meetings_is_without_fault() -> None:
+    """With outages, retries, moves and faults of AWS."""
+    total = tried(month(1, 100))
+    assert total.found == []
+    assert total.obligations > 10
+    assert total.dead_letters == 0
+
+
+def test_the_same_seed_gives_the_same_month() -> None:
+    script = month(2, 20)
+    first, second = (live(script) for _ in range(2))
+    assert [(alert.at, alert.content["subject"]) for alert in first.alerts] == [
+        (alert.at, alert.content["subject"]) for alert in second.alerts
+    ]
+    assert first.happened == second.happened
+
+
+@pytest.mark.parametrize("environment", [{"TZ": "Asia/Kolkata", "LC_ALL": "C"}, {"TZ": "America/St_Johns"}], ids=str)
+def test_neither_time_zone_nor_locale_nor_hash_seed_changes_a_month(environment: dict[str, str]) -> None:
+    program = (
+        "import json; from tests.simulation.chance import month; from tests.simulation.world import live;"
+        " print(json.dumps([(alert.at, alert.content) for alert in live(month(2, 20)).alerts]))"
+    )
+    hash_seed = {"PYTHONHASHSEED": str(len(environment))}
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-c", program]
+    printed = subprocess.run(command, env=environment | hash_seed | paths, check=True, capture_output=True, text=True)
+    expected = [[alert.at, alert.content] for alert in live(month(2, 20)).alerts]
+    assert json.loads(printed.stdout) == json.loads(json.dumps(expected))
+
+
+def test_every_part_of_the_product_has_the_clock_the_threads_and_the_chance_of_the_month() -> None:
+    """Their real ones are in no module, except for what only holds a value or is held for a moment."""
+    real = [time, random, datetime, Thread, ThreadPoolExecutor, uuid4]
+    with virtual_time(Scheduler(NINE), random.Random(1)):
+        loaded = [m for name, m in sys.modules.items() if name.startswith(("meeting_agents", "functions."))]
+        kept = [(m.__name__, n) for m in loaded for n, value in vars(m).items() if any(value is r for r in real)]
+    assert len(loaded) > 50
+    assert kept == []
+
+
+def test_what_nobody_could_know_is_no_fault() -> None:
+    erased = Script(1, NINE, caller="own token", acts=(Act(-60.0, "erases"),))
+    assert [fault.excuse for fault in judge(live(MonthScript(1, (erased,)))).faults] == [BY_HAND]
+    unheard = Script(1, NINE, conference="none", callbacks=((2, "lost"),))
+    assert [fault.excuse for fault in judge(live(MonthScript(1, (unheard,)))).faults] == [LOST]
+
+
+def test_a_failing_month_is_shrunk_to_its_shortest_history() -> None:
+    """It is printed as one that can be pasted into a test."""
+    script = replace(month(4, 6), meetings=(*month(4, 6).meetings, Script(6, NINE, agents=("never comes",), tries=3)))
+    with put_back.put_back("an agent that does not come is no incident"):
+        (found,) = [f for f in tried(script).found if f.meeting == 6]
+        shortest = shrink(script, found)
+    assert (
+        pasteable(shortest)
+        == f"MonthScript(seed=4, meetings=(Script(number=6, start={NINE}, agents=('never comes',)),))"
+    )
+    assert found == Found("missed", 4, 6, "no agent was in the meeting")
+
+
+def test_a_month_is_printed_as_a_story() -> None:
+    lines = list(story(MonthScript(1, (Script(1, NINE, agents=("fails at once",)),)), lambda _: True))
+    assert any("an alert is sent: [critical] Meeting agent failed" in line for line in lines)

@@ -1,0 +1,65 @@
+"""The truth about one meeting of a month, and the alerts that were sent of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.simulation.calendar_events import Agent, State
+from tests.simulation.findings import Desire, Sent
+from tests.simulation.world import Meeting, Month
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One meeting, and the alerts that were sent of it."""
+
+    month: Month
+    meeting: Meeting
+    sent: list[Sent]
+
+    @property
+    def agents(self) -> list[Agent]:
+        return self.meeting.event.agents
+
+    def desires(self) -> list[Desire]:
+        """Return what was wished, by callers and by people in the calendar."""
+        desires = [
+            Desire(wish.at, wish.is_wanted, wish.start, wish.end, "caller", 200 <= wish.status < 300)
+            for wish in self.meeting.wishes
+        ]
+        desires += [
+            Desire(state.at, state.is_planned, state.start, state.end, "person")
+            for state in self.meeting.event.states
+            if state.by == "person"
+        ]
+        return sorted(desires, key=lambda desire: desire.since)
+
+    def desire_at(self, at: float) -> Desire | None:
+        return next((desire for desire in reversed(self.desires()) if desire.since <= at), None)
+
+    def state_at(self, at: float) -> State | None:
+        return next((state for state in reversed(self.meeting.event.states) if state.at <= at), None)
+
+    def spells(self) -> Iterator[tuple[Desire, float]]:
+        """Yield each time of the meeting at which an agent was wanted, with the time until which that was the wish."""
+        merged: list[Desire] = []
+        for desire in self.desires():
+            last = merged[-1] if merged else None
+            if last and (last.is_wanted, last.start) == (desire.is_wanted, desire.start):
+                merged[-1] = Desire(
+                    last.since, last.is_wanted, last.start, desire.end, last.by, last.is_answered or desire.is_answered
+                )
+            else:
+                merged.append(desire)
+        for number, desire in enumerate(merged):
+            until = merged[number + 1].since if number + 1 < len(merged) else float("inf")
+            if desire.is_wanted and max(desire.since, desire.start) < min(until, desire.end):
+                yield desire, min(until, desire.end)
+
+    def reported(self, agent: Agent, name: str) -> float | None:
+        """Return the time at which a callback about an agent was delivered."""
+        times = [at for at, interaction in agent.known if interaction.startswith(f"meeting_agent_{name}")]
+        return min(times, default=None)
+
+    def delivered(self, since: float, until: float) -> bool:
+        """True if any callback about the calendar event was delivered in a time."""
+        return any(since < at <= until for at, _ in self.meeting.event.deliveries)
