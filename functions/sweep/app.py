@@ -74,7 +74,7 @@ def retry(agent_id: str, provisioning: Provisioning, has_time: Callable[[], bool
         except (Refusal, Outage) as error:
             logger.warning("request not retried", agent_id=agent_id, code=error.code)
             return False
-        except Exception as error:  # noqa: BLE001 - as in `check_agents`
+        except Exception as error:  # noqa: BLE001 - as in `DueAgents.check`
             _skip_agent(agent_id, error)
             return False
         if result:

@@ -40,7 +40,7 @@ from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentT
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
-logger = Logger()
+logger = Logger(child=True)  # its lines have the fields of the function's own logger
 
 CONCURRENT_READS = 16
 """Journals that are read at the same time: a batch may be about a thousand agents."""

@@ -15,7 +15,7 @@ from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, C
 from meeting_agents.domain.model import Record
 from meeting_agents.provisioning import ProvisioningRequest
 
-logger = Logger()
+logger = Logger(child=True)  # its lines have the fields of the function's own logger
 metrics = Metrics()
 
 

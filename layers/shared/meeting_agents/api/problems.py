@@ -16,7 +16,7 @@ from meeting_agents.api.views import AgentSummary, Problem
 from meeting_agents.cronofy.messages import CronofyResponse
 from meeting_agents.errors import FieldError, InvalidRequest, MeetingAgentsError, RateLimited, Unreachable
 
-logger = Logger()
+logger = Logger(child=True)  # its lines have the fields of the function's own logger
 router = APIGatewayHttpRouter()
 """The error handlers, and the check of query parameters, of every route."""
 

@@ -13,7 +13,7 @@ from meeting_agents.domain.groups import Group
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-logger = Logger()
+logger = Logger(child=True)  # its lines have the fields of the function's own logger
 
 MAX_BATCH = 10
 """Messages that one call changes."""
