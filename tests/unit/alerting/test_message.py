@@ -18,7 +18,7 @@ from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.groups import COVERING
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.domain.incidents import GROUPS, INCIDENTS, RULES
+from meeting_agents.domain.incidents import GROUPS, INCIDENTS, NOTICES
 from meeting_agents.domain.lifecycle import fold, steps
 from meeting_agents.domain.model import (
     Action,
@@ -278,7 +278,8 @@ def test_every_golden_file_is_of_a_case() -> None:
 
 def test_every_type_has_words_and_a_case() -> None:
     """A type without words could not be alerted to; one that can be resolved needs words for that, too."""
-    assert set(RULES) == {*WORDINGS, *GROUPS} == set(IncidentType)
+    assert {*WORDINGS} == {*INCIDENTS, *NOTICES}
+    assert {*WORDINGS, *GROUPS} == set(IncidentType)
     assert set(GROUP_WORDINGS) == set(COVERING.values()) >= set(GROUPS)
     assert {agent.type for agents in CASES.values() for agent in agents} == set(WORDINGS)
     assert {type_ for type_, wording in WORDINGS.items() if wording.resolved} == set(INCIDENTS)

@@ -313,7 +313,6 @@ GROUPS: Mapping[IncidentType, str] = {
     IncidentType.CALLBACKS_MISSING: "Of a data center: three agents are silent past a deadline, without a callback.",
 }
 """An incident of a data center, which its agents do not have; `groups` decides on it."""
-RULES: Mapping[IncidentType, IncidentRule | str] = {**INCIDENTS, **NOTICES, **GROUPS}
 
 # ------------------------------------------------------------------------------------------------------ the interpreter
 
