@@ -57,6 +57,12 @@ def requested(desk: Desk, caller: CallerCredentials, name: str = "event_1", star
     return request.agent_id
 
 
+@pytest.fixture(autouse=True)
+def _daily_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the daily reading be over for today at any hour of the day; tests of it choose another time."""
+    monkeypatch.setattr("meeting_agents.domain.readings.crc32", lambda _: _seconds(NOW - timedelta(minutes=65)))
+
+
 def swept(desk: Desk, *, has_time: bool = True, urgent: Lane = URGENT) -> int:
     """Sweep now; the number of missed deadlines."""
     desk.now = max(desk.now, NOW)
