@@ -5,6 +5,20 @@ from tests.simulation.scripts import HOUR, MINUTE, Act, MonthScript, Script
 NINE = 1772442000.0
 """2 March 2026, 9:00."""
 
+EXPIRED_CANCELLATION = MonthScript(
+    1,
+    (
+        Script(
+            1,
+            NINE,
+            minutes=120,
+            requested=-143,
+            acts=(Act(60.13, "switches off"),),
+            fates=tuple((number, "423") for number in range(1, 34)),
+        ),
+    ),
+)
+
 HISTORIES: dict[str, tuple[MonthScript, str]] = {
     "a meeting that is dragged after its deadline was missed, and missed again": (
         MonthScript(
@@ -123,20 +137,37 @@ HISTORIES: dict[str, tuple[MonthScript, str]] = {
         MonthScript(1, (Script(1, NINE, requested=-90, fates=tuple((number, "423") for number in range(1, 40))),)),
         "an alert that is owed and was not sent is not found by the sweep",
     ),
+    "an agent that was never heard of and fails after the meeting was moved to tomorrow": (
+        MonthScript(
+            1, (Script(1, NINE, after_move="failed", acts=(Act(5.0, "moves", 1440.0),), callbacks=((3, "lost"),)),)
+        ),
+        "a report that comes before its time is about the agent of the new time",
+    ),
+    "two moves at once, of which one waits until after the other's agent has come": (
+        MonthScript(
+            4,
+            (
+                Script(
+                    32,
+                    1772442900.0,
+                    acts=(Act(-2.36, "moves twice at once", 60.0),),
+                    fates=tuple((number, "423") for number in range(3, 60)),
+                ),
+            ),
+        ),
+        "a report that comes before its time is about the agent of the new time",
+    ),
+    "off and on at the same time, and then the agent of before fails": (
+        MonthScript(1, (Script(225, 1793175300.0, after_move="failed", acts=(Act(12.6, "off and on at once"),)),)),
+        "one of two agents that fails counts for the other",
+    ),
+    "a request that is refused, and switched off": (
+        MonthScript(1, (Script(61, 1791126000.0, acts=(Act(-320.76, "switches off"),), fates=((1, "404"),)),)),
+        "the cancellation of a refused agent is not journalled",
+    ),
+    "a calendar that is locked until the meeting has ended, for the cancellation, too": (
+        EXPIRED_CANCELLATION,
+        "a refused agent may come",
+    ),
 }
 """Months that once failed, or would with a fault of `put_back`: by what happens in them."""
-
-EXPIRED_CANCELLATION = MonthScript(
-    1,
-    (
-        Script(
-            1,
-            NINE,
-            minutes=120,
-            requested=-143,
-            acts=(Act(60.13, "switches off"),),
-            fates=tuple((number, "423") for number in range(1, 34)),
-        ),
-    ),
-)
-"""A calendar that is locked until the meeting has ended for the cancellation, too. An alert is false in it still."""

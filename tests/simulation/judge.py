@@ -198,7 +198,17 @@ class _Case(Truth):
             return AWS
         if not desire.is_answered:
             return CALLER_KNOWS
-        return ""
+        return STAYS if is_late and self._has_left_in_silence(desire) else ""
+
+    def _has_left_in_silence(self, desire: Desire) -> bool:
+        """True if the agent was active at this time, and left when the meeting was moved away for a while."""
+        left = [a for a in self.agents if a.start == desire.start and a.gone_at and a.gone_at <= desire.since]
+        return any(
+            self.reported(a, "activated")
+            and not (self.reported(a, "complete") or self.reported(a, "failed"))
+            and all(d.is_wanted for d in self.desires() if d.since >= (a.gone_at or 0.0) - SLACK)
+            for a in left
+        )
 
     def _is_by_hand(self, desire: Desire, at: float) -> bool:
         """True if a person did it in the calendar, and no callback can have sent of it: none tells of a deletion."""
@@ -288,7 +298,7 @@ class _Case(Truth):
         present = any(a.is_present(at) for a in self.agents)
         is_without = desire.start <= at and not (self._active(at) or present)
         if not (is_without and failed) and all(a.is_gone for a in failed):
-            return "no agent of this time failed", self._is_confusing(failed)
+            return "no agent of this time failed", self._is_confusing(failed, desire.start - at)
         return ("an agent is in the meeting", "") if present else None
 
     def _is_arranged(self, desire: Desire, at: float) -> tuple[str, str] | None:
@@ -311,8 +321,10 @@ class _Case(Truth):
         known = [t for t, name in self.meeting.event.deliveries if name == "conferencing_assigned"]
         return "it has a conference", "" if known and known[0] < at - SLACK else LOST
 
-    def _is_confusing(self, failed: list[Agent]) -> str:
+    def _is_confusing(self, failed: list[Agent], seconds_ahead: float) -> str:
         """Return the reason why no one could know that an agent which failed had been called off before."""
+        if seconds_ahead > HOUR:
+            return ""  # too early for an agent of this time
         if self.meeting.script.reuses_sub:
             return REUSED
         for agent in failed:

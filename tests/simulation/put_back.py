@@ -18,9 +18,11 @@ from unittest.mock import patch
 import functions.alert.app as alert
 import functions.webhook.app as webhook
 from meeting_agents import provisioning, publishing, sweeping
+from meeting_agents.api import calendar_events
 from meeting_agents.aws import dynamodb, notifications, topics
 from meeting_agents.domain import alerts, attempts, deadlines, incidents, lifecycle, overdue, responses
 from meeting_agents.domain.model import Attempt, EntryType, IncidentType, Record, State
+from meeting_agents.domain.state_machine import TERMINAL_STATES
 from meeting_agents.errors import Outage, TopicUnavailable
 from tests.simulation.chance import month
 from tests.simulation.histories import HISTORIES
@@ -114,6 +116,10 @@ def _refusal_forgotten(record: Record | None, request: Any, at: datetime) -> tup
     return _next_request(record, request, at)
 
 
+def _is_not_over(record: Record | None) -> bool:
+    return record is not None and record.state not in TERMINAL_STATES
+
+
 def _first_only(self: dynamodb.Table, **condition: Any) -> Iterator[Any]:
     items = self.query_page(**condition)[0]
     return iter(items[:1] if condition.get("IndexName") else items)
@@ -160,6 +166,18 @@ FAULTS: Mapping[str, tuple[Change, ...]] = {
     ),
     "the same request after a refusal is not new": (Change(provisioning, "next_request", _refusal_forgotten),),
     "a request that waits is sent again after its cancellation failed": (Change(responses, "_rejected", _sent_again),),
+    "a report that comes before its time is about the agent of the new time": (
+        Change(lifecycle, "separated", lambda record, *_: record),
+    ),
+    "one of two agents that fails counts for the other": (
+        Change(Attempt, "is_failure_outweighed", property(lambda _: False)),
+    ),
+    "an agent may come although Cronofy refused every request": (
+        Change(Attempt, "may_come", property(lambda _: True)),
+    ),
+    "the cancellation of a refused agent is not journalled": (
+        Change(calendar_events, "may_be_cancelled", _is_not_over),
+    ),
     "a callback that cannot be stored is answered 200": (Change(webhook, "append_notification", _swallowed),),
     "a failure is no incident": (_rule(IncidentType.FAILED, opened_at=_never),),
     "an agent that does not come is no incident": (_rule(IncidentType.NEVER_ACTIVATED, opened_at=_never),),

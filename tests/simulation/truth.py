@@ -1,7 +1,8 @@
 """The truth about one meeting of a month, and the alerts that were sent of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from tests.simulation.calendar_events import Agent, State
 from tests.simulation.findings import Desire, Sent
@@ -31,7 +32,23 @@ class Truth:
             for state in self.meeting.event.states
             if state.by == "person"
         ]
-        return sorted(desires, key=lambda desire: desire.since)
+        return self._in_order(sorted(desires, key=lambda desire: desire.since))
+
+    def _in_order(self, desires: list[Desire]) -> list[Desire]:
+        """Return the wishes, those of the same time in the order in which Cronofy took them."""
+        for number, (first, second) in enumerate(pairwise(desires)):
+            taken = [self._taken(desire) for desire in (first, second)]
+            if second.since - first.since < 1.0 and taken[0] > taken[1] > 0.0:
+                desires[number : number + 2] = [
+                    replace(desire, since=at) for desire, at in ((second, first.since), (first, second.since))
+                ]
+        return desires
+
+    def _taken(self, desire: Desire) -> float:
+        """Return the last time at which Cronofy did what was wished; 0 if it never did."""
+        states = [state for state in self.meeting.event.states if state.at >= desire.since]
+        wished = (desire.is_wanted, desire.start)
+        return max((state.at for state in states if (state.is_planned, state.start) == wished), default=0.0)
 
     def desire_at(self, at: float) -> Desire | None:
         return next((desire for desire in reversed(self.desires()) if desire.since <= at), None)

@@ -12,7 +12,7 @@ from meeting_agents.api.bodies import CalendarEventDeletion, CalendarEventReques
 from meeting_agents.api.context import (
     as_user,
     find_record,
-    is_active,
+    may_be_cancelled,
     raw_body,
     require_client_secret,
     trigger_lead_time,
@@ -52,7 +52,7 @@ def upsert_calendar_event(
     credentials, data_center = as_user(data_center_name, own_token, account)
     agent, path, text = agent_id(data_center, calendar_id, body.event_id), _path(calendar_id), raw_body()
     record = find_record(agent)
-    if not body.provisions_agent and not is_active(record):
+    if not body.provisions_agent and not may_be_cancelled(record):
         return forward(CronofyRequest("POST", path, data_center, text), credentials, agent, record)
     earlier = (
         record.current.latest_request if record and record.state not in (State.REJECTED, State.CANCELLED) else None
@@ -96,7 +96,7 @@ def delete_calendar_event(
     credentials, data_center = as_user(data_center_name, own_token, account)
     agent, path, text = agent_id(data_center, calendar_id, body.event_id), _path(calendar_id), raw_body()
     record = find_record(agent)
-    if record is None or not is_active(record):
+    if record is None or not may_be_cancelled(record):
         return forward(CronofyRequest("DELETE", path, data_center, text), credentials, agent, record)
     request = Request(
         action=Action.CANCEL,

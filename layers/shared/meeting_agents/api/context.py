@@ -18,7 +18,7 @@ from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.cronofy.subscriptions import with_subscription
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import Record
+from meeting_agents.domain.model import Record, State
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 from meeting_agents.errors import FieldError, InvalidRequest, MissingToken, NotFound
 from meeting_agents.provisioning import Provisioning
@@ -180,6 +180,9 @@ def unknown_agent(agent_id: str) -> NotFound:
     return NotFound(f"no agent {agent_id} is known here; its journal may have expired")
 
 
-def is_active(record: Record | None) -> bool:
-    """True if there is an agent whose newest attempt has not ended."""
-    return record is not None and record.state not in TERMINAL_STATES
+def may_be_cancelled(record: Record | None) -> bool:
+    """True if a cancellation concerns an agent that is known here: one that has not ended, or that was refused.
+
+    The cancellation of a refused agent is journalled as well: no one is alerted of an agent that is not wanted.
+    """
+    return record is not None and record.state not in TERMINAL_STATES - {State.REJECTED}

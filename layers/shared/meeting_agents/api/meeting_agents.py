@@ -19,9 +19,9 @@ from meeting_agents.api.context import (
     caller_name,
     collaborators,
     find_record,
-    is_active,
     known_data_center,
     links_to,
+    may_be_cancelled,
     raw_body,
     read_record,
     require_client_secret,
@@ -114,7 +114,7 @@ def cancel_agent(
     credentials, data_center = as_application(data_center_name, own_token)
     agent, path, text = agent_id(data_center, body.scheduling_key), "/v1/meeting_agents", raw_body()
     record = find_record(agent)
-    if record is None or not is_active(record):
+    if record is None or not may_be_cancelled(record):
         return forward(CronofyRequest("DELETE", path, data_center, text), credentials, agent, record)
     request = Request(
         action=Action.CANCEL,

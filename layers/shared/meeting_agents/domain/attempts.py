@@ -6,14 +6,13 @@ follows its meeting to another time while nothing was heard of its agent. After 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from meeting_agents.domain.model import (
     Action,
     Attempt,
     Conference,
     DeadlineType,
-    Entry,
     EntryType,
     Meeting,
     Notification,
@@ -24,13 +23,7 @@ from meeting_agents.domain.model import (
     State,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
-
-EARLIEST_ACTIVATION = timedelta(hours=1)
-"""Before the start. A report that comes earlier is about the agent of another time."""
-_ENDS = frozenset({EntryType.COMPLETE, EntryType.FAILED})
-_REPORTS = frozenset({EntryType.ACTIVATED, *_ENDS})
-
+from meeting_agents.domain.state_machine import REPORTS, TERMINAL_STATES, TRANSITIONS
 
 # ------------------------------------------------------------------------------------------------------------- requests
 
@@ -139,27 +132,36 @@ def follow_meeting(record: Record, notification: Notification, at: datetime, *, 
     before, after = attempt.meeting, _merged(attempt.meeting, notification.meeting)
     if after == before or (not is_current and _is_outdated(record, notification)):
         return record
-    is_unexpected = _is_gone(attempt) or (attempt.cancelled_at is not None and attempt.state in TERMINAL_STATES)
+    is_unexpected = is_gone(attempt) or (attempt.cancelled_at is not None and attempt.state in TERMINAL_STATES)
     if is_unexpected or not _is_another_time(record, notification, at):
         attempt = rescheduled(replace(attempt, reported=after, reported_at=at), before, at)
         return with_attempt(record, attempt)
+    return with_successor(record, replace(attempt, unanswered=()), after, at)
+
+
+def with_successor(record: Record, ended: Attempt, meeting: Meeting, at: datetime) -> Record:
+    """Return the record with another attempt after the current one, which becomes `ended`: the meeting has moved.
+
+    No request begins it. What was accepted for the calendar event, and what is not answered yet, is its own.
+    """
+    attempt = record.current
     new = Attempt(
         number=attempt.number + 1,
         state=State.SCHEDULED,
         since=at,
         began_at=at,
         requested_at=at,
-        reason=moved(after),
+        reason=moved(meeting),
         is_requested=False,
         request=attempt.request,
-        reported=after,
+        reported=meeting,
         reported_at=at,
         accepted_revision=attempt.accepted_revision,
         accepted_at=attempt.accepted_at,
         unanswered=attempt.unanswered,
         conference=_assigned_conference(record.attempts),
     )
-    record = with_attempt(record, replace(attempt, unanswered=()))
+    record = with_attempt(record, ended)
     return replace(record, attempts=(*record.attempts, new))
 
 
@@ -203,77 +205,19 @@ def _is_another_time(record: Record, notification: Notification, at: datetime) -
 
 def is_another_agent(record: Record, notification: Notification) -> bool:
     """Return True if a notification reports on an agent that is not the known one of the current attempt."""
-    is_report = bool(_REPORTS.intersection(notification.kinds))
+    is_report = bool(REPORTS.keys() & set(notification.kinds))
     is_known = any(notification.sub in attempt.subs for attempt in record.attempts)
     return is_report and bool(record.current.subs and notification.sub) and not is_known
 
 
-def reports_end(notification: Notification) -> bool:
-    """Return True if a notification is about an agent that is gone, so about the time that the meeting had."""
-    return bool(_ENDS.intersection(notification.kinds))
+def is_gone(attempt: Attempt) -> bool:
+    """Return True if no agent is expected any more, and none was reported to have ended."""
+    return attempt.state in (State.CANCELLED, State.REJECTED)
 
 
 def with_attempt(record: Record, attempt: Attempt) -> Record:
     """Return the record with a changed attempt."""
     return replace(record, attempts=tuple(attempt if a.number == attempt.number else a for a in record.attempts))
-
-
-# -------------------------------------------------------------------------------------------------------- notifications
-
-
-def attempt_of(record: Record, entry: Entry, notification: Notification) -> Attempt:
-    """Return the attempt that a notification is about: by its `sub`, by its address, by what is still expected.
-
-    The address names the attempt of a request. Cronofy may reuse a `sub`, or keep an old address: a report that an
-    earlier attempt cannot make any more is about the current one.
-    """
-    current, reports = record.current, _REPORTS.intersection(notification.kinds)
-    if not reports or len(record.attempts) == 1:
-        return current
-    is_due = entry.at >= (current.meeting.start or entry.at) - EARLIEST_ACTIVATION
-    candidates = _addressed(record, entry.attempt or 1)
-    if known := [attempt for attempt in record.attempts if notification.sub in attempt.subs]:
-        attempt = ([attempt for attempt in known if attempt in candidates] or known)[-1]
-        is_repeated = all(_has_reported(attempt, kind) for kind in reports)
-        is_over = attempt.ended_at is not None or (_is_gone(attempt) and EntryType.FAILED not in reports)
-        is_reused = current in known and is_over
-        return current if is_reused or (is_repeated and is_due) else attempt
-    addressed = candidates[-1]
-    if reports & _ENDS and current.meeting.start is not None and entry.at < current.meeting.start:
-        for attempt in candidates[-2::-1]:
-            if attempt.activated_at and not attempt.ended_at and not _differs(attempt, notification):
-                return attempt
-    if addressed is current or addressed.ended_at or _differs(addressed, notification):
-        return current
-    return current if _is_gone(addressed) and EntryType.FAILED not in reports else addressed
-
-
-def _is_gone(attempt: Attempt) -> bool:
-    return attempt.state in (State.CANCELLED, State.REJECTED)
-
-
-def _addressed(record: Record, number: int) -> list[Attempt]:
-    """Return the attempts that have this number in their address, oldest first; if there is none, the current one."""
-    attempts: list[Attempt] = []
-    for attempt in record.attempts:
-        if attempt.number == number or (attempts and not attempt.is_requested):
-            attempts.append(attempt)
-        elif attempts:
-            break
-    return attempts or [record.current]
-
-
-def _differs(attempt: Attempt, notification: Notification) -> bool:
-    return bool(attempt.subs and notification.sub and notification.sub not in attempt.subs)
-
-
-def _has_reported(attempt: Attempt, kind: EntryType) -> bool:
-    times = {
-        EntryType.ACTIVATED: attempt.activated_at,
-        EntryType.COMPLETE: attempt.complete_at,
-        EntryType.FAILED: attempt.failed_at,
-    }
-    return times[kind] is not None
 
 
 # ------------------------------------------------------------------------------------------------------------- changes

@@ -124,16 +124,17 @@ def unwanted(at: Situation) -> datetime | None:
     attempt, pending = at.attempt, at.attempt.pending
     if attempt.is_unwanted:
         return attempt.unwanted_at
-    may_come = attempt.state not in TERMINAL_STATES or attempt.state is State.REJECTED
-    if not may_come or at.was_over or at.now >= at.end + at.grace_periods.completion:
+    is_open = attempt.state not in TERMINAL_STATES or attempt.state is State.REJECTED
+    is_over = at.was_over or at.now >= at.end + at.grace_periods.completion
+    is_of_others = attempt.latest_request is None and not attempt.is_heard_of  # if there is one
+    if is_over or not (is_open and (attempt.may_come or is_of_others)):
         return None
-    is_provisioned = attempt.latest_request is not None or attempt.activated_at is not None
     if attempt.refusal and attempt.refusal.action is Action.CANCEL:
-        is_known = attempt.refusal.at >= at.end or not (is_provisioned or attempt.refusal.tries)
+        is_known = attempt.refusal.at >= at.end or (is_of_others and not attempt.refusal.tries)
         return None if is_known else attempt.refusal.at
     if pending is None or pending.request.action is not Action.CANCEL or not pending.tries or pending.retry_at:
         return None
-    return attempt.activated_at or (max(at.lead_time, pending.requested_at) if is_provisioned else None)
+    return attempt.activated_at or (None if is_of_others else max(at.lead_time, pending.requested_at))
 
 
 def account_disconnected(at: Situation) -> datetime | None:
@@ -163,7 +164,7 @@ def _is_given_up(at: Situation) -> bool:
     """Return True if the request is not sent again, which is no news near the meeting: it was not accepted before."""
     attempt = at.attempt
     is_expired = attempt.state is State.REJECTED and attempt.reason.code is ReasonCode.REQUEST_EXPIRED
-    return is_expired and attempt.since >= at.lead_time
+    return is_expired and attempt.since >= at.lead_time and not is_cancellation_requested(attempt)
 
 
 def _is_elsewhere(attempt: Attempt, wanted: Meeting) -> bool:
@@ -177,6 +178,8 @@ def rejected(at: Situation) -> datetime | None:
     attempt = at.attempt
     if attempt.state is not State.REJECTED or attempt.request is None or _is_given_up(at):
         return None
+    if is_cancellation_requested(attempt):
+        return None  # its caller does not want it
     is_known = at.was_over and not (attempt.refusal and attempt.refusal.tries)
     return None if is_known else attempt.since
 

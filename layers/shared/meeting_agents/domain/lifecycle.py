@@ -30,12 +30,10 @@ from typing import Protocol, assert_never
 
 from meeting_agents.domain.alerts import with_alert, with_notices
 from meeting_agents.domain.attempts import (
-    attempt_of,
     collected,
     follow_meeting,
     is_another_agent,
     new_attempt,
-    reports_end,
     rescheduled,
     transition,
     united,
@@ -58,6 +56,7 @@ from meeting_agents.domain.model import (
 )
 from meeting_agents.domain.readings import apply_reading
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.reports import apply_report, attempt_of, reports_end, separated
 from meeting_agents.domain.responses import apply_response
 from meeting_agents.domain.state_machine import EXPECTED
 from meeting_agents.domain.verdicts import Step, verdict_of
@@ -105,8 +104,6 @@ def timeline(stored_entries: Iterable[HasEntry]) -> list[Step]:
 
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(EntryType)}
-_MAX_FAILURES = 20
-"""The most undocumented fields of failures that an attempt keeps: the first of all in their order."""
 
 
 def _order(entry: Entry) -> tuple[datetime, int, str]:
@@ -248,22 +245,25 @@ def _apply_notification(record: Record, entry: Entry, notification: Notification
     if not notification.kinds:
         return record, Verdict.UNRECOGNISED
     record = replace(record, event_id=record.event_id or notification.event_id)
+    known = len(record.attempts)
+    record = separated(record, entry, notification)
+    is_separated = len(record.attempts) > known
     is_about_old_time = reports_end(notification) and not is_another_agent(record, notification)
     followed = record if is_about_old_time else _follow(record, entry, notification)
-    before = attempt_of(followed, entry, notification)
+    before = followed.attempts[known - 1] if is_separated else attempt_of(followed, entry, notification)
     after = before
     for kind in notification.kinds:
         after = _apply_interaction(after, kind, entry.at, notification)
     after = replace(
         after,
-        subs=united(after.subs, notification.sub) if before is followed.current else after.subs,
+        subs=united(after.subs, notification.sub) if is_separated or before is followed.current else after.subs,
         resources=collected(after.resources, notification.resources),
     )
     verdict = verdict_of(followed, before, after, notification)
     changed = with_attempt(followed, after)
     if is_about_old_time:
         changed = _follow(changed, entry, notification)
-    is_moved = changed.meeting != record.meeting or len(changed.attempts) > len(record.attempts)
+    is_moved = changed.meeting != record.meeting or len(changed.attempts) > known
     is_news = is_moved and verdict in (Verdict.DUPLICATE, Verdict.STALE)
     return changed, Verdict.APPLIED if is_news else verdict
 
@@ -280,20 +280,8 @@ def _follow(record: Record, entry: Entry, notification: Notification) -> Record:
 
 def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notification: Notification) -> Attempt:
     match kind:
-        case EntryType.ACTIVATED:
-            attempt, is_repeated = _activated(attempt, at), attempt.activated_at is not None
-            if is_repeated:
-                return attempt  # a repetition shows no new activity and extends no deadline
-            reason = Reason.of(ReasonCode.REPORTED_ACTIVE)
-        case EntryType.COMPLETE:
-            attempt = replace(attempt, complete_at=attempt.complete_at or at)
-            reason = Reason.of(ReasonCode.REPORTED_COMPLETE)
-        case EntryType.FAILED:
-            failures = tuple(sorted({*attempt.failures, *notification.remarks})[:_MAX_FAILURES])
-            reason = Reason.of(ReasonCode.REPORTED_FAILED, remarks="; ".join(failures))
-            attempt = replace(attempt, failed_at=attempt.failed_at or at, failures=failures, unwanted_at=None)
-            if attempt.state is State.FAILED:
-                return replace(attempt, reason=reason)
+        case EntryType.ACTIVATED | EntryType.COMPLETE | EntryType.FAILED:
+            return apply_report(attempt, kind, at, notification)
         case EntryType.CONFERENCING_ASSIGNED:
             attempt = replace(attempt, conference=Conference.ASSIGNED, conference_at=attempt.conference_at or at)
             reason = Reason.of(ReasonCode.CONFERENCE_ASSIGNED)
@@ -324,11 +312,3 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
         case _:
             assert_never(kind)
     return transition(attempt, kind, at, reason)
-
-
-def _activated(attempt: Attempt, at: datetime) -> Attempt:
-    if attempt.state is State.CANCELLED and attempt.deleted_at and not attempt.cancelled_at:
-        attempt = replace(attempt, state=State.SCHEDULED, since=at)  # no one cancelled it, and it comes
-    if attempt.state is State.CANCELLED and not attempt.ended_at:
-        attempt = replace(attempt, unwanted_at=attempt.unwanted_at or at)
-    return replace(attempt, activated_at=attempt.activated_at or at)

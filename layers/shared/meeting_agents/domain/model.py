@@ -302,6 +302,8 @@ class Pending:
     """When the sweep sends it again; None if only the caller can, or until its first outcome."""
     reason: Reason | None = None
     """The failure of its newest try."""
+    may_have_arrived: bool = True
+    """Cronofy may have taken it: no try has an outcome yet, or one was not answered."""
 
     @property
     def waits_for_account(self) -> bool:
@@ -338,7 +340,11 @@ class Attempt:
     accepted_revision: int = 0
     unanswered: tuple[Pending, ...] = ()
     """The requests without an outcome, oldest first: two callers may send one at the same time."""
+    may_have_arrived: bool = False
+    """Cronofy may have taken a request that is closed without its acceptance, or an agent of before may still come."""
     subs: tuple[str, ...] = ()
+    reports: frozenset[tuple[str, EntryType]] = frozenset()
+    """What each agent reported, by its `sub`: two requests at the same time may bring one agent each."""
     resources: tuple[Resource, ...] = ()
     failures: tuple[str, ...] = ()
     refusal: Refusal | None = None
@@ -366,9 +372,26 @@ class Attempt:
         return self.complete_at is not None and self.failed_at is not None
 
     @property
+    def is_failure_outweighed(self) -> bool:
+        """An agent that failed is known by its `sub`, and another one of the attempt is active."""
+        active, failed, complete = (
+            {sub for sub, reported in self.reports if reported is kind}
+            for kind in (EntryType.ACTIVATED, EntryType.FAILED, EntryType.COMPLETE)
+        )
+        return bool(failed) and "" not in failed and bool(active - failed - complete - {""})
+
+    @property
     def is_heard_of(self) -> bool:
         """Cronofy has reported on the agent of this attempt."""
         return self.activated_at is not None or self.ended_at is not None
+
+    @property
+    def may_come(self) -> bool:
+        """Cronofy may have an agent for it: not if it has refused every request."""
+        if self.accepted_revision or self.is_heard_of or self.conference_at or self.may_have_arrived:
+            return True
+        is_known_otherwise = self.request is not None and self.state not in (State.REJECTED, State.CANCELLED)
+        return is_known_otherwise or any(p.may_have_arrived for p in self._provisions)
 
     @property
     def ended_at(self) -> datetime | None:
@@ -383,22 +406,30 @@ class Attempt:
     @property
     def latest_request(self) -> Request | None:
         """The newest open request for the agent, else the accepted one, with the meeting's current times."""
-        request = self._newest_provision.request if self._newest_provision else self.request
+        request = self.newest_provision.request if self.newest_provision else self.request
         return request and replace(request, meeting=self.meeting)
 
     @property
     def meeting(self) -> Meeting:
-        """The meeting according to the newest word: a request, or Cronofy's report after it."""
-        pending = self._newest_provision
-        if self.reported and self.reported_at and not (pending and pending.requested_at > self.reported_at):
+        """The meeting according to the newest word: a request, or Cronofy's report after it.
+
+        A report says nothing against a request that has not arrived yet.
+        """
+        pending = self.newest_provision
+        is_replaced = pending and (not pending.may_have_arrived or pending.requested_at > (self.reported_at or NEVER))
+        if self.reported and not is_replaced:
             return self.reported
         request = pending.request if pending else self.request
         return request.meeting if request else Meeting()
 
     @property
-    def _newest_provision(self) -> Pending | None:
-        requests = [pending for pending in self.unanswered if pending.request.action is Action.PROVISION]
-        return requests[-1] if requests else None
+    def _provisions(self) -> list[Pending]:
+        return [pending for pending in self.unanswered if pending.request.action is Action.PROVISION]
+
+    @property
+    def newest_provision(self) -> Pending | None:
+        """The newest request for an agent without an outcome."""
+        return self._provisions[-1] if self._provisions else None
 
     @property
     def pending(self) -> Pending | None:

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 REAUTHORISATION_REQUIRED = "reauthorisation_required"
 """The failure of a request whose account must authorise the application again."""
+TIMED_OUT = "cronofy_timed_out"
+"""The failure of a request that Cronofy did not answer in time, and may have taken."""
 
 
 class ReasonCode(StrEnum):
@@ -93,6 +95,9 @@ class ReasonCode(StrEnum):
     """Values: `state`, the agent's when the entry came."""
 
 
+_REFUSALS = frozenset({ReasonCode.REQUEST_REFUSED, ReasonCode.CANCELLATION_REFUSED, ReasonCode.ACCOUNT_UNKNOWN})
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """The cause of an entry, a state or a verdict: a code and its values. `wording.text` makes a sentence of it."""
@@ -104,6 +109,14 @@ class Reason:
     def of(cls, code: ReasonCode, **values: object) -> Reason:
         """Make a reason; values that are None or empty are left out."""
         return cls(code, tuple((name, str(value)) for name, value in values.items() if value not in (None, "")))
+
+    @property
+    def leaves_no_agent(self) -> bool:
+        """True for the failure of a try that certainly had no effect: Cronofy refused it, or it was not sent."""
+        failure = self["failure"]
+        if failure.isdigit():
+            return failure.startswith("4")
+        return self.code in _REFUSALS or failure not in ("", TIMED_OUT)
 
     def __getitem__(self, name: str) -> str:
         """Return a value; empty if the reason has none of this name."""

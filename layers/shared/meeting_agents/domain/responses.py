@@ -67,13 +67,26 @@ def _answered(record: Record, entry: Entry) -> tuple[Attempt, Pending | None]:
 
 
 def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
-    tried = replace(pending, tries=pending.tries + 1, retry_at=entry.retry_at, reason=entry.reason)
+    tried = replace(
+        pending,
+        tries=pending.tries + 1,
+        retry_at=entry.retry_at,
+        reason=entry.reason,
+        may_have_arrived=_may_have_arrived(pending, entry.at, entry.reason or Reason.of(ReasonCode.RETRY_PLANNED)),
+    )
     explains_state = attempt.state is State.REQUESTED and pending is attempt.pending
     return replace(
         attempt,
         unanswered=tuple(tried if p is pending else p for p in attempt.unanswered),
         reason=entry.reason or attempt.reason if explains_state else attempt.reason,
     )
+
+
+def _may_have_arrived(pending: Pending, at: datetime, failure: Reason) -> bool:
+    """Return True if this try of a request, or one before, may have had an effect at Cronofy."""
+    is_first_lost = not pending.tries and pending.retry_at is not None and pending.retry_at <= at
+    was_open = pending.may_have_arrived and (pending.tries > 0 or is_first_lost)
+    return was_open or not failure.leaves_no_agent
 
 
 def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
@@ -97,6 +110,7 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
 def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     """Remove a rejected request. A rejected change or cancellation leaves the accepted request in place."""
     is_newest, before = pending is attempt.pending, attempt.meeting
+    reason = entry.reason or Reason.of(ReasonCode.REQUEST_REFUSED)
     attempt = replace(attempt, unanswered=tuple(p for p in attempt.unanswered if p is not pending))
     is_unconfirmed = attempt.state is State.REQUESTED
     if pending.request.action is Action.CANCEL:
@@ -107,7 +121,8 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     else:
         stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
         attempt = attempt if stays else replace(attempt, request=pending.request)
-    reason = entry.reason or Reason.of(ReasonCode.REQUEST_REFUSED)
+        if _may_have_arrived(pending, entry.at, reason):
+            attempt = replace(attempt, may_have_arrived=True)
     if is_newest and (attempt.refusal is None or attempt.refusal.revision < pending.revision):
         attempt = replace(attempt, refusal=_refusal(pending, entry.at, reason))
     if not stays:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from meeting_agents.domain.attempts import attempt_of
 from meeting_agents.domain.model import (
     Attempt,
     Conference,
@@ -14,6 +13,7 @@ from meeting_agents.domain.model import (
     Verdict,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.reports import attempt_of
 from meeting_agents.domain.state_machine import REPORTS
 
 

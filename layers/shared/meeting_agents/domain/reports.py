@@ -1,0 +1,169 @@
+"""The reports of agents: the attempt that each is about, and what it changes. Pure.
+
+An agent is known by its `sub`. Cronofy may use one again, and two requests at the same time may bring two agents.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from meeting_agents.domain.attempts import is_gone, transition, with_attempt, with_successor
+from meeting_agents.domain.model import Attempt, Entry, EntryType, Meeting, Notification, Record, State
+from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.state_machine import REPORTS, TERMINAL_STATES
+
+EARLIEST_ACTIVATION = timedelta(hours=1)
+"""Before the start. A report that comes earlier is about the agent of another time."""
+_ENDS = frozenset({EntryType.COMPLETE, EntryType.FAILED})
+_MAX_FAILURES = 20
+"""The most undocumented fields of failures that an attempt keeps: the first of all in their order."""
+
+
+# ------------------------------------------------------------------------------------------------- whose report it is
+
+
+def separated(record: Record, entry: Entry, notification: Notification) -> Record:
+    """Return the record with an attempt of its own for the time at which an agent reports itself.
+
+    The first report may come after the meeting was moved away, or while a request to move it still waits. Then it is
+    about the earlier time, and the agent of the new one is still expected.
+    """
+    attempt, reports = record.current, REPORTS.keys() & set(notification.kinds)
+    is_first = bool(reports) and not attempt.is_heard_of and attempt.state not in TERMINAL_STATES
+    before = _earlier_time(attempt, entry.at) if is_first else None
+    if before is None:
+        return record
+    ended = replace(attempt, unanswered=(), reported=before, reported_at=entry.at)
+    after = with_successor(record, ended, attempt.meeting, entry.at)
+    waiting = attempt.newest_provision
+    if waiting is None:
+        return after
+    unaccepted = replace(
+        after.current,
+        state=State.REQUESTED,
+        reported=None,
+        reported_at=None,
+        reason=waiting.reason or attempt.reason,
+        requested_at=waiting.requested_at,
+        accepted_revision=0,
+        accepted_at=None,
+    )
+    return with_attempt(after, unaccepted)
+
+
+def _earlier_time(attempt: Attempt, at: datetime) -> Meeting | None:
+    """Return the meeting at the earlier time of which an agent may report itself; None: it is of the current time."""
+    waiting, start = attempt.newest_provision, attempt.meeting.start
+    if start is None or start <= at:
+        return None
+    accepted = attempt.request.meeting if attempt.request and attempt.accepted_revision else Meeting()
+    earlier = [old for old in ((accepted,) if waiting else attempt.replaced) if old.start not in (None, start)]
+    if waiting and not waiting.may_have_arrived:
+        return next(iter(earlier), None)
+    is_too_early = at < start - EARLIEST_ACTIVATION
+    possible = (old for old in reversed(earlier) if old.start and old.start - EARLIEST_ACTIVATION <= at)
+    return next(possible, None) if is_too_early else None
+
+
+def reports_end(notification: Notification) -> bool:
+    """Return True if a notification is about an agent that is gone, so about the time that the meeting had."""
+    return bool(_ENDS.intersection(notification.kinds))
+
+
+def attempt_of(record: Record, entry: Entry, notification: Notification) -> Attempt:
+    """Return the attempt that a notification is about: by its `sub`, by its address, by what is still expected.
+
+    The address names the attempt of a request. Cronofy may reuse a `sub`, or keep an old address: a report that an
+    earlier attempt cannot make any more is about the current one.
+    """
+    current, reports = record.current, REPORTS.keys() & set(notification.kinds)
+    if not reports or len(record.attempts) == 1:
+        return current
+    is_due = entry.at >= (current.meeting.start or entry.at) - EARLIEST_ACTIVATION
+    candidates = _addressed(record, entry.attempt or 1)
+    if known := [attempt for attempt in record.attempts if notification.sub in attempt.subs]:
+        attempt = ([attempt for attempt in known if attempt in candidates] or known)[-1]
+        is_repeated = all(_has_reported(attempt, kind) for kind in reports)
+        is_over = attempt.ended_at is not None or (is_gone(attempt) and EntryType.FAILED not in reports)
+        is_reused = current in known and is_over
+        return current if is_reused or (is_repeated and is_due) else attempt
+    addressed = candidates[-1]
+    if reports & _ENDS and current.meeting.start is not None and entry.at < current.meeting.start:
+        for attempt in candidates[-2::-1]:
+            if attempt.activated_at and not attempt.ended_at and not _differs(attempt, notification):
+                return attempt
+    if addressed is current or addressed.ended_at or _differs(addressed, notification):
+        return current
+    return current if is_gone(addressed) and EntryType.FAILED not in reports else addressed
+
+
+def _addressed(record: Record, number: int) -> list[Attempt]:
+    """Return the attempts that have this number in their address, oldest first; if there is none, the current one."""
+    attempts: list[Attempt] = []
+    for attempt in record.attempts:
+        if attempt.number == number or (attempts and not attempt.is_requested):
+            attempts.append(attempt)
+        elif attempts:
+            break
+    return attempts or [record.current]
+
+
+def _differs(attempt: Attempt, notification: Notification) -> bool:
+    return bool(attempt.subs and notification.sub and notification.sub not in attempt.subs)
+
+
+def _has_reported(attempt: Attempt, kind: EntryType) -> bool:
+    times = {
+        EntryType.ACTIVATED: attempt.activated_at,
+        EntryType.COMPLETE: attempt.complete_at,
+        EntryType.FAILED: attempt.failed_at,
+    }
+    return times[kind] is not None
+
+
+# ---------------------------------------------------------------------------------------------- what a report changes
+
+
+def apply_report(attempt: Attempt, kind: EntryType, at: datetime, notification: Notification) -> Attempt:
+    """Return the attempt after an agent of it reported itself active, complete or failed."""
+    attempt = _with_report(attempt, kind, at, notification.sub)
+    match kind:
+        case EntryType.COMPLETE:
+            attempt = replace(attempt, complete_at=attempt.complete_at or at)
+            return transition(attempt, kind, at, Reason.of(ReasonCode.REPORTED_COMPLETE))
+        case EntryType.FAILED:
+            return _failed(attempt, at, notification)
+        case _:
+            return _activated(attempt, at)
+
+
+def _with_report(attempt: Attempt, kind: EntryType, at: datetime, sub: str) -> Attempt:
+    """Return the attempt with a report of one of its agents. It has not failed while another one is active."""
+    attempt = replace(attempt, reports=attempt.reports | {(sub, kind)})
+    has_failed = any(reported is EntryType.FAILED for _, reported in attempt.reports)
+    failed_at = (attempt.failed_at or at) if has_failed and not attempt.is_failure_outweighed else None
+    return replace(attempt, failed_at=failed_at)
+
+
+def _failed(attempt: Attempt, at: datetime, notification: Notification) -> Attempt:
+    failures = tuple(sorted({*attempt.failures, *notification.remarks})[:_MAX_FAILURES])
+    reason = Reason.of(ReasonCode.REPORTED_FAILED, remarks="; ".join(failures))
+    attempt = replace(attempt, failures=failures)
+    if attempt.is_failure_outweighed:
+        return attempt
+    attempt = replace(attempt, unwanted_at=None)
+    if attempt.state is State.FAILED:
+        return replace(attempt, reason=reason)
+    return transition(attempt, EntryType.FAILED, at, reason)
+
+
+def _activated(attempt: Attempt, at: datetime) -> Attempt:
+    if attempt.state is State.CANCELLED and attempt.deleted_at and not attempt.cancelled_at:
+        attempt = replace(attempt, state=State.SCHEDULED, since=at)  # no one cancelled it, and it comes
+    if attempt.state is State.CANCELLED and not attempt.ended_at:
+        attempt = replace(attempt, unwanted_at=attempt.unwanted_at or at)
+    is_repeated, reason = attempt.activated_at is not None, Reason.of(ReasonCode.REPORTED_ACTIVE)
+    attempt = replace(attempt, activated_at=attempt.activated_at or at)
+    if attempt.state is State.FAILED and attempt.is_failure_outweighed:
+        return replace(attempt, state=State.ACTIVATED, since=at, reason=reason)
+    # A repetition shows no new activity and extends no deadline.
+    return attempt if is_repeated else transition(attempt, EntryType.ACTIVATED, at, reason)
