@@ -176,6 +176,22 @@ def test_deleting_the_event_and_the_profile_none_cancel_the_agent(stage: Stage, 
     assert received(stage, EVENTS)[-1].json["subscriptions"][0]["uri"].endswith(f"{agent_summary['id']}?attempt=2")
 
 
+@pytest.mark.parametrize("how", ["delete", "none"])
+def test_an_agent_that_cronofy_refused_can_be_cancelled(stage: Stage, how: str) -> None:
+    """The cancellation is in the journal, so no one is alerted near the meeting of an agent that is not wanted."""
+    body = event()
+    stage.cronofy.faults.add("POST", "/v1/calendars/cal_1", status=404)
+    refused = stage.api.post(EVENTS, json=body)
+    assert (refused.status_code, refused.json()["agent"]["state"]) == (404, "rejected")
+    if how == "delete":
+        answer = delete(stage.api, EVENTS, {"event_id": body["event_id"]})
+    else:
+        answer = stage.api.post(EVENTS, json=body | {"meeting_agent": {"profile_id": "none"}})
+    assert (answer.status_code, answer.json()["agent"]["state"]) == (202, "cancelled")
+    shown = stage.read(answer.json()["agent"]["id"])
+    assert (shown["incidents"], shown["timeline"][-1]["kind"]) == ([], "cancelled")
+
+
 def test_deleting_an_event_that_has_no_agent_is_passed_on(stage: Stage) -> None:
     answer = delete(stage.api, EVENTS, {"event_id": "nobodys", "extra": 1})
     assert (answer.status_code, answer.json()) == (202, {"agent": None, "warnings": []})

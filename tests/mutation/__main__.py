@@ -30,14 +30,24 @@ from tests.mutation.survivors import FOUND, REASONS, found
 ROOT = Path(__file__).resolve().parents[2]
 RULES = {
     "cronofy.signature": ["tests/unit/cronofy/test_signature.py"],
-    "domain.model": ["tests/unit/domain/test_model.py", "tests/unit/domain/test_lifecycle.py"],
+    "domain.model": [
+        "tests/unit/domain/test_model.py",
+        "tests/unit/domain/test_reports.py",
+        "tests/unit/domain/test_lifecycle.py",
+    ],
+    "domain.attempts": ["tests/unit/domain/test_attempts.py", "tests/unit/domain/test_lifecycle.py"],
+    "domain.reports": ["tests/unit/domain/test_reports.py", "tests/unit/domain/test_lifecycle.py"],
     "domain.state_machine": ["tests/unit/domain/test_lifecycle.py"],
     "domain.verdicts": ["tests/unit/domain/test_lifecycle.py"],
-    "domain.incidents": ["tests/unit/domain/test_incidents.py", "tests/unit/domain/test_lifecycle.py"],
+    "domain.incidents": [
+        "tests/unit/domain/test_incidents.py",
+        "tests/unit/domain/test_reports.py",
+        "tests/unit/domain/test_lifecycle.py",
+    ],
     "domain.groups": ["tests/unit/domain/test_groups.py"],
     "domain.alerts": ["tests/unit/domain/test_alerts.py"],
     "domain.lifecycle": ["tests/unit/domain/test_lifecycle.py"],
-    "domain.responses": ["tests/unit/domain/test_lifecycle.py"],
+    "domain.responses": ["tests/unit/domain/test_reports.py", "tests/unit/domain/test_lifecycle.py"],
     "domain.deadlines": ["tests/unit/domain/test_lifecycle.py", "tests/system/test_template.py"],
     "domain.grace_periods": ["tests/unit/domain/test_lifecycle.py", "tests/system/test_template.py"],
     "domain.overdue": ["tests/unit/domain/test_overdue.py"],

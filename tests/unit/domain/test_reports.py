@@ -1,0 +1,290 @@
+"""The attempt that a report is about: by its agent, its address and its time. And two agents of one attempt."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+
+from meeting_agents.domain import reasons
+from meeting_agents.domain.model import EntryType, IncidentType, Meeting, Request, State, Verdict
+from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.reports import EARLIEST_ACTIVATION
+from meeting_agents.errors import RateLimited, ReauthorisationRequired, Unreachable, UpstreamTimeout
+from tests.unit.domain.test_incidents import later, types
+from tests.unit.domain.test_lifecycle import AWAY, DASHBOARD, END, MINUTE, START, TRANSCRIPT, WISH, History, scheduled
+
+TOMORROW = timedelta(days=1)
+LOCKED = Reason.of(ReasonCode.RETRY_PLANNED, failure=423)
+TIMED_OUT = Reason.of(ReasonCode.RETRY_PLANNED, failure="cronofy_timed_out")
+DURING = START + 5 * MINUTE
+
+
+def moved(by: timedelta) -> History:
+    """An agent of which nothing was heard, and whose meeting a caller moved while it took place."""
+    return later(scheduled(), DURING).request(wish(by)).answer(EntryType.ACCEPTED)
+
+
+def wish(by: timedelta) -> Request:
+    meeting = replace(WISH.meeting, start=START + by, end=END + by)
+    return replace(WISH, meeting=meeting, digest=f"moved by {by}")
+
+
+def waiting(by: timedelta, reason: Reason = LOCKED) -> History:
+    """An agent with a move that Cronofy has not accepted yet."""
+    history = later(scheduled(), START - 10 * MINUTE).request(wish(by))
+    return history.answer(EntryType.UNCONFIRMED, retry_at=END, reason=reason)
+
+
+def states(history: History) -> list[State]:
+    return [attempt.state for attempt in history.record.attempts]
+
+
+def starts(history: History) -> list[object]:
+    return [attempt.meeting.start for attempt in history.record.attempts]
+
+
+# ------------------------------------------------------------------------------------------------------- of which time
+
+
+@pytest.mark.parametrize("kind", [EntryType.ACTIVATED, EntryType.FAILED, EntryType.COMPLETE])
+def test_a_first_report_long_before_the_new_time_is_about_the_old_one(kind: EntryType) -> None:
+    history = moved(TOMORROW).report(kind, sub="agt_1", resources=(DASHBOARD,))
+    assert states(history) == [State(kind.value), State.SCHEDULED]
+    assert starts(history) == [START, START + TOMORROW]
+    assert types(history) == []
+    first, second = history.record.attempts
+    assert (first.subs, second.subs, first.resources, second.resources) == (("agt_1",), (), (DASHBOARD,), ())
+    assert (second.number, second.is_requested, second.accepted_revision) == (2, False, 2)
+    assert history.last.verdict is Verdict.APPLIED
+
+
+def test_the_agent_of_the_new_time_is_expected_after_that() -> None:
+    history = moved(TOMORROW).report(EntryType.FAILED, sub="agt_1")
+    later(history, START + TOMORROW - MINUTE).report(EntryType.ACTIVATED, sub="agt_2")
+    later(history, END + TOMORROW).report(EntryType.COMPLETE, sub="agt_2", resources=(TRANSCRIPT,))
+    assert states(history) == [State.FAILED, State.COMPLETE]
+
+
+def test_later_reports_of_the_same_agent_stay_with_the_old_time() -> None:
+    """Also those that come when the agent of the new time may report itself."""
+    by = timedelta(hours=2)
+    history = moved(by).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, START + by - 10 * MINUTE).report(EntryType.FAILED, sub="agt_1")
+    assert states(history) == [State.FAILED, State.SCHEDULED]
+    assert types(history) == []
+
+
+def test_an_hour_before_the_new_time_a_report_may_be_about_it() -> None:
+    """No one can know which agent it is about, so the one that is expected counts."""
+    by = EARLIEST_ACTIVATION + 10 * MINUTE
+    for at, expected in (
+        (START + by - EARLIEST_ACTIVATION - timedelta(seconds=1), 2),
+        (START + by - EARLIEST_ACTIVATION, 1),
+    ):
+        history = later(moved(by), at).report(EntryType.FAILED, sub="agt_1")
+        assert len(history.record.attempts) == expected
+
+
+def test_no_report_is_about_a_time_for_which_it_is_too_early_as_well() -> None:
+    early = START - EARLIEST_ACTIVATION
+    for at, expected in ((early - timedelta(seconds=1), 1), (early, 2)):
+        history = scheduled().request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
+        assert len(later(history, at).report(EntryType.ACTIVATED, sub="agt_1").record.attempts) == expected
+
+
+def test_the_last_of_several_earlier_times_counts() -> None:
+    history = later(scheduled(), START - 20 * MINUTE)
+    for by in (timedelta(minutes=5), TOMORROW):
+        history.request(wish(by)).answer(EntryType.ACCEPTED)
+    assert starts(history.report(EntryType.FAILED, sub="agt_1")) == [START + 5 * MINUTE, START + TOMORROW]
+
+
+def test_a_report_on_an_agent_of_a_meeting_that_did_not_move_is_about_it_at_any_time() -> None:
+    for history in (scheduled(), scheduled().request(replace(WISH, digest="title")).answer(EntryType.ACCEPTED)):
+        assert states(history.report(EntryType.FAILED, sub="agt_1")) == [State.FAILED]
+
+
+def test_a_report_in_a_meeting_that_was_moved_and_has_begun_is_about_it() -> None:
+    history = later(moved(10 * MINUTE), START + 12 * MINUTE).report(EntryType.FAILED, sub="agt_1")
+    assert states(history) == [State.FAILED]
+
+
+def test_an_agent_that_is_cancelled_is_of_no_other_time() -> None:
+    history = moved(TOMORROW).cancel().report(EntryType.FAILED, sub="agt_1")
+    assert len(history.record.attempts) == 1
+
+
+# ------------------------------------------------------------------------------------------------ while a request waits
+
+
+def test_a_report_while_a_move_waits_is_about_the_accepted_time() -> None:
+    """The move that waits is a request for an agent at another time: it is still to be arranged."""
+    by = timedelta(minutes=40)
+    history = later(waiting(by), START - 2 * MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    assert states(history) == [State.ACTIVATED, State.REQUESTED]
+    assert starts(history) == [START, START + by]
+    second = history.record.current
+    assert (second.accepted_revision, second.accepted_at, second.reason) == (0, None, LOCKED)
+    assert second.requested_at == START - 10 * MINUTE
+    assert second.pending is not None
+    assert types(history, START + 11 * MINUTE) == [IncidentType.NOT_ARRANGED]
+    history.answer(EntryType.ACCEPTED)
+    assert (states(history), types(history, START + 11 * MINUTE)) == ([State.ACTIVATED, State.SCHEDULED], [])
+
+
+def test_an_agent_reports_itself_at_the_time_that_cronofy_may_have_taken() -> None:
+    """Cronofy did not answer, so the move may have arrived."""
+    history = later(waiting(timedelta(minutes=40), TIMED_OUT), START - 2 * MINUTE)
+    assert states(history.report(EntryType.ACTIVATED, sub="agt_1")) == [State.ACTIVATED]
+    far = later(waiting(TOMORROW, TIMED_OUT), START - 2 * MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    assert states(far) == [State.ACTIVATED, State.REQUESTED]
+
+
+def test_a_title_that_waits_is_of_the_same_time() -> None:
+    history = later(scheduled(), START - 10 * MINUTE).request(replace(WISH, digest="title"))
+    history.answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED).report(EntryType.ACTIVATED, sub="agt_1")
+    assert states(history) == [State.ACTIVATED]
+
+
+def test_the_first_request_that_waits_has_no_accepted_time() -> None:
+    history = History().request().answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    assert states(history.report(EntryType.ACTIVATED, sub="agt_1")) == [State.ACTIVATED]
+
+
+def test_cronofys_word_does_not_replace_a_wish_that_it_did_not_get() -> None:
+    """It still calls before the old start; half an hour before the new one, the move is not arranged."""
+    by = timedelta(hours=1)
+    history = waiting(by).report(EntryType.BEFORE_START, meeting=WISH.meeting)
+    assert history.record.meeting.start == START + by
+    assert types(history, START) == []
+    assert types(history, START + by - 29 * MINUTE) == [IncidentType.NOT_ARRANGED]
+    may_have_arrived = waiting(by, TIMED_OUT).report(EntryType.BEFORE_START, meeting=WISH.meeting)
+    assert may_have_arrived.record.meeting.start == START
+
+
+# ---------------------------------------------------------------------------------------------------------- two agents
+
+
+def two_agents(*reports: tuple[str, EntryType]) -> History:
+    history = later(scheduled(), DURING)
+    for sub, kind in reports:
+        history.report(kind, sub=sub)
+    return history
+
+
+def test_an_attempt_has_not_failed_while_another_agent_of_it_is_active() -> None:
+    """Off and on at the same time: the first agent leaves and fails, the second one is in the meeting."""
+    reports = [("agt_1", EntryType.ACTIVATED), ("agt_2", EntryType.ACTIVATED), ("agt_1", EntryType.FAILED)]
+    for order in permutations(reports):
+        history = two_agents(*order)
+        assert (states(history), types(history)) == ([State.ACTIVATED], [])
+        assert history.record.current.failed_at is None
+
+
+def test_it_has_failed_when_the_other_agent_fails_too() -> None:
+    reports = [("agt_2", EntryType.ACTIVATED), ("agt_1", EntryType.FAILED), ("agt_2", EntryType.FAILED)]
+    for order in permutations(reports):
+        assert states(two_agents(*order)) == [State.FAILED]
+
+
+def test_one_complete_agent_and_one_failed_one_contradict_each_other() -> None:
+    """Whichever was the newer one: if that failed, the end of the meeting may be missing."""
+    reports = [("agt_2", EntryType.ACTIVATED), ("agt_1", EntryType.FAILED), ("agt_2", EntryType.COMPLETE)]
+    for order in permutations(reports):
+        history = two_agents(*order)
+        assert (states(history), history.record.current.is_conflicting) == ([State.COMPLETE], True)
+
+
+@pytest.mark.parametrize("subs", [("", "agt_2"), ("agt_1", ""), ("agt_1", "agt_1")])
+def test_agents_that_cannot_be_told_apart_are_one(subs: tuple[str, str]) -> None:
+    reports = [(subs[0], EntryType.FAILED), (subs[1], EntryType.ACTIVATED)]
+    for order in permutations(reports):
+        assert states(two_agents(*order)) == [State.FAILED]
+
+
+def test_an_unwanted_agent_is_not_gone_because_another_one_failed() -> None:
+    history = later(scheduled(), DURING).report(EntryType.ACTIVATED, sub="agt_1").cancel()
+    history.report(EntryType.ACTIVATED, sub="agt_2")
+    assert types(history) == [IncidentType.UNWANTED]
+    assert types(history.report(EntryType.FAILED, sub="agt_1")) == [IncidentType.UNWANTED]
+    assert types(history.report(EntryType.FAILED, sub="agt_2")) == []
+
+
+# -------------------------------------------------------------------------------------------------------- none can come
+
+
+def refused(*answers: tuple[EntryType, Reason | None]) -> History:
+    """A request with these outcomes, and then a cancellation that Cronofy refuses."""
+    history = History().request()
+    for kind, reason in answers:
+        history.answer(kind, reason=reason, retry_at=END if kind is EntryType.UNCONFIRMED else None)
+    return history.request(AWAY).answer(EntryType.REJECTED)
+
+
+NO_ROOM = Reason.of(ReasonCode.REQUEST_REFUSED, status=404)
+OPEN, OVER = EntryType.UNCONFIRMED, EntryType.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("answers", "may_come"),
+    [
+        ([(OVER, NO_ROOM)], False),
+        ([(OVER, None)], False),
+        ([(OPEN, LOCKED)], False),
+        ([(OPEN, LOCKED), (OPEN, LOCKED)], False),
+        ([(OPEN, LOCKED), (OVER, NO_ROOM)], False),
+        ([(OPEN, LOCKED), (OVER, Reason.of(ReasonCode.REQUEST_EXPIRED, failure=423))], False),
+        ([(OPEN, Reason.of(ReasonCode.RETRY_PLANNED, failure="cronofy_unreachable"))], False),
+        ([], True),
+        ([(EntryType.ACCEPTED, None)], True),
+        ([(OPEN, TIMED_OUT)], True),
+        ([(OPEN, Reason.of(ReasonCode.RETRY_PLANNED, failure=503))], True),
+        ([(OPEN, Reason.of(ReasonCode.SENT_ONCE))], True),
+        ([(OPEN, TIMED_OUT), (OPEN, LOCKED)], True),
+        ([(OPEN, TIMED_OUT), (OVER, NO_ROOM)], True),
+        ([(OVER, Reason.of(ReasonCode.REQUEST_EXPIRED, failure=503))], True),
+    ],
+)
+def test_an_agent_is_unwanted_only_if_cronofy_may_have_one(
+    answers: list[tuple[EntryType, Reason | None]], may_come: bool
+) -> None:
+    assert types(refused(*answers)) == ([IncidentType.UNWANTED] if may_come else [])
+
+
+def test_the_failures_of_the_domain_are_the_codes_of_the_errors() -> None:
+    assert (TIMED_OUT["failure"], reasons.TIMED_OUT) == (UpstreamTimeout.code, UpstreamTimeout.code)
+    assert reasons.REAUTHORISATION_REQUIRED == ReauthorisationRequired.code
+    for error in (Unreachable, RateLimited, ReauthorisationRequired):
+        assert Reason.of(ReasonCode.RETRY_PLANNED, failure=error.code).leaves_no_agent
+
+
+def test_a_first_try_without_an_outcome_may_have_arrived() -> None:
+    """Its function died; the sweep tries again when the time of the retry has come."""
+    history = History()
+    history.request()
+    history.entries[-1] = replace(history.entries[-1], retry_at=history.at + MINUTE)
+    died = later(history, history.at + MINUTE).answer(OPEN, reason=LOCKED, retry_at=END)
+    assert types(died.request(AWAY).answer(OVER)) == [IncidentType.UNWANTED]
+
+
+def test_the_conference_and_the_first_notification_show_that_cronofy_knows_of_it() -> None:
+    for history in (
+        History().request().answer(OPEN, reason=LOCKED, retry_at=END).report(EntryType.CONFERENCING_ASSIGNED),
+        History().report(EntryType.CONFERENCING_ASSIGNED, meeting=WISH.meeting),
+        History().report(EntryType.UNRECOGNISED, meeting=WISH.meeting),
+    ):
+        assert types(history.request(AWAY).answer(OVER)) == [IncidentType.UNWANTED]
+
+
+def test_a_refused_agent_that_is_not_wanted_any_more_is_no_incident() -> None:
+    history = History().request().answer(OVER, reason=NO_ROOM)
+    assert types(history) == [IncidentType.REJECTED]
+    assert types(history.request(AWAY).answer(OPEN, retry_at=END, reason=LOCKED)) == []
+    assert types(history.answer(EntryType.CANCELLED)) == []
+    assert history.record.state is State.CANCELLED
+
+
+def test_a_request_without_times_is_of_no_other_time() -> None:
+    history = History().request(replace(WISH, meeting=Meeting())).answer(EntryType.ACCEPTED)
+    assert states(history.report(EntryType.FAILED, sub="agt_1")) == [State.FAILED]
