@@ -20,7 +20,10 @@ AWS_CALL_MS, CRONOFY_CALL_MS = 5.0, 300.0
 MEGABYTES_PER_PROCESSOR = 1769.0
 """Megabytes of memory for which Lambda gives one whole processor."""
 PLATFORM_LOG_BYTES = 900
-"""Bytes that Lambda itself logs of an invocation: start, runtime and report, as JSON; assumed."""
+"""Bytes that Lambda itself logs of an invocation, unless its `SystemLogLevel` is WARN: start and report; assumed.
+
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+"""
 ACCESS_LOG_BYTES = 250
 """Bytes of a line in the API's access log."""
 COLD_SHARE = 0.05
@@ -116,7 +119,8 @@ def _amounts(platform: Platform, step: Step, cold: dict[str, dict[str, Any]]) ->
         total["read units"] += did["read_units"]
         total["write units"] += did["write_units"]
         total["SQS requests"] += 3 * number * (name in _called_by(platform, "SQS"))  # sent, received, deleted
-        total["log GB"] += (did["bytes_logged"] + number * (PLATFORM_LOG_BYTES + ACCESS_LOG_BYTES * is_api)) / 1e9
+        by_others = _platform_log_bytes(platform, name) + ACCESS_LOG_BYTES * is_api
+        total["log GB"] += (did["bytes_logged"] + number * by_others) / 1e9
         for call, n in did["calls"].items():
             if item := item_of(call):
                 total[item] += n
@@ -209,6 +213,13 @@ def _memory(platform: Platform, function: str) -> float:
     template = platform.template
     own = template["Resources"][platform.logical(function)]["Properties"]
     return float(own.get("MemorySize", template["Globals"]["Function"].get("MemorySize", 128)))
+
+
+def _platform_log_bytes(platform: Platform, function: str) -> int:
+    config = platform.template["Resources"][platform.logical(function)]["Properties"]["LoggingConfig"]
+    config = platform.template["Globals"]["Function"].get("LoggingConfig", {}) | config
+    is_quiet = (config.get("LogFormat"), config.get("SystemLogLevel")) == ("JSON", "WARN")
+    return 0 if is_quiet else PLATFORM_LOG_BYTES
 
 
 def _default(scene: Scene, parameter: str) -> float:

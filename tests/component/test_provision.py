@@ -180,7 +180,7 @@ def test_deleting_the_event_and_the_profile_none_cancel_the_agent(stage: Stage, 
 def test_an_agent_that_cronofy_refused_can_be_cancelled(stage: Stage, how: str) -> None:
     """The cancellation is in the journal, so no one is alerted near the meeting of an agent that is not wanted."""
     body = event()
-    stage.cronofy.faults.add("POST", "/v1/calendars/cal_1", status=404)
+    stage.cronofy.faults.add("POST", EVENTS, status=404)
     refused = stage.api.post(EVENTS, json=body)
     assert (refused.status_code, refused.json()["agent"]["state"]) == (404, "rejected")
     if how == "delete":

@@ -123,6 +123,12 @@ def test_every_function_names_its_service_has_a_log_that_ends_and_ends_itself(fo
     assert all(target(log["RetentionInDays"]) == "LogRetentionDays" for log in of_type("Logs::LogGroup").values())
 
 
+def test_lambda_logs_only_what_goes_wrong_beside_the_functions_own_lines() -> None:
+    """Its lines about each invocation would be half of what logs cost."""
+    for function in of_type("Lambda::Function", processed()).values():
+        assert function["LoggingConfig"].items() >= {"LogFormat": "JSON", "SystemLogLevel": "WARN"}.items()
+
+
 def test_no_function_can_be_called_before_its_log_is_there() -> None:
     """Otherwise Lambda would create one without retention, and the template's could not be created."""
     for name, function in of_type("Lambda::Function", processed()).items():

@@ -254,7 +254,7 @@ def test_an_agent_is_unwanted_only_if_cronofy_may_have_one(
 
 def test_the_failures_of_the_domain_are_the_codes_of_the_errors() -> None:
     assert (TIMED_OUT["failure"], reasons.TIMED_OUT) == (UpstreamTimeout.code, UpstreamTimeout.code)
-    assert reasons.REAUTHORISATION_REQUIRED == ReauthorisationRequired.code
+    assert ReauthorisationRequired.code == reasons.REAUTHORISATION_REQUIRED
     for error in (Unreachable, RateLimited, ReauthorisationRequired):
         assert Reason.of(ReasonCode.RETRY_PLANNED, failure=error.code).leaves_no_agent
 
