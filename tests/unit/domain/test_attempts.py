@@ -24,6 +24,7 @@ from meeting_agents.domain.model import (
     Meeting,
     Notification,
     Pending,
+    Reading,
     Record,
     Request,
     State,
@@ -242,7 +243,12 @@ def test_a_request_that_waits_goes_with_its_meeting() -> None:
     assert [len(attempt.unanswered) for attempt in record.attempts] == [0, 1]
 
 
-@pytest.mark.parametrize("history", [lambda: active().cancel(), lambda: complete().cancel()])
+def deleted() -> History:
+    """An agent whose calendar event a person deleted while it was active."""
+    return active().add(EntryType.CALENDAR_READ, attempt=1, reading=Reading(is_deleted=True))
+
+
+@pytest.mark.parametrize("history", [lambda: active().cancel(), lambda: complete().cancel(), deleted])
 def test_an_agent_that_is_not_wanted_follows_to_no_new_attempt(history: Callable[[], History]) -> None:
     record = followed(history(), notification(times(HOUR, HOUR)), DURING)
     assert (record.meeting, len(record.attempts)) == (times(HOUR, HOUR), 1)
@@ -276,6 +282,9 @@ def test_another_agent_shows_another_time() -> None:
         assert len(record.attempts) == attempts
     record = followed(active(), notification(meeting, EntryType.CONFERENCING_ASSIGNED, sub="agt_2"), DURING)
     assert len(record.attempts) == 1
+    second = followed(active(), notification(times(HOUR, HOUR)), START)
+    late = follow_meeting(second, notification(times(2 * HOUR), EntryType.ACTIVATED, sub="agt_1"), DURING)
+    assert len(late.attempts) == 2  # the first agent is known from the first attempt
     assert not is_another_agent(scheduled().record, notification(meeting, EntryType.ACTIVATED, sub="agt_1"))
 
 
@@ -289,6 +298,8 @@ def test_what_a_report_leaves_out_is_as_before() -> None:
         (Meeting(start=START, end=END, tzid="Asia/Tokyo"), replace(before, tzid="Asia/Tokyo")),
     ):
         assert followed(scheduled(), notification(reported), NOON).meeting == expected
+    for unchanged in (Meeting(), WISH.meeting):
+        assert followed(scheduled(), notification(unchanged), NOON).current.reported_at is None
     endless = History().request(replace(WISH, meeting=Meeting(start=START)))
     assert followed(endless, notification(Meeting(start=START + HOUR)), NOON + HOUR).meeting == Meeting(
         start=START + HOUR
@@ -300,7 +311,7 @@ def test_what_a_report_leaves_out_is_as_before() -> None:
 def test_a_report_with_a_time_that_a_request_replaced_is_old() -> None:
     history = scheduled().request(at(HOUR)).answer(EntryType.ACCEPTED)
     for reported in (WISH.meeting, times(end=5 * MINUTE)):
-        assert followed(history, notification(reported), NOON).meeting == at(HOUR).meeting
+        assert follow_meeting(history.record, notification(reported), NOON).meeting == at(HOUR).meeting
         trigger = notification(reported, EntryType.BEFORE_START)
         assert followed(history, trigger, NOON).meeting.start == START  # it comes at the start that is current
         assert followed(history, notification(reported), NOON, is_current=True).meeting.start == START
