@@ -244,8 +244,9 @@ def test_a_request_that_waits_goes_with_its_meeting() -> None:
 
 
 def deleted() -> History:
-    """An agent whose calendar event a person deleted while it was active."""
-    return active().add(EntryType.CALENDAR_READ, attempt=1, reading=Reading(is_deleted=True))
+    """An agent whose calendar event a person deleted, and which reports that it failed."""
+    history = scheduled().add(EntryType.CALENDAR_READ, attempt=1, reading=Reading(is_deleted=True))
+    return later(history, DURING).report(EntryType.FAILED, sub="agt_1")
 
 
 @pytest.mark.parametrize("history", [lambda: active().cancel(), lambda: complete().cancel(), deleted])
