@@ -245,7 +245,7 @@ def test_a_request_that_waits_goes_with_its_meeting() -> None:
 
 def deleted() -> History:
     """An agent whose calendar event a person deleted, and which reports that it failed."""
-    history = scheduled().add(EntryType.CALENDAR_READ, attempt=1, reading=Reading(is_deleted=True))
+    history = later(scheduled(), START - HOUR).add(EntryType.CALENDAR_READ, attempt=1, reading=Reading(is_deleted=True))
     return later(history, DURING).report(EntryType.FAILED, sub="agt_1")
 
 
