@@ -148,7 +148,7 @@ class Office:
         return fold(stored.entry for stored in self.desk.journal().read(agent, self.desk.now))
 
     def looks(self, agent: str) -> list[ReasonCode]:
-        """What looks at an agent's profile have found."""
+        """Return the results of the looks at an agent's profile that said something new."""
         steps = self.desk.steps(agent)
         return [
             step.entry.reason.code for step in steps if step.entry.kind is EntryType.PROFILE_READ and step.entry.reason
@@ -437,7 +437,7 @@ def test_an_alert_stays_as_it_is_while_the_profiles_cannot_be_read(office: Offic
 
 
 def test_an_account_that_is_deleted_has_no_profile_that_is_disconnected(office: Office) -> None:
-    """What is wrong with its meetings is then said of each."""
+    """Each of its meetings then has alerts of its own."""
     agent = office.request(office.desk.register(providers=("zoom",)))
     office.disconnect()
     office.sweep()

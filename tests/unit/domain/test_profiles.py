@@ -34,7 +34,7 @@ from meeting_agents.domain.profiles import (
     READ_AGAIN_AFTER,
     KnownProfiles,
     Profile,
-    awaited_profile,
+    needed_profile,
     blocking,
     disconnected_since,
     is_outdated,
@@ -99,7 +99,7 @@ def looked(record: Record, *profiles: Profile, at: datetime = READ_AT) -> Record
 
 
 @pytest.mark.parametrize(
-    ("awaited", "profiles", "expected"),
+    ("needed", "profiles", "expected"),
     [
         ("default", (), ()),
         ("default", (ZOOM, NO_GO_TO), ()),
@@ -116,17 +116,17 @@ def looked(record: Record, *profiles: Profile, at: datetime = READ_AT) -> Record
     ids=str,
 )
 def test_a_profile_blocks_a_meeting_only_if_that_is_certain(
-    awaited: str, profiles: tuple[Profile, ...], expected: tuple[Profile, ...]
+    needed: str, profiles: tuple[Profile, ...], expected: tuple[Profile, ...]
 ) -> None:
-    assert blocking(awaited, profiles) == expected
+    assert blocking(needed, profiles) == expected
 
 
 def test_a_meeting_waits_for_its_profile_until_it_has_a_conference_or_its_agent_is_heard_of() -> None:
     record = scheduled()
-    assert awaited_profile(record.current) == "default"
-    assert awaited_profile(reported(record, EntryType.CONFERENCING_FAILING).current) == "default"
+    assert needed_profile(record.current) == "default"
+    assert needed_profile(reported(record, EntryType.CONFERENCING_FAILING).current) == "default"
     for kind in (EntryType.CONFERENCING_ASSIGNED, EntryType.ACTIVATED, EntryType.FAILED, EntryType.COMPLETE):
-        assert awaited_profile(reported(record, kind).current) == ""
+        assert needed_profile(reported(record, kind).current) == ""
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_meeting_waits_for_its_profile_until_it_has_a_conference_or_its_agent_
 )
 def test_a_meeting_waits_for_no_profile_that_is_not_to_make_its_conference(changes: dict[str, Any]) -> None:
     record = scheduled(**changes)
-    assert awaited_profile(record.current) == ""
+    assert needed_profile(record.current) == ""
     assert next_own_look(record, GRACE_PERIODS, REQUESTED_AT) is None
 
 

@@ -141,7 +141,7 @@ class Accounts:
     def claim_profiles(self, account: Account, now: datetime) -> bool:
         """Claim the next reading of the account's conferencing profiles; False if another sweep has it.
 
-        No other follows within `READ_AGAIN_AFTER`, whatever becomes of this one.
+        No other follows within `READ_AGAIN_AFTER`, even if this one fails.
         """
         before = account.profiles.next_at
         values = {":next": _number((now + READ_AGAIN_AFTER).timestamp())}

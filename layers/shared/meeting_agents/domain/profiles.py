@@ -23,7 +23,7 @@ LOOK_WINDOW = timedelta(hours=1)
 FRESH = timedelta(hours=23)
 """The time for which profiles that keep no meeting from its conference are not read again: looks are a day apart."""
 READ_AGAIN_AFTER = timedelta(minutes=15)
-"""The time between two readings of an account's profiles, whatever they showed."""
+"""The least time between two readings of an account's profiles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownProfiles:
-    """What is known of the conferencing profiles of an account."""
+    """The conferencing profiles of an account, as far as they are known."""
 
     profiles: tuple[Profile, ...] = ()
     read_at: datetime | None = None
@@ -53,7 +53,7 @@ class KnownProfiles:
 # ------------------------------------------------------------------------------------------------------ what is missing
 
 
-def awaited_profile(attempt: Attempt) -> str:
+def needed_profile(attempt: Attempt) -> str:
     """Return the profile that is to make the conference which a meeting still lacks; empty: it waits for none."""
     request = attempt.latest_request
     is_open = EXPECTED.get(attempt.state) is DeadlineType.ACTIVATION
@@ -62,20 +62,20 @@ def awaited_profile(attempt: Attempt) -> str:
     return request.conference_profile if request.account and request.conference_expected else ""
 
 
-def blocking(awaited: str, profiles: Sequence[Profile]) -> tuple[Profile, ...]:
+def blocking(needed: str, profiles: Sequence[Profile]) -> tuple[Profile, ...]:
     """Return the disconnected profiles that keep a meeting from its conference; empty if that is not certain.
 
     Cronofy does not document which profile `default` picks, so for it all of them must be disconnected.
     """
-    if awaited == DEFAULT:
+    if needed == DEFAULT:
         return () if any(profile.is_connected for profile in profiles) else tuple(profiles)
-    return tuple(profile for profile in profiles if profile.id == awaited and not profile.is_connected)
+    return tuple(profile for profile in profiles if profile.id == needed and not profile.is_connected)
 
 
 def disconnected_since(attempt: Attempt) -> datetime | None:
     """Return the time since which a meeting waits for a profile that is disconnected, or None."""
     name, at = attempt.disconnected_profile or ("", None)
-    return at if name and name == awaited_profile(attempt) else None
+    return at if name and name == needed_profile(attempt) else None
 
 
 # --------------------------------------------------------------------------------------------------------------- a look
@@ -84,7 +84,7 @@ def disconnected_since(attempt: Attempt) -> datetime | None:
 def next_own_look(record: Record, grace_periods: GracePeriods, after: datetime) -> datetime | None:
     """Return the next time to look at the profile of a meeting that is near or new; the daily reading looks, too."""
     attempt = record.current
-    if attempt.accepted_at is None or attempt.unanswered or not awaited_profile(attempt):
+    if attempt.accepted_at is None or attempt.unanswered or not needed_profile(attempt):
         return None
     start, news = start_of(attempt), [attempt.accepted_at]
     if attempt.conference is Conference.FAILING and attempt.conference_at:
@@ -108,10 +108,10 @@ def is_outdated(known: KnownProfiles, records: Collection[Record], now: datetime
     if known.read_at is None or known.read_at + FRESH <= now:
         return True
     attempts = [record.current for record in records]
-    failed_at = (at.conference_at for at in attempts if at.conference is Conference.FAILING and awaited_profile(at))
+    failed_at = (at.conference_at for at in attempts if at.conference is Conference.FAILING and needed_profile(at))
     if any(at is not None and at > known.read_at for at in failed_at):
         return True
-    is_waiting = any(disconnected_since(at) or blocking(awaited_profile(at), known.profiles) for at in attempts)
+    is_waiting = any(disconnected_since(at) or blocking(needed_profile(at), known.profiles) for at in attempts)
     return is_waiting and known.read_at + READ_AGAIN_AFTER <= now
 
 
@@ -120,7 +120,7 @@ def reported_after(known: KnownProfiles, records: Collection[Record]) -> tuple[P
 
     One that was reported stays until it is connected, though no meeting waits for it any more.
     """
-    found = (profile for record in records for profile in blocking(awaited_profile(record.current), known.profiles))
+    found = (profile for record in records for profile in blocking(needed_profile(record.current), known.profiles))
     ids = {profile.id for profile in (*known.reported, *found)}
     return tuple(profile for profile in known.profiles if profile.id in ids and not profile.is_connected)
 
@@ -131,16 +131,16 @@ def reported_after(known: KnownProfiles, records: Collection[Record]) -> tuple[P
 def profile_entry(record: Record, known: KnownProfiles, at: datetime) -> Entry | None:
     """Return the entry of a look; None if it says nothing new. Sweeps that know the same make the same key."""
     attempt = record.current
-    awaited, is_known = awaited_profile(attempt), disconnected_since(attempt) is not None
-    if known.read_at is None or bool(blocking(awaited, known.profiles)) is is_known:
+    needed, is_known = needed_profile(attempt), disconnected_since(attempt) is not None
+    if known.read_at is None or bool(blocking(needed, known.profiles)) is is_known:
         return None
     code = ReasonCode.PROFILE_CONNECTED if is_known else ReasonCode.PROFILE_DISCONNECTED
     return Entry(
-        key=f"profile_read#{attempt.number}#{awaited}#{known.read_at.isoformat()}",
+        key=f"profile_read#{attempt.number}#{needed}#{known.read_at.isoformat()}",
         kind=EntryType.PROFILE_READ,
         at=at,
         attempt=attempt.number,
-        reason=Reason.of(code, profile=awaited),
+        reason=Reason.of(code, profile=needed),
     )
 
 

@@ -22,7 +22,7 @@ from meeting_agents.domain.model import (
     State,
     Verdict,
 )
-from meeting_agents.domain.profiles import apply_profile, awaited_profile, is_own_look_due, next_own_look
+from meeting_agents.domain.profiles import apply_profile, needed_profile, is_own_look_due, next_own_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 
@@ -104,7 +104,7 @@ def next_look(record: Record, grace_periods: GracePeriods, after: datetime) -> d
 def is_profile_due(record: Record, grace_periods: GracePeriods, now: datetime) -> bool:
     """Return True if it is time to look at the conferencing profile that is to make a missing conference."""
     attempt = record.current
-    if calendar_of(record) is None or not awaited_profile(attempt) or start_of(attempt) <= now:
+    if calendar_of(record) is None or not needed_profile(attempt) or start_of(attempt) <= now:
         return False
     return is_own_look_due(record, grace_periods, now) or is_reading_due(record, grace_periods, now)
 
