@@ -22,7 +22,7 @@ from meeting_agents.domain.model import (
     State,
     Verdict,
 )
-from meeting_agents.domain.profiles import apply_profile, needed_profile, is_own_look_due, next_own_look
+from meeting_agents.domain.profiles import apply_profile, is_own_look_due, needed_profile, next_own_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 
