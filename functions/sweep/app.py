@@ -51,10 +51,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         def submit_retry(agent_id: str) -> None:
             retries.append(pool.submit(retry, agent_id, wiring.provisioning(), may_send))
 
-        firing = wiring.groups().firing()
         with CalendarLanes(wiring.journal(), wiring.calendars, may_send, profiles=wiring.profiles) as lanes:
-            lanes.look_again((group for group, _ in firing), wiring.groups())
             overdue = sweep(wiring.journal(), partial(has_time, STOP_BEFORE_TIMEOUT_MS), submit_retry, lanes)
+            firing = wiring.groups().firing()
+            for checked in lanes.look_again((group for group, _ in firing), wiring.groups()):
+                _count(checked, datetime.now(UTC))
         send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, wiring.groups().ended(firing))
     retried = sum(future.result() for future in retries)
     for name, count in {"AgentsFoundOverdue": overdue, "RequestsRetried": retried}.items():

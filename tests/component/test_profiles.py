@@ -99,11 +99,11 @@ class Office:
         firing = groups.firing()
         lanes = CalendarLanes(self.desk.journal(), self.desk.calendars, lambda: has_time, profiles=self.desk.profiles)
         with lanes:
-            lanes.look_again((group for group, _ in firing), groups)
             sweep(self.desk.journal(), lambda: True, lambda _: None, lanes)
+            again = lanes.look_again((group for group, _ in firing), groups)
         self.track()
         self._publish(groups=set(groups.ended(firing)))
-        return list(lanes.results())
+        return [*lanes.results(), *again]
 
     def alert(self) -> None:
         """Publish the alerts that are owed when the patience is over."""

@@ -5,7 +5,7 @@ https://docs.cronofy.com/developers/api/identity/userinfo/
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from meeting_agents.aws.accounts import Account, Accounts
 from meeting_agents.cronofy.client import CronofyClient
@@ -25,12 +25,11 @@ class Profiles:
         self._tokens = tokens
         self._accounts = accounts
 
-    def is_time(self, account_id: str, now: datetime) -> bool:
+    def is_time(self, account_id: str) -> bool:
         """Return True if the profiles that were reported of an account may be read again."""
         account = self._accounts.find(account_id)
-        if account is None or not account.profiles.reported:
-            return False
-        return account.profiles.next_at is None or account.profiles.next_at <= now
+        known = account.profiles if account else KnownProfiles()
+        return bool(known.reported) and (known.next_at is None or known.next_at <= datetime.now(UTC))
 
     def look(
         self, account_id: str, records: Collection[Record], now: datetime, *, until: float, share: float

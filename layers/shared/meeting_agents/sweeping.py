@@ -130,14 +130,17 @@ class CalendarLanes:
             taken |= agents.keys()
         return taken
 
-    def look_again(self, firing: Iterable[Group], groups: Groups) -> None:
-        """Look again at the profiles of the accounts with an open incident: no agent of theirs need be due."""
-        lane = self.daily
-        for group in firing:
-            is_account = group.type is IncidentType.ACCOUNT_DISCONNECTED
-            if is_account and self._profiles and self._may_read() and len(self._jobs[lane]) < lane.calendars:
-                until = time.monotonic() + lane.seconds
-                self._jobs[lane].append(self._pools[lane].submit(self._look_at_group, group, groups, until))
+    def look_again(self, firing: Iterable[Group], groups: Groups) -> list[Checked]:
+        """Look again at the profiles of accounts whose alert is firing, and wait for it: none of their agents is due.
+
+        Those beyond the lane's budget come in a later sweep: by then the profiles of the others are not due.
+        """
+        accounts = [group for group in firing if group.type is IncidentType.ACCOUNT_DISCONNECTED]
+        due = [group for group in accounts if self._profiles and self._profiles().is_time(group.name)]
+        until = time.monotonic() + self.daily.seconds
+        pool = self._pools[self.daily]
+        jobs = [pool.submit(self._look_at_group, group, groups, until) for group in due[: self.daily.calendars]]
+        return [job.result() for job in jobs]
 
     def results(self) -> Iterator[Checked]:
         """Iterate over the results, the urgent ones first, and wait for each."""
@@ -205,8 +208,6 @@ class CalendarLanes:
     def _look_at_group(self, group: Group, groups: Groups, until: float) -> Checked:
         """Look again at the profiles that were reported of an account, for the agents that wait for it."""
         now = datetime.now(UTC)
-        if not self._profiles or not self._profiles().is_time(group.name, now):
-            return Checked()
         agent_ids = [agent.agent_id for agent in groups.waiting(group, None, now)]
         journals = ((agent_id, self._journal.read(agent_id, now)) for agent_id in agent_ids)
         records = {agent_id: fold(stored.entry for stored in entries) for agent_id, entries in journals if entries}
