@@ -45,7 +45,11 @@ def test_a_profile_is_disconnected_only_if_cronofy_says_so(value: object) -> Non
 def test_an_address_or_an_id_that_is_no_text_is_empty() -> None:
     odd = {"profile_id": 7, "profile_connected": False, "profile_relink_url": {"href": RELINK}}
     assert read_profiles(listed(odd, {})) == (Profile(id="", is_connected=False), Profile(id=""))
-    long = GO_TO | {"profile_relink_url": "https://" + "x" * 1993}
+    longest = "https://" + "x" * 1992
+    assert read_profiles(listed(GO_TO | {"profile_relink_url": longest})) == (
+        Profile(id="pro_gfmdsg51qa", is_connected=False, relink_url=longest),
+    )
+    long = GO_TO | {"profile_relink_url": f"{longest}x"}
     assert read_profiles(listed(long)) == (Profile(id="pro_gfmdsg51qa", is_connected=False),)
     surrogate = GO_TO | {"profile_relink_url": "https://a/\ud800"}
     assert read_profiles(listed(surrogate)) == (
@@ -74,4 +78,4 @@ def test_a_response_of_another_shape_says_nothing(content: object) -> None:
 
 
 def test_a_bounded_number_of_profiles_is_kept() -> None:
-    assert len(read_profiles(listed(*[GO_TO] * (MAX_PROFILES + 1))) or ()) == MAX_PROFILES
+    assert len(read_profiles(listed(*[GO_TO] * (MAX_PROFILES + 1))) or ()) == MAX_PROFILES == 50

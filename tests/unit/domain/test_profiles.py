@@ -186,6 +186,10 @@ def test_the_profile_of_a_request_without_a_response_is_not_looked_at() -> None:
     assert not is_profile_due(waiting, GRACE_PERIODS, ACCEPTED_AT + LOOK_AFTER)
 
 
+def test_profiles_are_looked_at_as_often_as_the_documentation_says() -> None:
+    assert (LOOK_AFTER, READ_AGAIN_AFTER, FRESH) == (2 * MINUTE, 15 * MINUTE, DAY - HOUR)
+
+
 def test_profiles_are_read_again_after_a_day_and_after_a_quarter_of_an_hour_while_a_meeting_waits() -> None:
     record = scheduled()
     assert is_outdated(KnownProfiles(), [record], READ_AT)
@@ -198,6 +202,8 @@ def test_profiles_are_read_again_after_a_day_and_after_a_quarter_of_an_hour_whil
 
 
 def test_profiles_are_read_again_when_cronofy_could_not_make_a_conference_since() -> None:
+    same = reported(scheduled(), EntryType.CONFERENCING_FAILING, READ_AT)
+    assert not is_outdated(known(ZOOM), [same], READ_AT + 2 * MINUTE)
     before, after = (reported(scheduled(), EntryType.CONFERENCING_FAILING, READ_AT + by) for by in (-MINUTE, MINUTE))
     assert not is_outdated(known(ZOOM), [before], READ_AT + 2 * MINUTE)
     assert is_outdated(known(ZOOM), [after], READ_AT + 2 * MINUTE)

@@ -86,10 +86,9 @@ def next_own_look(record: Record, grace_periods: GracePeriods, after: datetime) 
     attempt = record.current
     if attempt.accepted_at is None or attempt.unanswered or not needed_profile(attempt):
         return None
-    start, news = start_of(attempt), [attempt.accepted_at]
-    if attempt.conference is Conference.FAILING and attempt.conference_at:
-        news.append(attempt.conference_at)
-    times = (max(news) + LOOK_AFTER, start - grace_periods.arrangement)
+    start = start_of(attempt)
+    newest = max(attempt.accepted_at, attempt.conference_at or attempt.accepted_at)  # accepted, or reported as failing
+    times = (newest + LOOK_AFTER, start - grace_periods.arrangement)
     return min((at for at in times if after < at < start), default=None)
 
 
@@ -108,7 +107,7 @@ def is_outdated(known: KnownProfiles, records: Collection[Record], now: datetime
     if known.read_at is None or known.read_at + FRESH <= now:
         return True
     attempts = [record.current for record in records]
-    failed_at = (at.conference_at for at in attempts if at.conference is Conference.FAILING and needed_profile(at))
+    failed_at = (at.conference_at for at in attempts if needed_profile(at))  # it is not assigned
     if any(at is not None and at > known.read_at for at in failed_at):
         return True
     is_waiting = any(disconnected_since(at) or blocking(needed_profile(at), known.profiles) for at in attempts)
