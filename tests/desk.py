@@ -1,7 +1,7 @@
 """Provisioning without functions: the real objects on real tables, a stand-in Cronofy, and a clock that tests move."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from itertools import count
@@ -27,11 +27,12 @@ from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import EntryType, Record
 from meeting_agents.domain.verdicts import Step
+from meeting_agents.profiles import Profiles
 from meeting_agents.provisioning import Provisioning, ProvisioningRequest, ProvisioningResult
 from meeting_agents.tokens import Tokens
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws
-from tests.sandbox.stand_in import Application, StandIn
+from tests.sandbox.stand_in import Application, Grant, StandIn
 
 CALENDAR = "cal_1"
 NOON = datetime(2026, 4, 29, 12, tzinfo=UTC)
@@ -50,6 +51,8 @@ class Desk:
     def __init__(self, aws: EmbeddedAws, limits: Limits | None = None) -> None:
         self.now = NOON
         self.limits = limits or Limits()
+        self.grants: dict[str, Grant] = {}
+        """The consents of the registered users."""
         self.trigger_lead_time: timedelta | None = None
         """With one, callers' requests have event triggers."""
         self._client = _clients(aws)
@@ -117,6 +120,9 @@ class Desk:
     def calendars(self) -> Calendars:
         return Calendars(self.cronofy_client(), self.tokens())
 
+    def profiles(self) -> Profiles:
+        return Profiles(self.cronofy_client(), self.tokens(), self.accounts())
+
     def event_triggers(self) -> TriggerSupport:
         return TriggerSupport(self._table(), self.seconds)
 
@@ -177,9 +183,10 @@ class Desk:
             is_idempotent=is_later,
         )
 
-    def register(self, name: str = "alice") -> CallerCredentials:
-        """A user who has authorised us, registered."""
-        grant = self.cronofy.grant("us", calendars=(CALENDAR,))
+    def register(self, name: str = "alice", providers: Sequence[str] = ()) -> CallerCredentials:
+        """A user who has authorised us, registered. `providers`: those of the user's conferencing profiles."""
+        grant = self.cronofy.grant("us", calendars=(CALENDAR,), providers=providers)
+        self.grants[name] = grant
         self.accounts().register(name, "us", grant.refresh_token)
         return CallerCredentials(account=name)
 

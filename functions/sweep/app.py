@@ -51,9 +51,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         def submit_retry(agent_id: str) -> None:
             retries.append(pool.submit(retry, agent_id, wiring.provisioning(), may_send))
 
-        with CalendarLanes(wiring.journal(), wiring.calendars, may_send) as lanes:
+        with CalendarLanes(wiring.journal(), wiring.calendars, may_send, profiles=wiring.profiles) as lanes:
             overdue = sweep(wiring.journal(), partial(has_time, STOP_BEFORE_TIMEOUT_MS), submit_retry, lanes)
-        send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, wiring.groups().ended())
+            firing = wiring.groups().firing()
+            for checked in lanes.look_again((group for group, _ in firing), wiring.groups()):
+                _count(checked, datetime.now(UTC))
+        send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, wiring.groups().ended(firing))
     retried = sum(future.result() for future in retries)
     for name, count in {"AgentsFoundOverdue": overdue, "RequestsRetried": retried}.items():
         if count:
@@ -121,6 +124,12 @@ def _count(checked: Checked, now: datetime) -> int:
         metrics.add_metric("CalendarsUnread" if checked.failure else "CalendarsRead", MetricUnit.Count, 1)
     if checked.failure:
         logger.warning("calendar not read", code=checked.failure)
+    for agent_id, entry in checked.profiles:
+        logger.info("conferencing profile differs", agent_id=agent_id, reason=entry.reason and entry.reason.code)
+    if checked.are_profiles_read or checked.profile_failure:
+        metrics.add_metric("ProfilesUnread" if checked.profile_failure else "ProfilesRead", MetricUnit.Count, 1)
+    if checked.profile_failure:
+        logger.warning("conferencing profiles not read", code=checked.profile_failure)
     return len(checked.findings)
 
 

@@ -143,7 +143,8 @@ class Room:
 
     def sweep(self) -> None:
         """Publish the alerts about groups that have ended, as the sweep has `alert` do."""
-        if ended := list(self.desk.groups().ended()):
+        groups = self.desk.groups()
+        if ended := list(groups.ended(groups.firing())):
             self._publish({*ended})
         for history in self.histories.values():
             self.desk.track(history.agent)
@@ -323,22 +324,6 @@ def test_a_request_that_is_refused_after_all_is_alerted_alone(room: Room) -> Non
         '[warning] Meeting agent was refused: "weekly 1", 30 Apr 14:00 CEST',
         "[resolved] Account alice is connected again: 2 meetings still waiting",
     ]
-
-
-def test_a_disconnected_conferencing_profile_is_an_alert_about_its_account(room: Room) -> None:
-    """A function that finds it reports it and sends the group. The sweep finds that it is over."""
-    accounts = room.desk.accounts()
-    accounts.report_profile("alice", "https://app.cronofy.com/relink/alice")
-    accounts.report_profile("bob", "https://app.cronofy.com/relink/bob")
-    for _ in range(2):
-        room.publish(groups=[ACCOUNT, Group(IncidentType.ACCOUNT_DISCONNECTED, "bob")])
-    room.register()
-    room.sweep()
-    assert room.titles == ["[warning] Account alice is disconnected"]
-    accounts.report_profile("alice", "")
-    room.sweep()
-    room.sweep()
-    assert room.titles[1:] == ["[resolved] Account alice is connected again"]
 
 
 # ---------------------------------------------------------------------------------------------------------- data center

@@ -355,6 +355,32 @@ def test_a_missing_scope_is_worth_403_and_a_calendar_of_somebody_else_404(
         assert call("POST", path, grant.access_token, event()).status_code == 404
 
 
+def test_a_user_has_conferencing_profiles_that_can_be_disconnected(
+    cronofy: StandIn, call: Callable[..., httpx.Response], control: Callable[..., httpx.Response]
+) -> None:
+    """https://docs.cronofy.com/developers/api/conferencing-services/conferencing-profiles/."""
+    grant = cronofy.grant("de", calendars=[CALENDAR], providers=["zoom", "go_to"])
+    names = {"provider_name", "profile_id", "profile_name", "profile_connected"}
+
+    def shown() -> list[dict[str, Any]]:
+        content = call("GET", "/v1/userinfo", grant.access_token).json()
+        assert (content["sub"], content["cronofy.type"]) == (grant.sub, "account")
+        return list(content["cronofy.data"]["conferencing_profiles"])
+
+    assert [profile.keys() == names and profile["profile_connected"] for profile in shown()] == [True, True]
+    named = {"profile_id": shown()[1]["profile_id"]}
+    assert control("POST", "profiles/disconnect", named).status_code == 200
+    assert [profile["profile_connected"] for profile in shown()] == [True, False]
+    assert shown()[1]["profile_relink_url"].startswith("https://app.cronofy.com/v2/relink/go_to?")
+    assert control("POST", "profiles/connect", named).status_code == 200
+    assert [profile.keys() == names and profile["profile_connected"] for profile in shown()] == [True, True]
+    assert control("POST", "profiles/connect", {"profile_id": "pro_unknown"}).status_code == 404
+    assert call("GET", "/v1/userinfo", "unknown").status_code == 401
+    other = cronofy.grant("de", calendars=[CALENDAR])
+    content = call("GET", "/v1/userinfo", other.access_token).json()
+    assert content["cronofy.data"]["conferencing_profiles"] == []
+
+
 def refresh(cronofy: StandIn, grant: Grant, **changes: str) -> httpx.Response:
     application = cronofy.applications[grant.data_center]
     body = {

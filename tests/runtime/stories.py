@@ -1,7 +1,7 @@
 """The stories: each is one path of an agent through the system, the same every time."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,7 @@ MARKS = {
     "join link requested": "https://meet.example.com/mark-join-requested-5d1e",
     "join link reported": "https://meet.example.com/mark-join-reported-4b2f",
     "resource": "https://app.cronofy.com/mark-resource-8a6d",
+    "relink": "https://app.cronofy.com/v2/relink/zoom?email=example%40cronofy.com",
 }
 """Private values in requests and notifications, each recognisable if it leaks into a log."""
 
@@ -80,9 +81,9 @@ class Scene:
         agent: str = json.loads(answer["body"])["agent"]["id"]
         return agent
 
-    def register(self, account: str) -> dict[str, str]:
-        """Register an account; the header for requests in its name."""
-        grant = self.cronofy.grant("us", calendars=(CALENDAR,))
+    def register(self, account: str, providers: Sequence[str] = ()) -> dict[str, str]:
+        """Register an account; the header for requests in its name. `providers`: of its conferencing profiles."""
+        grant = self.cronofy.grant("us", calendars=(CALENDAR,), providers=providers)
         self.grants.append(grant)
         self.granted += [grant.access_token, grant.refresh_token]
         body = {"refresh_token": grant.refresh_token, "data_center": "us"}
@@ -265,6 +266,25 @@ def disconnected(scene: Scene) -> None:
     scene.register("disconnected")
     platform.tick("sweep")
     platform.settle()
+
+
+def unlinked(scene: Scene) -> None:
+    """The conferencing profile of an account is disconnected while a meeting waits for it, and connected again."""
+    platform = scene.platform
+    headers = scene.register("unlinked", ["zoom"])
+    [profile] = scene.grants[-1].profiles
+    scene.cronofy.connect_profile(profile["profile_id"], is_connected=False)
+    scene.request_agent(scene.event("unlinked", conferencing={"profile_id": "default"}), headers)
+    platform.settle()
+    for seconds in (180, 1200):  # until the look, and until the patience is over
+        platform.age(seconds)
+        platform.tick("sweep")
+        platform.settle()
+    scene.cronofy.connect_profile(profile["profile_id"], is_connected=True)
+    platform.age(1200)
+    for _ in range(2):
+        platform.tick("sweep")
+        platform.settle()
 
 
 def moved(scene: Scene) -> None:

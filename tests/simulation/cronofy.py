@@ -134,18 +134,24 @@ class Cronofy:
         )
 
     def _read(self, request: httpx.Request) -> httpx.Response:
-        """Answer `GET /v1/events`: https://docs.cronofy.com/developers/api/events/read-events/."""
+        """Answer `GET /v1/events` and `GET /v1/userinfo`, where no user has a conferencing profile.
+
+        https://docs.cronofy.com/developers/api/events/read-events/
+        """
         if self.is_down("cronofy"):
             self.happened["cronofy: outage"] += 1
             return httpx.Response(503)
         self.scheduler.sleep(LATENCY)
-        if request.url.path != "/v1/events":
+        if request.url.path not in ("/v1/events", "/v1/userinfo"):
             return httpx.Response(404)
         if not self._is_valid(request.headers.get("Authorization", "").removeprefix("Bearer ")):
             return httpx.Response(401)
         if self._is_over_limit():
             self.happened["cronofy: limit reached"] += 1
             return httpx.Response(429)
+        if request.url.path == "/v1/userinfo":
+            self.happened["cronofy: profiles are read"] += 1
+            return httpx.Response(200, json={"cronofy.data": {"conferencing_profiles": []}})
         self.happened["cronofy: a calendar is read"] += 1
         calendars = set(request.url.params.get_list("calendar_ids[]"))
         since = _seconds(request.url.params.get("last_modified")) or 0.0

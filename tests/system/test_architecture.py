@@ -26,7 +26,7 @@ LEVELS = (
     {"cronofy"},
     {"aws"},
     {"announcement", "delivery", "tokens"},
-    {"provisioning", "calendars"},
+    {"provisioning", "calendars", "profiles"},
     {"alerting", "api", "sweeping"},
     {"publishing"},
     {"settings"},

@@ -5,6 +5,7 @@
 | access tokens, client secrets | Secrets Manager | table, topics, logs, metrics, answers |
 | the caller's calendar event (description, attendees, join link) | table | topics, logs, metrics |
 | Cronofy's report (join link, resources) | table, lifecycle topic | logs, metrics; in alerts no join link |
+| the address to connect a conferencing profile again | table, alerts | lifecycle topic, logs, metrics, answers |
 """
 
 import pytest
@@ -42,6 +43,13 @@ def test_no_subscriber_receives_the_content_of_a_calendar_event(written: Written
 def test_no_alert_lets_its_reader_into_the_meeting(written: Written, mark: str) -> None:
     """Alerts go to people's mailboxes and chats."""
     assert MARKS[mark] not in written.alerts
+
+
+def test_only_an_alert_has_the_address_to_connect_a_profile_again(written: Written) -> None:
+    """Its reader passes it on to the account's user."""
+    assert MARKS["relink"] in written.alerts
+    assert MARKS["relink"] not in written.lifecycle
+    assert MARKS["relink"] not in written.answers
 
 
 def test_the_marks_did_go_through(written: Written) -> None:

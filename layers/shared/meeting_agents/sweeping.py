@@ -1,12 +1,13 @@
-"""Due agents, checked: the entries of missed deadlines, after a look at the meeting's calendar where that is possible.
+"""Due agents, checked: the entries of missed deadlines, after a look at the calendar and the conferencing profile.
 
 A silent agent may be in a meeting that a person moved or deleted. Its calendar is read before the entry of its missed
 deadline is appended, and once a day, in threads of their own and within a budget: an entry is a few seconds late at
-most, and an agent for which there is no time is not held up.
+most, and an agent for which there is no time is not held up. The conferencing profile of a meeting without a conference
+is looked at in the same threads.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,22 +15,27 @@ from itertools import compress
 from types import TracebackType
 from typing import Self
 
+from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
 from meeting_agents.calendars import Calendars
+from meeting_agents.domain.groups import Group
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import Entry, Reading, Record
+from meeting_agents.domain.model import Entry, IncidentType, Reading, Record
 from meeting_agents.domain.overdue import Finding, find_missed, is_retry_due
+from meeting_agents.domain.profiles import KnownProfiles, profile_entry
 from meeting_agents.domain.readings import (
     SILENCE,
     Calendar,
     calendar_of,
+    is_profile_due,
     is_reading_due,
     is_settled,
     known_since,
     next_look,
     reading_entry,
 )
-from meeting_agents.errors import MeetingAgentsError, Outage
+from meeting_agents.errors import MeetingAgentsError, Outage, UnknownAccount
+from meeting_agents.profiles import Profiles
 
 RECHECK_AFTER = timedelta(minutes=5)
 """The time for which an agent is not due after a check that found nothing: others wait behind it."""
@@ -53,7 +59,7 @@ class Lane:
 URGENT = Lane(calendars=200, threads=8, share=0.8)
 """Before a critical alert."""
 DAILY = Lane(calendars=60, threads=2, share=0.4)
-"""Sixty calendars a minute are 86,400 a day."""
+"""Sixty calendars a minute are 86,400 a day. The profiles of an account count as a calendar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,18 @@ class Checked:
     failure: str = ""
     """The reason why a calendar could not be read; empty for one that was, or without one."""
     is_calendar: bool = False
+    profiles: Sequence[tuple[str, Entry]] = ()
+    """Meetings that are new without their conferencing profile, or with it again."""
+    profile_failure: str = ""
+    """The reason why an account's profiles could not be read."""
+    are_profiles_read: bool = False
 
 
 class CalendarLanes:
-    """Calendars that are read while the sweep goes on. `has_time`: False if no more requests may begin."""
+    """Calendars that are read while the sweep goes on, and the profiles of their accounts.
+
+    `has_time`: False if no more requests may begin. `profiles`: None: no profile is looked at.
+    """
 
     def __init__(
         self,
@@ -81,11 +95,13 @@ class CalendarLanes:
         has_time: Callable[[], bool],
         urgent: Lane = URGENT,
         daily: Lane = DAILY,
+        profiles: Callable[[], Profiles] | None = None,
     ) -> None:
         self.urgent = urgent
         self.daily = daily
         self._journal = journal
         self._calendars = calendars
+        self._profiles = profiles
         self._has_time = has_time
         self._pools: dict[Lane, ThreadPoolExecutor] = {}
         self._jobs: dict[Lane, list[Future[Checked]]] = {urgent: [], daily: []}
@@ -114,6 +130,18 @@ class CalendarLanes:
             taken |= agents.keys()
         return taken
 
+    def look_again(self, firing: Iterable[Group], groups: Groups) -> list[Checked]:
+        """Look again at the profiles of accounts whose alert is firing, and wait for it: none of their agents is due.
+
+        Those beyond the lane's budget come in a later sweep: by then the profiles of the others are not due.
+        """
+        accounts = [group for group in firing if group.type is IncidentType.ACCOUNT_DISCONNECTED]
+        due = [group for group in accounts if self._profiles and self._profiles().is_time(group.name)]
+        until = time.monotonic() + self.daily.seconds
+        pool = self._pools[self.daily]
+        jobs = [pool.submit(self._look_at_group, group, groups, until) for group in due[: self.daily.calendars]]
+        return [job.result() for job in jobs]
+
     def results(self) -> Iterator[Checked]:
         """Iterate over the results, the urgent ones first, and wait for each."""
         for jobs in self._jobs.values():
@@ -125,24 +153,39 @@ class CalendarLanes:
 
     def _look(self, lane: Lane, calendar: Calendar, agents: Mapping[str, Record], until: float) -> Checked:
         """Read a calendar and append what follows; if it cannot be read, what followed without it."""
-        readings, failure = self._read(lane, calendar, agents, until)
+        grace_periods, began = self._journal.grace_periods, datetime.now(UTC)
+        is_calendar = lane is not self.daily or any(is_reading_due(r, grace_periods, began) for r in agents.values())
+        readings, failure = self._read(lane, calendar, agents, until) if is_calendar else ({}, "")
         now, entries, settled = datetime.now(UTC), list[tuple[str, Entry]](), dict[str, datetime]()
         findings: list[tuple[str, Finding]] = []
+        waiting: dict[str, Record] = {}
         for agent_id, record in agents.items():
             reading = readings.get(record.event_id)
             entry = reading_entry(record, reading, now) if reading else None
             after = fold([entry], record) if entry else record
-            missed = find_missed(after, self._journal.grace_periods, now)
+            missed = find_missed(after, grace_periods, now)
             entries += [(agent_id, entry)] if entry else []
             findings += [(agent_id, finding) for finding in missed]
             if not entry and not missed:
-                look_at = next_look(record, self._journal.grace_periods, now) or now + NOTHING_AHEAD
-                settled[agent_id] = now + RECHECK_AFTER if failure else look_at
+                settled[agent_id] = next_look(record, grace_periods, now) or now + NOTHING_AHEAD
+                if is_profile_due(record, grace_periods, now):
+                    waiting[agent_id] = record
+        looked = self._look_at_profiles(calendar.account, waiting, until) if waiting else _Looked()
+        for agent_id in settled if failure else waiting if looked.is_unknown else ():
+            settled[agent_id] = now + RECHECK_AFTER
+        settled = {agent_id: at for agent_id, at in settled.items() if agent_id not in dict(looked.entries)}
         appended = self._journal.append_all([*entries, *((agent_id, found.entry) for agent_id, found in findings)])
         self._journal.claim_all(settled, now)
         is_read, is_found = appended[: len(entries)], appended[len(entries) :]
         return Checked(
-            tuple(compress(findings, is_found)), (), tuple(compress(entries, is_read)), failure, is_calendar=True
+            tuple(compress(findings, is_found)),
+            (),
+            tuple(compress(entries, is_read)),
+            failure,
+            is_calendar=is_calendar,
+            profiles=looked.entries,
+            profile_failure=looked.failure,
+            are_profiles_read=looked.is_read,
         )
 
     def _read(
@@ -159,6 +202,54 @@ class CalendarLanes:
             return {}, error.code
         except Exception as error:  # noqa: BLE001 - an alert must not be lost because a calendar cannot be understood
             return {}, type(error).__name__
+
+    # -------------------------------------------------------------------------------------------------------- profiles
+
+    def _look_at_group(self, group: Group, groups: Groups, until: float) -> Checked:
+        """Look again at the profiles that were reported of an account, for the agents that wait for it."""
+        now = datetime.now(UTC)
+        agent_ids = [agent.agent_id for agent in groups.waiting(group, None, now)]
+        journals = ((agent_id, self._journal.read(agent_id, now)) for agent_id in agent_ids)
+        records = {agent_id: fold(stored.entry for stored in entries) for agent_id, entries in journals if entries}
+        looked = self._look_at_profiles(group.name, records, until)
+        return Checked(profiles=looked.entries, profile_failure=looked.failure, are_profiles_read=looked.is_read)
+
+    def _look_at_profiles(self, account: str, agents: Mapping[str, Record], until: float) -> "_Looked":
+        """Look at the profiles of an account and append what is new; nothing changes if they cannot be read."""
+        now, is_read = datetime.now(UTC), False
+        try:
+            known, is_read = self._known_profiles(account, agents, now, until)
+        except MeetingAgentsError as error:
+            self._failures += isinstance(error, Outage)
+            return _Looked(failure=error.code, is_unknown=True)
+        except Exception as error:  # noqa: BLE001 - as in `_read`
+            return _Looked(failure=type(error).__name__, is_unknown=True)
+        if known is None:
+            return _Looked(is_unknown=True)
+        found = [(agent_id, profile_entry(record, known, now)) for agent_id, record in agents.items()]
+        entries = [(agent_id, entry) for agent_id, entry in found if entry]
+        return _Looked(tuple(compress(entries, self._journal.append_all(entries))), is_read=is_read)
+
+    def _known_profiles(
+        self, account: str, agents: Mapping[str, Record], now: datetime, until: float
+    ) -> tuple[KnownProfiles | None, bool]:
+        if not self._profiles or time.monotonic() >= until or not self._may_read():
+            return None, False
+        try:
+            return self._profiles().look(account, agents.values(), now, until=until, share=self.daily.share)
+        except UnknownAccount:  # it has no profile any more, so none is known to be disconnected
+            return KnownProfiles(read_at=now), False
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """The result of a look at the profiles of an account."""
+
+    entries: Sequence[tuple[str, Entry]] = ()
+    failure: str = ""
+    is_unknown: bool = False
+    """They could not be read, or not yet."""
+    is_read: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +288,7 @@ class DueAgents:
                 self.submit_retry(agent_id)
             elif not missed[agent_id]:
                 claims[agent_id] = self._look_again_at(record)  # its journal is newer than its record
-                if record.attempts and is_reading_due(record, self.journal.grace_periods, self.now):
+                if record.attempts and self._is_look_due(record):
                     daily[agent_id] = record
             elif _is_silent(missed[agent_id]) and is_settled(record.current, self.now):
                 silent[agent_id] = record
@@ -215,9 +306,13 @@ class DueAgents:
         soon = self.now + RECHECK_AFTER
         if not record.attempts or not calendar_of(record):
             return soon
-        if is_reading_due(record, self.journal.grace_periods, self.now):
+        if self._is_look_due(record):
             return soon  # unless a lane takes it
         return next_look(record, self.journal.grace_periods, self.now) or self.now + NOTHING_AHEAD
+
+    def _is_look_due(self, record: Record) -> bool:
+        grace_periods = self.journal.grace_periods
+        return is_reading_due(record, grace_periods, self.now) or is_profile_due(record, grace_periods, self.now)
 
 
 def _is_silent(missed: Sequence[Finding]) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from meeting_agents.calendars import Calendars
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
+    from meeting_agents.profiles import Profiles
     from meeting_agents.provisioning import Provisioning
     from meeting_agents.tokens import Tokens
 
@@ -179,6 +180,14 @@ def calendars() -> "Calendars":
     from meeting_agents.calendars import Calendars
 
     return Calendars(cronofy(), tokens())
+
+
+@cache
+def profiles() -> "Profiles":
+    """Return the conferencing profiles of registered accounts."""
+    from meeting_agents.profiles import Profiles
+
+    return Profiles(cronofy(), tokens(), accounts())
 
 
 @cache

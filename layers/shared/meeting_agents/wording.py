@@ -35,6 +35,9 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.CONFERENCE_FAILING: "Cronofy could not make the conference yet, and tries again",
     ReasonCode.MEETING_MOVED: "the meeting was moved to {start}",
     ReasonCode.DELETED_IN_CALENDAR: "the meeting was deleted in the calendar",
+    ReasonCode.PROFILE_DISCONNECTED: "the account's conferencing profile ({profile}) is disconnected, and the meeting"
+    " has no conference",
+    ReasonCode.PROFILE_CONNECTED: "the account's conferencing profile[ ({profile})] is no longer disconnected",
     ReasonCode.REMARKS: "{remarks}",
     ReasonCode.CONFERENCE_MISSED: "no conference was reported[ by {at}], shortly before the start",
     ReasonCode.ACTIVATION_MISSED: "the agent did not report itself active[ by {at}]",

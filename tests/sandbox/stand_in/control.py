@@ -32,7 +32,10 @@ POST   /_control/faults               {"method": "POST", "path_prefix": "/v1", "
 DELETE /_control/faults               clear them
 GET    /_control/applications         client id and active secrets of each data center
 POST   /_control/secrets/rotate       {"data_center": "us"} adds a second; "finish": true retires the older
-POST   /_control/grants               {"data_center": "us", "calendars": ["cal_1"]} lets a user consent
+POST   /_control/grants               {"data_center": "us", "calendars": ["cal_1"]} lets a user consent;
+                                      "providers": ["zoom"] with conferencing profiles
+POST   /_control/profiles/disconnect  {"profile_id": "pro_…"} lets the credentials of a conferencing profile expire
+POST   /_control/profiles/connect     {"profile_id": "pro_…"} lets its user connect it again
 POST   /_control/tokens/expire        {"access_token": "…"}
 GET    /_control/behaviour            the choices where Cronofy is undocumented
 POST   /_control/behaviour            {"merge_subscriptions": true} changes one
@@ -96,6 +99,9 @@ def _do(  # noqa: C901, PLR0912 (one case for each route)
             return asdict(cronofy.rotate_secrets(**options))
         case "POST", ("grants",):
             return asdict(cronofy.grant(**options))
+        case "POST", ("profiles", "disconnect" | "connect" as how):
+            cronofy.connect_profile(**options, is_connected=how == "connect")
+            return {}
         case "POST", ("tokens", "expire"):
             cronofy.expire(**options)
             return {}

@@ -161,10 +161,20 @@ class StandIn:
         calendars: Sequence[str] = ("cal_n23kjnwrw2_jsdfjksn234",),
         scope: str = "create_event delete_event read_events",
         service_account: bool = False,
+        providers: Sequence[str] = (),
     ) -> Grant:
-        """Let a user consent to a scope; without `create_event` an upsert is answered 403, as is a read."""
+        """Let a user consent to a scope; without `create_event` an upsert is answered 403, as is a read.
+
+        `providers`: those of the user's conferencing profiles, such as `zoom`; all are connected.
+        """
+        expires_in = 1800 if service_account else 3600
         with self._lock:
-            return self._world.grant(data_center, tuple(calendars), scope, 1800 if service_account else 3600)
+            return self._world.grant(data_center, tuple(calendars), scope, expires_in, tuple(providers))
+
+    def connect_profile(self, profile_id: str, *, is_connected: bool) -> None:
+        """Let the credentials of a conferencing profile expire, or its user connect it again."""
+        with self._lock:
+            self._world.connect_profile(profile_id, is_connected=is_connected)
 
     def expire(self, access_token: str) -> None:
         with self._lock:
@@ -294,6 +304,8 @@ class StandIn:
             case "GET", ("v1", "events", *page):
                 query = parse_qs(request.target.partition("?")[2])
                 return Answer.of(200, world.read(data_center, token, query, tuple(page)))
+            case "GET", ("v1", "userinfo"):
+                return Answer.of(200, world.user_info(data_center, token))
             case "POST", ("v1", "meeting_agents"):
                 agent = world.request_agent(data_center, token, body)
                 return Answer(202) if agent is None else Answer.of(200, agent)

@@ -108,6 +108,8 @@ class Grant:
     calendars: tuple[str, ...]
     scope: str
     expires_in: int
+    profiles: list[JsonObject] = field(default_factory=list)
+    """The conferencing profiles that the user has authorised, as UserInfo lists them."""
     sub: str = field(default_factory=lambda: f"acc_{secrets.token_hex(12)}")
     access_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     refresh_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -196,9 +198,14 @@ class World:
 
     # Credentials: https://docs.cronofy.com/developers/api/authorization/
 
-    def grant(self, data_center: str, calendars: tuple[str, ...], scope: str, expires_in: int) -> Grant:
-        """Let a user consent, and issue the tokens."""
+    def grant(
+        self, data_center: str, calendars: tuple[str, ...], scope: str, expires_in: int, providers: tuple[str, ...]
+    ) -> Grant:
+        """Let a user consent, and issue the tokens. `providers`: of the conferencing profiles, all connected."""
         grant = Grant(data_center, calendars, scope, expires_in)
+        for name in providers:
+            profile = {"provider_name": name, "profile_id": f"pro_{secrets.token_hex(5)}", "profile_connected": True}
+            grant.profiles.append(profile | {"profile_name": "example@cronofy.com"})
         self._grants[data_center, grant.refresh_token] = grant
         self._issue(grant)
         return grant
@@ -248,9 +255,7 @@ class World:
         self._access[grant.data_center, grant.access_token] = (grant, self.clock() + grant.expires_in)
 
     def _check_user(self, data_center: str, token: str | None, calendar_id: str, scope: str) -> None:
-        grant, expires_at = self._access.get((data_center, token or ""), (None, 0.0))
-        if grant is None or grant.revoked or expires_at <= self.clock():
-            raise Refusal(401)
+        grant = self._check_token(data_center, token)
         if scope not in grant.scope.split():
             raise Refusal(403)
         if calendar_id not in grant.calendars:
@@ -284,6 +289,26 @@ class World:
         ]
         return self._page(data_center, found, 1)
 
+    # Conferencing profiles: https://docs.cronofy.com/developers/api/conferencing-services/conferencing-profiles/
+
+    def user_info(self, data_center: str, token: str | None) -> JsonObject:
+        """Answer `GET /v1/userinfo`. Its calendar profiles are left out; the scope that it needs is unknown."""
+        grant = self._check_token(data_center, token)
+        data = {"authorization": {"scope": grant.scope}, "conferencing_profiles": grant.profiles}
+        return {"sub": grant.sub, "cronofy.type": "account", "cronofy.data": data}
+
+    def connect_profile(self, profile_id: str, *, is_connected: bool) -> None:
+        """Let the credentials of a conferencing profile expire, or its user connect it again."""
+        profiles = (profile for grant in self._grants.values() for profile in grant.profiles)
+        profile = next((one for one in profiles if one["profile_id"] == profile_id), None)
+        if profile is None:
+            raise LookupError(f"no conferencing profile {profile_id}")
+        profile["profile_connected"] = is_connected
+        profile.pop("profile_relink_url", None)
+        if not is_connected:
+            name = profile["provider_name"]
+            profile["profile_relink_url"] = f"https://app.cronofy.com/v2/relink/{name}?email=example%40cronofy.com"
+
     def _page(self, data_center: str, found: list[JsonObject], number: int) -> JsonObject:
         size = self.behaviour.page_size
         pages: JsonObject = {"current": number, "total": max(number, number - 1 + -(-len(found) // size))}
@@ -293,10 +318,14 @@ class World:
             pages["next_page"] = f"https://{HOSTS[data_center]}/v1/events/pages/{name}"
         return {"pages": pages, "events": found[:size]}
 
-    def _check_reader(self, data_center: str, token: str | None) -> Grant:
+    def _check_token(self, data_center: str, token: str | None) -> Grant:
         grant, expires_at = self._access.get((data_center, token or ""), (None, 0.0))
         if grant is None or grant.revoked or expires_at <= self.clock():
             raise Refusal(401)
+        return grant
+
+    def _check_reader(self, data_center: str, token: str | None) -> Grant:
+        grant = self._check_token(data_center, token)
         if "read_events" not in grant.scope.split():
             raise Refusal(403)
         return grant

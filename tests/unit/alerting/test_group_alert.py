@@ -13,6 +13,7 @@ from meeting_agents.alerting.message import LISTED, MAX_MESSAGE_BYTES, SMS_LENGT
 from meeting_agents.domain.groups import Group, GroupState, Waiting
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.model import AlertStatus, IncidentType, LastAlert, Severity
+from meeting_agents.domain.profiles import Profile
 from tests.golden_files import GOLDEN, compared
 from tests.unit.alerting.test_message import GSM, JOIN_LINKS, LINKS, MEETING, MINUTE, START
 
@@ -68,8 +69,14 @@ def cases() -> Iterator[tuple[str, GroupAlert]]:
     yield "account_resolved", account(0, state=active, **RESOLVED)
     yield "account_resolved_and_waiting", account(2, state=active, **RESOLVED)
     yield "account_deleted", account(0, state=replace(active, is_registered=False), **RESOLVED)
-    relink = "https://app.cronofy.com/conferencing/relink/mfm_567236000909002"
-    yield "account_profile", account(0, state=GroupState(is_disconnected=True, relink_url=relink))
+    zoom, go_to = (
+        Profile(id=f"pro_{name}", is_connected=False, relink_url=f"https://app.cronofy.com/v2/relink/{name}")
+        for name in ("zoom", "go_to")
+    )
+    without = replace(zoom, relink_url="")
+    yield "account_profile", account(2, state=GroupState(is_disconnected=True, disconnected=(zoom,)))
+    yield "account_profiles", account(1, state=GroupState(is_disconnected=True, disconnected=(zoom, go_to)))
+    yield "account_profile_unknown", account(0, state=GroupState(is_disconnected=True, disconnected=(without,)))
     yield "data_center", data_center(40)
     yield "data_center_never_heard", data_center(3, state=GroupState())
     heard = GroupState(heard_at=START + 20 * MINUTE, heard_before=HEARD_AT, last=last(Severity.CRITICAL))

@@ -266,6 +266,28 @@ def test_a_conference_is_expected_if_cronofy_is_to_create_it(profile: str | None
 
 
 @pytest.mark.parametrize(
+    ("profile", "expected"),
+    [("default", "default"), ("pro_1", "pro_1"), ("integrated", ""), ("explicit", ""), ("none", ""), (None, "")],
+)
+def test_the_profile_of_the_account_that_is_to_create_the_conference_is_known(
+    profile: str | None, expected: str
+) -> None:
+    body = changed(conferencing=profile and {"profile_id": profile})
+    request = CalendarEventRequest.model_validate(body).request("us", "cal_1", "", "", earlier=None, now=NOON)
+    assert request.conference_profile == expected
+    bare = CalendarEventRequest.model_validate({"event_id": "e"})
+    assert bare.request("us", "cal_1", "", "", earlier=request, now=NOON).conference_profile == expected
+    other = CalendarEventRequest.model_validate(changed(conferencing={"profile_id": "integrated"}))
+    assert other.request("us", "cal_1", "", "", earlier=request, now=NOON).conference_profile == ""
+
+
+def test_no_profile_is_to_create_a_conference_for_a_meeting_that_has_begun() -> None:
+    late = datetime(2026, 4, 29, 16, tzinfo=UTC)
+    request = CalendarEventRequest.model_validate(DOCUMENTED).request("us", "cal_1", "", "", earlier=None, now=late)
+    assert request.conference_profile == ""
+
+
+@pytest.mark.parametrize(
     ("fields", "field"),
     [
         ({"event_id": None}, "event_id"),

@@ -17,11 +17,10 @@ from meeting_agents.cronofy.payloads import INTERACTIONS
 from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.attempts import next_request
 from meeting_agents.domain.deadlines import Deadline, deadline, deadlines, has_event_triggers, relevant_until
-from meeting_agents.domain.grace_periods import GracePeriods, end_of, missing_resources
+from meeting_agents.domain.grace_periods import ASSUMED_MEETING_DURATION, GracePeriods, end_of, missing_resources
 from meeting_agents.domain.incidents import is_cancellation_requested, open_incidents
 from meeting_agents.domain.lifecycle import fold, steps, timeline
 from meeting_agents.domain.model import (
-    ASSUMED_MEETING_DURATION,
     Action,
     AlertStatus,
     Attempt,
@@ -323,6 +322,8 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
         CANCELLED: (CANCELLED, stale),
         OVERDUE: (CANCELLED, applied),
     },
+    # The account's conferencing profile was seen disconnected: the state says nothing about that.
+    EntryType.PROFILE_READ: {state: (state, stale if state in TERMINAL_STATES else applied) for state in State},
     # Alerts, reminders and acknowledgements do not change the state.
     EntryType.ALERT_DUE: {state: (state, applied) for state in State},
     EntryType.ALERTED: {state: (state, applied) for state in State},
@@ -348,6 +349,8 @@ def followed_by(history: History, kind: EntryType) -> Step:
         case EntryType.CALENDAR_READ:
             history.at += SETTLING
             history.answer(kind, reading=Reading(is_deleted=True))
+        case EntryType.PROFILE_READ:
+            history.answer(kind, reason=Reason.of(ReasonCode.PROFILE_DISCONNECTED, profile="default"))
         case EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.ACKNOWLEDGED:
             history.answer(kind)
         case _:

@@ -17,7 +17,13 @@ from meeting_agents.alerting.message import (
     for_each_protocol,
     numbered,
 )
-from meeting_agents.alerting.runbook import CONNECT_PROFILE_AGAIN, GROUP_WORDINGS, WORDINGS
+from meeting_agents.alerting.runbook import (
+    CONNECT_A_PROFILE_AGAIN,
+    CONNECT_PROFILE_AGAIN,
+    CONNECTED_THEN,
+    GROUP_WORDINGS,
+    WORDINGS,
+)
 from meeting_agents.alerting.text import (
     ascii_only,
     format_meeting,
@@ -185,8 +191,11 @@ class GroupAlert:
         """The facts behind the incident."""
         if self.is_resolved:
             return ""
-        if self.state.relink_url:
-            return "The account's conferencing profile is disconnected, so its meetings get no conference to join."
+        if self.state.disconnected:
+            one_or_many = "profile is" if len(self.state.disconnected) == 1 else "profiles are"
+            return (
+                f"The account's conferencing {one_or_many} disconnected, so these meetings have no conference to join."
+            )
         if self.group.type is IncidentType.ACCOUNT_DISCONNECTED:
             return "Cronofy no longer accepts the account's refresh token, so no request can be sent in its name."
         zone = timezone(self.agents[0].meeting.tzid if self.agents else "")
@@ -201,9 +210,10 @@ class GroupAlert:
         if self.is_resolved and not self.agents:
             return ("Nothing to do: the earlier alert is resolved.",)
         steps = wording.next_steps_resolved if self.is_resolved else wording.next_steps
-        if is_link(self.state.relink_url):
-            steps = (CONNECT_PROFILE_AGAIN,)
-        return tuple(step.format(name=self._name, api=self.links.api, url=self.state.relink_url) for step in steps)
+        urls = dict.fromkeys(one.relink_url for one in self.state.disconnected if is_link(one.relink_url))
+        if self.state.disconnected:
+            steps = (CONNECT_PROFILE_AGAIN if urls else CONNECT_A_PROFILE_AGAIN, *CONNECTED_THEN)
+        return tuple(step.format(name=self._name, api=self.links.api, url=" and ".join(urls)) for step in steps)
 
     @property
     def _id(self) -> str:

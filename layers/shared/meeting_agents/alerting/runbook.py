@@ -34,7 +34,7 @@ WORDINGS: Mapping[IncidentType, Wording] = {
         "is done, but left less than expected", "are done, but left less than expected", "left the missing resources"
     ),
     IncidentType.ACCOUNT_DISCONNECTED: Wording(
-        "waits for its account to authorise", "wait for their accounts to authorise", "is arranged"
+        "waits for its disconnected account", "wait for their disconnected accounts", "is arranged"
     ),
     IncidentType.CONFLICTING: Wording("was reported complete and failed", "were reported complete and failed"),
     IncidentType.MISMATCHED: Wording(
@@ -177,10 +177,19 @@ _AUTHORISE_AGAIN = (
     "Ask the owner of account {name} to authorise the application again, and register the new refresh token with"
     " PUT {api}/v1/accounts/{name}."
 )
-CONNECT_PROFILE_AGAIN = (
-    "Ask the owner of account {name} to connect the conferencing profile again, at {url}. Until then new meetings of"
-    " the account get no conference, and their agents have nothing to join."
+CONNECT_PROFILE_AGAIN = "Ask the owner of account {name} to open {url} and connect the conferencing profile again."
+CONNECT_A_PROFILE_AGAIN = (
+    "Ask the owner of account {name} to connect the conferencing profile again: Cronofy gave no address for that."
 )
+_LINK_OF_YOUR_OWN = (
+    "Until then these meetings have no conference, and their agents have nothing to join. If time is short, send the"
+    " request again with a join link of your own, as conferencing with the profile_id explicit."
+)
+_RESOLVED_THEN = (
+    "A resolved alert follows within a quarter of an hour after that. A meeting that still has no conference near its"
+    " start has an alert of its own."
+)
+CONNECTED_THEN = (_LINK_OF_YOUR_OWN, _RESOLVED_THEN)
 _SENT_THEN = (
     "The requests that wait are sent within a quarter of an hour after that, unless their meeting is over. One that is"
     " three days old is given up, and another alert says so."

@@ -26,6 +26,7 @@ from pydantic import (
 
 from meeting_agents.cronofy.payloads import DataCenter, parse_time
 from meeting_agents.domain.model import Action, Meeting, Request
+from meeting_agents.domain.profiles import DEFAULT
 
 
 def _public_host(url: str) -> str:
@@ -160,6 +161,12 @@ class Conferencing(_Vendor):
         """True if Cronofy is to create the conference."""
         return self.profile_id not in (None, "none", "explicit")
 
+    @property
+    def profile(self) -> str:
+        """The conferencing profile of the account that is to create it: `default` or a `pro_…` id; empty: none."""
+        name = self.profile_id or ""
+        return name if name == DEFAULT or name.startswith("pro_") else ""
+
 
 @dataclass(frozen=True, slots=True)
 class BodyWarning:
@@ -241,6 +248,11 @@ class CalendarEventRequest(_Vendor):
             start, end = meeting.start or earlier.meeting.start, meeting.end or earlier.meeting.end
             meeting = replace(meeting, start=start, end=end)
         has_begun = meeting.start is not None and meeting.start < now - CLOCK_TOLERANCE
+        conferencing = self.conferencing
+        expects_conference = (
+            had_conference if conferencing is None else conferencing.is_new and (had_conference or not has_begun)
+        )
+        profile = conferencing.profile if conferencing else earlier.conference_profile if earlier else ""
         return Request(
             action=Action.CANCEL if is_cancelling else Action.PROVISION,
             data_center=data_center,
@@ -249,11 +261,8 @@ class CalendarEventRequest(_Vendor):
             account=account,
             meeting=meeting,
             digest=digest(body),
-            conference_expected=(
-                had_conference
-                if self.conferencing is None
-                else self.conferencing.is_new and (had_conference or not has_begun)
-            ),
+            conference_expected=expects_conference,
+            conference_profile=profile if expects_conference else "",
         )
 
     def warnings(self, request: Request) -> tuple[BodyWarning, ...]:

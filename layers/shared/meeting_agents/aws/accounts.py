@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from meeting_agents.aws import keys
 from meeting_agents.aws.dynamodb import Item, Table, store_errors
 from meeting_agents.cronofy.messages import AccountState
+from meeting_agents.domain.profiles import READ_AGAIN_AFTER, KnownProfiles, Profile
 from meeting_agents.errors import UnknownAccount
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Account:
     registered_at: datetime
     refreshed_at: datetime | None = None
     access_token_until: datetime | None = None
+    profiles: KnownProfiles = field(default_factory=KnownProfiles)
     version: int
     """Changes with each registration and renewal; a write fails if the account changed since it was read."""
     refresh_token: bytes = field(repr=False)
@@ -134,15 +136,38 @@ class Accounts:
         changes = "SET #state = :needs REMOVE access_token, access_until, lease_until"
         self._change(account, changes, {":needs": {"S": AccountState.REAUTHORISATION_REQUIRED}}, _STATE)
 
-    def report_profile(self, account_id: str, relink_url: str) -> None:
-        """Record that the account's conferencing profile is disconnected; an empty address: it is connected.
+    # ----------------------------------------------------------------------------------------- conferencing profiles
 
-        A new registration changes nothing about it. The alert is decided when the account's group is sent to the queue
-        of alerts, by `send_groups`; the sweep finds that it is over.
-        https://docs.cronofy.com/developers/api/identity/userinfo/
+    def claim_profiles(self, account: Account, now: datetime) -> bool:
+        """Claim the next reading of the account's conferencing profiles; False if another sweep has it.
+
+        No other follows within `READ_AGAIN_AFTER`, even if this one fails.
         """
-        values = {":url": {"S": relink_url}}
-        self._table.update(keys.account(account_id), "SET relink_url = :url", values, "attribute_exists(account_id)")
+        before = account.profiles.next_at
+        values = {":next": _number((now + READ_AGAIN_AFTER).timestamp())}
+        condition = "attribute_not_exists(profiles_next_at)"
+        if before:
+            values[":before"] = _number(before.timestamp())
+            condition = "profiles_next_at = :before"
+        condition = f"attribute_exists(account_id) AND {condition}"
+        return (
+            self._table.update(keys.account(account.id), "SET profiles_next_at = :next", values, condition) is not None
+        )
+
+    def save_profiles(self, account_id: str, known: KnownProfiles) -> None:
+        """Store what is known of the account's conferencing profiles. A new registration changes nothing about it.
+
+        The alert is decided when an agent that waits, or the account's group, is in the queue of alerts.
+        """
+        if known.read_at is None:
+            return
+        changes = "SET profiles = :profiles, profiles_read_at = :at, disconnected_profiles = :reported"
+        values: dict[str, Any] = {
+            ":profiles": {"L": [_packed_profile(profile) for profile in known.profiles]},
+            ":at": _number(known.read_at.timestamp()),
+            ":reported": {"L": [_packed_profile(profile) for profile in known.reported]},
+        }
+        self._table.update(keys.account(account_id), changes, values, "attribute_exists(account_id)")
 
     def _change(self, account: Account, changes: str, values: Item, names: dict[str, str] | None = None) -> None:
         """Change the account, unless it was renewed, registered again or deleted after it was read."""
@@ -168,19 +193,19 @@ class Accounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """The connection of an account to Cronofy, and of its conferencing profile."""
+    """The connection of an account to Cronofy, and that of its conferencing profiles."""
 
     state: AccountState
-    relink_url: str = ""
-    """The address at which the user connects a disconnected conferencing profile again; empty: none is."""
+    disconnected: tuple[Profile, ...] = ()
+    """The disconnected conferencing profiles that keep a meeting from its conference."""
 
 
 def connection_of(table: Table, account_id: str) -> Connection | None:
     """Return the connection of an account without reading its tokens; None if it is not registered."""
-    item = table.get(keys.account(account_id), "account_id, #state, relink_url", _STATE)
+    item = table.get(keys.account(account_id), "account_id, #state, disconnected_profiles", _STATE)
     if not item:
         return None
-    return Connection(state=AccountState(item["state"]["S"]), relink_url=item.get("relink_url", {}).get("S", ""))
+    return Connection(state=AccountState(item["state"]["S"]), disconnected=_profiles(item, "disconnected_profiles"))
 
 
 def _context(account_id: str, data_center: str) -> dict[str, str]:
@@ -200,9 +225,28 @@ def _account(item: Item) -> Account:
         registered_at=_time(item["registered_at"]),
         refreshed_at=_time(item["refreshed_at"]) if "refreshed_at" in item else None,
         access_token_until=_time(item["access_until"]) if "access_until" in item else None,
+        profiles=KnownProfiles(
+            profiles=_profiles(item, "profiles"),
+            read_at=_time(item["profiles_read_at"]) if "profiles_read_at" in item else None,
+            next_at=_time(item["profiles_next_at"]) if "profiles_next_at" in item else None,
+            reported=_profiles(item, "disconnected_profiles"),
+        ),
         version=int(item["version"]["N"]),
         refresh_token=item["refresh_token"]["B"],
         access_token=item.get("access_token", {"B": b""})["B"],
+    )
+
+
+def _packed_profile(profile: Profile) -> dict[str, Any]:
+    values = {"id": {"S": profile.id}, "is_connected": {"BOOL": profile.is_connected}}
+    return {"M": values | {"relink_url": {"S": profile.relink_url}}}
+
+
+def _profiles(item: Item, name: str) -> tuple[Profile, ...]:
+    stored = (value["M"] for value in item.get(name, {}).get("L", ()))
+    return tuple(
+        Profile(id=one["id"]["S"], is_connected=one["is_connected"]["BOOL"], relink_url=one["relink_url"]["S"])
+        for one in stored
     )
 
 

@@ -1,6 +1,6 @@
 """The groups of agents in the agents table: the agents that wait, the last callback, the last alert about each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from meeting_agents.aws import keys
@@ -40,17 +40,18 @@ class Groups:
         )
         return [_waiting(item) for item in items]
 
-    def ended(self) -> Iterator[Group]:
-        """Iterate over the groups whose incident is over although their last alert says that it is open."""
+    def firing(self) -> list[tuple[Group, Item]]:
+        """Return the groups whose last alert says that their incident is open, each with its item."""
         items = self._table.query(
             IndexName=keys.WAITING_INDEX,
             KeyConditionExpression="waits_for = :firing",
             ExpressionAttributeValues={":firing": {"S": keys.FIRING}},
         )
-        for item in items:
-            group = Group.of_key(item["pk"]["S"].removeprefix(keys.GROUP_PREFIX))
-            if is_over(group, self._state(group, item)):
-                yield group
+        return [(Group.of_key(item["pk"]["S"].removeprefix(keys.GROUP_PREFIX)), item) for item in items]
+
+    def ended(self, firing: Iterable[tuple[Group, Item]]) -> Iterator[Group]:
+        """Iterate over those of these groups whose incident is over although their last alert says that it is open."""
+        return (group for group, item in firing if is_over(group, self._state(group, item)))
 
     def record_alert(self, group: Group, before: GroupState, alert: LastAlert) -> None:
         """Record the last alert about a group, unless another was recorded since `before` was read."""
@@ -76,12 +77,12 @@ class Groups:
     def _state(self, group: Group, item: Item) -> GroupState:
         is_account = group.type is IncidentType.ACCOUNT_DISCONNECTED
         account = self._connection_of(group.name) if is_account else None
-        relink_url = account.relink_url if account else ""
+        disconnected = account.disconnected if account else ()
         must_authorise = account is not None and account.state is AccountState.REAUTHORISATION_REQUIRED
         return GroupState(
             is_registered=account is not None or not is_account,
-            is_disconnected=must_authorise or bool(relink_url),
-            relink_url="" if must_authorise else relink_url,
+            is_disconnected=must_authorise or bool(disconnected),
+            disconnected=() if must_authorise else disconnected,
             heard_at=_time(item, "heard_at"),
             last=_last_alert(item) if "status" in item else None,
             heard_before=_time(item, "heard_before"),

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meeting_agents.domain.model import ASSUMED_MEETING_DURATION, Attempt
+from meeting_agents.domain.model import Attempt
 
+ASSUMED_MEETING_DURATION = timedelta(hours=4)
+"""The length of a meeting whose end is unknown, unless a deployment sets another."""
 ANYTHING = "anything"
 """The category that is missing if a complete agent left nothing but its page in Cronofy's dashboard."""
 _DASHBOARD = "cronofy"

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from meeting_agents.domain.grace_periods import GracePeriods, end_of, start_of
 from meeting_agents.domain.incidents import Incident
 from meeting_agents.domain.model import AlertStatus, IncidentType, LastAlert, Meeting, Record, Severity
+from meeting_agents.domain.profiles import Profile
 
 MIN_SILENT_AGENTS = 3
 """Fewer silent agents may each have a cause of its own: a lobby, a locked meeting, one lost callback."""
@@ -69,8 +70,8 @@ class GroupState:
     """Of an account; False: it was deleted."""
     is_disconnected: bool = False
     """Of an account: it must authorise the application again, or connect its conferencing profile again."""
-    relink_url: str = ""
-    """Of an account: the address at which its user connects the conferencing profile again; empty: it is connected."""
+    disconnected: tuple[Profile, ...] = ()
+    """Of an account: the disconnected conferencing profiles that keep a meeting from its conference."""
     heard_at: datetime | None = None
     """Of a data center: the last callback that was recorded; None: none yet."""
     last: LastAlert | None = None

@@ -17,6 +17,7 @@ from meeting_agents.domain.model import (
     State,
     incident_key,
 )
+from meeting_agents.domain.profiles import disconnected_since
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES
 
@@ -138,9 +139,11 @@ def unwanted(at: Situation) -> datetime | None:
 
 
 def account_disconnected(at: Situation) -> datetime | None:
-    """The newest request waits for its account to authorise the application again."""
-    pending = at.attempt.pending
-    return pending.requested_at if pending and pending.waits_for_account else None
+    """Its account must authorise the application again, or connect the profile that is to make its conference."""
+    attempt, pending = at.attempt, at.attempt.pending
+    if pending and pending.waits_for_account:
+        return pending.requested_at
+    return None if is_cancellation_requested(attempt) or at.now >= at.end else disconnected_since(attempt)
 
 
 def not_arranged(at: Situation) -> datetime | None:
@@ -203,6 +206,8 @@ def no_conference(at: Situation) -> datetime | None:
     attempt = at.attempt
     if attempt.conference is Conference.ASSIGNED or EXPECTED.get(attempt.state) is not DeadlineType.ACTIVATION:
         return None
+    if disconnected_since(attempt):
+        return None  # the alert about its account says why
     if attempt.conference is Conference.FAILING:
         return attempt.conference_at
     missed_at = min(at.now, at.start - at.grace_periods.conference)
@@ -373,6 +378,8 @@ def _reason(type_: IncidentType, attempt: Attempt, opened_at: datetime) -> Reaso
             attempt.pending and attempt.pending.reason
         ):
             return attempt.pending.reason
+        case IncidentType.ACCOUNT_DISCONNECTED if attempt.disconnected_profile:
+            return Reason.of(ReasonCode.PROFILE_DISCONNECTED, profile=attempt.disconnected_profile[0])
         case IncidentType.NO_CONFERENCE if attempt.conference is Conference.FAILING:
             return Reason.of(ReasonCode.CONFERENCE_FAILING)
         case IncidentType.NO_CONFERENCE:

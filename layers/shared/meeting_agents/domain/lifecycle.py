@@ -54,7 +54,7 @@ from meeting_agents.domain.model import (
     State,
     Verdict,
 )
-from meeting_agents.domain.readings import apply_reading
+from meeting_agents.domain.readings import apply_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.reports import apply_report, attempt_of, reports_end, separated
 from meeting_agents.domain.responses import apply_response
@@ -118,8 +118,8 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             return _apply_request(record, entry, entry.request)
         case EntryType.ACCEPTED | EntryType.REJECTED | EntryType.CANCELLED | EntryType.UNCONFIRMED:
             return apply_response(_begun(record, entry), entry)
-        case EntryType.CALENDAR_READ if entry.reading is not None:
-            return apply_reading(_begun(record, entry), entry, entry.reading)
+        case EntryType.CALENDAR_READ | EntryType.PROFILE_READ:
+            return apply_look(_begun(record, entry), entry)
         case EntryType.OVERDUE:
             return _apply_missed_deadline(record, entry)
         case EntryType.ACKNOWLEDGED:
@@ -139,8 +139,7 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             | EntryType.BEFORE_START
             | EntryType.AFTER_END
             | EntryType.UNRECOGNISED
-            | EntryType.CALENDAR_READ
-        ):  # an entry of these types without its request, notification or reading says nothing
+        ):  # an entry of these types without its request or notification says nothing
             return _begun(record, entry), Verdict.UNRECOGNISED
         case _:
             assert_never(entry.kind)
@@ -303,6 +302,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             | EntryType.CANCELLED
             | EntryType.UNRECOGNISED
             | EntryType.CALENDAR_READ
+            | EntryType.PROFILE_READ
             | EntryType.OVERDUE
             | EntryType.ALERT_DUE
             | EntryType.ALERTED

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason
 
-ASSUMED_MEETING_DURATION = timedelta(hours=4)
-"""The length of a meeting whose end is unknown, unless a deployment sets another."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -72,6 +70,8 @@ class EntryType(StrEnum):
     # from the sweep
     CALENDAR_READ = "calendar_read"
     """The calendar showed the meeting at another time, or deleted."""
+    PROFILE_READ = "profile_read"
+    """The conferencing profile that is to make the conference was seen disconnected, or no longer is."""
     OVERDUE = "overdue"
     """A deadline passed in silence."""
     ALERT_DUE = "alert_due"
@@ -197,6 +197,8 @@ class Request:
     """SHA-256 of the caller's body; detects repeated requests."""
     conference_expected: bool = False
     """The request is for a new conference, which Cronofy is to report."""
+    conference_profile: str = ""
+    """The conferencing profile that is to make it: `default` or a `pro_…` id; empty: none of the account's."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -351,18 +353,17 @@ class Attempt:
     conference: Conference | None = None
     conference_at: datetime | None = None
     """The time of the first report on the conference."""
+    disconnected_profile: tuple[str, datetime] | None = None
+    """The conferencing profile that was seen disconnected, as the request names it, and when; None: none is."""
     missed: tuple[DeadlineType, ...] = ()
     """The deadlines missed. A request that moves the meeting sets them anew."""
     missing: frozenset[str] = frozenset()
-    """The resource categories that were missing at their deadline."""
     accepted_at: datetime | None = None
-    """The time at which Cronofy accepted `request`."""
     activated_at: datetime | None = None
     complete_at: datetime | None = None
     failed_at: datetime | None = None
     cancelled_at: datetime | None = None
     deleted_at: datetime | None = None
-    """When the calendar showed the meeting as deleted."""
     unwanted_at: datetime | None = None
     """When the agent reported itself active although its cancellation had been accepted."""
     overdue_at: datetime | None = None

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from meeting_agents.domain.attempts import follow_meeting, moved, with_attempt
 from meeting_agents.domain.deadlines import deadline
-from meeting_agents.domain.grace_periods import GracePeriods, end_of
+from meeting_agents.domain.grace_periods import GracePeriods, end_of, start_of
 from meeting_agents.domain.model import (
     Attempt,
     DeadlineType,
@@ -22,6 +22,7 @@ from meeting_agents.domain.model import (
     State,
     Verdict,
 )
+from meeting_agents.domain.profiles import apply_profile, is_own_look_due, needed_profile, next_own_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 
@@ -93,10 +94,19 @@ def _last_time(calendar: Calendar, at: datetime) -> datetime:
 
 
 def next_look(record: Record, grace_periods: GracePeriods, after: datetime) -> datetime | None:
-    """Return the time at which the sweep must look at an agent: its next deadline, or the daily reading."""
+    """Return the time at which the sweep must look at an agent: for a deadline, the daily reading, or its profile."""
     due = deadline(record, grace_periods)
-    times = (due.at if due else None, next_reading_at(record, grace_periods, after))
+    look_at = next_own_look(record, grace_periods, after)
+    times = (due.at if due else None, next_reading_at(record, grace_periods, after), look_at)
     return min(filter(None, times), default=None)
+
+
+def is_profile_due(record: Record, grace_periods: GracePeriods, now: datetime) -> bool:
+    """Return True if it is time to look at the conferencing profile that is to make a missing conference."""
+    attempt = record.current
+    if calendar_of(record) is None or not needed_profile(attempt) or start_of(attempt) <= now:
+        return False
+    return is_own_look_due(record, grace_periods, now) or is_reading_due(record, grace_periods, now)
 
 
 # -------------------------------------------------------------------------------------------------------------- reading
@@ -127,6 +137,13 @@ def reading_entry(record: Record, reading: Reading, at: datetime) -> Entry | Non
 def _known_times(meeting: Meeting) -> tuple[tuple[datetime | None, datetime | None], ...]:
     """Return the times of a reading that says what is known; one without an end says nothing about the end."""
     return (meeting.start, meeting.end), (meeting.start, None)
+
+
+def apply_look(record: Record, entry: Entry) -> tuple[Record, Verdict]:
+    """Return the record after a look at the calendar or at a conferencing profile; without what it saw it is none."""
+    if entry.kind is EntryType.PROFILE_READ and entry.reason:
+        return apply_profile(record, entry, entry.reason)
+    return apply_reading(record, entry, entry.reading) if entry.reading else (record, Verdict.UNRECOGNISED)
 
 
 def apply_reading(record: Record, entry: Entry, reading: Reading) -> tuple[Record, Verdict]:

@@ -58,6 +58,9 @@ class ReasonCode(StrEnum):
     """The meeting has another time, and the agent of the old one was heard of. Values: `start`, the new one."""
     DELETED_IN_CALENDAR = "deleted_in_calendar"
     """A person deleted the calendar event, and the calendar showed that when it was read."""
+    PROFILE_DISCONNECTED = "profile_disconnected"
+    """Values: `profile`, the conferencing profile that the request names; as in the next one."""
+    PROFILE_CONNECTED = "profile_connected"
     REMARKS = "remarks"
     """A notification has undocumented fields. Values: `remarks`."""
     # deadlines
