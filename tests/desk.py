@@ -25,7 +25,8 @@ from meeting_agents.cronofy.subscriptions import with_subscription
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import timeline
-from meeting_agents.domain.model import EntryType, Record
+from meeting_agents.domain.model import EntryType
+from meeting_agents.domain.record import Record
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.profiles import Profiles
 from meeting_agents.provisioning import Provisioning, ProvisioningRequest, ProvisioningResult

@@ -14,8 +14,9 @@ from meeting_agents.aws.rate_limiter import Limits
 from meeting_agents.calendars import MAX_PAGES
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Reading, Record, Severity, State
+from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Reading, Severity, State
 from meeting_agents.domain.readings import Calendar
+from meeting_agents.domain.record import Record
 from meeting_agents.errors import NotFound, Unreachable
 from meeting_agents.sweeping import URGENT, CalendarLanes, Lane
 from tests.bench.sweep import time_sweep

@@ -16,15 +16,9 @@ from meeting_agents.aws.queues import send_groups
 from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.domain.groups import HEARD_EVERY, MIN_SILENT_AGENTS, REPEAT_AFTER, Group
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import (
-    AlertStatus,
-    DeadlineType,
-    Entry,
-    EntryType,
-    IncidentType,
-    Record,
-)
+from meeting_agents.domain.model import AlertStatus, DeadlineType, Entry, EntryType, IncidentType
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
+from meeting_agents.domain.record import Record
 from meeting_agents.errors import ReauthorisationRequired, TopicUnavailable
 from meeting_agents.publishing import Publisher
 from tests.desk import CALENDAR, Desk

@@ -18,9 +18,10 @@ from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import EntryType, IncidentType, Record
+from meeting_agents.domain.model import EntryType, IncidentType
 from meeting_agents.domain.profiles import FRESH, READ_AGAIN_AFTER
 from meeting_agents.domain.reasons import ReasonCode
+from meeting_agents.domain.record import Record
 from meeting_agents.errors import UnknownAccount
 from meeting_agents.publishing import Publisher
 from meeting_agents.sweeping import CalendarLanes, Checked

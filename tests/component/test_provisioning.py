@@ -14,8 +14,9 @@ from meeting_agents.delivery import DELIVERY_LEASE, MAX_BACKOFF, backoff
 from meeting_agents.domain.deadlines import deadline
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import open_incidents
-from meeting_agents.domain.model import Action, DeadlineType, EntryType, IncidentType, Record, State
+from meeting_agents.domain.model import Action, DeadlineType, EntryType, IncidentType, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Record
 from meeting_agents.errors import IdempotencyKeyReused, InProgress, RateLimited, UpstreamTimeout
 from meeting_agents.provisioning import RESPONSE_WAIT, ProvisioningRequest
 from tests.desk import CALENDAR, Desk

@@ -30,9 +30,11 @@ from tests.mutation.survivors import FOUND, REASONS, found
 ROOT = Path(__file__).resolve().parents[2]
 RULES = {
     "cronofy.signature": ["tests/unit/cronofy/test_signature.py"],
-    "domain.model": [
+    "domain.model": ["tests/unit/domain/test_model.py", "tests/unit/domain/test_lifecycle.py"],
+    "domain.record": [
         "tests/unit/domain/test_model.py",
         "tests/unit/domain/test_reports.py",
+        "tests/unit/domain/test_attempts.py",
         "tests/unit/domain/test_lifecycle.py",
     ],
     "domain.attempts": ["tests/unit/domain/test_attempts.py", "tests/unit/domain/test_reports.py"],

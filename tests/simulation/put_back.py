@@ -21,7 +21,8 @@ from meeting_agents import provisioning, publishing, sweeping
 from meeting_agents.api import calendar_events
 from meeting_agents.aws import dynamodb, notifications, topics
 from meeting_agents.domain import alerts, attempts, deadlines, incidents, lifecycle, overdue, responses
-from meeting_agents.domain.model import Attempt, EntryType, IncidentType, Record, State
+from meeting_agents.domain.model import EntryType, IncidentType, State
+from meeting_agents.domain.record import Attempt, Record
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 from meeting_agents.errors import Outage, TopicUnavailable
 from tests.simulation.chance import month

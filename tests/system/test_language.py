@@ -162,8 +162,9 @@ def test_the_glossary_has_the_nouns_of_the_model() -> None:
     text = (ROOT / "layers/shared/README.md").read_text(encoding="utf-8")
     glossary = text.partition("| word | meaning |")[2].partition("\n\n")[0]
     words = set(re.findall(r"^\| ([\w -]+) \|", glossary, re.MULTILINE))
-    model = ast.parse((ROOT / "layers/shared/meeting_agents/domain/model.py").read_text(encoding="utf-8"))
-    classes = {node.name for node in model.body if isinstance(node, ast.ClassDef)}
+    domain = ROOT / "layers/shared/meeting_agents/domain"
+    trees = [ast.parse((domain / name).read_text(encoding="utf-8")) for name in ("model.py", "record.py")]
+    classes = {node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
     names = {re.sub(r"(Type|Code|Status)$", "", name) for name in classes - PLAIN}
     nouns = {re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() for name in names}
     assert classes >= PLAIN

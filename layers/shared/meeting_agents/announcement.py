@@ -21,12 +21,12 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Notification,
-    Record,
     Severity,
     State,
     Verdict,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Record
 from meeting_agents.domain.verdicts import Step
 
 MAX_REMARKS = 10

@@ -9,14 +9,9 @@ from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
 from meeting_agents.cronofy.subscriptions import has_event_triggers
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import (
-    Action,
-    Entry,
-    EntryType,
-    Record,
-    Request,
-)
+from meeting_agents.domain.model import Action, Entry, EntryType, Request
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Record
 from meeting_agents.errors import MeetingAgentsError, RateLimited, UnknownAccount, UpstreamTimeout
 
 DELIVERY_LEASE = timedelta(seconds=60)

@@ -11,8 +11,8 @@ from meeting_agents.aws.accounts import Account, Accounts
 from meeting_agents.cronofy.client import CronofyClient
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, Outcome, Permit
 from meeting_agents.cronofy.userinfo import PATH, read_profiles
-from meeting_agents.domain.model import Record
 from meeting_agents.domain.profiles import KnownProfiles, Profile, is_outdated, reported_after
+from meeting_agents.domain.record import Record
 from meeting_agents.errors import NotFound, Unreachable
 from meeting_agents.tokens import Tokens
 

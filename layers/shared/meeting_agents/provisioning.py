@@ -31,13 +31,9 @@ from meeting_agents.delivery import (
 )
 from meeting_agents.domain.attempts import next_request
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import (
-    Entry,
-    EntryType,
-    Record,
-    Request,
-)
+from meeting_agents.domain.model import Entry, EntryType, Request
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Record
 from meeting_agents.errors import (
     IdempotencyKeyReused,
     InProgress,

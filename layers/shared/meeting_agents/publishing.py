@@ -36,8 +36,9 @@ from meeting_agents.domain.groups import (
 )
 from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, LastAlert, Record, Severity
+from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import LastAlert, Record
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
 logger = Logger(child=True)  # its lines have the fields of the function's own logger

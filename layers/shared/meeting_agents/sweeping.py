@@ -20,7 +20,7 @@ from meeting_agents.aws.journal import Journal
 from meeting_agents.calendars import Calendars
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import Entry, IncidentType, Reading, Record
+from meeting_agents.domain.model import Entry, IncidentType, Reading
 from meeting_agents.domain.overdue import Finding, find_missed, is_retry_due
 from meeting_agents.domain.profiles import KnownProfiles, profile_entry
 from meeting_agents.domain.readings import (
@@ -34,6 +34,7 @@ from meeting_agents.domain.readings import (
     next_look,
     reading_entry,
 )
+from meeting_agents.domain.record import Record
 from meeting_agents.errors import MeetingAgentsError, Outage, UnknownAccount
 from meeting_agents.profiles import Profiles
 

@@ -12,8 +12,9 @@ from meeting_agents.alerting.group_alert import NAMED, GroupAlert
 from meeting_agents.alerting.message import LISTED, MAX_MESSAGE_BYTES, SMS_LENGTH, SUBJECT_LENGTH
 from meeting_agents.domain.groups import Group, GroupState, Waiting
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.domain.model import AlertStatus, IncidentType, LastAlert, Severity
+from meeting_agents.domain.model import AlertStatus, IncidentType, Severity
 from meeting_agents.domain.profiles import Profile
+from meeting_agents.domain.record import LastAlert
 from tests.golden_files import GOLDEN, compared
 from tests.unit.alerting.test_message import GSM, JOIN_LINKS, LINKS, MEETING, MINUTE, START
 

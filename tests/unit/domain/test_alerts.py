@@ -11,17 +11,9 @@ from meeting_agents.domain.alerts import MAX_ALERTS_DUE, MAX_REMINDERS, alerting
 from meeting_agents.domain.deadlines import Deadline, deadlines
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import (
-    AlertStatus,
-    DeadlineType,
-    Entry,
-    EntryType,
-    Meeting,
-    Record,
-    Request,
-    Severity,
-)
+from meeting_agents.domain.model import AlertStatus, DeadlineType, Entry, EntryType, Meeting, Request, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Record
 from tests.unit.domain.test_incidents import (
     LEAD_TIME,
     SECOND,

@@ -17,19 +17,17 @@ from meeting_agents.domain.attempts import (
     united,
 )
 from meeting_agents.domain.model import (
-    Attempt,
     Conference,
     DeadlineType,
     EntryType,
     Meeting,
     Notification,
-    Pending,
     Reading,
-    Record,
     Request,
     State,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Attempt, Pending, Record
 from tests.unit.domain.test_incidents import later, silent, unfinished
 from tests.unit.domain.test_lifecycle import (
     AWAY,

@@ -22,16 +22,9 @@ from meeting_agents.domain.groups import (
     waits_from,
 )
 from meeting_agents.domain.incidents import open_incidents
-from meeting_agents.domain.model import (
-    AlertStatus,
-    EntryType,
-    IncidentType,
-    LastAlert,
-    Meeting,
-    Record,
-    Severity,
-)
+from meeting_agents.domain.model import AlertStatus, EntryType, IncidentType, Meeting, Severity
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED
+from meeting_agents.domain.record import LastAlert, Record
 from meeting_agents.errors import ReauthorisationRequired
 from tests.unit.domain.test_incidents import disconnected, silent, unfinished
 from tests.unit.domain.test_lifecycle import END, MINUTE, NOON, START, WISH, History, scheduled

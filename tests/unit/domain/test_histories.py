@@ -28,13 +28,12 @@ from meeting_agents.domain.model import (
     Meeting,
     Notification,
     Reading,
-    Record,
     Request,
     Resource,
-    incident_key,
 )
 from meeting_agents.domain.readings import SILENCE, calendar_of, is_settled, next_reading_at, reading_entry
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Record, incident_key
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 4, 29, 10, 0, tzinfo=UTC)

@@ -8,16 +8,9 @@ import pytest
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import GROUPS, INCIDENTS, NOTICES, Incident, open_incidents
-from meeting_agents.domain.model import (
-    Conference,
-    DeadlineType,
-    EntryType,
-    IncidentType,
-    Meeting,
-    Record,
-    Severity,
-)
+from meeting_agents.domain.model import Conference, DeadlineType, EntryType, IncidentType, Meeting, Severity
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
+from meeting_agents.domain.record import Record
 from tests.unit.domain.test_lifecycle import (
     AWAY,
     DASHBOARD,

@@ -23,17 +23,14 @@ from meeting_agents.domain.lifecycle import fold, steps, timeline
 from meeting_agents.domain.model import (
     Action,
     AlertStatus,
-    Attempt,
     Conference,
     DeadlineType,
     Entry,
     EntryType,
     IncidentType,
-    LastAlert,
     Meeting,
     Notification,
     Reading,
-    Record,
     Request,
     Resource,
     State,
@@ -41,6 +38,7 @@ from meeting_agents.domain.model import (
 )
 from meeting_agents.domain.readings import SETTLING
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Attempt, LastAlert, Record
 from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 from meeting_agents.domain.verdicts import Step
 

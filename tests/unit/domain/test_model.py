@@ -7,20 +7,9 @@ from enum import StrEnum
 import pytest
 
 from meeting_agents.domain import model
-from meeting_agents.domain.model import (
-    Action,
-    AlertStatus,
-    Entry,
-    EntryType,
-    LastAlert,
-    Meeting,
-    Pending,
-    Reading,
-    Record,
-    Request,
-    Severity,
-)
+from meeting_agents.domain.model import Action, AlertStatus, Entry, EntryType, Meeting, Reading, Request, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import LastAlert, Pending, Record
 
 AT = datetime(2026, 4, 29, 12, tzinfo=UTC)
 

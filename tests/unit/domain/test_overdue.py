@@ -7,18 +7,10 @@ import pytest
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import (
-    Action,
-    DeadlineType,
-    Entry,
-    EntryType,
-    Meeting,
-    Notification,
-    Record,
-    Request,
-)
+from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, Meeting, Notification, Request
 from meeting_agents.domain.overdue import find_missed, is_retry_due
 from meeting_agents.domain.reasons import ReasonCode
+from meeting_agents.domain.record import Record
 
 START = datetime(2026, 4, 29, 15, 30, tzinfo=UTC)
 GRACE_PERIODS = GracePeriods()

@@ -21,7 +21,6 @@ from meeting_agents.domain.model import (
     Meeting,
     Notification,
     Reading,
-    Record,
     Request,
     Severity,
     State,
@@ -45,6 +44,7 @@ from meeting_agents.domain.profiles import (
 )
 from meeting_agents.domain.readings import is_profile_due, next_look, next_reading_at
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Record
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 4, 29, 10, tzinfo=UTC)

@@ -20,7 +20,6 @@ from meeting_agents.domain.model import (
     Meeting,
     Notification,
     Reading,
-    Record,
     Request,
     State,
 )
@@ -38,6 +37,7 @@ from meeting_agents.domain.readings import (
     reading_entry,
 )
 from meeting_agents.domain.reasons import ReasonCode
+from meeting_agents.domain.record import Record
 
 START = datetime(2026, 4, 29, 10, 0, tzinfo=UTC)
 HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)

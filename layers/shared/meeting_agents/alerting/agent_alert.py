@@ -10,7 +10,8 @@ from meeting_agents.alerting.text import sanitize, title_of, without_links
 from meeting_agents.announcement import MeetingView, ReasonView, is_link
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.alerts import OwedAlert
-from meeting_agents.domain.model import AlertStatus, Attempt, IncidentType, Record, Severity
+from meeting_agents.domain.model import AlertStatus, IncidentType, Severity
+from meeting_agents.domain.record import Attempt, Record
 
 MAX_QUOTED = 10
 """The undocumented fields shown; one notification can have thousands."""

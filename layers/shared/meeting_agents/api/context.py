@@ -18,7 +18,8 @@ from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.cronofy.subscriptions import with_subscription
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import Record, State
+from meeting_agents.domain.model import State
+from meeting_agents.domain.record import Record
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 from meeting_agents.errors import FieldError, InvalidRequest, MissingToken, NotFound
 from meeting_agents.provisioning import Provisioning

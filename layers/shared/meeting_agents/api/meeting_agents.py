@@ -37,15 +37,9 @@ from meeting_agents.cronofy.messages import CronofyRequest
 from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import timeline
-from meeting_agents.domain.model import (
-    Action,
-    Entry,
-    EntryType,
-    Record,
-    Request,
-    State,
-)
+from meeting_agents.domain.model import Action, Entry, EntryType, Request, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Record
 from meeting_agents.errors import FieldError, InvalidRequest, NotFound, Unreachable, UntrustedResourceUrl
 from meeting_agents.provisioning import ProvisioningRequest
 

@@ -12,7 +12,7 @@ from meeting_agents.api.context import collaborators, links_to
 from meeting_agents.api.problems import RequestFailed
 from meeting_agents.api.views import AgentSummary, PassthroughResponse, WarningView
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
-from meeting_agents.domain.model import Record
+from meeting_agents.domain.record import Record
 from meeting_agents.provisioning import ProvisioningRequest
 
 logger = Logger(child=True)  # its lines have the fields of the function's own logger

@@ -20,7 +20,8 @@ from meeting_agents.cronofy.payloads import DataCenter
 from meeting_agents.domain.deadlines import deadline
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import Incident, open_incidents
-from meeting_agents.domain.model import Conference, IncidentType, Record, Severity, State
+from meeting_agents.domain.model import Conference, IncidentType, Severity, State
+from meeting_agents.domain.record import Record
 from meeting_agents.domain.verdicts import Step
 
 

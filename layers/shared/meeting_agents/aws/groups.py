@@ -9,7 +9,8 @@ from meeting_agents.aws.dynamodb import Item, Table
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.domain.groups import HEARD_EVERY, Group, GroupState, Waiting, is_over
-from meeting_agents.domain.model import AlertStatus, IncidentType, LastAlert, Meeting, Severity
+from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
+from meeting_agents.domain.record import LastAlert
 
 
 class Groups:

@@ -32,13 +32,13 @@ from meeting_agents.domain.model import (
     IncidentType,
     Meeting,
     Reading,
-    Record,
     Request,
     Resource,
     Severity,
 )
 from meeting_agents.domain.readings import next_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Record
 from meeting_agents.domain.verdicts import Step
 
 PAGE_SIZE = 500

@@ -12,18 +12,9 @@ from datetime import datetime, timedelta
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import INCIDENTS, Incident, Situation, all_incidents, open_incidents
-from meeting_agents.domain.model import (
-    AlertStatus,
-    Attempt,
-    Entry,
-    IncidentType,
-    LastAlert,
-    Record,
-    Severity,
-    Verdict,
-    incident_key,
-)
+from meeting_agents.domain.model import AlertStatus, Entry, IncidentType, Severity, Verdict
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Attempt, LastAlert, Record, incident_key
 
 MAX_REMINDERS = 2
 """The number of reminders of a critical incident that is not acknowledged."""

@@ -10,19 +10,17 @@ from datetime import datetime
 
 from meeting_agents.domain.model import (
     Action,
-    Attempt,
     Conference,
     DeadlineType,
     EntryType,
     Meeting,
     Notification,
-    Pending,
-    Record,
     Request,
     Resource,
     State,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Attempt, Pending, Record
 from meeting_agents.domain.state_machine import REPORTS, TERMINAL_STATES, TRANSITIONS
 
 # ------------------------------------------------------------------------------------------------------------- requests

@@ -9,7 +9,8 @@ from datetime import datetime
 from meeting_agents.domain.alerts import next_alert_at
 from meeting_agents.domain.grace_periods import GracePeriods, end_of, missing_resources
 from meeting_agents.domain.incidents import is_cancellation_requested
-from meeting_agents.domain.model import Attempt, Conference, DeadlineType, Record
+from meeting_agents.domain.model import Conference, DeadlineType
+from meeting_agents.domain.record import Attempt, Record
 from meeting_agents.domain.state_machine import EXPECTED
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meeting_agents.domain.model import Attempt
+from meeting_agents.domain.record import Attempt
 
 ASSUMED_MEETING_DURATION = timedelta(hours=4)
 """The length of a meeting whose end is unknown, unless a deployment sets another."""

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 from meeting_agents.domain.grace_periods import GracePeriods, end_of, start_of
 from meeting_agents.domain.incidents import Incident
-from meeting_agents.domain.model import AlertStatus, IncidentType, LastAlert, Meeting, Record, Severity
+from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
 from meeting_agents.domain.profiles import Profile
+from meeting_agents.domain.record import LastAlert, Record
 
 MIN_SILENT_AGENTS = 3
 """Fewer silent agents may each have a cause of its own: a lobby, a locked meeting, one lost callback."""

@@ -5,20 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from meeting_agents.domain.grace_periods import ANYTHING, GracePeriods, end_of, missing_of, start_of
-from meeting_agents.domain.model import (
-    Action,
-    Attempt,
-    Conference,
-    DeadlineType,
-    IncidentType,
-    Meeting,
-    Record,
-    Severity,
-    State,
-    incident_key,
-)
+from meeting_agents.domain.model import Action, Conference, DeadlineType, IncidentType, Meeting, Severity, State
 from meeting_agents.domain.profiles import disconnected_since
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
+from meeting_agents.domain.record import Attempt, Record, incident_key
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES
 
 LEAST_PATIENCE = timedelta(minutes=2)

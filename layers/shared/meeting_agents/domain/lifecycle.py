@@ -41,21 +41,19 @@ from meeting_agents.domain.attempts import (
 )
 from meeting_agents.domain.model import (
     Action,
-    Attempt,
     Conference,
     DeadlineType,
     Entry,
     EntryType,
     Meeting,
     Notification,
-    Pending,
-    Record,
     Request,
     State,
     Verdict,
 )
 from meeting_agents.domain.readings import apply_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Attempt, Pending, Record
 from meeting_agents.domain.reports import apply_report, attempt_of, reports_end, separated
 from meeting_agents.domain.responses import apply_response
 from meeting_agents.domain.state_machine import EXPECTED

@@ -7,13 +7,9 @@ from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.deadlines import Deadline, deadlines
 from meeting_agents.domain.grace_periods import GracePeriods, missing_resources
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import (
-    DeadlineType,
-    Entry,
-    EntryType,
-    Record,
-)
+from meeting_agents.domain.model import DeadlineType, Entry, EntryType
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Record
 
 _REASONS = {
     DeadlineType.CONFERENCE: ReasonCode.CONFERENCE_MISSED,

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 
 from meeting_agents.domain.attempts import with_attempt
 from meeting_agents.domain.grace_periods import GracePeriods, start_of
-from meeting_agents.domain.model import Attempt, Conference, DeadlineType, Entry, EntryType, Record, Verdict
+from meeting_agents.domain.model import Conference, DeadlineType, Entry, EntryType, Verdict
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Attempt, Record
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES
 
 DEFAULT = "default"

@@ -10,20 +10,10 @@ from zlib import crc32
 from meeting_agents.domain.attempts import follow_meeting, moved, with_attempt
 from meeting_agents.domain.deadlines import deadline
 from meeting_agents.domain.grace_periods import GracePeriods, end_of, start_of
-from meeting_agents.domain.model import (
-    Attempt,
-    DeadlineType,
-    Entry,
-    EntryType,
-    Meeting,
-    Notification,
-    Reading,
-    Record,
-    State,
-    Verdict,
-)
+from meeting_agents.domain.model import DeadlineType, Entry, EntryType, Meeting, Notification, Reading, State, Verdict
 from meeting_agents.domain.profiles import apply_profile, is_own_look_due, needed_profile, next_own_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Attempt, Record
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 
 SETTLING = timedelta(minutes=2)

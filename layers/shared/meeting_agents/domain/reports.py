@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from meeting_agents.domain.attempts import is_gone, transition, with_attempt, with_successor
-from meeting_agents.domain.model import Attempt, Entry, EntryType, Meeting, Notification, Record, State
+from meeting_agents.domain.model import Entry, EntryType, Meeting, Notification, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Attempt, Record
 from meeting_agents.domain.state_machine import REPORTS, TERMINAL_STATES
 
 EARLIEST_ACTIVATION = timedelta(hours=1)

@@ -4,19 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from meeting_agents.domain.attempts import collected, rescheduled, transition, united, with_attempt
-from meeting_agents.domain.model import (
-    Action,
-    Attempt,
-    DeadlineType,
-    Entry,
-    EntryType,
-    Pending,
-    Record,
-    Refusal,
-    State,
-    Verdict,
-)
+from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, State, Verdict
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Attempt, Pending, Record, Refusal
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 
 

@@ -2,17 +2,9 @@
 
 from dataclasses import dataclass
 
-from meeting_agents.domain.model import (
-    Attempt,
-    Conference,
-    Entry,
-    EntryType,
-    Notification,
-    Record,
-    State,
-    Verdict,
-)
+from meeting_agents.domain.model import Conference, Entry, EntryType, Notification, State, Verdict
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.record import Attempt, Record
 from meeting_agents.domain.reports import attempt_of
 from meeting_agents.domain.state_machine import REPORTS
 

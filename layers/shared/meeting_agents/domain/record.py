@@ -1,0 +1,241 @@
+"""The record of an agent: what its journal folds to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from meeting_agents.domain.model import (
+    Action,
+    AlertStatus,
+    Conference,
+    DeadlineType,
+    EntryType,
+    IncidentType,
+    Meeting,
+    Request,
+    Resource,
+    Severity,
+    State,
+)
+from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The newest request, refused or not delivered in time, while an earlier one still stands."""
+
+    revision: int
+    action: Action
+    meeting: Meeting
+    at: datetime
+    reason: Reason
+    tries: int
+    """Earlier tries; 0: the caller got the refusal as the response."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastAlert:
+    """The last alert about one incident, as the journal has it."""
+
+    status: AlertStatus
+    severity: Severity
+    at: datetime
+    count: int
+    """The number of alerts about the incident so far."""
+    reminders: int = 0
+    is_included: bool = False
+    """It was no message of its own: the alert about a group of agents says it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A request without an outcome yet."""
+
+    revision: int
+    request: Request
+    requested_at: datetime
+    tries: int = 0
+    retry_at: datetime | None = None
+    """When the sweep sends it again; None if only the caller can, or until its first outcome."""
+    reason: Reason | None = None
+    """The failure of its newest try."""
+    may_have_arrived: bool = True
+    """Cronofy may have taken it: no try has an outcome yet, or one was not answered."""
+
+    @property
+    def waits_for_account(self) -> bool:
+        """Its account must authorise the application again before it can be sent."""
+        return self.reason is not None and self.reason["failure"] == REAUTHORISATION_REQUIRED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to have an agent in the meeting, from a request to a terminal state."""
+
+    number: int
+    state: State
+    since: datetime
+    reason: Reason
+    began_at: datetime
+    requested_at: datetime
+    """The time of the request for this time of the meeting. A new title gives silence no more time."""
+    rescheduled_at: datetime | None = None
+    """The last change of the start or the end of its meeting; None: none."""
+    is_requested: bool = True
+    """A request began it; otherwise the meeting moved after an agent was heard of."""
+    request: Request | None = None
+    """The newest accepted request; before there is one, the refused one, or what a notification says."""
+    reported: Meeting | None = None
+    """The meeting as Cronofy reported it after the newest request; None: as requested."""
+    reported_at: datetime | None = None
+    replaced: tuple[Meeting, ...] = ()
+    """The meeting before each request that changed its times. A notification with one of these is older than that."""
+    before_start_at: datetime | None = None
+    """The time of the event trigger which said that the meeting is about to start."""
+    after_end_at: datetime | None = None
+    """The time of an event trigger after the end that is known now."""
+    accepted_revision: int = 0
+    unanswered: tuple[Pending, ...] = ()
+    """The requests without an outcome, oldest first: two callers may send one at the same time."""
+    may_have_arrived: bool = False
+    """Cronofy may have taken a request that is closed without its acceptance, or an agent of before may still come."""
+    subs: tuple[str, ...] = ()
+    reports: frozenset[tuple[str, EntryType]] = frozenset()
+    """What each agent reported, by its `sub`: two requests at the same time may bring one agent each."""
+    resources: tuple[Resource, ...] = ()
+    failures: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+    conference: Conference | None = None
+    conference_at: datetime | None = None
+    """The time of the first report on the conference."""
+    disconnected_profile: tuple[str, datetime] | None = None
+    """The conferencing profile that was seen disconnected, as the request names it, and when; None: none is."""
+    missed: tuple[DeadlineType, ...] = ()
+    """The deadlines missed. A request that moves the meeting sets them anew."""
+    missing: frozenset[str] = frozenset()
+    accepted_at: datetime | None = None
+    activated_at: datetime | None = None
+    complete_at: datetime | None = None
+    failed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    deleted_at: datetime | None = None
+    unwanted_at: datetime | None = None
+    """When the agent reported itself active although its cancellation had been accepted."""
+    overdue_at: datetime | None = None
+
+    @property
+    def is_conflicting(self) -> bool:
+        return self.complete_at is not None and self.failed_at is not None
+
+    @property
+    def is_failure_outweighed(self) -> bool:
+        """An agent that failed is known by its `sub`, and another one of the attempt is active."""
+        active, failed, complete = (
+            {sub for sub, reported in self.reports if reported is kind}
+            for kind in (EntryType.ACTIVATED, EntryType.FAILED, EntryType.COMPLETE)
+        )
+        return bool(failed) and "" not in failed and bool(active - failed - complete - {""})
+
+    @property
+    def is_heard_of(self) -> bool:
+        """Cronofy has reported on the agent of this attempt."""
+        return self.activated_at is not None or self.ended_at is not None
+
+    @property
+    def may_come(self) -> bool:
+        """Cronofy may have an agent for it: not if it has refused every request."""
+        if self.accepted_revision or self.is_heard_of or self.conference_at or self.may_have_arrived:
+            return True
+        is_known_otherwise = self.request is not None and self.state not in (State.REJECTED, State.CANCELLED)
+        return is_known_otherwise or any(p.may_have_arrived for p in self._provisions)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """The time at which Cronofy reported the end of the agent."""
+        return self.complete_at or self.failed_at
+
+    @property
+    def is_unwanted(self) -> bool:
+        """The agent is active although its cancellation was accepted."""
+        return self.state is State.CANCELLED and self.unwanted_at is not None
+
+    @property
+    def latest_request(self) -> Request | None:
+        """The newest open request for the agent, else the accepted one, with the meeting's current times."""
+        request = self.newest_provision.request if self.newest_provision else self.request
+        return request and replace(request, meeting=self.meeting)
+
+    @property
+    def meeting(self) -> Meeting:
+        """The meeting according to the newest word: a request, or Cronofy's report after it.
+
+        A report says nothing against a request that has not arrived yet.
+        """
+        pending = self.newest_provision
+        is_replaced = pending and (not pending.may_have_arrived or pending.requested_at > (self.reported_at or NEVER))
+        if self.reported and not is_replaced:
+            return self.reported
+        request = pending.request if pending else self.request
+        return request.meeting if request else Meeting()
+
+    @property
+    def _provisions(self) -> list[Pending]:
+        return [pending for pending in self.unanswered if pending.request.action is Action.PROVISION]
+
+    @property
+    def newest_provision(self) -> Pending | None:
+        """The newest request for an agent without an outcome."""
+        return self._provisions[-1] if self._provisions else None
+
+    @property
+    def pending(self) -> Pending | None:
+        """The newest request without an outcome."""
+        return self.unanswered[-1] if self.unanswered else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The fold of one agent's journal. Derived, never edited; `entries` is its version."""
+
+    attempts: tuple[Attempt, ...] = ()
+    entries: int = 0
+    revision: int = 0
+    updated_at: datetime = NEVER
+    was_requested: bool = False
+    """False for an agent that is known from a notification only."""
+    identity: Request | None = None
+    """The first request: data center, calendar and calendar event, or scheduling key."""
+    event_id: str = ""
+    alerts: Mapping[str, LastAlert] = field(default_factory=dict)
+    """The last alert about each incident, by `incident_key`."""
+    alerts_due: int = 0
+    """The `alert_due` entries since the last alert."""
+    notices: Mapping[str, tuple[datetime, Reason | None]] = field(default_factory=dict)
+    """The time and the reason of each notice, by `incident_key`."""
+    acknowledged_at: datetime | None = None
+    """The time at which a person last acknowledged the open incidents."""
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def current(self) -> Attempt:
+        """The newest attempt. Every record that `fold` returns has one."""
+        return self.attempts[-1]
+
+    @property
+    def state(self) -> State:
+        return self.current.state
+
+    @property
+    def meeting(self) -> Meeting:
+        if self.current.latest_request or self.current.reported or not self.identity:
+            return self.current.meeting
+        return self.identity.meeting
+
+
+def incident_key(attempt: int, type_: IncidentType) -> str:
+    """Return the key of an incident within its agent. With the agent's id it is the `dedup_key` of its alerts."""
+    return f"{attempt}/{type_}"
