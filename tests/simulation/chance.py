@@ -36,13 +36,15 @@ _AGENTS: Mapping[str, float] = {
 }
 
 
-def month(seed: int, meetings: int, *, is_rough: bool = False) -> MonthScript:
-    """Return the script of a month; a rough one lasts four days, and next to nothing in it is as usual."""
+def month(seed: int, meetings: int | range, *, is_rough: bool = False) -> MonthScript:
+    """Return the script of a month; a rough one lasts four days, and next to nothing in it is as usual.
+
+    `meetings`: how many, or the numbers of a part of them.
+    """
     chance = Random(f"month {seed}")
     begins = MONTHS[seed % len(MONTHS)]
-    scripts = tuple(
-        meeting(Random(f"{seed}/{number}"), number, begins, is_rough=is_rough) for number in range(meetings)
-    )
+    numbers = range(meetings) if isinstance(meetings, int) else meetings
+    scripts = tuple(meeting(Random(f"{seed}/{number}"), number, begins, is_rough=is_rough) for number in numbers)
     triggers = () if seed % 2 else (("EVENT_TRIGGERS", "off"),)
     return MonthScript(seed, scripts, tuple(_windows(chance, begins, ROUGH_DAYS if is_rough else DAYS)), triggers)
 

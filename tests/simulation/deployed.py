@@ -15,6 +15,7 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 
 from meeting_agents import wiring
 from tests.sandbox.deployment import source_template
+from tests.simulation.remembered import remembered
 from tests.simulation.stack import ACCOUNT, INDEX_DELAY, SECRET, Stack
 from tests.simulation.virtual_time import virtual_time
 from tests.wire import forget
@@ -89,6 +90,7 @@ def deployed(stack: Stack, chance: random.Random, parameters: Mapping[str, str])
         patch.object(httpx, "Client", client),
         patch.object(AmazonCloudWatchEMFProvider, "add_metric", lambda *_, **__: None),
         virtual_time(stack.scheduler, chance),
+        remembered(),
     ):
         yield
     logging.disable(logging.NOTSET)

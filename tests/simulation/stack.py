@@ -119,9 +119,13 @@ class Stack:
         self._sweeps: set[float] = set()
         self._current: Invocation | None = None
         self._numbers = itertools.count(1)
+        self._by_part: dict[str, list[Window]] = {}
+        for window in self.windows:
+            self._by_part.setdefault(window.part, []).append(window)
 
     def is_down(self, part: str) -> bool:
-        return any(window.part == part and self.scheduler.now in window for window in self.windows)
+        now = self.scheduler.now
+        return any(now in window for window in self._by_part.get(part, ()))
 
     # ------------------------------------------------------------------------------------------------------ functions
 

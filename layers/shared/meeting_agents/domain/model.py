@@ -384,7 +384,7 @@ class Attempt:
     def latest_request(self) -> Request | None:
         """The newest open request for the agent, else the accepted one, with the meeting's current times."""
         request = self._newest_provision.request if self._newest_provision else self.request
-        return request and replace(request, meeting=self.meeting)
+        return request if not request or request.meeting == self.meeting else replace(request, meeting=self.meeting)
 
     @property
     def meeting(self) -> Meeting:
