@@ -14,6 +14,7 @@ from tests.simulation.findings import (
     ALLOWANCE,
     ARRANGEMENT,
     ASSUMED_DURATION,
+    AT_ONCE,
     AWS,
     BY_HAND,
     CALLER_KNOWS,
@@ -142,10 +143,11 @@ class _Case(Truth):
     def _unsent(self) -> Iterator[Fault]:
         for desire, deadline, until, what in self._obligations():
             since = self._since(desire)
-            firing = [t for t in self.sent if t.status == "firing" and t.at >= since]
+            firing = [t for t in self.sent if t.status == "firing" and (t.at >= since or self._is_still_sent(t, since))]
             by = deadline + ALLOWANCE
             in_time = [t for t in firing if t.at <= by]
-            if in_time and self._is_believed(since, by):
+            is_told = any(t.at < since for t in in_time) or self._is_believed(since, by)
+            if in_time and is_told:
                 continue
             later = [t.at for t in firing if t.at > by]
             kind = "late" if later else "missed"
@@ -160,6 +162,11 @@ class _Case(Truth):
                 self._excuse(desire, deadline, later[0] if later else until, is_late=bool(later)),
             )
 
+    def _is_still_sent(self, sent: Sent, at: float) -> bool:
+        """True if an alert about the account, which is true of each meeting that waits for it, is still the last."""
+        is_over = any(t.status == "resolved" and sent.at < t.at <= at for t in self.sent if t.key == sent.key)
+        return sent.type == "account_disconnected" and sent.at < at and not is_over
+
     def _uncovered(self) -> Iterator[Fault]:
         """Yield silent agents of which nothing was sent alone after the alert about their group was resolved."""
         for sent in self.sent:
@@ -167,7 +174,8 @@ class _Case(Truth):
                 continue
             by = sent.at + ALLOWANCE
             for desire, deadline, until, what in self._obligations():
-                is_open = deadline <= sent.at and (by + MINUTE < until or until == desire.end)
+                is_lasting = until == desire.end and sent.type != "account_disconnected"
+                is_open = deadline <= sent.at and (by + MINUTE < until or is_lasting)
                 is_heard_of = any(at > deadline - SLACK and at < by for a in self.agents for at, _ in a.known)
                 is_newest = self.desire_at(by + MINUTE) == self.desire_at(sent.at)
                 alone = [t for t in self.sent if not t.group and t.status == "firing" and self._since(desire) <= t.at]
@@ -190,12 +198,16 @@ class _Case(Truth):
         return any(sent.status == "firing" for sent in last.values())
 
     def _excuse(self, desire: Desire, deadline: float, at: float, *, is_late: bool) -> str:
+        if self.is_unordered(desire):
+            return AT_ONCE
         if self._is_by_hand(desire, deadline):
             return BY_HAND
         if is_late and any(fate in ("lost", "very late") for _, fate in self.meeting.script.callbacks):
             return LOST
         if is_late and self._was_disturbed(deadline - ALLOWANCE, at):
             return AWS
+        if not is_late and self._was_disturbed(at - ALLOWANCE, at):
+            return AWS  # it did not work again before it was over
         if not desire.is_answered:
             return CALLER_KNOWS
         return ""
@@ -207,7 +219,8 @@ class _Case(Truth):
 
     def _is_readable(self, desire: Desire, at: float) -> bool:
         """True if the calendar could be read before an alert about a silent agent, and showed the wish by then."""
-        windows = [w for w in self.month.windows if w.part in ("cronofy", "token", "aws")]
+        parts = ("cronofy", "token", "aws", f"grant {self.meeting.script.account}")
+        windows = [w for w in self.month.windows if w.part in parts]
         is_down = any(w.since - ALLOWANCE < at < w.until + ALLOWANCE for w in windows)
         is_settled = all(d.since < at - 3 * ALLOWANCE for d in self.desires() if d.since <= at)
         return self.meeting.script.caller == "account" and desire.since < at - ALLOWANCE and is_settled and not is_down
@@ -215,7 +228,7 @@ class _Case(Truth):
     def _was_disturbed(self, since: float, until: float) -> bool:
         """True if AWS did not work in a time, or shortly before it."""
         since -= RECOVERY
-        windows = [w for w in self.month.windows if w.part in ("aws", "sweep", "sns", "stream")]
+        windows = [w for w in self.month.windows if w.part in ("aws", "sweep", "sns", "stream", "index")]
         times = [*self.month.disturbed.get(self.meeting.agent_id, ()), *self.month.disturbed.get("", ())]
         return any(w.since < until and w.until > since for w in windows) or any(since < at < until for at in times)
 
@@ -235,11 +248,14 @@ class _Case(Truth):
         desire = self.desire_at(at)
         if desire is None:
             return "no one wished for anything", ""
+        if sent.type == "account_disconnected":
+            return self._is_connected(at)
         if sent.type == "unwanted":
             return self._is_wanted(desire, at)
         is_read = sent.type == "never_activated" and self._is_readable(desire, at)
         is_by_hand = self._is_by_hand(desire, at) and not is_read
         known = BY_HAND if is_by_hand else "" if desire.is_answered else CALLER_KNOWS
+        known = known or (AT_ONCE if self.is_unordered(desire) else "")
         if not desire.is_wanted:
             return "the agent is not wanted", known
         if at >= desire.end and not sent.group:
@@ -261,11 +277,16 @@ class _Case(Truth):
     def _is_wanted(self, desire: Desire, at: float) -> tuple[str, str] | None:
         state = self.state_at(at)
         if desire.is_wanted:
-            return "the agent is wanted", ""
+            return "the agent is wanted", "" if desire.is_answered else CALLER_KNOWS
         if self._active(at) or any(a.is_present(at) for a in self.agents) or (state and state.is_planned):
             return None
         is_under_way = any(a.activated_at and a.activated_at < desire.since for a in self.agents)
         return "the agent will not come", UNDER_WAY if is_under_way else "" if desire.is_answered else UNANSWERED
+
+    def _is_connected(self, at: float) -> tuple[str, str] | None:
+        name = f"grant {self.meeting.script.account}"
+        is_revoked = any(w.since <= at <= w.until + ALLOWANCE for w in self.month.windows if w.part == name)
+        return None if is_revoked else ("the account is connected", "")
 
     def _is_active(self, desire: Desire, at: float) -> tuple[str, str] | None:
         if at + 1 < desire.start + ACTIVATION:
@@ -299,9 +320,10 @@ class _Case(Truth):
             return None
         return "an agent will come", "" if desire.is_answered else UNANSWERED
 
-    def _has_ended(self, _: Desire, at: float) -> tuple[str, str] | None:
+    def _has_ended(self, desire: Desire, at: float) -> tuple[str, str] | None:
         """Only an alert about a group is critical about this: people must look if agents are still in meetings."""
-        known = [t for a in self.agents if (t := self.reported(a, "complete")) and t < at - SLACK]
+        own = [a for a in self.agents if a.start == desire.start]
+        known = [t for a in own if (t := self.reported(a, "complete")) and t < at - SLACK]
         return ("the agent is complete", "") if known else None
 
     def _has_conference(self, _: Desire, at: float) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""Entries that were read before and steps that were folded before, remembered for the time of a month.
+"""Entries that were read before, their steps and the deadlines after them, remembered for the time of a month.
 
 Each function of the product reads the whole journal of an agent, and folds it again. An item that is stored is never
 changed, and the fold is pure: what the product's functions returned for the same items is returned again.
@@ -13,7 +13,9 @@ from unittest.mock import patch
 from meeting_agents.aws import journal
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.aws.keys import EXPIRES_AT
-from meeting_agents.domain import lifecycle
+from meeting_agents.domain import deadlines, lifecycle
+from meeting_agents.domain.deadlines import Deadline
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.model import Entry, Record
 from meeting_agents.domain.verdicts import Step
 
@@ -23,8 +25,12 @@ type _Item = Mapping[str, Any]
 @contextmanager
 def remembered() -> Iterator[None]:
     """Let the product's functions as they are now remember what they read and folded."""
-    entries, steps = _Entries(journal.read_entry), _Steps(lifecycle.steps)
-    with patch.object(journal, "read_entry", entries.read), patch.object(lifecycle, "steps", steps.fold):
+    entries, steps, expected = _Entries(journal.read_entry), _Steps(lifecycle.steps), _Deadlines(deadlines.deadlines)
+    with (
+        patch.object(journal, "read_entry", entries.read),
+        patch.object(lifecycle, "steps", steps.fold),
+        patch.object(deadlines, "deadlines", expected.of),
+    ):
         yield
 
 
@@ -74,3 +80,17 @@ class _Steps:
                 found = known[id(entry)] = _Step(entry, step)
             known, record = found.next, found.step.after
             yield found.step
+
+
+class _Deadlines:
+    def __init__(self, deadlines: Callable[[Record, GracePeriods], tuple[Deadline, ...]]) -> None:
+        self._deadlines = deadlines
+        self._known: dict[int, tuple[Record, tuple[Deadline, ...]]] = {}
+
+    def of(self, record: Record, grace_periods: GracePeriods) -> tuple[Deadline, ...]:
+        """Return the deadlines of a record; a month has one deployment with its grace periods."""
+        before, found = self._known.get(id(record), (None, ()))
+        if before is not record:
+            found = self._deadlines(record, grace_periods)
+            self._known[id(record)] = record, found
+        return found

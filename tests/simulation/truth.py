@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tests.simulation.calendar_events import Agent, State
 from tests.simulation.findings import Desire, Sent
@@ -35,6 +36,16 @@ class Truth:
 
     def desire_at(self, at: float) -> Desire | None:
         return next((desire for desire in reversed(self.desires()) if desire.since <= at), None)
+
+    def is_unordered(self, desire: Desire) -> bool:
+        """Return True if a call of AWS was so slow that the request sent next to this one overtook the first."""
+        disturbed = self.month.disturbed.get(self.meeting.agent_id, ())
+        return any(
+            first.at <= second.at <= second.answered_at < first.answered_at
+            and desire.since in (first.at, second.at)
+            and any(first.at <= at <= first.answered_at for at in disturbed)
+            for first, second in pairwise(self.meeting.wishes)
+        )
 
     def state_at(self, at: float) -> State | None:
         return next((state for state in reversed(self.meeting.event.states) if state.at <= at), None)
