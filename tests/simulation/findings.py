@@ -92,6 +92,7 @@ class Figures:
 
 KINDS = (
     "false critical",
+    "false warning",
     "missed",
     "wrong last word",
     "late",

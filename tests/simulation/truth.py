@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tests.simulation.calendar_events import Agent, State
-from tests.simulation.findings import Desire, Sent
+from tests.simulation.findings import ALLOWANCE, RECOVERY, SLACK, Desire, Sent
 from tests.simulation.world import Meeting, Month
 
 
@@ -74,3 +74,23 @@ class Truth:
     def delivered(self, since: float, until: float) -> bool:
         """True if any callback about the calendar event was delivered in a time."""
         return any(since < at <= until for at, _ in self.meeting.event.deliveries)
+
+    def is_by_hand(self, desire: Desire, at: float) -> bool:
+        """True if a person did it in the calendar, and no callback can have sent of it: none tells of a deletion."""
+        is_reported = desire.is_wanted and self.delivered(desire.since, at - SLACK)
+        return desire.by == "person" and not is_reported
+
+    def is_readable(self, desire: Desire, at: float) -> bool:
+        """True if the calendar could be read before an alert about a silent agent, and showed the wish by then."""
+        parts = ("cronofy", "token", "aws", f"grant {self.meeting.script.account}")
+        windows = [w for w in self.month.windows if w.part in parts]
+        is_down = any(w.since - ALLOWANCE < at < w.until + ALLOWANCE for w in windows)
+        is_settled = all(d.since < at - 3 * ALLOWANCE for d in self.desires() if d.since <= at)
+        return self.meeting.script.caller == "account" and desire.since < at - ALLOWANCE and is_settled and not is_down
+
+    def was_disturbed(self, since: float, until: float) -> bool:
+        """True if AWS did not work in a time, or shortly before it."""
+        since -= RECOVERY
+        windows = [w for w in self.month.windows if w.part in ("aws", "sweep", "sns", "stream", "index")]
+        times = [*self.month.disturbed.get(self.meeting.agent_id, ()), *self.month.disturbed.get("", ())]
+        return any(w.since < until and w.until > since for w in windows) or any(since < at < until for at in times)
