@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.simulation import put_back, what_if
 from tests.simulation.chance import month
-from tests.simulation.months import Total, all_of, pasteable, shrink, story
+from tests.simulation.months import Total, all_of, part_with, pasteable, shrink, story
 
 FOUND = Path(__file__).with_name("found.json")
 MAX_SHRUNK = 5
@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", default="1..10", help="the first and the last seed: 1..200")
     parser.add_argument("--meetings", type=int, default=1000, help="meetings of each month")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=int, help="as many as the machine has processors, if it is left out")
     parser.add_argument("--seed", type=int, help="tell the month of one seed as a story")
     parser.add_argument("--meeting", type=int, help="only this meeting of it")
     parser.add_argument("--put-back", action="store_true", help="put faults back into the product, one at a time")
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     return simulate(range(int(first), int(last or first) + 1), options.meetings, options.processes, options.keep)
 
 
-def simulate(seeds: range, meetings: int, processes: int, is_kept: bool) -> int:
+def simulate(seeds: range, meetings: int, processes: int | None, is_kept: bool) -> int:
     """Let the months of these seeds take place, and print what was found."""
     total, began = Total(), time.monotonic()
     for of_seed in all_of(seeds, meetings, processes):
@@ -62,7 +62,7 @@ def simulate(seeds: range, meetings: int, processes: int, is_kept: bool) -> int:
         FOUND.write_text(json.dumps(before | content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     kinds = {f"{found.kind}: {found.detail}": found for found in reversed(total.found)}
     for found in list(kinds.values())[:MAX_SHRUNK]:
-        shortest = shrink(month(found.seed, meetings), found)
+        shortest = shrink(part_with(found.seed, meetings, found.meeting), found)
         is_alone = len(shortest.meetings) == 1
         print(f"\n{found}\n  {pasteable(shortest) if is_alone else 'only together with other meetings of its month'}")
     return 1 if total.found else 0

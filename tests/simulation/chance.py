@@ -3,16 +3,34 @@
 Each meeting has a chance of its own, so that it stays the same independent of the others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
-from tests.simulation.scripts import CALLBACKS, DAY, FATES, FAULTS, HOUR, MINUTE, Act, MonthScript, Script
+from tests.simulation.scripts import (
+    CALLBACKS,
+    CALLERS,
+    CONFERENCES,
+    DAY,
+    FATES,
+    FAULTS,
+    HOUR,
+    MINUTE,
+    Act,
+    MonthScript,
+    Script,
+)
 
 MONTHS = tuple(datetime(2026, month, 1, tzinfo=UTC).timestamp() for month in (3, 10, 1, 6))
 """The beginnings of the months: in March and in October clocks change."""
+CLOCK_CHANGES = tuple(datetime(2026, month, day, 1, tzinfo=UTC).timestamp() for month, day in ((3, 29), (10, 25)))
+"""The moments at which the clocks of Europe change."""
 DAYS, ROUGH_DAYS = 30, 5
 ACCOUNTS = 40
+SHARE_REVOKED = 0.2
+"""The accounts of which a user withdraws the consent once in a month."""
+SERIES_LENGTH = 4
 ROUGHNESS = 5
 """Times as many faults in a rough month."""
 _HOURS = (7, 8, 8, 9, 9, 9, 9, 10, 10, 11, 12, 13, 13, 13, 14, 14, 15, 16, 22, 1)
@@ -36,15 +54,31 @@ _AGENTS: Mapping[str, float] = {
 }
 
 
-def month(seed: int, meetings: int, *, is_rough: bool = False) -> MonthScript:
-    """Return the script of a month; a rough one lasts four days, and next to nothing in it is as usual."""
+def month(seed: int, meetings: int | range, *, is_rough: bool = False) -> MonthScript:
+    """Return the script of a month; a rough one lasts four days, and next to nothing in it is as usual.
+
+    `meetings`: how many, or the numbers of a part of them.
+    """
     chance = Random(f"month {seed}")
     begins = MONTHS[seed % len(MONTHS)]
+    days = ROUGH_DAYS if is_rough else DAYS
+    numbers = range(meetings) if isinstance(meetings, int) else meetings
     scripts = tuple(
-        meeting(Random(f"{seed}/{number}"), number, begins, is_rough=is_rough) for number in range(meetings)
+        with_habits(seed, meeting(Random(f"{seed}/{number}"), number, begins, is_rough=is_rough), begins)
+        for number in numbers
     )
     triggers = () if seed % 2 else (("EVENT_TRIGGERS", "off"),)
-    return MonthScript(seed, scripts, tuple(_windows(chance, begins, ROUGH_DAYS if is_rough else DAYS)), triggers)
+    windows = (*_windows(chance, begins, days), *_revocations(Random(f"grants {seed}"), begins, days))
+    return MonthScript(seed, scripts, windows, triggers)
+
+
+def _revocations(chance: Random, begins: float, days: int) -> Iterator[tuple[str, float, float]]:
+    """Yield the times in which an account is revoked, until its user consents again."""
+    for number in range(ACCOUNTS):
+        at = begins + chance.randrange(1, days) * DAY + chance.choice(_HOURS) * HOUR + chance.randrange(60) * MINUTE
+        hours = chance.choice((3.0, 20.0, 70.0))
+        if chance.random() < SHARE_REVOKED:
+            yield f"grant user_{number}", at, at + hours * HOUR
 
 
 def _windows(chance: Random, begins: float, days: int) -> list[tuple[str, float, float]]:
@@ -58,6 +92,8 @@ def _windows(chance: Random, begins: float, days: int) -> list[tuple[str, float,
         ("sweep", 10),
         ("sns", 15),
         ("stream", 10),
+        ("index", 20),
+        ("index", 20),
         ("aws", 4),
         ("aws", 4),
     ):
@@ -73,7 +109,7 @@ def meeting(chance: Random, number: int, begins: float, *, is_rough: bool = Fals
     start = day + chance.choice(_HOURS) * HOUR + chance.choice(_QUARTERS) * MINUTE
     minutes = chance.choice((30, 30, 45, 60, 60, 60, 90, 120, 25, 50))
     requested = chance.choice((-3 * 1440, -1440, -600, -180, -90)) - chance.randrange(60)
-    caller = chance.choices(("account", "own token", "key", "now"), (60, 30, 7, 3 * more))[0]
+    caller = chance.choices(CALLERS, (60, 30, 7, 3 * more))[0]
     habit = chance.random()
     if habit < 0.05:
         requested = -chance.randrange(1, 45)
@@ -93,7 +129,7 @@ def meeting(chance: Random, number: int, begins: float, *, is_rough: bool = Fals
         requested=requested,
         caller=caller,
         tries=chance.choice((1, 2, 3, 4)),
-        conference=chance.choices(("assigned", "late", "failing", "never", "none"), (80, 1, 3, 1, 15))[0],
+        conference=chance.choices(CONFERENCES, (80, 1, 3, 1, 15))[0],
         agents=agents,
         after_move=chance.choice(("complete", "failed", None)),
         ignores_cancellation=chance.random() < 0.03 * more,
@@ -105,6 +141,50 @@ def meeting(chance: Random, number: int, begins: float, *, is_rough: bool = Fals
         faults=tuple((n, chance.choice(FAULTS)) for n in range(1, 40) if chance.random() < 0.004 * more),
         stream=tuple((n, chance.choice((3.0, 20.0, -5.0, 60.0))) for n in range(1, 9) if chance.random() < 0.01 * more),
         account=f"user_{chance.randrange(ACCOUNTS)}",
+    )
+
+
+def with_habits(seed: int, script: Script, begins: float) -> Script:
+    """Return a script with what other chances decide: a series, local times, the night in which clocks change."""
+    chance = Random(f"{seed}/{script.number}/habits")
+    clock, is_at_change, is_one_event = chance.random() < 0.1, chance.random() < 0.02, chance.random() < 0.02
+    changes = [at for at in CLOCK_CHANGES if begins < at < begins + DAYS * DAY]
+    script = replace(script, clock="local" if clock else "utc")
+    if script.caller not in ("account", "own token"):
+        return replace(script, clock="utc")
+    if changes and is_at_change:
+        start = changes[0] + chance.choice((-1.5, -1.0, -0.5, 0.0, 0.5, 1.0)) * HOUR
+        return replace(script, start=start, clock="local", is_at_clock_change=True)
+    if is_one_event and script.requested < 0:
+        week = 7 * DAY / MINUTE
+        moves = tuple(Act(script.minutes + 20 + number * week, "moves", week) for number in range(SERIES_LENGTH - 1))
+        return replace(script, series="one event", acts=moves)
+    return _in_series(seed, script, begins)
+
+
+def _in_series(seed: int, script: Script, begins: float) -> Script:
+    """Return the script as an occurrence of a series, if chance makes its number and those beside it one."""
+    first = script.number - script.number % SERIES_LENGTH
+    chance = Random(f"{seed}/series/{first}")
+    if chance.random() >= 0.05:
+        return script
+    model = meeting(Random(f"{seed}/{first}"), first, begins)
+    if model.caller not in ("account", "own token") or model.requested >= 0:
+        return script
+    occurrence = script.number - first
+    start = model.start + occurrence * 7 * DAY
+    at = model.start + chance.choice((-1.0, 1.0, 50.0)) * HOUR + occurrence
+    by, what = chance.choice((30.0, -60.0)), chance.choice(("moves", "switches off", "retitles", "deletes"))
+    acts = (Act((at - start) / MINUTE, what, by if what == "moves" else 0.0),) if at < start else ()
+    return replace(
+        script,
+        series="occurrences",
+        start=start,
+        minutes=model.minutes,
+        requested=model.requested + (model.start + occurrence - start) / MINUTE,
+        caller=model.caller,
+        account=model.account,
+        acts=acts,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -39,7 +40,6 @@ class Cronofy:
         self.events: dict[tuple[str, str], CalendarEvent] = {}
         self._scripts: dict[tuple[str, str], Script] = {}
         self._tokens: dict[str, float] = {}
-        self._grants: dict[str, bool] = {}
         self._recent: deque[float] = deque()
         self._numbers = 0
 
@@ -49,15 +49,6 @@ class Cronofy:
 
     # ----------------------------------------------------------------------------------------------------- credentials
 
-    def grant(self, user: str) -> str:
-        """Let a user authorise the application; return the refresh token."""
-        self._grants[user] = True
-        return user
-
-    def revoke(self, user: str) -> None:
-        self._grants[user] = False
-        self._tokens = {token: until for token, until in self._tokens.items() if not token.startswith(f"{user}.")}
-
     def issue(self, user: str) -> str:
         """Return a new access token."""
         self._numbers += 1
@@ -66,7 +57,10 @@ class Cronofy:
         return token
 
     def _is_valid(self, token: str) -> bool:
-        return token == "CRN_secret" or self._tokens.get(token, 0.0) > self.scheduler.now
+        user = token.partition(".")[0]
+        if token == "CRN_secret" or self.is_down(f"grant {user}"):
+            return token == "CRN_secret"
+        return self._tokens.get(token, 0.0) > self.scheduler.now
 
     # -------------------------------------------------------------------------------------------------------- requests
 
@@ -86,7 +80,6 @@ class Cronofy:
         self.log(event, f"Cronofy gets {request.method}{f', {fate}' if fate else ''}")
         if self.is_down("cronofy"):
             fate = "503" if event.requests % 2 else "hangs"
-            self.happened["cronofy: outage"] += 1
         elif fate:
             self.happened[f"cronofy: {fate}"] += 1
         return self._answer(request, event, body, fate)
@@ -123,11 +116,9 @@ class Cronofy:
 
     def _refresh(self, body: dict[str, Any]) -> httpx.Response:
         if self.is_down("cronofy") or self.is_down("token"):
-            self.happened["cronofy: no token"] += 1
             return httpx.Response(503)
         user = body["refresh_token"]
-        if not self._grants.get(user):
-            self.happened["cronofy: dead grant"] += 1
+        if self.is_down(f"grant {user}"):
             return httpx.Response(400, json={"error": "invalid_grant"})
         return httpx.Response(
             200, json={"access_token": self.issue(user), "expires_in": TOKEN_SECONDS, "refresh_token": user}
@@ -139,7 +130,6 @@ class Cronofy:
         https://docs.cronofy.com/developers/api/events/read-events/
         """
         if self.is_down("cronofy"):
-            self.happened["cronofy: outage"] += 1
             return httpx.Response(503)
         self.scheduler.sleep(LATENCY)
         if request.url.path not in ("/v1/events", "/v1/userinfo"):
@@ -419,6 +409,9 @@ def _is_over(agent: Agent) -> bool:
 
 
 def _seconds(value: Any) -> float | None:
+    """Return a time of a body: a text, or a local one with its time zone."""
+    if isinstance(value, dict):
+        return datetime.fromisoformat(value["time"]).replace(tzinfo=ZoneInfo(value["tzid"])).timestamp()
     return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
 
 

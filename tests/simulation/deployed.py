@@ -15,7 +15,8 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 
 from meeting_agents import wiring
 from tests.sandbox.deployment import source_template
-from tests.simulation.stack import ACCOUNT, INDEX_DELAY, SECRET, Stack
+from tests.simulation.remembered import remembered
+from tests.simulation.stack import ACCOUNT, SECRET, Stack
 from tests.simulation.virtual_time import virtual_time
 from tests.wire import forget
 
@@ -65,10 +66,10 @@ def deployed(stack: Stack, chance: random.Random, parameters: Mapping[str, str])
         names = ("KeySchema", "GlobalSecondaryIndexes")
         stack.session.dynamodb.create_table(name, **{key: properties[key] for key in names if key in properties})
     for index in stack.session.dynamodb.tables["AgentsTable"].indexes.values():
-        index.delay = lambda change: stack.scheduler.after(INDEX_DELAY, change)
+        index.delay = stack.change_index
     indexes = stack.session.dynamodb.tables["AgentsTable"].indexes
     indexes["due"].on_change = stack.plan_sweep
-    indexes["waiting"].on_change = lambda _: stack.plan_sweep(stack.first_due())
+    indexes["waiting"].on_change = lambda _: stack.look_at_groups()
     stack.session.sqs.functions["alerts"] = stack.queue
     applications = {"us": {"client_id": "id", "client_secrets": [SECRET]}}
     stack.session.client("secretsmanager").create_secret("cronofy", json.dumps(applications))
@@ -89,6 +90,7 @@ def deployed(stack: Stack, chance: random.Random, parameters: Mapping[str, str])
         patch.object(httpx, "Client", client),
         patch.object(AmazonCloudWatchEMFProvider, "add_metric", lambda *_, **__: None),
         virtual_time(stack.scheduler, chance),
+        remembered(),
     ):
         yield
     logging.disable(logging.NOTSET)

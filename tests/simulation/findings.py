@@ -27,6 +27,7 @@ NO_END = "an agent without a calendar event, whose meeting has no known end"
 UNHEARD = "an agent was called off before it was heard of, and then reported that it failed"
 REUSED = "Cronofy uses a sub again"
 AWS = "AWS did not work"
+AT_ONCE = "two requests at the same time have no order"
 STAYS = "the agent stays or leaves after a cancellation or a move, and reports nothing"
 
 
@@ -91,6 +92,7 @@ class Figures:
 
 KINDS = (
     "false critical",
+    "false warning",
     "missed",
     "wrong last word",
     "late",

@@ -9,26 +9,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.simulation.calendar_events import Agent
+from tests.simulation.falsehoods import Falsehoods
 from tests.simulation.findings import (
     ACTIVATION,
     ALLOWANCE,
     ARRANGEMENT,
     ASSUMED_DURATION,
+    AT_ONCE,
     AWS,
     BY_HAND,
     CALLER_KNOWS,
     COMPLETION,
     LOST,
-    NO_END,
     PATIENCE,
-    RECOVERY,
     RESOURCES,
     REUSED,
     SLACK,
     STAYS,
-    UNANSWERED,
-    UNDER_WAY,
-    UNHEARD,
     Desire,
     Fault,
     Figures,
@@ -36,7 +33,6 @@ from tests.simulation.findings import (
 )
 from tests.simulation.scripts import HOUR, MINUTE
 from tests.simulation.sent import sent_of
-from tests.simulation.truth import Truth
 from tests.simulation.world import Month
 
 
@@ -56,7 +52,7 @@ def judge(month: Month) -> Figures:
 
 
 @dataclass(frozen=True)
-class _Case(Truth):
+class _Case(Falsehoods):
     """One meeting, judged."""
 
     @property
@@ -67,7 +63,7 @@ class _Case(Truth):
         return [
             *self._unsent(),
             *self._uncovered(),
-            *self._false_alerts(),
+            *self.false_alerts(),
             *self._wrong_last_words(),
             *self._doubled(),
             *self._unwanted(),
@@ -142,10 +138,11 @@ class _Case(Truth):
     def _unsent(self) -> Iterator[Fault]:
         for desire, deadline, until, what in self._obligations():
             since = self._since(desire)
-            firing = [t for t in self.sent if t.status == "firing" and t.at >= since]
+            firing = [t for t in self.sent if t.status == "firing" and (t.at >= since or self._is_still_sent(t, since))]
             by = deadline + ALLOWANCE
             in_time = [t for t in firing if t.at <= by]
-            if in_time and self._is_believed(since, by):
+            is_alerted = any(t.at < since for t in in_time) or self._is_believed(since, by)
+            if in_time and is_alerted:
                 continue
             later = [t.at for t in firing if t.at > by]
             kind = "late" if later else "missed"
@@ -160,6 +157,11 @@ class _Case(Truth):
                 self._excuse(desire, deadline, later[0] if later else until, is_late=bool(later)),
             )
 
+    def _is_still_sent(self, sent: Sent, at: float) -> bool:
+        """True if an alert about the account, which is true of each meeting that waits for it, is still the last."""
+        is_over = any(t.status == "resolved" and sent.at < t.at <= at for t in self.sent if t.key == sent.key)
+        return sent.type == "account_disconnected" and sent.at < at and not is_over
+
     def _uncovered(self) -> Iterator[Fault]:
         """Yield silent agents of which nothing was sent alone after the alert about their group was resolved."""
         for sent in self.sent:
@@ -167,7 +169,8 @@ class _Case(Truth):
                 continue
             by = sent.at + ALLOWANCE
             for desire, deadline, until, what in self._obligations():
-                is_open = deadline <= sent.at and (by + MINUTE < until or until == desire.end)
+                is_lasting = until == desire.end and sent.type != "account_disconnected"
+                is_open = deadline <= sent.at and (by + MINUTE < until or is_lasting)
                 is_heard_of = any(at > deadline - SLACK and at < by for a in self.agents for at, _ in a.known)
                 is_newest = self.desire_at(by + MINUTE) == self.desire_at(sent.at)
                 alone = [t for t in self.sent if not t.group and t.status == "firing" and self._since(desire) <= t.at]
@@ -190,12 +193,16 @@ class _Case(Truth):
         return any(sent.status == "firing" for sent in last.values())
 
     def _excuse(self, desire: Desire, deadline: float, at: float, *, is_late: bool) -> str:
-        if self._is_by_hand(desire, deadline):
+        if self.is_unordered(desire):
+            return AT_ONCE
+        if self.is_by_hand(desire, deadline):
             return BY_HAND
         if is_late and any(fate in ("lost", "very late") for _, fate in self.meeting.script.callbacks):
             return LOST
-        if is_late and self._was_disturbed(deadline - ALLOWANCE, at):
+        if is_late and self.was_disturbed(deadline - ALLOWANCE, at):
             return AWS
+        if not is_late and self.was_disturbed(at - ALLOWANCE, at):
+            return AWS  # it did not work again before it was over
         if not desire.is_answered:
             return CALLER_KNOWS
         return STAYS if is_late and self._has_left_in_silence(desire) else ""
@@ -210,129 +217,6 @@ class _Case(Truth):
             for a in left
         )
 
-    def _is_by_hand(self, desire: Desire, at: float) -> bool:
-        """True if a person did it in the calendar, and no callback can have sent of it: none tells of a deletion."""
-        is_reported = desire.is_wanted and self.delivered(desire.since, at - SLACK)
-        return desire.by == "person" and not is_reported
-
-    def _is_readable(self, desire: Desire, at: float) -> bool:
-        """True if the calendar could be read before an alert about a silent agent, and showed the wish by then."""
-        windows = [w for w in self.month.windows if w.part in ("cronofy", "token", "aws")]
-        is_down = any(w.since - ALLOWANCE < at < w.until + ALLOWANCE for w in windows)
-        is_settled = all(d.since < at - 3 * ALLOWANCE for d in self.desires() if d.since <= at)
-        return self.meeting.script.caller == "account" and desire.since < at - ALLOWANCE and is_settled and not is_down
-
-    def _was_disturbed(self, since: float, until: float) -> bool:
-        """True if AWS did not work in a time, or shortly before it."""
-        since -= RECOVERY
-        windows = [w for w in self.month.windows if w.part in ("aws", "sweep", "sns", "stream")]
-        times = [*self.month.disturbed.get(self.meeting.agent_id, ()), *self.month.disturbed.get("", ())]
-        return any(w.since < until and w.until > since for w in windows) or any(since < at < until for at in times)
-
-    # ------------------------------------------------------------------------------------------------------ was it true
-
-    def _false_alerts(self) -> Iterator[Fault]:
-        for sent in self.sent:
-            if sent.status != "firing" or sent.severity != "critical":
-                continue
-            verdicts = [self._falsehood(sent, at) for at in (sent.at - SLACK, sent.at)]
-            if all(verdict is not None for verdict in verdicts):
-                reason, excuse = verdicts[-1] or ("", "")
-                yield Fault("false critical", self.meeting, sent.at, f"{sent.type}: {reason}", excuse)
-
-    def _falsehood(self, sent: Sent, at: float) -> tuple[str, str] | None:
-        """Return why an alert is false at a time, and why no one could know; None if it is true."""
-        desire = self.desire_at(at)
-        if desire is None:
-            return "no one wished for anything", ""
-        if sent.type == "unwanted":
-            return self._is_wanted(desire, at)
-        is_read = sent.type == "never_activated" and self._is_readable(desire, at)
-        is_by_hand = self._is_by_hand(desire, at) and not is_read
-        known = BY_HAND if is_by_hand else "" if desire.is_answered else CALLER_KNOWS
-        if not desire.is_wanted:
-            return "the agent is not wanted", known
-        if at >= desire.end and not sent.group:
-            return "the meeting is over", known if self.meeting.event.key[0] else NO_END
-        checks = {
-            "never_activated": self._is_active,
-            "failed": self._is_without_failure,
-            "not_arranged": self._is_arranged,
-            "rejected": self._is_arranged,
-            "no_conference": self._has_conference,
-            "not_finished": self._has_ended,
-        }
-        found = checks[sent.type](desire, at) if sent.type in checks else None
-        return found and (found[0], known or found[1])
-
-    def _active(self, at: float) -> list[Agent]:
-        return [a for a in self.agents if not a.is_over_at(at) and a.activated_at and a.activated_at <= at]
-
-    def _is_wanted(self, desire: Desire, at: float) -> tuple[str, str] | None:
-        state = self.state_at(at)
-        if desire.is_wanted:
-            return "the agent is wanted", ""
-        if self._active(at) or any(a.is_present(at) for a in self.agents) or (state and state.is_planned):
-            return None
-        is_under_way = any(a.activated_at and a.activated_at < desire.since for a in self.agents)
-        return "the agent will not come", UNDER_WAY if is_under_way else "" if desire.is_answered else UNANSWERED
-
-    def _is_active(self, desire: Desire, at: float) -> tuple[str, str] | None:
-        if at + 1 < desire.start + ACTIVATION:
-            return "the meeting has not begun", ""
-        left = [a for a in self.agents if a.captured_at and a.start == desire.start and not a.is_gone]
-        switched_off = max((d.since for d in self.desires() if not d.is_wanted and d.since <= at), default=0.0)
-        left = [a for a in left if switched_off < (a.captured_at or 0.0) <= at - SLACK]
-        if left:
-            known = [t for a in left if (t := self.reported(a, "complete")) and t < at - SLACK]
-            return "the agent was there, and left what it had", "" if known else LOST
-        active = self._active(at)
-        if not active and not any(a.is_present(at) for a in self.agents):
-            return None
-        known = [t for a in active if (t := self.reported(a, "activated")) and t < at - SLACK]
-        is_from_before = bool(known) and max(known) < desire.since
-        return "the agent is there", LOST if not known else STAYS if is_from_before else ""
-
-    def _is_without_failure(self, desire: Desire, at: float) -> tuple[str, str] | None:
-        failed = [a for a in self.agents if a.failed_at and a.failed_at <= at]
-        present = any(a.is_present(at) for a in self.agents)
-        is_without = desire.start <= at and not (self._active(at) or present)
-        if not (is_without and failed) and all(a.is_gone for a in failed):
-            return "no agent of this time failed", self._is_confusing(failed, desire.start - at)
-        return ("an agent is in the meeting", "") if present else None
-
-    def _is_arranged(self, desire: Desire, at: float) -> tuple[str, str] | None:
-        state = self.state_at(at)
-        is_planned = state is not None and state.is_planned and state.start == desire.start
-        own = [a for a in self.agents if a.start == desire.start]
-        if not is_planned or (own and all(a.is_over_at(at) for a in own)):
-            return None
-        return "an agent will come", "" if desire.is_answered else UNANSWERED
-
-    def _has_ended(self, _: Desire, at: float) -> tuple[str, str] | None:
-        """Only an alert about a group is critical about this: people must look if agents are still in meetings."""
-        known = [t for a in self.agents if (t := self.reported(a, "complete")) and t < at - SLACK]
-        return ("the agent is complete", "") if known else None
-
-    def _has_conference(self, _: Desire, at: float) -> tuple[str, str] | None:
-        assigned = self.meeting.event.conference_at
-        if not assigned or assigned > at:
-            return None
-        known = [t for t, name in self.meeting.event.deliveries if name == "conferencing_assigned"]
-        return "it has a conference", "" if known and known[0] < at - SLACK else LOST
-
-    def _is_confusing(self, failed: list[Agent], seconds_ahead: float) -> str:
-        """Return the reason why no one could know that an agent which failed had been called off before."""
-        if seconds_ahead > HOUR:
-            return ""  # too early for an agent of this time
-        if self.meeting.script.reuses_sub:
-            return REUSED
-        for agent in failed:
-            activated = self.reported(agent, "activated")
-            if activated is None or (agent.gone_at is not None and activated > agent.gone_at - SLACK):
-                return UNHEARD
-        return ""
-
     # ------------------------------------------------------------------------------------------------------- last words
 
     def _wrong_last_words(self) -> Iterator[Fault]:
@@ -340,7 +224,7 @@ class _Case(Truth):
         for sent in last.values():
             reason = self._is_over(sent) if sent.status == "firing" else self._is_still_bad(sent)
             if reason:
-                excuse = AWS if self._was_disturbed(sent.at, sent.at + HOUR) and self.month.dead_letters else ""
+                excuse = AWS if self.was_disturbed(sent.at, sent.at + HOUR) and self.month.dead_letters else ""
                 excuse = excuse or (REUSED if self.meeting.script.reuses_sub else "")
                 yield Fault("wrong last word", self.meeting, sent.at, f"{sent.status} {sent.type}: {reason}", excuse)
 
@@ -410,7 +294,7 @@ class _Case(Truth):
                 excuse = BY_HAND
             elif known is None or known >= left:
                 excuse = STAYS
-            elif desire and self._was_disturbed(known, known + ALLOWANCE):
+            elif desire and self.was_disturbed(known, known + ALLOWANCE):
                 excuse = AWS
             yield Fault("unwanted without an alert", self.meeting, since, agent.sub, excuse)
 
@@ -438,7 +322,7 @@ class _Case(Truth):
             before = last.get(sent.key)
             if before and not sent.group and (before.status, before.severity) == (sent.status, sent.severity):
                 is_new_time = before.start != sent.start
-                excuse = AWS if self._was_disturbed(before.at - ALLOWANCE, sent.at) else ""
+                excuse = AWS if self.was_disturbed(before.at - ALLOWANCE, sent.at) else ""
                 if not is_new_time:
                     yield Fault("repeated", self.meeting, sent.at, f"{sent.status} {sent.type}", excuse)
             last[sent.key] = sent

@@ -1,5 +1,6 @@
 """Many months: each seed in one process of several, and what was found in all of them."""
 
+import gc
 import os
 import platform
 from collections import Counter
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from itertools import islice
 from typing import Any
 
 from tests.simulation.chance import month
@@ -15,6 +16,11 @@ from tests.simulation.findings import KINDS
 from tests.simulation.judge import judge
 from tests.simulation.scripts import MonthScript
 from tests.simulation.world import live
+
+PART = 2500
+"""The most meetings of one stack. A longer month is several stacks in the same weather, each with its own accounts."""
+MAX_TASKS = 8
+"""The parts that one process lives, until another takes its place."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +111,31 @@ def tried(script: MonthScript) -> Total:
     )
 
 
-def all_of(seeds: Sequence[int], meetings: int, processes: int) -> Iterator[Total]:
-    """Yield what was found with each seed, as soon as it is known."""
-    with ProcessPoolExecutor(processes, max_tasks_per_child=1) as pool:
-        yield from pool.map(partial(_of_seed, meetings), seeds)
+def parts(meetings: int) -> list[range]:
+    """Return the numbers of the meetings of each part of a month."""
+    return [range(first, min(first + PART, meetings)) for first in range(0, meetings, PART)]
 
 
-def _of_seed(meetings: int, seed: int) -> Total:
-    return tried(month(seed, meetings))
+def part_with(seed: int, meetings: int, number: int) -> MonthScript:
+    """Return the part of a month that a meeting is in."""
+    return next(month(seed, part) for part in parts(meetings) if number in part)
+
+
+def all_of(seeds: Sequence[int], meetings: int, processes: int | None = None) -> Iterator[Total]:
+    """Yield what was found with each seed, as soon as it is known. The number of processes changes nothing in it."""
+    of_month = parts(meetings)
+    with ProcessPoolExecutor(processes, max_tasks_per_child=MAX_TASKS) as pool:
+        found = pool.map(_of_part, *zip(*((seed, part) for seed in seeds for part in of_month), strict=True))
+        for seed in seeds:
+            total = Total(seeds=[seed])
+            for of_part in islice(found, len(of_month)):
+                total.add(of_part)
+            yield total
+
+
+def _of_part(seed: int, numbers: range) -> Total:
+    gc.freeze()  # what is loaded stays: the collector needs not look at it again
+    return replace(tried(month(seed, numbers)), seeds=[])
 
 
 # ---------------------------------------------------------------------------------------------------------- shrinking

@@ -4,6 +4,7 @@ A script is one meeting: what its caller, the people in it, Cronofy and AWS will
 that a script that is shortened is still the same story, and can be pasted into a test.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -62,7 +63,6 @@ ACTS = {
     "stretches": "a person moves the end in the calendar by so many minutes",
     "erases": "a person deletes the meeting in the calendar",
     "overruns": "the meeting lasts so many minutes longer than its calendar event",
-    "consents again": "the user authorises the application again",
 }
 """The acts of callers and people."""
 
@@ -90,6 +90,28 @@ CALLBACKS = {
 
 FAULTS = ("throttled", "answer lost", "slow write", "killed before", "killed after")
 """The faults of a call of AWS."""
+
+PARTS = {
+    "cronofy": "Cronofy answers nothing, and calls no one",
+    "token": "Cronofy renews no token",
+    "callbacks": "Cronofy's callbacks are lost",
+    "grant": "an account is revoked; at the end its user consents again (`grant alice`)",
+    "sweep": "no sweep is called",
+    "sns": "SNS refuses every alert",
+    "stream": "the stream stands still",
+    "index": "the indexes are half a minute behind the table",
+    "aws": "AWS refuses every call",
+}
+"""The parts of the world that do not work for a time."""
+
+CALLERS = ("account", "own token", "key", "now")
+CONFERENCES = ("assigned", "late", "failing", "never", "none")
+SERIES = {
+    "": "a meeting of its own",
+    "occurrences": "each occurrence is a calendar event of its own; all are requested at once, and change together",
+    "one event": "one calendar event, which its caller moves to the next week after each occurrence",
+}
+CLOCKS = {"utc": "the caller sends times in UTC", "local": "the caller sends local times and a time zone"}
 
 
 @dataclass(frozen=True)
@@ -134,6 +156,10 @@ class Script:
     stream: tuple[tuple[int, float], ...] = ()
     """The delay of the n-th entry in the stream, in seconds; negative: it comes twice."""
     account: str = "alice"
+    series: str = ""
+    clock: str = "utc"
+    is_at_clock_change: bool = False
+    """In the night in which the clocks of Europe change."""
 
     @property
     def behaviours(self) -> tuple[str, ...]:
@@ -141,7 +167,9 @@ class Script:
         names = [f"caller: {self.caller}"]
         if self.requested >= 0:
             names.append("caller: requests a meeting of the past" if self.requested >= self.minutes else "caller: late")
-        names += [f"conference: {self.conference}"] if self.conference != "assigned" else []
+        names.append(f"conference: {self.conference}")
+        names += [f"series: {self.series}"] if self.series else []
+        names += [f"time: {self.clock}"] + (["time: the clocks change"] if self.is_at_clock_change else [])
         names += [f"agent: {name}" for name in self.agents]
         return tuple(names)
 
@@ -155,3 +183,20 @@ class MonthScript:
     windows: tuple[tuple[str, float, float], ...] = ()
     parameters: tuple[tuple[str, str], ...] = field(default=())
     """Environment variables of the functions that differ from the template's defaults."""
+
+
+def everything() -> set[str]:
+    """Return the names of all that can happen, as it is counted."""
+    kinds: dict[str, Iterable[str]] = {
+        "act": ACTS,
+        "agent": DESTINIES,
+        "callback": CALLBACKS,
+        "cronofy": FATES,
+        "aws": FAULTS,
+        "down": PARTS,
+        "caller": CALLERS,
+        "conference": CONFERENCES,
+        "series": [name for name in SERIES if name],
+        "time": (*CLOCKS, "the clocks change"),
+    }
+    return {f"{kind}: {name}" for kind, names in kinds.items() for name in names}

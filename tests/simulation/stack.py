@@ -35,8 +35,10 @@ ACCOUNT = "123456789012"
 MINUTE = 60.0
 STREAM_DELAY = 0.4
 """Seconds from a write to the function that reads the stream."""
-INDEX_DELAY = 0.3
-"""Seconds by which the index is behind the table."""
+INDEX_DELAY, LONG_INDEX_DELAY = 0.3, 30.0
+"""Seconds by which the index is behind the table, and at bad times."""
+GROUPS_CHECKED_EVERY = 10
+"""Minutes after which a sweep looks at the groups with a firing alert, even if nothing in them has changed."""
 VISIBILITY_TIMEOUT, MAX_RECEIVED = 660.0, 12
 """The template's: of the alert queue."""
 _ENTRY = "entry#"
@@ -78,7 +80,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Window:
-    """A time in which a part does not work: `cronofy`, `callbacks`, `token`, `sweep`, `sns`, `stream`, `aws`."""
+    """A time in which a part of the world does not work: one of `PARTS`."""
 
     part: str
     since: float
@@ -119,9 +121,19 @@ class Stack:
         self._sweeps: set[float] = set()
         self._current: Invocation | None = None
         self._numbers = itertools.count(1)
+        self._are_groups_due = self._is_next_look_planned = False
+        self._index_at = 0.0
+        self._by_part: dict[str, list[Window]] = {}
+        for window in self.windows:
+            self._by_part.setdefault(window.part, []).append(window)
 
     def is_down(self, part: str) -> bool:
-        return any(window.part == part and self.scheduler.now in window for window in self.windows)
+        """Return True if a part does not work now; each time that this meets something is counted."""
+        now = self.scheduler.now
+        is_down = any(now in window for window in self._by_part.get(part, ()))
+        if is_down:
+            self.happened[f"down: {part.partition(' ')[0]}"] += 1
+        return is_down
 
     # ------------------------------------------------------------------------------------------------------ functions
 
@@ -166,18 +178,38 @@ class Stack:
 
     def _sweep(self) -> None:
         self._sweeps.discard(self.scheduler.now)
+        is_due = self.first_due() <= _iso(self.scheduler.now)
         if self.is_down("sweep") or self.is_down("aws"):
-            self.happened["aws: no sweep"] += 1
-        elif self.first_due() <= _iso(self.scheduler.now):
+            self.plan_sweep(_iso(self.scheduler.now))
+            return
+        if is_due or self._are_groups_due:
+            self._are_groups_due = False
             self._invoke("sweep", sweep.handler, {}, 55.0)
         self.scheduler.after(2 * INDEX_DELAY, lambda: self.plan_sweep(self.first_due()))
 
     def first_due(self) -> str:
-        """Return the time at which a sweep finds something: it looks at a group with a firing alert each time."""
-        indexes = self.session.dynamodb.tables["AgentsTable"].indexes
-        if indexes["waiting"].sorted.get(key_of({"S": FIRING})):
-            return _iso(self.scheduler.now)
-        return min((group[0][0] for group in indexes["due"].sorted.values() if group), default=_iso(self.until))
+        """Return the first time at which an agent is due."""
+        due = self.session.dynamodb.tables["AgentsTable"].indexes["due"]
+        return min((group[0][0] for group in due.sorted.values() if group), default=_iso(self.until))
+
+    def look_at_groups(self) -> None:
+        """Let the next sweep look at the groups with a firing alert: something in them has changed."""
+        self._are_groups_due = True
+        self.plan_sweep(_iso(self.scheduler.now))
+        firing = self.session.dynamodb.tables["AgentsTable"].indexes["waiting"].sorted.get(key_of({"S": FIRING}))
+        if firing and not self._is_next_look_planned:
+            self._is_next_look_planned = True
+            self.scheduler.after(GROUPS_CHECKED_EVERY * MINUTE, self._look_again)
+
+    def _look_again(self) -> None:
+        self._is_next_look_planned = False
+        self.look_at_groups()
+
+    def change_index(self, change: Callable[[], None]) -> None:
+        """Let an index have a change a little later, in the order of the changes."""
+        delay = LONG_INDEX_DELAY if self.is_down("index") else INDEX_DELAY
+        self._index_at = max(self._index_at, self.scheduler.now + delay)
+        self.scheduler.at(self._index_at, change)
 
     def _invoke(self, function: str, handler: Callable[..., Any], event: Any, seconds: float) -> Any:
         """Invoke a function; None if its process ended, or it raised an error."""
@@ -229,7 +261,6 @@ class Stack:
                 if fault in ("throttled", "slow write", "killed before"):
                     self._happens(fault, agent, operation)
         elif service == "sns" and operation == "Publish" and self.is_down("sns"):
-            self.happened["aws: SNS refuses"] += 1
             self._fail(operation)
 
     def after(self, service: str, operation: str, sent: Mapping[str, Any]) -> None:

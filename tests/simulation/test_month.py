@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from threading import Thread
@@ -17,12 +18,12 @@ from uuid import uuid4
 
 import pytest
 
-from tests.simulation import put_back
+from tests.simulation import deployed, months, put_back
 from tests.simulation.chance import month
 from tests.simulation.findings import BY_HAND, LOST
 from tests.simulation.histories import EXPIRED_CANCELLATION, HISTORIES, NINE
 from tests.simulation.judge import judge
-from tests.simulation.months import Found, pasteable, shrink, story, tried
+from tests.simulation.months import Found, all_of, part_with, pasteable, shrink, story, tried
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.scripts import Act, MonthScript, Script
 from tests.simulation.virtual_time import virtual_time
@@ -115,3 +116,29 @@ def test_a_failing_month_is_shrunk_to_its_shortest_history() -> None:
 def test_a_month_is_printed_as_a_story() -> None:
     lines = list(story(MonthScript(1, (Script(1, NINE, agents=("fails at once",)),)), lambda _: True))
     assert any("an alert is sent: [critical] Meeting agent failed" in line for line in lines)
+
+
+def test_what_is_remembered_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals that are read and folded anew each time give the same month."""
+    script = month(3, 40, is_rough=True)
+    with_memory = live(script)
+    monkeypatch.setattr(deployed, "remembered", nullcontext)
+    without = live(script)
+    assert [(alert.at, alert.content) for alert in with_memory.alerts] == [
+        (alert.at, alert.content) for alert in without.alerts
+    ]
+    assert with_memory.verdicts == without.verdicts
+    assert len(without.alerts) > 5
+
+
+def test_a_month_is_lived_in_parts_of_a_size_that_no_machine_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is a stack of its own, in the same weather."""
+    script = month(3, 70)
+    assert [part_with(3, 70, number).meetings for number in (0, 69)] == [script.meetings, script.meetings]
+    monkeypatch.setattr(months, "PART", 25)
+    assert [len(part) for part in months.parts(70)] == [25, 25, 20]
+    assert part_with(3, 70, 60).meetings == script.meetings[50:]
+    assert part_with(3, 70, 60).windows == script.windows
+    (total,) = all_of([3], 70, 1)
+    assert total.meetings == 70
+    assert total.seeds == [3]

@@ -1,11 +1,11 @@
 """The truth about one meeting of a month, and the alerts that were sent of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from tests.simulation.calendar_events import Agent, State
-from tests.simulation.findings import Desire, Sent
+from tests.simulation.findings import ALLOWANCE, RECOVERY, SLACK, Desire, Sent
 from tests.simulation.world import Meeting, Month
 
 
@@ -32,26 +32,20 @@ class Truth:
             for state in self.meeting.event.states
             if state.by == "person"
         ]
-        return self._in_order(sorted(desires, key=lambda desire: desire.since))
-
-    def _in_order(self, desires: list[Desire]) -> list[Desire]:
-        """Return the wishes, those of the same time in the order in which Cronofy took them."""
-        for number, (first, second) in enumerate(pairwise(desires)):
-            taken = [self._taken(desire) for desire in (first, second)]
-            if second.since - first.since < 1.0 and taken[0] > taken[1] > 0.0:
-                desires[number : number + 2] = [
-                    replace(desire, since=at) for desire, at in ((second, first.since), (first, second.since))
-                ]
-        return desires
-
-    def _taken(self, desire: Desire) -> float:
-        """Return the last time at which Cronofy did what was wished; 0 if it never did."""
-        states = [state for state in self.meeting.event.states if state.at >= desire.since]
-        wished = (desire.is_wanted, desire.start)
-        return max((state.at for state in states if (state.is_planned, state.start) == wished), default=0.0)
+        return sorted(desires, key=lambda desire: desire.since)
 
     def desire_at(self, at: float) -> Desire | None:
         return next((desire for desire in reversed(self.desires()) if desire.since <= at), None)
+
+    def is_unordered(self, desire: Desire) -> bool:
+        """Return True if a call of AWS was so slow that the request sent next to this one overtook the first."""
+        disturbed = self.month.disturbed.get(self.meeting.agent_id, ())
+        return any(
+            first.at <= second.at <= second.answered_at < first.answered_at
+            and desire.since in (first.at, second.at)
+            and any(first.at <= at <= first.answered_at for at in disturbed)
+            for first, second in pairwise(self.meeting.wishes)
+        )
 
     def state_at(self, at: float) -> State | None:
         return next((state for state in reversed(self.meeting.event.states) if state.at <= at), None)
@@ -80,3 +74,23 @@ class Truth:
     def delivered(self, since: float, until: float) -> bool:
         """True if any callback about the calendar event was delivered in a time."""
         return any(since < at <= until for at, _ in self.meeting.event.deliveries)
+
+    def is_by_hand(self, desire: Desire, at: float) -> bool:
+        """True if a person did it in the calendar, and no callback can have sent of it: none tells of a deletion."""
+        is_reported = desire.is_wanted and self.delivered(desire.since, at - SLACK)
+        return desire.by == "person" and not is_reported
+
+    def is_readable(self, desire: Desire, at: float) -> bool:
+        """True if the calendar could be read before an alert about a silent agent, and showed the wish by then."""
+        parts = ("cronofy", "token", "aws", f"grant {self.meeting.script.account}")
+        windows = [w for w in self.month.windows if w.part in parts]
+        is_down = any(w.since - ALLOWANCE < at < w.until + ALLOWANCE for w in windows)
+        is_settled = all(d.since < at - 3 * ALLOWANCE for d in self.desires() if d.since <= at)
+        return self.meeting.script.caller == "account" and desire.since < at - ALLOWANCE and is_settled and not is_down
+
+    def was_disturbed(self, since: float, until: float) -> bool:
+        """True if AWS did not work in a time, or shortly before it."""
+        since -= RECOVERY
+        windows = [w for w in self.month.windows if w.part in ("aws", "sweep", "sns", "stream", "index")]
+        times = [*self.month.disturbed.get(self.meeting.agent_id, ()), *self.month.disturbed.get("", ())]
+        return any(w.since < until and w.until > since for w in windows) or any(since < at < until for at in times)

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from meeting_agents import wiring
 from meeting_agents.domain.identity import agent_id
@@ -20,6 +22,7 @@ from tests.simulation.stack import Published, Stack, Window
 _RETRY_PAUSES = (5.0, 30.0, 120.0, 600.0)
 """Seconds after which a caller sends a request again."""
 _TEMPORARY = {429, 500, 502, 503, 504}
+_ZONE = "Europe/Berlin"
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,11 @@ class _World:
     def begin(self) -> None:
         self._stack.happened[f"parameter: event triggers {os.environ['EVENT_TRIGGERS']}"] += 1
         for account in sorted({script.account for script in self._script.meetings}):
-            wiring.accounts().register(account, "us", self._cronofy.grant(account))
+            wiring.accounts().register(account, "us", account)
+        for window in self._stack.windows:
+            part, _, account = window.part.partition(" ")
+            if part == "grant":
+                self._scheduler.at(window.until, partial(self._consent, account))
         for script in self._script.meetings:
             self._begin(script)
 
@@ -241,15 +248,18 @@ class _World:
             "stretches": lambda: self._cronofy.drag(event, 0.0, by),
             "erases": lambda: self._cronofy.erase(event),
             "overruns": lambda: setattr(event, "overrun", by),
-            "revokes": lambda: self._cronofy.revoke(meeting.script.account),
-            "consents again": lambda: self._consent(meeting.script.account),
         }
 
     def _acknowledge(self, meeting: Meeting) -> None:
         self._stack.call_api("POST", f"/v1/meeting_agents/{meeting.agent_id}/acknowledgement", {"note": "seen"}, {})
 
     def _consent(self, account: str) -> None:
-        wiring.accounts().register(account, "us", self._cronofy.grant(account))
+        """Let the user of an account authorise the application; the caller registers the new refresh token."""
+        body = {"data_center": "us", "refresh_token": account}
+        status, _ = self._stack.call_api("PUT", f"/v1/accounts/{account}", body, {})
+        if status != 200:
+            self._scheduler.after(MINUTE, lambda: self._consent(account))
+        self._stack.look_at_groups()
 
     def _shift(self, plan: Plan, by: float) -> None:
         plan.start, plan.end = plan.start + by, plan.end + by
@@ -308,9 +318,9 @@ class _World:
         body = {
             "event_id": name,
             "summary": plan.title,
-            "start": _iso(plan.start),
-            "end": _iso(plan.end),
-            "tzid": "Europe/Berlin",
+            "start": _time(plan.start, script.clock),
+            "end": _time(plan.end, script.clock),
+            "tzid": _ZONE,
             "meeting_agent": {"profile_id": "cronofy" if plan.is_wanted else "none"},
         }
         conference = {"conferencing": {"profile_id": "default"}} if script.conference != "none" else {}
@@ -372,6 +382,15 @@ def _join_url(script: Script) -> str:
 
 def _iso(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _time(at: float, clock: str) -> str | dict[str, str]:
+    """Return a time as a caller sends it; no local time that exists twice."""
+    local = datetime.fromtimestamp(at, ZoneInfo(_ZONE))
+    is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    if clock == "utc" or is_twice:
+        return _iso(at)
+    return {"time": f"{local:%Y-%m-%dT%H:%M:%S}", "tzid": _ZONE}
 
 
 def _clock(at: float) -> str:

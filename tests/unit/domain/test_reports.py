@@ -197,7 +197,7 @@ def test_one_complete_agent_and_one_failed_one_contradict_each_other() -> None:
 
 
 @pytest.mark.parametrize("subs", [("", "agt_2"), ("agt_1", ""), ("agt_1", "agt_1")])
-def test_agents_that_cannot_be_told_apart_are_one(subs: tuple[str, str]) -> None:
+def test_agents_that_cannot_be_distinguished_are_one(subs: tuple[str, str]) -> None:
     reports = [(subs[0], EntryType.FAILED), (subs[1], EntryType.ACTIVATED)]
     for order in permutations(reports):
         assert states(two_agents(*order)) == [State.FAILED]

@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from heapq import merge
 from itertools import batched
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
 from meeting_agents.aws import keys
+from meeting_agents.aws.attributes import pack, unpack_item
 from meeting_agents.aws.dynamodb import MAX_WRITES, NOT_EXISTS, Table
 from meeting_agents.aws.keys import is_probe, timestamp
 from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse
@@ -43,6 +42,7 @@ from meeting_agents.domain.verdicts import Step
 
 PAGE_SIZE = 500
 """The most items that one page reads from the index by day."""
+_ENTRY_TYPES, _REASON_CODES = frozenset(EntryType), frozenset(ReasonCode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Journal:
             ExpressionAttributeValues={":pk": {"S": agent_id}, ":entry": {"S": keys.ENTRY_PREFIX}},
             ConsistentRead=True,
         )
-        entries = [_stored(_unpacked(item)) for item in items]
+        entries = map(read_entry, items)
         return [stored for stored in entries if stored.expires_at is None or stored.expires_at > now.timestamp()]
 
     def append(
@@ -148,7 +148,7 @@ class Journal:
         )
         if replaced is None:
             return {}
-        before = _unpacked(replaced)
+        before = unpack_item(replaced)
         counted = before.get("judged", {}) if before.get(keys.EXPIRES_AT, 0) > now.timestamp() else {}
         growth = {verdict: judged[verdict] - counted.get(verdict, 0) for verdict in {*judged, *counted}}
         return {verdict: count for verdict, count in growth.items() if count}
@@ -227,7 +227,7 @@ class Journal:
             ExpressionAttributeValues=_packed(values),
             Limit=PAGE_SIZE,
         )
-        rows = [_unpacked(item) for item in items]
+        rows = [unpack_item(item) for item in items]
         if len(rows) > limit:
             return Page(rows[:limit], rows[limit - 1]["listed"])
         return Page(rows, last.get("listed", {}).get("S", ""))
@@ -295,8 +295,8 @@ def _plain(value: Any) -> Any:
     """Convert a dataclass to a map of the fields that are set, with times as text."""
     if isinstance(value, Reason):
         return {"code": value.code.value, "values": dict(value.values)}
-    if is_dataclass(value) and not isinstance(value, type):
-        pairs = ((f.name, _plain(getattr(value, f.name))) for f in fields(value))
+    if names := _field_names(value.__class__):
+        pairs = ((name, _plain(getattr(value, name))) for name in names)
         return {name: plain for name, plain in pairs if plain not in (None, "", [], {}, False)}
     if isinstance(value, datetime):
         return timestamp(value)
@@ -305,42 +305,31 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, StrEnum) else value
 
 
-_serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
+@cache
+def _field_names(type_: type) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields; of any other type none."""
+    return tuple(field.name for field in fields(type_)) if is_dataclass(type_) else ()
 
 
 def _packed(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _serialize(_plain(value)) for name, value in values.items() if value not in (None, "")}
-
-
-def _unpacked(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _natural(_deserialize(value)) for name, value in item.items()}
-
-
-def _natural(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value)
-    if isinstance(value, dict):
-        return {name: _natural(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_natural(item) for item in value]
-    return value
+    return {name: pack(_plain(value)) for name, value in values.items() if value not in (None, "")}
 
 
 def _time(value: str | None) -> datetime | None:
     return datetime.fromisoformat(value) if value else None
 
 
-def _stored(item: dict[str, Any]) -> StoredEntry:
+def read_entry(attributes: Mapping[str, Any]) -> StoredEntry:
     """Read an item. A type of entry that this version does not know is unrecognised, never an error."""
-    raw = bytes(item["raw"].value) if "raw" in item else None
+    item = unpack_item(attributes)
+    raw = item.get("raw")
     notification = read_notification(raw, item.get("trigger", "")) if raw is not None else None
     kind = item.get("kind", EntryType.UNRECOGNISED)
     if notification is not None:
         kind = notification.kinds[-1] if notification.kinds else EntryType.UNRECOGNISED
     entry = Entry(
         key=keys.entry_key(item["sk"]),
-        kind=EntryType(kind) if kind in set(EntryType) else EntryType.UNRECOGNISED,
+        kind=EntryType(kind) if kind in _ENTRY_TYPES else EntryType.UNRECOGNISED,
         at=datetime.fromisoformat(item["at"]),
         attempt=item.get("attempt"),
         revision=item.get("revision"),
@@ -375,7 +364,7 @@ def _cronofy_response(item: dict[str, Any]) -> CronofyResponse | None:
 def _reason(values: dict[str, Any]) -> Reason | None:
     """Read a reason; None if this version does not know its code."""
     code = values["code"]
-    return Reason(ReasonCode(code), tuple(values["values"].items())) if code in set(ReasonCode) else None
+    return Reason(ReasonCode(code), tuple(values["values"].items())) if code in _REASON_CODES else None
 
 
 def _request(values: dict[str, Any]) -> Request:

@@ -196,8 +196,8 @@ def no_conference(at: Situation) -> datetime | None:
     attempt = at.attempt
     if attempt.conference is Conference.ASSIGNED or EXPECTED.get(attempt.state) is not DeadlineType.ACTIVATION:
         return None
-    if disconnected_since(attempt):
-        return None  # the alert about its account says why
+    if disconnected_since(attempt) or is_cancellation_requested(attempt):
+        return None  # the alert about its account says why; or it is not wanted
     if attempt.conference is Conference.FAILING:
         return attempt.conference_at
     missed_at = min(at.now, at.start - at.grace_periods.conference)

@@ -105,7 +105,7 @@ class Attempt:
     """Cronofy may have taken a request that is closed without its acceptance, or an agent of before may still come."""
     subs: tuple[str, ...] = ()
     reports: frozenset[tuple[str, EntryType]] = frozenset()
-    """What each agent reported, by its `sub`: two requests at the same time may bring one agent each."""
+    """The reports of each agent, by its `sub`: two requests at the same time may bring one agent each."""
     resources: tuple[Resource, ...] = ()
     failures: tuple[str, ...] = ()
     refusal: Refusal | None = None
@@ -167,7 +167,7 @@ class Attempt:
     def latest_request(self) -> Request | None:
         """The newest open request for the agent, else the accepted one, with the meeting's current times."""
         request = self.newest_provision.request if self.newest_provision else self.request
-        return request and replace(request, meeting=self.meeting)
+        return request if not request or request.meeting == self.meeting else replace(request, meeting=self.meeting)
 
     @property
     def meeting(self) -> Meeting:

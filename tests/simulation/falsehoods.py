@@ -1,0 +1,170 @@
+"""The alerts of a month that were not true when they were sent: critical ones and warnings."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tests.simulation.calendar_events import Agent
+from tests.simulation.findings import (
+    ACTIVATION,
+    ALLOWANCE,
+    AT_ONCE,
+    BY_HAND,
+    CALLER_KNOWS,
+    LOST,
+    NO_END,
+    REUSED,
+    SLACK,
+    STAYS,
+    UNANSWERED,
+    UNDER_WAY,
+    UNHEARD,
+    Desire,
+    Fault,
+    Sent,
+)
+from tests.simulation.truth import Truth
+
+type Verdict = tuple[str, str] | None
+"""Why an alert is false, and why no one could know; None if it is true."""
+_LATER = ("failed", "never_activated", "not_finished", "resources_missing", "conflicting")
+"""The warnings about a meeting that is over, of which the last wish says nothing more."""
+
+
+@dataclass(frozen=True)
+class Falsehoods(Truth):
+    """One meeting, and the alerts about it that were not true."""
+
+    def false_alerts(self) -> Iterator[Fault]:
+        """Yield the alerts that were false: a moment before, too, so that none is only a moment late."""
+        for sent in self.sent:
+            if sent.status != "firing":
+                continue
+            verdicts = [self._falsehood(sent, at) for at in (sent.at - SLACK, sent.at)]
+            if all(verdict is not None for verdict in verdicts):
+                reason, excuse = verdicts[-1] or ("", "")
+                yield Fault(f"false {sent.severity}", self.meeting, sent.at, f"{sent.type}: {reason}", excuse)
+
+    def _falsehood(self, sent: Sent, at: float) -> Verdict:
+        """Return why an alert is false at a time, and why no one could know; None if it is true."""
+        desire = self.desire_at(at)
+        if desire is None:
+            return "no one wished for anything", ""
+        if sent.type == "account_disconnected":
+            return self._is_connected(at)
+        if sent.type == "unwanted":
+            return self._is_wanted(desire, at)
+        is_read = sent.type == "never_activated" and self.is_readable(desire, at)
+        is_by_hand = self.is_by_hand(desire, at) and not is_read
+        known = BY_HAND if is_by_hand else "" if desire.is_answered else CALLER_KNOWS
+        known = known or (AT_ONCE if self.is_unordered(desire) else "")
+        is_warning = sent.severity == "warning"
+        if not desire.is_wanted and not (is_warning and sent.type in _LATER):
+            return "the agent is not wanted", known
+        if at >= desire.end and not sent.group and not is_warning:
+            return "the meeting is over", known if self.meeting.event.key[0] else NO_END
+        found = self._checks(is_warning=is_warning)[sent.type](desire, at)
+        return found and (found[0], known or found[1])
+
+    def _checks(self, *, is_warning: bool) -> dict[str, Callable[[Desire, float], Verdict]]:
+        """Return the check of each type of incident."""
+        return {
+            "never_activated": self._is_active,
+            "failed": self._has_never_failed if is_warning else self._is_without_failure,
+            "not_arranged": self._is_arranged,
+            "rejected": self._is_arranged,
+            "no_conference": self._has_conference,
+            "not_finished": self._has_ended,
+            "resources_missing": self._has_resources,
+            "conflicting": self._has_one_end,
+            "mismatched": lambda *_: ("no callback was about another calendar event", ""),
+        }
+
+    def _active(self, at: float) -> list[Agent]:
+        return [a for a in self.agents if not a.is_over_at(at) and a.activated_at and a.activated_at <= at]
+
+    def _is_wanted(self, desire: Desire, at: float) -> Verdict:
+        state = self.state_at(at)
+        if desire.is_wanted:
+            return "the agent is wanted", "" if desire.is_answered else CALLER_KNOWS
+        if self._active(at) or any(a.is_present(at) for a in self.agents) or (state and state.is_planned):
+            return None
+        is_under_way = any(a.activated_at and a.activated_at < desire.since for a in self.agents)
+        return "the agent will not come", UNDER_WAY if is_under_way else "" if desire.is_answered else UNANSWERED
+
+    def _is_connected(self, at: float) -> Verdict:
+        name = f"grant {self.meeting.script.account}"
+        is_revoked = any(w.since <= at <= w.until + ALLOWANCE for w in self.month.windows if w.part == name)
+        return None if is_revoked else ("the account is connected", "")
+
+    def _is_active(self, desire: Desire, at: float) -> Verdict:
+        if at + 1 < desire.start + ACTIVATION:
+            return "the meeting has not begun", ""
+        left = [a for a in self.agents if a.captured_at and a.start == desire.start and not a.is_gone]
+        switched_off = max((d.since for d in self.desires() if not d.is_wanted and d.since <= at), default=0.0)
+        left = [a for a in left if switched_off < (a.captured_at or 0.0) <= at - SLACK]
+        if left:
+            known = [t for a in left if (t := self.reported(a, "complete")) and t < at - SLACK]
+            return "the agent was there, and left what it had", "" if known else LOST
+        active = self._active(at)
+        if not active and not any(a.is_present(at) for a in self.agents):
+            return None
+        known = [t for a in active if (t := self.reported(a, "activated")) and t < at - SLACK]
+        is_from_before = bool(known) and max(known) < desire.since
+        return "the agent is there", LOST if not known else STAYS if is_from_before else ""
+
+    def _is_without_failure(self, desire: Desire, at: float) -> Verdict:
+        failed = [a for a in self.agents if a.failed_at and a.failed_at <= at]
+        present = any(a.is_present(at) for a in self.agents)
+        is_without = desire.start <= at and not (self._active(at) or present)
+        if not (is_without and failed) and all(a.is_gone for a in failed):
+            return "no agent of this time failed", self._is_confusing(failed, desire.start - at)
+        return ("an agent is in the meeting", "") if present else None
+
+    def _is_arranged(self, desire: Desire, at: float) -> Verdict:
+        state = self.state_at(at)
+        is_planned = state is not None and state.is_planned and state.start == desire.start
+        own = [a for a in self.agents if a.start == desire.start]
+        if not is_planned or (own and all(a.is_over_at(at) for a in own)):
+            return None
+        return "an agent will come", "" if desire.is_answered else UNANSWERED
+
+    def _has_ended(self, desire: Desire, at: float) -> Verdict:
+        """Only an alert about a group is critical about this: people must look if agents are still in meetings."""
+        own = [a for a in self.agents if a.start == desire.start]
+        known = [t for a in own if (t := self.reported(a, "complete")) and t < at - SLACK]
+        return ("the agent is complete", "") if known else None
+
+    def _has_conference(self, _: Desire, at: float) -> Verdict:
+        assigned = self.meeting.event.conference_at
+        if not assigned or assigned > at:
+            return None
+        known = [t for t, name in self.meeting.event.deliveries if name == "conferencing_assigned"]
+        return "it has a conference", "" if known and known[0] < at - SLACK else LOST
+
+    def _is_confusing(self, failed: list[Agent], seconds_ahead: float) -> str:
+        """Return the reason why no one could know that an agent which failed had been called off before."""
+        if seconds_ahead > HOUR:
+            return ""  # too early for an agent of this time
+        if self.meeting.script.reuses_sub:
+            return REUSED
+        for agent in failed:
+            activated = self.reported(agent, "activated")
+            if activated is None or (agent.gone_at is not None and activated > agent.gone_at - SLACK):
+                return UNHEARD
+        return ""
+
+    def _has_never_failed(self, _: Desire, at: float) -> Verdict:
+        return None if any(a.failed_at and a.failed_at <= at for a in self.agents) else ("no agent failed", "")
+
+    def _has_resources(self, desire: Desire, at: float) -> Verdict:
+        own = [a for a in self.agents if a.start == desire.start and a.captured_at]
+        known = [t for a in own for t, name in a.known if name.endswith("with resources") and t < at - SLACK]
+        return ("the resources are there", "") if known else None
+
+    def _has_one_end(self, _: Desire, at: float) -> Verdict:
+        """It is true of two agents of one time, too: if the newer one failed, the rest of the meeting is missing."""
+        complete = [a for a in self.agents if a.complete_at and a.complete_at <= at]
+        failed = [a for a in self.agents if a.failed_at and a.failed_at <= at]
+        if any(abs(one.start - other.start) < HOUR for one in complete for other in failed):
+            return None
+        return "no meeting had both ends", REUSED if self.meeting.script.reuses_sub else ""

@@ -1,0 +1,97 @@
+"""Entries that were read before, their steps and the deadlines after them, remembered for the time of a month.
+
+Each function of the product reads the whole journal of an agent, and folds it again. An item that is stored is never
+changed, and the fold is pure: what the product's functions returned for the same items is returned again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from meeting_agents.aws import journal
+from meeting_agents.aws.journal import StoredEntry
+from meeting_agents.aws.keys import EXPIRES_AT
+from meeting_agents.domain import deadlines, lifecycle
+from meeting_agents.domain.deadlines import Deadline
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.model import Entry
+from meeting_agents.domain.record import Record
+from meeting_agents.domain.verdicts import Step
+
+type _Item = Mapping[str, Any]
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Let the product's functions as they are now remember what they read and folded."""
+    entries, steps, expected = _Entries(journal.read_entry), _Steps(lifecycle.steps), _Deadlines(deadlines.deadlines)
+    with (
+        patch.object(journal, "read_entry", entries.read),
+        patch.object(lifecycle, "steps", steps.fold),
+        patch.object(deadlines, "deadlines", expected.of),
+    ):
+        yield
+
+
+class _Entries:
+    def __init__(self, read_entry: Callable[[_Item], StoredEntry]) -> None:
+        self._read_entry = read_entry
+        self._known: dict[tuple[str, str], tuple[_Item, StoredEntry]] = {}
+
+    def read(self, item: _Item) -> StoredEntry:
+        """Return what the item was read as; one that only expires later is the same entry."""
+        key = item["pk"]["S"], item["sk"]["S"]
+        before, stored = self._known.get(key, ({}, None))
+        if stored is None or before is not item:
+            if stored and item == {**before, EXPIRES_AT: item.get(EXPIRES_AT)}:
+                stored = replace(stored, expires_at=int(item[EXPIRES_AT]["N"]))
+            else:
+                stored = self._read_entry(item)
+            self._known[key] = item, stored
+        return stored
+
+
+class _Step:
+    """An entry and its step, and those that came after it, by the identity of their entries."""
+
+    def __init__(self, entry: Entry, step: Step) -> None:
+        self.entry = entry
+        self.step = step
+        self.next: dict[int, _Step] = {}
+
+
+class _Steps:
+    def __init__(self, steps: Callable[..., Iterator[Step]]) -> None:
+        self._steps = steps
+        self._first: dict[int, _Step] = {}
+
+    def fold(self, entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step]:
+        """Yield the steps of entries: those that follow the same ones as before are not made again."""
+        if onto is not None:
+            yield from self._steps(entries, onto)
+            return
+        unique = {entry.key: entry for entry in entries}
+        known, record = self._first, None
+        for entry in sorted(unique.values(), key=lifecycle._order):
+            found = known.get(id(entry))
+            if found is None:
+                (step,) = self._steps([entry], record)
+                found = known[id(entry)] = _Step(entry, step)
+            known, record = found.next, found.step.after
+            yield found.step
+
+
+class _Deadlines:
+    def __init__(self, deadlines: Callable[[Record, GracePeriods], tuple[Deadline, ...]]) -> None:
+        self._deadlines = deadlines
+        self._known: dict[int, tuple[Record, tuple[Deadline, ...]]] = {}
+
+    def of(self, record: Record, grace_periods: GracePeriods) -> tuple[Deadline, ...]:
+        """Return the deadlines of a record; a month has one deployment with its grace periods."""
+        before, found = self._known.get(id(record), (None, ()))
+        if before is not record:
+            found = self._deadlines(record, grace_periods)
+            self._known[id(record)] = record, found
+        return found
