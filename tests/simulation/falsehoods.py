@@ -22,6 +22,7 @@ from tests.simulation.findings import (
     Fault,
     Sent,
 )
+from tests.simulation.scripts import HOUR
 from tests.simulation.truth import Truth
 
 type Verdict = tuple[str, str] | None
