@@ -38,7 +38,7 @@ RULES = {
         "tests/unit/domain/test_lifecycle.py",
     ],
     "domain.attempts": ["tests/unit/domain/test_attempts.py", "tests/unit/domain/test_reports.py"],
-    "domain.reports": ["tests/unit/domain/test_reports.py", "tests/unit/domain/test_lifecycle.py"],
+    "domain.reports": ["tests/unit/domain/test_reports.py", "tests/unit/domain/test_attempts.py"],
     "domain.state_machine": ["tests/unit/domain/test_lifecycle.py"],
     "domain.verdicts": ["tests/unit/domain/test_lifecycle.py"],
     "domain.incidents": [

@@ -1,18 +1,41 @@
 """The attempt that a report is about: by its agent, its address and its time. And two agents of one attempt."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 
 from meeting_agents.domain import reasons
-from meeting_agents.domain.model import EntryType, IncidentType, Meeting, Request, State, Verdict
+from meeting_agents.domain.model import (
+    Entry,
+    EntryType,
+    IncidentType,
+    Meeting,
+    Notification,
+    Reading,
+    Request,
+    State,
+    Verdict,
+)
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.reports import EARLIEST_ACTIVATION
+from meeting_agents.domain.record import Attempt, Record
+from meeting_agents.domain.reports import EARLIEST_ACTIVATION, attempt_of, reports_end
 from meeting_agents.errors import RateLimited, ReauthorisationRequired, Unreachable, UpstreamTimeout
 from tests.unit.domain.test_incidents import later, types
-from tests.unit.domain.test_lifecycle import AWAY, DASHBOARD, END, MINUTE, START, TRANSCRIPT, WISH, History, scheduled
+from tests.unit.domain.test_lifecycle import (
+    AWAY,
+    DASHBOARD,
+    END,
+    MINUTE,
+    NOON,
+    START,
+    TRANSCRIPT,
+    WISH,
+    History,
+    scheduled,
+)
 
 TOMORROW = timedelta(days=1)
 LOCKED = Reason.of(ReasonCode.RETRY_PLANNED, failure=423)
@@ -115,7 +138,146 @@ def test_an_agent_that_is_cancelled_is_of_no_other_time() -> None:
     assert len(history.record.attempts) == 1
 
 
+def test_only_a_report_on_an_agent_is_about_an_earlier_time() -> None:
+    history = moved(TOMORROW).report(EntryType.CONFERENCING_ASSIGNED)
+    assert starts(history) == [START + TOMORROW]
+    assert not reports_end(Notification(kinds=(EntryType.ACTIVATED,)))
+    assert reports_end(Notification(kinds=(EntryType.ACTIVATED, EntryType.COMPLETE)))
+
+
+# --------------------------------------------------------------------------------------------------------- by its agent
+
+
+def attempt(number: int, start: datetime | None, **fields: Any) -> Attempt:
+    """An attempt, by default a scheduled one that a request began."""
+    request = replace(WISH, meeting=Meeting(start=start))
+    usual: dict[str, Any] = {
+        "state": State.SCHEDULED,
+        "since": NOON,
+        "began_at": NOON,
+        "requested_at": NOON,
+        "request": request,
+    }
+    return Attempt(number=number, reason=Reason.of(ReasonCode.REQUEST_ACCEPTED), **usual | fields)
+
+
+NEXT = START + timedelta(days=7)
+EARLY, DUE = NEXT - EARLIEST_ACTIVATION - timedelta(seconds=1), NEXT - EARLIEST_ACTIVATION
+FIRST, CURRENT = attempt(1, START), attempt(2, NEXT)
+FOLLOWED = attempt(2, NEXT, is_requested=False)
+ACTIVE = replace(FIRST, activated_at=START, subs=("agt_1",))
+DONE = replace(ACTIVE, complete_at=END, state=State.COMPLETE)
+GONE = replace(FIRST, state=State.CANCELLED, cancelled_at=START, subs=("agt_1",))
+REUSED = replace(CURRENT, subs=("agt_1",))
+TIMELESS = attempt(2, None)
+ACTIVATED, COMPLETE, FAILED = (EntryType.ACTIVATED,), (EntryType.COMPLETE,), (EntryType.FAILED,)
+
+OF: list[tuple[tuple[Attempt, ...], tuple[EntryType, ...], str, int | None, datetime, int]] = [
+    # no report, or only one attempt
+    ((FIRST,), ACTIVATED, "agt_9", 7, EARLY, 1),
+    ((DONE,), ACTIVATED, "agt_9", None, EARLY, 1),
+    ((ACTIVE, CURRENT), (EntryType.CONFERENCING_ASSIGNED,), "agt_1", 1, EARLY, 2),
+    # the `sub` is known
+    ((ACTIVE, CURRENT), COMPLETE, "agt_1", None, DUE, 1),
+    ((ACTIVE, CURRENT), ACTIVATED, "agt_1", None, EARLY, 1),
+    ((ACTIVE, CURRENT), ACTIVATED, "agt_1", None, DUE, 2),
+    ((ACTIVE, CURRENT), (*ACTIVATED, *COMPLETE), "agt_1", None, DUE, 1),
+    ((ACTIVE, TIMELESS), ACTIVATED, "agt_1", None, EARLY, 2),
+    ((DONE, CURRENT), FAILED, "agt_1", None, DUE, 1),
+    ((DONE, CURRENT), COMPLETE, "agt_1", None, DUE, 2),
+    ((replace(DONE, complete_at=None, failed_at=END), CURRENT), FAILED, "agt_1", None, DUE, 2),
+    ((replace(DONE, activated_at=None), CURRENT), ACTIVATED, "agt_1", None, DUE, 2),
+    ((replace(DONE, activated_at=None), CURRENT), ACTIVATED, "agt_1", None, EARLY, 1),
+    ((replace(DONE, activated_at=None), CURRENT), (*ACTIVATED, *FAILED), "agt_1", None, DUE, 1),
+    # it is used again
+    ((ACTIVE, REUSED), COMPLETE, "agt_1", 1, EARLY, 1),
+    ((DONE, REUSED), FAILED, "agt_1", 1, EARLY, 2),
+    ((GONE, REUSED), ACTIVATED, "agt_1", 1, EARLY, 2),
+    ((GONE, REUSED), FAILED, "agt_1", 1, EARLY, 1),
+    ((GONE, CURRENT), ACTIVATED, "agt_1", 1, EARLY, 1),
+    ((ACTIVE, REUSED), COMPLETE, "agt_1", 2, EARLY, 2),
+    ((ACTIVE, replace(ACTIVE, number=2), attempt(3, NEXT)), COMPLETE, "agt_1", 1, EARLY, 1),
+    ((ACTIVE, replace(ACTIVE, number=2), attempt(3, NEXT)), COMPLETE, "agt_1", 3, EARLY, 2),
+    # by the address: the first attempt if it names none
+    ((FIRST, CURRENT), ACTIVATED, "agt_9", None, EARLY, 1),
+    ((FIRST, CURRENT), ACTIVATED, "agt_9", 1, EARLY, 1),
+    ((FIRST, CURRENT), ACTIVATED, "agt_9", 2, EARLY, 2),
+    ((FIRST, CURRENT), ACTIVATED, "agt_9", 9, EARLY, 2),
+    ((FIRST, FOLLOWED), ACTIVATED, "agt_9", 1, EARLY, 2),
+    ((FIRST, FOLLOWED, attempt(3, NEXT)), ACTIVATED, "agt_9", 1, EARLY, 2),
+    ((FIRST, CURRENT, attempt(3, NEXT, is_requested=False)), ACTIVATED, "agt_9", 1, EARLY, 1),
+    ((DONE, CURRENT), FAILED, "", 1, EARLY, 2),
+    ((ACTIVE, CURRENT), FAILED, "agt_9", 1, EARLY, 2),
+    ((ACTIVE, CURRENT), FAILED, "", 1, EARLY, 1),
+    ((GONE, CURRENT), ACTIVATED, "", 1, EARLY, 2),
+    ((GONE, CURRENT), FAILED, "", 1, EARLY, 1),
+    # an end before the start is of the agent that is active
+    ((ACTIVE, FOLLOWED), COMPLETE, "", 1, NEXT - MINUTE, 1),
+    ((ACTIVE, FOLLOWED), COMPLETE, "", 1, NEXT, 2),
+    ((ACTIVE, FOLLOWED), ACTIVATED, "", 1, NEXT - MINUTE, 2),
+    ((ACTIVE, FOLLOWED), COMPLETE, "agt_9", 1, NEXT - MINUTE, 2),
+    ((FIRST, FOLLOWED), COMPLETE, "", 1, NEXT - MINUTE, 2),
+    ((DONE, FOLLOWED), FAILED, "", 1, NEXT - MINUTE, 2),
+    ((ACTIVE, replace(TIMELESS, is_requested=False)), COMPLETE, "", 1, EARLY, 2),
+    (
+        (ACTIVE, replace(FOLLOWED, activated_at=START), attempt(3, NEXT, is_requested=False)),
+        COMPLETE,
+        "",
+        1,
+        NEXT - MINUTE,
+        2,
+    ),
+    ((ACTIVE, FOLLOWED, attempt(3, NEXT, is_requested=False)), COMPLETE, "", 1, NEXT - MINUTE, 1),
+]
+
+
+@pytest.mark.parametrize(("attempts", "kinds", "sub", "address", "at", "expected"), OF)
+def test_a_report_is_about_one_attempt(
+    attempts: tuple[Attempt, ...],
+    kinds: tuple[EntryType, ...],
+    sub: str,
+    address: int | None,
+    at: datetime,
+    expected: int,
+) -> None:
+    """By its `sub`, else its address, else what is still expected."""
+    notification = Notification(kinds=kinds, sub=sub)
+    entry = Entry(key="report", kind=kinds[-1], at=at, attempt=address, notification=notification)
+    assert attempt_of(Record(attempts=attempts), entry, notification).number == expected
+
+
+def test_an_agent_that_comes_as_planned_is_wanted() -> None:
+    assert scheduled().report(EntryType.ACTIVATED, sub="agt_1").record.current.unwanted_at is None
+    done = scheduled().report(EntryType.COMPLETE, sub="agt_1").cancel().report(EntryType.ACTIVATED, sub="agt_1")
+    assert done.record.current.unwanted_at is None
+
+
+def test_a_deleted_meeting_that_still_gets_its_agent_is_scheduled() -> None:
+    history = later(scheduled(), START - 60 * MINUTE)
+    history.add(EntryType.CALENDAR_READ, attempt=1, reading=Reading(is_deleted=True))
+    assert states(history) == [State.CANCELLED]
+    assert states(history.report(EntryType.ACTIVATED, sub="agt_1")) == [State.ACTIVATED]
+
+
+def test_the_first_twenty_remarks_of_failures_are_kept() -> None:
+    remarks = tuple(f"code: {number:02d}" for number in range(22))
+    assert scheduled().report(EntryType.FAILED, remarks=remarks).record.current.failures == remarks[:20]
+
+
 # ------------------------------------------------------------------------------------------------ while a request waits
+
+
+def test_an_agent_that_others_requested_is_of_the_time_that_cronofy_reported() -> None:
+    history = History().report(EntryType.CONFERENCING_ASSIGNED, meeting=WISH.meeting)
+    history.request(wish(timedelta(hours=2))).answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    later(history, START).report(EntryType.ACTIVATED, sub="agt_1")
+    assert starts(history) == [START, START + timedelta(hours=2)]
+
+
+def test_at_the_time_of_a_move_that_waits_a_report_is_about_that() -> None:
+    by = timedelta(minutes=40)
+    history = later(waiting(by), START + by).report(EntryType.ACTIVATED, sub="agt_1")
+    assert states(history) == [State.ACTIVATED]
 
 
 def test_a_report_while_a_move_waits_is_about_the_accepted_time() -> None:

@@ -56,8 +56,8 @@ def _earlier_time(attempt: Attempt, at: datetime) -> Meeting | None:
     waiting, start = attempt.newest_provision, attempt.meeting.start
     if start is None or start <= at:
         return None
-    accepted = attempt.request.meeting if attempt.request and attempt.accepted_revision else Meeting()
-    earlier = [old for old in ((accepted,) if waiting else attempt.replaced) if old.start not in (None, start)]
+    known = attempt.request.meeting if attempt.request else Meeting()
+    earlier = [old for old in ((known,) if waiting else attempt.replaced) if old.start not in (None, start)]
     if waiting and not waiting.may_have_arrived:
         return next(iter(earlier), None)
     is_too_early = at < start - EARLIEST_ACTIVATION
