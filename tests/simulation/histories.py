@@ -167,7 +167,7 @@ HISTORIES: dict[str, tuple[MonthScript, str]] = {
     ),
     "a calendar that is locked until the meeting has ended, for the cancellation, too": (
         EXPIRED_CANCELLATION,
-        "a refused agent may come",
+        "an agent may come although Cronofy refused every request",
     ),
 }
 """Months that once failed, or would with a fault of `put_back`: by what happens in them."""
