@@ -131,7 +131,7 @@ class Office:
         item = table.get({"account_id": {"S": name}}) or {}
         for attribute in ("profiles_read_at", "profiles_next_at"):
             if attribute in item:
-                value = {"N": str(float(item[attribute]["N"]) - by.total_seconds())}
+                value = {"N": f"{float(item[attribute]['N']) - by.total_seconds():.3f}"}
                 table.update({"account_id": {"S": name}}, f"SET {attribute} = :at", {":at": value})
 
     def _accounts(self) -> Table:
