@@ -141,8 +141,8 @@ class _Case(Falsehoods):
             firing = [t for t in self.sent if t.status == "firing" and (t.at >= since or self._is_still_sent(t, since))]
             by = deadline + ALLOWANCE
             in_time = [t for t in firing if t.at <= by]
-            is_told = any(t.at < since for t in in_time) or self._is_believed(since, by)
-            if in_time and is_told:
+            is_sent = any(t.at < since for t in in_time) or self._is_believed(since, by)
+            if in_time and is_sent:
                 continue
             later = [t.at for t in firing if t.at > by]
             kind = "late" if later else "missed"

@@ -174,8 +174,12 @@ def run(file: Path, changes: Mapping[str, str]) -> int:
     if unknown := sorted(changes.keys() - parameters().keys()):
         print(f"the template has no parameter {', '.join(unknown)}")
         return 2
-    journals = read(file)
-    before = alerts_of(journals.items)
+    try:
+        journals = read(file)
+        before = alerts_of(journals.items)
+    except (OSError, ValueError, KeyError) as error:
+        print(f"{file} is no exported journal ({type(error).__name__}): make export FROM=… TO=… JOURNAL={file}")
+        return 2
     try:
         same = rerun(journals, journals.parameters)
         after = rerun(journals, {**journals.parameters, **changes}) if changes else same

@@ -31,7 +31,7 @@ def journals_of(script: MonthScript) -> Journals:
     ids=["event triggers", "without event triggers", "while AWS fails and accounts are revoked"],
 )
 def test_the_same_parameters_give_the_same_alerts(script: MonthScript, allowed: int) -> None:
-    """What happened is all in the journals, but for functions that failed: an alert of theirs came later."""
+    """All that happened is in the journals, but for functions that failed: an alert of theirs came later."""
     journals = journals_of(script)
     before = alerts_of(journals.items)
     assert len(before) > 15
@@ -87,3 +87,14 @@ def test_an_unknown_or_wrong_parameter_is_named(tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().out == "the template has no parameter ActivationGrace\n"
     assert rerun.run(file, {"ActivationGracePeriod": "five"}) == 2
     assert "ACTIVATION_GRACE_PERIOD must be a number, not 'five'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [None, "", "a page", "{}"], ids=["missing", "empty", "a page", "no head"])
+def test_a_file_that_is_no_journal_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    file = tmp_path / "week.jsonl"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    assert rerun.run(file, {}) == 2
+    assert capsys.readouterr().out.startswith(f"{file} is no exported journal (")
