@@ -43,10 +43,12 @@ crash: .venv/.dev ## Let every outside call of every function fail, and every fu
 soak: .venv/.dev ## Ten minutes of load while Cronofy, AWS and the functions fail now and then (MINUTES=10 SEED=…)
 	@$(IN_VENV) python -m tests.soak
 
-simulate: .venv/.dev ## Months that know the truth, judged (SEEDS=1..10 MEETINGS=1000; SEED=7 MEETING=12: as a story; OUTAGE=cronofy:2h START=2026-03-10T09:00: what if; PUT_BACK=1: faults on purpose)
+simulate: .venv/.dev ## Months that know the truth, judged (SEEDS=1..10 MEETINGS=1000; SEED=7 MEETING=12: as a story; OUTAGE=cronofy:2h START=2026-03-10T09:00: what if; JOURNAL=week.jsonl WITH="ActivationGracePeriod=1200": last week with other parameters; PUT_BACK=1: faults on purpose)
 	@$(IN_VENV) python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MEETINGS),--meetings $(MEETINGS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(MEETING),--meeting $(MEETING)) $(if $(OUTAGE),--outage $(OUTAGE)) \
-		$(if $(START),--start $(START)) $(if $(PUT_BACK),--put-back) $(if $(KEEP),--keep)
+		$(if $(START),--start $(START)) $(if $(PUT_BACK),--put-back) $(if $(KEEP),--keep) \
+		$(if $(JOURNAL),--journal "$(JOURNAL)") $(if $(WITH),--with "$(WITH)") \
+		$(if $(FROM),--from "$(FROM)" --to "$(TO)" --stack $(STACK))
 
 mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (ONLY="cronofy.signature api.views": only these; 10 minutes)
 	@$(IN_VENV) python -m tests.mutation $(ONLY)
@@ -92,6 +94,9 @@ redrive: .venv/.sandbox ## Give back what is in the dead-letter queue of QUEUE=t
 
 verdicts: .venv/.sandbox ## What became of every notification that was kept
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) verdicts
+
+export: .venv/.sandbox ## Write the journals of the meetings FROM=… until TO=… to JOURNAL=week.jsonl, for `make simulate`
+	@.venv/bin/python layers/shared/operate.py --stack $(STACK) export --from "$(FROM)" --to "$(TO)" --file "$(JOURNAL)"
 
 docs: .venv/.dev ## Rewrite the generated parts of the documents (CHECK=1: only name the documents that are outdated)
 	@$(IN_VENV) python -m tests.documentation $(if $(CHECK),--check)
@@ -154,4 +159,4 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy replay redrive verdicts lock clean
+.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy replay redrive verdicts export lock clean

@@ -1,10 +1,11 @@
-"""The commands for a deployed stack: `make replay`, `make redrive`, `make verdicts`, and the last step of a deploy.
+"""The commands for a deployed stack: `make replay`, `redrive`, `verdicts`, `export`, and the last step of a deploy.
 
 Runs on the operator's machine with the operator's AWS credentials. It is no part of the layer, but stands beside
 `meeting_agents` because it reads the same table. Each command shows its progress and ends with a count.
 """
 
 import argparse
+import base64
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import batched
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -23,7 +25,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD, timestamp
+from meeting_agents.aws.keys import DAY_INDEX, ENTRY_PREFIX, RECORD, timestamp
 from meeting_agents.domain.model import State, Verdict
 
 if TYPE_CHECKING:
@@ -52,8 +54,16 @@ class Stack:
 
     @property
     def outputs(self) -> dict[str, str]:
-        (stack,) = self.session.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        return {output["OutputKey"]: output["OutputValue"] for output in self._described.get("Outputs", [])}
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        return {one["ParameterKey"]: one["ParameterValue"] for one in self._described.get("Parameters", [])}
+
+    @property
+    def _described(self) -> dict[str, Any]:
+        described: Any = self.session.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
+        return dict(described)
 
     @property
     def resources(self) -> dict[str, str]:
@@ -66,8 +76,15 @@ class Stack:
 
     def scan(self, **options: Any) -> Iterator[dict[str, Any]]:
         """Iterate over the items of the agents table. Reads all of them, so the cost grows with the table."""
-        client = self.session.client("dynamodb")
-        pages = client.get_paginator("scan").paginate(TableName=self.outputs["AgentsTableName"], **options)
+        return self._items("scan", options)
+
+    def query(self, **options: Any) -> Iterator[dict[str, Any]]:
+        """Iterate over the items of the agents table that a query finds."""
+        return self._items("query", options)
+
+    def _items(self, operation: Any, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        paginator = self.session.client("dynamodb").get_paginator(operation)
+        pages = paginator.paginate(TableName=self.outputs["AgentsTableName"], **options)
         return (item for page in pages for item in page["Items"])
 
     def entries(self, start: str, end: str) -> Iterator[dict[str, Any]]:
@@ -265,6 +282,43 @@ def verdicts(stack: Stack) -> int:
     return sum(map(abs, in_flight.values()))
 
 
+# --------------------------------------------------------------------------------------------------------------- export
+
+
+def export(stack: Stack, start: datetime, end: datetime, file: Path) -> None:
+    """Write the journals of the agents whose meetings start from `start` until before `end`, an entry a line.
+
+    The first line has the stack's parameters. Journals have titles of meetings and addresses of people: only the
+    file's owner can read it.
+    """
+    agents, entries = list(_agents(stack, start, end)), 0
+    head = {"stack": stack.name, "from": timestamp(start), "to": timestamp(end), "parameters": stack.parameters}
+    with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as lines:
+        print(json.dumps(head), file=lines)
+        for done, agent_id in enumerate(agents, 1):
+            for item in stack.query(
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :entry)",
+                ExpressionAttributeValues={":pk": {"S": agent_id}, ":entry": {"S": ENTRY_PREFIX}},
+            ):
+                print(json.dumps(item, default=lambda raw: base64.b64encode(raw).decode()), file=lines)
+                entries += 1
+            _show_progress(f"{done} of {len(agents)} agents")
+    _finish([], f"{entries} entries of {len(agents)} agents are in {file}")
+
+
+def _agents(stack: Stack, start: datetime, end: datetime) -> Iterator[str]:
+    bounds = {":start": {"S": timestamp(start)}, ":end": {"S": timestamp(end)}}  # a meeting at the end sorts after it
+    for number in range((end.date() - start.date()).days + 1):
+        day = (start.date() + timedelta(days=number)).isoformat()
+        items = stack.query(
+            IndexName=DAY_INDEX,
+            KeyConditionExpression="#day = :day AND listed BETWEEN :start AND :end",
+            ExpressionAttributeNames={"#day": "day"},
+            ExpressionAttributeValues={":day": {"S": day}, **bounds},
+        )
+        yield from (item["pk"]["S"] for item in items)
+
+
 # ---------------------------------------------------------------------------------------------------------- subscribers
 
 
@@ -318,6 +372,12 @@ def _queue(text: str) -> str:
     return text
 
 
+def _file(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("no file is named: set JOURNAL=week.jsonl")
+    return Path(text)
+
+
 _SWITCH = (
     {"": False} | dict.fromkeys(("0", "no", "false", "off"), False) | dict.fromkeys(("1", "yes", "true", "on"), True)
 )
@@ -335,21 +395,23 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--stack", default="meeting-agents")
     commands = parser.add_subparsers(dest="command", required=True)
     replay_parser = commands.add_parser("replay", help="announce the entries of a span of time again")
-    replay_parser.add_argument(
-        "--from", dest="start", type=_time, required=True, metavar="TIME", help="2026-04-29T15:30:00Z"
-    )
-    replay_parser.add_argument("--to", dest="end", type=_time, required=True, metavar="TIME", help="exclusive")
     replay_parser.add_argument("--state", choices=[state.value for state in State], help="only entries that led to it")
     replay_parser.add_argument(
         "--dry-run", type=_switch, nargs="?", const=True, default=False, metavar="yes|no", help="only count"
     )
     redrive_parser = commands.add_parser("redrive", help="return the messages of a dead-letter queue to their source")
     redrive_parser.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
+    export_parser = commands.add_parser("export", help="write the journals of the meetings of a span of time to a file")
+    for span in (replay_parser, export_parser):
+        example = "2026-04-29T15:30:00Z"
+        span.add_argument("--from", dest="start", type=_time, required=True, metavar="TIME", help=example)
+        span.add_argument("--to", dest="end", type=_time, required=True, metavar="TIME", help="exclusive")
+    export_parser.add_argument("--file", type=_file, required=True, help="week.jsonl")
     commands.add_parser("verdicts", help="count the notifications by verdict")
     commands.add_parser("subscribers", help="count the subscribers of the alerts")
     options = parser.parse_args(arguments)
-    if options.command == "replay" and options.start >= options.end:
-        replay_parser.error("FROM must be before TO")
+    if options.command in ("replay", "export") and options.start >= options.end:
+        (replay_parser if options.command == "replay" else export_parser).error("FROM must be before TO")
     remaining = 0
     try:
         stack = Stack(options.stack, boto3.Session(region_name=os.environ.get("AWS_REGION") or None))
@@ -358,11 +420,13 @@ def main(arguments: list[str]) -> int:
                 remaining = replay(stack, options.start, options.end, options.state, dry_run=options.dry_run)
             case "redrive":
                 remaining = redrive(stack, options.queue)
+            case "export":
+                export(stack, options.start, options.end, options.file)
             case "subscribers":
                 subscribers(stack)
             case _:
                 remaining = verdicts(stack)
-    except (BotoCoreError, ClientError, httpx.HTTPError, UnknownQueue) as error:
+    except (BotoCoreError, ClientError, httpx.HTTPError, OSError, UnknownQueue) as error:
         print(f"operate: {_problem(error)}", file=sys.stderr)  # noqa: T201
         return 2
     return 1 if remaining else 0

@@ -39,11 +39,12 @@ def test_a_wrong_time_is_answered_with_an_example(wrong: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["2026-11-22T08:00:00Z", "2026-11-22T07:59:59Z"])
-def test_a_span_that_ends_before_it_begins_is_an_error(end: str) -> None:
+@pytest.mark.parametrize("command", [("replay",), ("export", "--file", "week.jsonl")], ids=["replay", "export"])
+def test_a_span_that_ends_before_it_begins_is_an_error(command: tuple[str, ...], end: str) -> None:
     """No entry is in it, so the two times are mixed up."""
-    done = operate("replay", "--from", "2026-11-22T08:00:00Z", "--to", end)
+    done = operate(*command, "--from", "2026-11-22T08:00:00Z", "--to", end)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == "operate replay: error: FROM must be before TO"
+    assert done.stderr.splitlines()[-1] == f"operate {command[0]}: error: FROM must be before TO"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,14 @@ def test_a_redrive_without_a_queue_is_answered_with_an_example() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("replay", *SPAN), ("redrive", "--queue", "track"), ("verdicts",), ("subscribers",)]
+    "command",
+    [
+        ("replay", *SPAN),
+        ("redrive", "--queue", "track"),
+        ("verdicts",),
+        ("export", *SPAN, "--file", "week.jsonl"),
+        ("subscribers",),
+    ],
 )
 @pytest.mark.parametrize(
     ("environment", "problem"),
@@ -99,7 +107,14 @@ def test_a_missing_setting_is_named(command: tuple[str, ...], environment: dict[
 
 
 @pytest.mark.parametrize(
-    "command", [("replay", *SPAN), ("redrive", "--queue", "track"), ("verdicts",), ("subscribers",)]
+    "command",
+    [
+        ("replay", *SPAN),
+        ("redrive", "--queue", "track"),
+        ("verdicts",),
+        ("export", *SPAN, "--file", "week.jsonl"),
+        ("subscribers",),
+    ],
 )
 def test_a_stack_that_does_not_exist_is_named(aws: EmbeddedAws, command: tuple[str, ...]) -> None:
     """The next step is to check its name or the region."""

@@ -8,8 +8,10 @@ import json
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests.simulation import put_back, what_if
+import operate
+from tests.simulation import put_back, rerun, what_if
 from tests.simulation.chance import month
 from tests.simulation.months import Total, all_of, part_with, pasteable, shrink, story
 
@@ -29,12 +31,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--put-back", action="store_true", help="put faults back into the product, one at a time")
     parser.add_argument("--outage", help="what if: cronofy:2h, token:90m, callbacks:1h or aws:10m")
     parser.add_argument("--start", help="the start of that: 2026-03-10T09:00")
+    parser.add_argument("--journal", type=Path, help="an exported file: which alerts other parameters would have sent")
+    parser.add_argument("--with", dest="changes", default="", help="the other parameters: ActivationGracePeriod=1200")
+    parser.add_argument("--from", dest="since", help="export the journals of a deployed stack first, of meetings from")
+    parser.add_argument("--to", dest="until", help="and until before")
+    parser.add_argument("--stack", default="meeting-agents", help="the stack that they are exported from")
     parser.add_argument("--keep", action="store_true", help="keep what is found for the documentation")
     options = parser.parse_args(arguments)
     if options.put_back:
         return put_back.run(FOUND if options.keep else None)
     if options.outage:
         return what_if.run(options.outage, options.start or "2026-03-10T09:00")
+    if options.since or options.journal:
+        return _rerun(options)
     if options.seed is not None:
         chosen = options.meeting
         for line in story(month(options.seed, options.meetings), lambda number: chosen in (None, number)):
@@ -42,6 +51,18 @@ def main(arguments: list[str]) -> int:
         return 0
     first, _, last = options.seeds.partition("..")
     return simulate(range(int(first), int(last or first) + 1), options.meetings, options.processes, options.keep)
+
+
+def _rerun(options: argparse.Namespace) -> int:
+    """Live exported journals again. They are exported first, to the named file or for this once, if a span is named."""
+    changes = dict(change.partition("=")[::2] for change in options.changes.split())
+    with TemporaryDirectory() as folder:
+        file = options.journal or Path(folder) / "journal.jsonl"
+        if options.since:
+            span = ["--from", options.since, "--to", options.until or ""]
+            if failed := operate.main(["--stack", options.stack, "export", *span, "--file", str(file)]):
+                return failed
+        return rerun.run(file, changes)
 
 
 def simulate(seeds: range, meetings: int, processes: int | None, is_kept: bool) -> int:

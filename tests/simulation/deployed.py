@@ -22,22 +22,37 @@ from tests.wire import forget
 
 
 @cache
-def _environment() -> dict[str, str]:
-    """Return the variables of the template with its defaults, and the names of what is deployed."""
+def parameters() -> dict[str, str]:
+    """Return the template's parameters with their defaults; one without a default is empty."""
+    return {name: str(one.get("Default", "")) for name, one in source_template()["Parameters"].items()}
+
+
+def variables(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables of the functions that have the values of these parameters."""
+    return {name: values[parameter] for name, parameter in _variables().items() if parameter in values}
+
+
+@cache
+def _variables() -> dict[str, str]:
+    """Return the parameter of each environment variable that has one."""
     template = source_template()
-    defaults = {name: str(one["Default"]) for name, one in template["Parameters"].items() if "Default" in one}
     described = [template["Globals"]["Function"]] + [
         resource["Properties"]
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::Serverless::Function"
     ]
-    variables = {
-        name: defaults.get(str(value["Ref"]), "")
+    return {
+        name: str(value["Ref"])
         for function in described
         for name, value in function.get("Environment", {}).get("Variables", {}).items()
-        if isinstance(value, dict) and "Ref" in value
+        if isinstance(value, dict) and value.get("Ref") in parameters()
     }
-    return variables | {
+
+
+@cache
+def _environment() -> dict[str, str]:
+    """Return the variables of the template with its defaults, and the names of what is deployed."""
+    return variables(parameters()) | {
         "AGENTS_TABLE": "AgentsTable",
         "ACCOUNTS_TABLE": "AccountsTable",
         "TOKENS_KEY_ARN": "key",
@@ -58,8 +73,8 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def deployed(stack: Stack, chance: random.Random, parameters: Mapping[str, str]) -> Iterator[None]:
-    """Let the product of this process be the stack. `parameters`: environment variables that differ."""
+def deployed(stack: Stack, chance: random.Random, changes: Mapping[str, str]) -> Iterator[None]:
+    """Let the product of this process be the stack. `changes`: environment variables that differ."""
     template = source_template()
     for name in ("AgentsTable", "AccountsTable"):
         properties = template["Resources"][name]["Properties"]
@@ -85,7 +100,7 @@ def deployed(stack: Stack, chance: random.Random, parameters: Mapping[str, str])
     forget()
     logging.disable(logging.CRITICAL)
     with (
-        patch.dict(os.environ, {**_environment(), **parameters}, clear=True),
+        patch.dict(os.environ, {**_environment(), **changes}, clear=True),
         patch.object(wiring, "_session", lambda: stack.session),
         patch.object(httpx, "Client", client),
         patch.object(AmazonCloudWatchEMFProvider, "add_metric", lambda *_, **__: None),

@@ -1,6 +1,6 @@
 """Histories in their shortest form: months that once failed, or would with a fault that is put back."""
 
-from tests.simulation.scripts import HOUR, MINUTE, Act, MonthScript, Script
+from tests.simulation.scripts import DAY, HOUR, MINUTE, Act, MonthScript, Script
 
 NINE = 1772442000.0
 """2 March 2026, 9:00."""
@@ -171,3 +171,66 @@ HISTORIES: dict[str, tuple[MonthScript, str]] = {
     ),
 }
 """Months that once failed, or would with a fault of `put_back`: by what happens in them."""
+
+ONCE_FOUND: dict[str, MonthScript] = {
+    "a calendar that is locked until after the start, and then the agent is switched off": MonthScript(
+        1,
+        (
+            Script(
+                1,
+                NINE,
+                requested=-90,
+                acts=(Act(12.0, "switches off"),),
+                fates=tuple((number, "423") for number in range(1, 17)),
+            ),
+        ),
+    ),
+    "two moves at the same time, of which a slow write lets the second overtake the first": MonthScript(
+        6,
+        (
+            Script(
+                511,
+                1769501700.0,
+                requested=23,
+                agents=("never comes",),
+                acts=(Act(0.20836027249305877, "moves twice at once", 60.0),),
+                faults=((11, "slow write"),),
+            ),
+        ),
+    ),
+    "an account that is connected again long after the meeting that waited for it": MonthScript(
+        1,
+        (Script(1, NINE, requested=-622, acts=(Act(-60.0, "deletes"), Act(-59.0, "switches on"))),),
+        (("grant alice", NINE - 12 * HOUR, NINE + DAY),),
+    ),
+    "a cancellation that waits for an account": MonthScript(
+        1,
+        (Script(1, NINE, requested=-4355, acts=(Act(-20.0, "deletes"),)),),
+        (("grant alice", NINE - HOUR, NINE + DAY),),
+    ),
+    "a meeting that waits for an account, and is moved": MonthScript(
+        1,
+        (Script(1, NINE, requested=-92, acts=(Act(42.9, "moves", 90.0),)),),
+        (("grant alice", NINE - DAY, NINE + DAY),),
+    ),
+    "a meeting that is deleted before the sweep runs again": MonthScript(
+        1,
+        (Script(1, NINE, agents=("never comes",), acts=(Act(15.1, "deletes"),)),),
+        (("sweep", NINE + 10 * MINUTE, NINE + 20 * MINUTE),),
+    ),
+    "a silent agent in the night in which clocks change, requested in local time": MonthScript(
+        1, (Script(1, 1774746000.0 - 30 * MINUTE, agents=("never comes",), clock="local", is_at_clock_change=True),)
+    ),
+    "a weekly meeting whose one calendar event is moved to the next week": MonthScript(
+        1,
+        (
+            Script(
+                1,
+                NINE,
+                agents=("works", "never comes", "works"),
+                acts=(Act(80.0, "moves", 7 * 24 * 60.0), Act(7 * 24 * 60.0 + 80.0, "moves", 7 * 24 * 60.0)),
+            ),
+        ),
+    ),
+}
+"""Months in which something was once found that was the product's fault, or the judge's own."""

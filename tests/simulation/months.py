@@ -14,7 +14,7 @@ from typing import Any
 from tests.simulation.chance import month
 from tests.simulation.findings import KINDS
 from tests.simulation.judge import judge
-from tests.simulation.scripts import MonthScript
+from tests.simulation.scripts import MonthScript, everything
 from tests.simulation.world import live
 
 PART = 2500
@@ -84,7 +84,7 @@ class Total:
             "figures": self.figures(),
             "obligations": self.per_10_000(self.obligations),
             "excused": {kind: self.per_10_000(count) for kind, count in sorted(self.excused.items())},
-            "happened": dict(sorted(self.happened.items())),
+            "happened": {name: self.happened[name] for name in sorted({*self.happened, *everything()})},
             "sent": dict(sorted(self.sent.items())),
             "found": [str(found) for found in self.found[:20]],
         }

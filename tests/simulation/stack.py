@@ -197,7 +197,7 @@ class Stack:
         self._are_groups_due = True
         self.plan_sweep(_iso(self.scheduler.now))
         firing = self.session.dynamodb.tables["AgentsTable"].indexes["waiting"].sorted.get(key_of({"S": FIRING}))
-        if firing and not self._is_next_look_planned:
+        if firing and not self._is_next_look_planned and self.scheduler.now < self.until:
             self._is_next_look_planned = True
             self.scheduler.after(GROUPS_CHECKED_EVERY * MINUTE, self._look_again)
 

@@ -21,17 +21,24 @@ import pytest
 from tests.simulation import deployed, months, put_back
 from tests.simulation.chance import month
 from tests.simulation.findings import BY_HAND, LOST
-from tests.simulation.histories import EXPIRED_CANCELLATION, HISTORIES, NINE
+from tests.simulation.histories import EXPIRED_CANCELLATION, HISTORIES, NINE, ONCE_FOUND
 from tests.simulation.judge import judge
 from tests.simulation.months import Found, all_of, part_with, pasteable, shrink, story, tried
 from tests.simulation.scheduler import Scheduler
-from tests.simulation.scripts import Act, MonthScript, Script
+from tests.simulation.scripts import Act, MonthScript, Script, everything
 from tests.simulation.virtual_time import virtual_time
 from tests.simulation.world import live
 
 
 @pytest.mark.parametrize("script", [script for script, _ in HISTORIES.values()], ids=HISTORIES)
 def test_the_alerts_are_true(script: MonthScript) -> None:
+    total = tried(script)
+    assert total.found == []
+    assert not [name for name in total.happened if name.startswith("error: ")]
+
+
+@pytest.mark.parametrize("script", ONCE_FOUND.values(), ids=ONCE_FOUND)
+def test_what_was_once_found_is_found_no_more(script: MonthScript) -> None:
     total = tried(script)
     assert total.found == []
     assert not [name for name in total.happened if name.startswith("error: ")]
@@ -54,10 +61,16 @@ def test_a_request_that_waits_is_not_sent_again_after_its_cancellation_failed() 
 
 def test_a_month_of_many_meetings_is_without_fault() -> None:
     """With outages, retries, moves and faults of AWS."""
-    total = tried(month(1, 100))
+    total = tried(month(5, 120))
     assert total.found == []
     assert total.obligations > 10
     assert total.dead_letters == 0
+
+
+def test_each_behaviour_and_each_fault_occurs_in_a_quick_month() -> None:
+    """What never occurs is not tested, whatever the figures say."""
+    happened = live(month(108, 300, is_rough=True)).happened
+    assert {name for name in everything() if not happened[name]} == set()
 
 
 def test_the_same_seed_gives_the_same_month() -> None:

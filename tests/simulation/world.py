@@ -6,15 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from meeting_agents import wiring
+from meeting_agents.aws.keys import ENTRY_PREFIX
 from meeting_agents.domain.identity import agent_id
 from tests.simulation.calendar_events import CalendarEvent
 from tests.simulation.cronofy import Cronofy
 from tests.simulation.deployed import deployed
+from tests.simulation.expressions import Item
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.scripts import DAY, HOUR, MINUTE, Act, MonthScript, Script
 from tests.simulation.stack import Published, Stack, Window
@@ -81,13 +83,33 @@ class Month:
     happened: Counter[str]
     windows: tuple[Window, ...]
     verdicts: Mapping[str, Mapping[str, str]]
-    included: dict[str, list[Included]]
-    """The alerts that were not sent because one about a group says the same, by agent, as the journal has them."""
-    notifications: dict[str, set[str]]
-    """The entries of notifications that the journal has, by agent."""
+    entries: list[Item]
+    """The entries of all journals."""
     disturbed: Mapping[str, list[float]]
     dead_letters: int
     until: float
+
+    @cached_property
+    def notifications(self) -> dict[str, set[str]]:
+        """The keys of the notifications in the journals, by agent."""
+        found: dict[str, set[str]] = {}
+        for item in self.entries:
+            if "raw" in item:
+                found.setdefault(item["pk"]["S"], set()).add(item["sk"]["S"].removeprefix(ENTRY_PREFIX))
+        return found
+
+    @cached_property
+    def included(self) -> dict[str, list[Included]]:
+        """The alerts that were not sent because one about a group says the same, by agent."""
+        found: dict[str, list[Included]] = {}
+        for item in self.entries:
+            reason = item.get("reason", {}).get("M", {})
+            if reason.get("code", {}).get("S") == "alert_included" and "cause" in item:
+                at = datetime.fromisoformat(item["at"]["S"]).timestamp()
+                group = reason["values"]["M"]["group"]["S"]
+                alert = Included(at, item["status"]["S"], item["cause"]["S"], group)
+                found.setdefault(item["pk"]["S"], []).append(alert)
+        return {agent: sorted(alerts, key=lambda alert: alert.at) for agent, alerts in found.items()}
 
 
 def live(script: MonthScript, *, has_story: bool = False) -> Month:
@@ -101,7 +123,7 @@ def live(script: MonthScript, *, has_story: bool = False) -> Month:
     with deployed(stack, random.Random(script.seed), dict(script.parameters)):
         world.begin()
         scheduler.run()
-        notifications, included = world.notifications(), world.included()
+        items = stack.session.dynamodb.tables["AgentsTable"].all()
     return Month(
         script,
         world.meetings,
@@ -109,8 +131,7 @@ def live(script: MonthScript, *, has_story: bool = False) -> Month:
         stack.happened,
         windows,
         stack.verdicts,
-        included,
-        notifications,
+        [item for item in items if item.get("sk", {}).get("S", "").startswith(ENTRY_PREFIX)],
         stack.disturbed,
         stack.dead_letters + sum(map(len, stack.session.sqs.queues.values())),
         until,
@@ -354,26 +375,6 @@ class _World:
         if self._has_story:
             for meeting in [self._by_agent[agent]] if agent in self._by_agent else self.meetings:
                 self._log(meeting, text)
-
-    def notifications(self) -> dict[str, set[str]]:
-        """Return the keys of the notifications in the journals, by agent."""
-        found: dict[str, set[str]] = {}
-        for item in self._stack.session.dynamodb.tables["AgentsTable"].all():
-            if "raw" in item:
-                found.setdefault(item["pk"]["S"], set()).add(item["sk"]["S"].removeprefix("entry#"))
-        return found
-
-    def included(self) -> dict[str, list[Included]]:
-        """Return the alerts that one about a group includes, by agent, in the order of their times."""
-        found: dict[str, list[Included]] = {}
-        for item in self._stack.session.dynamodb.tables["AgentsTable"].all():
-            reason = item.get("reason", {}).get("M", {})
-            if reason.get("code", {}).get("S") == "alert_included" and "cause" in item:
-                at = datetime.fromisoformat(item["at"]["S"]).timestamp()
-                group = reason["values"]["M"]["group"]["S"]
-                alert = Included(at, item["status"]["S"], item["cause"]["S"], group)
-                found.setdefault(item["pk"]["S"], []).append(alert)
-        return {agent: sorted(alerts, key=lambda alert: alert.at) for agent, alerts in found.items()}
 
 
 def _join_url(script: Script) -> str:
