@@ -68,7 +68,7 @@ def deployed(stack: Stack, chance: random.Random, parameters: Mapping[str, str])
         index.delay = lambda change: stack.scheduler.after(INDEX_DELAY, change)
     indexes = stack.session.dynamodb.tables["AgentsTable"].indexes
     indexes["due"].on_change = stack.plan_sweep
-    indexes["waiting"].on_change = lambda _: stack.plan_sweep(stack.first_due())
+    indexes["open"].on_change = lambda _: stack.plan_sweep(stack.first_due())
     stack.session.sqs.functions["alerts"] = stack.queue
     applications = {"us": {"client_id": "id", "client_secrets": [SECRET]}}
     stack.session.client("secretsmanager").create_secret("cronofy", json.dumps(applications))

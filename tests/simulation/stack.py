@@ -24,7 +24,7 @@ from functions.provision import app as provision
 from functions.sweep import app as sweep
 from functions.track import app as track
 from functions.webhook import app as webhook
-from meeting_agents.aws.keys import FIRING
+from meeting_agents.aws.keys import GROUPS
 from meeting_agents.cronofy.signature import HEADER, sign
 from tests.simulation.expressions import Item, key_of
 from tests.simulation.memory_aws import MemoryAws, MemorySession
@@ -175,7 +175,7 @@ class Stack:
     def first_due(self) -> str:
         """Return the time at which a sweep finds something: it looks at a group with a firing alert each time."""
         indexes = self.session.dynamodb.tables["AgentsTable"].indexes
-        if indexes["waiting"].sorted.get(key_of({"S": FIRING})):
+        if indexes["open"].sorted.get(key_of({"S": GROUPS})):
             return _iso(self.scheduler.now)
         return min((group[0][0] for group in indexes["due"].sorted.values() if group), default=_iso(self.until))
 

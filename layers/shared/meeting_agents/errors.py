@@ -10,6 +10,8 @@ MeetingAgentsError
 │   ├── ReauthorisationRequired a person must authorise the account again
 │   ├── RateLimited             Cronofy's rate limits are reached
 │   ├── InProgress              the same request is still being processed
+│   ├── NothingToRetry          no request of the agent needs to be sent again
+│   ├── RetryLeftToCaller       only its caller can send the agent's request again
 │   ├── IdempotencyKeyReused    an `Idempotency-Key` came with a different body before
 │   └── InvalidSignature        a notification has no valid signature
 ├── Outage                      something is down or missing: 5xx, the request may succeed later
@@ -117,6 +119,20 @@ class InProgress(Refusal):
 
     status = 409
     code = "in_progress"
+
+
+class NothingToRetry(Refusal):
+    """No request of the agent needs to be sent again."""
+
+    status = 409
+    code = "nothing_to_retry"
+
+
+class RetryLeftToCaller(Refusal):
+    """Only its caller can send the agent's request again."""
+
+    status = 409
+    code = "retry_left_to_caller"
 
 
 class IdempotencyKeyReused(Refusal):

@@ -127,21 +127,23 @@ class Provisioning:
         reply = self._record_outcome(delivery, reply)
         return _result(reply, self._correct_order(delivery, reply, until + CORRECTION_TIMEOUT))
 
-    def retry(self, agent_id: str) -> ProvisioningResult | None:
+    def retry(self, agent_id: str, *, at_once: bool = False) -> ProvisioningResult | None:
         """Send again the agent's request whose retry is due; None if there is none, or another sweep has it.
 
-        Raises `RateLimited` and `StoreUnavailable`: then the retry stays due.
+        `at_once`: for a person, who does not wait for the time that is planned. Raises `RateLimited` and
+        `StoreUnavailable`: then the retry stays due.
         """
         now = self._clock()
         entries = self._journal.read(agent_id, now)
-        delivery = due_delivery(agent_id, entries, now)
+        delivery = due_delivery(agent_id, entries, now, at_once=at_once)
         if delivery is None:
             return None
         if now >= self._retry_deadline(delivery):
             self._append(delivery, expired(delivery, last_failure(entries, delivery.revision)))
             return ProvisioningResult(self._read_record(agent_id))
-        permit = self._cronofy.permit(delivery.cronofy_request.data_center, SWEEP_RATE_SHARE)
-        if not self._journal.claim(agent_id, now, now + DELIVERY_LEASE) or not self._is_newest(delivery):
+        permit = self._cronofy.permit(delivery.cronofy_request.data_center, 1.0 if at_once else SWEEP_RATE_SHARE)
+        is_claimed = self._journal.claim(agent_id, now, now + DELIVERY_LEASE, is_early=at_once)
+        if not is_claimed or not self._is_newest(delivery):
             return None
         if not delivery.cronofy_request.is_idempotent:  # journalled first, so that a crash cannot cause a second send
             self._append(delivery, DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.SENT_ONCE)))

@@ -43,6 +43,8 @@ from meeting_agents.domain.verdicts import Step
 
 PAGE_SIZE = 500
 """The most items that one page reads from the index by day."""
+OPEN_PAGE_SIZE = 50
+"""The items that one page reads from a shard of the index of what is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +196,16 @@ class Journal:
             ]
             self._table.write_all(writes)
 
-    def claim(self, agent_id: str, now: datetime, until: datetime) -> bool:
-        """Claim a due agent until `until`; False if another sweep has it."""
+    def claim(self, agent_id: str, now: datetime, until: datetime, *, is_early: bool = False) -> bool:
+        """Claim a due agent until `until`; False if another sweep has it.
+
+        `is_early`: also one that is due after `until`: no sweep has claimed that one.
+        """
         claimed = self._table.update(
             keys.record(agent_id),
             "SET due_at = :until",
             {":until": {"S": timestamp(until)}, ":now": {"S": timestamp(now)}},
-            "due_at <= :now",
+            "due_at <= :now OR due_at > :until" if is_early else "due_at <= :now",
         )
         return claimed is not None
 
@@ -244,6 +249,31 @@ class Journal:
                 after = page.last
             day += timedelta(days=1)
 
+    def query_open(self, after: str, before: str, equal: Mapping[str, str], now: datetime) -> Iterator[dict[str, Any]]:
+        """Iterate over the records that have an open incident as of their last entry, the latest meeting first.
+
+        `after`, `before`: the exclusive bounds of `open_listed` (time of the meeting, `#`, agent id); empty: none.
+        """
+        rows = (self._open_in(shard, after or " ", before or "~", equal, now) for shard in keys.open_shards())
+        return merge(*rows, key=lambda row: str(row["open_listed"]), reverse=True)
+
+    def _open_in(
+        self, shard: str, after: str, before: str, equal: Mapping[str, str], now: datetime
+    ) -> Iterator[dict[str, Any]]:
+        names = {f"#{name}": name for name in equal}
+        condition = "".join(f" AND #{name} = :{name}" for name in equal)
+        values = {":shard": shard, ":after": after, ":before": before, ":now": int(now.timestamp())}
+        items = self._table.query(
+            IndexName=keys.OPEN_INDEX,
+            KeyConditionExpression="open_shard = :shard AND open_listed BETWEEN :after AND :before",
+            FilterExpression=f"expires_at > :now{condition}",
+            **({"ExpressionAttributeNames": names} if names else {}),
+            ExpressionAttributeValues=_packed(values | {f":{name}": value for name, value in equal.items()}),
+            ScanIndexForward=False,
+            Limit=OPEN_PAGE_SIZE,
+        )
+        return (row for row in map(_unpacked, items) if row["open_listed"] not in (after, before))
+
     def _expiry(self, agent_id: str, record: Record) -> int:
         """Return the end of a whole day, so that a late notification seldom changes the expiry of all other entries."""
         until = relevant_until(record, self.grace_periods) + (timedelta() if is_probe(agent_id) else self._retention)
@@ -273,11 +303,18 @@ class Journal:
         summary |= keys.day_index(agent_id, meeting.start or current.began_at)
         if look_at:
             summary |= keys.due_index(agent_id, look_at)
-        if incidents and (group := group_of(record, incidents[0].type)):
-            summary |= keys.waiting_index(group.key, waits_from(record, incidents[0], self.grace_periods))
-            summary["acknowledged_at"] = record.acknowledged_at
+        if incidents:
+            group = group_of(record, incidents[0].type)
+            summary |= {"group_key": group.key if group else "", "acknowledged_at": incidents[0].acknowledged_at}
+            summary |= keys.open_index(
+                agent_id,
+                waits_from(record, incidents[0], self.grace_periods),
+                waits_for_account=incidents[0].type is IncidentType.ACCOUNT_DISCONNECTED,
+            )
+        if incidents or record.alerts:
+            summary["had_incident"] = True
         if due:
-            summary["due_phase"] = due.phase
+            summary["next_deadline"] = _plain(due)
         return summary
 
 
