@@ -29,7 +29,7 @@ LEVELS = (
     {"provisioning", "calendars"},
     {"alerting", "sweeping"},
     {"incident_list", "operations"},
-    {"api", "publishing"},
+    {"api", "publishing", "widget"},
     {"settings"},
     {"wiring"},
 )

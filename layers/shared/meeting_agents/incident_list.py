@@ -164,6 +164,10 @@ class IncidentList:
             found = pool.map(lambda agent_id: self._all_of(agent_id, wanted, now), agent_ids)
             return tuple(incident for incidents in found for incident in incidents)
 
+    def of_groups(self, wanted: Filter) -> tuple[ListedIncident, ...]:
+        """Return the open incidents of accounts and data centers that people were alerted of."""
+        return tuple(self._of_groups(wanted, self._clock()))
+
     # ---------------------------------------------------------------------------------------------------------- agents
 
     def _open_of(self, agent_id: str, wanted: Filter, now: datetime) -> list[ListedIncident]:

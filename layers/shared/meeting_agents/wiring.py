@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from meeting_agents.calendars import Calendars
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
+    from meeting_agents.incident_list import IncidentList
     from meeting_agents.provisioning import Provisioning
     from meeting_agents.tokens import Tokens
+    from meeting_agents.widget.reading import OverviewReader
 
 _CLIENT_CONFIG = Config(
     connect_timeout=1,
@@ -163,6 +165,24 @@ def last_callbacks() -> "LastCallbacks":
     from meeting_agents.aws.groups import LastCallbacks
 
     return LastCallbacks(agents_table())
+
+
+@cache
+def incident_list() -> "IncidentList":
+    """Return the lists of incidents."""
+    from meeting_agents.alerting.message import Links
+    from meeting_agents.incident_list import IncidentList
+
+    return IncidentList(journal(), groups(), Links(settings().api_url, settings().dashboard_url))
+
+
+@cache
+def overview_reader(subscribers: "Callable[[], int | None]") -> "OverviewReader":
+    """Return the reader of what the overview shows."""
+    from meeting_agents.aws.days import Days
+    from meeting_agents.widget.reading import OverviewReader
+
+    return OverviewReader(journal(), Days(agents_table()), groups(), incident_list(), subscribers)
 
 
 @cache

@@ -39,11 +39,12 @@ def retried(record: Record, error: MeetingAgentsError | None, viewer: Viewer) ->
     if pending is None and error is None and attempt.refusal is None and attempt.accepted_at:
         sentences = [f"Cronofy accepted the request. The agent is {STATES[record.state]}. {_REFRESH}"]
         return render_answer("Cronofy was asked again", sentences, viewer, is_done=True)
-    reason = pending.reason if pending and pending.reason else attempt.refusal.reason if attempt.refusal else None
-    words = wording.of(reason or attempt.reason)
-    again = f"It is sent again at {format_time(pending.retry_at, viewer.zone, '%H:%M:%S')}." if (
-        pending and pending.retry_at
-    ) else "It is not sent again by itself: correct what is named, then ask again, or let the caller send a new request."
+    open_reason = pending.reason if pending else attempt.refusal.reason if attempt.refusal else None
+    words = wording.of(open_reason or attempt.reason)
+    if pending and pending.retry_at:
+        again = f"It is sent again by itself at {format_time(pending.retry_at, viewer.zone, '%H:%M:%S')}."
+    else:
+        again = "It is not sent again by itself. Correct what is named, then ask again."
     sentences = [f"Cronofy was asked, and did not accept the request: {text(words)}.", escape(again)]
     return render_answer("Not accepted", sentences, viewer, is_done=False)
 

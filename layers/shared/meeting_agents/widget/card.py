@@ -74,7 +74,7 @@ def render_group(overview: Overview, incident: ListedIncident, number: int) -> s
     return tag("article", content, _kind(incident))
 
 
-def render_details(agent: AgentDetails, viewer: Viewer, now: datetime) -> str:
+def render_details(agent: AgentDetails, viewer: Viewer) -> str:
     """Return an agent in full, for a pop-up: also one without an incident."""
     record, current = agent.record, agent.record.current
     identity = record.identity
@@ -84,7 +84,7 @@ def render_details(agent: AgentDetails, viewer: Viewer, now: datetime) -> str:
         "account": identity.account if identity else "",
         "": identity.data_center if identity else "",
     }
-    incidents = "".join(_of_details(incident, viewer, now) for incident in agent.incidents)
+    incidents = "".join(_of_details(incident, viewer, agent.now) for incident in agent.incidents)
     due = agent.deadline
     waits = f"By {format_time(due.at, viewer.zone)} {DEADLINES[due.phase]}." if due else ""
     left = sorted({resource.category for resource in current.resources} - {"cronofy"})
@@ -147,8 +147,8 @@ def _what(incident: ListedIncident, viewer: Viewer, now: datetime, *, is_group: 
     words = f"since {since}" if is_group else f"<b>{text(incident.summary)}</b>, {since}"
     is_failed = incident.type is IncidentType.FAILED
     reason = f"Reason: {incident.detail}" if is_failed and incident.detail else _sentence(incident.detail)
-    return (
-        tag("p", f"{words} {_acknowledged(incident, viewer)}", "what") + (tag("p", text(reason), "why") if reason else "")
+    return tag("p", f"{words} {_acknowledged(incident, viewer)}", "what") + (
+        tag("p", text(reason), "why") if reason else ""
     )
 
 

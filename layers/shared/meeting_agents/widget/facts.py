@@ -171,6 +171,7 @@ class AgentDetails:
     """An agent in full, with or without an incident."""
 
     agent_id: str
+    now: datetime
     record: Record
     timeline: Sequence[Step]
     incidents: Sequence[ListedIncident] = ()
@@ -186,7 +187,7 @@ def can_be_saved(incident: IncidentType | None, end: datetime, now: datetime) ->
 
 
 def by_urgency(agents: Iterable[AgentSummary], now: datetime) -> list[AgentSummary]:
-    """Sort agents: those that can still be saved first, the earliest meeting first; then the others, the latest first."""
+    """Sort agents: those that can still be saved, the earliest meeting first; then the others, the latest first."""
     listed = list(agents)
     saved = [agent for agent in listed if agent.can_be_saved(now)]
     over = [agent for agent in listed if not agent.can_be_saved(now)]

@@ -4,8 +4,8 @@ from collections import Counter
 from datetime import timedelta
 from html import escape
 
-from meeting_agents.widget.html import tag
 from meeting_agents.widget.facts import DayTally, Outcome, Overview
+from meeting_agents.widget.html import tag
 
 _LABELS = {
     Outcome.WRONG: "with an incident",

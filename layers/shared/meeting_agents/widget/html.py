@@ -14,7 +14,7 @@ from html import escape
 from meeting_agents.alerting.text import sanitize
 
 _AGENT_ID = re.compile(r"ma_[a-z2-7]{26}")
-_ENDPOINT = re.compile(r"arn:[a-z-]+:lambda:[a-z0-9-]+:\d{12}:function:[\w-]{1,140}")
+_ENDPOINT = re.compile(r"arn:[a-z-]+:lambda:[a-z0-9-]+:\d{12}:function:[\w-]{1,140}(:[\w$-]{1,128})?")
 
 
 def text(value: str, length: int = 300) -> str:
