@@ -6,15 +6,17 @@ from hashlib import sha256
 from html import escape
 
 from meeting_agents import wording
-from meeting_agents.alerting.text import format_duration, format_meeting, format_time, sanitize
+from meeting_agents.alerting.runbook import WORDINGS
+from meeting_agents.alerting.text import format_duration, format_meeting, format_time
 from meeting_agents.announcement import MeetingView, is_link
 from meeting_agents.domain.groups import Waiting
-from meeting_agents.domain.model import IncidentType, Meeting, Severity, Verdict
+from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Meeting, Severity, Verdict
+from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.incident_list import ListedIncident
 from meeting_agents.widget.facts import AgentDetails, Overview, Viewer, span_of
 from meeting_agents.widget.html import button, details, field, form, is_agent_id, link, tag, text
-from meeting_agents.widget.plain_words import DEADLINES, ENTRIES, STATES, VERDICTS
+from meeting_agents.widget.plain_words import DEADLINES, ENTRIES, SELF_EXPLANATORY, STATES, VERDICTS
 
 MAX_NOTE_LENGTH = 500
 SHOWN_STEPS = 40
@@ -214,15 +216,38 @@ def _buttons(
         parts.append(button("Replay", viewer.writing, replay, is_popup=True, confirmation=_REPLAY))
     else:
         parts.append(button("Details", viewer.reading, {AGENT: agent_id}, is_popup=True))
-    why = tag("p", text(f"Not from here: {retry_problem}."), "meta") if incidents and retry_problem and is_popup else ""
+    is_left = incidents and retry_problem and is_popup
+    why = tag("p", text(f"Cronofy cannot be asked again from here: {retry_problem}."), "meta") if is_left else ""
     return (form(*parts) if any(parts) else "") + why
 
 
 def _entry(step: Step, viewer: Viewer) -> str:
     entry = step.entry
     note = tag("span", escape(VERDICTS[step.verdict]), "verdict") if step.verdict is not Verdict.APPLIED else ""
-    reason = sanitize(wording.of(entry.reason), 300)
+    title, reason = _words_of(entry)
     at = escape(format_time(entry.at, viewer.zone, "%d %b %H:%M:%S"))
     utc = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"
-    shown = f"<b>{escape(ENTRIES[entry.kind])}</b>{note}{': ' + escape(reason) if reason else ''}"
+    shown = f"<b>{text(title)}</b>{note}{': ' + text(reason) if reason else ''}"
     return tag("li", f'<span class="ma-at" title="{utc}">{at}</span><span>{shown}</span>')
+
+
+def _words_of(entry: Entry) -> tuple[str, str]:
+    """Return the title of an entry, and what more is to say about it."""
+    title, reason = ENTRIES[entry.kind], wording.of(entry.reason)
+    if entry.kind in SELF_EXPLANATORY and reason:
+        return _sentence(reason), ""
+    if entry.kind is EntryType.ALERTED and entry.cause and entry.reason:
+        words = WORDINGS[entry.cause]
+        incident = words.resolved if entry.status is AlertStatus.RESOLVED else words.one
+        return title, f"{incident or words.one}, {_audience(entry.reason)}"
+    return title, reason
+
+
+def _audience(reason: Reason) -> str:
+    """Return the words for the audience of an alert."""
+    if reason.code is ReasonCode.ALERT_INCLUDED:
+        return f"within the alert about {wording.group(reason['group'])}"
+    if reason.code is not ReasonCode.ALERT_PUBLISHED:
+        return "no message of its own"
+    number = reason["subscribers"]
+    return f"to {number} subscriber{'' if number == '1' else 's'}" if number.isdigit() else "subscribers not counted"

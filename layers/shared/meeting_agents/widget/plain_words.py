@@ -35,6 +35,8 @@ ENTRIES: Mapping[EntryType, str] = {
     EntryType.ALERTED: "Alert published",
     EntryType.ACKNOWLEDGED: "Acknowledged",
 }
+SELF_EXPLANATORY = (EntryType.ACCEPTED, EntryType.REJECTED, EntryType.UNCONFIRMED, EntryType.CANCELLED)
+"""The types of entries whose reason says it all."""
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.APPLIED: "",
     Verdict.DUPLICATE: "known already",

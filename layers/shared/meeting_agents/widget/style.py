@@ -71,6 +71,8 @@ i.ma-cancelled { background: var(--off) }
   var(--line) }
 .ma-row b { flex: 1 1 200px } .ma-row .ma-at { flex: 0 0 130px } .ma-row .ma-key { flex: 1 1 170px }
 .ma-row .ma-left { flex: 0 1 190px; font-weight: 400 } .ma-row .ma-button { padding: 2px 12px; font-size: 13px }
+.ma-answer h3 { margin: 0 0 8px } .ma-answer.ma-refused h3 { color: var(--bad) }
+.ma-answer.ma-good h3 { color: var(--good) }
 .ma-nothing { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 18px; margin: 16px
   0 !important }
 .ma-good b { color: var(--good) }
