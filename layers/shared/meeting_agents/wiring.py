@@ -18,6 +18,7 @@ from meeting_agents.settings import Settings
 if TYPE_CHECKING:
     import httpx
 
+    from meeting_agents.alerting.message import Links
     from meeting_agents.aws.accounts import Accounts, Connection
     from meeting_agents.aws.dynamodb import Table
     from meeting_agents.aws.event_triggers import TriggerSupport
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from meeting_agents.calendars import Calendars
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
+    from meeting_agents.incident_list import IncidentList
     from meeting_agents.provisioning import Provisioning
     from meeting_agents.tokens import Tokens
 
@@ -155,6 +157,14 @@ def groups() -> "Groups":
         return connection_of(accounts_table(), account_id)
 
     return Groups(agents_table(), connection)
+
+
+@cache
+def incident_list(links: "Links") -> "IncidentList":
+    """Return the lists of incidents; `links`: the addresses that they name."""
+    from meeting_agents.incident_list import IncidentList
+
+    return IncidentList(journal(), groups(), links)
 
 
 @cache
