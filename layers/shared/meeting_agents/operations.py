@@ -69,7 +69,7 @@ def retry(
     if pending is not None and pending.retry_at is not None:
         result = provisioning.retry(agent_id, at_once=True)
         if result is None:
-            raise InProgress("the request is being sent, or is sent within a minute; read the agent again then")
+            raise InProgress("the request is being sent at this moment; read the agent again in a minute")
         return result
     return provisioning.submit(
         ProvisioningRequest(

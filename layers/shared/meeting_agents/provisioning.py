@@ -37,6 +37,7 @@ from meeting_agents.domain.model import (
     Record,
     Request,
 )
+from meeting_agents.domain.readings import next_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.errors import (
     IdempotencyKeyReused,
@@ -142,7 +143,8 @@ class Provisioning:
             self._append(delivery, expired(delivery, last_failure(entries, delivery.revision)))
             return ProvisioningResult(self._read_record(agent_id))
         permit = self._cronofy.permit(delivery.cronofy_request.data_center, 1.0 if at_once else SWEEP_RATE_SHARE)
-        is_claimed = self._journal.claim(agent_id, now, now + DELIVERY_LEASE, is_early=at_once)
+        planned = self._planned(entries) if at_once else None
+        is_claimed = self._journal.claim(agent_id, now, now + DELIVERY_LEASE, planned)
         if not is_claimed or not self._is_newest(delivery):
             return None
         if not delivery.cronofy_request.is_idempotent:  # journalled first, so that a crash cannot cause a second send
@@ -340,6 +342,11 @@ class Provisioning:
         delivery = repeated(agent_id, stored, revision, credentials, now)
         entry = delivery.requested_entry()
         return delivery if self._journal.append(agent_id, entry, cronofy_request=delivery.cronofy_request) else None
+
+    def _planned(self, entries: Sequence[StoredEntry]) -> datetime | None:
+        """Return the time at which the sweep is to look at an agent next, as the record of these entries has it."""
+        record = fold(stored.entry for stored in entries)
+        return next_look(record, self._journal.grace_periods, record.updated_at)
 
     def _retry_deadline(self, delivery: Delivery) -> datetime:
         return delivery.retry_deadline(self._journal.grace_periods.assumed_meeting_duration)

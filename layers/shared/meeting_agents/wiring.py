@@ -18,6 +18,7 @@ from meeting_agents.settings import Settings
 if TYPE_CHECKING:
     import httpx
 
+    from meeting_agents.alerting.message import Links
     from meeting_agents.aws.accounts import Accounts, Connection
     from meeting_agents.aws.dynamodb import Table
     from meeting_agents.aws.event_triggers import TriggerSupport
@@ -157,6 +158,14 @@ def groups() -> "Groups":
         return connection_of(accounts_table(), account_id)
 
     return Groups(agents_table(), connection)
+
+
+@cache
+def incident_list(links: "Links") -> "IncidentList":
+    """Return the lists of incidents; `links`: the addresses that they name."""
+    from meeting_agents.incident_list import IncidentList
+
+    return IncidentList(journal(), groups(), links)
 
 
 @cache

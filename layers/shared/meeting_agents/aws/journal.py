@@ -196,16 +196,18 @@ class Journal:
             ]
             self._table.write_all(writes)
 
-    def claim(self, agent_id: str, now: datetime, until: datetime, *, is_early: bool = False) -> bool:
+    def claim(self, agent_id: str, now: datetime, until: datetime, planned: datetime | None = None) -> bool:
         """Claim a due agent until `until`; False if another sweep has it.
 
-        `is_early`: also one that is due after `until`: no sweep has claimed that one.
+        `planned`: the time at which it is due according to its journal, to claim it before; another time in the index
+        is that of a claim.
         """
+        values = {":until": until, ":now": now} | ({":planned": planned} if planned else {})
         claimed = self._table.update(
             keys.record(agent_id),
             "SET due_at = :until",
-            {":until": {"S": timestamp(until)}, ":now": {"S": timestamp(now)}},
-            "due_at <= :now OR due_at > :until" if is_early else "due_at <= :now",
+            {name: {"S": timestamp(at)} for name, at in values.items()},
+            "due_at <= :now OR due_at = :planned" if planned else "due_at <= :now",
         )
         return claimed is not None
 
