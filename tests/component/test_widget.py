@@ -202,7 +202,8 @@ def test_words_are_those_of_people(world: World) -> None:
     assert not [code for code in codes if code in seen.text]
     for history in some_incidents(NOW):
         published = Reason.of(ReasonCode.ALERT_PUBLISHED, incident="never_activated", status="firing", subscribers=2)
-        history.published(NOW).entries[-1] = replace(history.entries[-1], reason=published)
+        history.published(NOW)
+        history.entries[-1] = replace(history.entries[-1], reason=published)
         world.add(history)
         agent = reader(world).details(history.agent)
         assert agent

@@ -177,21 +177,14 @@ def last_callbacks() -> "LastCallbacks":
 
 
 @cache
-def incident_list() -> "IncidentList":
-    """Return the lists of incidents."""
-    from meeting_agents.alerting.message import Links
-    from meeting_agents.incident_list import IncidentList
-
-    return IncidentList(journal(), groups(), Links(settings().api_url, settings().dashboard_url))
-
-
-@cache
 def overview_reader(subscribers: "Callable[[], int | None]") -> "OverviewReader":
     """Return the reader of what the overview shows."""
+    from meeting_agents.alerting.message import Links
     from meeting_agents.aws.days import Days
     from meeting_agents.widget.reading import OverviewReader
 
-    return OverviewReader(journal(), Days(agents_table()), groups(), incident_list(), subscribers)
+    incidents = incident_list(Links(settings().api_url, settings().dashboard_url))
+    return OverviewReader(journal(), Days(agents_table()), groups(), incidents, subscribers)
 
 
 @cache
