@@ -23,6 +23,32 @@ const browser = await puppeteer.launch({
 });
 let page, errors;
 
+// Finds a visible element, by its text and within the part of the page that has another text, and does something with it.
+// A page that refreshes itself may replace the element meanwhile: then it is found anew.
+async function acted(selector, text, near, act) {
+  const until = Date.now() + 10000;
+  for (;;) {
+    const handle = await page.evaluateHandle(
+      (selector, text, near) => {
+        const parts = near ? [...document.querySelectorAll("article, .ma-row, dialog[open]")] : [document];
+        const within = parts.filter((part) => !near || part.innerText.includes(near));
+        const found = within.flatMap((part) => [...part.querySelectorAll(selector)]);
+        return found.find((element) => element.checkVisibility() && (!text || element.textContent.trim() === text));
+      },
+      selector, text, near,
+    );
+    const element = handle.asElement();
+    try {
+      if (!element) throw new Error(`nothing visible is ${selector} ${text ?? ""} ${near ?? ""}`);
+      await element.evaluate((shown) => shown.scrollIntoView({ block: "center" }));
+      return await act(element);
+    } catch (error) {
+      if (Date.now() > until) throw error;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
+}
+
 const commands = {
   async open({ url, width, height, scale, dark, zone }) {
     await page?.close();
@@ -41,15 +67,14 @@ const commands = {
   async evaluate({ script }) {
     return page.evaluate(script);
   },
-  async press({ selector }) {
-    const element = await page.waitForSelector(selector, { visible: true, timeout: 10000 });
-    await element.evaluate((shown) => shown.scrollIntoView({ block: "center" }));
-    await element.click();
+  async press({ selector, text, near }) {
+    await acted(selector, text, near, (element) => element.click());
   },
-  async type({ selector, text }) {
-    const element = await page.waitForSelector(selector, { visible: true, timeout: 10000 });
-    await element.click({ clickCount: 3 });
-    await element.type(text);
+  async type({ selector, text, near }) {
+    await acted(selector, undefined, near, async (element) => {
+      await element.click({ clickCount: 3 });
+      await element.type(text);
+    });
   },
   async key({ name }) {
     await page.keyboard.press(name);

@@ -29,20 +29,23 @@ class Browser:
         # An empty HOME: nothing of the machine's own settings and fonts is used.
         environment = {"TMPDIR": self._folder.name, "HOME": self._folder.name, "PATH": os.environ["PATH"]}
         environment |= {"CHROMIUM": os.environ["CHROMIUM"]} if "CHROMIUM" in os.environ else {}
-        self._node = subprocess.Popen(
-            [NODE, ROOT / "tests" / "browser.mjs", MODULES.resolve()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(Path(self._folder.name) / "log").open("wb"),
-            text=True,
-            env=environment,
-        )
+        with (Path(self._folder.name) / "log").open("wb") as log:
+            self._node = subprocess.Popen(
+                [NODE, ROOT / "tests" / "browser.mjs", MODULES.resolve()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment,
+            )
         self.version = self._answer()["version"]
         return self
 
     def __exit__(self, *_: object) -> None:
         assert self._node.stdin
+        assert self._node.stdout
         self._node.stdin.close()
+        self._node.stdout.close()
         try:
             self._node.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -63,21 +66,24 @@ class Browser:
         """Return the value of an expression."""
         return self._do("evaluate", script=script)
 
-    def press(self, selector: str) -> None:
-        """Press an element, as a mouse does: it must be visible."""
-        self._do("press", selector=selector)
+    def press(self, selector: str, text: str | None = None, *, near: str | None = None) -> None:
+        """Press a visible element, as a mouse does.
+
+        `text`: that of the element; `near`: another one of the card, the row or the pop-up that has it.
+        """
+        self._do("press", selector=selector, text=text, near=near)
 
     def key(self, name: str) -> None:
         """Press a key."""
         self._do("key", name=name)
 
-    def type(self, selector: str, text: str) -> None:
-        """Type a text into a field."""
-        self._do("type", selector=selector, text=text)
+    def type(self, selector: str, text: str, *, near: str | None = None) -> None:
+        """Type a text into a field, instead of what it has."""
+        self._do("type", selector=selector, text=text, near=near)
 
     def picture(self, path: Path, *, is_whole: bool = False, quality: int | None = None) -> None:
         """Take a picture of what is seen, or of the whole page; `.webp` or `.png`."""
-        self._do("picture", path=str(path), whole=is_whole, **({"quality": quality} if quality else {}))
+        self._do("picture", path=str(path), whole=is_whole, quality=quality)
 
     @property
     def errors(self) -> list[str]:
@@ -87,7 +93,8 @@ class Browser:
 
     def _do(self, command: str, **options: Any) -> Any:
         assert self._node.stdin
-        self._node.stdin.write(json.dumps({"command": command} | options) + "\n")
+        given = {name: value for name, value in options.items() if value is not None}
+        self._node.stdin.write(json.dumps({"command": command} | given) + "\n")
         self._node.stdin.flush()
         return self._answer()["result"]
 

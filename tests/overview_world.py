@@ -14,6 +14,7 @@ from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.groups import Groups, LastCallbacks
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.notifications import append_notification
+from meeting_agents.cronofy.messages import CronofyRequest
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.identity import agent_id
@@ -66,6 +67,11 @@ class World:
                     append_notification(
                         self._table, history.agent, raw, at=entry.at, attempt=1, signed_with="de:current"
                     )
+                elif entry.request:
+                    # As one in the name of an account, which can be sent again.
+                    sent = CronofyRequest("POST", "/v1/calendars/cal_1/events", DATA_CENTER, "{}")
+                    durable = replace(entry, retry_at=entry.at + MINUTE)
+                    assert self.journal.append(history.agent, durable, cronofy_request=sent)
                 else:
                     assert self.journal.append(history.agent, entry)
             entries = self.journal.read(history.agent, self.now)

@@ -70,4 +70,5 @@ def test_a_scheduled_function_returns_its_counts(stage: Stage) -> None:
 def test_the_dashboard_gets_a_page_and_a_description(stage: Stage) -> None:
     """HTML to show, Markdown to describe."""
     assert given(stage, "widget", "show").lstrip().startswith("<")
-    assert "## Incidents of today" in given(stage, "widget", "describe")
+    assert "## Overview of the meeting agents" in given(stage, "widget", "describe")
+    assert "Not done" in given(stage, "button", "acknowledge")  # there is no such agent

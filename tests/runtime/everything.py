@@ -4,7 +4,18 @@ import json
 from dataclasses import dataclass
 
 from tests.runtime.platform import Invocation
-from tests.runtime.stories import EVENTS, MARKS, STORIES, Scene, disconnected, errands, moved, notification, returned
+from tests.runtime.stories import (
+    EVENTS,
+    MARKS,
+    STORIES,
+    Scene,
+    disconnected,
+    errands,
+    moved,
+    notification,
+    pressed,
+    returned,
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ def everything(scene: Scene) -> Written:
     """Run everything, each story from an empty table."""
     parts: dict[str, list[str]] = {"table": [], "lifecycle": [], "alerts": [], "answers": []}
     invocations: list[Invocation] = []
-    for story in (*STORIES.values(), moved, returned, disconnected, errands):
+    for story in (*STORIES.values(), moved, returned, pressed, disconnected, errands):
         scene.platform.forget()
         story(scene)
         if story is errands:

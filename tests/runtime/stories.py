@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from meeting_agents.domain.identity import agent_id
 from tests.runtime.platform import Fault, Platform
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -251,6 +252,24 @@ def returned(scene: Scene) -> None:
         scene.platform.expire(agent)
 
 
+def pressed(scene: Scene) -> None:
+    """A refused request is acknowledged, sent again with a new token, and announced again, all by buttons."""
+    headers = scene.register("alice")
+    scene.cronofy.faults.add("POST", "/v1/calendars", status=404, times=1)
+    now = datetime.now(UTC)
+    times: dict[str, Any] = {"start": f"{now:%FT%TZ}", "end": f"{now + timedelta(hours=3):%FT%TZ}"}
+    event = scene.event("pressed", **times)
+    scene.platform.request("POST", EVENTS, event, headers)
+    scene.platform.settle()
+    scene.cronofy.faults.clear()
+    scene.platform.age(7200)
+    agent = agent_id("us", CALENDAR, "pressed")
+    scene.platform.view("widget", agent_id=agent)
+    for action in ("acknowledge", "retry", "replay"):
+        scene.platform.view("button", action=action, agent_id=agent)
+    scene.platform.settle()
+
+
 def disconnected(scene: Scene) -> None:
     """An account must authorise again while a request waits, and is registered again before the request is sent."""
     platform = scene.platform
@@ -262,6 +281,8 @@ def disconnected(scene: Scene) -> None:
     for _ in range(2):
         platform.tick("sweep")
         platform.settle()
+    platform.view("widget")
+    platform.view("button", action="acknowledge", group="account_disconnected/disconnected")
     scene.register("disconnected")
     platform.tick("sweep")
     platform.settle()

@@ -12,6 +12,8 @@ from typing import Any, Self
 
 import boto3
 
+from tests.sandbox.deployment import Stack
+
 SHELL = Path(__file__).with_suffix(".html")
 REFRESH_SECONDS = 3.0
 MAX_BODY_BYTES = 100_000
@@ -30,6 +32,16 @@ class LocalPage:
         self._shell = shell.replace("{{reading}}", functions["reading"]).encode()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+
+    @classmethod
+    def of(cls, stack: Stack, refresh_seconds: float = REFRESH_SECONDS) -> Self:
+        """Make the page of a deployed stack."""
+        functions = stack.session.client("lambda")
+        names = {"reading": stack.functions["widget"], "writing": stack.functions["button"]}
+        arns = {
+            part: functions.get_function_configuration(FunctionName=name)["FunctionArn"] for part, name in names.items()
+        }
+        return cls(stack.session, arns, refresh_seconds)
 
     @property
     def url(self) -> str:

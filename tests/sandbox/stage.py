@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
-from tests.sandbox.page import REFRESH_SECONDS, LocalPage
+from tests.sandbox.page import LocalPage
 from tests.sandbox.screen import Screen
 from tests.sandbox.stand_in import Grant, StandIn
 
@@ -111,7 +111,7 @@ class Stage:
                     trust_env=False,
                 )
             )
-            self.page = opened.enter_context(LocalPage(self.stack.session, self._pages(), REFRESH_SECONDS))
+            self.page = opened.enter_context(LocalPage.of(self.stack))
             screen.step("overview", f"open in a browser: {self.page.url}")
             screen.awaiting("functions", "start")
             self._warm()
@@ -169,14 +169,6 @@ class Stage:
     def emails(self) -> list[dict[str, str]]:
         """E-mails of the alerts topic, oldest first: `to`, `subject`, `text`."""
         return self.aws.emails(self.stack.outputs["AlertsTopicArn"])
-
-    def _pages(self) -> dict[str, str]:
-        """Return the ARNs of the functions of the overview."""
-        functions = self.stack.session.client("lambda")
-        names = {"reading": self.stack.functions["widget"], "writing": self.stack.functions["button"]}
-        return {
-            part: functions.get_function_configuration(FunctionName=name)["FunctionArn"] for part, name in names.items()
-        }
 
     def _store_secrets(self) -> None:
         secrets = {

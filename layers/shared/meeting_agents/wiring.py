@@ -183,7 +183,7 @@ def overview_reader(subscribers: "Callable[[], int | None]") -> "OverviewReader"
     from meeting_agents.aws.days import Days
     from meeting_agents.widget.reading import OverviewReader
 
-    incidents = incident_list(Links(settings().api_url, settings().dashboard_url))
+    incidents = incident_list(Links(settings().api_url, dashboard=""))
     return OverviewReader(journal(), Days(agents_table()), groups(), incidents, subscribers)
 
 

@@ -24,9 +24,9 @@ def render_answer(title: str, sentences: list[str], viewer: Viewer, *, is_done: 
 def acknowledged(by: str, note: str, at: datetime, viewer: Viewer) -> str:
     """Return the answer to an acknowledgement."""
     named = f" by {text(by, 100)}" if by else ""
-    said = f": “{text(note, 500)}”." if note else "."
+    noted = f": “{text(note, 500)}”." if note else "."
     sentences = [
-        f"Acknowledged at {format_time(at, viewer.zone, '%H:%M:%S')}{named}{said}",
+        f"Acknowledged at {format_time(at, viewer.zone, '%H:%M:%S')}{named}{noted}",
         f"No reminder follows. The incident stays open until it is resolved. {_REFRESH}",
     ]
     return render_answer("Acknowledged", sentences, viewer, is_done=True)
@@ -58,8 +58,8 @@ def replayed(count: int, viewer: Viewer) -> str:
 def refused(error: MeetingAgentsError, viewer: Viewer) -> str:
     """Return the answer to a button whose action an error prevented."""
     detail = error.detail[:1].upper() + error.detail[1:]
-    advice = "Nothing is lost: try again in a moment." if isinstance(error, Outage) else "Nothing was changed."
-    return render_answer("Not done", [f"{text(detail, 500)}.", advice], viewer, is_done=False)
+    next_step = "Nothing is lost: try again in a moment." if isinstance(error, Outage) else "Nothing was changed."
+    return render_answer("Not done", [f"{text(detail, 500)}.", next_step], viewer, is_done=False)
 
 
 def unknown(viewer: Viewer) -> str:

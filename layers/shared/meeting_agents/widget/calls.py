@@ -41,12 +41,12 @@ class Call:
         return self.viewer.form(note_field(name, is_popup=True), note_field(name))[:MAX_NOTE_LENGTH]
 
 
-def read_call(event: Mapping[str, Any], *, reading: str = "", writing: str = "") -> Call:
+def read_call(payload: Mapping[str, Any], *, reading: str = "", writing: str = "") -> Call:
     """Read a call. What is missing or odd in it is as if it were not there: anyone who may invoke can send anything.
 
     `reading`, `writing`: the ARNs of the functions for the buttons of the answer.
     """
-    context = _mapping(event.get("widgetContext"))
+    context = _mapping(payload.get("widgetContext"))
     fields = _mapping(_mapping(context.get("forms")).get("all"))
     forms = {name: value for name, value in fields.items() if isinstance(value, str)}
     viewer = Viewer(
@@ -56,13 +56,13 @@ def read_call(event: Mapping[str, Any], *, reading: str = "", writing: str = "")
         reading=reading,
         writing=writing,
     )
-    page, agent_id = event.get(PAGE), event.get(AGENT)
+    page, agent_id = payload.get(PAGE), payload.get(AGENT)
     return Call(
         viewer=viewer,
         agent_id=str(agent_id) if is_agent_id(agent_id) else "",
-        group=_group(event.get(GROUP)),
-        action=str(event.get(ACTION, "")),
-        query=str(event[QUERY] if QUERY in event else forms.get(SEARCH, "")).strip()[:MAX_QUERY_LENGTH],
+        group=_group(payload.get(GROUP)),
+        action=str(payload.get(ACTION, "")),
+        query=str(payload[QUERY] if QUERY in payload else forms.get(SEARCH, "")).strip()[:MAX_QUERY_LENGTH],
         page=page if isinstance(page, int) and page > 0 else 1,
     )
 
