@@ -169,10 +169,10 @@ def test_what_can_still_be_saved_comes_first_with_the_time_that_is_left(world: W
     world.add(*some_incidents(NOW))
     html = page(world)
     assert titles(html) == [
-        "Customer call: Northwind",
         "Board meeting",
         "Interview: data engineer",
         "Supplier negotiation",
+        "Customer call: Northwind",
         "Design review",
         "Weekly sync",
     ]
@@ -181,7 +181,7 @@ def test_what_can_still_be_saved_comes_first_with_the_time_that_is_left(world: W
     assert "running, 46 minutes left" in text
     assert "begins in 12 minutes" in text
     assert "ended 2 hours ago" in text
-    assert "acknowledged at 15:49 UTC by Ada: I am in it" in text
+    assert "acknowledged at 15:49 by Ada: I am in it" in text
 
 
 def test_open_incidents_of_any_day_are_shown(world: World) -> None:

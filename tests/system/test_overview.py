@@ -24,6 +24,7 @@ from tests.sandbox.stage import CALENDAR, HOME, Stage, wait_until
 PICTURES = GOLDEN / "overview"
 ALERT_ADDRESS = "oncall@example.com"
 MAX_PICTURES_BYTES = 500_000
+SHALLOW = (1200, 300)
 DARK, LIGHT = 60, 180
 """The brightness of a background and of a text in the dark."""
 BUTTON = "#widget .ma-button"
@@ -136,7 +137,7 @@ def brightness(colour: str) -> float:
 
 
 def test_an_empty_day_says_that_all_is_well(browser: Browser, world: tuple[World, LocalPage], tmp_path: Path) -> None:
-    opened(browser, world[1])
+    opened(browser, world[1], SHALLOW)
     text = text_of(browser)
     assert "No open incidents. Every agent is on its way or done." in text
     assert "1 confirmed subscriber of the alerts" in text
@@ -151,7 +152,7 @@ def test_incidents_of_a_working_day(browser: Browser, world: tuple[World, LocalP
     tables.add(*some_incidents(tables.now))
     tables.hear("de", tables.now - timedelta(seconds=100))
     opened(browser, page)
-    assert titles(browser)[:2] == ["Customer call: Northwind", "Board meeting"]
+    assert titles(browser)[:2] == ["Board meeting", "Interview: data engineer"]
     assert len(titles(browser)) == 6
     pictured(browser, "desktop", tmp_path)
     assert not browser.evaluate("document.querySelector('.ma-card details').open")

@@ -1,6 +1,7 @@
 """The order of incidents, and the outcomes of a day by hour."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,9 @@ NOW = datetime(2026, 4, 29, 15, 50, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def agent(name: str, start: timedelta, incident: IncidentType = IncidentType.FAILED) -> AgentSummary:
-    return AgentSummary(
-        agent_id=name, state=State.FAILED, start=NOW + start, end=NOW + start + HOUR, title=name, incident=incident
-    )
+def agent(name: str, start: timedelta, incident: IncidentType = IncidentType.FAILED, **fields: Any) -> AgentSummary:
+    times = {"start": NOW + start, "end": NOW + start + HOUR}
+    return AgentSummary(agent_id=name, state=State.FAILED, title=name, incident=incident, **times, **fields)
 
 
 def test_what_can_still_be_saved_comes_first_and_the_earliest_of_it() -> None:
@@ -26,15 +26,19 @@ def test_what_can_still_be_saved_comes_first_and_the_earliest_of_it() -> None:
         agent("over an hour ago", -2 * HOUR),
         agent("runs", -HOUR / 2),
         agent("silent after its end", -HOUR / 4, IncidentType.NOT_FINISHED),
+        agent("in hand", HOUR / 8, is_acknowledged=True),
         agent("soon", HOUR / 4),
+        agent("over and in hand", -2 * HOUR, is_acknowledged=True),
     ]
     assert [one.agent_id for one in by_urgency(agents, NOW)] == [
         "runs",
         "soon",
         "tomorrow",
+        "in hand",
         "silent after its end",
         "over an hour ago",
         "last week",
+        "over and in hand",
     ]
 
 

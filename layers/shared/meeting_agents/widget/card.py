@@ -145,8 +145,8 @@ def _name_of_incident(incident: ListedIncident) -> str:
 
 def _what(incident: ListedIncident, viewer: Viewer, now: datetime, *, is_group: bool = False) -> str:
     """Return the words for an incident, since when it is open, its acknowledgement, and its reason."""
-    since = f"{format_duration(max(now - incident.opened_at, timedelta()))} ago"
-    words = f"since {since}" if is_group else f"<b>{text(incident.summary)}</b>, {since}"
+    open_for = format_duration(max(now - incident.opened_at, timedelta()))
+    words = f"Open for {open_for}" if is_group else f"<b>{text(incident.summary)}</b>, {open_for} ago"
     is_failed = incident.type is IncidentType.FAILED
     reason = f"Reason: {incident.detail}" if is_failed and incident.detail else _sentence(incident.detail)
     return tag("p", f"{words} {_acknowledged(incident, viewer)}", "what") + (
@@ -160,7 +160,7 @@ def _acknowledged(incident: ListedIncident, viewer: Viewer) -> str:
         return ""
     by = f" by {text(found.by, 60)}" if found.by else ""
     note = f": {text(found.note, 120)}" if found.note else ""
-    return tag("span", f"acknowledged at {format_time(found.at, viewer.zone, '%H:%M')}{by}{note}", "done")
+    return tag("span", f"acknowledged at {found.at.astimezone(viewer.zone):%H:%M}{by}{note}", "done")
 
 
 def _of_details(incident: ListedIncident, viewer: Viewer, now: datetime) -> str:

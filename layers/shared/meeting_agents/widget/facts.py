@@ -63,6 +63,7 @@ class AgentSummary:
     account: str = ""
     group_key: str = ""
     """The group whose incident covers its own."""
+    is_acknowledged: bool = False
 
     @classmethod
     def of(cls, row: Mapping[str, Any], assumed_duration: timedelta) -> Self:
@@ -78,6 +79,7 @@ class AgentSummary:
             end=end,
             title=meeting.get("summary", ""),
             incident=IncidentType(row["incident"]) if row.get("incident") else None,
+            is_acknowledged=bool(row.get("acknowledged_at")),
             **{name: str(row.get(name, "")) for name in names},
         )
 
@@ -187,12 +189,15 @@ def can_be_saved(incident: IncidentType | None, end: datetime, now: datetime) ->
 
 
 def by_urgency(agents: Iterable[AgentSummary], now: datetime) -> list[AgentSummary]:
-    """Sort agents: those that can still be saved, the earliest meeting first; then the others, the latest first."""
+    """Sort agents: those that can still be saved, the earliest meeting first; then the others, the latest first.
+
+    Among each of them, those that no one has in hand come first.
+    """
     listed = list(agents)
     saved = [agent for agent in listed if agent.can_be_saved(now)]
     over = [agent for agent in listed if not agent.can_be_saved(now)]
-    saved.sort(key=lambda agent: (agent.start, agent.agent_id))
-    over.sort(key=lambda agent: (agent.end, agent.agent_id), reverse=True)
+    saved.sort(key=lambda agent: (agent.is_acknowledged, agent.start, agent.agent_id))
+    over.sort(key=lambda agent: (not agent.is_acknowledged, agent.end, agent.agent_id), reverse=True)
     return saved + over
 
 
