@@ -36,8 +36,8 @@ LEVELS = (
 """The packages, and the files beside them, bottom up: each imports from itself and from levels below its own."""
 IMPURE = {
     *("cronofy.client", "cronofy.client_secrets"),
-    *("api.accounts", "api.calendar_events", "api.context", "api.docs", "api.meeting_agents", "api.pagination"),
-    *("api.parameters", "api.passthrough", "api.problems"),
+    *("api.accounts", "api.calendar_events", "api.context", "api.docs", "api.incidents", "api.meeting_agents"),
+    *("api.pagination", "api.parameters", "api.passthrough", "api.problems"),
 }
 """The modules of `cronofy` and `api` that reach the outside, or the current request."""
 OUTSIDE = {

@@ -7,6 +7,7 @@ MeetingAgentsError
 │   ├── NotFound                the agent, resource or account does not exist
 │   ├── MissingToken            the request carries no access token for Cronofy
 │   ├── UnknownAccount          `Cronofy-Account` names an account that is not registered
+│   ├── InvalidGrant            a refresh token is registered that Cronofy does not accept
 │   ├── ReauthorisationRequired a person must authorise the account again
 │   ├── RateLimited             Cronofy's rate limits are reached
 │   ├── InProgress              the same request is still being processed
@@ -94,6 +95,13 @@ class UnknownAccount(Refusal):
 
     status = 422
     code = "unknown_account"
+
+
+class InvalidGrant(Refusal):
+    """Cronofy does not accept the refresh token that is to be registered."""
+
+    status = 422
+    code = "invalid_grant"
 
 
 class ReauthorisationRequired(Refusal):

@@ -6,7 +6,7 @@ that is shown is decided from its agent's journal: those of one page at most, re
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import batched
@@ -58,10 +58,14 @@ class Filter:
     """The meeting is before."""
 
     @property
-    def equal(self) -> dict[str, str]:
+    def of_record(self) -> dict[str, tuple[str, ...]]:
         """The values that attributes of a record must have."""
         values = {"account": self.account, "data_center": self.data_center}
-        return {name: value for name, value in values.items() if value}
+        return {name: (value,) for name, value in values.items() if value}
+
+    def since(self, start: datetime | None) -> "Filter":
+        """Return the same filter for meetings that are at a time or later."""
+        return replace(self, start=start)
 
     def selects(self, type_: IncidentType, severity: Severity) -> bool:
         """Return True if an incident has a type and a severity of these."""
@@ -144,7 +148,7 @@ class IncidentList:
         incidents = [] if position else list(self._of_groups(wanted, now))
         after = timestamp(wanted.start) if wanted.start else ""
         before = position or (timestamp(wanted.end) if wanted.end else "")
-        rows = self._journal.query_open(after, before, wanted.equal, now)
+        rows = self._journal.query_open(after, before, wanted.of_record, now)
         agents = journals = 0
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
             for chunk in batched(rows, limit, strict=False):
@@ -167,6 +171,13 @@ class IncidentList:
     def of_groups(self, wanted: Filter) -> tuple[ListedIncident, ...]:
         """Return the open incidents of accounts and data centers that people were alerted of."""
         return tuple(self._of_groups(wanted, self._clock()))
+
+    def of_group(self, group: Group) -> ListedIncident | None:
+        """Return the incident of a group; None if it is not open, or people were not alerted of it."""
+        state = self._groups.read(group)
+        if state.last is None or not state.is_firing or is_over(group, state):
+            return None
+        return self._of_group(group, state, state.last, self._clock())
 
     # ---------------------------------------------------------------------------------------------------------- agents
 
@@ -238,17 +249,13 @@ class IncidentList:
         for group, state in self._groups.firing():
             if state.last is None or is_over(group, state) or not wanted.selects(group.type, state.last.severity):
                 continue
-            is_account = group.type is IncidentType.ACCOUNT_DISCONNECTED
-            account, data_center = (group.name, "") if is_account else ("", group.name)
-            if wanted.account not in ("", account) or wanted.data_center not in ("", data_center):
-                continue
-            yield self._of_group(group, state, state.last, now, account=account, data_center=data_center)
+            account, data_center = _names(group)
+            if wanted.account in ("", account) and wanted.data_center in ("", data_center):
+                yield self._of_group(group, state, state.last, now)
 
-    def _of_group(
-        self, group: Group, state: GroupState, last: LastAlert, now: datetime, *, account: str, data_center: str
-    ) -> ListedIncident:
-        after = silent_after(state)
-        agents = tuple(self._groups.waiting(group, after, now))
+    def _of_group(self, group: Group, state: GroupState, last: LastAlert, now: datetime) -> ListedIncident:
+        account, data_center = _names(group)
+        agents = tuple(self._groups.waiting(group, silent_after(state), now))
         alert = GroupAlert(
             group=group,
             status=AlertStatus.FIRING,
@@ -274,3 +281,8 @@ class IncidentList:
             group=group,
             agents=agents,
         )
+
+
+def _names(group: Group) -> tuple[str, str]:
+    """Return the account and the data center of a group; one of them is empty."""
+    return (group.name, "") if group.type is IncidentType.ACCOUNT_DISCONNECTED else ("", group.name)

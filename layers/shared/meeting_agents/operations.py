@@ -16,7 +16,7 @@ from meeting_agents.domain.groups import Group
 from meeting_agents.domain.lifecycle import fold, timeline
 from meeting_agents.domain.model import Entry, EntryType, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.errors import InProgress, NotFound
+from meeting_agents.errors import InProgress, NotFound, NothingToRetry
 from meeting_agents.provisioning import Provisioning, ProvisioningRequest, ProvisioningResult
 
 
@@ -70,6 +70,8 @@ def retry(
         result = provisioning.retry(agent_id, at_once=True)
         if result is None:
             raise InProgress("the request is being sent at this moment; read the agent again in a minute")
+        if result.response is None and result.error is None:
+            raise NothingToRetry("nothing to retry: the request is too old, and was given up")
         return result
     return provisioning.submit(
         ProvisioningRequest(

@@ -43,6 +43,8 @@ from meeting_agents.domain.verdicts import Step
 
 PAGE_SIZE = 500
 """The most items that one page reads from the index by day."""
+type Wanted = Mapping[str, Sequence[str | bool]]
+"""The values that attributes of a record may have, by the attribute's name."""
 OPEN_PAGE_SIZE = 50
 """The items that one page reads from a shard of the index of what is open."""
 
@@ -211,21 +213,18 @@ class Journal:
         )
         return claimed is not None
 
-    def query_day(self, day: str, after: str, before: str, equal: Mapping[str, str], limit: int, now: datetime) -> Page:
+    def query_day(self, day: str, after: str, before: str, wanted: Wanted, limit: int, now: datetime) -> Page:
         """Return records of agents with a meeting on a day (`2026-04-29`, UTC), in the order of their start.
 
-        `after`, `before`: the exclusive bounds of `listed` (start, `#`, agent id). `equal`: required values of
-        attributes. A page reads a bounded part of the table, so it may have fewer than `limit` rows, or none, although
+        `after`, `before`: the exclusive bounds of `listed` (start, `#`, agent id). `wanted`: the values that attributes
+        may have. A page reads a bounded part of the table, so it may have fewer than `limit` rows, or none, although
         more exist: then `last` is the position of the next page.
         """
         first = after + " "
         if first > before:  # DynamoDB rejects such a BETWEEN
             return Page([], "")
-        names = {f"#{name}": name for name in equal}
-        condition = "".join(f" AND #{name} = :{name}" for name in equal)
-        values = {":day": day, ":after": first, ":before": before, ":now": int(now.timestamp())} | {
-            f":{name}": value for name, value in equal.items()
-        }
+        condition, names, values = _filter(wanted)
+        values |= {":day": day, ":after": first, ":before": before, ":now": int(now.timestamp())}
         items, last = self._table.query_page(
             IndexName=keys.DAY_INDEX,
             KeyConditionExpression="#day = :day AND listed BETWEEN :after AND :before",
@@ -251,26 +250,23 @@ class Journal:
                 after = page.last
             day += timedelta(days=1)
 
-    def query_open(self, after: str, before: str, equal: Mapping[str, str], now: datetime) -> Iterator[dict[str, Any]]:
+    def query_open(self, after: str, before: str, wanted: Wanted, now: datetime) -> Iterator[dict[str, Any]]:
         """Iterate over the records that have an open incident as of their last entry, the latest meeting first.
 
         `after`, `before`: the exclusive bounds of `open_listed` (time of the meeting, `#`, agent id); empty: none.
         """
-        rows = (self._open_in(shard, after or " ", before or "~", equal, now) for shard in keys.open_shards())
+        rows = (self._open_in(shard, after or " ", before or "~", wanted, now) for shard in keys.open_shards())
         return merge(*rows, key=lambda row: str(row["open_listed"]), reverse=True)
 
-    def _open_in(
-        self, shard: str, after: str, before: str, equal: Mapping[str, str], now: datetime
-    ) -> Iterator[dict[str, Any]]:
-        names = {f"#{name}": name for name in equal}
-        condition = "".join(f" AND #{name} = :{name}" for name in equal)
-        values = {":shard": shard, ":after": after, ":before": before, ":now": int(now.timestamp())}
+    def _open_in(self, shard: str, after: str, before: str, wanted: Wanted, now: datetime) -> Iterator[dict[str, Any]]:
+        condition, names, values = _filter(wanted)
+        values |= {":shard": shard, ":after": after, ":before": before, ":now": int(now.timestamp())}
         items = self._table.query(
             IndexName=keys.OPEN_INDEX,
             KeyConditionExpression="open_shard = :shard AND open_listed BETWEEN :after AND :before",
             FilterExpression=f"expires_at > :now{condition}",
             **({"ExpressionAttributeNames": names} if names else {}),
-            ExpressionAttributeValues=_packed(values | {f":{name}": value for name, value in equal.items()}),
+            ExpressionAttributeValues=_packed(values),
             ScanIndexForward=False,
             Limit=OPEN_PAGE_SIZE,
         )
@@ -342,6 +338,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value.value if isinstance(value, StrEnum) else value
+
+
+def _filter(wanted: Wanted) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Return a condition that attributes have one of these values, with its names and values."""
+    condition, values = "", dict[str, Any]()
+    for name, options in wanted.items():
+        placeholders = {f":{name}{number}": option for number, option in enumerate(options)}
+        condition += f" AND #{name} IN ({', '.join(placeholders)})"
+        values |= placeholders
+    return condition, {f"#{name}": name for name in wanted}, values
 
 
 _serialize = TypeSerializer().serialize

@@ -59,7 +59,8 @@ i.ma-cancelled { background: var(--off) }
 .ma-left { font-size: 13px; font-weight: 700; color: var(--soft); white-space: nowrap }
 .ma-critical .ma-left, .ma-critical .ma-what b { color: var(--bad) } .ma-warning .ma-what b { color: var(--warn) }
 .ma-card ol { padding-left: 20px; margin: 6px 0 } .ma-card ul { padding-left: 20px }
-.ma-root .ma-why, .ma-root .ma-next { margin: 2px 0 } .ma-meta, .ma-at, .ma-verdict { color: var(--soft); font-size: 13px }
+.ma-root .ma-why, .ma-root .ma-next { margin: 2px 0 }
+.ma-meta, .ma-at, .ma-verdict { color: var(--soft); font-size: 13px }
 .ma-done { border: 1px solid var(--good); color: var(--good); border-radius: 10px; padding: 0 8px; font-size: 12px;
   white-space: nowrap }
 .ma-details { margin-top: 10px } .ma-details summary { cursor: pointer; color: var(--soft); font-weight: 700; padding:
@@ -73,8 +74,8 @@ i.ma-cancelled { background: var(--off) }
 .ma-row .ma-left { flex: 0 1 190px; font-weight: 400 } .ma-row .ma-button { padding: 2px 12px; font-size: 13px }
 .ma-answer h3 { margin: 0 0 8px } .ma-answer.ma-refused h3 { color: var(--bad) }
 .ma-answer.ma-good h3 { color: var(--good) }
-.ma-root .ma-nothing { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 18px; margin: 16px
-  0 }
+.ma-root .ma-nothing { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 18px;
+  margin: 16px 0 }
 .ma-good b { color: var(--good) }
 .ma-root .ma-paging { display: flex; gap: 14px; align-items: center; justify-content: center; margin: 14px 0 }
 </style>"""
