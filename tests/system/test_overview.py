@@ -247,9 +247,7 @@ class Caller:
         return response.status_code
 
 
-def test_an_incident_is_seen_acknowledged_asked_for_again_and_closes(
-    browser: Browser, stage: Stage, tmp_path: Path
-) -> None:
+def test_an_incident_is_seen_acknowledged_sent_again_and_closes(browser: Browser, stage: Stage, tmp_path: Path) -> None:
     """The story of OPERATIONS.md, with the buttons pressed in a real browser."""
     caller = Caller(stage, "story")
     stage.cronofy.faults.add("POST", f"/v1/calendars/{CALENDAR}", status=404, times=1)
@@ -332,7 +330,7 @@ def test_what_is_typed_survives_the_refresh_and_what_is_unfolded_stays(browser: 
     assert browser.evaluate("document.querySelectorAll('.ma-card details[open]').length") == 1
 
 
-def test_a_function_that_cannot_be_called_is_said_in_the_pop_up(browser: Browser, stage: Stage) -> None:
+def test_a_function_that_cannot_be_called_is_named_in_the_pop_up(browser: Browser, stage: Stage) -> None:
     """The page may call the two functions of the overview, and no other."""
     now = datetime.now(UTC)
     stage.request("ev_denied", "Not to be called", now, now + timedelta(hours=1))

@@ -14,8 +14,8 @@ HOUR = timedelta(hours=1)
 
 
 def agent(name: str, start: timedelta, incident: IncidentType = IncidentType.FAILED, **fields: Any) -> AgentSummary:
-    times = {"start": NOW + start, "end": NOW + start + HOUR}
-    return AgentSummary(agent_id=name, state=State.FAILED, title=name, incident=incident, **times, **fields)
+    values: dict[str, Any] = {"start": NOW + start, "end": NOW + start + HOUR} | fields
+    return AgentSummary(agent_id=name, state=State.FAILED, title=name, incident=incident, **values)
 
 
 def test_what_can_still_be_saved_comes_first_and_the_earliest_of_it() -> None:
