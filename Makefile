@@ -32,7 +32,7 @@ help:
 run: .venv/.sandbox ## Tell the whole story in a sandbox on this machine, then stay up to be tried (ONCE=1: end after the story)
 	@$(IN_VENV) python -m tests.sandbox run $(if $(ONCE),--once)
 
-sandbox: .venv/.sandbox ## The same stack without the story, until Ctrl-C; its addresses are in .sandbox.json
+sandbox: .venv/.sandbox ## The same stack without the story, until Ctrl-C: the overview in a browser; its addresses are in .sandbox.json
 	@$(IN_VENV) python -m tests.sandbox serve
 
 test: .venv/.dev .venv/.sdk .venv-sam/.sam ## All tests: no account, no Docker (ARGS="-k webhook": some of them)
@@ -161,7 +161,7 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python .venv --require-hashes --requirement $<
 	@touch $@
 
-# Cronofy's Node SDK, which a test points at this API.
+# Cronofy's Node SDK, which a test points at this API, and a browser, which looks at the overview.
 .venv/.sdk: $(LOCKS)/package-lock.json .venv/.dev
 	@echo 'Installing $< into .venv'
 	@cp $(LOCKS)/package.json $< .venv

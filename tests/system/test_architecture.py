@@ -56,9 +56,9 @@ OUTSIDE = {
 """Modules that reach the clock, chance, the disk, the network or the environment."""
 SHARED = sorted(path for path in LAYER.rglob("*.py") if path.name != "__init__.py")
 MODULES = [".".join(path.relative_to(LAYER).with_suffix("").parts) for path in SHARED]
-DOMAIN, ALERTING, CRONOFY, API = (
+DOMAIN, ALERTING, CRONOFY, API, WIDGET = (
     {module for module in MODULES if module.startswith(f"{package}.")}
-    for package in ("domain", "alerting", "cronofy", "api")
+    for package in ("domain", "alerting", "cronofy", "api", "widget")
 )
 PURE = {"errors", "wording", *DOMAIN, *ALERTING, *CRONOFY, *API} - IMPURE
 SOURCES = sorted([*SHARED, *(ROOT / "functions").glob("*/*.py")])
@@ -157,6 +157,15 @@ def test_a_pure_module_reaches_nothing_outside_and_uses_only_pure_ones(module: s
     """No clock, no chance, no disk, no network, no environment: what it says depends on its arguments alone."""
     path = file_of(module)
     assert ours(path) <= PURE | {"announcement"}  # its models; it is made from entries of the journal
+    assert {name for name in imports(path) if any(f"{name}.".startswith(f"{out}.") for out in OUTSIDE)} == set()
+    assert not re.search(r"\b(now|today|utcnow|monotonic|uuid4|open)\(", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("module", sorted(WIDGET - {"widget.reading"}))
+def test_a_page_is_made_from_its_arguments_alone(module: str) -> None:
+    """It takes incidents as `incident_list` lists them, and reads nothing by itself."""
+    path = file_of(module)
+    assert ours(path) <= PURE | WIDGET | {"announcement", "incident_list"} - {"widget.reading"}
     assert {name for name in imports(path) if any(f"{name}.".startswith(f"{out}.") for out in OUTSIDE)} == set()
     assert not re.search(r"\b(now|today|utcnow|monotonic|uuid4|open)\(", path.read_text(encoding="utf-8"))
 

@@ -160,6 +160,7 @@ def test_the_addresses_of_a_sandbox_are_in_a_file_while_it_is_up(served: Served)
         "alerts_queue_url",
         "client_secret",
         "functions",
+        "page_url",
         "access_token",
         "calendar_id",
     }
