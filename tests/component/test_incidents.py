@@ -1,4 +1,4 @@
-"""What is wrong, as callers of the API see it: incidents, acknowledgements, retries, and accounts. In this process."""
+"""Incidents, acknowledgements, retries and accounts, as callers of the API see them. In this process."""
 
 import base64
 import json
