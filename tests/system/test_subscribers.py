@@ -199,7 +199,7 @@ def test_a_deployment_without_an_address_ends_with_how_to_subscribe_one(aws: Emb
     stack = deployed(aws, "no-address")
     count, _, command = deploy_output(aws, stack).partition("aws sns ")
     assert count.startswith("none: alerts reach no one\n")
-    assert shlex.split(command) == [
+    assert shlex.split(command.replace("\\\n", "")) == [
         *("subscribe", "--protocol", "email", "--notification-endpoint", ADDRESS),
         *("--topic-arn", stack.outputs["AlertsTopicArn"]),
     ]
