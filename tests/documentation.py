@@ -194,7 +194,7 @@ ACTIONS = {
     errors.NothingToRetry: "Nothing: no request needs to be sent again.",
     errors.RetryLeftToCaller: "The caller of that request must send it again.",
 }
-"""What to do about the errors for which their category does not say it."""
+"""The next steps after errors whose category does not say them."""
 
 
 def problems() -> str:

@@ -57,7 +57,8 @@ def test_the_example_of_cronofys_page_works_unchanged(stage: Stage) -> None:
 
 def test_what_is_wrong_is_listed_acknowledged_and_sent_again(stage: Stage) -> None:
     """Cronofy refuses the example of its page; its token is the caller's own, so only the caller can send it again."""
-    stage.cronofy.faults.add("POST", f"/v1/calendars/{CALENDAR}/events", status=422)
+    wrong = {"errors": {"summary": [{"key": "errors.invalid", "description": "invalid"}]}}
+    stage.cronofy.faults.add("POST", f"/v1/calendars/{CALENDAR}/events", status=422, body=wrong)
     refused = given(stage, "provision", "upsert_calendar_event")
     agent = json.loads(refused["body"])["agent"]
     assert (refused["statusCode"], agent["state"]) == (422, "rejected")

@@ -319,7 +319,8 @@ def errands(scene: Scene) -> None:
     platform.request("GET", "/v1/accounts/errands")
     platform.request("GET", "/v1/accounts")
     platform.request("PUT", "/v1/accounts/errands", {"refresh_token": MARKS["person"], "data_center": "us"})
-    scene.cronofy.faults.add("POST", "/v1/calendars", status=422)
+    wrong = {"errors": {"summary": [{"key": "errors.invalid", "description": MARKS["description"]}]}}
+    scene.cronofy.faults.add("POST", "/v1/calendars", status=422, body=wrong)
     refused = scene.request_agent(scene.event("errands-refused"), headers)
     platform.settle()
     platform.request("GET", "/v1/incidents")

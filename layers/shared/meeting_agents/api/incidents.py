@@ -26,13 +26,24 @@ router = APIGatewayHttpRouter()
 
 @router.get("/v1/incidents", tags=["Incidents"], responses=responses(200, "a page of incidents", IncidentPageView))
 def list_incidents(
-    status: Annotated[Literal["open", "all"], Query(description="`all`: also those that are over")] = "open",
-    type_: Annotated[list[IncidentType] | None, Query(alias="type", description="one of these types")] = None,
-    severity: Annotated[list[Severity] | None, Query(description="one of these severities")] = None,
-    account: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
-    data_center: Annotated[DataCenterName | None, Query()] = None,
-    start: Annotated[datetime | None, Query(alias="from", description="meetings at that time or later")] = None,
-    end: Annotated[datetime | None, Query(alias="to", description="meetings before")] = None,
+    status: Annotated[
+        Literal["open", "all"], Query(description="`all`: also those that are over", examples=["open"])
+    ] = "open",
+    type_: Annotated[
+        list[IncidentType] | None, Query(alias="type", description="one of these types", examples=[["failed"]])
+    ] = None,
+    severity: Annotated[
+        list[Severity] | None, Query(description="one of these severities", examples=[["critical"]])
+    ] = None,
+    account: Annotated[str | None, Query(min_length=1, max_length=128, examples=["marty@example.com"])] = None,
+    data_center: Annotated[DataCenterName | None, Query(examples=["de"])] = None,
+    start: Annotated[
+        datetime | None,
+        Query(alias="from", description="meetings at that time or later", examples=["2026-04-29T00:00:00Z"]),
+    ] = None,
+    end: Annotated[
+        datetime | None, Query(alias="to", description="meetings before", examples=["2026-04-30T00:00:00Z"])
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="the agents of one page")] = 50,
     cursor: Annotated[str | None, Query(max_length=1024)] = None,
 ) -> IncidentPageView:
@@ -79,9 +90,12 @@ def _all(wanted: Filter, limit: int, cursor: str | None) -> IncidentPageView:
 )
 def acknowledge_group(
     group_type: Annotated[
-        Literal["account_disconnected", "callbacks_missing"], Path(description="the type of the group's incident")
+        Literal["account_disconnected", "callbacks_missing"],
+        Path(description="the type of the group's incident", examples=["account_disconnected"]),
     ],
-    name: Annotated[str, Path(pattern=ACCOUNT_ID, description="the account, or the data center")],
+    name: Annotated[
+        str, Path(pattern=ACCOUNT_ID, description="the account, or the data center", examples=["marty@example.com"])
+    ],
     body: Annotated[Acknowledgement, Body()],
 ) -> IncidentRow:
     """Acknowledge the incident of a group of agents, which ends its reminders.

@@ -133,8 +133,13 @@ def cancel_agent(
 
 @router.get("/v1/meeting_agents", tags=["Additions"], responses=responses(200, "a page of agents", AgentList))
 def list_agents(
-    state: Annotated[list[State] | None, Query(description="one of these states: `state=failed&state=overdue`")] = None,
-    incident: Annotated[Literal["open"] | None, Query(description="only agents with an open incident")] = None,
+    state: Annotated[
+        list[State] | None,
+        Query(description="one of these states: `state=failed&state=overdue`", examples=[["failed"]]),
+    ] = None,
+    incident: Annotated[
+        Literal["open"] | None, Query(description="only agents with an open incident", examples=["open"])
+    ] = None,
     start: Annotated[datetime | None, Query(alias="from", description="meetings that start then or later")] = None,
     end: Annotated[datetime | None, Query(alias="to", description="meetings that start before")] = None,
     data_center_name: Annotated[DataCenterName | None, Query(alias="data_center")] = None,

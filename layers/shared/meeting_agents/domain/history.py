@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import Incident, open_incidents
@@ -40,11 +39,10 @@ def _moments(
     timeline: Sequence[Step], grace_periods: GracePeriods, now: datetime
 ) -> Iterator[tuple[datetime, tuple[Incident, ...]]]:
     """Iterate over the incidents after each entry and just before the next one: some open by time alone."""
-    for step, later in pairwise(timeline):
-        yield step.entry.at, open_incidents(step.after, grace_periods, step.entry.at)
-        yield later.entry.at, open_incidents(step.after, grace_periods, later.entry.at)
-    yield timeline[-1].entry.at, open_incidents(timeline[-1].after, grace_periods, timeline[-1].entry.at)
-    yield now, open_incidents(timeline[-1].after, grace_periods, now)
+    ends = [*(step.entry.at for step in timeline[1:]), now]
+    for number, step in enumerate(timeline):
+        for at in (step.entry.at, ends[number]):
+            yield at, open_incidents(step.after, grace_periods, at)
 
 
 def _notices(record: Record) -> Iterator[tuple[str, Incident]]:
