@@ -13,15 +13,26 @@ unexport PYTHONDONTWRITEBYTECODE
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 UV      := .venv/bin/uv
 LOCKS   := tests/requirements
+OPERATE := .venv/bin/python layers/shared/operate.py --stack $(STACK)
+
+# A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
+KNOWN := PYTHON ARCHITECTURE STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
+	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NOTE EVENT CALENDAR DATA_CENTER ACCOUNT CHECK
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
+$(if $(UNKNOWN),$(error no command has a variable $(firstword $(UNKNOWN)): $(shell python3 -c 'import difflib, sys; \
+	name, *known = sys.argv[1:]; found = difflib.get_close_matches(name.upper(), known, 1, 0.5); \
+	print("did you mean %s?" % found[0] if found else "known are " + ", ".join(sorted(known)))' \
+	$(firstword $(UNKNOWN)) $(KNOWN))))
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name does; do \
-		printf '  make %-9s %s\n' "$$name" "$$does"; done
+		printf '  make %-11s %s\n' "$$name" "$$does"; done
 
 run: .venv/.sandbox ## Tell the whole story in a sandbox on this machine, then stay up to be tried (ONCE=1: end after the story)
 	@$(IN_VENV) python -m tests.sandbox run $(if $(ONCE),--once)
 
-sandbox: .venv/.sandbox ## The same stack without the story, until Ctrl-C; its addresses are in .sandbox.json
+sandbox: .venv/.sandbox ## The same stack without the story, until Ctrl-C: the overview in a browser; its addresses are in .sandbox.json
 	@$(IN_VENV) python -m tests.sandbox serve
 
 test: .venv/.dev .venv/.sdk .venv-sam/.sam ## All tests: no account, no Docker (ARGS="-k webhook": some of them)
@@ -79,21 +90,39 @@ format: .venv/.dev ## Format the code and fix what ruff can fix by itself
 build: .venv-sam/.sam ## Build for AWS with `sam build` (ARCHITECTURE=x86_64: not for arm64)
 	$(IN_VENV) ARCHITECTURE=$(ARCHITECTURE) .venv-sam/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
-deploy: build .venv/.sandbox ## Deploy to your AWS account (STACK=meeting-agents PARAMETERS="Name=value …"; an update keeps what is not named)
+deploy: .venv/.sandbox parameters build ## Deploy to your AWS account (STACK=meeting-agents PARAMETERS="Name=value …"; an update keeps what is not named)
 	.venv-sam/bin/sam deploy --stack-name $(STACK) \
 		--parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
-# A deploy has succeeded even where its user may not read the topic.
-	-@.venv/bin/python layers/shared/operate.py --stack $(STACK) subscribers
+# A deploy has succeeded even where its user may not read all that is checked, or has no secret stored yet.
+	@$(OPERATE) doctor || true
+
+parameters: .venv/.sandbox
+	@$(OPERATE) parameters $(PARAMETERS)
+
+doctor: .venv/.sandbox ## Say in one screen if the deployed stack will work, with the cure of what will not
+	@$(OPERATE) doctor
+
+agents: .venv/.sandbox ## The open incidents (ACCOUNT=… FROM=2026-11-22; STATE=failed,overdue: the agents in these states)
+	@$(OPERATE) agents $(if $(STATE),--state "$(STATE)") $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(FROM),--from "$(FROM)")
+
+agent: .venv/.sandbox ## One agent with its timeline: ID=ma_…, or EVENT=… CALENDAR=… (DATA_CENTER=de)
+	@$(OPERATE) agent --id "$(ID)" --event "$(EVENT)" --calendar "$(CALENDAR)" --data-center "$(DATA_CENTER)"
+
+acknowledge: .venv/.sandbox ## Acknowledge an incident, which ends its reminders: ID=ma_… NOTE="I call them"
+	@$(OPERATE) acknowledge --id "$(ID)" --note "$(NOTE)"
+
+retry: .venv/.sandbox ## Have Cronofy asked again now, with what is stored: ID=ma_…
+	@$(OPERATE) retry --id "$(ID)"
 
 replay: .venv/.sandbox ## Announce again what was written down FROM=… until TO=… (STATE=failed: only that; DRY_RUN=1: only count)
-	@.venv/bin/python layers/shared/operate.py --stack $(STACK) replay --from "$(FROM)" --to "$(TO)" \
+	@$(OPERATE) replay --from "$(FROM)" --to "$(TO)" \
 		$(if $(STATE),--state $(STATE)) $(if $(DRY_RUN),--dry-run "$(DRY_RUN)")
 
 redrive: .venv/.sandbox ## Give back what is in the dead-letter queue of QUEUE=track, alert, …
-	@.venv/bin/python layers/shared/operate.py --stack $(STACK) redrive --queue "$(QUEUE)"
+	@$(OPERATE) redrive --queue "$(QUEUE)"
 
 verdicts: .venv/.sandbox ## What became of every notification that was kept
-	@.venv/bin/python layers/shared/operate.py --stack $(STACK) verdicts
+	@$(OPERATE) verdicts
 
 export: .venv/.sandbox ## Write the journals of the meetings FROM=… until TO=… to JOURNAL=week.jsonl, for `make simulate`
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) export --from "$(FROM)" --to "$(TO)" --file "$(JOURNAL)"
@@ -137,7 +166,7 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python .venv --require-hashes --requirement $<
 	@touch $@
 
-# Cronofy's Node SDK, which a test points at this API.
+# Cronofy's Node SDK, which a test points at this API, and a browser, which looks at the overview.
 .venv/.sdk: $(LOCKS)/package-lock.json .venv/.dev
 	@echo 'Installing $< into .venv'
 	@cp $(LOCKS)/package.json $< .venv
@@ -159,4 +188,4 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy replay redrive verdicts export lock clean
+.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy parameters doctor agents agent acknowledge retry replay redrive verdicts export lock clean

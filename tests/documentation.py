@@ -188,12 +188,19 @@ def routes() -> str:
 
 
 WAIT = "The caller must wait, and send the request again."
+ACTIONS = {
+    errors.InProgress: WAIT,
+    errors.RateLimited: WAIT,
+    errors.NothingToRetry: "Nothing: no request needs to be sent again.",
+    errors.RetryLeftToCaller: "The caller of that request must send it again.",
+}
+"""The next steps after errors whose category does not say them."""
 
 
 def problems() -> str:
     """The errors of the API: status, code, meaning, and who must act."""
     rows = [
-        (error.status, error.code, _first_line(error), WAIT if error.status in (409, 429) else _first_line(category))
+        (error.status, error.code, _first_line(error), ACTIONS.get(error) or _first_line(category))
         for category in (errors.Refusal, errors.Outage, errors.Defect)
         for error in _descendants(category)
     ]

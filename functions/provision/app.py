@@ -8,7 +8,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from meeting_agents import VERSION, wiring
-from meeting_agents.api import accounts, calendar_events, docs, meeting_agents, problems
+from meeting_agents.alerting.message import Links
+from meeting_agents.api import accounts, calendar_events, docs, incidents, meeting_agents, problems
 from meeting_agents.api.context import Collaborators, request
 from meeting_agents.api.strict_json import strict_json
 
@@ -17,8 +18,9 @@ metrics = Metrics()
 app = APIGatewayHttpResolver(
     enable_validation=True, response_validation_error_http_code=500, json_body_deserializer=strict_json
 )
-for router in (request, problems.router, calendar_events.router, meeting_agents.router, accounts.router, docs.router):
-    app.include_router(router)
+for part in (problems, calendar_events, meeting_agents, incidents, accounts, docs):
+    app.include_router(part.router)
+app.include_router(request)
 
 COLLABORATORS = Collaborators(
     default_data_center=lambda: wiring.settings().default_data_center,
@@ -31,6 +33,9 @@ COLLABORATORS = Collaborators(
     client_secrets=wiring.client_secrets,
     cronofy=wiring.cronofy,
     lifecycle_topic=wiring.lifecycle_topic,
+    groups=wiring.groups,
+    tokens=wiring.tokens,
+    incident_list=lambda address: wiring.incident_list(Links(address, "")),
 )
 
 wiring.make_ready(wiring.provisioning)

@@ -1,44 +1,36 @@
-"""A widget of the CloudWatch dashboard: today's agents with incidents, each with its timeline.
+"""The overview on the CloudWatch dashboard: open incidents, the day, the details of an agent.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard.html. The dashboard calls
-this function with its viewer's own permissions.
+this function with its viewer's own permissions. It only reads; the buttons that change something call `button`.
 """
 
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
 from meeting_agents import VERSION, wiring
-from meeting_agents.alerting.widget import SHOWN, has_incident, render_html
-from meeting_agents.aws.journal import Journal
-from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.errors import TopicUnavailable
+from meeting_agents.widget.calls import DESCRIPTION, read_call
+from meeting_agents.widget.card import render_details
+from meeting_agents.widget.html import tag
+from meeting_agents.widget.page import render_page, within
 
 logger = Logger(version=VERSION)
 
-DESCRIPTION = """## Incidents of today
-Today's meeting agents that failed, were refused, went silent or lack something, newest first, each with its timeline,
-and the number of subscribers of the alerts. *Today* is the day in the dashboard's time zone. No parameters.
-"""
-
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: object) -> str:
+def handler(event: dict[str, Any], context: Any) -> str:
     """Return HTML for the dashboard; a description in Markdown if the console requests one."""
     if event.get("describe"):
         return DESCRIPTION
-    return render_widget(wiring.journal(), datetime.now(UTC), _zone(event), _subscribers())
-
-
-def render_widget(journal: Journal, now: datetime, zone: tzinfo, subscribers: int | None) -> str:
-    """Return the page of the agents whose meeting is on this day."""
-    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = [row for row in journal.query_range(midnight, midnight + timedelta(days=1), now) if has_incident(row)]
-    rows.sort(key=lambda row: str(row.get("since", "")), reverse=True)
-    agents = {row["pk"]: timeline(journal.read(row["pk"], now)) for row in rows[:SHOWN]}
-    shown = {agent_id: steps for agent_id, steps in agents.items() if steps}
-    return render_html(shown, len(rows), zone, subscribers, journal.grace_periods, now)
+    call = read_call(event, reading=str(context.invoked_function_arn), writing=wiring.settings().button_function_arn)
+    reader = wiring.overview_reader(_subscribers)
+    if not call.agent_id:
+        return render_page(reader.overview(call.viewer, call.query, call.page))
+    agent = reader.details(call.agent_id)
+    if agent is None:
+        return within(tag("p", "No such agent is known here; its journal may have expired."), call.viewer)
+    return within(render_details(agent, call.viewer), call.viewer)
 
 
 def _subscribers() -> int | None:
@@ -48,13 +40,3 @@ def _subscribers() -> int | None:
     except TopicUnavailable as error:
         logger.warning("subscribers could not be counted", detail=error.detail)
         return None
-
-
-def _zone(event: dict[str, Any]) -> tzinfo:
-    """Return the dashboard's time zone, an offset like `+02:00`; UTC if it is missing."""
-    offset = str(event.get("widgetContext", {}).get("timezone", {}).get("offsetISO", ""))
-    try:
-        utc_offset = datetime.fromisoformat(f"2000-01-01T00:00:00{offset}").utcoffset()
-    except ValueError:
-        return UTC
-    return timezone(utc_offset) if utc_offset else UTC

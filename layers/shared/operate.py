@@ -1,32 +1,33 @@
-"""The commands for a deployed stack: `make replay`, `redrive`, `verdicts`, `export`, and the last step of a deploy.
+"""The commands for a deployed stack: `make agents`, `make retry`, `make doctor`, `make replay`, and the others.
 
 Runs on the operator's machine with the operator's AWS credentials. It is no part of the layer, but stands beside
 `meeting_agents` because it reads the same table. Each command shows its progress and ends with a count.
 """
 
 import argparse
-import base64
 import json
 import os
+import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import boto3
 import httpx
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from meeting_agents.aws.keys import DAY_INDEX, ENTRY_PREFIX, RECORD, timestamp
+from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD, timestamp
 from meeting_agents.domain.model import State, Verdict
+from operate_doctor import doctor
+from operate_export import export
+from operate_incidents import acknowledge, find_agent, list_agents, list_incidents, retry, show_agent
+from operate_stack import TIMEOUT, OperatorError, Stack, finish, nearest, show_progress
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -41,62 +42,6 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 """The most by which the time in an entry and its arrival in the stream differ."""
 
 
-class UnknownQueue(Exception):
-    """The stack has no dead-letter queue of this name."""
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A deployed stack, read with the operator's session."""
-
-    name: str
-    session: boto3.Session
-
-    @property
-    def outputs(self) -> dict[str, str]:
-        return {output["OutputKey"]: output["OutputValue"] for output in self._described.get("Outputs", [])}
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        return {one["ParameterKey"]: one["ParameterValue"] for one in self._described.get("Parameters", [])}
-
-    @property
-    def _described(self) -> dict[str, Any]:
-        described: Any = self.session.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
-        return dict(described)
-
-    @property
-    def resources(self) -> dict[str, str]:
-        """Physical ids by logical id."""
-        pages = (
-            self.session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.name)
-        )
-        summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
-        return {summary["LogicalResourceId"]: summary.get("PhysicalResourceId", "") for summary in summaries}
-
-    def scan(self, **options: Any) -> Iterator[dict[str, Any]]:
-        """Iterate over the items of the agents table. Reads all of them, so the cost grows with the table."""
-        return self._items("scan", options)
-
-    def query(self, **options: Any) -> Iterator[dict[str, Any]]:
-        """Iterate over the items of the agents table that a query finds."""
-        return self._items("query", options)
-
-    def _items(self, operation: Any, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        paginator = self.session.client("dynamodb").get_paginator(operation)
-        pages = paginator.paginate(TableName=self.outputs["AgentsTableName"], **options)
-        return (item for page in pages for item in page["Items"])
-
-    def entries(self, start: str, end: str) -> Iterator[dict[str, Any]]:
-        """Iterate over the keys of the entries from `start` until before `end`."""
-        return self.scan(
-            FilterExpression="begins_with(sk, :entry) AND #at >= :start AND #at < :end",
-            ExpressionAttributeNames={"#at": "at"},
-            ExpressionAttributeValues={":entry": {"S": ENTRY_PREFIX}, ":start": {"S": start}, ":end": {"S": end}},
-            ProjectionExpression="pk, sk",
-        )
-
-
 # --------------------------------------------------------------------------------------------------------------- replay
 
 
@@ -104,34 +49,22 @@ def replay(stack: Stack, start: datetime, end: datetime, state: str | None, *, d
     """Announce the entries from `start` until before `end` again. Return the number of agents that failed."""
     agents = list(dict.fromkeys(item["pk"]["S"] for item in stack.entries(timestamp(start), timestamp(end))))
     parameters = {"from": timestamp(start), "to": timestamp(end), "state": state, "dry_run": str(dry_run).lower()}
-    query = str(httpx.QueryParams({name: value for name, value in parameters.items() if value}))
-    base = stack.outputs["ApiUrl"]
     announced, failures = 0, []
-    with httpx.Client(timeout=40) as client, ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
-        urls = [f"{base}/v1/meeting_agents/{agent}/replay?{query}" for agent in agents]
-        responses = pool.map(lambda url: _post(client, stack, url), urls)
+    with httpx.Client(timeout=TIMEOUT) as client, ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
+        paths = (f"/v1/meeting_agents/{agent}/replay" for agent in agents)
+        responses = pool.map(lambda path: stack.request(client, "POST", path, **parameters), paths)
         for done, (agent, response) in enumerate(zip(agents, responses, strict=True), 1):
             if response.status_code == 200:
                 announced += len(response.json()["announcements"])
             else:
                 failures.append(f"{agent}: {response.status_code} {response.text}")
-            _show_progress(f"{done} of {len(agents)} agents, {announced} announcements")
+            show_progress(f"{done} of {len(agents)} agents, {announced} announcements")
     verb = "would be announced" if dry_run else "were announced"
-    _finish(
+    finish(
         [f"not replayed: {failure}" for failure in failures],
         f"{announced} entries of {len(agents) - len(failures)} agents {verb} again",
     )
     return len(failures)
-
-
-def _post(client: httpx.Client, stack: Stack, url: str) -> httpx.Response:
-    """Send a POST without a body, signed for the API's IAM authoriser."""
-    request = AWSRequest("POST", url, data=b"")
-    credentials = stack.session.get_credentials()
-    if credentials is None:
-        raise NoCredentialsError
-    SigV4Auth(credentials.get_frozen_credentials(), "execute-api", stack.session.region_name).add_auth(request)
-    return client.post(url, headers=dict(request.headers.items()))
 
 
 # -------------------------------------------------------------------------------------------------------------- redrive
@@ -147,7 +80,7 @@ def redrive(stack: Stack, name: str) -> int:
     if f"{title}DeadLetterQueue" not in resources:
         suffix = "DeadLetterQueue"
         names = sorted(logical_id.removesuffix(suffix).lower() for logical_id in resources if suffix in logical_id)
-        raise UnknownQueue(f"the stack has no dead-letter queue {name}: set QUEUE={'|'.join(names)}")
+        raise OperatorError(f"the stack has no dead-letter queue {name}: set QUEUE={'|'.join(names)}")
     sqs, url, began_at = stack.session.client("sqs"), resources[f"{title}DeadLetterQueue"], time.time() * 1000
     total = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
     redriven, kept = 0, []
@@ -167,10 +100,10 @@ def redrive(stack: Stack, name: str) -> int:
             else:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                 redriven += 1
-            _show_progress(f"{redriven} of about {total['ApproximateNumberOfMessages']} messages")
+            show_progress(f"{redriven} of about {total['ApproximateNumberOfMessages']} messages")
     for message, _ in kept:
         sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
-    _finish(
+    finish(
         [f"kept: {message['MessageId']}: {problem}" for message, problem in kept],
         f"{redriven} messages redriven, {len(kept)} kept",
     )
@@ -275,85 +208,14 @@ def verdicts(stack: Stack) -> int:
             by_verdict.update(counts)
     in_flight = {agent: stored[agent] - judged[agent] for agent in stored if stored[agent] != judged[agent]}
     parts = [f"{verdict} {by_verdict[verdict]:,}" for verdict in Verdict]
-    _finish(
+    finish(
         [f"in flight: {agent}: {count}" for agent, count in sorted(in_flight.items())[:20]],
         f"stored {stored.total():,} = {' + '.join(parts)} + in flight {sum(in_flight.values()):,}",
     )
     return sum(map(abs, in_flight.values()))
 
 
-# --------------------------------------------------------------------------------------------------------------- export
-
-
-def export(stack: Stack, start: datetime, end: datetime, file: Path) -> None:
-    """Write the journals of the agents whose meetings start from `start` until before `end`, an entry a line.
-
-    The first line has the stack's parameters. Journals have titles of meetings and addresses of people: only the
-    file's owner can read it.
-    """
-    agents, entries = list(_agents(stack, start, end)), 0
-    head = {"stack": stack.name, "from": timestamp(start), "to": timestamp(end), "parameters": stack.parameters}
-    with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as lines:
-        print(json.dumps(head), file=lines)
-        for done, agent_id in enumerate(agents, 1):
-            for item in stack.query(
-                KeyConditionExpression="pk = :pk AND begins_with(sk, :entry)",
-                ExpressionAttributeValues={":pk": {"S": agent_id}, ":entry": {"S": ENTRY_PREFIX}},
-            ):
-                print(json.dumps(item, default=lambda raw: base64.b64encode(raw).decode()), file=lines)
-                entries += 1
-            _show_progress(f"{done} of {len(agents)} agents")
-    _finish([], f"{entries} entries of {len(agents)} agents are in {file}")
-
-
-def _agents(stack: Stack, start: datetime, end: datetime) -> Iterator[str]:
-    bounds = {":start": {"S": timestamp(start)}, ":end": {"S": timestamp(end)}}  # a meeting at the end sorts after it
-    for number in range((end.date() - start.date()).days + 1):
-        day = (start.date() + timedelta(days=number)).isoformat()
-        items = stack.query(
-            IndexName=DAY_INDEX,
-            KeyConditionExpression="#day = :day AND listed BETWEEN :start AND :end",
-            ExpressionAttributeNames={"#day": "day"},
-            ExpressionAttributeValues={":day": {"S": day}, **bounds},
-        )
-        yield from (item["pk"]["S"] for item in items)
-
-
-# ---------------------------------------------------------------------------------------------------------- subscribers
-
-
-def subscribers(stack: Stack) -> None:
-    """Print the number of confirmed subscribers of the alerts topic, and the next step if there is none."""
-    topic = stack.outputs["AlertsTopicArn"]
-    attributes = stack.session.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
-    confirmed, pending = (int(attributes[f"Subscriptions{status}"]) for status in ("Confirmed", "Pending"))
-    count = f"{confirmed} confirmed subscriber{'' if confirmed == 1 else 's'} of the alerts"
-    if confirmed:
-        _finish([], count)
-    elif pending:
-        _finish(
-            [], f"{count}: alerts reach no one until the link in the e-mail from AWS is followed ({pending} pending)"
-        )
-    else:
-        _finish(
-            [],
-            f"{count}: alerts reach no one. Subscribe an address: aws sns subscribe --topic-arn {topic}"
-            " --protocol email --notification-endpoint oncall@example.com",
-        )
-
-
 # -------------------------------------------------------------------------------------------------------------- command
-
-
-def _show_progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{text}", end="", file=sys.stderr, flush=True)  # noqa: T201 - a command prints
-
-
-def _finish(remarks: Iterable[str], count: str) -> None:
-    for line in ([""] if sys.stderr.isatty() else []) + list(remarks):
-        print(line, file=sys.stderr)  # noqa: T201
-    print(count)  # noqa: T201
 
 
 def _time(text: str) -> datetime:
@@ -389,47 +251,128 @@ def _switch(text: str) -> bool:
     return _SWITCH[text.lower()]
 
 
-def main(arguments: list[str]) -> int:
-    """Run a command. Return 1 if something remains to be done, 2 if the command could not run."""
+def _states(text: str) -> list[str]:
+    names = [each.value for each in State]
+    states = [state for state in text.replace(",", " ").split() if state]
+    for state in states:
+        if state not in names:
+            raise argparse.ArgumentTypeError(f"there is no state {state}: {nearest(state, names)}")
+    return states
+
+
+def _named(example: str) -> Callable[[str], str]:
+    """Return a type of an argument that must not be empty."""
+
+    def check(text: str) -> str:
+        if not text.strip():
+            raise argparse.ArgumentTypeError(f"it is empty: set {example}")
+        return text.strip()
+
+    return check
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="operate", description=__doc__.partition("\n")[0])
     parser.add_argument("--stack", default="meeting-agents")
     commands = parser.add_subparsers(dest="command", required=True)
-    replay_parser = commands.add_parser("replay", help="announce the entries of a span of time again")
-    replay_parser.add_argument("--state", choices=[state.value for state in State], help="only entries that led to it")
-    replay_parser.add_argument(
+    agents = commands.add_parser("agents", help="list the open incidents, or the agents in a state")
+    agents.add_argument("--state", dest="states", type=_states, default=[], help="failed, overdue, …; several: a,b")
+    agents.add_argument("--account", default="", help="only agents of this account")
+    agents.add_argument("--from", dest="start", type=_time, metavar="TIME", help="only meetings then or later")
+    agent = commands.add_parser("agent", help="show an agent with its timeline")
+    agent.add_argument("--id", default="", help="ma_…")
+    agent.add_argument("--event", default="", help="with --calendar: the agent of a calendar event")
+    agent.add_argument("--calendar", default="")
+    agent.add_argument("--data-center", default="")
+    acknowledgement = commands.add_parser("acknowledge", help="acknowledge an incident, which ends its reminders")
+    acknowledgement.add_argument("--id", type=_named("ID=ma_…"), required=True, help="ma_…, or a group's dedup_key")
+    acknowledgement.add_argument("--note", type=_named('NOTE="I call them"'), required=True)
+    again = commands.add_parser("retry", help="have Cronofy asked again now")
+    again.add_argument("--id", type=_named("ID=ma_…"), required=True, help="ma_…")
+    commands.add_parser("doctor", help="say if the stack will work, and what to do if not")
+    parameters = commands.add_parser("parameters", help="refuse parameters that the template does not have")
+    parameters.add_argument("pairs", nargs="*", metavar="Name=value")
+    replays = commands.add_parser("replay", help="announce the entries of a span of time again")
+    replays.add_argument("--state", choices=[state.value for state in State], help="only entries that led to it")
+    replays.add_argument(
         "--dry-run", type=_switch, nargs="?", const=True, default=False, metavar="yes|no", help="only count"
     )
-    redrive_parser = commands.add_parser("redrive", help="return the messages of a dead-letter queue to their source")
-    redrive_parser.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
-    export_parser = commands.add_parser("export", help="write the journals of the meetings of a span of time to a file")
-    for span in (replay_parser, export_parser):
+    redrives = commands.add_parser("redrive", help="return the messages of a dead-letter queue to their source")
+    redrives.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
+    exports = commands.add_parser("export", help="write the journals of the meetings of a span of time to a file")
+    exports.add_argument("--file", type=_file, required=True, help="week.jsonl")
+    for span in (replays, exports):
         example = "2026-04-29T15:30:00Z"
         span.add_argument("--from", dest="start", type=_time, required=True, metavar="TIME", help=example)
         span.add_argument("--to", dest="end", type=_time, required=True, metavar="TIME", help="exclusive")
-    export_parser.add_argument("--file", type=_file, required=True, help="week.jsonl")
     commands.add_parser("verdicts", help="count the notifications by verdict")
-    commands.add_parser("subscribers", help="count the subscribers of the alerts")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command. Return 1 if something remains to be done, 2 if the command could not run."""
+    options = _parser().parse_args(arguments)
     if options.command in ("replay", "export") and options.start >= options.end:
-        (replay_parser if options.command == "replay" else export_parser).error("FROM must be before TO")
-    remaining = 0
+        _refuse(options.command, "FROM must be before TO")
+    if options.command == "agent" and bool(options.id) == bool(options.event and options.calendar):
+        _refuse("agent", "set ID=ma_…, or EVENT=… and CALENDAR=…")
     try:
+        if options.command == "parameters":
+            check_parameters(options.pairs)
+            return 0
         stack = Stack(options.stack, boto3.Session(region_name=os.environ.get("AWS_REGION") or None))
-        match options.command:
-            case "replay":
-                remaining = replay(stack, options.start, options.end, options.state, dry_run=options.dry_run)
-            case "redrive":
-                remaining = redrive(stack, options.queue)
-            case "export":
-                export(stack, options.start, options.end, options.file)
-            case "subscribers":
-                subscribers(stack)
-            case _:
-                remaining = verdicts(stack)
-    except (BotoCoreError, ClientError, httpx.HTTPError, OSError, UnknownQueue) as error:
+        remaining = _run(options, stack)
+    except (BotoCoreError, ClientError, httpx.HTTPError, OSError, OperatorError) as error:
         print(f"operate: {_problem(error)}", file=sys.stderr)  # noqa: T201
         return 2
     return 1 if remaining else 0
+
+
+def _refuse(command: str, problem: str) -> NoReturn:
+    """End as `argparse` does with a wrong argument."""
+    print(f"operate {command}: error: {problem}", file=sys.stderr)  # noqa: T201
+    raise SystemExit(2)
+
+
+def _run(options: argparse.Namespace, stack: Stack) -> int:
+    """Run a command. Return the number of things that remain to be done."""
+    match options.command:
+        case "agents" if options.states:
+            return list_agents(stack, options.states, options.account, options.start)
+        case "agents":
+            list_incidents(stack, options.account, options.start)
+            return 0
+        case "agent":
+            found = options.id or find_agent(stack, options.calendar, options.event, options.data_center)
+            return show_agent(stack, found)
+        case "acknowledge":
+            return acknowledge(stack, options.id, options.note)
+        case "retry":
+            return retry(stack, options.id)
+        case "doctor":
+            return doctor(stack)
+        case "replay":
+            return replay(stack, options.start, options.end, options.state, dry_run=options.dry_run)
+        case "redrive":
+            return redrive(stack, options.queue)
+        case "export":
+            export(stack, options.start, options.end, options.file)
+            return 0
+        case _:
+            return verdicts(stack)
+
+
+def check_parameters(pairs: Sequence[str]) -> None:
+    """Raise `OperatorError` for a parameter that the template does not have: SAM leaves it out without a word."""
+    text = (Path(__file__).parents[2] / "template.yaml").read_text(encoding="utf-8")
+    section = text.partition("\nParameters:\n")[2].partition("\nConditions:\n")[0]
+    known = re.findall(r"^  (\w+):$", section, re.MULTILINE)
+    for pair in pairs:
+        name, has_value, _ = pair.partition("=")
+        if not has_value:
+            raise OperatorError(f'{pair!r} is no Name=value: set PARAMETERS="Name=value Other=value"')
+        if name not in known:
+            raise OperatorError(f"the template has no parameter {name}: {nearest(name, known)}")
 
 
 def _problem(error: Exception) -> str:

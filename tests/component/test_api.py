@@ -9,8 +9,10 @@ import pytest
 
 from functions.provision import app
 from meeting_agents import wiring
+from meeting_agents.alerting.message import Links
 from meeting_agents.api.context import Collaborators
 from meeting_agents.cronofy.subscriptions import has_event_triggers
+from meeting_agents.incident_list import IncidentList
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.tables import CONTEXT
@@ -43,6 +45,11 @@ def call(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Call:
         client_secrets=desk.client_secrets,
         cronofy=desk.cronofy_client,
         lifecycle_topic=wiring.lifecycle_topic,
+        groups=desk.groups,
+        tokens=desk.tokens,
+        incident_list=lambda address: IncidentList(
+            desk.journal(), desk.groups(), Links(address, ""), lambda: datetime.now(UTC)
+        ),
     )
     monkeypatch.setattr(app, "COLLABORATORS", collaborators)
     own = {"cronofy-authorization": f"Bearer {desk.cronofy.grant('us', calendars=(CALENDAR,)).access_token}"}

@@ -8,7 +8,7 @@ import pytest
 
 from meeting_agents.cronofy.payloads import INTERACTIONS
 from tests.sandbox.deployment import ROOT
-from tests.sandbox.stage import CALENDAR, Stage
+from tests.sandbox.stage import CALENDAR, Stage, wait_until
 
 EVENTS = ROOT / "events"
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
@@ -55,6 +55,30 @@ def test_the_example_of_cronofys_page_works_unchanged(stage: Stage) -> None:
     assert given(stage, "provision", "delete_calendar_event")["statusCode"] == 202
 
 
+def test_what_is_wrong_is_listed_acknowledged_and_sent_again(stage: Stage) -> None:
+    """Cronofy refuses the example of its page; its token is the caller's own, so only the caller can send it again."""
+    wrong = {"errors": {"summary": [{"key": "errors.invalid", "description": "invalid"}]}}
+    stage.cronofy.faults.add("POST", f"/v1/calendars/{CALENDAR}/events", status=422, body=wrong)
+    refused = given(stage, "provision", "upsert_calendar_event")
+    agent = json.loads(refused["body"])["agent"]
+    assert (refused["statusCode"], agent["state"]) == (422, "rejected")
+
+    def listed() -> list[str]:
+        rows = json.loads(given(stage, "provision", "list_incidents")["body"])["incidents"]
+        return [row["type"] for row in rows if row["agent"]["id"] == agent["id"]]
+
+    assert wait_until(lambda: listed() == ["rejected"] or None)
+    noted = json.loads(given(stage, "provision", "acknowledge_agent")["body"])
+    assert noted["incidents"][0]["acknowledged_at"]
+    again = given(stage, "provision", "retry_agent")
+    assert (again["statusCode"], json.loads(again["body"])["code"]) == (409, "retry_left_to_caller")
+    group = given(stage, "provision", "acknowledge_group")
+    assert (group["statusCode"], json.loads(group["body"])["code"]) == (404, "not_found")
+    assert json.loads(given(stage, "provision", "list_accounts")["body"])["next_cursor"] is None
+    assert given(stage, "provision", "upsert_calendar_event")["statusCode"] == 202
+    assert given(stage, "provision", "delete_calendar_event")["statusCode"] == 202
+
+
 def test_an_announcement_of_a_failure_is_published_as_an_alert(stage: Stage) -> None:
     """No message of the queue's event has to be redelivered."""
     assert given(stage, "alert", "failed") == {"batchItemFailures": []}
@@ -70,4 +94,5 @@ def test_a_scheduled_function_returns_its_counts(stage: Stage) -> None:
 def test_the_dashboard_gets_a_page_and_a_description(stage: Stage) -> None:
     """HTML to show, Markdown to describe."""
     assert given(stage, "widget", "show").lstrip().startswith("<")
-    assert "## Incidents of today" in given(stage, "widget", "describe")
+    assert "## Overview of the meeting agents" in given(stage, "widget", "describe")
+    assert "Not done" in given(stage, "button", "acknowledge")  # there is no such agent

@@ -138,7 +138,7 @@ class Room:
     def sweep(self) -> None:
         """Publish the alerts about groups that have ended, as the sweep has `alert` do."""
         groups = self.desk.groups()
-        if ended := list(groups.ended(groups.firing())):
+        if ended := list(groups.ended(group for group, _ in groups.firing())):
             self._publish({*ended})
         for history in self.histories.values():
             self.desk.track(history.agent)
@@ -540,7 +540,7 @@ def test_a_message_about_neither_an_agent_nor_a_group_is_not_readable(body: str)
 # ----------------------------------------------------------------------------------------------------------- the tables
 
 
-def test_only_agents_that_wait_are_in_the_index(room: Room) -> None:
+def test_only_agents_with_an_open_incident_are_in_the_index(room: Room) -> None:
     """An index that holds all agents would cost with each."""
     room.disconnect()
     room.wait_for_account("waits")
@@ -548,7 +548,7 @@ def test_only_agents_that_wait_are_in_the_index(room: Room) -> None:
     room.answer("asks", EntryType.ACCEPTED)
     table = Table(room.desk._client("dynamodb"), room.desk.agents_table)
     records = table.client.scan(TableName=table.name)["Items"]
-    waiting = {item["pk"]["S"] for item in records if "waits_for" in item}
+    waiting = {item["pk"]["S"] for item in records if "open_shard" in item}
     assert waiting == {room.histories["waits"].agent}
     [agent] = room.desk.groups().waiting(ACCOUNT, None, room.desk.now)
     assert (agent.type, agent.meeting) == (IncidentType.ACCOUNT_DISCONNECTED, room.histories["waits"].meeting)

@@ -11,6 +11,15 @@ from tests.sandbox.deployment import ROOT
 from tests.sandbox.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 
 SPAN = ("--from", "2026-11-22T08:00:00Z", "--to", "2026-11-22T09:00:00Z")
+COMMANDS = [
+    *(("replay", *SPAN), ("redrive", "--queue", "track"), ("verdicts",)),
+    *(
+        ("agents",),
+        ("agent", "--id", "ma_1"),
+        ("acknowledge", "--id", "ma_1", "--note", "x"),
+        ("retry", "--id", "ma_1"),
+    ),
+]
 
 
 def operate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -87,7 +96,8 @@ def test_a_redrive_without_a_queue_is_answered_with_an_example() -> None:
         ("redrive", "--queue", "track"),
         ("verdicts",),
         ("export", *SPAN, "--file", "week.jsonl"),
-        ("subscribers",),
+        ("agents",),
+        ("retry", "--id", "ma_1"),
     ],
 )
 @pytest.mark.parametrize(
@@ -113,7 +123,8 @@ def test_a_missing_setting_is_named(command: tuple[str, ...], environment: dict[
         ("redrive", "--queue", "track"),
         ("verdicts",),
         ("export", *SPAN, "--file", "week.jsonl"),
-        ("subscribers",),
+        ("agents",),
+        ("retry", "--id", "ma_1"),
     ],
 )
 def test_a_stack_that_does_not_exist_is_named(aws: EmbeddedAws, command: tuple[str, ...]) -> None:

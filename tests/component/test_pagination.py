@@ -20,6 +20,7 @@ from tests.tables import CONTEXT, Tables, made
 
 AGENT = "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"
 AGENTS = "/v1/meeting_agents"
+LIST_FILTERS = "from, to, data_center, account, calendar_id, event_id, scheduling_key"
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_a_cursor_in_another_format_is_refused(tables: Tables, bounds: tuple[str
         (
             AGENTS,
             "GET",
-            "known are state, from, to, data_center, account, calendar_id, event_id, scheduling_key, limit, cursor",
+            f"known are state, incident, {LIST_FILTERS}, limit, cursor",
         ),
         (f"{AGENTS}/{AGENT}/resources/transcript", "GET", "known are type, format"),
         (f"{AGENTS}/{AGENT}/replay", "POST", "known are from, to, state, dry_run"),

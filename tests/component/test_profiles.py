@@ -97,11 +97,11 @@ class Office:
         """Sweep now, as the function does; the results of its lanes."""
         self.desk.now = max(self.desk.now, self.now)
         groups = self.desk.groups()
-        firing = groups.firing()
+        firing = [group for group, _ in groups.firing()]
         lanes = CalendarLanes(self.desk.journal(), self.desk.calendars, lambda: has_time, profiles=self.desk.profiles)
         with lanes:
             sweep(self.desk.journal(), lambda: True, lambda _: None, lanes)
-            again = lanes.look_again((group for group, _ in firing), groups)
+            again = lanes.look_again(firing, groups)
         self.track()
         self._publish(groups=set(groups.ended(firing)))
         return [*lanes.results(), *again]

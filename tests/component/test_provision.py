@@ -793,7 +793,8 @@ def test_a_request_without_a_token_is_refused_with_the_ways_to_send_one(applicat
 def test_an_account_and_a_data_center_that_contradict_each_other_are_refused(
     stage: Stage, application: httpx.Client
 ) -> None:
-    application.put("/v1/accounts/lou", json={"refresh_token": "t", "data_center": "sg"})
+    grant = stage.cronofy.grant("sg", calendars=("cal_lou",))
+    application.put("/v1/accounts/lou", json={"refresh_token": grant.refresh_token, "data_center": "sg"})
     headers = {"Cronofy-Account": "lou", "Cronofy-Data-Center": "us"}
     answer = application.post(EVENTS, json=event(), headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")

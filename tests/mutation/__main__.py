@@ -48,6 +48,8 @@ RULES = {
         "tests/unit/domain/test_lifecycle.py",
     ],
     "domain.groups": ["tests/unit/domain/test_groups.py"],
+    "domain.history": ["tests/unit/domain/test_history.py"],
+    "domain.acknowledgement": ["tests/unit/domain/test_history.py"],
     "domain.alerts": ["tests/unit/domain/test_alerts.py"],
     "domain.lifecycle": ["tests/unit/domain/test_lifecycle.py"],
     "domain.responses": ["tests/unit/domain/test_reports.py", "tests/unit/domain/test_lifecycle.py"],

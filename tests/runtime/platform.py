@@ -366,9 +366,10 @@ class Platform:
         """The functions without an event, which a dashboard calls."""
         return sorted(self.functions.keys() - {function for function, _ in self.events()})
 
-    def view(self, function: str) -> Any:
-        """Invoke a function as an opened dashboard does, and again if it fails."""
-        event = {"widgetContext": {"dashboardName": "dashboard", "timezone": {"offsetISO": offset_at_noon()}}}
+    def view(self, function: str, **parameters: Any) -> Any:
+        """Invoke a function as an opened dashboard does, or a button with parameters, and again if it fails."""
+        context = {"dashboardName": "dashboard", "timezone": {"offsetISO": offset_at_noon()}}
+        event = {"widgetContext": context} | parameters
         return self._until(function, event, lambda done: not done.error).answer
 
     def settle(self) -> None:

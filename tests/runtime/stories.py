@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from meeting_agents.domain.identity import agent_id
 from tests.runtime.platform import Fault, Platform
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -252,6 +253,24 @@ def returned(scene: Scene) -> None:
         scene.platform.expire(agent)
 
 
+def pressed(scene: Scene) -> None:
+    """A refused request is acknowledged, sent again with a new token, and announced again, all by buttons."""
+    headers = scene.register("alice")
+    scene.cronofy.faults.add("POST", "/v1/calendars", status=404, times=1)
+    now = datetime.now(UTC)
+    times: dict[str, Any] = {"start": f"{now:%FT%TZ}", "end": f"{now + timedelta(hours=3):%FT%TZ}"}
+    event = scene.event("pressed", **times)
+    scene.platform.request("POST", EVENTS, event, headers)
+    scene.platform.settle()
+    scene.cronofy.faults.clear()
+    scene.platform.age(7200)
+    agent = agent_id("us", CALENDAR, "pressed")
+    scene.platform.view("widget", agent_id=agent)
+    for action in ("acknowledge", "retry", "replay"):
+        scene.platform.view("button", action=action, agent_id=agent)
+    scene.platform.settle()
+
+
 def disconnected(scene: Scene) -> None:
     """An account must authorise again while a request waits, and is registered again before the request is sent."""
     platform = scene.platform
@@ -263,6 +282,8 @@ def disconnected(scene: Scene) -> None:
     for _ in range(2):
         platform.tick("sweep")
         platform.settle()
+    platform.view("widget")
+    platform.view("button", action="acknowledge", group="account_disconnected/disconnected")
     scene.register("disconnected")
     platform.tick("sweep")
     platform.settle()
@@ -316,6 +337,18 @@ def errands(scene: Scene) -> None:
     platform.request("GET", f"/v1/meeting_agents/{agent}")
     platform.request("GET", f"/v1/meeting_agents/{agent}/resources/transcript?format=json")
     platform.request("GET", "/v1/accounts/errands")
+    platform.request("GET", "/v1/accounts")
+    platform.request("PUT", "/v1/accounts/errands", {"refresh_token": MARKS["person"], "data_center": "us"})
+    wrong = {"errors": {"summary": [{"key": "errors.invalid", "description": MARKS["description"]}]}}
+    scene.cronofy.faults.add("POST", "/v1/calendars", status=422, body=wrong)
+    refused = scene.request_agent(scene.event("errands-refused"), headers)
+    platform.settle()
+    platform.request("GET", "/v1/incidents")
+    platform.request("GET", "/v1/incidents?status=all&from=2091-04-25T00:00:00Z&to=2091-04-26T00:00:00Z")
+    platform.request("GET", "/v1/meeting_agents?incident=open&from=2091-04-25T00:00:00Z&to=2091-04-26T00:00:00Z")
+    platform.request("POST", f"/v1/meeting_agents/{refused}/retry")
+    platform.request("POST", "/v1/incidents/account_disconnected/errands/acknowledgement", {"note": "I call them"})
+    platform.settle()
     platform.request("DELETE", "/v1/accounts/errands")
     now = {"join_url": MARKS["join link requested"], "on_behalf_of_attendee": {"email": MARKS["attendee"]}}
     platform.request("POST", "/v1/meeting_agents", now, {"idempotency-key": "errand-1"})

@@ -102,6 +102,8 @@ def examples(stage: Stage) -> list[tuple[str, str]]:
             _curl("POST", events, event_with_agent, token),
         ),
         ("Read its record and its timeline", _curl("GET", f"{agents}/{agent}")),
+        ("List what is wrong, of meetings of any day", _curl("GET", f"{api}/v1/incidents")),
+        ("Have Cronofy asked again, which only its caller can: 409", _curl("POST", f"{agents}/{agent}/retry")),
         (
             "Acknowledge the incident, so that no reminder is sent",
             _curl("POST", f"{agents}/{agent}/acknowledgement", {"note": "I am on it"}),
@@ -129,9 +131,17 @@ def examples(stage: Stage) -> list[tuple[str, str]]:
         ("Delete its calendar event", _curl("DELETE", events, {"event_id": "try-me"}, token)),
         ("Schedule an agent without a calendar event", _curl("POST", agents, scheduled)),
         ("Cancel it", _curl("DELETE", agents, {"scheduling_key": "try-me"})),
-        ("List all agents that were cancelled", _curl("GET", f"{agents}?state=cancelled")),
+        (
+            "List the agents that were cancelled or are complete",
+            _curl("GET", f"{agents}?state=cancelled&state=complete"),
+        ),
         ("Register an account, so that its tokens are refreshed", _curl("PUT", account, registration)),
+        ("List the accounts", _curl("GET", f"{api}/v1/accounts")),
         ("Read the account", _curl("GET", account)),
+        (
+            "Acknowledge the incident of the account, which has none: 404",
+            _curl("POST", f"{api}/v1/incidents/account_disconnected/me/acknowledgement", {"note": "I am on it"}),
+        ),
         ("Delete the account", _curl("DELETE", account)),
         ("Get the OpenAPI document", _curl("GET", f"{api}/openapi.json") + " -o /tmp/openapi.json"),
         ("Get the document as a page, for a browser", _curl("GET", f"{api}/docs") + " -o /dev/null"),

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
+from tests.sandbox.page import LocalPage
 from tests.sandbox.screen import Screen
 from tests.sandbox.stand_in import Grant, StandIn
 
@@ -61,6 +62,8 @@ class Stage:
     """Of the user of `CALENDAR`."""
     lifecycle: TopicQueue
     alerts: TopicQueue
+    page: LocalPage
+    """The overview in a browser."""
 
     def __init__(
         self,
@@ -108,6 +111,8 @@ class Stage:
                     trust_env=False,
                 )
             )
+            self.page = opened.enter_context(LocalPage.of(self.stack))
+            screen.step("overview", f"open in a browser: {self.page.url}")
             screen.awaiting("functions", "start")
             self._warm()
             screen.step("functions", "started, so that the story shows no cold start")
@@ -138,6 +143,7 @@ class Stage:
             "alerts_queue_url": self.alerts.url,
             "client_secret": self.cronofy.applications[HOME].client_secrets[0],
             "functions": self.stack.functions,
+            "page_url": self.page.url,
             "access_token": self.grant.access_token,
             "calendar_id": CALENDAR,
         }
@@ -188,6 +194,8 @@ class Stage:
                 pool.submit(invoke, "track", unknown),
                 pool.submit(invoke, "alert"),
                 pool.submit(invoke, "sweep"),
+                pool.submit(invoke, "widget"),
+                pool.submit(invoke, "button"),
             ]
         for call in calls:
             call.result()

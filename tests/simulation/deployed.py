@@ -84,7 +84,7 @@ def deployed(stack: Stack, chance: random.Random, changes: Mapping[str, str]) ->
         index.delay = stack.change_index
     indexes = stack.session.dynamodb.tables["AgentsTable"].indexes
     indexes["due"].on_change = stack.plan_sweep
-    indexes["waiting"].on_change = lambda _: stack.look_at_groups()
+    indexes["open"].on_change = lambda _: stack.look_at_groups()
     stack.session.sqs.functions["alerts"] = stack.queue
     applications = {"us": {"client_id": "id", "client_secrets": [SECRET]}}
     stack.session.client("secretsmanager").create_secret("cronofy", json.dumps(applications))

@@ -178,6 +178,7 @@ class MemoryDynamoDb:
         table, limit = self.tables[TableName], options.get("Limit")
         values, names = _values(options)
         items = _selected(table, KeyConditionExpression, options.get("IndexName"), values, names)
+        items = items if options.get("ScanIndexForward", True) else items[::-1]
         page = items if limit is None else items[:limit]
         result: dict[str, Any] = {}
         if limit is not None and len(items) >= limit:

@@ -24,7 +24,7 @@ from functions.provision import app as provision
 from functions.sweep import app as sweep
 from functions.track import app as track
 from functions.webhook import app as webhook
-from meeting_agents.aws.keys import FIRING
+from meeting_agents.aws.keys import GROUPS
 from meeting_agents.cronofy.signature import HEADER, sign
 from tests.simulation.expressions import Item, key_of
 from tests.simulation.memory_aws import MemoryAws, MemorySession
@@ -196,7 +196,7 @@ class Stack:
         """Let the next sweep look at the groups with a firing alert: something in them has changed."""
         self._are_groups_due = True
         self.plan_sweep(_iso(self.scheduler.now))
-        firing = self.session.dynamodb.tables["AgentsTable"].indexes["waiting"].sorted.get(key_of({"S": FIRING}))
+        firing = self.session.dynamodb.tables["AgentsTable"].indexes["open"].sorted.get(key_of({"S": GROUPS}))
         if firing and not self._is_next_look_planned and self.scheduler.now < self.until:
             self._is_next_look_planned = True
             self.scheduler.after(GROUPS_CHECKED_EVERY * MINUTE, self._look_again)

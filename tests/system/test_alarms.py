@@ -347,8 +347,8 @@ FAILURES_OF = {
     "SweepFunction": "SweepHeartbeatAlarm",
     "ProbeFunction": "ProbeFailedAlarm",
 }
-VISIBLE = {"WidgetFunction"}
-"""A failure shows on the dashboard; nothing else depends on the function."""
+VISIBLE = {"WidgetFunction", "ButtonFunction"}
+"""A failure shows on the dashboard, to the person who looks at it; nothing else depends on the function."""
 
 
 def watching() -> dict[Watched, str]:

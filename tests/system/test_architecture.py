@@ -27,16 +27,17 @@ LEVELS = (
     {"aws"},
     {"announcement", "delivery", "tokens"},
     {"provisioning", "calendars", "profiles"},
-    {"alerting", "api", "sweeping"},
-    {"publishing"},
+    {"alerting", "sweeping"},
+    {"incident_list", "operations"},
+    {"api", "publishing", "widget"},
     {"settings"},
     {"wiring"},
 )
 """The packages, and the files beside them, bottom up: each imports from itself and from levels below its own."""
 IMPURE = {
     *("cronofy.client", "cronofy.client_secrets"),
-    *("api.accounts", "api.calendar_events", "api.context", "api.docs", "api.meeting_agents", "api.pagination"),
-    *("api.parameters", "api.passthrough", "api.problems"),
+    *("api.accounts", "api.calendar_events", "api.context", "api.docs", "api.incidents", "api.meeting_agents"),
+    *("api.pagination", "api.parameters", "api.passthrough", "api.problems"),
 }
 """The modules of `cronofy` and `api` that reach the outside, or the current request."""
 OUTSIDE = {
@@ -55,9 +56,9 @@ OUTSIDE = {
 """Modules that reach the clock, chance, the disk, the network or the environment."""
 SHARED = sorted(path for path in LAYER.rglob("*.py") if path.name != "__init__.py")
 MODULES = [".".join(path.relative_to(LAYER).with_suffix("").parts) for path in SHARED]
-DOMAIN, ALERTING, CRONOFY, API = (
+DOMAIN, ALERTING, CRONOFY, API, WIDGET = (
     {module for module in MODULES if module.startswith(f"{package}.")}
-    for package in ("domain", "alerting", "cronofy", "api")
+    for package in ("domain", "alerting", "cronofy", "api", "widget")
 )
 PURE = {"errors", "wording", *DOMAIN, *ALERTING, *CRONOFY, *API} - IMPURE
 SOURCES = sorted([*SHARED, *(ROOT / "functions").glob("*/*.py")])
@@ -108,11 +109,16 @@ def test_every_package_of_the_layer_has_one_level() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_package_imports_from_itself_and_from_those_below_it(module: str) -> None:
-    """So `alerting` and `api` do not know each other, and neither knows an environment variable."""
+    """So `alerting` does not know `api`, and neither knows an environment variable."""
     package = package_of(module)
     [height] = [height for height, level in enumerate(LEVELS) if package in level]
     below = {name for level in LEVELS[:height] for name in level}
     assert {package_of(name) for name in ours(file_of(module))} <= below | {package}
+
+
+def test_the_api_does_not_know_the_alerts() -> None:
+    """It shows incidents as `incident_list` lists them."""
+    assert not {name for module in API for name in ours(file_of(module)) if package_of(name) == "alerting"}
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
@@ -151,6 +157,15 @@ def test_a_pure_module_reaches_nothing_outside_and_uses_only_pure_ones(module: s
     """No clock, no chance, no disk, no network, no environment: what it says depends on its arguments alone."""
     path = file_of(module)
     assert ours(path) <= PURE | {"announcement"}  # its models; it is made from entries of the journal
+    assert {name for name in imports(path) if any(f"{name}.".startswith(f"{out}.") for out in OUTSIDE)} == set()
+    assert not re.search(r"\b(now|today|utcnow|monotonic|uuid4|open)\(", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("module", sorted(WIDGET - {"widget.reading"}))
+def test_a_page_is_made_from_its_arguments_alone(module: str) -> None:
+    """It takes incidents as `incident_list` lists them, and reads nothing by itself."""
+    path = file_of(module)
+    assert ours(path) <= PURE | WIDGET | {"announcement", "incident_list"} - {"widget.reading"}
     assert {name for name in imports(path) if any(f"{name}.".startswith(f"{out}.") for out in OUTSIDE)} == set()
     assert not re.search(r"\b(now|today|utcnow|monotonic|uuid4|open)\(", path.read_text(encoding="utf-8"))
 

@@ -122,7 +122,7 @@ def test_a_role_that_handles_messages_cannot_decrypt_tokens_with_the_same_key() 
                     assert {*([services] if isinstance(services, str) else services)} <= {"sns.*", "sqs.*"}
                 else:
                     direct.add(name)
-    assert direct == {"ProvisionRole", "SweepRole"}
+    assert direct == {"ProvisionRole", "SweepRole", "ButtonRole"}
 
 
 def test_no_permission_goes_by_a_name_that_is_cut() -> None:

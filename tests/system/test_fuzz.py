@@ -147,7 +147,13 @@ TAKING = [
     if "requestBody" in operation
 ]
 """The routes that take a body, and the statuses that each is described with."""
-IDENTIFIERS = {"calendar_id": CALENDAR, "agent_id": "ma_fuzzed", "account_id": "fuzzed"}
+IDENTIFIERS = {
+    "calendar_id": CALENDAR,
+    "agent_id": "ma_fuzzed",
+    "account_id": "fuzzed",
+    "group_type": "account_disconnected",
+    "name": "fuzzed",
+}
 
 
 @given(

@@ -160,6 +160,7 @@ def test_the_addresses_of_a_sandbox_are_in_a_file_while_it_is_up(served: Served)
         "alerts_queue_url",
         "client_secret",
         "functions",
+        "page_url",
         "access_token",
         "calendar_id",
     }
@@ -178,7 +179,8 @@ def test_every_curl_command_works_as_it_is_printed(served: Served) -> None:
 
     statuses = {title: answer[-3:] for title, answer in answers.items()}
     rejected = {title: status for title, status in statuses.items() if not status.startswith("2")}
-    assert rejected == {"Send a forged notification: 401": "401"}, answers
+    assert rejected == {title: title[-3:] for title in statuses if re.search(r": [45][0-9][0-9]$", title)}, answers
+    assert len(rejected) == 3
     assert '"state":"overdue"' in answers["Read its record and its timeline"]
     assert '"succeeded": true' in answers["Let the stand-in Cronofy report it complete"]
     assert "/presigned/" in answers["Find its transcript"]

@@ -155,7 +155,7 @@ def test_the_indexes_are_those_that_are_queried() -> None:
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {
         keys.DUE_INDEX,
         keys.DAY_INDEX,
-        keys.WAITING_INDEX,
+        keys.OPEN_INDEX,
     }
     source = (LAYER / "aws" / "keys.py").read_text(encoding="utf-8")
     for attribute in table["AttributeDefinitions"]:

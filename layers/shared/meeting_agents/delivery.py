@@ -8,11 +8,19 @@ from datetime import datetime, timedelta
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
 from meeting_agents.cronofy.subscriptions import has_event_triggers
+from meeting_agents.domain.grace_periods import GracePeriods, end_of
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import Action, Entry, EntryType, Request
+from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, Request, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.record import Record
-from meeting_agents.errors import MeetingAgentsError, RateLimited, UnknownAccount, UpstreamTimeout
+from meeting_agents.domain.record import Attempt, Record
+from meeting_agents.errors import (
+    MeetingAgentsError,
+    NothingToRetry,
+    RateLimited,
+    RetryLeftToCaller,
+    UnknownAccount,
+    UpstreamTimeout,
+)
 
 DELIVERY_LEASE = timedelta(seconds=60)
 """The time for which a request belongs to the function that sends it; a function lives for less."""
@@ -258,13 +266,15 @@ def data_center_without_call(entries: Sequence[StoredEntry], record: Record, lea
 # ---------------------------------------------------------------------------------------------------------- its retry
 
 
-def due_delivery(agent_id: str, entries: Sequence[StoredEntry], now: datetime) -> Delivery | None:
-    """Return the delivery of an agent's newest open request if its retry is due."""
+def due_delivery(
+    agent_id: str, entries: Sequence[StoredEntry], now: datetime, *, at_once: bool = False
+) -> Delivery | None:
+    """Return the delivery of an agent's newest open request if its retry is due, or, `at_once`, if one is planned."""
     if not entries:
         return None
     record = fold(stored.entry for stored in entries)
     pending = record.current.pending
-    if pending is None or pending.retry_at is None or pending.retry_at > now:
+    if pending is None or pending.retry_at is None or (pending.retry_at > now and not at_once):
         return None
     stored = next(stored for stored in entries if stored.entry.request and stored.entry.revision == pending.revision)
     if stored.cronofy_request is None:
@@ -281,6 +291,45 @@ def due_delivery(agent_id: str, entries: Sequence[StoredEntry], now: datetime) -
         tries=pending.tries,
         may_have_arrived=True,
     )
+
+
+def repeatable_request(entries: Sequence[StoredEntry], grace_periods: GracePeriods, now: datetime) -> StoredEntry:
+    """Return an agent's newest request if a person may have it sent to Cronofy again now.
+
+    Raises `NothingToRetry` if that is of no use, and `RetryLeftToCaller` if only the caller can do it.
+    """
+    newest = max(_requests(entries), key=_revision, default=None)
+    if newest is None or newest.entry.request is None or newest.cronofy_request is None:
+        raise NothingToRetry("nothing to retry: the agent was not requested through this API")
+    attempt = fold(stored.entry for stored in entries).current
+    if end_of(attempt, grace_periods) <= now:
+        raise NothingToRetry("nothing to retry: the meeting is over")
+    is_silent = attempt.state is State.OVERDUE and DeadlineType.ACTIVATION in attempt.missed
+    is_open = attempt.pending is not None or attempt.refusal is not None or attempt.is_unwanted
+    if not (is_open or is_silent or attempt.state in (State.REJECTED, State.FAILED)):
+        raise NothingToRetry(f"nothing to retry: Cronofy accepted the newest request, and the agent is {attempt.state}")
+    if attempt.pending is not None and attempt.pending.retry_at is not None:
+        return newest
+    if not newest.cronofy_request.is_idempotent:
+        raise RetryLeftToCaller("an agent that is sent now is sent once: only its caller can request a new one")
+    if newest.entry.retry_at is None:
+        raise RetryLeftToCaller(
+            "the request was sent with its caller's own token, which is stored nowhere: only the caller can send it"
+            " again"
+        )
+    if '"start"' in newest.cronofy_request.body and _is_moved_since(attempt, newest.entry):
+        raise RetryLeftToCaller(
+            "the meeting was moved in the calendar after the request, which would move it back: only its caller can"
+            " send one for the new time"
+        )
+    return newest
+
+
+def _is_moved_since(attempt: Attempt, requested: Entry) -> bool:
+    if requested.request is None or attempt.reported_at is None or attempt.reported_at < requested.at:
+        return False
+    before, after = requested.request.meeting, attempt.meeting
+    return (before.start, before.end) != (after.start, after.end)
 
 
 def last_failure(entries: Sequence[StoredEntry], revision: int) -> str:

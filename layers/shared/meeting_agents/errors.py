@@ -7,9 +7,12 @@ MeetingAgentsError
 │   ├── NotFound                the agent, resource or account does not exist
 │   ├── MissingToken            the request carries no access token for Cronofy
 │   ├── UnknownAccount          `Cronofy-Account` names an account that is not registered
+│   ├── InvalidGrant            a refresh token is registered that Cronofy does not accept
 │   ├── ReauthorisationRequired a person must authorise the account again
 │   ├── RateLimited             Cronofy's rate limits are reached
 │   ├── InProgress              the same request is still being processed
+│   ├── NothingToRetry          no request of the agent needs to be sent again
+│   ├── RetryLeftToCaller       only its caller can send the agent's request again
 │   ├── IdempotencyKeyReused    an `Idempotency-Key` came with a different body before
 │   └── InvalidSignature        a notification has no valid signature
 ├── Outage                      something is down or missing: 5xx, the request may succeed later
@@ -94,6 +97,13 @@ class UnknownAccount(Refusal):
     code = "unknown_account"
 
 
+class InvalidGrant(Refusal):
+    """Cronofy does not accept the refresh token that is to be registered."""
+
+    status = 422
+    code = "invalid_grant"
+
+
 class ReauthorisationRequired(Refusal):
     """Cronofy refuses the account's refresh token: a person must authorise the account again."""
 
@@ -117,6 +127,20 @@ class InProgress(Refusal):
 
     status = 409
     code = "in_progress"
+
+
+class NothingToRetry(Refusal):
+    """No request of the agent needs to be sent again."""
+
+    status = 409
+    code = "nothing_to_retry"
+
+
+class RetryLeftToCaller(Refusal):
+    """Only its caller can send the agent's request again."""
+
+    status = 409
+    code = "retry_left_to_caller"
 
 
 class IdempotencyKeyReused(Refusal):

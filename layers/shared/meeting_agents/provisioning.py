@@ -32,6 +32,7 @@ from meeting_agents.delivery import (
 from meeting_agents.domain.attempts import next_request
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import Entry, EntryType, Request
+from meeting_agents.domain.readings import next_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Record
 from meeting_agents.errors import (
@@ -123,21 +124,24 @@ class Provisioning:
         reply = self._record_outcome(delivery, reply)
         return _result(reply, self._correct_order(delivery, reply, until + CORRECTION_TIMEOUT))
 
-    def retry(self, agent_id: str) -> ProvisioningResult | None:
+    def retry(self, agent_id: str, *, at_once: bool = False) -> ProvisioningResult | None:
         """Send again the agent's request whose retry is due; None if there is none, or another sweep has it.
 
-        Raises `RateLimited` and `StoreUnavailable`: then the retry stays due.
+        `at_once`: for a person, who does not wait for the time that is planned. Raises `RateLimited` and
+        `StoreUnavailable`: then the retry stays due.
         """
         now = self._clock()
         entries = self._journal.read(agent_id, now)
-        delivery = due_delivery(agent_id, entries, now)
+        delivery = due_delivery(agent_id, entries, now, at_once=at_once)
         if delivery is None:
             return None
         if now >= self._retry_deadline(delivery):
             self._append(delivery, expired(delivery, last_failure(entries, delivery.revision)))
             return ProvisioningResult(self._read_record(agent_id))
-        permit = self._cronofy.permit(delivery.cronofy_request.data_center, SWEEP_RATE_SHARE)
-        if not self._journal.claim(agent_id, now, now + DELIVERY_LEASE) or not self._is_newest(delivery):
+        permit = self._cronofy.permit(delivery.cronofy_request.data_center, 1.0 if at_once else SWEEP_RATE_SHARE)
+        planned = self._planned(entries) if at_once else None
+        is_claimed = self._journal.claim(agent_id, now, now + DELIVERY_LEASE, planned)
+        if not is_claimed or not self._is_newest(delivery):
             return None
         if not delivery.cronofy_request.is_idempotent:  # journalled first, so that a crash cannot cause a second send
             self._append(delivery, DeliveryOutcome(EntryType.UNCONFIRMED, Reason.of(ReasonCode.SENT_ONCE)))
@@ -334,6 +338,11 @@ class Provisioning:
         delivery = repeated(agent_id, stored, revision, credentials, now)
         entry = delivery.requested_entry()
         return delivery if self._journal.append(agent_id, entry, cronofy_request=delivery.cronofy_request) else None
+
+    def _planned(self, entries: Sequence[StoredEntry]) -> datetime | None:
+        """Return the time at which the sweep is to look at an agent next, as the record of these entries has it."""
+        record = fold(stored.entry for stored in entries)
+        return next_look(record, self._journal.grace_periods, record.updated_at)
 
     def _retry_deadline(self, delivery: Delivery) -> datetime:
         return delivery.retry_deadline(self._journal.grace_periods.assumed_meeting_duration)

@@ -172,7 +172,7 @@ class Publisher:
         if group.type is IncidentType.CALLBACKS_MISSING:
             severity = Severity.CRITICAL
         reminders = {alert.owed.reminder for alert in members} or {0}
-        news = [number for number in reminders if is_news(state.last, severity, number, waiting, now)]
+        news = [number for number in reminders if is_news(state, severity, number, waiting, now)]
         if not news:
             return True
         alert = GroupAlert(

@@ -82,6 +82,11 @@ class Settings:
         return self._environ.get("DASHBOARD_URL", "")
 
     @property
+    def button_function_arn(self) -> str:
+        """The function that the buttons of the overview call."""
+        return self._text("BUTTON_FUNCTION_ARN")
+
+    @property
     def lifecycle_topic_arn(self) -> str:
         return self._text("LIFECYCLE_TOPIC_ARN")
 

@@ -12,7 +12,15 @@ from meeting_agents.aws.accounts import Account, Accounts
 from meeting_agents.cronofy.client import CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.messages import AccountState, CallerCredentials, CronofyRequest, CronofyResponse, Permit
-from meeting_agents.errors import ReauthorisationRequired, Unreachable, UpstreamTimeout
+from meeting_agents.errors import (
+    FieldError,
+    InvalidGrant,
+    MissingSecret,
+    RateLimited,
+    ReauthorisationRequired,
+    Unreachable,
+    UpstreamTimeout,
+)
 
 REFRESH_AHEAD_SECONDS = 300.0
 """Seconds before its expiry at which an access token is renewed; other callers use it meanwhile."""
@@ -72,6 +80,33 @@ class Tokens:
                 return self._cronofy.send(request, renewed, until=until, may_repeat=may_repeat)
         return response
 
+    def register(
+        self, account_id: str, data_center: str, refresh_token: str, *, until: float | None = None
+    ) -> tuple[Account, str]:
+        """Use a refresh token once, and store the account with the tokens that Cronofy returns for it.
+
+        Return the account, and why the token could not be used; empty if it was. It is stored then, too. Raises
+        `InvalidGrant` if Cronofy does not accept it: then what was registered before stays; and `StoreUnavailable`.
+        """
+        try:
+            response = self._exchange(data_center, refresh_token, until)
+        except (Unreachable, RateLimited, MissingSecret) as error:
+            return self._accounts.register(account_id, data_center, refresh_token), error.detail
+        if _is_invalid_grant(response):
+            raise InvalidGrant(
+                f"Cronofy's data center {data_center} does not accept this refresh token (invalid_grant), so nothing"
+                " was stored: check the data center, or let the user authorise the application again",
+                FieldError("refresh_token", f"one that is valid for the application in {data_center}"),
+            )
+        tokens = _tokens_in(response)
+        if tokens is None:
+            problem = f"Cronofy answered {response.status} instead of an access token"
+            return self._accounts.register(account_id, data_center, refresh_token), problem
+        access_token, seconds, new_refresh_token = tokens
+        account = self._accounts.register(account_id, data_center, new_refresh_token or refresh_token)
+        self._accounts.save_tokens(account, access_token, seconds, "")
+        return self._accounts.read(account_id), ""
+
     def access_token(self, account_id: str, refused: str = "", until: float | None = None) -> str:
         """Return an access token of the account; `refused` and `until` as in `token`.
 
@@ -102,38 +137,49 @@ class Tokens:
         A registration in the meantime stays as it is.
         """
         try:
-            response = self._request_tokens(account, until)
+            response = self._exchange(account.data_center, self._accounts.refresh_token(account), until)
         except BaseException:
             self._accounts.release_renewal(account)
             raise
-        content = response.content if isinstance(response.content, dict) else {}
-        if response.status == 400 and content.get("error") == "invalid_grant":
+        if _is_invalid_grant(response):
             self._accounts.require_authorisation(account)
             raise ReauthorisationRequired(_next_step(account.id))
-        token, seconds = content.get("access_token"), content.get("expires_in")
-        if response.status != 200 or not (token and isinstance(token, str)) or not isinstance(seconds, int | float):
+        tokens = _tokens_in(response)
+        if tokens is None:
             self._accounts.release_renewal(account)
             raise Unreachable(f"Cronofy returned no access token for the account: it answered {response.status}")
-        refresh_token = content.get("refresh_token")
-        self._accounts.save_tokens(
-            account, token, float(seconds), refresh_token if isinstance(refresh_token, str) else ""
-        )
-        return token
+        self._accounts.save_tokens(account, *tokens)
+        return tokens[0]
 
-    def _request_tokens(self, account: Account, until: float | None) -> CronofyResponse:
+    def _exchange(self, data_center: str, refresh_token: str, until: float | None) -> CronofyResponse:
+        """Request tokens for a refresh token."""
         body = {
-            "client_id": self._client_secrets.client_id(account.data_center),
-            "client_secret": self._client_secrets.api_key(account.data_center),
+            "client_id": self._client_secrets.client_id(data_center),
+            "client_secret": self._client_secrets.api_key(data_center),
             "grant_type": "refresh_token",
-            "refresh_token": self._accounts.refresh_token(account),
+            "refresh_token": refresh_token,
         }
         # Not idempotent: a refresh may return a new refresh token and invalidate the old one.
-        request = CronofyRequest("POST", "/oauth/token", account.data_center, json.dumps(body), is_idempotent=False)
+        request = CronofyRequest("POST", "/oauth/token", data_center, json.dumps(body), is_idempotent=False)
         try:
             return self._cronofy.send(request, "", until=until)
         except UpstreamTimeout as error:
             # Only the renewal was sent, so the caller's request certainly had no effect.
             raise Unreachable("Cronofy did not answer the renewal of the account's access token") from error
+
+
+def _is_invalid_grant(response: CronofyResponse) -> bool:
+    content = response.content if isinstance(response.content, dict) else {}
+    return response.status == 400 and content.get("error") == "invalid_grant"
+
+
+def _tokens_in(response: CronofyResponse) -> tuple[str, float, str] | None:
+    """Return an access token, the seconds for which it is valid, and a new refresh token or an empty text."""
+    content = response.content if isinstance(response.content, dict) else {}
+    token, seconds, refresh_token = (content.get(name) for name in ("access_token", "expires_in", "refresh_token"))
+    if response.status != 200 or not (token and isinstance(token, str)) or not isinstance(seconds, int | float):
+        return None
+    return token, float(seconds), refresh_token if isinstance(refresh_token, str) else ""
 
 
 def _next_step(account_id: str) -> str:

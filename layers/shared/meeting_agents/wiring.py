@@ -18,6 +18,7 @@ from meeting_agents.settings import Settings
 if TYPE_CHECKING:
     import httpx
 
+    from meeting_agents.alerting.message import Links
     from meeting_agents.aws.accounts import Accounts, Connection
     from meeting_agents.aws.dynamodb import Table
     from meeting_agents.aws.event_triggers import TriggerSupport
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from meeting_agents.calendars import Calendars
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
+    from meeting_agents.incident_list import IncidentList
     from meeting_agents.profiles import Profiles
     from meeting_agents.provisioning import Provisioning
     from meeting_agents.tokens import Tokens
+    from meeting_agents.widget.reading import OverviewReader
 
 _CLIENT_CONFIG = Config(
     connect_timeout=1,
@@ -159,11 +162,30 @@ def groups() -> "Groups":
 
 
 @cache
+def incident_list(links: "Links") -> "IncidentList":
+    """Return the lists of incidents; `links`: the addresses that they name."""
+    from meeting_agents.incident_list import IncidentList
+
+    return IncidentList(journal(), groups(), links)
+
+
+@cache
 def last_callbacks() -> "LastCallbacks":
     """Return the times of the last callbacks."""
     from meeting_agents.aws.groups import LastCallbacks
 
     return LastCallbacks(agents_table())
+
+
+@cache
+def overview_reader(subscribers: "Callable[[], int | None]") -> "OverviewReader":
+    """Return the reader of what the overview shows."""
+    from meeting_agents.alerting.message import Links
+    from meeting_agents.aws.days import Days
+    from meeting_agents.widget.reading import OverviewReader
+
+    incidents = incident_list(Links(settings().api_url, dashboard=""))
+    return OverviewReader(journal(), Days(agents_table()), groups(), incidents, subscribers)
 
 
 @cache

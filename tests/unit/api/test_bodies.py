@@ -669,9 +669,13 @@ def test_a_row_of_a_list_equals_the_view_of_the_agent() -> None:
     *_, last = steps(HISTORY)
     view, row = (
         AgentView.of("ma_1", [last], GracePeriods(), NOON + timedelta(minutes=4), LINKS),
-        AgentRow.of("ma_1", last.after, LINKS),
+        AgentRow.of("ma_1", last.after, GracePeriods(), NOON + timedelta(minutes=4), LINKS),
     )
-    assert row.model_dump() == view.model_dump(include=set(AgentRow.model_fields)) | {"attempt": 1}
+    incident = view.incidents[0].model_dump()
+    assert row.model_dump() == view.model_dump(include=set(AgentRow.model_fields)) | {
+        "attempt": 1,
+        "incident": incident,
+    }
 
 
 # -------------------------------------------------------------------------------------------------------- announcements

@@ -7,6 +7,7 @@ import pytest
 
 from meeting_agents.cronofy.subscriptions import (
     MINUTES_AFTER_END,
+    for_attempt,
     has_event_triggers,
     is_about_event_triggers,
     subscription,
@@ -102,3 +103,25 @@ def test_a_refusal_is_about_event_triggers_unless_it_names_only_other_members(
     body = '{"event_id":"1","meeting_agent":{"profile_id":"cronofy"},"attendees":[]}'
     assert is_about_event_triggers(with_subscription(body, f"{BASE}ma_1", BASE, LEAD_TIME), fields) is is_ours
     assert not is_about_event_triggers(with_subscription(body, f"{BASE}ma_1", BASE), fields)
+
+
+@pytest.mark.parametrize("before", [1, 2, 10])
+@pytest.mark.parametrize("after", [1, 2, 11])
+@pytest.mark.parametrize("lead_time", [None, LEAD_TIME])
+def test_our_addresses_name_another_attempt_as_if_they_had_from_the_start(
+    before: int, after: int, lead_time: timedelta | None
+) -> None:
+    """What the caller sent stays, character for character, also an address that only looks like ours."""
+    own = '{"type": "webhook", "uri": "https://example.com/webhooks/cronofy/ma_10"}'
+    body = f'{{"event_id":"1", "summary" : "/webhooks/cronofy/ma_1?attempt=2\\"", "subscriptions" : [{own}]}}'
+
+    def text(attempt: int) -> str:
+        address = f"{BASE}ma_1" + (f"?attempt={attempt}" if attempt > 1 else "")
+        return with_subscription(body, address, BASE, lead_time)
+
+    assert for_attempt(text(before), "ma_1", after) == text(after)
+
+
+def test_a_text_without_subscriptions_names_no_attempt() -> None:
+    """A cancellation has none of ours."""
+    assert for_attempt('{"event_id": "1"}', "ma_1", 2) == '{"event_id": "1"}'

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from meeting_agents.domain.acknowledgement import Acknowledgement
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.groups import (
     COVERING,
@@ -148,7 +149,7 @@ def test_a_callback_may_have_come_later_than_recorded() -> None:
 
 
 def news(last: LastAlert | None, severity: Severity, reminder: int = 0, *waiting: Waiting, after: int = 0) -> bool:
-    return is_news(last, severity, reminder, waiting, NOON + timedelta(minutes=after))
+    return is_news(GroupState(last=last), severity, reminder, waiting, NOON + timedelta(minutes=after))
 
 
 def test_an_incident_is_news_once_for_each_severity() -> None:
@@ -179,3 +180,15 @@ def test_a_reminder_is_news_once_and_not_after_an_acknowledgement() -> None:
     silent_one = replace(agent(0), acknowledged_at=None)
     assert news(CRITICAL, Severity.CRITICAL, 1, agent(-1), silent_one)
     assert not news(CRITICAL, Severity.CRITICAL, 1, silent_one, agent(0))
+
+
+def test_a_reminder_is_no_news_after_the_group_was_acknowledged() -> None:
+    """One acknowledgement before the last alert was about an earlier severity."""
+
+    def is_reminded(minutes: int) -> bool:
+        acknowledgement = Acknowledgement(at=NOON + timedelta(minutes=minutes))
+        state = GroupState(last=CRITICAL, acknowledgement=acknowledgement)
+        return is_news(state, Severity.CRITICAL, 1, (), NOON)
+
+    assert is_reminded(-1)
+    assert not is_reminded(0)

@@ -1,1 +1,1 @@
-"""The texts that people read: alerts, digest and dashboard. Pure."""
+"""The texts that people read: alerts and digest. Pure."""

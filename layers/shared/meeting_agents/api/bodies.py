@@ -339,7 +339,11 @@ class AgentCancellation(_Vendor):
 class AccountRegistration(BaseModel):
     """The body of `PUT /v1/accounts/{account_id}`, with the refresh token of a user who authorised the application."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"refresh_token": "the-refresh-token-of-Marty", "data_center": "us"}]},
+    )
 
     refresh_token: Annotated[
         str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[!-~]+$"), Field(repr=False)
@@ -348,9 +352,11 @@ class AccountRegistration(BaseModel):
 
 
 class Acknowledgement(BaseModel):
-    """The body of `POST /v1/meeting_agents/{agent_id}/acknowledgement`."""
+    """The body of an acknowledgement, of an agent's incident or of a group's."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"note": "I call the organiser"}]}
+    )
 
     note: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
     """The person and the action taken; shown in the timeline."""

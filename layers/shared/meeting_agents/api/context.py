@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from meeting_agents.api.views import Links
 from meeting_agents.aws.accounts import Accounts
 from meeting_agents.aws.event_triggers import TriggerSupport
+from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.cronofy.client import CronofyClient
@@ -22,7 +23,9 @@ from meeting_agents.domain.model import State
 from meeting_agents.domain.record import Record
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 from meeting_agents.errors import FieldError, InvalidRequest, MissingToken, NotFound
+from meeting_agents.incident_list import IncidentList
 from meeting_agents.provisioning import Provisioning
+from meeting_agents.tokens import Tokens
 
 request = APIGatewayHttpRouter()
 """The current request, once the app includes this router; it has no routes."""
@@ -42,6 +45,10 @@ class Collaborators:
     client_secrets: Callable[[], ClientSecrets]
     cronofy: Callable[[], CronofyClient]
     lifecycle_topic: Callable[[], LifecycleTopic]
+    groups: Callable[[], Groups]
+    tokens: Callable[[], Tokens]
+    incident_list: Callable[[str], IncidentList]
+    """Given the address of this API."""
 
 
 def collaborators() -> Collaborators:

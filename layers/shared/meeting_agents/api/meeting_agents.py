@@ -1,6 +1,7 @@
 """Cronofy's own paths and bodies for meeting agents, and the routes that this API adds."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import uuid4
@@ -12,7 +13,8 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import AwareDatetime
 
-from meeting_agents.announcement import as_replay, build_announcements, is_link, to_message
+from meeting_agents import operations
+from meeting_agents.announcement import is_link
 from meeting_agents.api.bodies import Acknowledgement, AgentCancellation, AgentRequest, digest
 from meeting_agents.api.context import (
     as_application,
@@ -30,15 +32,15 @@ from meeting_agents.api.context import (
 )
 from meeting_agents.api.pagination import list_page, parse_range
 from meeting_agents.api.parameters import AgentId, CorrelationId, DataCenter, IdempotencyKey, OwnToken
-from meeting_agents.api.passthrough import forward, submit
+from meeting_agents.api.passthrough import forward, respond, submit
 from meeting_agents.api.problems import CRONOFYS, RequestFailed, responses
 from meeting_agents.api.views import AgentList, AgentRow, AgentView, PassthroughResponse, Replay, ResourceAddress
+from meeting_agents.aws.keys import open_shards
 from meeting_agents.cronofy.messages import CronofyRequest
 from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import timeline
-from meeting_agents.domain.model import Action, Entry, EntryType, Request, State
-from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.model import Action, Request, State
 from meeting_agents.domain.record import Record
 from meeting_agents.errors import FieldError, InvalidRequest, NotFound, Unreachable, UntrustedResourceUrl
 from meeting_agents.provisioning import ProvisioningRequest
@@ -127,7 +129,13 @@ def cancel_agent(
 
 @router.get("/v1/meeting_agents", tags=["Additions"], responses=responses(200, "a page of agents", AgentList))
 def list_agents(
-    state: Annotated[State | None, Query()] = None,
+    state: Annotated[
+        list[State] | None,
+        Query(description="one of these states: `state=failed&state=overdue`", examples=[["failed"]]),
+    ] = None,
+    incident: Annotated[
+        Literal["open"] | None, Query(description="only agents with an open incident", examples=["open"])
+    ] = None,
     start: Annotated[datetime | None, Query(alias="from", description="meetings that start then or later")] = None,
     end: Annotated[datetime | None, Query(alias="to", description="meetings that start before")] = None,
     data_center_name: Annotated[DataCenterName | None, Query(alias="data_center")] = None,
@@ -141,7 +149,8 @@ def list_agents(
     """List agents in the order in which their meetings start, or find the agent with a natural key.
 
     `from` and `to` are at most 92 days apart; the default is from a day ago to two weeks ahead. A list is updated a
-    moment after each change; an agent found by its natural key is up to date.
+    moment after each change; an agent found by its natural key is up to date. Incidents of any day are in the list of
+    incidents.
     """
     if event_id or calendar_id or scheduling_key:
         data_center = known_data_center(data_center_name)
@@ -155,13 +164,19 @@ def list_agents(
             if scheduling_key
             else agent_id(data_center, calendar_id or "", event_id or "")
         )
-        record = find_record(agent)
-        return AgentList(agents=(AgentRow.of(agent, record, links_to(agent)),) if record else (), next_cursor=None)
+        record, grace_periods = find_record(agent), collaborators().journal().grace_periods
+        rows = (AgentRow.of(agent, record, grace_periods, datetime.now(UTC), links_to(agent)),) if record else ()
+        return AgentList(agents=rows, next_cursor=None)
     now = datetime.now(UTC)
     bounds = parse_range(start, end, cursor, now)
-    filters = {"state": state, "data_center": data_center_name, "account": account}
-    equal = {name: str(value) for name, value in filters.items() if value}
-    return list_page(collaborators().journal(), bounds, equal, limit, now, links_to)
+    filters: dict[str, Sequence[str]] = {
+        "state": state or (),
+        "data_center": (data_center_name,) if data_center_name else (),
+        "account": (account,) if account else (),
+        "open_shard": open_shards() if incident else (),
+    }
+    wanted = {name: tuple(map(str, values)) for name, values in filters.items() if values}
+    return list_page(collaborators().journal(), bounds, wanted, limit, now, links_to)
 
 
 @router.get("/v1/meeting_agents/<agent_id>", tags=["Additions"], responses=responses(200, "the agent", AgentView, 404))
@@ -182,19 +197,27 @@ def read_agent(agent_id: AgentId) -> AgentView:
 )
 def acknowledge(agent_id: AgentId, body: Annotated[Acknowledgement, Body()]) -> AgentView:
     """Acknowledge the agent's incident, which ends its reminders. The same note again adds nothing."""
-    record = read_record(agent_id)
-    caller = caller_name()
-    alerts = sum(alert.count for alert in record.alerts.values())
-    entry = Entry(
-        key=f"acknowledged#{record.revision:04d}#{alerts}#{digest(body.note)[:32]}",
-        kind=EntryType.ACKNOWLEDGED,
-        at=datetime.now(UTC),
-        attempt=record.current.number,
-        revision=record.revision,
-        reason=Reason.of(ReasonCode.NOTE, note=body.note, caller=caller),
-    )
-    collaborators().journal().append(agent_id, entry)
+    operations.acknowledge(collaborators().journal(), agent_id, body.note, caller_name(), datetime.now(UTC))
     return read_agent(agent_id)
+
+
+@router.post(
+    "/v1/meeting_agents/<agent_id>/retry",
+    tags=["Additions"],
+    responses=responses(200, "Cronofy accepted it: as for the request itself", PassthroughResponse, *CRONOFYS, 409)
+    | responses(202, "Cronofy accepted it, or it is sent again: see `agent.state`", PassthroughResponse),
+)
+def retry_agent(agent_id: AgentId, correlation_id: CorrelationId = None) -> Response[PassthroughResponse]:
+    """Send the agent's newest request to Cronofy again, now, with the account or the API key that it was sent with.
+
+    409 with the code `nothing_to_retry` if Cronofy accepted it and it did not fail, or the meeting is over; with
+    `retry_left_to_caller` if it was sent with a token of the caller's own, or the meeting was moved in the calendar
+    since.
+    """
+    if raw_body():
+        raise InvalidRequest("a retry has no body", FieldError("body", "none"))
+    journal, provisioning, now = collaborators().journal(), collaborators().provisioning(), datetime.now(UTC)
+    return respond(agent_id, lambda: operations.retry(journal, provisioning, agent_id, now, correlation_id or ""))
 
 
 @router.get(
@@ -276,25 +299,19 @@ def replay_agent(
     if raw_body():  # a `dry_run` in it would be overlooked
         expected = "none; from, to, state and dry_run are in the query"
         raise InvalidRequest("a replay has no body", FieldError("body", expected))
-    journal = collaborators().journal()
-    entries = journal.read(agent_id, datetime.now(UTC))
-    if not entries:
-        raise unknown_agent(agent_id)
-    steps = timeline(entries)
-    keys = {
-        step.entry.key
-        for step in steps
-        if (start is None or start <= step.entry.at)
-        and (end is None or step.entry.at < end)
-        and state in (None, step.after.state)
-    }
-    raw = {stored.entry.key: stored.raw for stored in entries}
-    originals = build_announcements(agent_id, steps, raw, journal.grace_periods, keys)
-    replays = [as_replay(announcement) for announcement in originals]
+    ids = operations.replay(
+        collaborators().journal(),
+        collaborators().lifecycle_topic,
+        agent_id,
+        datetime.now(UTC),
+        start=start,
+        end=end,
+        state=state,
+        dry_run=dry_run,
+    )
     if not dry_run:
-        collaborators().lifecycle_topic().publish(map(to_message, replays))
-        metrics.add_metric("EntriesReplayed", MetricUnit.Count, len(replays))
-    return Replay(dry_run=dry_run, announcements=tuple(announcement.id for announcement in replays))
+        metrics.add_metric("EntriesReplayed", MetricUnit.Count, len(ids))
+    return Replay(dry_run=dry_run, announcements=ids)
 
 
 def download_url(record: Record, url: str) -> str:

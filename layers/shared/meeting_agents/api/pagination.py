@@ -2,18 +2,25 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from meeting_agents.api.views import AgentList, AgentRow, Links
-from meeting_agents.aws.journal import Journal
+from meeting_agents.api.parameters import ACCOUNT_ID
+from meeting_agents.api.views import AgentList, AgentRow, IncidentView, Links
+from meeting_agents.aws.journal import Journal, Wanted
 from meeting_agents.aws.keys import timestamp
+from meeting_agents.domain.incidents import open_incidents
+from meeting_agents.domain.lifecycle import fold
 from meeting_agents.errors import FieldError, InvalidRequest
 
 TIME_BEFORE_NOW, TIME_AFTER_NOW = timedelta(days=1), timedelta(days=14)
 """The time range of a list without `from` and `to`."""
 MAX_RANGE = timedelta(days=92)
+CONCURRENT_READS = 16
+"""Journals that are read at the same time."""
 MAX_QUERIES = 10
 """Queries of the table for one page; a page that needs more ends early, with a cursor."""
 
@@ -26,8 +33,8 @@ def parse_range(start: datetime | None, end: datetime | None, cursor: str | None
     if cursor:
         return _read_cursor(cursor)
     try:
-        last = _utc(end) or max(now, _utc(start) or now) + TIME_AFTER_NOW
-        first = _utc(start) or min(now, last) - TIME_BEFORE_NOW
+        last = in_utc(end) or max(now, in_utc(start) or now) + TIME_AFTER_NOW
+        first = in_utc(start) or min(now, last) - TIME_BEFORE_NOW
         is_valid = timedelta(0) < last - first <= MAX_RANGE
     except OverflowError:
         first, last, is_valid = now, now, False
@@ -36,7 +43,8 @@ def parse_range(start: datetime | None, end: datetime | None, cursor: str | None
     return timestamp(first), timestamp(last)
 
 
-def _utc(at: datetime | None) -> datetime | None:
+def in_utc(at: datetime | None) -> datetime | None:
+    """Return a time in UTC; one without a time zone is."""
     return at and (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC))
 
 
@@ -50,23 +58,40 @@ def _read_cursor(cursor: str) -> tuple[str, str]:
     except (ValueError, TypeError, AttributeError, OverflowError):
         is_valid, after, before = False, "", ""
     if not is_valid:
-        raise InvalidRequest(
-            "the cursor is not valid", FieldError("cursor", "the `next_cursor` of the page before, unchanged")
-        )
+        raise _wrong_cursor()
     return after, before
 
 
-def list_page(
-    journal: Journal,
-    bounds: tuple[str, str],
-    equal: dict[str, str],
-    limit: int,
-    now: datetime,
-    links: Callable[[str], Links],
-) -> AgentList:
-    """Return one page of at most `limit` agents; `equal`: the values that attributes must have.
+def _wrong_cursor() -> InvalidRequest:
+    expected = "the `next_cursor` of the page before, unchanged"
+    return InvalidRequest("the cursor is not valid", FieldError("cursor", expected))
 
-    A page that would need too many queries ends early, with a cursor.
+
+def list_page(
+    journal: Journal, bounds: tuple[str, str], wanted: Wanted, limit: int, now: datetime, links: Callable[[str], Links]
+) -> AgentList:
+    """Return one page of at most `limit` agents; `wanted`: the values that attributes of their records may have.
+
+    An agent that had an open incident as of its last entry is read, because incidents open and end by time as well. If
+    only those with an open incident are `wanted`, the others are left out.
+    """
+    rows, position = read_rows(journal, bounds, wanted, limit, now)
+    with ThreadPoolExecutor(CONCURRENT_READS) as pool:
+        incidents = list(pool.map(lambda row: _open_incident(journal, row, now), rows))
+    agents = (
+        AgentRow(**row | {"id": row["pk"], "incident": incident, "links": links(row["pk"])})
+        for row, incident in zip(rows, incidents, strict=True)
+        if incident or "open_shard" not in wanted
+    )
+    return AgentList(agents=tuple(agents), next_cursor=write_cursor(position, bounds[1]))
+
+
+def read_rows(
+    journal: Journal, bounds: tuple[str, str], wanted: Wanted, limit: int, now: datetime
+) -> tuple[list[dict[str, Any]], str]:
+    """Return at most `limit` stored records, and the position of the next ones, empty if there are none.
+
+    A page that would need too many queries ends early, with a position.
     """
     after, before = bounds
     rows: list[dict[str, Any]] = []
@@ -75,14 +100,56 @@ def list_page(
         position = after if after[:10] == day else day
         while position:
             if queries == MAX_QUERIES:
-                return _page(rows, position, before, links)
-            page = journal.query_day(day, position, before, equal, limit - len(rows), now)
+                return rows, position
+            page = journal.query_day(day, position, before, wanted, limit - len(rows), now)
             queries += 1
             rows += page.rows
             if len(rows) == limit:
-                return _page(rows, rows[-1]["listed"], before, links)
+                return rows, rows[-1]["listed"]
             position = page.last
-    return _page(rows, "", before, links)
+    return rows, ""
+
+
+def write_cursor(position: str, bound: str) -> str | None:
+    """Return the cursor of the page that begins at a position; None for an empty one."""
+    return base64.urlsafe_b64encode(json.dumps([position, bound]).encode()).decode() if position else None
+
+
+def read_open_cursor(cursor: str) -> tuple[str, datetime | None]:
+    """Return the position and the earliest time of a list of what is open. Raises `InvalidRequest`."""
+    try:
+        position, first = json.loads(base64.urlsafe_b64decode(cursor))
+        start = datetime.fromisoformat(first) if first else None
+        is_valid = bool(_OPEN_POSITION.fullmatch(position)) and first == (timestamp(start) if start else "")
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        is_valid, position, start = False, "", None
+    if not is_valid:
+        raise _wrong_cursor()
+    return position, start
+
+
+def read_account_cursor(cursor: str) -> str:
+    """Return the account after which a page begins. Raises `InvalidRequest`."""
+    try:
+        account_id, bound = json.loads(base64.urlsafe_b64decode(cursor))
+        is_valid = bool(re.fullmatch(ACCOUNT_ID, account_id)) and bound == ""
+    except (ValueError, TypeError):
+        is_valid, account_id = False, ""
+    if not is_valid:
+        raise _wrong_cursor()
+    return str(account_id)
+
+
+_OPEN_POSITION = re.compile(r"[0-9]{4}-[0-9T:.-]{18}Z#[A-Za-z0-9_-]{1,128}")
+
+
+def _open_incident(journal: Journal, row: dict[str, Any], now: datetime) -> IncidentView | None:
+    """Return the first open incident of an agent at this moment; its journal is read only if one may be open."""
+    if "open_shard" not in row:
+        return None
+    entries = journal.read(row["pk"], now)
+    incidents = open_incidents(fold(stored.entry for stored in entries), journal.grace_periods, now) if entries else ()
+    return IncidentView.of(incidents[0]) if incidents else None
 
 
 def _days(after: str, before: str) -> Iterator[str]:
@@ -90,11 +157,3 @@ def _days(after: str, before: str) -> Iterator[str]:
     while day <= last:
         yield day.isoformat()
         day += timedelta(days=1)
-
-
-def _page(rows: list[dict[str, Any]], last: str, before: str, links: Callable[[str], Links]) -> AgentList:
-    cursor = base64.urlsafe_b64encode(json.dumps([last, before]).encode()).decode() if last else None
-    return AgentList(
-        agents=tuple(AgentRow(**row | {"id": row["pk"], "links": links(row["pk"])}) for row in rows),
-        next_cursor=cursor,
-    )

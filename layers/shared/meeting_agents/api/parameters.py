@@ -29,8 +29,10 @@ CalendarId = Annotated[
     AfterValidator(_is_path_segment),
 ]
 AgentId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,128}$", description="the agent's id in this API: ma_…")]
+ACCOUNT_ID = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
+"""The pattern of an account's name."""
 AccountId = Annotated[
-    str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$", description="your own name for the account")
+    str, Path(pattern=ACCOUNT_ID, description="your own name for the account", examples=["marty@example.com"])
 ]
 DataCenter = Annotated[
     DataCenterName | None,
@@ -53,7 +55,7 @@ AccountName = Annotated[
     str | None,
     Header(
         alias="Cronofy-Account",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$",
+        pattern=ACCOUNT_ID,
         description="a registered account, in whose name requests are sent to Cronofy, and retried if necessary",
     ),
 ]

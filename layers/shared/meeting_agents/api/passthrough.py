@@ -1,7 +1,7 @@
 """Requests that are passed on to Cronofy, and its responses as callers see them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import Response
@@ -13,7 +13,7 @@ from meeting_agents.api.problems import RequestFailed
 from meeting_agents.api.views import AgentSummary, PassthroughResponse, WarningView
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
 from meeting_agents.domain.record import Record
-from meeting_agents.provisioning import ProvisioningRequest
+from meeting_agents.provisioning import ProvisioningRequest, ProvisioningResult
 
 logger = Logger(child=True)  # its lines have the fields of the function's own logger
 metrics = Metrics()
@@ -24,9 +24,16 @@ def submit(request: ProvisioningRequest, warnings: Sequence[BodyWarning] = ()) -
 
     Raises `RequestFailed`, and what `Provisioning.submit` raises.
     """
-    logger.append_keys(agent_id=request.agent_id)
+    return respond(request.agent_id, lambda: collaborators().provisioning().submit(request), warnings)
+
+
+def respond(
+    agent_id: str, send: Callable[[], ProvisioningResult], warnings: Sequence[BodyWarning] = ()
+) -> Response[PassthroughResponse]:
+    """Send a request for an agent, and respond as `submit` does. Raises `RequestFailed`, and what `send` raises."""
+    logger.append_keys(agent_id=agent_id)
     began = time.monotonic()
-    result = collaborators().provisioning().submit(request)
+    result = send()
     metrics.add_metric("CronofyLatency", MetricUnit.Milliseconds, (time.monotonic() - began) * 1000)
     response = result.response
     metric = f"Cronofy{response.outcome.value.title()}" if response else "CronofyTimeouts"
@@ -34,9 +41,10 @@ def submit(request: ProvisioningRequest, warnings: Sequence[BodyWarning] = ()) -
     is_error = response is None or response.outcome is Outcome.RETRYABLE
     metrics.add_metric("CronofyErrors", MetricUnit.Count, int(is_error))
     if response and response.has_refused_triggers:
+        identity = result.record.identity
         metrics.add_metric("EventTriggersRefused", MetricUnit.Count, 1)
-        logger.warning("event triggers refused", data_center=request.request.data_center)
-    agent = AgentSummary.of(request.agent_id, result.record, links_to(request.agent_id))
+        logger.warning("event triggers refused", data_center=identity.data_center if identity else "")
+    agent = AgentSummary.of(agent_id, result.record, links_to(agent_id))
     if response and response.outcome is Outcome.ACCEPTED:
         return _accepted(response, agent, warnings)
     if agent.retry_at:

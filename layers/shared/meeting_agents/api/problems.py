@@ -25,7 +25,7 @@ STATUSES = {
     402: "Cronofy: the plan lacks the feature",
     403: "Cronofy: the scope is missing; or the account must be authorised again",
     404: "not found here; or Cronofy knows no such calendar",
-    409: "the same request is in progress",
+    409: "the same request is in progress; or it need not, or cannot, be sent again: see `code`",
     413: "the body is too large",
     422: "fields are wrong or missing, here or for Cronofy: see `errors`",
     423: "Cronofy has locked the account for the moment",

@@ -20,7 +20,7 @@ from meeting_agents.cronofy.payloads import DataCenter
 from meeting_agents.domain.deadlines import deadline
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import Incident, open_incidents
-from meeting_agents.domain.model import Conference, IncidentType, Severity, State
+from meeting_agents.domain.model import AlertStatus, Conference, IncidentType, Severity, State
 from meeting_agents.domain.record import Record
 from meeting_agents.domain.verdicts import Step
 
@@ -96,6 +96,20 @@ class AttemptView(View):
     overdue_at: datetime | None
 
 
+class IncidentView(View):
+    """An open incident of an agent."""
+
+    type: IncidentType
+    severity: Severity
+    opened_at: datetime
+    acknowledged_at: datetime | None = Field(description="null: a person has not acknowledged it yet")
+    reminders: int
+
+    @classmethod
+    def of(cls, incident: Incident) -> "IncidentView":
+        return cls.model_validate(incident)
+
+
 class AgentRow(View):
     """An agent in a list."""
 
@@ -110,16 +124,22 @@ class AgentRow(View):
     scheduling_key: str = ""
     account: str = ""
     meeting: MeetingView
+    incident: IncidentView | None = Field(default=None, description="the open incident; null: none is open")
+    next_deadline: DeadlineView | None = None
     links: Links
 
     @classmethod
-    def of(cls, agent_id: str, record: Record, links: Links) -> "AgentRow":
+    def of(cls, agent_id: str, record: Record, grace_periods: GracePeriods, now: datetime, links: Links) -> "AgentRow":
+        incidents = open_incidents(record, grace_periods, now)
+        next_deadline = deadline(record, grace_periods)
         return cls(
             id=agent_id,
             state=record.state,
             since=record.current.since,
             reason=ReasonView.model_validate(record.current.reason),
             attempt=record.current.number,
+            incident=IncidentView.of(incidents[0]) if incidents else None,
+            next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
             links=links,
             **agent_fields(record),
         )
@@ -143,6 +163,93 @@ class AccountView(View):
     registered_at: datetime
     refreshed_at: datetime | None
     access_token_until: datetime | None
+    relink_urls: tuple[str, ...] = Field(
+        description="where the user connects disconnected conferencing profiles again, for which meetings wait"
+    )
+
+
+class AccountList(View):
+    """One page of accounts, in no order."""
+
+    accounts: tuple[AccountView, ...]
+    next_cursor: str | None = Field(description="the cursor of the next page; null: this is the last one")
+
+
+class RegisteredAccount(AccountView):
+    """A registered account, and the result of using its refresh token once."""
+
+    verified: bool = Field(description="Cronofy accepted the refresh token and returned an access token")
+    problem: str = Field(description="why the token could not be used yet; empty if it was. It is stored either way")
+
+
+class LastAlertView(View):
+    """The last alert about an incident."""
+
+    status: AlertStatus
+    severity: Severity
+    at: datetime
+    count: int = Field(description="the alerts about the incident so far")
+    reminders: int
+
+
+class AcknowledgementView(View):
+    """The newest acknowledgement of an incident."""
+
+    at: datetime
+    by: str = Field(description="the caller's IAM ARN or JWT subject; empty if the caller was not signed in")
+    note: str
+
+
+class GroupView(View):
+    """A group of agents that share an incident: those of an account, or those silent in a data center."""
+
+    type: IncidentType
+    name: str = Field(description="the account, or the data center")
+
+
+class IncidentAgent(View):
+    """The agent of an incident."""
+
+    id: str
+    title: str
+    calendar_id: str
+    event_id: str
+    scheduling_key: str
+    meeting: MeetingView
+    retry_problem: str = Field(description="why Cronofy cannot be asked again; empty: POST …/retry asks it")
+    links: Links
+
+
+class IncidentRow(View):
+    """An incident of an agent or of a group of agents, with what a person needs who looks at it."""
+
+    dedup_key: str = Field(description="the same as in its alerts")
+    type: IncidentType
+    status: Literal["open", "over"]
+    severity: Severity
+    opened_at: datetime
+    over_at: datetime | None
+    summary: str
+    detail: str
+    next_steps: tuple[str, ...] = Field(description="the most urgent first; none once it is over")
+    last_alert: LastAlertView | None = Field(description="null: no alert about it was published")
+    acknowledgement: AcknowledgementView | None
+    account: str
+    data_center: str
+    agent: IncidentAgent | None = Field(description="null: it is the incident of a group")
+    group: GroupView | None = Field(
+        description="the group; of an agent the group whose alert says it, null if it has alerts of its own"
+    )
+    waiting: int | None = Field(description="of a group: the agents that wait or are silent")
+
+
+class IncidentPageView(View):
+    """One page of incidents."""
+
+    incidents: tuple[IncidentRow, ...]
+    next_cursor: str | None = Field(
+        description="the cursor of the next page; null: this is the last one. Earlier pages may be short or empty."
+    )
 
 
 class ResourceAddress(View):
@@ -174,20 +281,6 @@ class Problem(View):
     agent: AgentSummary | None = Field(
         default=None, description="the agent that the request concerns, if it is in the journal"
     )
-
-
-class IncidentView(View):
-    """An open incident of an agent."""
-
-    type: IncidentType
-    severity: Severity
-    opened_at: datetime
-    acknowledged_at: datetime | None = Field(description="null: a person has not acknowledged it yet")
-    reminders: int
-
-    @classmethod
-    def of(cls, incident: Incident) -> "IncidentView":
-        return cls.model_validate(incident)
 
 
 class AgentView(View):

@@ -18,11 +18,21 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 25.0
 """Seconds after which the lease on the renewal of an account's tokens ends, should its holder have died."""
 _STATE = {"#state": "state"}
+SHOWN = (
+    "account_id",
+    "data_center",
+    "#state",
+    "registered_at",
+    "refreshed_at",
+    "access_until",
+    "disconnected_profiles",
+)
+"""The attributes that are read for a list: all but the tokens, as the role in the template requires."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """A registered account; its tokens stay encrypted."""
+class AccountSummary:
+    """A registered account without its tokens."""
 
     id: str
     data_center: str
@@ -30,6 +40,19 @@ class Account:
     registered_at: datetime
     refreshed_at: datetime | None = None
     access_token_until: datetime | None = None
+    disconnected: tuple[Profile, ...] = ()
+    """The conferencing profiles whose disconnection keeps a meeting from its conference."""
+
+    @property
+    def relink_urls(self) -> tuple[str, ...]:
+        """The addresses at which the user connects them again."""
+        return tuple(dict.fromkeys(profile.relink_url for profile in self.disconnected if profile.relink_url))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account(AccountSummary):
+    """A registered account; its tokens stay encrypted."""
+
     profiles: KnownProfiles = field(default_factory=KnownProfiles)
     version: int
     """Changes with each registration and renewal; a write fails if the account changed since it was read."""
@@ -80,6 +103,16 @@ class Accounts:
         """Return the account, or None."""
         item = self._table.get(keys.account(account_id))
         return _account(item) if item else None
+
+    def page(self, limit: int, position: str = "") -> tuple[list[AccountSummary], str]:
+        """Return some accounts without their tokens, in no order, and the position of the next page, empty if none."""
+        items, last = self._table.scan_page(
+            ProjectionExpression=", ".join(SHOWN),
+            ExpressionAttributeNames=_STATE,
+            Limit=limit,
+            **({"ExclusiveStartKey": keys.account(position)} if position else {}),
+        )
+        return [AccountSummary(**_shown(item)) for item in items], last.get("account_id", {}).get("S", "")
 
     def delete(self, account_id: str) -> bool:
         """Delete the account and its tokens; False if it was not registered."""
@@ -219,12 +252,7 @@ def _number(value: float) -> dict[str, str]:
 
 def _account(item: Item) -> Account:
     return Account(
-        id=item["account_id"]["S"],
-        data_center=item["data_center"]["S"],
-        state=AccountState(item["state"]["S"]),
-        registered_at=_time(item["registered_at"]),
-        refreshed_at=_time(item["refreshed_at"]) if "refreshed_at" in item else None,
-        access_token_until=_time(item["access_until"]) if "access_until" in item else None,
+        **_shown(item),
         profiles=KnownProfiles(
             profiles=_profiles(item, "profiles"),
             read_at=_time(item["profiles_read_at"]) if "profiles_read_at" in item else None,
@@ -235,6 +263,18 @@ def _account(item: Item) -> Account:
         refresh_token=item["refresh_token"]["B"],
         access_token=item.get("access_token", {"B": b""})["B"],
     )
+
+
+def _shown(item: Item) -> dict[str, Any]:
+    return {
+        "id": item["account_id"]["S"],
+        "data_center": item["data_center"]["S"],
+        "state": AccountState(item["state"]["S"]),
+        "registered_at": _time(item["registered_at"]),
+        "refreshed_at": _time(item["refreshed_at"]) if "refreshed_at" in item else None,
+        "access_token_until": _time(item["access_until"]) if "access_until" in item else None,
+        "disconnected": _profiles(item, "disconnected_profiles"),
+    }
 
 
 def _packed_profile(profile: Profile) -> dict[str, Any]:

@@ -66,6 +66,12 @@ class Table:
             response = self.client.query(TableName=self.name, **condition)
         return list(response["Items"]), response.get("LastEvaluatedKey", {})
 
+    def scan_page(self, **options: Any) -> tuple[list[Item], Item]:
+        """Return one page of all items, and the key after which the next page begins, empty if there is none."""
+        with store_errors("DynamoDB"):
+            response = self.client.scan(TableName=self.name, **options)
+        return list(response["Items"]), response.get("LastEvaluatedKey", {})
+
     def insert(self, item: Item, now: float) -> bool:
         """Write an item if its key does not exist; False if it does.
 

@@ -8,6 +8,7 @@ from meeting_agents.aws.accounts import Connection
 from meeting_agents.aws.dynamodb import Item, Table
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.cronofy.messages import AccountState
+from meeting_agents.domain.acknowledgement import Acknowledgement
 from meeting_agents.domain.groups import HEARD_EVERY, Group, GroupState, Waiting, is_over
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
 from meeting_agents.domain.record import LastAlert
@@ -29,30 +30,38 @@ class Groups:
 
     def waiting(self, group: Group, after: datetime | None, now: datetime) -> list[Waiting]:
         """Return the agents of a group that wait from a time after `after`, the earliest meeting first."""
-        items = self._table.query(
-            IndexName=keys.WAITING_INDEX,
-            KeyConditionExpression="waits_for = :group AND waits_from > :after",
-            FilterExpression="expires_at > :now",
+        is_account = group.type is IncidentType.ACCOUNT_DISCONNECTED
+        shards = (keys.ACCOUNTS,) if is_account else keys.open_shards()
+        items = [item for shard in shards for item in self._of_group(shard, group, after, now)]
+        return [_waiting(item) for item in sorted(items, key=lambda item: item["open_listed"]["S"])]
+
+    def _of_group(self, shard: str, group: Group, after: datetime | None, now: datetime) -> Iterator[Item]:
+        """Iterate over the agents of a group in a shard. Those of a data center began after its last callback."""
+        return self._table.query(
+            IndexName=keys.OPEN_INDEX,
+            KeyConditionExpression="open_shard = :shard AND open_listed > :after",
+            FilterExpression="group_key = :group AND expires_at > :now",
             ExpressionAttributeValues={
+                ":shard": {"S": shard},
                 ":group": {"S": group.key},
-                ":after": {"S": timestamp(after) if after else " "},
+                ":after": {"S": f"{timestamp(after)}$" if after else " "},  # `$` follows `#`
                 ":now": {"N": str(int(now.timestamp()))},
             },
         )
-        return [_waiting(item) for item in items]
 
-    def firing(self) -> list[tuple[Group, Item]]:
-        """Return the groups whose last alert says that their incident is open, each with its item."""
+    def firing(self) -> list[tuple[Group, GroupState]]:
+        """Return the groups whose last alert says that their incident is open, with the facts about each."""
         items = self._table.query(
-            IndexName=keys.WAITING_INDEX,
-            KeyConditionExpression="waits_for = :firing",
-            ExpressionAttributeValues={":firing": {"S": keys.FIRING}},
+            IndexName=keys.OPEN_INDEX,
+            KeyConditionExpression="open_shard = :groups",
+            ExpressionAttributeValues={":groups": {"S": keys.GROUPS}},
         )
-        return [(Group.of_key(item["pk"]["S"].removeprefix(keys.GROUP_PREFIX)), item) for item in items]
+        groups = [(Group.of_key(item["pk"]["S"].removeprefix(keys.GROUP_PREFIX)), item) for item in items]
+        return [(group, self._state(group, item)) for group, item in groups]
 
-    def ended(self, firing: Iterable[tuple[Group, Item]]) -> Iterator[Group]:
-        """Iterate over those of these groups whose incident is over although their last alert says that it is open."""
-        return (group for group, item in firing if is_over(group, self._state(group, item)))
+    def ended(self, groups: Iterable[Group]) -> Iterator[Group]:
+        """Iterate over those of these groups whose incident is over by now."""
+        return (group for group in groups if is_over(group, self.read(group)))
 
     def record_alert(self, group: Group, before: GroupState, alert: LastAlert) -> None:
         """Record the last alert about a group, unless another was recorded since `before` was read."""
@@ -66,14 +75,31 @@ class Groups:
             ":reminders": {"N": str(alert.reminders)},
             ":heard": {"S": timestamp(heard_before)} if heard_before else {"NULL": True},
             ":last": {"N": str(before.last.count if before.last else 0)},
-        } | ({":firing": {"S": keys.FIRING}} if is_firing else {})
+        }
         changes = (
             "SET #status = :status, severity = :severity, alerted_at = :at, alerts = :count"
             ", reminders = :reminders, heard_before = :heard"
         )
-        changes += ", waits_for = :firing, waits_from = :at" if is_firing else " REMOVE waits_for, waits_from"
+        if is_firing:
+            opened_at = before.opened_at if before.is_firing and before.opened_at else alert.at
+            values |= {":groups": {"S": keys.GROUPS}, ":opened": {"S": timestamp(opened_at)}}
+            changes += ", open_shard = :groups, open_listed = :opened, opened_at = :opened"
+        else:
+            changes += " REMOVE open_shard, open_listed, opened_at, acknowledgement"
         condition = "attribute_not_exists(alerts) OR alerts = :last"
         self._table.update(keys.group(group.key), changes, values, condition, {"#status": "status"})
+
+    def acknowledge(self, group: Group, acknowledgement: Acknowledgement) -> bool:
+        """Record that a person has a group's incident in hand; False if its last alert is not firing."""
+        values = {"at": timestamp(acknowledgement.at), "by": acknowledgement.by, "note": acknowledgement.note}
+        item = {name: {"S": value} for name, value in values.items()}
+        acknowledged = self._table.update(
+            keys.group(group.key),
+            "SET acknowledgement = :acknowledgement",
+            {":acknowledgement": {"M": item}, ":groups": {"S": keys.GROUPS}},
+            "open_shard = :groups",
+        )
+        return acknowledged is not None
 
     def _state(self, group: Group, item: Item) -> GroupState:
         is_account = group.type is IncidentType.ACCOUNT_DISCONNECTED
@@ -87,6 +113,8 @@ class Groups:
             heard_at=_time(item, "heard_at"),
             last=_last_alert(item) if "status" in item else None,
             heard_before=_time(item, "heard_before"),
+            opened_at=_time(item, "opened_at"),
+            acknowledgement=_acknowledgement(item["acknowledgement"]["M"]) if "acknowledgement" in item else None,
         )
 
 
@@ -119,6 +147,11 @@ def _last_alert(item: Item) -> LastAlert:
         count=int(item["alerts"]["N"]),
         reminders=int(item["reminders"]["N"]),
     )
+
+
+def _acknowledgement(item: Item) -> Acknowledgement:
+    at = datetime.fromisoformat(item["at"]["S"])
+    return Acknowledgement(at=at, by=item["by"]["S"], note=item["note"]["S"])
 
 
 def _waiting(item: Item) -> Waiting:

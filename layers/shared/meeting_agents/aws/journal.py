@@ -43,6 +43,10 @@ from meeting_agents.domain.verdicts import Step
 PAGE_SIZE = 500
 """The most items that one page reads from the index by day."""
 _ENTRY_TYPES, _REASON_CODES = frozenset(EntryType), frozenset(ReasonCode)
+type Wanted = Mapping[str, Sequence[str | bool]]
+"""The values that attributes of a record may have, by the attribute's name."""
+OPEN_PAGE_SIZE = 50
+"""The items that one page reads from a shard of the index of what is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,31 +198,33 @@ class Journal:
             ]
             self._table.write_all(writes)
 
-    def claim(self, agent_id: str, now: datetime, until: datetime) -> bool:
-        """Claim a due agent until `until`; False if another sweep has it."""
+    def claim(self, agent_id: str, now: datetime, until: datetime, planned: datetime | None = None) -> bool:
+        """Claim a due agent until `until`; False if another sweep has it.
+
+        `planned`: the time at which it is due according to its journal, to claim it before; another time in the index
+        is that of a claim.
+        """
+        values = {":until": until, ":now": now} | ({":planned": planned} if planned else {})
         claimed = self._table.update(
             keys.record(agent_id),
             "SET due_at = :until",
-            {":until": {"S": timestamp(until)}, ":now": {"S": timestamp(now)}},
-            "due_at <= :now",
+            {name: {"S": timestamp(at)} for name, at in values.items()},
+            "due_at <= :now OR due_at = :planned" if planned else "due_at <= :now",
         )
         return claimed is not None
 
-    def query_day(self, day: str, after: str, before: str, equal: Mapping[str, str], limit: int, now: datetime) -> Page:
+    def query_day(self, day: str, after: str, before: str, wanted: Wanted, limit: int, now: datetime) -> Page:
         """Return records of agents with a meeting on a day (`2026-04-29`, UTC), in the order of their start.
 
-        `after`, `before`: the exclusive bounds of `listed` (start, `#`, agent id). `equal`: required values of
-        attributes. A page reads a bounded part of the table, so it may have fewer than `limit` rows, or none, although
+        `after`, `before`: the exclusive bounds of `listed` (start, `#`, agent id). `wanted`: the values that attributes
+        may have. A page reads a bounded part of the table, so it may have fewer than `limit` rows, or none, although
         more exist: then `last` is the position of the next page.
         """
         first = after + " "
         if first > before:  # DynamoDB rejects such a BETWEEN
             return Page([], "")
-        names = {f"#{name}": name for name in equal}
-        condition = "".join(f" AND #{name} = :{name}" for name in equal)
-        values = {":day": day, ":after": first, ":before": before, ":now": int(now.timestamp())} | {
-            f":{name}": value for name, value in equal.items()
-        }
+        condition, names, values = _filter(wanted)
+        values |= {":day": day, ":after": first, ":before": before, ":now": int(now.timestamp())}
         items, last = self._table.query_page(
             IndexName=keys.DAY_INDEX,
             KeyConditionExpression="#day = :day AND listed BETWEEN :after AND :before",
@@ -243,6 +249,28 @@ class Journal:
                 yield from page.rows
                 after = page.last
             day += timedelta(days=1)
+
+    def query_open(self, after: str, before: str, wanted: Wanted, now: datetime) -> Iterator[dict[str, Any]]:
+        """Iterate over the records that have an open incident as of their last entry, the latest meeting first.
+
+        `after`, `before`: the exclusive bounds of `open_listed` (time of the meeting, `#`, agent id); empty: none.
+        """
+        rows = (self._open_in(shard, after or " ", before or "~", wanted, now) for shard in keys.open_shards())
+        return merge(*rows, key=lambda row: str(row["open_listed"]), reverse=True)
+
+    def _open_in(self, shard: str, after: str, before: str, wanted: Wanted, now: datetime) -> Iterator[dict[str, Any]]:
+        condition, names, values = _filter(wanted)
+        values |= {":shard": shard, ":after": after, ":before": before, ":now": int(now.timestamp())}
+        items = self._table.query(
+            IndexName=keys.OPEN_INDEX,
+            KeyConditionExpression="open_shard = :shard AND open_listed BETWEEN :after AND :before",
+            FilterExpression=f"expires_at > :now{condition}",
+            **({"ExpressionAttributeNames": names} if names else {}),
+            ExpressionAttributeValues=_packed(values),
+            ScanIndexForward=False,
+            Limit=OPEN_PAGE_SIZE,
+        )
+        return (row for row in map(unpack_item, items) if row["open_listed"] not in (after, before))
 
     def _expiry(self, agent_id: str, record: Record) -> int:
         """Return the end of a whole day, so that a late notification seldom changes the expiry of all other entries."""
@@ -273,11 +301,18 @@ class Journal:
         summary |= keys.day_index(agent_id, meeting.start or current.began_at)
         if look_at:
             summary |= keys.due_index(agent_id, look_at)
-        if incidents and (group := group_of(record, incidents[0].type)):
-            summary |= keys.waiting_index(group.key, waits_from(record, incidents[0], self.grace_periods))
-            summary["acknowledged_at"] = record.acknowledged_at
+        if incidents:
+            group = group_of(record, incidents[0].type)
+            summary |= {"group_key": group.key if group else "", "acknowledged_at": incidents[0].acknowledged_at}
+            summary |= keys.open_index(
+                agent_id,
+                waits_from(record, incidents[0], self.grace_periods),
+                waits_for_account=incidents[0].type is IncidentType.ACCOUNT_DISCONNECTED,
+            )
+        if incidents or record.alerts:
+            summary["had_incident"] = True
         if due:
-            summary["due_phase"] = due.phase
+            summary["next_deadline"] = _plain(due)
         return summary
 
 
@@ -303,6 +338,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value.value if isinstance(value, StrEnum) else value
+
+
+def _filter(wanted: Wanted) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Return a condition that attributes have one of these values, with its names and values."""
+    condition, values = "", dict[str, Any]()
+    for name, options in wanted.items():
+        placeholders = {f":{name}{number}": option for number, option in enumerate(options)}
+        condition += f" AND #{name} IN ({', '.join(placeholders)})"
+        values |= placeholders
+    return condition, {f"#{name}": name for name in wanted}, values
 
 
 @cache

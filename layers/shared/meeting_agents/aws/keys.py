@@ -30,12 +30,14 @@ DUE_INDEX = "due"
 """Records that have a deadline, by `due_shard` and `due_at`."""
 DAY_INDEX = "day"
 """Records of agents, by `day` and `listed`: the start of the meeting, `#`, and the id."""
-WAITING_INDEX = "waiting"
-"""Records of agents with an incident of a group, by `waits_for`, the group's key, and `waits_from`, the time of the
-meeting; and the groups whose last alert is firing, under `FIRING`."""
-FIRING = "firing"
+OPEN_INDEX = "open"
+"""Records of agents with an open incident, by `open_shard` and `open_listed`: the time of the meeting, `#`, and the id.
+
+An agent that waits for its account is in the shard `ACCOUNTS`, so that those of an account are found among few; each
+other one is in a shard of its id. A group whose last alert is firing is in the shard `GROUPS`."""
+ACCOUNTS, GROUPS = "accounts", "groups"
 SHARDS = 4
-"""Partitions of the index on deadlines: enough for thousands of agents a second, and few enough to query each."""
+"""Partitions of an index by id: enough for thousands of agents a second, and few enough to query each."""
 GROUP_PREFIX = "group#"
 PROBE_PREFIX = "ma_probe-"
 """Begins the id of the probe's own agents. No id made from a natural key contains a hyphen."""
@@ -83,18 +85,28 @@ def account(account_id: str) -> "Key":
 
 def due_index(agent_id: str, at: datetime) -> dict[str, str]:
     """Return the attributes that put a record into the index on deadlines."""
-    return {"due_shard": str(crc32(agent_id.encode()) % SHARDS), "due_at": timestamp(at)}
+    return {"due_shard": _shard(agent_id), "due_at": timestamp(at)}
 
 
-def waiting_index(group: str, at: datetime) -> dict[str, str]:
-    """Return the attributes that put a record into the index of waiting agents."""
-    return {"waits_for": group, "waits_from": timestamp(at)}
+def open_index(agent_id: str, at: datetime, *, waits_for_account: bool) -> dict[str, str]:
+    """Return the attributes that put a record into the index of what is open; `at`: the time of the meeting."""
+    shard = ACCOUNTS if waits_for_account else _shard(agent_id)
+    return {"open_shard": shard, "open_listed": f"{timestamp(at)}#{agent_id}"}
+
+
+def open_shards() -> tuple[str, ...]:
+    """Return the shards of the index of what is open that have agents."""
+    return (ACCOUNTS, *map(str, range(SHARDS)))
 
 
 def day_index(agent_id: str, start: datetime) -> dict[str, str]:
     """Return the attributes that put a record into the index by day, in the order of the starts."""
     at = timestamp(start)
     return {"day": at[:10], "listed": f"{at}#{agent_id}"}
+
+
+def _shard(agent_id: str) -> str:
+    return str(crc32(agent_id.encode()) % SHARDS)
 
 
 def is_probe(agent_id: str) -> bool:

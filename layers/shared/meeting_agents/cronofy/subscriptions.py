@@ -62,6 +62,23 @@ def with_subscription(body: str, address: str, base_url: str, lead_time: timedel
     return f'{head}{"" if head.endswith("{") else ","}"subscriptions":{subscriptions}}}'
 
 
+def for_attempt(body: str, agent_id: str, attempt: int) -> str:
+    """Return a text for Cronofy with the addresses of our subscriptions naming an attempt, as from the second on."""
+
+    def named(address: re.Match[str]) -> str:
+        number = f"attempt={attempt}" if attempt > 1 else ""
+        query = "&".join(filter(None, [number, address["trigger"]]))
+        return f'{address["path"]}{"?" if query else ""}{query}"'
+
+    pattern = (
+        rf'(?P<path>/webhooks/cronofy/{re.escape(agent_id)})(\?attempt=[0-9]+)?([?&](?P<trigger>trigger=[a-z]+))?"'
+    )
+    for name, start, stop in _members(body):
+        if name == "subscriptions":
+            return body[:start] + re.sub(pattern, named, body[start:stop]) + body[stop:]
+    return body
+
+
 def has_event_triggers(body: str) -> bool:
     """Return True if the text for Cronofy has event triggers of ours."""
     return without_event_triggers(body) != body

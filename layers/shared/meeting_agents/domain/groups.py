@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from meeting_agents.domain.acknowledgement import Acknowledgement
 from meeting_agents.domain.grace_periods import GracePeriods, end_of, start_of
 from meeting_agents.domain.incidents import Incident
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
@@ -53,7 +54,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """An agent of a group, as the index of waiting agents has it."""
+    """An agent of a group, as the index of what is open has it."""
 
     agent_id: str
     type: IncidentType
@@ -78,6 +79,10 @@ class GroupState:
     last: LastAlert | None = None
     heard_before: datetime | None = None
     """Of a data center: `heard_at` at the time of the first alert about the incident."""
+    opened_at: datetime | None = None
+    """The time of the first alert about the open incident."""
+    acknowledgement: Acknowledgement | None = None
+    """Of the open incident."""
 
     @property
     def is_firing(self) -> bool:
@@ -126,13 +131,13 @@ def is_open(group: Group, state: GroupState, waiting: int) -> bool:
     return state.is_disconnected
 
 
-def is_news(
-    last: LastAlert | None, severity: Severity, reminder: int, waiting: Iterable[Waiting], now: datetime
-) -> bool:
+def is_news(state: GroupState, severity: Severity, reminder: int, waiting: Iterable[Waiting], now: datetime) -> bool:
     """Return True if an open incident needs an alert: there is none yet, it is less severe, or long ago.
 
-    A reminder is sent once for all agents, and not if a person acknowledged one of them since the last alert.
+    A reminder is sent once for all agents, and not if a person acknowledged the group's incident, or that of one of its
+    agents, since the last alert.
     """
+    last = state.last
     if last is None or last.status is AlertStatus.RESOLVED:
         return True
     if severity is not Severity.CRITICAL:
@@ -140,6 +145,8 @@ def is_news(
     if last.severity is not Severity.CRITICAL:
         return True
     if reminder:
-        is_acknowledged = any(agent.acknowledged_at and agent.acknowledged_at >= last.at for agent in waiting)
+        times = [agent.acknowledged_at for agent in waiting if agent.acknowledged_at]
+        times += [state.acknowledgement.at] if state.acknowledgement else []
+        is_acknowledged = any(at >= last.at for at in times)
         return reminder > last.reminders and not is_acknowledged
     return last.at + REPEAT_AFTER <= now

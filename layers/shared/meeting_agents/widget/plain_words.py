@@ -1,0 +1,56 @@
+"""The words of the overview for states, entries and verdicts, where the journal has codes. Pure."""
+
+from collections.abc import Mapping
+
+from meeting_agents.domain.model import DeadlineType, EntryType, State, Verdict
+
+STATES: Mapping[State, str] = {
+    State.REQUESTED: "requested, not confirmed by Cronofy",
+    State.SCHEDULED: "on its way",
+    State.ACTIVATED: "preparing to join",
+    State.COMPLETE: "complete",
+    State.FAILED: "failed",
+    State.REJECTED: "refused",
+    State.CANCELLED: "cancelled",
+    State.OVERDUE: "silent past a deadline",
+}
+"""Each follows `The agent is`, or stands alone."""
+ENTRIES: Mapping[EntryType, str] = {
+    EntryType.REQUESTED: "Requested",
+    EntryType.ACCEPTED: "Cronofy accepted the request",
+    EntryType.REJECTED: "Refused",
+    EntryType.UNCONFIRMED: "Cronofy has not confirmed it",
+    EntryType.CANCELLED: "Cancelled",
+    EntryType.CONFERENCING_FAILING: "Cronofy could not make the conference yet",
+    EntryType.CONFERENCING_ASSIGNED: "The meeting has a conference",
+    EntryType.ACTIVATED: "The agent prepares to join",
+    EntryType.FAILED: "The agent failed",
+    EntryType.COMPLETE: "The agent is complete",
+    EntryType.BEFORE_START: "Cronofy called before the start",
+    EntryType.AFTER_END: "Cronofy called after the end",
+    EntryType.UNRECOGNISED: "A notification without a known interaction",
+    EntryType.CALENDAR_READ: "The calendar shows the meeting moved or deleted",
+    EntryType.OVERDUE: "Silent past a deadline",
+    EntryType.ALERT_DUE: "An alert is owed",
+    EntryType.ALERTED: "Alert published",
+    EntryType.ACKNOWLEDGED: "Acknowledged",
+}
+SELF_EXPLANATORY = (EntryType.ACCEPTED, EntryType.REJECTED, EntryType.UNCONFIRMED, EntryType.CANCELLED)
+"""The types of entries whose reason says it all."""
+VERDICTS: Mapping[Verdict, str] = {
+    Verdict.APPLIED: "",
+    Verdict.DUPLICATE: "known already",
+    Verdict.STALE: "too late, changes nothing",
+    Verdict.CONFLICTING: "contradicts an earlier report",
+    Verdict.MISMATCHED: "of another calendar event, changes nothing",
+    Verdict.UNRECOGNISED: "changes nothing",
+}
+DEADLINES: Mapping[DeadlineType, str] = {
+    DeadlineType.RETRY: "the request is sent again",
+    DeadlineType.CONFERENCE: "the meeting must have a conference",
+    DeadlineType.ACTIVATION: "the agent must report itself",
+    DeadlineType.COMPLETION: "the agent must report its end",
+    DeadlineType.RESOURCES: "the resources must be there",
+    DeadlineType.ALERT: "an alert is sent",
+}
+"""Each follows `By 17:40 CEST`."""

@@ -1,0 +1,364 @@
+"""The operator's commands about incidents, and the doctor, as a person at a terminal runs and reads them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.sandbox.deployment import ROOT
+from tests.sandbox.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tests.sandbox.stage import CALENDAR, Stage, wait_until
+
+HOUR = timedelta(hours=1)
+FAR = datetime(2099, 4, 29, 15, 30, tzinfo=UTC)
+
+type Operate = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run(aws: EmbeddedAws, key: str, stack: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "AWS_ENDPOINT_URL": aws.url,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": REGION,
+    }
+    command = [sys.executable, "layers/shared/operate.py", "--stack", stack, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def operate(stage: Stage) -> Operate:
+    """Return a function that runs a command against the sandbox. Its lines fit a terminal."""
+
+    def operated(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = run(stage.aws, ACCOUNT, stage.stack.name, *arguments)
+        assert "Traceback" not in done.stderr
+        assert not [line for line in done.stdout.splitlines() if len(line) > 100]
+        return done
+
+    return operated
+
+
+def account(stage: Stage) -> str:
+    """Register an account with a calendar of its own name. Return the name."""
+    name = f"user_{uuid4().hex[:8]}"
+    grant = stage.cronofy.grant("us", calendars=(name,))
+    assert stage.api.put(
+        f"/v1/accounts/{name}", json={"refresh_token": grant.refresh_token, "data_center": "us"}
+    ).is_success
+    return name
+
+
+def refused(stage: Stage, name: str, summary: str = "Quarterly review") -> tuple[str, str]:
+    """Request an agent in an account's name, which Cronofy refuses. Return its id and the calendar event's."""
+    event: dict[str, Any] = {
+        "event_id": uuid4().hex,
+        "summary": summary,
+        "start": f"{FAR:%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{FAR + HOUR:%Y-%m-%dT%H:%M:%SZ}",
+        "tzid": "Europe/Berlin",
+        "meeting_agent": {"profile_id": "cronofy"},
+    }
+    path = f"/v1/calendars/{name}/events"
+    errors = {"errors": {"summary": [{"key": "errors.invalid", "description": "invalid"}]}}
+    stage.cronofy.faults.add("POST", path, status=422, body=errors)
+    url = stage.stack.api_url + path
+    answer = httpx.post(url, json=event, headers={"Cronofy-Account": name}, timeout=40, trust_env=False)
+    assert answer.status_code == 422
+    agent: str = answer.json()["agent"]["id"]
+    listed = stage.api.get
+    assert wait_until(lambda: listed("/v1/incidents", params={"account": name}).json()["incidents"] or None)
+    return agent, event["event_id"]
+
+
+# ------------------------------------------------------------------------------------------------------------ incidents
+
+
+def test_the_open_incidents_are_listed_acknowledged_and_sent_again(stage: Stage, operate: Operate) -> None:
+    """The whole of an alert at three in the morning, without a browser."""
+    name = account(stage)
+    agent, _ = refused(stage, name)
+    listed = operate("agents", "--account", name)
+    lines = listed.stdout.splitlines()
+    assert lines[:2] == [
+        'WARNING   "Quarterly review"',
+        "          Wed 29 Apr 2099, 17:30 - 18:30 CEST (15:30 - 16:30 UTC)",
+    ]
+    assert re.fullmatch(r" {10}Meeting agent was refused, \d+ seconds? ago\. No alert yet\.", lines[2])
+    assert lines[3].startswith("          Next: If Cronofy refused the request, correct what it named.")
+    assert f"          {agent}" in lines
+    assert lines[-1] == "1 open incident: 1 warning"
+
+    done = operate("acknowledge", "--id", agent, "--note", "I ask the organiser")
+    assert (done.returncode, done.stdout) == (0, f"{agent}: acknowledged: rejected\n")
+    assert "Acknowledged: I ask the organiser" in operate("agents", "--account", name).stdout
+
+    done = operate("retry", "--id", agent)
+    assert (done.returncode, done.stdout) == (0, f"{agent}: scheduled: Cronofy accepted the request (202)\n")
+    assert wait_until(lambda: operate("agents", "--account", name).stdout == "0 open incidents\n" or None)
+    again = operate("retry", "--id", agent)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr.startswith("operate: 409: nothing to retry: ")
+
+
+def test_the_agents_in_some_states_are_listed(stage: Stage, operate: Operate) -> None:
+    name = account(stage)
+    agent, _ = refused(stage, name, "A title that is longer than its column, by far")
+    done = operate("agents", "--state", "rejected,failed", "--account", name, "--from", "2099-04-29")
+    assert done.stdout.splitlines() == [
+        f'rejected   29 Apr 17:30 CEST   "A title that is longer than it...  {agent}',
+        "1 agent rejected or failed",
+    ]
+    assert operate("agents", "--state", "rejected", "--account", name).stdout == "0 agents rejected\n"  # in 2099
+
+
+def test_an_agent_is_shown_by_its_id_or_its_calendar_event(stage: Stage, operate: Operate) -> None:
+    name = account(stage)
+    agent, event = refused(stage, name)
+    done = operate("agent", "--id", agent)
+    text = done.stdout
+    assert text.splitlines()[0] == '"Quarterly review"'
+    assert f"event     {event} in {name}" in text
+    assert "reason    Cronofy refused the request (422): summary (errors.invalid)" in text
+    assert re.search(r"^WARNING   rejected, \d+ seconds? ago, not acknowledged$", text, re.MULTILINE)
+    assert re.search(r"^\d\d \w{3} [\d:]{8} CES?T +rejected: Cronofy refused the request \(422\): ", text, re.MULTILINE)
+    by_event = operate("agent", "--id", "", "--event", event, "--calendar", name, "--data-center", "")
+    assert by_event.stdout.splitlines()[0] == text.splitlines()[0]
+    assert f"agent     {agent}, attempt 1" in by_event.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("agent", "--id", "ma_unknown"), "404: no agent ma_unknown is known here"),
+        (("agent", "--event", "e", "--calendar", CALENDAR), f"no agent of event e in calendar {CALENDAR} is known"),
+        (("agent",), "set ID=ma_…, or EVENT=… and CALENDAR=…"),
+        (("agent", "--event", "e"), "set ID=ma_…, or EVENT=… and CALENDAR=…"),
+        (("agents", "--state", "faild"), "there is no state faild: did you mean failed?"),
+        (("agents", "--state", "failed", "--account", "a" * 200), "422: the request has wrong or missing fields"),
+        (("agents", "--from", "yesterday"), "'yesterday' is not a time"),
+        (("acknowledge", "--id", "", "--note", "x"), "it is empty: set ID=ma_…"),
+        (("acknowledge", "--id", "ma_1", "--note", " "), 'it is empty: set NOTE="I call them"'),
+        (
+            ("acknowledge", "--id", "account_disconnected/no", "--note", "x"),
+            "404: no alert about account_disconnected/no",
+        ),
+        (("retry", "--id", ""), "it is empty: set ID=ma_…"),
+        (("retry", "--id", "ma_unknown"), "404: no agent ma_unknown is known here"),
+    ],
+)
+def test_a_command_that_cannot_run_says_what_to_set(operate: Operate, arguments: tuple[str, ...], words: str) -> None:
+    done = operate(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr.splitlines()[-1]
+
+
+# ----------------------------------------------------------------------------------------------------------- parameters
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        (["DefaultDataCentre=de"], "no parameter DefaultDataCentre: did you mean DefaultDataCenter?"),
+        (["TimeZone=Europe/Berlin", "timezone=x"], "no parameter timezone: did you mean TimeZone?"),
+        (["DefaultDataCenter"], "'DefaultDataCenter' is no Name=value"),
+        (["Colour=red"], "no parameter Colour: known are ActivationGracePeriod, "),
+    ],
+)
+def test_a_parameter_that_the_template_does_not_have_is_refused(pairs: list[str], words: str) -> None:
+    """SAM leaves it out without a word, and says that the stack was created."""
+    done = subprocess.run(
+        [sys.executable, "layers/shared/operate.py", "parameters", *pairs],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("replay", "STAT=failed"), "no command has a variable STAT: did you mean STATE?"),
+        (("deploy", "PARAMETER=a=b"), "no command has a variable PARAMETER: did you mean PARAMETERS?"),
+        (("agents", "COLOUR=red"), "no command has a variable COLOUR: known are ACCOUNT, "),
+    ],
+)
+def test_a_misspelt_variable_is_refused(arguments: tuple[str, ...], words: str) -> None:
+    """An ignored STATE would replay everything."""
+    done = make(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
+def test_every_variable_of_a_command_is_known() -> None:
+    """Each that a recipe reads is in the list of those that may be given."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    known = set(re.search(r"^KNOWN := ((?:.|\\\n)*?[^\\])$", text, re.MULTILINE)[1].replace("\\\n", "").split())  # type: ignore[index]
+    described = {name for line in text.splitlines() if "##" in line for name in re.findall(r"\b([A-Z_]{2,})=", line)}
+    assert described <= known
+    assert make("deploy", 'PARAMETERS=AlertEmail=a@example.com TimeZone="Europe/Berlin"', "STACK=s").returncode == 0
+    recipe = make("replay", "FROM=2026-11-22T08:00:00Z", "TO=2026-11-22T09:00:00Z", "STATE=failed", "DRY_RUN=no").stdout
+    assert '--from "2026-11-22T08:00:00Z"' in recipe
+
+
+# --------------------------------------------------------------------------------------------------------------- doctor
+
+
+def test_the_doctor_sends_a_probe_through_a_stack_that_works(stage: Stage, operate: Operate) -> None:
+    done = operate("doctor")
+    text = done.stdout
+    assert "  ok    Version       1.0.0, as in this folder\n" in text
+    assert "  ok    Secrets       client id and secret for au, ca, de, sg, uk, us\n" in text
+    assert re.search(r"^  ok    Subscribers   \d confirmed", text, re.MULTILINE)
+    assert re.search(
+        r"^  ok    Round trip    callback answered in [\d.]+ s, its alert decided after \d+ s$", text, re.MULTILINE
+    )
+    assert re.search(r"^  ok    Dead letters  all 5 empty$", text, re.MULTILINE)
+    assert re.search(r"^  ok    Callbacks ", text, re.MULTILINE)
+    assert (done.returncode, text.splitlines()[-1]) == (0, "It will work.")
+
+
+BARE: dict[str, Any] = {
+    "Parameters": {"DefaultDataCenter": {"Type": "String", "Default": "de"}},
+    "Resources": {
+        "AgentsTable": {
+            "Type": "AWS::DynamoDB::Table",
+            "Properties": {
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [
+                    {"AttributeName": "pk", "AttributeType": "S"},
+                    {"AttributeName": "sk", "AttributeType": "S"},
+                ],
+                "KeySchema": [
+                    {"AttributeName": "pk", "KeyType": "HASH"},
+                    {"AttributeName": "sk", "KeyType": "RANGE"},
+                ],
+            },
+        },
+        "AccountsTable": {
+            "Type": "AWS::DynamoDB::Table",
+            "Properties": {
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{"AttributeName": "account_id", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "account_id", "KeyType": "HASH"}],
+            },
+        },
+        "CronofySecret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "{}"}},
+        "AlertsTopic": {"Type": "AWS::SNS::Topic"},
+        "TrackDeadLetterQueue": {"Type": "AWS::SQS::Queue"},
+        "SweepHeartbeatAlarm": {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {
+                "AlarmDescription": "No sweep ran to its end in five minutes. Read the log of SweepFunction.",
+                "Namespace": "x",
+                "MetricName": "x",
+                "Statistic": "Sum",
+                "Period": 60,
+                "EvaluationPeriods": 1,
+                "Threshold": 1,
+                "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            },
+        },
+    },
+    "Outputs": {
+        "Version": {"Value": "0.9.0"},
+        "ApiUrl": {"Value": "http://127.0.0.1:9"},
+        "AgentsTableName": {"Value": {"Ref": "AgentsTable"}},
+        "CronofySecretArn": {"Value": {"Ref": "CronofySecret"}},
+        "AlertsTopicArn": {"Value": {"Ref": "AlertsTopic"}},
+        "TrackDeadLetterQueueUrl": {"Value": {"Ref": "TrackDeadLetterQueue"}},
+    },
+}
+"""A stack in which nothing runs and nothing is set up."""
+
+
+@pytest.fixture
+def bare(aws: EmbeddedAws) -> Any:
+    """The session of an account with a bare stack. Each test has an account of its own."""
+    session = aws.session(str(400_000_000_000 + int(uuid4().hex[:8], 16)))
+    client = session.client("cloudformation")
+    client.create_stack(StackName="bare", TemplateBody=json.dumps(BARE))
+    client.get_waiter("stack_create_complete").wait(StackName="bare", WaiterConfig={"Delay": 1})
+    return session
+
+
+def examined(aws: EmbeddedAws, session: Any) -> tuple[int, dict[str, str]]:
+    """Return the exit status, and the lines of each check with its cure."""
+    done = run(aws, session.get_credentials().access_key, "bare", "doctor")
+    assert done.stderr == ""
+    checks: dict[str, str] = {}
+    title = ""
+    for line in done.stdout.splitlines()[2:-2]:
+        title = line[8:20].strip() or title if line[2:8].strip() else title
+        checks[title] = checks.get(title, "") + line + "\n"
+    return done.returncode, checks
+
+
+def test_the_doctor_says_what_is_wrong_and_how_to_cure_it(aws: EmbeddedAws, bare: Any) -> None:
+    """Each cure can be pasted: it has the stack's own ARNs."""
+    outputs = {
+        each["OutputKey"]: each["OutputValue"]
+        for each in bare.client("cloudformation").describe_stacks(StackName="bare")["Stacks"][0]["Outputs"]
+    }
+    [alarm] = bare.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    bare.client("cloudwatch").set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="ALARM", StateReason="x")
+    bare.client("sqs").send_message(QueueUrl=outputs["TrackDeadLetterQueueUrl"], MessageBody="{}")
+    status, checks = examined(aws, bare)
+    assert status == 1
+    reds = {title for title, lines in checks.items() if lines.startswith("  RED")}
+    assert reds == {"Version", "Secrets", "Subscribers", "Round trip", "Alarms", "Dead letters"}
+    assert "0.9.0 is deployed, 1.0.0 is in this folder" in checks["Version"]
+    assert "make deploy" in checks["Version"]
+    assert "de, the default data center: missing: client id, client secret" in checks["Secrets"]
+    assert f"--secret-id {outputs['CronofySecretArn']} \\" in checks["Secrets"]
+    assert "none: alerts reach no one" in checks["Subscribers"]
+    assert f"--topic-arn {outputs['AlertsTopicArn']}\n" in checks["Subscribers"]
+    assert "there is no client secret to sign with" in checks["Round trip"]
+    assert "SweepHeartbeatAlarm" in checks["Alarms"]
+    assert "Read the log of SweepFunction." in checks["Alarms"]
+    assert "1 message in TrackDeadLetterQueue" in checks["Dead letters"]
+    assert "make redrive QUEUE=track STACK=bare" in checks["Dead letters"]
+    assert "none heard yet" in checks["Callbacks"]
+
+
+def test_the_doctor_names_the_data_centers_of_accounts_and_keeps_what_is_stored(aws: EmbeddedAws, bare: Any) -> None:
+    """An address that no one answers is red."""
+    [secret] = bare.client("secretsmanager").list_secrets()["SecretList"]
+    value = {"de": {"client_id": "id", "client_secrets": ["CRN_new", "CRN_old"]}, "us": {"client_id": "id"}}
+    bare.client("secretsmanager").put_secret_value(SecretId=secret["ARN"], SecretString=json.dumps(value))
+    tables = bare.client("dynamodb").list_tables()["TableNames"]
+    accounts = next(name for name in tables if "Accounts" in name)
+    item = {"account_id": {"S": "alice"}, "data_center": {"S": "uk"}}
+    bare.client("dynamodb").put_item(TableName=accounts, Item=item)
+    status, checks = examined(aws, bare)
+    assert status == 1
+    assert "uk, with registered accounts: missing: client id, client secret" in checks["Secrets"]
+    assert re.search(r"RED .*us: missing: client secret\.", checks["Secrets"])
+    assert "client id and secret for de (2 secrets)" in checks["Secrets"]
+    assert '"de": "as it is stored"' in checks["Secrets"]
+    assert "CRN_" not in checks["Secrets"]
+    assert "/webhooks/cronofy/… : ConnectError" in checks["Round trip"]
+
+
+def test_the_doctor_says_what_it_may_not_read(aws: EmbeddedAws, bare: Any) -> None:
+    """The other checks are made."""
+    [secret] = bare.client("secretsmanager").list_secrets()["SecretList"]
+    bare.client("secretsmanager").delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
+    _, checks = examined(aws, bare)
+    assert checks["Secrets"].startswith("  ?     Secrets       not checked: GetSecretValue answered ")
+    assert checks["Callbacks"].startswith("  ok")
