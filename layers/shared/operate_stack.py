@@ -5,7 +5,7 @@ The operator's own AWS credentials sign each request.
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -59,8 +59,15 @@ class Stack:
 
     def scan(self, **options: Any) -> Iterator[dict[str, Any]]:
         """Iterate over the items of the agents table. Reads all of them, so the cost grows with the table."""
-        client = self.session.client("dynamodb")
-        pages = client.get_paginator("scan").paginate(TableName=self.outputs["AgentsTableName"], **options)
+        return self._items("scan", options)
+
+    def query(self, **options: Any) -> Iterator[dict[str, Any]]:
+        """Iterate over the items of the agents table that a query finds."""
+        return self._items("query", options)
+
+    def _items(self, operation: Any, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        paginator = self.session.client("dynamodb").get_paginator(operation)
+        pages = paginator.paginate(TableName=self.outputs["AgentsTableName"], **options)
         return (item for page in pages for item in page["Items"])
 
     def entries(self, start: str, end: str) -> Iterator[dict[str, Any]]:

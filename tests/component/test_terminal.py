@@ -333,7 +333,7 @@ def test_the_doctor_says_what_is_wrong_and_how_to_cure_it(aws: EmbeddedAws, bare
     assert "Read the log of SweepFunction." in checks["Alarms"]
     assert "1 message in TrackDeadLetterQueue" in checks["Dead letters"]
     assert "make redrive QUEUE=track STACK=bare" in checks["Dead letters"]
-    assert "none heard yet" in checks["Callbacks"]
+    assert "none yet; the first agent brings them" in checks["Callbacks"]
 
 
 def test_the_doctor_names_the_data_centers_of_accounts_and_keeps_what_is_stored(aws: EmbeddedAws, bare: Any) -> None:
