@@ -20,9 +20,8 @@ from meeting_agents.cronofy.payloads import HOSTS, write_notification
 from meeting_agents.cronofy.signature import HEADER, sign
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.model import EntryType, IncidentType
-from operate_stack import Stack, show_progress
+from operate_stack import WIDTH, Stack, clear_progress, show_progress
 
-WIDTH = 96
 MARGIN = 60.0
 """Seconds that a probe may take besides the alerts' group wait."""
 POLL = 1.0
@@ -74,7 +73,7 @@ def _examined(title: str, check: Check, stack: Stack) -> list[Finding]:
         findings = [Finding(Health.UNKNOWN, f"not checked: {operation} answered {code}")]
     except (BotoCoreError, httpx.HTTPError) as error:
         findings = [Finding(Health.UNKNOWN, f"not checked: {' '.join(str(error).split())}")]
-    show_progress(" " * 40 + "\r")
+    clear_progress()
     for finding in findings:
         start = f"  {finding.health:<4}  {title:<12}  "
         print(fill(start + finding.text, WIDTH, subsequent_indent=" " * len(start)))  # noqa: T201 - a command prints
@@ -110,7 +109,7 @@ def _secrets(stack: Stack) -> Iterator[Finding]:
     arn, value = stack.outputs["CronofySecretArn"], _stored_secrets(stack)
     home = stack.parameters.get("DefaultDataCenter", "us")
     needed = _data_centers_of_accounts(stack) | {home: "the default data center"}
-    complete = []
+    complete, incomplete = [], []
     for data_center in sorted({*needed, *value}):
         application = value.get(data_center)
         has_id = isinstance(application, dict) and bool(application.get("client_id"))
@@ -118,19 +117,20 @@ def _secrets(stack: Stack) -> Iterator[Finding]:
         if count and has_id:
             complete.append(data_center + (f" ({count} secrets)" if count > 1 else ""))
             continue
-        missing = ", ".join(name for name, has in (("client id", has_id), ("client secret", count)) if not has)
+        missing = " and ".join(name for name, has in (("client id", has_id), ("client secret", count)) if not has)
         reason = f", {needed[data_center]}" if data_center in needed else ""
-        stored = dict.fromkeys(value, "as it is stored") | {data_center: {"client_id": "…", "client_secrets": ["…"]}}
-        yield Finding(
-            Health.RED,
-            f"{data_center}{reason}: missing: {missing}. Its callbacks are refused",
-            "Store what Cronofy's developer dashboard shows for your application; for each data center in one value:\n"
-            "aws secretsmanager put-secret-value \\\n"
-            f"  --secret-id {arn} \\\n"
-            f"  --secret-string '{json.dumps(stored, ensure_ascii=False)}'",
-        )
+        incomplete.append((data_center, f"{data_center}{reason}: {missing} missing"))
     if complete:
         yield Finding(Health.OK, f"client id and secret for {', '.join(complete)}")
+    if incomplete:
+        template = {name: {"client_id": "…", "client_secrets": ["…"]} for name, _ in incomplete}
+        stored = json.dumps(dict.fromkeys(value, "as it is stored") | template, ensure_ascii=False)
+        yield Finding(
+            Health.RED,
+            f"{'; '.join(text for _, text in incomplete)}. Callbacks are refused there",
+            "Store what Cronofy's developer dashboard shows for your application, all data centers in one value:\n"
+            f"aws secretsmanager put-secret-value --secret-id \\\n  {arn} \\\n  --secret-string '{stored}'",
+        )
 
 
 def _secrets_of(application: Any) -> list[str]:
