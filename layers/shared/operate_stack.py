@@ -19,6 +19,8 @@ from botocore.exceptions import NoCredentialsError
 
 from meeting_agents.aws.keys import ENTRY_PREFIX
 
+WIDTH = 96
+"""The characters of a line of output."""
 TIMEOUT = 40
 """Seconds: longer than API Gateway waits for a function."""
 
@@ -132,8 +134,14 @@ def show_progress(text: str) -> None:
         print(f"\r{text}", end="", file=sys.stderr, flush=True)  # noqa: T201 - a command prints
 
 
+def clear_progress() -> None:
+    """Remove the line that `show_progress` has written."""
+    show_progress(" " * 70 + "\r")
+
+
 def finish(remarks: Iterable[str], count: str) -> None:
     """Print remarks, and the count with which a command ends."""
-    for line in ([""] if sys.stderr.isatty() else []) + list(remarks):
+    clear_progress()
+    for line in remarks:
         print(line, file=sys.stderr)  # noqa: T201 - a command prints
     print(count)  # noqa: T201 - a command prints
