@@ -20,9 +20,8 @@ from meeting_agents.cronofy.payloads import HOSTS, write_notification
 from meeting_agents.cronofy.signature import HEADER, sign
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.model import EntryType, IncidentType
-from operate_stack import Stack, show_progress
+from operate_stack import WIDTH, Stack, clear_progress, show_progress
 
-WIDTH = 96
 MARGIN = 60.0
 """Seconds that a probe may take besides the alerts' group wait."""
 POLL = 1.0
@@ -74,7 +73,7 @@ def _examined(title: str, check: Check, stack: Stack) -> list[Finding]:
         findings = [Finding(Health.UNKNOWN, f"not checked: {operation} answered {code}")]
     except (BotoCoreError, httpx.HTTPError) as error:
         findings = [Finding(Health.UNKNOWN, f"not checked: {' '.join(str(error).split())}")]
-    show_progress(" " * 40 + "\r")
+    clear_progress()
     for finding in findings:
         start = f"  {finding.health:<4}  {title:<12}  "
         print(fill(start + finding.text, WIDTH, subsequent_indent=" " * len(start)))  # noqa: T201 - a command prints
@@ -98,9 +97,8 @@ def _version(stack: Stack) -> Iterator[Finding]:
     deployed = stack.outputs.get("Version", "")
     status = stack.description["StackStatus"]
     if not status.endswith("_COMPLETE") or "ROLLBACK" in status:
-        yield Finding(
-            Health.RED, f"the stack is {status}", "Read the stack's events in CloudFormation, then make deploy"
-        )
+        cure = "Read the stack's events in CloudFormation, then deploy again."
+        yield Finding(Health.RED, f"the stack is {status}", cure)
     if deployed == VERSION:
         yield Finding(Health.OK, f"{deployed}, as in this folder")
     else:
@@ -111,29 +109,28 @@ def _secrets(stack: Stack) -> Iterator[Finding]:
     arn, value = stack.outputs["CronofySecretArn"], _stored_secrets(stack)
     home = stack.parameters.get("DefaultDataCenter", "us")
     needed = _data_centers_of_accounts(stack) | {home: "the default data center"}
-    complete = []
+    complete, incomplete = [], []
     for data_center in sorted({*needed, *value}):
         application = value.get(data_center)
-        has_id, count = (
-            bool(isinstance(application, dict) and application.get("client_id")),
-            len(_secrets_of(application)),
-        )
+        has_id = isinstance(application, dict) and bool(application.get("client_id"))
+        count = len(_secrets_of(application))
         if count and has_id:
             complete.append(data_center + (f" ({count} secrets)" if count > 1 else ""))
             continue
-        missing = ", ".join(name for name, has in (("client id", has_id), ("client secret", count)) if not has)
+        missing = " and ".join(name for name, has in (("client id", has_id), ("client secret", count)) if not has)
         reason = f", {needed[data_center]}" if data_center in needed else ""
-        stored = dict.fromkeys(value, "as it is stored") | {data_center: {"client_id": "…", "client_secrets": ["…"]}}
-        yield Finding(
-            Health.RED,
-            f"{data_center}{reason}: missing: {missing}. Its callbacks are refused",
-            "Store what Cronofy's developer dashboard shows for your application; for each data center in one value:\n"
-            "aws secretsmanager put-secret-value \\\n"
-            f"  --secret-id {arn} \\\n"
-            f"  --secret-string '{json.dumps(stored, ensure_ascii=False)}'",
-        )
+        incomplete.append((data_center, f"{data_center}{reason}: {missing} missing"))
     if complete:
         yield Finding(Health.OK, f"client id and secret for {', '.join(complete)}")
+    if incomplete:
+        template = {name: {"client_id": "…", "client_secrets": ["…"]} for name, _ in incomplete}
+        stored = json.dumps(dict.fromkeys(value, "as it is stored") | template, ensure_ascii=False)
+        yield Finding(
+            Health.RED,
+            f"{'; '.join(text for _, text in incomplete)}. Callbacks are refused there",
+            "Store what Cronofy's developer dashboard shows for your application, all data centers in one value:\n"
+            f"aws secretsmanager put-secret-value --secret-id \\\n  {arn} \\\n  --secret-string '{stored}'",
+        )
 
 
 def _secrets_of(application: Any) -> list[str]:
@@ -186,9 +183,8 @@ def _round_trip(stack: Stack) -> Iterator[Finding]:
     """Send a notification as Cronofy does, and wait for the alert; it is journalled, and not published."""
     secrets = [secret for application in _stored_secrets(stack).values() for secret in _secrets_of(application)]
     if not secrets:
-        yield Finding(
-            Health.RED, "not sent: there is no client secret to sign with", "Store one, as above, then:\nmake doctor"
-        )
+        cure = "Store one, as above, then:\nmake doctor"
+        yield Finding(Health.RED, "not sent: there is no client secret to sign with", cure)
         return
     agent_id = f"{PROBE_PREFIX}doctor-{uuid4().hex[:12]}"
     body = write_notification(EntryType.FAILED, "probe", f"Probe by hand of {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
@@ -212,28 +208,23 @@ def _round_trip(stack: Stack) -> Iterator[Finding]:
             return
         show_progress(f"  ..    Round trip    {time.monotonic() - began:.0f} of at most {wait:.0f} s")
         time.sleep(POLL)
-    reached = (
-        "and announced" if RECORD in _kinds(stack, agent_id) else "and not announced: read the log of TrackFunction"
-    )
+    function = "AlertFunction" if RECORD in _kinds(stack, agent_id) else "TrackFunction"
     yield Finding(
         Health.RED,
-        f"the callback is in the journal {reached}; no alert followed within {wait:.0f} s",
-        "Read the logs of TrackFunction and AlertFunction, and look at the queues below.",
+        f"callback answered in {answered:.1f} s, and no alert followed within {wait:.0f} s",
+        f"Read the log of {function}, and look at the alarms and queues below.",
     )
 
 
 def _kinds(stack: Stack, agent_id: str) -> set[str]:
     """Return the kinds of an agent's entries, and `record` if its record is stored."""
-    items = stack.session.client("dynamodb").query(
-        TableName=stack.outputs["AgentsTableName"],
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": agent_id}},
-        ConsistentRead=True,
-    )["Items"]
-    return {
-        item.get("kind", {}).get("S", "") if item["sk"]["S"].startswith(ENTRY_PREFIX) else item["sk"]["S"]
-        for item in items
+    condition: dict[str, Any] = {
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": agent_id}},
     }
+    items = {item["sk"]["S"]: item for item in stack.query(**condition, ConsistentRead=True)}
+    kinds = {item["kind"]["S"] for key, item in items.items() if key.startswith(ENTRY_PREFIX) and "kind" in item}
+    return kinds | ({RECORD} & items.keys())
 
 
 def _alarms(stack: Stack) -> Iterator[Finding]:
@@ -275,9 +266,7 @@ def _callbacks(stack: Stack) -> Iterator[Finding]:
         if "heard_at" in item:
             at = datetime.fromisoformat(item["heard_at"]["S"])
             heard.append(f"{data_center} {format_duration(datetime.now(UTC) - at)} ago")
-    yield Finding(
-        Health.OK, f"last heard: {', '.join(heard)}" if heard else "none heard yet; the first agent brings them"
-    )
+    yield Finding(Health.OK, f"last heard: {', '.join(heard)}" if heard else "none yet; the first agent brings them")
 
 
 CHECKS: dict[str, Check] = {

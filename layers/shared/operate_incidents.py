@@ -19,9 +19,8 @@ from meeting_agents.alerting.text import (
 from meeting_agents.announcement import MeetingView
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.domain.model import Severity
-from operate_stack import OperatorError, Stack, finish
+from operate_stack import WIDTH, OperatorError, Stack, finish
 
-WIDTH = 96
 INDENT = " " * 10
 LISTED = 200
 """The incidents or agents that one command lists; the others are counted by the API's own pages."""

@@ -5,7 +5,7 @@ The operator's own AWS credentials sign each request.
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -19,6 +19,8 @@ from botocore.exceptions import NoCredentialsError
 
 from meeting_agents.aws.keys import ENTRY_PREFIX
 
+WIDTH = 96
+"""The characters of a line of output."""
 TIMEOUT = 40
 """Seconds: longer than API Gateway waits for a function."""
 
@@ -59,8 +61,15 @@ class Stack:
 
     def scan(self, **options: Any) -> Iterator[dict[str, Any]]:
         """Iterate over the items of the agents table. Reads all of them, so the cost grows with the table."""
-        client = self.session.client("dynamodb")
-        pages = client.get_paginator("scan").paginate(TableName=self.outputs["AgentsTableName"], **options)
+        return self._items("scan", options)
+
+    def query(self, **options: Any) -> Iterator[dict[str, Any]]:
+        """Iterate over the items of the agents table that a query finds."""
+        return self._items("query", options)
+
+    def _items(self, operation: Any, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        paginator = self.session.client("dynamodb").get_paginator(operation)
+        pages = paginator.paginate(TableName=self.outputs["AgentsTableName"], **options)
         return (item for page in pages for item in page["Items"])
 
     def entries(self, start: str, end: str) -> Iterator[dict[str, Any]]:
@@ -125,8 +134,14 @@ def show_progress(text: str) -> None:
         print(f"\r{text}", end="", file=sys.stderr, flush=True)  # noqa: T201 - a command prints
 
 
+def clear_progress() -> None:
+    """Remove the line that `show_progress` has written."""
+    show_progress(" " * 70 + "\r")
+
+
 def finish(remarks: Iterable[str], count: str) -> None:
     """Print remarks, and the count with which a command ends."""
-    for line in ([""] if sys.stderr.isatty() else []) + list(remarks):
+    clear_progress()
+    for line in remarks:
         print(line, file=sys.stderr)  # noqa: T201 - a command prints
     print(count)  # noqa: T201 - a command prints

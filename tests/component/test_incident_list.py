@@ -119,6 +119,7 @@ def test_the_list_is_filtered_by_type_severity_account_data_center_and_time(room
     assert shown(room, Filter(end=START + 3 * DAY)) == ["failed: failed"]
     assert shown(room, Filter(start=START, end=START + MINUTE)) == ["failed: failed"]
     assert shown(room, Filter(start=START + MINUTE, end=START + DAY)) == []
+    assert shown(room, Filter(start=START + DAY, end=START)) == []
 
 
 def test_an_incident_has_its_last_alert_its_acknowledgement_and_the_next_steps(room: Room) -> None:

@@ -139,6 +139,27 @@ def test_incidents_are_filtered_and_several_values_are_one_or_the_other(room: Ro
 
 
 @pytest.mark.parametrize("status", ["open", "all"])
+@pytest.mark.parametrize(
+    "span",
+    [
+        {"from_": "2026-04-30T00:00:00Z", "to": "2026-04-29T00:00:00Z"},
+        {"from_": "2026-04-29T00:00:00Z", "to": "2026-04-29T00:00:00Z"},
+        {"from_": "9999-12-31T23:59:59-14:00"},
+        {"to": "0001-01-01T00:00:00+14:00"},
+    ],
+)
+def test_an_empty_or_impossible_span_of_time_is_refused(call: Call, status: str, span: dict[str, str]) -> None:
+    """DynamoDB would refuse the first, and Python the last."""
+    code, problem = call("GET", INCIDENTS, status=status, **span)
+    assert (code, problem["errors"][0]["field"]) == (422, "to")
+
+
+def test_a_span_of_time_at_the_end_of_the_calendar_has_no_incidents(call: Call) -> None:
+    assert titles(call("GET", INCIDENTS, from_="9999-12-31T23:59:59Z")) == []
+    assert titles(call("GET", INCIDENTS, to="0001-01-01T00:00:00Z")) == []
+
+
+@pytest.mark.parametrize("status", ["open", "all"])
 def test_the_pages_of_incidents_have_each_once(room: Room, call: Call, status: str) -> None:
     for number in range(7):
         fail(room, f"weekly {number}", HOUR * (number + 1))

@@ -111,7 +111,7 @@ def test_a_refusal_is_about_event_triggers_unless_it_names_only_other_members(
 def test_our_addresses_name_another_attempt_as_if_they_had_from_the_start(
     before: int, after: int, lead_time: timedelta | None
 ) -> None:
-    """What the caller sent stays, character for character, also an address that only looks like ours."""
+    """The caller's text stays, character for character, also an address that only looks like ours."""
     own = '{"type": "webhook", "uri": "https://example.com/webhooks/cronofy/ma_10"}'
     body = f'{{"event_id":"1", "summary" : "/webhooks/cronofy/ma_1?attempt=2\\"", "subscriptions" : [{own}]}}'
 

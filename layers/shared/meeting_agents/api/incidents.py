@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from meeting_agents import operations
 from meeting_agents.api.bodies import Acknowledgement
 from meeting_agents.api.context import caller_name, collaborators, links_to, public_url
-from meeting_agents.api.pagination import in_utc, parse_range, read_open_cursor, read_rows, write_cursor
+from meeting_agents.api.pagination import open_range, parse_range, read_open_cursor, read_rows, write_cursor
 from meeting_agents.api.parameters import ACCOUNT_ID
 from meeting_agents.api.problems import responses
 from meeting_agents.api.views import IncidentAgent, IncidentPageView, IncidentRow
@@ -54,13 +54,14 @@ def list_incidents(
     alert was sent, or that are open, in the order of the meetings; `from` and `to` are then at most 92 days apart, by
     default from a day ago to two weeks ahead.
     """
+    first, last = open_range(start, end)
     wanted = Filter(
         types=frozenset(type_ or ()),
         severities=frozenset(severity or ()),
         account=account or "",
         data_center=data_center or "",
-        start=in_utc(start),
-        end=in_utc(end),
+        start=first,
+        end=last,
     )
     return _all(wanted, limit, cursor) if status == "all" else _open(wanted, limit, cursor)
 

@@ -33,8 +33,8 @@ def parse_range(start: datetime | None, end: datetime | None, cursor: str | None
     if cursor:
         return _read_cursor(cursor)
     try:
-        last = in_utc(end) or max(now, in_utc(start) or now) + TIME_AFTER_NOW
-        first = in_utc(start) or min(now, last) - TIME_BEFORE_NOW
+        last = _utc(end) or max(now, _utc(start) or now) + TIME_AFTER_NOW
+        first = _utc(start) or min(now, last) - TIME_BEFORE_NOW
         is_valid = timedelta(0) < last - first <= MAX_RANGE
     except OverflowError:
         first, last, is_valid = now, now, False
@@ -43,8 +43,19 @@ def parse_range(start: datetime | None, end: datetime | None, cursor: str | None
     return timestamp(first), timestamp(last)
 
 
-def in_utc(at: datetime | None) -> datetime | None:
-    """Return a time in UTC; one without a time zone is."""
+def open_range(start: datetime | None, end: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """Return the bounds of a list that may be open at both ends, in UTC. Raises `InvalidRequest` for an empty range."""
+    try:
+        first, last = _utc(start), _utc(end)
+        is_valid = first is None or last is None or first < last
+    except OverflowError:
+        first, last, is_valid = None, None, False
+    if not is_valid:
+        raise InvalidRequest("the time range is not valid", FieldError("to", "after `from`"))
+    return first, last
+
+
+def _utc(at: datetime | None) -> datetime | None:
     return at and (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC))
 
 

@@ -255,7 +255,10 @@ class Journal:
 
         `after`, `before`: the exclusive bounds of `open_listed` (time of the meeting, `#`, agent id); empty: none.
         """
-        rows = (self._open_in(shard, after or " ", before or "~", wanted, now) for shard in keys.open_shards())
+        first, last = after or " ", before or "~"
+        if first > last:  # DynamoDB rejects such a BETWEEN
+            return iter(())
+        rows = (self._open_in(shard, first, last, wanted, now) for shard in keys.open_shards())
         return merge(*rows, key=lambda row: str(row["open_listed"]), reverse=True)
 
     def _open_in(self, shard: str, after: str, before: str, wanted: Wanted, now: datetime) -> Iterator[dict[str, Any]]:
