@@ -41,7 +41,7 @@ def press(call: Call, now: datetime) -> str:
             return answers.acknowledged(call.by, call.note, now, call.viewer)
         case card.RETRY if call.agent_id:
             result = operations.retry(wiring.journal(), wiring.provisioning(), call.agent_id, now)
-            return answers.retried(result.record, result.error, call.viewer)
+            return answers.retried(result.record, call.viewer)
         case card.REPLAY if call.agent_id:
             ids = operations.replay(wiring.journal(), wiring.lifecycle_topic, call.agent_id, now)
             return answers.replayed(len(ids), call.viewer)

@@ -240,7 +240,7 @@ def test_a_report_is_about_one_attempt(
     at: datetime,
     expected: int,
 ) -> None:
-    """By its `sub`, else its address, else what is still expected."""
+    """Its `sub` says which, else its address, else what is still expected."""
     notification = Notification(kinds=kinds, sub=sub)
     entry = Entry(key="report", kind=kinds[-1], at=at, attempt=address, notification=notification)
     assert attempt_of(Record(attempts=attempts), entry, notification).number == expected

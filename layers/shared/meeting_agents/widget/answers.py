@@ -5,6 +5,7 @@ from html import escape
 
 from meeting_agents import wording
 from meeting_agents.alerting.text import format_time
+from meeting_agents.domain.model import State
 from meeting_agents.domain.record import Record
 from meeting_agents.errors import MeetingAgentsError, Outage
 from meeting_agents.widget.facts import Viewer
@@ -32,11 +33,11 @@ def acknowledged(by: str, note: str, at: datetime, viewer: Viewer) -> str:
     return render_answer("Acknowledged", sentences, viewer, is_done=True)
 
 
-def retried(record: Record, error: MeetingAgentsError | None, viewer: Viewer) -> str:
+def retried(record: Record, viewer: Viewer) -> str:
     """Return the answer to a request that was sent to Cronofy again."""
     attempt = record.current
     pending = attempt.pending
-    if pending is None and error is None and attempt.refusal is None and attempt.accepted_at:
+    if pending is None and attempt.refusal is None and attempt.state is not State.REJECTED:
         sentences = [f"Cronofy accepted the request. The agent is {STATES[record.state]}. {_REFRESH}"]
         return render_answer("Cronofy was asked again", sentences, viewer, is_done=True)
     open_reason = pending.reason if pending else attempt.refusal.reason if attempt.refusal else None
