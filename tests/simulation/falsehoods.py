@@ -130,8 +130,8 @@ class Falsehoods(Truth):
 
     def _has_ended(self, desire: Desire, at: float) -> Verdict:
         """Only an alert about a group is critical about this: people must look if agents are still in meetings."""
-        own = [a for a in self.agents if a.start == desire.start]
-        known = [t for a in own if (t := self.reported(a, "complete")) and t < at - SLACK]
+        newest = [a for a in self.agents if a.start == desire.start and a.since <= at][-1:]
+        known = [t for a in newest if (t := self.reported(a, "complete")) and t < at - SLACK]
         return ("the agent is complete", "") if known else None
 
     def _has_conference(self, _: Desire, at: float) -> Verdict:

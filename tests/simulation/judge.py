@@ -141,8 +141,8 @@ class _Case(Falsehoods):
             firing = [t for t in self.sent if t.status == "firing" and (t.at >= since or self._is_still_sent(t, since))]
             by = deadline + ALLOWANCE
             in_time = [t for t in firing if t.at <= by]
-            is_sent = any(t.at < since for t in in_time) or self._is_believed(since, by)
-            if in_time and is_sent:
+            is_alerted = any(t.at < since for t in in_time) or self._is_believed(since, by)
+            if in_time and is_alerted:
                 continue
             later = [t.at for t in firing if t.at > by]
             kind = "late" if later else "missed"
@@ -195,6 +195,8 @@ class _Case(Falsehoods):
     def _excuse(self, desire: Desire, deadline: float, at: float, *, is_late: bool) -> str:
         if self.is_unordered(desire):
             return AT_ONCE
+        if is_late and self.meeting.script.reuses_sub and any(a.is_gone for a in self.agents):
+            return REUSED
         if self.is_by_hand(desire, deadline):
             return BY_HAND
         if is_late and any(fate in ("lost", "very late") for _, fate in self.meeting.script.callbacks):
@@ -282,6 +284,8 @@ class _Case(Falsehoods):
             excuse = ""
             if desire and desire.by == "person":
                 excuse = BY_HAND
+            elif desire and not desire.is_answered:
+                excuse = CALLER_KNOWS
             elif known is None or known >= left:
                 excuse = STAYS
             elif desire and self.was_disturbed(known, known + ALLOWANCE):
