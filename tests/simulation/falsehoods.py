@@ -53,7 +53,8 @@ class Falsehoods(Truth):
             return self._is_connected(at)
         if sent.type == "unwanted":
             return self._is_wanted(desire, at)
-        is_read = sent.type == "never_activated" and self.is_readable(desire, at)
+        first = min(t.at for t in self.sent if (t.type, t.start) == (sent.type, sent.start))  # it was read before that
+        is_read = sent.type == "never_activated" and self.is_readable(desire, min(at, first))
         is_by_hand = self.is_by_hand(desire, at) and not is_read
         known = BY_HAND if is_by_hand else "" if desire.is_answered else CALLER_KNOWS
         known = known or (AT_ONCE if self.is_unordered(desire) else "")
@@ -89,7 +90,8 @@ class Falsehoods(Truth):
         if self._active(at) or any(a.is_present(at) for a in self.agents) or (state and state.is_planned):
             return None
         is_under_way = any(a.activated_at and a.activated_at < desire.since for a in self.agents)
-        return "the agent will not come", UNDER_WAY if is_under_way else "" if desire.is_answered else UNANSWERED
+        is_unknown = not desire.is_answered or self.is_effect_unknown(at)
+        return "the agent will not come", UNDER_WAY if is_under_way else UNANSWERED if is_unknown else ""
 
     def _is_connected(self, at: float) -> Verdict:
         name = f"grant {self.meeting.script.account}"

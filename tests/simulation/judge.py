@@ -87,7 +87,8 @@ class _Case(Falsehoods):
             there = [a for a in self.agents if a.joined_at and a.joined_at < until and (a.left_at or until) > since]
             if not there:
                 deadline = self._deadline_without(desire, until)
-                if deadline and (deadline <= until or until == desire.end):
+                is_lasting = until == desire.end and not self.is_prolonged(desire, deadline or until)
+                if deadline and (deadline <= until or is_lasting):
                     yield desire, deadline, until, "no agent was in the meeting"
                 continue
             last = there[-1]
@@ -95,7 +96,11 @@ class _Case(Falsehoods):
             if last.failed_at and not last.complete_at and not last.is_gone:
                 if failed and failed < until:
                     yield desire, failed, until, "the agent failed in the meeting"
-            elif complete and not last.captured_at and not last.is_gone:
+            elif (
+                complete
+                and not last.captured_at
+                and not (last.is_gone or self.is_prolonged(desire, complete + RESOURCES))
+            ):
                 yield desire, complete + RESOURCES, until, "the agent captured nothing"
 
     def _is_arranged_in_time(self, desire: Desire, until: float) -> bool:
@@ -106,7 +111,7 @@ class _Case(Falsehoods):
         desire_then = self.desire_at(deadline)
         if desire_then is None or not desire_then.is_answered:
             return True  # its caller got the error
-        states = [self.state_at(at) for at in (deadline, deadline + ALLOWANCE + MINUTE)]
+        states = [self.state_at(at) for at in (deadline, deadline + PATIENCE + ALLOWANCE)]
         return any(state is not None and state.is_planned and state.start == desire.start for state in states)
 
     def _deadline_without(self, desire: Desire, until: float) -> float | None:
