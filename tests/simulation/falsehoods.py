@@ -50,7 +50,7 @@ class Falsehoods(Truth):
         if desire is None:
             return "no one wished for anything", ""
         if sent.type == "account_disconnected":
-            return self._is_connected(at)
+            return self.is_connected(at)
         if sent.type == "unwanted":
             return self._is_wanted(desire, at)
         first = min(t.at for t in self.sent if (t.type, t.start) == (sent.type, sent.start))  # it was read before that
@@ -93,7 +93,8 @@ class Falsehoods(Truth):
         is_unknown = not desire.is_answered or self.is_effect_unknown(at)
         return "the agent will not come", UNDER_WAY if is_under_way else UNANSWERED if is_unknown else ""
 
-    def _is_connected(self, at: float) -> Verdict:
+    def is_connected(self, at: float) -> Verdict:
+        """Return why an alert about the meeting's account is false at a time; None if it is revoked."""
         name = f"grant {self.meeting.script.account}"
         is_revoked = any(w.since <= at <= w.until + ALLOWANCE for w in self.month.windows if w.part == name)
         return None if is_revoked else ("the account is connected", "")

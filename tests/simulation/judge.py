@@ -173,8 +173,12 @@ class _Case(Falsehoods):
             if not sent.group or sent.status != "resolved":
                 continue
             by = sent.at + ALLOWANCE
+            state = self.state_at(by)
             for desire, deadline, until, what in self._obligations():
-                is_lasting = until == desire.end and sent.type != "account_disconnected"
+                is_of_account = sent.type == "account_disconnected"
+                if is_of_account and state and state.is_planned and state.start == desire.start:
+                    continue  # it was requested again as soon as the account was connected
+                is_lasting = until == desire.end and not is_of_account
                 is_open = deadline <= sent.at and (by + MINUTE < until or is_lasting)
                 is_heard_of = any(at > deadline - SLACK and at < by for a in self.agents for at, _ in a.known)
                 is_newest = self.desire_at(by + MINUTE) == self.desire_at(sent.at)
@@ -229,7 +233,7 @@ class _Case(Falsehoods):
         """Return why a firing alert is not true any more at the end; empty if it is."""
         agents = [a for a in self.agents if sent.start is None or a.start == sent.start]
         good = [a for a in agents if (at := self.reported(a, "complete")) and at > sent.at and a.joined_at]
-        desire = self.desires()[-1]
+        desire, connected = self.desires()[-1], self.is_connected(self.month.until)
         match sent.type:
             case "never_activated" | "not_finished" if good:
                 return "the agent is complete"
@@ -241,6 +245,8 @@ class _Case(Falsehoods):
                 return "the agent came"
             case "resources_missing" if any(name.endswith("with resources") for a in agents for _, name in a.known):
                 return "the resources are there"
+            case "account_disconnected" if connected:
+                return connected[0]
             case "unwanted" if desire.is_wanted and desire.is_answered and good and desire.since < desire.end:
                 return "the agent is wanted again, and came"
         return ""

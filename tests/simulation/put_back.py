@@ -165,6 +165,13 @@ FAULTS: Mapping[str, tuple[Change, ...]] = {
     "a failure is no incident": (_rule(IncidentType.FAILED, opened_at=_never),),
     "an agent that does not come is no incident": (_rule(IncidentType.NEVER_ACTIVATED, opened_at=_never),),
     "an incident is never resolved": (_rule(IncidentType.NEVER_ACTIVATED, is_resolved=lambda _: False),),
+    "resources that are there count as missing": (
+        Change(deadlines, "missing_resources", lambda *_: frozenset({"anything"})),
+        Change(incidents, "has_resources", lambda _: False),
+    ),
+    "the alert about an account is not resolved when it is connected again": (
+        Change(publishing, "is_over", lambda *_: False),
+    ),
     "an alert that was sent is not journalled": (Change(alert, "_record_alerted", lambda *_: None),),
     "an agent that an alert about a group included is not alerted alone after that was resolved": (
         Change(publishing.Publisher, "_uncover", lambda *_: None),
