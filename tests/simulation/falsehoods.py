@@ -51,10 +51,11 @@ class Falsehoods(Truth):
         if desire is None:
             return "no one wished for anything", ""
         if sent.type == "account_disconnected":
-            return self._is_connected(at)
+            return self.is_connected(at)
         if sent.type == "unwanted":
             return self._is_wanted(desire, at)
-        is_read = sent.type == "never_activated" and self.is_readable(desire, at)
+        first = min(t.at for t in self.sent if (t.type, t.start) == (sent.type, sent.start))  # it was read before that
+        is_read = sent.type == "never_activated" and self.is_readable(desire, min(at, first))
         is_by_hand = self.is_by_hand(desire, at) and not is_read
         known = BY_HAND if is_by_hand else "" if desire.is_answered else CALLER_KNOWS
         known = known or (AT_ONCE if self.is_unordered(desire) else "")
@@ -90,9 +91,11 @@ class Falsehoods(Truth):
         if self._active(at) or any(a.is_present(at) for a in self.agents) or (state and state.is_planned):
             return None
         is_under_way = any(a.activated_at and a.activated_at < desire.since for a in self.agents)
-        return "the agent will not come", UNDER_WAY if is_under_way else "" if desire.is_answered else UNANSWERED
+        is_unknown = not desire.is_answered or self.is_effect_unknown(at)
+        return "the agent will not come", UNDER_WAY if is_under_way else UNANSWERED if is_unknown else ""
 
-    def _is_connected(self, at: float) -> Verdict:
+    def is_connected(self, at: float) -> Verdict:
+        """Return why an alert about the meeting's account is false at a time; None if it is revoked."""
         name = f"grant {self.meeting.script.account}"
         is_revoked = any(w.since <= at <= w.until + ALLOWANCE for w in self.month.windows if w.part == name)
         return None if is_revoked else ("the account is connected", "")
@@ -131,8 +134,8 @@ class Falsehoods(Truth):
 
     def _has_ended(self, desire: Desire, at: float) -> Verdict:
         """Only an alert about a group is critical about this: people must look if agents are still in meetings."""
-        own = [a for a in self.agents if a.start == desire.start]
-        known = [t for a in own if (t := self.reported(a, "complete")) and t < at - SLACK]
+        newest = [a for a in self.agents if a.start == desire.start and a.since <= at][-1:]
+        known = [t for a in newest if (t := self.reported(a, "complete")) and t < at - SLACK]
         return ("the agent is complete", "") if known else None
 
     def _has_conference(self, _: Desire, at: float) -> Verdict:

@@ -57,6 +57,14 @@ HISTORIES: dict[str, tuple[MonthScript, str]] = {
         MonthScript(1, (Script(1, NINE, agents=("never comes",)),)),
         "an agent that does not come is no incident",
     ),
+    "an agent that works": (
+        MonthScript(1, (Script(1, NINE),)),
+        "resources that are there count as missing",
+    ),
+    "an account that is revoked and connected again before the meeting": (
+        MonthScript(1, (Script(1, NINE, requested=-92),), (("grant alice", NINE - DAY, NINE - 20 * MINUTE),)),
+        "the alert about an account is not resolved when it is connected again",
+    ),
     "an agent that fails": (
         MonthScript(1, (Script(1, NINE, agents=("fails at once",)),)),
         "a failure is no incident",

@@ -87,7 +87,8 @@ class _Case(Falsehoods):
             there = [a for a in self.agents if a.joined_at and a.joined_at < until and (a.left_at or until) > since]
             if not there:
                 deadline = self._deadline_without(desire, until)
-                if deadline and (deadline <= until or until == desire.end):
+                is_lasting = until == desire.end and not self.is_prolonged(desire, deadline or until)
+                if deadline and (deadline <= until or is_lasting):
                     yield desire, deadline, until, "no agent was in the meeting"
                 continue
             last = there[-1]
@@ -95,7 +96,11 @@ class _Case(Falsehoods):
             if last.failed_at and not last.complete_at and not last.is_gone:
                 if failed and failed < until:
                     yield desire, failed, until, "the agent failed in the meeting"
-            elif complete and not last.captured_at and not last.is_gone:
+            elif (
+                complete
+                and not last.captured_at
+                and not (last.is_gone or self.is_prolonged(desire, complete + RESOURCES))
+            ):
                 yield desire, complete + RESOURCES, until, "the agent captured nothing"
 
     def _is_arranged_in_time(self, desire: Desire, until: float) -> bool:
@@ -106,7 +111,7 @@ class _Case(Falsehoods):
         desire_then = self.desire_at(deadline)
         if desire_then is None or not desire_then.is_answered:
             return True  # its caller got the error
-        states = [self.state_at(at) for at in (deadline, deadline + ALLOWANCE + MINUTE)]
+        states = [self.state_at(at) for at in (deadline, deadline + PATIENCE + ALLOWANCE)]
         return any(state is not None and state.is_planned and state.start == desire.start for state in states)
 
     def _deadline_without(self, desire: Desire, until: float) -> float | None:
@@ -168,8 +173,12 @@ class _Case(Falsehoods):
             if not sent.group or sent.status != "resolved":
                 continue
             by = sent.at + ALLOWANCE
+            state = self.state_at(by)
             for desire, deadline, until, what in self._obligations():
-                is_lasting = until == desire.end and sent.type != "account_disconnected"
+                is_of_account = sent.type == "account_disconnected"
+                if is_of_account and state and state.is_planned and state.start == desire.start:
+                    continue  # it was requested again as soon as the account was connected
+                is_lasting = until == desire.end and not is_of_account
                 is_open = deadline <= sent.at and (by + MINUTE < until or is_lasting)
                 is_heard_of = any(at > deadline - SLACK and at < by for a in self.agents for at, _ in a.known)
                 is_newest = self.desire_at(by + MINUTE) == self.desire_at(sent.at)
@@ -195,6 +204,8 @@ class _Case(Falsehoods):
     def _excuse(self, desire: Desire, deadline: float, at: float, *, is_late: bool) -> str:
         if self.is_unordered(desire):
             return AT_ONCE
+        if is_late and self.meeting.script.reuses_sub and any(a.is_gone for a in self.agents):
+            return REUSED
         if self.is_by_hand(desire, deadline):
             return BY_HAND
         if is_late and any(fate in ("lost", "very late") for _, fate in self.meeting.script.callbacks):
@@ -232,7 +243,7 @@ class _Case(Falsehoods):
         """Return why a firing alert is not true any more at the end; empty if it is."""
         agents = [a for a in self.agents if sent.start is None or a.start == sent.start]
         good = [a for a in agents if (at := self.reported(a, "complete")) and at > sent.at and a.joined_at]
-        desire = self.desires()[-1]
+        desire, connected = self.desires()[-1], self.is_connected(self.month.until)
         match sent.type:
             case "never_activated" | "not_finished" if good:
                 return "the agent is complete"
@@ -244,6 +255,8 @@ class _Case(Falsehoods):
                 return "the agent came"
             case "resources_missing" if any(name.endswith("with resources") for a in agents for _, name in a.known):
                 return "the resources are there"
+            case "account_disconnected" if connected:
+                return connected[0]
             case "unwanted" if desire.is_wanted and desire.is_answered and good and desire.since < desire.end:
                 return "the agent is wanted again, and came"
         return ""
@@ -292,6 +305,8 @@ class _Case(Falsehoods):
             excuse = ""
             if desire and desire.by == "person":
                 excuse = BY_HAND
+            elif desire and not desire.is_answered:
+                excuse = CALLER_KNOWS
             elif known is None or known >= left:
                 excuse = STAYS
             elif desire and self.was_disturbed(known, known + ALLOWANCE):

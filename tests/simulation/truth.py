@@ -47,6 +47,18 @@ class Truth:
             for first, second in pairwise(self.meeting.wishes)
         )
 
+    def is_effect_unknown(self, at: float) -> bool:
+        """Return True if Cronofy answered a request with an error after which it may have taken it, or not at all."""
+        unclear = ("503", "hangs", "answers late", "a page")
+        windows = [w for w in self.month.windows if w.part == "cronofy" and w.since < at]
+        is_down = any(wish.at in w for wish in self.meeting.wishes for w in windows)
+        return is_down or any(fate in unclear for _, fate in self.meeting.script.fates)
+
+    def is_prolonged(self, desire: Desire, deadline: float) -> bool:
+        """Return True if a meeting that was over was moved to a time until after its deadline: it is judged then."""
+        later = (d for d in self.desires() if desire.end <= d.since < deadline)
+        return any(d.is_wanted and d.start < deadline for d in later)
+
     def state_at(self, at: float) -> State | None:
         return next((state for state in reversed(self.meeting.event.states) if state.at <= at), None)
 
