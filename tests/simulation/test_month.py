@@ -68,11 +68,7 @@ def test_a_month_of_many_meetings_is_without_fault() -> None:
 
 
 def test_each_behaviour_and_each_fault_occurs_in_a_quick_month() -> None:
-<<<<<<< HEAD
-    """A behaviour that never occurs is not tested, however good the figures are."""
-=======
     """The figures say nothing about what never occurs."""
->>>>>>> sim
     happened = live(month(108, 300, is_rough=True)).happened
     assert {name for name in everything() if not happened[name]} == set()
 
