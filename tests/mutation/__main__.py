@@ -35,7 +35,7 @@ RULES = {
         "tests/unit/domain/test_model.py",
         "tests/unit/domain/test_reports.py",
         "tests/unit/domain/test_attempts.py",
-        "tests/unit/domain/test_lifecycle.py",
+        "tests/unit/domain/test_incidents.py",
     ],
     "domain.attempts": ["tests/unit/domain/test_attempts.py", "tests/unit/domain/test_reports.py"],
     "domain.reports": ["tests/unit/domain/test_reports.py", "tests/unit/domain/test_attempts.py"],
