@@ -27,7 +27,7 @@ SHOWN = (
     "access_until",
     "disconnected_profiles",
 )
-"""The attributes that are read for a list: all but the tokens, as the role in the template requires."""
+"""The attributes that are read for a list: all but the tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +107,7 @@ class Accounts:
     def page(self, limit: int, position: str = "") -> tuple[list[AccountSummary], str]:
         """Return some accounts without their tokens, in no order, and the position of the next page, empty if none."""
         items, last = self._table.scan_page(
+            Select="SPECIFIC_ATTRIBUTES",  # the role in the template permits nothing else
             ProjectionExpression=", ".join(SHOWN),
             ExpressionAttributeNames=_STATE,
             Limit=limit,
