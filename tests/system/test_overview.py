@@ -38,6 +38,13 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """A stage of its own: on a shared one, incidents of other tests would fill the first page."""
+    with Stage() as stage:
+        yield stage
+
+
 @pytest.fixture
 def world(aws: EmbeddedAws) -> Iterator[tuple[World, LocalPage]]:
     """A stack of its own, empty, and the page that shows it. No Cronofy, no sweep: what is there stays as it is."""
