@@ -38,6 +38,13 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """A stage of its own: on a shared one, incidents of other tests would fill the first page."""
+    with Stage() as stage:
+        yield stage
+
+
 @pytest.fixture
 def world(aws: EmbeddedAws) -> Iterator[tuple[World, LocalPage]]:
     """A stack of its own, empty, and the page that shows it. No Cronofy, no sweep: what is there stays as it is."""
@@ -180,6 +187,15 @@ def test_an_outage_is_one_card_on_top(browser: Browser, world: tuple[World, Loca
     wait_for_text(browser, "30 meeting agents silent")
     assert len(titles(browser)) == 2
     pictured(browser, "outage", tmp_path)
+    browser.press("#widget summary", "30 meetings")
+    browser.press(BUTTON, "Details", near="30 meeting agents silent")
+    wait_for_text(browser, "never became active", "#popup[open]")
+    close(browser)
+    browser.type("#widget input[name^=note]", "Cronofy's status page says so", near="30 meeting agents silent")
+    browser.press(BUTTON, "Acknowledge for all", near="30 meeting agents silent")
+    assert "Cronofy's status page says so" in answered(browser)
+    close(browser)
+    wait_for_text(browser, "acknowledged at")
     opened(browser, page, PHONE)
     assert fits(browser)
 

@@ -58,7 +58,7 @@ def render_group(overview: Overview, incident: ListedIncident, number: int) -> s
     """Return the card of an incident of an account or a data center, with the agents that wait."""
     viewer, key = overview.viewer, incident.dedup_key
     steps = "".join(tag("li", escape(step)) for step in incident.next_steps)
-    rows = "".join(tag("li", _waiting(agent, viewer)) for agent in incident.agents[:SHOWN_WAITING])
+    rows = "".join(tag("div", _waiting(agent, viewer), "row") for agent in incident.agents[:SHOWN_WAITING])
     omitted = len(incident.agents) - SHOWN_WAITING
     more = tag("p", f"And {omitted:,} more.", "meta") if omitted > 0 else ""
     meetings = f"{len(incident.agents):,} meeting{'' if len(incident.agents) == 1 else 's'}"
@@ -71,7 +71,7 @@ def render_group(overview: Overview, incident: ListedIncident, number: int) -> s
     content = (
         f"<h4>{text(incident.summary)}</h4>{_what(incident, viewer, overview.now, is_group=True)}<ol>{steps}</ol>"
         f"{form(*buttons) if viewer.writing else ''}"
-        f"{details(meetings, f'<ul>{rows}</ul>{more}', name=f'group-{number}') if rows else ''}"
+        f"{details(meetings, rows + more, name=f'group-{number}') if rows else ''}"
     )
     return tag("article", content, _kind(incident))
 
@@ -186,7 +186,12 @@ def _listed(names: Mapping[str, str]) -> str:
 
 
 def _waiting(agent: Waiting, viewer: Viewer) -> str:
-    return f"{name_of(agent.meeting.summary, agent.event_id, agent.agent_id)}, {when(agent.meeting.start, viewer)}"
+    more = button("Details", viewer.reading, {AGENT: agent.agent_id}, is_popup=True)
+    return (
+        tag("b", name_of(agent.meeting.summary, agent.event_id, agent.agent_id))
+        + tag("span", when(agent.meeting.start, viewer), "at")
+        + (more if is_agent_id(agent.agent_id) else "")
+    )
 
 
 def _buttons(
