@@ -6,11 +6,12 @@ what it does, so that the product meets every possibility.
 
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -24,6 +25,40 @@ TOKEN_SECONDS = 3600
 _ANSWER_TIMEOUT = 8.0
 _PAUSES = (30.0, 120.0, 600.0, 1800.0, 3600.0)
 """Seconds between the deliveries of a callback that is not answered with success."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request of the product's, as httpx would send it."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
+    seconds: float
+    """The time for which it waits for an answer."""
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.url).path
+
+    @property
+    def token(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
+
+
+class Http:
+    """Stands for httpx's client: what it sends is answered by a function, which may raise httpx's errors."""
+
+    def __init__(self, answer: Callable[[Request], httpx.Response]) -> None:
+        self._answer = answer
+
+    @contextmanager
+    def stream(
+        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, timeout: httpx.Timeout
+    ) -> Iterator[httpx.Response]:
+        """Send a request."""
+        yield self._answer(Request(method, url, headers, content or b"", timeout.read or 0.0))
 
 
 @dataclass
@@ -64,10 +99,10 @@ class Cronofy:
 
     # -------------------------------------------------------------------------------------------------------- requests
 
-    def send(self, request: httpx.Request) -> httpx.Response:
+    def send(self, request: Request) -> httpx.Response:
         """Answer a request of the product's."""
         body = json.loads(request.content or b"{}")
-        path = request.url.path
+        path = request.path
         if path == "/oauth/token":
             return self._refresh(body)
         if request.method == "GET":
@@ -84,13 +119,13 @@ class Cronofy:
             self.happened[f"cronofy: {fate}"] += 1
         return self._answer(request, event, body, fate)
 
-    def _answer(self, request: httpx.Request, event: CalendarEvent, body: dict[str, Any], fate: str) -> httpx.Response:
+    def _answer(self, request: Request, event: CalendarEvent, body: dict[str, Any], fate: str) -> httpx.Response:
         if fate == "unreachable":
             raise httpx.ConnectError("no connection")
         if fate in ("hangs", "hangs and does it"):
             if fate == "hangs and does it":
                 self._take(request.method, event, body)
-            self.scheduler.sleep(request.extensions["timeout"]["read"])
+            self.scheduler.sleep(request.seconds)
             raise httpx.ReadTimeout("no answer")
         self.scheduler.sleep(_ANSWER_TIMEOUT if fate == "answers late" else LATENCY)
         if fate == "a page":
@@ -99,7 +134,7 @@ class Cronofy:
             return httpx.Response(422, json={"errors": {"summary": [{"key": "errors.invalid"}]}})
         if fate in ("503", "429", "423", "404", "401"):
             return httpx.Response(int(fate))
-        if not self._is_valid(request.headers.get("Authorization", "").removeprefix("Bearer ")):
+        if not self._is_valid(request.token):
             return httpx.Response(401)
         if self._is_over_limit():
             self.happened["cronofy: limit reached"] += 1
@@ -124,21 +159,22 @@ class Cronofy:
             200, json={"access_token": self.issue(user), "expires_in": TOKEN_SECONDS, "refresh_token": user}
         )
 
-    def _read(self, request: httpx.Request) -> httpx.Response:
+    def _read(self, request: Request) -> httpx.Response:
         """Answer `GET /v1/events`: https://docs.cronofy.com/developers/api/events/read-events/."""
         if self.is_down("cronofy"):
             return httpx.Response(503)
         self.scheduler.sleep(LATENCY)
-        if request.url.path != "/v1/events":
+        if request.path != "/v1/events":
             return httpx.Response(404)
-        if not self._is_valid(request.headers.get("Authorization", "").removeprefix("Bearer ")):
+        if not self._is_valid(request.token):
             return httpx.Response(401)
         if self._is_over_limit():
             self.happened["cronofy: limit reached"] += 1
             return httpx.Response(429)
         self.happened["cronofy: a calendar is read"] += 1
-        calendars = set(request.url.params.get_list("calendar_ids[]"))
-        since = _seconds(request.url.params.get("last_modified")) or 0.0
+        parameters = parse_qs(urlsplit(request.url).query)
+        calendars = set(parameters.get("calendar_ids[]", ()))
+        since = _seconds(parameters.get("last_modified", [None])[0]) or 0.0
         events = [
             self._event_json(event)
             for key, event in self.events.items()
