@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -32,15 +33,15 @@ class Request:
     """A request of the product's, as httpx would send it."""
 
     method: str
-    url: str
+    address: str
     headers: Mapping[str, str]
     content: bytes
     seconds: float
     """The time for which it waits for an answer."""
 
-    @property
-    def path(self) -> str:
-        return urlsplit(self.url).path
+    @cached_property
+    def url(self) -> SplitResult:
+        return urlsplit(self.address)
 
     @property
     def token(self) -> str:
@@ -102,7 +103,7 @@ class Cronofy:
     def send(self, request: Request) -> httpx.Response:
         """Answer a request of the product's."""
         body = json.loads(request.content or b"{}")
-        path = request.path
+        path = request.url.path
         if path == "/oauth/token":
             return self._refresh(body)
         if request.method == "GET":
@@ -164,7 +165,7 @@ class Cronofy:
         if self.is_down("cronofy"):
             return httpx.Response(503)
         self.scheduler.sleep(LATENCY)
-        if request.path != "/v1/events":
+        if request.url.path != "/v1/events":
             return httpx.Response(404)
         if not self._is_valid(request.token):
             return httpx.Response(401)
@@ -172,7 +173,7 @@ class Cronofy:
             self.happened["cronofy: limit reached"] += 1
             return httpx.Response(429)
         self.happened["cronofy: a calendar is read"] += 1
-        parameters = parse_qs(urlsplit(request.url).query)
+        parameters = parse_qs(request.url.query)
         calendars = set(parameters.get("calendar_ids[]", ()))
         since = _seconds(parameters.get("last_modified", [None])[0]) or 0.0
         events = [
