@@ -5,6 +5,7 @@ The exit status is 0 if every alert that was due was sent, and no other.
 
 import argparse
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -72,12 +73,13 @@ def simulate(seeds: range, meetings: int, processes: int | None, is_kept: bool) 
         total.add(of_seed)
         print(f"seed {of_seed.seeds[0]}: {of_seed.meetings} meetings, {len(of_seed.found)} faults", flush=True)
     seconds = time.monotonic() - began
-    content = total.to_json(seconds)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    content = total.to_json(seconds) | {"processor_seconds": round(used.ru_utime + used.ru_stime)}
     for title in ("figures", "excused", "sent", "happened"):
         print(f"\n{title}{' per 10,000 meetings' if title in ('figures', 'excused') else ''}")
         for name, count in content[title].items():
             print(f"  {count:>9,}  {name}")
-    print(f"\n{total.meetings:,} meetings in {seconds:.0f} s")
+    print(f"\n{total.meetings:,} meetings in {seconds:.0f} s, {content['processor_seconds']} s of processor time")
     if is_kept:
         before = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {}
         FOUND.write_text(json.dumps(before | content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

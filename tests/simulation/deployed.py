@@ -7,7 +7,6 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 from unittest.mock import patch
 
 import httpx
@@ -15,6 +14,7 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 
 from meeting_agents import wiring
 from tests.sandbox.deployment import source_template
+from tests.simulation.cronofy import Http
 from tests.simulation.remembered import remembered
 from tests.simulation.stack import ACCOUNT, SECRET, Stack
 from tests.simulation.virtual_time import virtual_time
@@ -92,17 +92,12 @@ def deployed(stack: Stack, chance: random.Random, changes: Mapping[str, str]) ->
     stack.session.sns.published = stack.published
     stack.session.before, stack.session.after = stack.before, stack.after
     stack.scheduler.on_switch = stack.switch
-    make_client = httpx.Client
-
-    def client(**_: Any) -> httpx.Client:
-        return make_client(transport=httpx.MockTransport(stack.send), follow_redirects=False)
-
     forget()
     logging.disable(logging.CRITICAL)
     with (
         patch.dict(os.environ, {**_environment(), **changes}, clear=True),
         patch.object(wiring, "_session", lambda: stack.session),
-        patch.object(httpx, "Client", client),
+        patch.object(httpx, "Client", lambda **_: Http(stack.send)),
         patch.object(AmazonCloudWatchEMFProvider, "add_metric", lambda *_, **__: None),
         virtual_time(stack.scheduler, chance),
         remembered(),

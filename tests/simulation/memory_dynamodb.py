@@ -75,10 +75,11 @@ class MemoryTable:
     def get(self, key: Key) -> Item | None:
         return self._partitions.get(key[0], {}).get(key[1])
 
-    def partition(self, hash_: Any) -> list[Item]:
-        """Return the items with this hash key in the order of the range key."""
+    def partition(self, hash_: Any, prefix: str = "") -> list[Item]:
+        """Return the items with this hash key in the order of the range key, which begins with the prefix."""
         items = self._partitions.get(hash_, {})
-        return [items[key] for key in sorted(items)] if self.range else list(items.values())
+        keys = (key for key in items if key.startswith(prefix)) if prefix else items
+        return [items[key] for key in sorted(keys)] if self.range else list(items.values())
 
     def all(self) -> list[Item]:
         return [item for partition in self._partitions.values() for item in partition.values()]
@@ -246,6 +247,8 @@ def _selected(table: MemoryTable, text: str, index_name: str | None, values: Val
     first, _, rest = text.partition(" AND ")
     _, _, value = first.partition(" = ")
     hash_ = key_of(values[value])
+    if index_name is None and rest == f"begins_with({table.range}, :entry)":
+        return table.partition(hash_, values[":entry"]["S"])
     if index_name is None:
         candidates = table.partition(hash_)
     elif rest == f"{table.indexes[index_name].range} <= :now":

@@ -108,7 +108,7 @@ class Stack:
     disturbed: dict[str, list[float]] = field(default_factory=dict)
     """The times of faults, by agent; under an empty id those that concern all."""
     dead_letters: int = 0
-    send: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(503)
+    send: Callable[[Any], httpx.Response] = lambda _: httpx.Response(503)
     """Cronofy's API."""
     log: Callable[[str, str], None] = lambda _, __: None
 
