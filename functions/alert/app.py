@@ -8,7 +8,6 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import VERSION, wiring
-from meeting_agents.alerting.message import Links
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.queues import shorten_visibility
 from meeting_agents.domain.groups import Group
@@ -31,7 +30,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             subjects[message_id] = subject_of(record["body"])
         except ValueError:
             logger.error("message not readable", message_id=message_id)
-    links = Links(wiring.settings().api_url, wiring.settings().dashboard_url)
+    links = wiring.links()
     publisher = Publisher(wiring.journal(), wiring.groups(), wiring.alerts_topic(), links, wiring.event_triggers())
     done: set[str] = set()
     try:

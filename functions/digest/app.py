@@ -22,7 +22,7 @@ metrics = Metrics()
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Publish the digest of yesterday, in the deployment's time zone."""
-    links = Links(wiring.settings().api_url, wiring.settings().dashboard_url)
+    links = wiring.links()
     digest = publish_digest(
         wiring.journal(), wiring.alerts_topic(), links, datetime.now(UTC), wiring.settings().time_zone
     )

@@ -50,7 +50,7 @@ def list_agents(stack: Stack, states: list[str], account: str, start: datetime |
     for row in rows:
         meeting = MeetingView.model_validate(row["meeting"])
         at = format_time(meeting.start, timezone(meeting.tzid), "%d %b %H:%M") if meeting.start else "no time"
-        title = truncate(title_of(meeting.summary, row["event_id"] or row["scheduling_key"], row["id"]), 34)
+        title = truncate(_title(meeting, row), 34)
         print(f"{row['state']:<9}  {at:<18}  {title:<34}  {row['id']}")  # noqa: T201 - a command prints
     more = f", the first {len(rows)} of more" if has_more else ""
     finish([], f"{len(rows)} agent{'' if len(rows) == 1 else 's'} {' or '.join(states)}{more}")
@@ -151,7 +151,7 @@ def _agent(agent: dict[str, Any], now: datetime) -> Iterator[str]:
     """Iterate over the lines about an agent."""
     meeting = MeetingView.model_validate(agent["meeting"])
     zone = timezone(meeting.tzid)
-    yield title_of(meeting.summary, agent["event_id"] or agent["scheduling_key"], agent["id"])
+    yield _title(meeting, agent)
     since = datetime.fromisoformat(agent["since"])
     at = format_time(since, zone, "%d %b %H:%M")
     rows = {
@@ -186,3 +186,8 @@ def _entry(entry: dict[str, Any], zone: Any) -> Iterator[str]:
 
 def _at(text: str, zone: Any, form: str = "%d %b %H:%M") -> str:
     return format_time(datetime.fromisoformat(text), zone, form)
+
+
+def _title(meeting: MeetingView, agent: dict[str, Any]) -> str:
+    names = {name: agent[name] for name in ("event_id", "scheduling_key")}
+    return title_of(meeting.summary, agent["id"], **names)

@@ -62,6 +62,7 @@ def _environment() -> dict[str, str]:
         "ALERT_QUEUE_URL": "alerts",
         "DEAD_LETTER_QUEUE_URL": "track",
         "API_URL": "https://api",
+        "STACK_NAME": "meeting-agents",
         "PUBLIC_URL": "https://api.example.com",
         "AWS_ACCESS_KEY_ID": ACCOUNT,
         "AWS_DEFAULT_REGION": "eu-central-1",

@@ -314,6 +314,7 @@ def _waiting(alert: AgentAlert) -> Waiting:
         type=alert.type,
         meeting=record.meeting,
         event_id=record.event_id,
+        scheduling_key=record.identity.scheduling_key if record.identity else "",
         acknowledged_at=record.acknowledged_at,
     )
 

@@ -67,6 +67,11 @@ class Settings:
         return self._text("API_URL")
 
     @property
+    def stack_name(self) -> str:
+        """The name of the deployed stack, for alerts: people may get those of several stacks."""
+        return self._text("STACK_NAME")
+
+    @property
     def alert_group_wait(self) -> timedelta:
         """The time during which alerts are collected into one message."""
         return self._seconds("ALERT_GROUP_WAIT")

@@ -178,6 +178,15 @@ def last_callbacks() -> "LastCallbacks":
 
 
 @cache
+def links() -> "Links":
+    """Return the addresses and the name of the stack, for messages to people."""
+    from meeting_agents.alerting.message import Links
+
+    values = settings()
+    return Links(values.api_url, values.dashboard_url, values.stack_name)
+
+
+@cache
 def overview_reader(subscribers: "Callable[[], int | None]") -> "OverviewReader":
     """Return the reader of what the overview shows."""
     from meeting_agents.alerting.message import Links

@@ -4,7 +4,7 @@ An entry keeps facts; this file, beside the runbook of the alerts, has the sente
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from meeting_agents.domain.model import IncidentType
@@ -78,16 +78,21 @@ GROUPS: Mapping[str, str] = {
 """The common noun of a group, by the type of its incident."""
 
 
-def of(reason: Reason | None) -> str:
+def in_utc(at: datetime) -> str:
+    """`2026-04-29 15:31:00 UTC`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def of(reason: Reason | None, format_time: Callable[[datetime], str] = in_utc) -> str:
     """Return the sentence of a reason; empty if there is none."""
-    return text(reason.code, dict(reason.values)) if reason else ""
+    return text(reason.code, dict(reason.values), format_time) if reason else ""
 
 
-def text(code: str, values: Mapping[str, str]) -> str:
+def text(code: str, values: Mapping[str, str], format_time: Callable[[datetime], str] = in_utc) -> str:
     """Return the sentence for a code and its values; the bare code if this version does not know it."""
     if code not in REASONS:
         return code
-    shown = {name: _shown(name, value) for name, value in values.items()}
+    shown = {name: _shown(name, value, format_time) for name, value in values.items()}
     parts = re.findall(r"\[([^]]*)\]|([^[]+)", REASONS[ReasonCode(code)])
     return "".join(_filled(optional or required, shown, is_optional=bool(optional)) for optional, required in parts)
 
@@ -105,10 +110,10 @@ def _filled(template: str, values: Mapping[str, str], *, is_optional: bool) -> s
     return template.format_map(dict.fromkeys(names, "unknown") | dict(values))
 
 
-def _shown(name: str, value: str) -> str:
+def _shown(name: str, value: str, format_time: Callable[[datetime], str]) -> str:
     match name:
         case "at" | "start":
-            return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            return format_time(datetime.fromisoformat(value))
         case "failure":
             return FAILURES.get(value) or (f"Cronofy answered {value}" if value.isdigit() else value)
         case "group":

@@ -37,6 +37,7 @@ from tests.golden_files import GOLDEN, compared
 LINKS = Links(
     "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
     "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/meeting-agents",
+    "meeting-agents",
 )
 START = datetime(2026, 4, 29, 15, 30, tzinfo=UTC)
 END = START + timedelta(minutes=90)
@@ -380,7 +381,9 @@ def test_no_alert_shows_a_join_link(link: str) -> None:
 def test_an_agent_that_reports_itself_late_is_on_its_way_and_not_in_the_meeting() -> None:
     """Cronofy reports it when it prepares to join: it may still wait in the lobby."""
     (alert,) = group_alerts(CASES["resolved"], LINKS)
-    assert alert.subject == '[resolved] Meeting agent is on its way: "Quarterly review", 29 Apr 17:30 CEST'
+    assert (
+        alert.subject == '[resolved] meeting-agents: Meeting agent is on its way: "Quarterly review", 29 Apr 17:30 CEST'
+    )
     assert "lobby" in alert.text
 
 

@@ -2,19 +2,37 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from meeting_agents import wording
-from meeting_agents.alerting.text import sanitize, title_of, without_links
+from meeting_agents.alerting.text import (
+    ascii_title_of,
+    format_time_with_utc,
+    sanitize,
+    timezone,
+    title_of,
+    without_links,
+)
 from meeting_agents.announcement import MeetingView, ReasonView, is_link
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.alerts import OwedAlert
+from meeting_agents.domain.grace_periods import ANYTHING, missing_of
 from meeting_agents.domain.model import AlertStatus, IncidentType, Severity
+from meeting_agents.domain.reasons import Reason
 from meeting_agents.domain.record import Attempt, Record
 
 MAX_QUOTED = 10
 """The undocumented fields shown; one notification can have thousands."""
+_EXPLAINED = frozenset(
+    {
+        IncidentType.UNWANTED,
+        IncidentType.NOT_ARRANGED,
+        IncidentType.REJECTED,
+        IncidentType.ACCOUNT_DISCONNECTED,
+    }
+)
+"""The types whose detail is a cause that many can share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,20 +101,61 @@ class AgentAlert:
     @property
     def title(self) -> str:
         """The title of the meeting in quotes, or the best name that the agent has."""
-        return title_of(self.meeting.summary, self.record.event_id, self.agent_id)
+        return title_of(self.meeting.summary, self.agent_id, **self._other_names)
+
+    @property
+    def ascii_title(self) -> str:
+        """The title in ASCII; if that cannot say it, the best other name that the agent has."""
+        return ascii_title_of(self.meeting.summary, self.agent_id, **self._other_names)
+
+    @property
+    def _other_names(self) -> dict[str, str]:
+        return {"event_id": self.record.event_id, "scheduling_key": self.names["scheduling_key"]}
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of the meeting."""
+        return timezone(self.meeting.tzid)
 
     @property
     def detail(self) -> str:
         """The reason of the incident, where its type alone does not say it."""
         match self.type:
             case _ if self.is_resolved:
-                return sanitize(wording.of(self.record.current.reason))
-            case IncidentType.FAILED | IncidentType.MISMATCHED:
+                return self._words_of(self.record.current.reason)
+            case IncidentType.FAILED:
                 return ""
+            case IncidentType.MISMATCHED if self.owed.incident.reason:
+                return f"Notification refused: {self._words_of(self.owed.incident.reason)}"
+            case IncidentType.RESOURCES_MISSING:
+                return f"{self._words_of(self.owed.incident.reason)}; missing: {self._missing}"
             case IncidentType.CONFLICTING:
                 return "Cronofy reported both; the record says complete, as that state has the resources"
             case _:
-                return sanitize(wording.of(self.owed.incident.reason))
+                return self._words_of(self.owed.incident.reason)
+
+    @property
+    def cause(self) -> str:
+        """The detail that an agent may share with others of the same incident; empty: the incident says it all."""
+        if self.type is IncidentType.FAILED:
+            return self.failure
+        return self.detail if self.type in _EXPLAINED and not self.is_resolved else ""
+
+    @property
+    def failed_with(self) -> str:
+        """Cronofy's status, or the code of an error, with which the request failed; may be empty."""
+        reason = self.owed.incident.reason
+        return (reason["status"] or reason["failure"]) if reason else ""
+
+    def _words_of(self, reason: Reason | None) -> str:
+        return sanitize(wording.of(reason, lambda at: format_time_with_utc(at, self.zone)))
+
+    @property
+    def _missing(self) -> str:
+        missing = sorted(missing_of(self.attempt, self.attempt.missing or frozenset({ANYTHING})))
+        left = ", ".join(sorted({f"{one.category}/{one.type}" for one in self.attempt.resources})) or "nothing"
+        names = ", ".join("any transcript or recording" if name == ANYTHING else name for name in missing)
+        return sanitize(f"{names or 'unknown'}; there is: {left}")
 
     @property
     def failure(self) -> str:

@@ -2,15 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Self
 
-from meeting_agents.alerting.message import SMS_LENGTH, SUBJECT_LENGTH, Links
+from meeting_agents.alerting.message import DESCRIPTION_LENGTH, SMS_LENGTH, STACK_LENGTH, SUBJECT_LENGTH, Links
 from meeting_agents.alerting.runbook import WORDINGS
-from meeting_agents.alerting.text import ascii_only, format_meeting, relative_to_meeting, sanitize, table
+from meeting_agents.alerting.text import for_chat, format_meeting, relative_to_meeting, table, title_of, truncate
 from meeting_agents.announcement import MeetingView
 from meeting_agents.domain.model import IncidentType, Severity, State
 
@@ -94,12 +94,21 @@ class Digest:
 
     @property
     def subject(self) -> str:
-        rate = f"{self.of_day.complete} of {self.of_day.decided} meeting agents complete ({self.of_day.rate})"
-        return ascii_only(f"[digest] {self.day:%a %d %b %Y}: {rate}, {self.open_count} still open")[:SUBJECT_LENGTH]
+        return truncate(f"[digest] {self._headline}", SUBJECT_LENGTH)
+
+    @property
+    def _headline(self) -> str:
+        stack = f"{truncate(self.links.stack, STACK_LENGTH)}: " if self.links.stack else ""
+        rate = f"{self.of_day.complete} of {self.of_day.decided} agents complete ({self.of_day.rate})"
+        return f"{stack}{self.day:%a %d %b %Y}: {rate}, {self.open_count} still open"
 
     @property
     def text(self) -> str:
         """The message for e-mail."""
+        return self._text(str)
+
+    def _text(self, written: Callable[[str], str]) -> str:
+        """Return the message. `written`: returns text from outside as the reader can take it."""
         before = f"{self.before.complete} of {self.before.decided}, {self.before.rate}"
         ended = f"{self.of_day.complete} of {self.of_day.decided} meeting agents are complete: {self.of_day.rate}."
         parts = [
@@ -107,11 +116,11 @@ class Digest:
             table([(state, str(count)) for state, count in self.of_day.states.most_common()]) or "No meetings.",
         ]
         if self.slow:
-            parts.append("Slowest detections\n" + "\n".join(self._line(row) for _, row in self.slow))
+            parts.append("Slowest detections\n" + "\n".join(self._line(row, written) for _, row in self.slow))
         if self.still_open:
             heading = f"Still open although the meeting is over: {self.open_count}"
             omitted = [f"- and {self.open_count - len(self.still_open)} more"] if self.open_count > LISTED else []
-            parts.append("\n".join([heading, *(self._line(row) for row in self.still_open), *omitted]))
+            parts.append("\n".join([heading, *(self._line(row, written) for row in self.still_open), *omitted]))
         if self.links.dashboard:
             parts.append(table([("Overview", self.links.dashboard)]))
         return "\n\n".join(parts) + "\n"
@@ -131,6 +140,7 @@ class Digest:
             "seven_days_before": {"complete": self.before.complete, "decided": self.before.decided},
             "still_open": self.open_count,
             "dashboard": self.links.dashboard,
+            "stack": self.links.stack,
         }
         default = json.dumps(machine, ensure_ascii=False)
         chat = {
@@ -140,7 +150,7 @@ class Digest:
             "content": {
                 "textType": "client-markdown",
                 "title": self.subject,
-                "description": self.text.translate(str.maketrans("<>", "()"))[:4000],
+                "description": truncate(self._text(for_chat), DESCRIPTION_LENGTH),
             },
             "metadata": {
                 "summary": self.subject,
@@ -151,18 +161,19 @@ class Digest:
         texts = {
             "default": default,
             "email": self.text,
-            "sms": self.subject[:SMS_LENGTH].translate(str.maketrans("[]", "()")),
+            "sms": truncate(f"INFO, {self._headline}", SMS_LENGTH),
             "https": json.dumps(chat, ensure_ascii=False),
         }
         return json.dumps(texts, ensure_ascii=False)
 
-    def _line(self, row: Mapping[str, Any]) -> str:
+    def _line(self, row: Mapping[str, Any], written: Callable[[str], str]) -> str:
         meeting = _meeting(row)
         incident = row.get("incident")
         summary = WORDINGS[IncidentType(incident)].one if incident in set(IncidentType) else row["state"]
-        title = sanitize(meeting.summary, 80) or sanitize(row.get("event_id", ""), 80) or row["pk"]
+        names = {name: row.get(name, "") for name in ("event_id", "scheduling_key")}
+        title = written(title_of(meeting.summary, row["pk"], **names))
         since = relative_to_meeting(datetime.fromisoformat(row["since"]), meeting)
-        return f'- "{title}", {format_meeting(meeting)}\n  {summary}{since}\n  {self.links.timeline(row["pk"])}'
+        return f"- {title}, {format_meeting(meeting)}\n  {summary}{since}\n  {self.links.timeline(row['pk'])}"
 
 
 def _meeting(row: Mapping[str, Any]) -> MeetingView:

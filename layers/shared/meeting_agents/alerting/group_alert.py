@@ -1,6 +1,6 @@
 """The message about a group of agents that share one incident. Pure."""
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -12,10 +12,15 @@ from meeting_agents.alerting.message import (
     OUTSIDE_GSM,
     SMS_LENGTH,
     SUBJECT_LENGTH,
+    TITLES,
     Links,
     chat_notification,
+    fitting,
     for_each_protocol,
     numbered,
+    sms_mark,
+    subject_mark,
+    to_json,
 )
 from meeting_agents.alerting.runbook import (
     CONNECT_A_PROFILE_AGAIN,
@@ -26,6 +31,7 @@ from meeting_agents.alerting.runbook import (
 )
 from meeting_agents.alerting.text import (
     ascii_only,
+    for_chat,
     format_meeting,
     format_time,
     format_time_with_utc,
@@ -79,16 +85,14 @@ class GroupAlert:
     @property
     def subject(self) -> str:
         """At most 100 ASCII characters: the incident, and the number of agents."""
-        reminder = f", reminder {self.reminder}/{MAX_REMINDERS}" if self.reminder else ""
-        mark = f"[{self.status if self.is_resolved else self.severity}{reminder}] "
+        mark = subject_mark(self.status, self.severity, self.reminder, self.links.stack)
         return mark + self._headline(SUBJECT_LENGTH - len(mark))
 
     @property
     def sms(self) -> str:
         """One segment, in characters that every encoding of SMS has."""
-        again = "REMINDER: " if self.reminder else "RESOLVED: " if self.is_resolved else ""
-        end = ". See e-mail."
-        return (again + self._headline(SMS_LENGTH - len(again) - len(end)) + end).translate(OUTSIDE_GSM)
+        mark, end = sms_mark(self.status, self.severity, self.reminder, self.links.stack), ". See e-mail."
+        return (mark + self._headline(SMS_LENGTH - len(mark) - len(end)) + end).translate(OUTSIDE_GSM)
 
     @property
     def text(self) -> str:
@@ -100,10 +104,10 @@ class GroupAlert:
         if shown:
             parts.append("\n".join([wording.list_heading, *map(self._line, shown)]))
         if others:
-            rows = ("  " + "  ".join(row) for row in batched((a.agent_id for a in others[:NAMED]), 3, strict=False))
-            parts.append(
-                "\n".join([f"And {len(others)} more; the timeline of each is at {self._timeline('<agent id>')}", *rows])
-            )
+            rows = batched((agent.agent_id for agent in others[TITLES:NAMED]), 3, strict=False)
+            heading = f"And {len(others)} more; the timeline of each is at {self._timeline('<agent id>')}"
+            titled = (f"- {self._short(agent)}\n  {agent.agent_id}" for agent in others[:TITLES])
+            parts.append("\n".join([heading, *titled, *("  " + "  ".join(row) for row in rows)]))
         acknowledgement = (
             f'POST {self._timeline(shown[0].agent_id)}/acknowledgement {{"note": "..."}} for all' if shown else ""
         )
@@ -136,22 +140,22 @@ class GroupAlert:
             "agents": [self._to_json(agent) for agent in self.agents[:LISTED]],
             "omitted": omitted,
             "dashboard": self.links.dashboard,
+            "stack": self.links.stack,
         }
-        return json.dumps(content, ensure_ascii=False)
+        return to_json(content)
 
     @property
     def chat(self) -> str:
         """The message as a custom notification of Amazon Q Developer in chat applications, as `Alert.chat`."""
-        lines = [self.detail, *map(self._line, self.agents[:LISTED])]
-        if len(self.agents) > LISTED:
-            lines.append(f"And {len(self.agents) - LISTED} more, see the overview.")
-        if self.links.dashboard:
-            lines.append(f"Overview: {self.links.dashboard}")
+        head = [self.detail] if self.detail else []
+        long = [*head, *(self._line(agent, for_chat) for agent in self.agents)]
+        short = [*head, *(f"- {for_chat(self._short(agent))}" for agent in self.agents)]
+        mark = subject_mark(self.status, self.severity, self.reminder, self.links.stack)
         return chat_notification(
             id_=self._id,
-            title=self.subject,
-            lines=list(filter(None, lines)),
-            steps=self.next_steps,
+            title=mark + for_chat(self._headline(SUBJECT_LENGTH - len(mark))),
+            lines=fitting(long, short, self.links),
+            steps=self._steps(for_chat(self._name)),
             keywords=[str(self.status), str(self.severity), str(self.group.type)],
             thread=self.group.key,
             resources=[self.group.key],
@@ -206,6 +210,9 @@ class GroupAlert:
     @property
     def next_steps(self) -> tuple[str, ...]:
         """The next steps, the most urgent first."""
+        return self._steps(self._name)
+
+    def _steps(self, name: str) -> tuple[str, ...]:
         wording = GROUP_WORDINGS[self.group.type]
         if self.is_resolved and not self.agents:
             return ("Nothing to do: the earlier alert is resolved.",)
@@ -213,7 +220,7 @@ class GroupAlert:
         urls = dict.fromkeys(one.relink_url for one in self.state.disconnected if is_link(one.relink_url))
         if self.state.disconnected:
             steps = (CONNECT_PROFILE_AGAIN if urls else CONNECT_A_PROFILE_AGAIN, *CONNECTED_THEN)
-        return tuple(step.format(name=self._name, api=self.links.api, url=" and ".join(urls)) for step in steps)
+        return tuple(step.format(name=name, api=self.links.api, url=" and ".join(urls)) for step in steps)
 
     @property
     def _id(self) -> str:
@@ -231,11 +238,14 @@ class GroupAlert:
         whole = ascii_only(self.summary)
         return whole if len(whole) <= room else truncate(ascii_only(self._sentence), room)
 
-    def _line(self, agent: Waiting) -> str:
+    def _line(self, agent: Waiting, written: Callable[[str], str] = str) -> str:
         meeting = MeetingView.model_validate(agent.meeting)
         words = "" if agent.type is self.group.type else f"\n  {WORDINGS[agent.type].one}"
-        title = title_of(agent.meeting.summary, agent.event_id, agent.agent_id)
-        return f"- {title}, {format_meeting(meeting)}{words}\n  {self._timeline(agent.agent_id)}"
+        return f"- {written(_title(agent))}, {format_meeting(meeting)}{words}\n  {self._timeline(agent.agent_id)}"
+
+    def _short(self, agent: Waiting) -> str:
+        start, zone = agent.meeting.start, timezone(agent.meeting.tzid)
+        return f"{truncate(_title(agent), 60)}, {format_time(start, zone, '%d %b %H:%M') if start else 'no time'}"
 
     def _timeline(self, agent_id: str) -> str:
         return self.links.timeline(agent_id)
@@ -248,3 +258,7 @@ class GroupAlert:
             "event_id": agent.event_id,
             "timeline": self._timeline(agent.agent_id),
         }
+
+
+def _title(agent: Waiting) -> str:
+    return title_of(agent.meeting.summary, agent.agent_id, event_id=agent.event_id, scheduling_key=agent.scheduling_key)

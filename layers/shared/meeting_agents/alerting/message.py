@@ -6,17 +6,19 @@ incident hides no firing one. Of the types, data centers and accounts a message 
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import batched, zip_longest
+from itertools import accumulate, batched, zip_longest
 from textwrap import fill
 from typing import Any
 
 from meeting_agents.alerting.agent_alert import AgentAlert
-from meeting_agents.alerting.runbook import next_steps, summary
+from meeting_agents.alerting.runbook import MANY_AT_ONCE, is_many_at_once, next_steps, summary
 from meeting_agents.alerting.text import (
+    MIN_TITLE_LENGTH,
     ascii_only,
+    for_chat,
     format_meeting,
     format_time,
     format_time_with_utc,
@@ -37,6 +39,12 @@ SUBJECT_LENGTH = 100
 """The ASCII characters of a subject: the same page."""
 SMS_LENGTH = 140
 """One segment, in any of SNS's encodings but UCS-2: https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html."""
+STACK_LENGTH = 24
+"""The characters of the stack's name in a subject or an SMS."""
+TITLES = 300
+"""The meetings named by their title beyond those that are shown in full; more would not fit into a message."""
+REST_LENGTH = 40
+"""The characters kept for the number of agents that a chat message omits."""
 WIDTH = 76
 """The characters of a line of next steps in an e-mail."""
 DESCRIPTION_LENGTH = 4000
@@ -45,10 +53,11 @@ DESCRIPTION_LENGTH = 4000
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The addresses of our API, and of the CloudWatch dashboard if there is one."""
+    """The addresses of our API, and of the CloudWatch dashboard if there is one; and the name of the stack."""
 
     api: str
     dashboard: str
+    stack: str = ""
 
     def timeline(self, agent_id: str) -> str:
         return f"{self.api}/v1/meeting_agents/{agent_id}"
@@ -97,21 +106,22 @@ class Alert:
 
     @property
     def subject(self) -> str:
-        """At most 100 ASCII characters: the incident, the meeting, and its start."""
-        reminder = f", reminder {self.reminder}/{MAX_REMINDERS}" if self.reminder else ""
-        mark = f"[{self.status if self.is_resolved else self.severity}{reminder}] "
-        if len(self.agents) > 1:
-            return ascii_only(f"{mark}{len(self.agents)} meeting agents: {self._counted}")[:SUBJECT_LENGTH]
+        """At most 100 ASCII characters: the urgency, the stack, the incident, the meeting, and its start."""
+        mark = subject_mark(self.status, self.severity, self.reminder, self.links.stack)
         return mark + self._headline(SUBJECT_LENGTH - len(mark))
 
     @property
     def sms(self) -> str:
         """One segment, in characters that every encoding of SMS has."""
+        mark = sms_mark(self.status, self.severity, self.reminder, self.links.stack)
+        room = SMS_LENGTH - len(mark)
         if len(self.agents) > 1:
-            return f"{len(self.agents)} meeting agents: {self._counted}. See e-mail."[:SMS_LENGTH]
-        agent = f". {self.agents[0].agent_id}"
-        again = "REMINDER: " if self.reminder else "RESOLVED: " if self.is_resolved else ""
-        return (again + self._headline(SMS_LENGTH - len(again) - len(agent)) + agent).translate(OUTSIDE_GSM)
+            end = ". Look at Cronofy's status first." if is_many_at_once(self.agents) else ". See e-mail."
+            text = self._headline(room - len(end)) + end
+        else:
+            agent, whole = f". {self.agents[0].agent_id}", self._headline(room)
+            text = whole + agent if len(whole + agent) <= room else whole
+        return (mark + text).translate(OUTSIDE_GSM)
 
     @property
     def text(self) -> str:
@@ -136,8 +146,9 @@ class Alert:
             "agents": [self._to_json(agent) for agent in shown],
             "omitted": omitted,
             "dashboard": self.links.dashboard,
+            "stack": self.links.stack,
         }
-        return json.dumps(content, ensure_ascii=False)
+        return to_json(content)
 
     @property
     def chat(self) -> str:
@@ -148,16 +159,13 @@ class Alert:
         https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html.
         """
         shown, _ = self._shown
-        lines = [self._line(agent) for agent in shown]
-        if omitted := len(self.agents) - len(shown):
-            lines.append(f"And {omitted} more, see the overview.")
-        if self.links.dashboard:
-            lines.append(f"Overview: {self.links.dashboard}")
+        long, short = list(self._list(for_chat)), list(self._list(for_chat, is_short=True))
+        mark = subject_mark(self.status, self.severity, self.reminder, self.links.stack)
         return chat_notification(
             id_=self._id,
-            title=self.subject,
-            lines=lines,
-            steps=self._steps(next(iter(self._by_type))),
+            title=mark + for_chat(self._headline(SUBJECT_LENGTH - len(mark))),
+            lines=fitting(long, short, self.links),
+            steps=[for_chat_with(self.links, step) for step in self._first_steps],
             keywords=[str(self.status), str(self.severity), *map(str, self.types)],
             thread=self.agents[0].agent_id if len(self.agents) == 1 else "",
             resources=[agent.agent_id for agent in shown],
@@ -205,14 +213,27 @@ class Alert:
         """The next steps for all agents of a type, each once."""
         return tuple(dict.fromkeys(step for agent in self._by_type[type_] for step in next_steps(agent)))
 
+    @property
+    def _first_steps(self) -> tuple[str, ...]:
+        """The next steps for the most frequent type."""
+        many = (MANY_AT_ONCE,) if is_many_at_once(self.agents) else ()
+        return (*many, *self._steps(next(iter(self._by_type))))
+
     def _headline(self, room: int) -> str:
-        """`Meeting agent failed: "Quarterly review", 29 Apr 17:30 CEST`, in ASCII; the title is shortened to fit."""
+        """`Meeting agent failed: "Quarterly review", 29 Apr 17:30 CEST`, in ASCII; the title is shortened to fit.
+
+        Where the title had no room, the time is left out.
+        """
+        if len(self.agents) > 1:
+            return truncate(f"{len(self.agents)} meeting agents: {self._counted}", room)
         agent = self.agents[0]
         meeting = agent.meeting
         head = f"Meeting agent {summary(agent)}: "
         tail = f", {format_time(meeting.start, timezone(meeting.tzid), '%d %b %H:%M')}" if meeting.start else ""
-        title = truncate(ascii_only(agent.title), room - len(head) - len(tail))
-        return ascii_only(head + title + tail)[:room]
+        title = agent.ascii_title
+        if room - len(head + tail) < min(len(title), MIN_TITLE_LENGTH):
+            tail = ""
+        return ascii_only(head + truncate(title, room - len(head + tail)) + tail)
 
     def _alone(self, agent: AgentAlert) -> str:
         meeting = agent.meeting
@@ -246,30 +267,48 @@ class Alert:
         )
 
     def _together(self) -> Iterator[str]:
-        shown, omitted = self._shown
-        ids = {agent.id for agent in shown}
         need = "" if self.is_resolved else " need a person"
         yield f"{len(self.agents)} meeting agents{need}: {self._counted}."
+        if is_many_at_once(self.agents):
+            yield MANY_AT_ONCE
+        shown, _ = self._shown
+        ids, titles = {agent.id for agent in shown}, TITLES
         for type_, agents in self._by_type.items():
             yield f"{len(agents)} {self._words(agents)}".upper()
             yield numbered(self._steps(type_))
-            yield "\n".join(self._line(agent) for agent in agents if agent.id in ids)
-        if omitted:
-            count = sum(map(len, omitted.values()))
-            yield f"And {count} more; the timeline of each is at {self.links.timeline('<agent id>')}"
-            for type_, agent_ids in omitted.items():
-                rows = ("  " + "  ".join(row) for row in batched(agent_ids, 3, strict=False))
-                yield f"{self._words(self._by_type[type_])}:\n" + "\n".join(rows)
+            for cause, group in by_cause(agents).items():
+                lines = [f"{len(group)} of {len(agents)}: {cause}"] if cause else []
+                lines += [self._line(agent) for agent in group if agent.id in ids]
+                others = [agent for agent in group if agent.id not in ids]
+                lines += [f"- {self._short(agent)}\n  {agent.agent_id}" for agent in others[:titles]]
+                rows = batched((agent.agent_id for agent in others[titles:]), 3, strict=False)
+                yield "\n".join([*lines, *("  " + "  ".join(row) for row in rows)])
+                titles = max(0, titles - len(others))
+        if len(self.agents) > len(shown):
+            yield f"The timeline of each is at {self.links.timeline('<agent id>')}"
         if self.links.dashboard:
             yield table([("Overview", self.links.dashboard)])
 
-    def _line(self, agent: AgentAlert) -> str:
-        explanation = f"; reason: {agent.failure}" if agent.failure else ""
-        if agent.type in _EXPLAINED and not self.is_resolved:
-            explanation = f"; {agent.detail}"
-        meeting = f"{agent.title}, {format_meeting(agent.meeting)}"
-        words = f"{summary(agent)}{relative_to_meeting(agent.known_at, agent.meeting)}{explanation}"
+    def _list(self, written: Callable[[str], str], *, is_short: bool = False) -> Iterator[str]:
+        """Iterate over the agents by type and cause. `written`: returns text from outside as the reader can take it."""
+        if len(self.agents) == 1:
+            (agent,) = self.agents
+            yield self._line(agent, written) + (f"\n  {written(agent.cause)}" if agent.cause else "")
+            return
+        for agents in self._by_type.values():
+            for cause, group in by_cause(agents).items():
+                yield f"{len(group)} {self._words(group)}{f': {written(cause)}' if cause else ''}"
+                for agent in group:
+                    yield f"- {written(self._short(agent))}" if is_short else self._line(agent, written)
+
+    def _line(self, agent: AgentAlert, written: Callable[[str], str] = str) -> str:
+        meeting = f"{written(agent.title)}, {format_meeting(agent.meeting)}"
+        words = f"{summary(agent)}{relative_to_meeting(agent.known_at, agent.meeting)}"
         return f"- {meeting}\n  {words}\n  {self.links.timeline(agent.agent_id)}"
+
+    def _short(self, agent: AgentAlert) -> str:
+        start = agent.meeting.start
+        return f"{truncate(agent.title, 60)}, {format_time(start, agent.zone, '%d %b %H:%M') if start else 'no time'}"
 
     def _to_json(self, agent: AgentAlert) -> dict[str, Any]:
         return agent.to_json() | {
@@ -280,15 +319,48 @@ class Alert:
         }
 
 
-_EXPLAINED = frozenset(
-    {
-        IncidentType.UNWANTED,
-        IncidentType.NOT_ARRANGED,
-        IncidentType.REJECTED,
-        IncidentType.ACCOUNT_DISCONNECTED,
-    }
-)
-"""The types whose detail is shown in a list, too."""
+def by_cause(agents: Sequence[AgentAlert]) -> dict[str, list[AgentAlert]]:
+    """Return the agents of one type by the cause of their incident, the most frequent cause first."""
+    causes = Counter(agent.cause for agent in agents)
+    return {cause: [agent for agent in agents if agent.cause == cause] for cause, _ in causes.most_common()}
+
+
+def subject_mark(status: AlertStatus, severity: Severity, reminder: int, stack: str) -> str:
+    """`[critical, reminder 1/2] meeting-agents: `, the beginning of a subject."""
+    mark = f"{status if status is AlertStatus.RESOLVED else severity}{_number(reminder)}"
+    return f"[{mark}] {_stack(stack)}"
+
+
+def sms_mark(status: AlertStatus, severity: Severity, reminder: int, stack: str) -> str:
+    """`CRITICAL, reminder 1/2, meeting-agents: `, the beginning of an SMS."""
+    mark = f"{status if status is AlertStatus.RESOLVED else severity}".upper() + _number(reminder)
+    return f"{mark}, {_stack(stack)}" if stack else f"{mark}: "
+
+
+def _number(reminder: int) -> str:
+    return f", reminder {reminder}/{MAX_REMINDERS}" if reminder else ""
+
+
+def _stack(name: str) -> str:
+    return f"{truncate(name, STACK_LENGTH)}: " if name else ""
+
+
+def fitting(long: Sequence[str], short: Sequence[str], links: Links) -> list[str]:
+    """Return the lines of a chat message: the long ones if all fit, else as many short ones as do."""
+    overview = [f"Overview: {links.dashboard}"] if links.dashboard else []
+    room = DESCRIPTION_LENGTH - sum(len(line) + 1 for line in overview)
+    if sum(len(line) + 1 for line in long) <= room:
+        return [*long, *overview]
+    sizes = accumulate(len(line) + 1 for line in short)
+    lines = [line for line, size in zip(short, sizes, strict=True) if size <= room - REST_LENGTH]
+    omitted = sum(line.startswith("- ") for line in short[len(lines) :])
+    rest = [f"And {omitted} more, see the {'overview' if overview else 'e-mail'}."] if omitted else []
+    return [*lines, *rest, *overview]
+
+
+def for_chat_with(links: Links, step: str) -> str:
+    """Return a step for a chat: our own addresses stay, nothing else becomes a link or a mention."""
+    return links.api.join(for_chat(part) for part in step.split(links.api)) if links.api else for_chat(step)
 
 
 def numbered(lines: Sequence[str]) -> str:
@@ -318,18 +390,20 @@ def chat_notification(
     resources: Sequence[str],
     context: Mapping[str, str],
 ) -> str:
-    """Return a custom notification of Amazon Q Developer in chat applications. `thread`: its thread's id, if any."""
-    summary = title.translate(_WITHOUT_MARKUP)
+    """Return a custom notification of Amazon Q Developer in chat applications. `thread`: its thread's id, if any.
+
+    Texts from outside must have passed `for_chat`.
+    """
     content = {
         "textType": "client-markdown",
-        "title": summary,
-        "description": truncate("\n".join(lines).translate(_WITHOUT_MARKUP), DESCRIPTION_LENGTH),
-        "nextSteps": [step.translate(_WITHOUT_MARKUP) for step in steps],
+        "title": title,
+        "description": truncate("\n".join(lines), DESCRIPTION_LENGTH),
+        "nextSteps": list(steps),
         "keywords": list(keywords),
     }
     metadata = {
         **({"threadId": thread} if thread else {}),
-        "summary": summary,
+        "summary": title,
         "eventType": "meeting_agents.alert",
         "relatedResources": list(resources),
         "additionalContext": dict(context),
@@ -343,8 +417,13 @@ def for_each_protocol(machine: str, text: str, sms: str, chat: str) -> str:
     return json.dumps({"default": machine, "email": text, "sms": sms, "https": chat}, ensure_ascii=False)
 
 
-_WITHOUT_MARKUP = str.maketrans("<>", "()")
-"""Mentions of channels and hidden addresses in a chat need angle brackets."""
+def to_json(content: Mapping[str, Any]) -> str:
+    """Return JSON in which text from outside has no character of a mention or of a tag, as JSON's own escapes."""
+    return json.dumps(content, ensure_ascii=False).translate(_JSON_ESCAPES)
+
+
+_JSON_ESCAPES = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>@&"})
+"""Outside of texts, JSON has none of these."""
 
 OUTSIDE_GSM = str.maketrans("[]{}\\|^~`", "()()//'-'")
 """ASCII characters that GSM 7-bit lacks or counts twice."""

@@ -1,11 +1,12 @@
 """The words for each type of incident, and the next steps for a person. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from meeting_agents.alerting.agent_alert import AgentAlert
 from meeting_agents.alerting.text import sanitize
 from meeting_agents.domain.model import IncidentType, State
+from meeting_agents.domain.reasons import ReasonCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,6 @@ _NOTES = "If time is short, ask a participant to take notes."
 _DASHBOARD = "Check in Cronofy's dashboard whether the meeting, or a part of it, was recorded."
 _TOO_LATE = "The meeting is over, so a new attempt does not help: inform those who rely on the notes."
 
-_REFUSED = (
-    "If Cronofy refused the request, correct what it named. 401 or 403: a person must authorise the application again."
-    " 402: the Cronofy plan lacks the feature. 404: check the calendar and the data center. 422: correct the fields."
-)
 _UNWANTED = "do not admit the agent, or remove it, and tell the participants that they may be recorded."
 _CANCEL_AGAIN = "Send the same cancellation again."
 _NO_LINK = (
@@ -84,10 +81,6 @@ _WRONG_ADDRESS = (
     " and changed nothing."
 )
 
-_CHECK_REASON = (
-    "Check the reason. A request that Cronofy did not answer, or limited, is sent again until the meeting ends. 401 or"
-    " 403: a person must authorise the application again. 423: the account is locked."
-)
 _ELSEWHERE = (
     "Check the calendar first: Cronofy calls before each meeting, and did not call before this one, so it may have been"
     " moved or deleted in the calendar."
@@ -96,12 +89,6 @@ _LOBBY = (
     "The agent is preparing to join, and may wait in the lobby: admit it. If it fails to get in, another alert follows."
 )
 _NEXT_STEPS: Mapping[IncidentType, tuple[str, ...]] = {
-    IncidentType.NOT_ARRANGED: (
-        _CHECK_REASON,
-        "If only the caller can send the request again, send it again.",
-        _NOTES,
-    ),
-    IncidentType.REJECTED: (_REFUSED, _AGAIN),
     IncidentType.NOT_FINISHED: (
         _DASHBOARD,
         "A lost callback cannot be requested again; if it still arrives, a resolved alert follows.",
@@ -134,6 +121,10 @@ def next_steps(agent: AgentAlert) -> tuple[str, ...]:
             look = "Open the meeting and look for the agent, also in the lobby: if it is there, a callback was lost."
             steps = f"{look} If it is not, check what keeps it out. {_obstacles(agent)}", _AGAIN, _NOTES
             return (_ELSEWHERE, *steps) if agent.lacks_call else steps
+        case IncidentType.NOT_ARRANGED:
+            return *_cures(agent), _resending(agent), _NOTES
+        case IncidentType.REJECTED:
+            return *_cures(agent), _SEND_ANEW
         case IncidentType.ACCOUNT_DISCONNECTED:
             name = agent.names["account"]
             account = f"account {sanitize(name)}" if name else "account"
@@ -142,9 +133,81 @@ def next_steps(agent: AgentAlert) -> tuple[str, ...]:
         case IncidentType.UNWANTED if has_begun:
             return f"Now that the meeting has begun, {_UNWANTED}", _CANCEL_AGAIN
         case IncidentType.UNWANTED:
-            return _REFUSED, _CANCEL_AGAIN, f"If the meeting begins first, {_UNWANTED}"
+            return *_cures(agent), _CANCEL_AGAIN, f"If the meeting begins first, {_UNWANTED}"
         case _:
             return _NEXT_STEPS[agent.type]
+
+
+_OF_USER = {
+    "401": "Cronofy no longer accepts the access token (401): the caller needs a new one; if that is refused, too, a"
+    " person must authorise the application again.",
+    "403": "A permission is missing (403): a person must authorise the application again.",
+    "404": "Cronofy finds no such calendar, or has no access to it (404): check the calendar and the data center.",
+    "423": "The account is locked at Cronofy (423): ask its owner, or Cronofy, to unlock it.",
+}
+"""The next step by Cronofy's status, for a request in the name of a user."""
+_OF_APPLICATION = {
+    "401": "Cronofy does not accept the API key (401): check the client secret and the data center.",
+    "403": "Cronofy does not permit this to the application (403): check its features in Cronofy's dashboard.",
+    "404": "Cronofy does not find it (404): check the data center, and the application's features at Cronofy.",
+}
+"""The same, for a request with the application's API key, without a calendar event."""
+_OF_ANY = {
+    "402": "The Cronofy plan does not include a feature that this needs (402): change the plan, or the request.",
+    "422": "Correct the fields that Cronofy named (422).",
+    "429": "Cronofy's limit of requests was reached (429): find what sends so many.",
+    "cronofy_timed_out": "Cronofy does not answer: look at its status page.",
+    "cronofy_unreachable": "Cronofy cannot be reached: look at its status page.",
+    "rate_limited": "Cronofy's limit of requests is used up: find what sends so many.",
+    "missing_secret": "Store the secret of the Cronofy application of this data center.",
+    "missing_token": "The request has no access token: the caller must send one, or name a registered account.",
+    "reauthorisation_required": "The owner of the account must authorise the application again.",
+    "store_unavailable": "The deployment's tables did not answer: look at its alarms.",
+}
+_RESENT = {
+    ReasonCode.RETRY_PLANNED: "The request is sent again until the meeting ends.",
+    ReasonCode.REQUEST_EXPIRED: "The request is not sent again: if there is time, send it anew.",
+}
+_SEND_ANEW = "Then send the request again: that starts a new attempt."
+
+
+def _cures(agent: AgentAlert) -> tuple[str, ...]:
+    """Return the step against what Cronofy answered, or against the error; none if nothing is known of it."""
+    failure, identity = agent.failed_with, agent.record.identity
+    if failure.isdigit() and failure.startswith("5"):
+        return (f"The error is Cronofy's ({failure}): look at its status page. There is nothing to correct here.",)
+    is_of_user = identity is None or bool(identity.calendar_id)
+    cure = (_OF_ANY | (_OF_USER if is_of_user else _OF_APPLICATION)).get(failure)
+    if cure is None and agent.detail:
+        cure = "Correct what the detail names."
+    return (cure,) if cure else ()
+
+
+def _resending(agent: AgentAlert) -> str:
+    reason = agent.owed.incident.reason
+    return _RESENT.get(reason.code, _BY_CALLER) if reason else _BY_CALLER
+
+
+_BY_CALLER = "The request is not sent again by itself: then the caller must send it again."
+
+MANY_AT_ONCE = "So many at once: look at Cronofy's status first, then at the alarms of this system."
+_AT_ONCE = 5
+"""The agents from which an incident of many is more likely Cronofy's than of each meeting."""
+_OUTAGES = frozenset(
+    {
+        IncidentType.FAILED,
+        IncidentType.NEVER_ACTIVATED,
+        IncidentType.NOT_ARRANGED,
+        IncidentType.NO_CONFERENCE,
+        IncidentType.NOT_FINISHED,
+    }
+)
+"""The types that an outage of Cronofy causes in many agents."""
+
+
+def is_many_at_once(agents: Sequence[AgentAlert]) -> bool:
+    """Return True if so many agents have an open incident that one cause for all is likely."""
+    return sum(agent.type in _OUTAGES and not agent.is_resolved for agent in agents) >= _AT_ONCE
 
 
 def _obstacles(agent: AgentAlert) -> str:

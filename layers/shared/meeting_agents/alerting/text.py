@@ -11,23 +11,75 @@ from meeting_agents.announcement import MeetingView
 
 MAX_LISTED, MAX_TEXT_LENGTH = 10, 1024
 """The values of a list, and the characters of a text from outside, in the JSON of an alert."""
-_LINK = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+|\b(?:[\w-]+\.)+[a-z]{2,}/\S+", re.IGNORECASE)
+MIN_TITLE_LENGTH = 12
+"""The characters of a title without which it says nothing."""
+_MOMENT = timedelta(seconds=1)
+"""Less is no number of seconds."""
+_ADDRESS = (
+    r"(?:\b[a-z][a-z0-9+.-]{0,30}://|(?<![:\w])//(?=\w)|\b(?:mailto|tel|sms|javascript|data):|\bwww\."
+    r"|\b(?:[\w-]{1,63}\.){1,9}[^\W\d_]{2,24}(?::\d{1,5})?[/?#]|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?/)"
+)
+"""The beginning of an address: a scheme, or a host with a path. Each part is bounded, so that no text is slow."""
+_LINK = re.compile(
+    rf"\[(?P<label>[^][]{{0,200}})\]\(\s*{_ADDRESS}[^()]{{0,2000}}\)"
+    rf"|<\s*{_ADDRESS}[^<>|]{{0,2000}}(?:\|(?P<name>[^<>|]{{0,200}}))?>"
+    rf"|{_ADDRESS}\S+",
+    re.IGNORECASE,
+)
+"""An address; as Markdown, as Slack writes it, or bare."""
+_MARKUP = str.maketrans("<>[]|`", "()()/'")
+"""The characters without which a chat knows no link with a label, no image, no mention of a channel and no code."""
+_BREAK = "\u200b"
+"""Without width: a chat does not make a link of a host, or a mention of a name, that has it inside."""
+_DEFUSED = re.compile(r"(?<=\w)\.(?=\w)|@(?=\w)|&(?=#?\w+;)|:(?=//)")
+_PLAIN = str.maketrans(
+    {
+        **dict(zip("ØøŁłĐđıÐð‘’‚“”„«»‐‑‒–—−·", 'OoLlDdiDd\'\'\'"""""------.', strict=True)),  # noqa: RUF001 - as typed
+        "ß": "ss",
+        "Æ": "AE",
+        "æ": "ae",
+        "Œ": "OE",
+        "œ": "oe",
+        "Þ": "Th",
+        "þ": "th",
+        "€": "EUR",
+    }
+)
+"""The letters and signs that Unicode does not take apart, as people write them in ASCII."""
 
 
 def sanitize(text: str, length: int = 1000) -> str:
     """Return one line without control or direction characters, so that text from outside cannot forge lines.
 
-    Addresses are removed: one of them may be the link to join the meeting.
+    Addresses are removed: one of them may be the link to join the meeting, or lead anywhere.
     """
     visible = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)
-    return truncate(" ".join(_LINK.sub("(link)", visible).split()), length)
+    return truncate(" ".join(_without_addresses(visible).split()), length)
 
 
-def title_of(summary: str, event_id: str, agent_id: str) -> str:
+def for_chat(text: str) -> str:
+    """Return text from outside so that no chat makes a link, a mention or an image of it."""
+    return _DEFUSED.sub(lambda found: found[0] + _BREAK, text.translate(_MARKUP))
+
+
+def title_of(summary: str, agent_id: str, *, event_id: str = "", scheduling_key: str = "") -> str:
     """Return the title of a meeting in quotes, or the best name that its agent has."""
     if title := sanitize(summary, 120):
         return f'"{title}"'
-    return f"event {sanitize(event_id, 120)}" if event_id else agent_id
+    if event_id:
+        return f"event {sanitize(event_id, 120)}"
+    return f"scheduling key {sanitize(scheduling_key, 120)}" if scheduling_key else agent_id
+
+
+def ascii_title_of(summary: str, agent_id: str, *, event_id: str = "", scheduling_key: str = "") -> str:
+    """Return the title in ASCII. One that is not in Latin letters is replaced by the best other name of the agent."""
+    title = title_of(
+        ascii_only(summary) if _is_latin(summary) else "",
+        agent_id,
+        event_id=event_id if event_id.isascii() else "",
+        scheduling_key=scheduling_key if scheduling_key.isascii() else "",
+    )
+    return ascii_only(title)
 
 
 def without_links(value: Any) -> Any:
@@ -36,18 +88,40 @@ def without_links(value: Any) -> Any:
         return {name: without_links(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [without_links(inner) for inner in value[:MAX_LISTED]]
-    return truncate(_LINK.sub("(link)", value), MAX_TEXT_LENGTH) if isinstance(value, str) else value
+    return truncate(_without_addresses(value), MAX_TEXT_LENGTH) if isinstance(value, str) else value
 
 
 def truncate(text: str, length: int) -> str:
-    """Shorten a text to `length` characters, with dots at the end if some are missing."""
-    return text if len(text) <= length else text[: max(0, length - 3)] + "..."
+    """Shorten a text to `length` characters, with dots at the end if some are missing. Quotes around it stay."""
+    if len(text) <= length:
+        return text
+    end = '..."' if text[:1] == text[-1:] == '"' else "..."
+    return text[: max(0, length - len(end))] + end
 
 
 def ascii_only(text: str) -> str:
-    """Replace accented letters by plain ones, and other characters by question marks."""
-    bare = (character for character in unicodedata.normalize("NFKD", text) if not unicodedata.combining(character))
-    return "".join(character if " " <= character <= "~" else "?" for character in bare)
+    """Replace accented letters by plain ones, other letters by question marks; other characters are left out."""
+    bare = unicodedata.normalize("NFKD", text.translate(_PLAIN))
+    return "".join(
+        character if " " <= character <= "~" else "?" if character.isalnum() else ""
+        for character in bare
+        if not unicodedata.combining(character)
+    )
+
+
+def _is_latin(text: str) -> bool:
+    """Return True if ASCII can say at least two thirds of a text's letters."""
+    written = ascii_only(sanitize(text, 120))
+    letters = sum(character.isalnum() for character in written)
+    return bool(written.strip()) and 2 * written.count("?") <= letters
+
+
+def _without_addresses(text: str) -> str:
+    def shown(found: re.Match[str]) -> str:
+        label = found["label"] or found["name"] or ""
+        return f"{_without_addresses(label)} (link)".lstrip()
+
+    return _LINK.sub(shown, text)
 
 
 def timezone(tzid: str) -> tzinfo:
@@ -90,15 +164,15 @@ def relative_to_meeting(at: datetime, meeting: MeetingView) -> str:
     if meeting.start is None:
         return ""
     if at < meeting.start:
-        return f", {format_duration(meeting.start - at)} before the meeting begins"
+        return f", {_distance(meeting.start - at, 'just')} before the meeting begins"
     if meeting.end and at >= meeting.end:
-        return f", {format_duration(at - meeting.end)} after the meeting ended"
+        return f", {_distance(at - meeting.end, 'right')} after the meeting ended"
     since = at - meeting.start
-    return (
-        f", {format_duration(since)} after the meeting began"
-        if since >= timedelta(seconds=1)
-        else ", as the meeting began"
-    )
+    return f", {format_duration(since)} after the meeting began" if since >= _MOMENT else ", as the meeting began"
+
+
+def _distance(time: timedelta, moment: str) -> str:
+    return format_duration(time) if time >= _MOMENT else moment
 
 
 def format_duration(time: timedelta) -> str:

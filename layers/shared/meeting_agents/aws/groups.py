@@ -163,6 +163,7 @@ def _waiting(item: Item) -> Waiting:
         type=IncidentType(item["incident"]["S"]),
         meeting=Meeting(**texts | times),
         event_id=item.get("event_id", {}).get("S", ""),
+        scheduling_key=item.get("scheduling_key", {}).get("S", ""),
         acknowledged_at=_time(item, "acknowledged_at"),
     )
 

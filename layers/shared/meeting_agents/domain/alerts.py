@@ -63,13 +63,16 @@ def next_alert_at(record: Record, grace_periods: GracePeriods) -> datetime | Non
     return next((at for at in times if alerting_owed(record, grace_periods, at)), None)
 
 
-def with_notices(record: Record, entry: Entry, verdict: Verdict) -> Record:
-    """Return the record with the notice that an entry causes, if it is the first of its type in the attempt."""
+def with_notices(record: Record, entry: Entry, verdict: Verdict, because: Reason | None) -> Record:
+    """Return the record with the notice that an entry causes, if it is the first of its type in the attempt.
+
+    `because`: the reason why the entry was not applied.
+    """
     type_ = {Verdict.CONFLICTING: IncidentType.CONFLICTING, Verdict.MISMATCHED: IncidentType.MISMATCHED}.get(verdict)
     key = incident_key(record.current.number, type_) if type_ else ""
     if not type_ or key in record.notices:
         return record
-    return replace(record, notices={**record.notices, key: (entry.at, entry.reason)})
+    return replace(record, notices={**record.notices, key: (entry.at, entry.reason or because)})
 
 
 def with_alert(record: Record, entry: Entry) -> Record:

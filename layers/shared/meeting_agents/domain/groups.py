@@ -61,6 +61,7 @@ class Waiting:
     """The agent's own incident."""
     meeting: Meeting
     event_id: str = ""
+    scheduling_key: str = ""
     acknowledged_at: datetime | None = None
 
 

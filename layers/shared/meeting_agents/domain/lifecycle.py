@@ -91,7 +91,8 @@ def steps(entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step
             updated_at=max(before.updated_at, entry.at),
             verdicts={**before.verdicts, verdict.value: before.verdicts.get(verdict, 0) + 1},
         )
-        step = Step(entry, verdict, before, with_notices(counted, entry, verdict))
+        step = Step(entry, verdict, before, counted)
+        step = replace(step, after=with_notices(counted, entry, verdict, step.ignored_because))
         record = step.after
         yield step
 

@@ -7,7 +7,7 @@ from html import escape
 
 from meeting_agents import wording
 from meeting_agents.alerting.runbook import WORDINGS
-from meeting_agents.alerting.text import format_duration, format_meeting, format_time
+from meeting_agents.alerting.text import format_duration, format_meeting, format_time, format_time_with_utc, title_of
 from meeting_agents.announcement import MeetingView, is_link
 from meeting_agents.domain.groups import Waiting
 from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Meeting, Severity, Verdict
@@ -91,9 +91,10 @@ def render_details(agent: AgentDetails, viewer: Viewer) -> str:
     waits = f"By {format_time(due.at, viewer.zone)} {DEADLINES[due.phase]}." if due else ""
     left = sorted({resource.category for resource in current.resources} - {"cronofy"})
     dashboard = next((r.url for r in current.resources if r.type == "dashboard" and is_link(r.url)), "")
-    state = f"The agent is {STATES[record.state]}. {text(_sentence(wording.of(current.reason)))}"
+    state = f"The agent is {STATES[record.state]}. {text(_sentence(_reason(current.reason, viewer)))}"
+    name = name_of(record.meeting.summary, agent.agent_id, event_id=record.event_id, scheduling_key=names["key"])
     parts = [
-        f"<h3>{name_of(record.meeting.summary, record.event_id, agent.agent_id)}</h3>",
+        f"<h3>{name}</h3>",
         tag("p", _meeting(record.meeting) + _listed(names), "meta"),
         incidents or tag("p", f"{state} No incident is open.", "why"),
         tag("p", escape(waits), "meta") if waits else "",
@@ -124,9 +125,9 @@ def time_left(start: datetime, end: datetime, now: datetime) -> str:
     return f"ended {format_duration(now - end)} ago"
 
 
-def name_of(title: str, event_id: str, agent_id: str) -> str:
+def name_of(title: str, agent_id: str, *, event_id: str = "", scheduling_key: str = "") -> str:
     """Return the title of a meeting as HTML, or the best name that its agent has."""
-    return text(title, 120) or (f"event {text(event_id, 120)}" if event_id else escape(agent_id))
+    return text(title, 120) or text(title_of("", agent_id, event_id=event_id, scheduling_key=scheduling_key))
 
 
 def when(at: datetime | None, viewer: Viewer) -> str:
@@ -140,7 +141,7 @@ def _kind(incident: ListedIncident) -> str:
 
 def _name_of_incident(incident: ListedIncident) -> str:
     title = incident.meeting.summary if incident.meeting else ""
-    return name_of(title, incident.event_id or incident.scheduling_key, incident.agent_id)
+    return name_of(title, incident.agent_id, event_id=incident.event_id, scheduling_key=incident.scheduling_key)
 
 
 def _what(incident: ListedIncident, viewer: Viewer, now: datetime, *, is_group: bool = False) -> str:
@@ -186,9 +187,10 @@ def _listed(names: Mapping[str, str]) -> str:
 
 
 def _waiting(agent: Waiting, viewer: Viewer) -> str:
+    names = {"event_id": agent.event_id, "scheduling_key": agent.scheduling_key}
     more = button("Details", viewer.reading, {AGENT: agent.agent_id}, is_popup=True)
     return (
-        tag("b", name_of(agent.meeting.summary, agent.event_id, agent.agent_id))
+        tag("b", name_of(agent.meeting.summary, agent.agent_id, **names))
         + tag("span", when(agent.meeting.start, viewer), "at")
         + (more if is_agent_id(agent.agent_id) else "")
     )
@@ -229,16 +231,20 @@ def _buttons(
 def _entry(step: Step, viewer: Viewer) -> str:
     entry = step.entry
     note = tag("span", escape(VERDICTS[step.verdict]), "verdict") if step.verdict is not Verdict.APPLIED else ""
-    title, reason = _words_of(entry)
+    title, reason = _words_of(entry, viewer)
     at = escape(format_time(entry.at, viewer.zone, "%d %b %H:%M:%S"))
     utc = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"
     shown = f"<b>{text(title)}</b>{note}{': ' + text(reason) if reason else ''}"
     return tag("li", f'<span class="ma-at" title="{utc}">{at}</span><span>{shown}</span>')
 
 
-def _words_of(entry: Entry) -> tuple[str, str]:
+def _reason(reason: Reason | None, viewer: Viewer) -> str:
+    return wording.of(reason, lambda at: format_time_with_utc(at, viewer.zone))
+
+
+def _words_of(entry: Entry, viewer: Viewer) -> tuple[str, str]:
     """Return the title of an entry, and what more is to say about it."""
-    title, reason = ENTRIES[entry.kind], wording.of(entry.reason)
+    title, reason = ENTRIES[entry.kind], _reason(entry.reason, viewer)
     if entry.kind in SELF_EXPLANATORY and reason:
         return _sentence(reason), ""
     if entry.kind is EntryType.ALERTED and entry.cause and entry.reason:

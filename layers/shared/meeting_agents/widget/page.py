@@ -141,7 +141,7 @@ def _row(overview: Overview, agent: AgentSummary) -> str:
     return tag(
         "div",
         tag("span", f"{agent.start.astimezone(viewer.zone):%a %d %b, %H:%M}", "at")
-        + tag("b", name_of(agent.title, agent.event_id or agent.scheduling_key, agent.agent_id))
+        + tag("b", name_of(agent.title, agent.agent_id, event_id=agent.event_id, scheduling_key=agent.scheduling_key))
         + tag("span", f'<i class="ma-{agent.outcome}"></i>{escape(words)}', "key")
         + tag("span", time_left(agent.start, agent.end, overview.now), "left")
         + (more if is_agent_id(agent.agent_id) else ""),
