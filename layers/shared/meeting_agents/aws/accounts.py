@@ -18,7 +18,7 @@ LEASE_SECONDS = 25.0
 """Seconds after which the lease on the renewal of an account's tokens ends, should its holder have died."""
 _STATE = {"#state": "state"}
 SHOWN = ("account_id", "data_center", "#state", "registered_at", "refreshed_at", "access_until", "relink_url")
-"""The attributes that are read for a list: all but the tokens, as the role in the template requires."""
+"""The attributes that are read for a list: all but the tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +92,7 @@ class Accounts:
     def page(self, limit: int, position: str = "") -> tuple[list[AccountSummary], str]:
         """Return some accounts without their tokens, in no order, and the position of the next page, empty if none."""
         items, last = self._table.scan_page(
+            Select="SPECIFIC_ATTRIBUTES",  # the role in the template permits nothing else
             ProjectionExpression=", ".join(SHOWN),
             ExpressionAttributeNames=_STATE,
             Limit=limit,
