@@ -10,7 +10,16 @@ from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import format_duration, format_meeting, format_time, format_time_with_utc, title_of
 from meeting_agents.announcement import MeetingView, is_link
 from meeting_agents.domain.groups import Waiting
-from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Meeting, Severity, Verdict
+from meeting_agents.domain.model import (
+    AlertStatus,
+    DeadlineType,
+    Entry,
+    EntryType,
+    IncidentType,
+    Meeting,
+    Severity,
+    Verdict,
+)
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.incident_list import ListedIncident
@@ -88,7 +97,8 @@ def render_details(agent: AgentDetails, viewer: Viewer) -> str:
     }
     incidents = "".join(_of_details(incident, viewer, agent.now) for incident in agent.incidents)
     due = agent.deadline
-    waits = f"By {format_time(due.at, viewer.zone)} {DEADLINES[due.phase]}." if due else ""
+    is_shown = due is not None and due.phase is not DeadlineType.ALERT
+    waits = f"By {format_time(due.at, viewer.zone)} {DEADLINES[due.phase]}." if due and is_shown else ""
     left = sorted({resource.category for resource in current.resources} - {"cronofy"})
     dashboard = next((r.url for r in current.resources if r.type == "dashboard" and is_link(r.url)), "")
     state = f"The agent is {STATES[record.state]}. {text(_sentence(_reason(current.reason, viewer)))}"
@@ -131,8 +141,8 @@ def name_of(title: str, agent_id: str, *, event_id: str = "", scheduling_key: st
 
 
 def when(at: datetime | None, viewer: Viewer) -> str:
-    """`Wed 29 Apr, 17:30 CEST`, as HTML; empty if it is not known."""
-    return escape(format_time(at, viewer.zone, "%a %d %b, %H:%M")) if at else ""
+    """`Wed 29 Apr, 17:30`, in the viewer's time zone, which the page names once; empty if it is not known."""
+    return f"{at.astimezone(viewer.zone):%a %d %b, %H:%M}" if at else ""
 
 
 def _kind(incident: ListedIncident) -> str:

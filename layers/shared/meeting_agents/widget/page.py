@@ -10,7 +10,7 @@ from html import escape
 
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import format_duration, format_time
-from meeting_agents.widget.card import AGENT, name_of, render_card, render_group, time_left
+from meeting_agents.widget.card import AGENT, name_of, render_card, render_group, time_left, when
 from meeting_agents.widget.facts import MAX_QUERY_LENGTH, AgentSummary, Outcome, Overview, Viewer
 from meeting_agents.widget.hours import render_hours
 from meeting_agents.widget.html import button, details, field, form, is_agent_id, tag, text
@@ -140,7 +140,7 @@ def _row(overview: Overview, agent: AgentSummary) -> str:
     more = button("Details", viewer.reading, {AGENT: agent.agent_id}, is_popup=True)
     return tag(
         "div",
-        tag("span", f"{agent.start.astimezone(viewer.zone):%a %d %b, %H:%M}", "at")
+        tag("span", when(agent.start, viewer), "at")
         + tag("b", name_of(agent.title, agent.agent_id, event_id=agent.event_id, scheduling_key=agent.scheduling_key))
         + tag("span", f'<i class="ma-{agent.outcome}"></i>{escape(words)}', "key")
         + tag("span", time_left(agent.start, agent.end, overview.now), "left")

@@ -14,6 +14,7 @@ STYLE = """<style>
 .ma-root * { box-sizing: border-box }
 .ma-root h3, .ma-root h4, .ma-root p, .ma-root ol, .ma-root ul { margin: 0; padding: 0 }
 .ma-root h3 { font-size: 16px; margin: 18px 0 8px } .ma-root h4 { font-size: 15px }
+.ma-root > h4 { margin-top: 16px }
 .ma-root a.ma-link { color: var(--way) }
 .ma-root cwdb-action { display: none }
 .ma-root code { font-size: 12px }
