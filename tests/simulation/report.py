@@ -9,8 +9,9 @@ def section(found: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             f"`make simulate` on {found['date']}, {found['machine']}: {found['meetings']:,} meetings in",
-            f"months with the seeds {found['seeds']}, in {found['seconds']} s, {found['processor_seconds']} s of",
-            f"processor time. Of {found['obligations']:g} in 10,000 meetings an alert was due.",
+            f"months with the seeds {found['seeds']}, in {found['seconds']} s,",
+            f"of processor time {found['processor_seconds']} s. Of {found['obligations']:g} in 10,000",
+            "meetings an alert was due.",
             "",
             "| per 10,000 meetings | |",
             "|---|---|",
