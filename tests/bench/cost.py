@@ -216,7 +216,7 @@ def _memory(platform: Platform, function: str) -> float:
 
 
 def _platform_log_bytes(platform: Platform, function: str) -> int:
-    config = platform.template["Resources"][platform.logical(function)]["Properties"]["LoggingConfig"]
+    config = platform.template["Resources"][platform.logical(function)]["Properties"].get("LoggingConfig", {})
     config = platform.template["Globals"]["Function"].get("LoggingConfig", {}) | config
     is_quiet = (config.get("LogFormat"), config.get("SystemLogLevel")) == ("JSON", "WARN")
     return 0 if is_quiet else PLATFORM_LOG_BYTES

@@ -27,6 +27,8 @@ MAX_ATTEMPTS = 4
 """Attempts of a caller, of Cronofy, a stream or a queue."""
 RETRY_LATER = (409, 429)
 """Answers after which a caller retries later: request in progress, too many requests."""
+AGAIN = "Nothing is lost: try again"
+"""The words in a button's answer after which its viewer presses it again."""
 RETRY_SECONDS = 30.0
 """Time until a caller retries after such an answer."""
 MAX_PARTIAL_FAILURES = 5
@@ -367,10 +369,10 @@ class Platform:
         return sorted(self.functions.keys() - {function for function, _ in self.events()})
 
     def view(self, function: str, **parameters: Any) -> Any:
-        """Invoke a function as an opened dashboard does, or a button with parameters, and again if it fails."""
+        """Invoke a function as a dashboard or a button with parameters does, and again if it fails or asks for that."""
         context = {"dashboardName": "dashboard", "timezone": {"offsetISO": offset_at_noon()}}
         event = {"widgetContext": context} | parameters
-        return self._until(function, event, lambda done: not done.error).answer
+        return self._until(function, event, lambda done: not done.error and AGAIN not in str(done.answer)).answer
 
     def settle(self) -> None:
         """Deliver all that waits in the stream and in the queues, until both are empty."""

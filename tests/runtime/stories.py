@@ -388,6 +388,7 @@ STORIES: dict[str, Callable[[Scene], None]] = {
     "retried": retried,
     "without an event": without_a_calendar_event,
     "acknowledged": acknowledged,
+    "pressed": pressed,
     "replayed": replayed,
 }
 

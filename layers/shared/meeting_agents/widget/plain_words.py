@@ -30,6 +30,7 @@ ENTRIES: Mapping[EntryType, str] = {
     EntryType.AFTER_END: "Cronofy called after the end",
     EntryType.UNRECOGNISED: "A notification without a known interaction",
     EntryType.CALENDAR_READ: "The calendar shows the meeting moved or deleted",
+    EntryType.PROFILE_READ: "The conferencing profile was looked at",
     EntryType.OVERDUE: "Silent past a deadline",
     EntryType.ALERT_DUE: "An alert is owed",
     EntryType.ALERTED: "Alert published",
