@@ -13,6 +13,7 @@ from tests.runtime.stories import (
     errands,
     moved,
     notification,
+    pressed_late,
     returned,
     unlinked,
 )
@@ -34,7 +35,7 @@ def everything(scene: Scene) -> Written:
     """Run everything, each story from an empty table."""
     parts: dict[str, list[str]] = {"table": [], "lifecycle": [], "alerts": [], "answers": []}
     invocations: list[Invocation] = []
-    for story in (*STORIES.values(), moved, returned, disconnected, unlinked, errands):
+    for story in (*STORIES.values(), moved, returned, pressed_late, disconnected, unlinked, errands):
         scene.platform.forget()
         story(scene)
         if story is errands:

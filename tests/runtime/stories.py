@@ -254,20 +254,31 @@ def returned(scene: Scene) -> None:
 
 
 def pressed(scene: Scene) -> None:
-    """A refused request is acknowledged, sent again with a new token, and announced again, all by buttons."""
-    headers = scene.register("alice")
-    scene.cronofy.faults.add("POST", "/v1/calendars", status=404, times=1)
+    """A refused request is acknowledged, sent again, and announced again, all by buttons."""
+    _refused(scene, "pressed")
+    _press(scene, "pressed")
+
+
+def pressed_late(scene: Scene) -> None:
+    """The same in the meeting, after the alert, when the account's token has expired."""
     now = datetime.now(UTC)
-    times: dict[str, Any] = {"start": f"{now:%FT%TZ}", "end": f"{now + timedelta(hours=3):%FT%TZ}"}
-    event = scene.event("pressed", **times)
-    scene.platform.request("POST", EVENTS, event, headers)
+    _refused(scene, "pressed_late", start=f"{now:%FT%TZ}", end=f"{now + timedelta(hours=3):%FT%TZ}")
+    scene.platform.age(7200)
+    scene.platform.view("widget", agent_id=agent_id("us", CALENDAR, "pressed_late"))
+    _press(scene, "pressed_late")
+
+
+def _refused(scene: Scene, name: str, **times: Any) -> None:
+    headers = scene.register(name)
+    scene.cronofy.faults.add("POST", "/v1/calendars", status=404, times=1)
+    scene.platform.request("POST", EVENTS, scene.event(name, **times), headers)
     scene.platform.settle()
     scene.cronofy.faults.clear()
-    scene.platform.age(7200)
-    agent = agent_id("us", CALENDAR, "pressed")
-    scene.platform.view("widget", agent_id=agent)
+
+
+def _press(scene: Scene, name: str) -> None:
     for action in ("acknowledge", "retry", "replay"):
-        scene.platform.view("button", action=action, agent_id=agent)
+        scene.platform.view("button", action=action, agent_id=agent_id("us", CALENDAR, name))
     scene.platform.settle()
 
 
