@@ -64,6 +64,9 @@ class Falsehoods(Truth):
             return "the agent is not wanted", known
         if at >= desire.end and not sent.group and not is_warning:
             return "the meeting is over", known if self.meeting.event.key[0] else NO_END
+        same = [d for d in self.desires() if d.start == desire.start and d.since <= at]
+        if sent.type == "never_activated" and all(d.since >= d.end for d in same):
+            return "the meeting was over when its agent was requested", known
         found = self._checks(is_warning=is_warning)[sent.type](desire, at)
         return found and (found[0], known or found[1])
 

@@ -57,6 +57,10 @@ HISTORIES: dict[str, tuple[MonthScript, str]] = {
         MonthScript(1, (Script(1, NINE, agents=("never comes",)),)),
         "an agent that does not come is no incident",
     ),
+    "a meeting that was over when its agent was requested": (
+        MonthScript(1, (Script(1, NINE, requested=120, conference="none"),)),
+        "an agent is expected in a meeting of the past (15)",
+    ),
     "an agent that works": (
         MonthScript(1, (Script(1, NINE),)),
         "resources that are there count as missing",

@@ -50,6 +50,13 @@ def test_the_judge_finds_a_fault_that_is_put_back(script: MonthScript, fault: st
         assert tried(script).found
 
 
+@pytest.mark.parametrize("fault", put_back.FAULTS)
+def test_each_fault_can_be_put_back(fault: str) -> None:
+    """The function that it changes still exists."""
+    with put_back.put_back(fault):
+        pass
+
+
 def test_a_request_that_waits_is_not_sent_again_after_its_cancellation_failed() -> None:
     """Cronofy would take it now, and an agent would be in a meeting from which it was switched off."""
     with put_back.put_back("a request that waits is sent again after its cancellation failed"):
