@@ -395,7 +395,7 @@ def test_when_callbacks_come_again_each_agent_that_stays_silent_is_alerted(room:
     room.publish(*names[:2])
     room.sweep()
     assert room.titles[1:] == [
-        "[resolved] prod: Callbacks from Cronofy's data center de arrive again: 38 meeting agents still silent"
+        "[resolved] prod: Callbacks from data center de are back: 38 meeting agents still silent"
     ]
     for _ in range(2):
         room.desk.now += MINUTE
@@ -418,7 +418,7 @@ def test_a_callback_of_another_agent_resolves_the_alert(room: Room) -> None:
     room.sweep()
     room.sweep()
     assert room.titles[1:] == [
-        "[resolved] prod: Callbacks from Cronofy's data center de arrive again: 3 meeting agents still silent"
+        "[resolved] prod: Callbacks from data center de are back: 3 meeting agents still silent"
     ]
 
 

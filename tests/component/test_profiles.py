@@ -229,7 +229,7 @@ def test_a_conference_that_cronofy_cannot_make_and_its_profile_are_one_alert(off
     office.sweep()
     assert office.incidents(agent) == [IncidentType.ACCOUNT_DISCONNECTED]
     office.alert()
-    assert [subject.partition(":")[0] for subject in office.topic.subjects] == [
+    assert [": ".join(subject.split(": ")[:2]) for subject in office.topic.subjects] == [
         "[warning] prod: Account alice is disconnected"
     ]
     office.connect()

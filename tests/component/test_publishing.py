@@ -78,7 +78,7 @@ def silence(desk: Desk, history: History) -> None:
 
 
 def titles(topic: Topic) -> list[str]:
-    return [subject.partition(":")[0] for subject in topic.subjects]
+    return [": ".join(subject.split(": ")[:2]) for subject in topic.subjects]
 
 
 def publish(desk: Desk, topic: Topic, *histories: History) -> set[str | Group]:
