@@ -417,9 +417,7 @@ def test_a_callback_of_another_agent_resolves_the_alert(room: Room) -> None:
     room.callback()
     room.sweep()
     room.sweep()
-    assert room.titles[1:] == [
-        "[resolved] prod: Callbacks from data center de are back: 3 meeting agents still silent"
-    ]
+    assert room.titles[1:] == ["[resolved] prod: Callbacks from data center de are back: 3 meeting agents still silent"]
 
 
 def test_agents_that_become_silent_later_are_quiet(room: Room) -> None:
