@@ -197,7 +197,9 @@ def test_fifty_meetings_of_a_disconnected_account_are_one_alert(room: Room) -> N
     names = fifty(room)
     assert room.publish(names[7]) == set()
     assert room.publish(*names[:25]) == room.publish(*names) == set()
-    assert room.titles == ["[warning] Account alice is disconnected: 50 meetings waiting, first 30 Apr 14:00 CEST"]
+    assert room.titles == [
+        "[warning] prod: Account alice is disconnected: 50 meetings waiting, first 30 Apr 14:00 CEST"
+    ]
     assert room.topic.attributes == [
         {"status": "firing", "severity": "warning", "type": ("account_disconnected",), "account": ("alice",)}
     ]
@@ -225,7 +227,7 @@ def test_the_alert_is_resolved_once_when_the_account_is_registered_again(room: R
         room.answer(name, EntryType.ACCEPTED)
     room.publish(*names[1:])
     room.sweep()
-    assert room.titles[1:] == ["[resolved] Account alice is connected again: 49 meetings still waiting"]
+    assert room.titles[1:] == ["[resolved] prod: Account alice is connected again: 49 meetings still waiting"]
     room.desk.now += HOUR
     room.publish()
     assert len(room.titles) == 2
@@ -243,7 +245,7 @@ def test_the_alert_is_resolved_though_no_agent_waits_any_more(room: Room) -> Non
     room.register()
     room.sweep()
     room.sweep()
-    assert room.titles[1:] == ["[resolved] Account alice is connected again"]
+    assert room.titles[1:] == ["[resolved] prod: Account alice is connected again"]
 
 
 def test_an_account_that_is_deleted_resolves_its_alert(room: Room) -> None:
@@ -254,7 +256,7 @@ def test_an_account_that_is_deleted_resolves_its_alert(room: Room) -> None:
     room.desk.accounts().delete("alice")
     room.answer("weekly", EntryType.REJECTED, Reason.of(ReasonCode.ACCOUNT_UNKNOWN, account="alice"))
     room.sweep()
-    assert room.titles[1:] == ["[resolved] Account alice is no longer registered"]
+    assert room.titles[1:] == ["[resolved] prod: Account alice is no longer registered"]
 
 
 def test_an_account_that_is_registered_before_the_alert_is_none(room: Room) -> None:
@@ -315,8 +317,8 @@ def test_a_request_that_is_refused_after_all_is_alerted_alone(room: Room) -> Non
     room.publish()
     room.sweep()
     assert room.titles[1:] == [
-        '[warning] Meeting agent was refused: "weekly 1", 30 Apr 14:00 CEST',
-        "[resolved] Account alice is connected again: 2 meetings still waiting",
+        '[warning] prod: Meeting agent was refused: "weekly 1", 30 Apr 14:00 CEST',
+        "[resolved] prod: Account alice is connected again: 2 meetings still waiting",
     ]
 
 
@@ -337,7 +339,7 @@ def test_forty_silent_agents_of_a_data_center_are_one_alert(room: Room) -> None:
     room.callback()
     names = silence(room, 40)
     assert room.publish(*names[:20]) == room.publish() == set()
-    assert room.titles == ["[critical] No callbacks from Cronofy's data center de: 40 meeting agents silent"]
+    assert room.titles == ["[critical] prod: No callbacks from Cronofy's data center de: 40 meeting agents silent"]
     assert room.topic.attributes == [
         {"status": "firing", "severity": "critical", "type": ("callbacks_missing",), "data_center": ("de",)}
     ]
@@ -348,7 +350,7 @@ def test_two_silent_agents_are_alerted_each(room: Room) -> None:
     assert MIN_SILENT_AGENTS == 3
     names = silence(room, 2)
     room.publish()
-    assert room.titles == ["[critical] 2 meeting agents: 2 never became active"]
+    assert room.titles == ["[critical] prod: 2 meeting agents: 2 never became active"]
     assert {tuple(room.alerted(name)) for name in names} == {((AlertStatus.FIRING, PUBLISHED),)}
 
 
@@ -358,7 +360,7 @@ def test_a_callback_since_the_start_lets_each_silent_agent_be_alerted(room: Room
     room.callback()
     silence(room, 40)
     room.publish()
-    assert room.titles == ["[critical] 40 meeting agents: 40 never became active"]
+    assert room.titles == ["[critical] prod: 40 meeting agents: 40 never became active"]
 
 
 def test_a_callback_that_was_not_recorded_is_not_missed(room: Room) -> None:
@@ -367,7 +369,7 @@ def test_a_callback_that_was_not_recorded_is_not_missed(room: Room) -> None:
     room.callback()
     silence(room, 3)
     room.publish()
-    assert room.titles == ["[critical] 3 meeting agents: 3 never became active"]
+    assert room.titles == ["[critical] prod: 3 meeting agents: 3 never became active"]
 
 
 def test_agents_that_were_silent_before_the_last_callback_are_alerted_each(room: Room) -> None:
@@ -377,8 +379,8 @@ def test_agents_that_were_silent_before_the_last_callback_are_alerted_each(room:
     room.miss("early", START - HOUR)
     room.publish()
     assert room.titles == [
-        "[critical] No callbacks from Cronofy's data center de: 3 meeting agents silent",
-        '[warning] Meeting agent never became active: "early", 30 Apr 13:00 CEST',
+        "[critical] prod: No callbacks from Cronofy's data center de: 3 meeting agents silent",
+        '[warning] prod: Meeting agent never became active: "early", 30 Apr 13:00 CEST',
     ]
 
 
@@ -393,12 +395,12 @@ def test_when_callbacks_come_again_each_agent_that_stays_silent_is_alerted(room:
     room.publish(*names[:2])
     room.sweep()
     assert room.titles[1:] == [
-        "[resolved] Callbacks from Cronofy's data center de arrive again: 38 meeting agents still silent"
+        "[resolved] prod: Callbacks from data center de are back: 38 meeting agents still silent"
     ]
     for _ in range(2):
         room.desk.now += MINUTE
         room.publish()
-    assert room.titles[2:] == ["[critical] 38 meeting agents: 38 never became active"]
+    assert room.titles[2:] == ["[critical] prod: 38 meeting agents: 38 never became active"]
     assert room.alerted(names[0]) == [(AlertStatus.FIRING, INCLUDED), (AlertStatus.RESOLVED, INCLUDED)]
     assert room.alerted(names[2]) == [
         (AlertStatus.FIRING, INCLUDED),
@@ -415,9 +417,7 @@ def test_a_callback_of_another_agent_resolves_the_alert(room: Room) -> None:
     room.callback()
     room.sweep()
     room.sweep()
-    assert room.titles[1:] == [
-        "[resolved] Callbacks from Cronofy's data center de arrive again: 3 meeting agents still silent"
-    ]
+    assert room.titles[1:] == ["[resolved] prod: Callbacks from data center de are back: 3 meeting agents still silent"]
 
 
 def test_agents_that_become_silent_later_are_quiet(room: Room) -> None:
@@ -501,7 +501,7 @@ def test_a_crash_after_the_message_repeats_it_at_worst(room: Room) -> None:
     room.topic.dies = False
     room.publish()
     room.publish()
-    assert room.titles == ["[critical] No callbacks from Cronofy's data center de: 3 meeting agents silent"] * 2
+    assert room.titles == ["[critical] prod: No callbacks from Cronofy's data center de: 3 meeting agents silent"] * 2
 
 
 def test_copies_that_run_at_the_same_time_publish_once(room: Room) -> None:

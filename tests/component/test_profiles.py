@@ -191,7 +191,7 @@ def test_two_meetings_with_a_disconnected_profile_are_one_alert_with_the_address
     assert office.incidents(first) == [IncidentType.ACCOUNT_DISCONNECTED]
     office.alert()
     [subject], [message], [text] = office.topic.subjects, office.topic.messages, office.topic.texts
-    assert subject.startswith("[warning] Account alice is disconnected: 2 meetings waiting, first ")
+    assert subject.startswith("[warning] prod: Account alice is disconnected: 2 meetings waiting, first ")
     assert [agent["agent_id"] for agent in message["agents"]] == [first, second]
     assert RELINK in message["group"]["next_steps"][0]
     assert RELINK in text
@@ -203,7 +203,7 @@ def test_two_meetings_with_a_disconnected_profile_are_one_alert_with_the_address
     office.pass_time(READ_AGAIN_AFTER)
     office.sweep()
     assert (office.looks(first), office.looks(second)) == ([DISCONNECTED, CONNECTED], [DISCONNECTED, CONNECTED])
-    assert office.topic.subjects[1:] == ["[resolved] Account alice is connected again"]
+    assert office.topic.subjects[1:] == ["[resolved] prod: Account alice is connected again"]
     office.sweep()
     office.alert()
     assert len(office.topic.subjects) == 2
@@ -229,8 +229,8 @@ def test_a_conference_that_cronofy_cannot_make_and_its_profile_are_one_alert(off
     office.sweep()
     assert office.incidents(agent) == [IncidentType.ACCOUNT_DISCONNECTED]
     office.alert()
-    assert [subject.partition(":")[0] for subject in office.topic.subjects] == [
-        "[warning] Account alice is disconnected"
+    assert [": ".join(subject.split(": ")[:2]) for subject in office.topic.subjects] == [
+        "[warning] prod: Account alice is disconnected"
     ]
     office.connect()
     office.pass_time(READ_AGAIN_AFTER)
@@ -254,7 +254,7 @@ def test_a_profile_that_is_connected_when_no_meeting_waits_any_more_resolves_the
     office.pass_time(FRESH)
     office.sweep()
     assert office.reads == 2
-    assert office.topic.subjects[1:] == ["[resolved] Account alice is connected again"]
+    assert office.topic.subjects[1:] == ["[resolved] prod: Account alice is connected again"]
 
 
 # --------------------------------------------------------------------------------------------- the profiles that matter

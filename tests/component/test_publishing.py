@@ -78,7 +78,7 @@ def silence(desk: Desk, history: History) -> None:
 
 
 def titles(topic: Topic) -> list[str]:
-    return [subject.partition(":")[0] for subject in topic.subjects]
+    return [": ".join(subject.split(": ")[:2]) for subject in topic.subjects]
 
 
 def publish(desk: Desk, topic: Topic, *histories: History) -> set[str | Group]:
@@ -96,7 +96,7 @@ def alerted(journal: Journal, history: History) -> list[Entry]:
 def test_many_agents_are_one_message_and_none_is_published_twice(desk: Desk, topic: Topic) -> None:
     histories = [hear(desk, agent(desk, f"outage-{number}"), "meeting_agent_failed") for number in range(60)]
     assert publish(desk, topic, *histories) == publish(desk, topic, *histories) == set()
-    assert topic.subjects == ["[critical] 60 meeting agents: 60 failed"]
+    assert topic.subjects == ["[critical] prod: 60 meeting agents: 60 failed"]
     assert [len(alerted(desk.journal(), history)) for history in histories] == [1] * 60
 
 
@@ -112,7 +112,7 @@ def test_an_incident_that_is_over_before_its_alert_is_sent_is_never_sent(desk: D
     history = hear(desk, agent(desk), "meeting_agent_failed")
     hear(desk, history, "meeting_agent_complete")
     assert publish(desk, topic, history) == set()
-    assert titles(topic) == ["[warning] Meeting agent was reported complete and failed"]
+    assert titles(topic) == ["[warning] prod: Meeting agent was reported complete and failed"]
 
 
 def test_a_refused_alert_is_published_later_and_nothing_overtakes_it(desk: Desk, topic: Topic) -> None:
@@ -127,7 +127,7 @@ def test_a_refused_alert_is_published_later_and_nothing_overtakes_it(desk: Desk,
     assert topic.subjects == []  # the agent is on its way, and people were not alerted
     hear(desk, history, "meeting_agent_failed", NOW + timedelta(seconds=1))
     assert publish(desk, topic, history) == set()
-    assert titles(topic) == ["[critical] Meeting agent failed"]
+    assert titles(topic) == ["[critical] prod: Meeting agent failed"]
 
 
 def test_an_alert_and_its_resolution_have_one_key_and_numbers_of_their_own(desk: Desk, topic: Topic) -> None:
@@ -137,8 +137,8 @@ def test_an_alert_and_its_resolution_have_one_key_and_numbers_of_their_own(desk:
     hear(desk, history, "meeting_agent_activated", datetime.now(UTC))
     publish(desk, topic, history)
     assert titles(topic) == [
-        "[critical] Meeting agent never became active",
-        "[resolved] Meeting agent is on its way",
+        "[critical] prod: Meeting agent never became active",
+        "[resolved] prod: Meeting agent is on its way",
     ]
     assert sorted(entry.key for entry in alerted(desk.journal(), history)) == [
         "alerted#1/never_activated#firing#0",

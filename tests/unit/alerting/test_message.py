@@ -1,6 +1,7 @@
 """The texts of each alert are a file in `tests/golden/alerts/`, which a person approved."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from meeting_agents.alerting.agent_alert import AgentAlert, provider_of
 from meeting_agents.alerting.grouping import group_alerts
 from meeting_agents.alerting.message import MAX_MESSAGE_BYTES, SMS_LENGTH, SUBJECT_LENGTH, Alert, Links
-from meeting_agents.alerting.runbook import GROUP_WORDINGS, WORDINGS, summary
+from meeting_agents.alerting.runbook import GROUP_WORDINGS, WORDINGS, next_steps, summary
 from meeting_agents.announcement import Announcement
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.alerts import alerting_owed
@@ -37,7 +38,7 @@ from tests.golden_files import GOLDEN, compared
 LINKS = Links(
     "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
     "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/meeting-agents",
-    "meeting-agents",
+    "prod",
 )
 START = datetime(2026, 4, 29, 15, 30, tzinfo=UTC)
 END = START + timedelta(minutes=90)
@@ -381,9 +382,7 @@ def test_no_alert_shows_a_join_link(link: str) -> None:
 def test_an_agent_that_reports_itself_late_is_on_its_way_and_not_in_the_meeting() -> None:
     """Cronofy reports it when it prepares to join: it may still wait in the lobby."""
     (alert,) = group_alerts(CASES["resolved"], LINKS)
-    assert (
-        alert.subject == '[resolved] meeting-agents: Meeting agent is on its way: "Quarterly review", 29 Apr 17:30 CEST'
-    )
+    assert alert.subject == '[resolved] prod: Meeting agent is on its way: "Quarterly review", 29 Apr 17:30 CEST'
     assert "lobby" in alert.text
 
 
@@ -414,3 +413,152 @@ def test_a_chat_message_has_only_the_documented_members_and_no_markup_of_others(
     }
     assert all(isinstance(value, str) for value in chat["metadata"]["additionalContext"].values())
     assert not {"<", ">"} & set(json.dumps([chat["content"], chat["metadata"]["summary"]]))
+
+
+EVIL = [
+    "[x](http://evil.example/a)",
+    "<http://evil.example|x>",
+    "<https://evil.example>",
+    "![x](https://evil.example/i.png)",
+]
+"""Links with a label, as Markdown and as Slack write them, an autolink and an image."""
+
+
+@pytest.mark.parametrize("title", [*EVIL, "[x][1] [1]: //evil.example/a", "www.evil.example", "evil.example", "@here"])
+@pytest.mark.parametrize("mention", ["", " <!channel> <@U024BE7LH> @everyone &lt;!here&gt;"])
+def test_nothing_from_outside_becomes_a_link_or_a_mention_in_a_chat(title: str, mention: str) -> None:
+    """Neither a title nor Cronofy's words: alone, among many, in the subject, and in the copy for machines."""
+    meeting = replace(MEETING, summary=title + mention)
+    words: dict[str, Any] = {"failure_reason": title + mention}
+    agents: list[AgentAlert] = []
+    for number in range(25):
+        history = History(f"e-{number}", meeting).ask().accepted()
+        agents += history.hear("meeting_agent_failed", START, **words).alerts()
+    for alert in (Alert(tuple(agents[:1]), LINKS), Alert(tuple(agents), LINKS)):
+        chat = json.loads(alert.chat)
+        shown = json.dumps([chat["content"], chat["metadata"]["summary"]], ensure_ascii=False)
+        shown = shown.replace(LINKS.api, "").replace(LINKS.dashboard, "")
+        assert not re.search(r"\]\(|<|>|://|evil\.example|@\w|&lt;", shown)
+        assert not re.search("[<>@]", chat["metadata"]["additionalContext"]["alert"])
+        assert "evil.example/" not in alert.text
+
+
+@pytest.mark.parametrize(
+    ("title", "named"),
+    [
+        ("Überprüfung \N{EN DASH} Straße „A“", '"Uberprufung - Strasse "A""'),
+        ("Łódź 🎉", '"Lodz"'),
+        ("価格会議", "event review-17"),
+        ("Совещание по бюджету", "event review-17"),
+        ("🎉", "event review-17"),
+        ("", "event review-17"),
+    ],
+)
+def test_a_title_that_ascii_cannot_say_is_replaced_by_the_event_in_the_subject(title: str, named: str) -> None:
+    """Question marks name no meeting. The e-mail itself has the title."""
+    history = History(meeting=replace(MEETING, summary=title)).ask().accepted()
+    (alert,) = group_alerts(history.hear("meeting_agent_failed", START).alerts(), LINKS)
+    assert alert.subject == f"[critical] prod: Meeting agent failed: {named}, 29 Apr 17:30 CEST"
+    assert alert.sms.startswith(f"CRITICAL, prod: Meeting agent failed: {named}, 29 Apr 17:30 CEST")
+    assert f'"{title}"' in alert.text or not title
+
+
+@pytest.mark.parametrize("stack", ["p", "meeting-agents-production-of-europe", "x" * 128])
+@pytest.mark.parametrize("case", CASES)
+def test_the_stack_is_named_and_all_fits(case: str, stack: str) -> None:
+    """People may have several stacks; the name can have 128 characters."""
+    for alert in group_alerts(CASES[case], replace(LINKS, stack=stack)):
+        assert len(alert.subject) <= SUBJECT_LENGTH
+        assert len(alert.sms) <= SMS_LENGTH
+        assert stack[:20] in alert.subject
+        assert re.match(rf"(CRITICAL|WARNING|RESOLVED)(, reminder 1/2)?, {stack[:20]}", alert.sms)
+
+
+def test_an_agent_without_a_calendar_event_is_named_by_its_scheduling_key() -> None:
+    """It has no title, and the caller knows it by this key."""
+    meeting = Meeting(start=START)
+    request = Request(action=Action.PROVISION, data_center="de", meeting=meeting, scheduling_key="standup-7")
+    history = History(event="").add(EntryType.REQUESTED, START - MINUTE, request=request).accepted()
+    (alert,) = group_alerts(history.hear("meeting_agent_failed", START + MINUTE).alerts(), LINKS)
+    assert alert.subject == "[critical] prod: Meeting agent failed: scheduling key standup-7, 29 Apr 15:30 UTC"
+    assert alert.text.startswith("The meeting agent for scheduling key standup-7 failed")
+
+
+def failing(failure: str | int, **identity: Any) -> AgentAlert:
+    """An agent whose request failed thus, a quarter of an hour before the meeting."""
+    names: dict[str, Any] = identity or {"calendar_id": "cal_1", "event_id": "review-17"}
+    request = Request(action=Action.PROVISION, data_center="de", meeting=MEETING, **names)
+    reason = Reason.of(ReasonCode.RETRY_PLANNED, failure=failure)
+    history = History(event=names.get("event_id", "")).add(EntryType.REQUESTED, START - 60 * MINUTE, request=request)
+    (alert,) = history.add(EntryType.UNCONFIRMED, START - 59 * MINUTE, reason=reason, retry_at=START).alerts(
+        START - 15 * MINUTE
+    )
+    return alert
+
+
+STATUSES = ["401", "402", "403", "404", "422", "423", "429", "500", "503"]
+
+
+@pytest.mark.parametrize("identity", [{}, {"scheduling_key": "standup-7"}])
+@pytest.mark.parametrize("status", STATUSES)
+def test_the_advice_is_that_for_the_status_that_came(status: str, identity: dict[str, str]) -> None:
+    """Not for all statuses: at night no one should have to look for the right one."""
+    (first, *_) = next_steps(failing(status, **identity))
+    assert re.findall(r"\b[45]\d\d\b", first) == ([] if (status, bool(identity)) == ("423", True) else [status])
+
+
+@pytest.mark.parametrize("count", [4, 5])
+def test_many_at_once_point_to_cronofy_first(count: int) -> None:
+    """One by one, thirty meetings of an outage would each be looked at for nothing."""
+    agents = [alert for number in range(count) for alert in silent(f"silent-{number}").alerts()]
+    (alert,) = group_alerts(agents, LINKS)
+    is_many = count == 5
+    assert ("So many at once: look at Cronofy's status first" in alert.text) is is_many
+    assert ("Look at Cronofy's status first" in alert.sms) is is_many
+    assert json.loads(alert.chat)["content"]["nextSteps"][0].startswith("So many at once") is is_many
+
+
+def test_many_are_told_apart_by_cause_and_each_has_its_title() -> None:
+    """In the e-mail and in the chat, beyond the twenty that are shown in full."""
+    agents = []
+    for number in range(40):
+        history = History(f"e-{number}", replace(MEETING, summary=f"Weekly {number}")).ask().accepted()
+        words: dict[str, Any] = {"failure_reason": "lobby"} if number % 4 else {}
+        agents += history.hear("meeting_agent_failed", START, **words).alerts()
+    (alert,) = group_alerts(agents, LINKS)
+    description = json.loads(alert.chat)["content"]["description"]
+    assert "Reason of 30: meeting_agent.failure_reason: lobby" in alert.text
+    assert "Reason of 10: unknown, Cronofy gave none" in alert.text
+    assert "30 failed: meeting_agent.\u200bfailure_reason: lobby" in description
+    assert all(f'"Weekly {number}"' in text for number in range(40) for text in (alert.text, description))
+
+
+def test_a_chat_message_ends_between_two_meetings() -> None:
+    """It has all that fit, and counts the others."""
+    agents = [alert for number in range(300) for alert in silent(f"silent-{number}").alerts()]
+    description = json.loads(Alert(tuple(agents), LINKS).chat)["content"]["description"]
+    lines = description.splitlines()
+    titled = sum(line.startswith('- "Quarterly review", 29 Apr 17:30 CEST') for line in lines)
+    assert lines[-2] == f"And {300 - titled} more, see the overview."
+    assert titled > 50
+    assert 3900 < len(description) <= 4000
+
+
+def test_missing_resources_are_named_and_so_is_the_event_of_a_mismatch() -> None:
+    (alert,) = CASES["resources_missing"]
+    assert alert.detail.endswith("missing: any transcript or recording; there is: cronofy/dashboard")
+    history = History().ask().accepted().hear("meeting_agent_complete", END, state="complete")
+    reason = Reason.of(ReasonCode.RESOURCES_MISSED, at="2026-04-29T17:16:00.000Z")
+    at, phase = END + 16 * MINUTE, DeadlineType.RESOURCES
+    (alert,) = history.add(EntryType.OVERDUE, at, phase=phase, reason=reason, missing=("transcript", "video")).alerts()
+    assert "missing: transcript, video; there is: cronofy/dashboard" in alert.detail
+    (alert,) = CASES["mismatched"]
+    assert "somebody-elses-event" in alert.detail
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_time_is_local_with_utc_beside_it(case: str) -> None:
+    """A time in UTC alone has to be converted at night."""
+    for alert in group_alerts(CASES[case], LINKS):
+        if case != "failed_of_a_stranger":  # whose time zone is unknown
+            assert not re.search(r"\d UTC(?!\))", alert.text)

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from meeting_agents.alerting.text import format_time
+from meeting_agents.alerting.text import format_time, relative_to_meeting, sanitize
+from meeting_agents.announcement import MeetingView
 
 AT = datetime(2026, 4, 29, 15, 31, tzinfo=UTC)
 
@@ -22,3 +23,30 @@ AT = datetime(2026, 4, 29, 15, 31, tzinfo=UTC)
 def test_a_time_names_its_zone_or_its_difference_to_utc(zone: ZoneInfo | timezone, shown: str) -> None:
     """The dashboard gives only a difference."""
     assert format_time(AT, zone) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-90, ", 1 minute before the meeting begins"),
+        (-0.4, ", just before the meeting begins"),
+        (0, ", as the meeting began"),
+        (0.4, ", as the meeting began"),
+        (5, ", 5 seconds after the meeting began"),
+        (600.4, ", right after the meeting ended"),
+        (605, ", 5 seconds after the meeting ended"),
+    ],
+)
+def test_a_moment_before_or_after_is_not_0_seconds(seconds: float, words: str) -> None:
+    meeting = MeetingView(start=AT, end=AT + timedelta(minutes=10))
+    assert relative_to_meeting(AT + timedelta(seconds=seconds), meeting) == words
+
+
+@pytest.mark.parametrize("part", ["a-", "a.", "[x](", "<http://", "http:", "[", "//a.b/"])
+def test_a_long_text_from_outside_costs_time_in_proportion(part: str) -> None:
+    """An expression that looked at each beginning to the end would take hours for 100,000 characters."""
+    assert len(sanitize(part * 50_000)) <= 1000
+
+
+def test_a_link_with_a_label_leaves_the_label() -> None:
+    assert sanitize("[Join](https://a.b/c) or <https://a.b/c|here> now") == "Join (link) or here (link) now"

@@ -126,7 +126,7 @@ class AgentAlert:
             case IncidentType.FAILED:
                 return ""
             case IncidentType.MISMATCHED if self.owed.incident.reason:
-                return f"Notification refused: {self._words_of(self.owed.incident.reason)}"
+                return f"a notification came, but {self._words_of(self.owed.incident.reason)}"
             case IncidentType.RESOURCES_MISSING:
                 return f"{self._words_of(self.owed.incident.reason)}; missing: {self._missing}"
             case IncidentType.CONFLICTING:

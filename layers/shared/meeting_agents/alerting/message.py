@@ -277,7 +277,7 @@ class Alert:
             yield f"{len(agents)} {self._words(agents)}".upper()
             yield numbered(self._steps(type_))
             for cause, group in by_cause(agents).items():
-                lines = [f"{len(group)} of {len(agents)}: {cause}"] if cause else []
+                lines = [f"Reason of {len(group)}: {cause}"] if cause else []
                 lines += [self._line(agent) for agent in group if agent.id in ids]
                 others = [agent for agent in group if agent.id not in ids]
                 lines += [f"- {self._short(agent)}\n  {agent.agent_id}" for agent in others[:titles]]
@@ -293,7 +293,8 @@ class Alert:
         """Iterate over the agents by type and cause. `written`: returns text from outside as the reader can take it."""
         if len(self.agents) == 1:
             (agent,) = self.agents
-            yield self._line(agent, written) + (f"\n  {written(agent.cause)}" if agent.cause else "")
+            reason = f"\nReason: {written(agent.cause)}" if agent.cause else ""
+            yield self._line(agent, written) + reason
             return
         for agents in self._by_type.values():
             for cause, group in by_cause(agents).items():

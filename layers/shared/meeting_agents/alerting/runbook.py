@@ -291,7 +291,7 @@ GROUP_WORDINGS: Mapping[IncidentType, GroupWording] = {
     IncidentType.CALLBACKS_MISSING: GroupWording(
         firing="No callbacks from Cronofy's data center {name}",
         waiting="{agents} silent",
-        resolved="Callbacks from Cronofy's data center {name} arrive again",
+        resolved="Callbacks from data center {name} are back",
         still_waiting="{agents} still silent",
         list_heading="Meetings whose agent is silent past its deadline, the earliest first",
         next_steps=(_LOOK_FOR_THEM, _CHECK_CRONOFY, _CHECK_ADDRESS, _CHECK_SYSTEM),

@@ -74,7 +74,7 @@ def title_of(summary: str, agent_id: str, *, event_id: str = "", scheduling_key:
 def ascii_title_of(summary: str, agent_id: str, *, event_id: str = "", scheduling_key: str = "") -> str:
     """Return the title in ASCII. One that is not in Latin letters is replaced by the best other name of the agent."""
     title = title_of(
-        ascii_only(summary) if _is_latin(summary) else "",
+        ascii_only(summary).strip() if _is_latin(summary) else "",
         agent_id,
         event_id=event_id if event_id.isascii() else "",
         scheduling_key=scheduling_key if scheduling_key.isascii() else "",
