@@ -244,5 +244,10 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "two moves at once without a token, and the agent of before ends meanwhile": MonthScript(
+        110,
+        (Script(91, 1767366000.0, acts=(Act(42.526, "moves twice at once", 60.0),)),),
+        (("token", 1767364440.0, 1767369840.0),),
+    ),
 }
 """Months in which something was once found that was the product's fault, or the judge's own."""

@@ -321,6 +321,8 @@ def test_cronofys_word_does_not_replace_a_wish_that_it_did_not_get() -> None:
     assert history.record.meeting.start == START + by
     assert types(history, START) == []
     assert types(history, START + by - 29 * MINUTE) == [IncidentType.NOT_ARRANGED]
+    accepted = history.answer(EntryType.ACCEPTED).record
+    assert accepted.meeting.start == START + by  # what it reported before is older than that
     may_have_arrived = waiting(by, TIMED_OUT).report(EntryType.BEFORE_START, meeting=WISH.meeting)
     assert may_have_arrived.record.meeting.start == START
 

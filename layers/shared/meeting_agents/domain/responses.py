@@ -90,7 +90,8 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         subs=united(attempt.subs, entry.sub),
         resources=collected(attempt.resources, entry.resources),
     )
-    if attempt.reported_at and attempt.reported_at < pending.requested_at:
+    is_new_to_cronofy = pending.tries > 0 and not pending.may_have_arrived
+    if attempt.reported_at and (is_new_to_cronofy or attempt.reported_at < pending.requested_at):
         attempt = replace(attempt, reported=None, reported_at=None)
     if DeadlineType.ACTIVATION in attempt.missed:
         return attempt  # the agent stays overdue until it reports itself
