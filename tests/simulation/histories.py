@@ -244,6 +244,17 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "two moves at once, of which one is not answered until after the other's agent has come": MonthScript(
+        107,
+        (
+            Script(
+                96,
+                1780502400.0,
+                acts=(Act(-19.33, "moves twice at once", 60.0),),
+                fates=tuple((number, "hangs") for number in range(3, 29)),
+            ),
+        ),
+    ),
     "two moves at once without a token, and the agent of before ends meanwhile": MonthScript(
         110,
         (Script(91, 1767366000.0, acts=(Act(42.526, "moves twice at once", 60.0),)),),

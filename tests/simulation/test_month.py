@@ -135,7 +135,7 @@ def test_a_failing_month_is_shrunk_to_its_shortest_history() -> None:
 
 def test_a_month_is_printed_as_a_story() -> None:
     lines = list(story(MonthScript(1, (Script(1, NINE, agents=("fails at once",)),)), lambda _: True))
-    assert any("an alert is sent: [critical] Meeting agent failed" in line for line in lines)
+    assert any("an alert is sent: [critical] meeting-agents: Meeting agent failed" in line for line in lines)
 
 
 def test_what_is_remembered_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -303,6 +303,18 @@ def test_an_agent_reports_itself_at_the_time_that_cronofy_may_have_taken() -> No
     assert states(far) == [State.ACTIVATED, State.REQUESTED]
 
 
+def test_cronofys_word_on_the_accepted_time_does_not_make_it_that_of_a_move_that_waits() -> None:
+    """The move was not answered, so it may have arrived; but Cronofy still calls before the accepted time."""
+    for reason in (LOCKED, TIMED_OUT):
+        history = waiting(timedelta(minutes=61), reason).report(EntryType.BEFORE_START, meeting=WISH.meeting)
+        later(history, START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+        assert states(history) == [State.ACTIVATED, State.REQUESTED]
+        assert starts(history) == [START, START + timedelta(minutes=61)]
+    by = timedelta(minutes=61)
+    arrived = waiting(by, TIMED_OUT).report(EntryType.BEFORE_START, meeting=wish(by).meeting)
+    assert states(later(arrived, START + by).report(EntryType.ACTIVATED, sub="agt_1")) == [State.ACTIVATED]
+
+
 def test_a_title_that_waits_is_of_the_same_time() -> None:
     history = later(scheduled(), START - 10 * MINUTE).request(replace(WISH, digest="title"))
     history.answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED).report(EntryType.ACTIVATED, sub="agt_1")

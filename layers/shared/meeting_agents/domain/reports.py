@@ -53,10 +53,11 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
 
 def _earlier_time(attempt: Attempt, at: datetime) -> Meeting | None:
     """Return the meeting at the earlier time of which an agent may report itself; None: it is of the current time."""
-    waiting, start = attempt.newest_provision, attempt.meeting.start
+    waiting = attempt.newest_provision
+    start = (waiting.request.meeting if waiting else attempt.meeting).start
     if start is None or start <= at:
         return None
-    known = attempt.request.meeting if attempt.request else Meeting()
+    known = attempt.reported or (attempt.request.meeting if attempt.request else Meeting())
     earlier = [old for old in ((known,) if waiting else attempt.replaced) if old.start not in (None, start)]
     if waiting and not waiting.may_have_arrived:
         return next(iter(earlier), None)
