@@ -501,7 +501,7 @@ STATUSES = ["401", "402", "403", "404", "422", "423", "429", "500", "503"]
 
 @pytest.mark.parametrize("identity", [{}, {"scheduling_key": "standup-7"}])
 @pytest.mark.parametrize("status", STATUSES)
-def test_the_advice_is_that_for_the_status_that_came(status: str, identity: dict[str, str]) -> None:
+def test_the_next_step_is_that_for_the_status_that_came(status: str, identity: dict[str, str]) -> None:
     """Not for all statuses: at night no one should have to look for the right one."""
     (first, *_) = next_steps(failing(status, **identity))
     assert re.findall(r"\b[45]\d\d\b", first) == ([] if (status, bool(identity)) == ("423", True) else [status])
@@ -518,7 +518,7 @@ def test_many_at_once_point_to_cronofy_first(count: int) -> None:
     assert json.loads(alert.chat)["content"]["nextSteps"][0].startswith("So many at once") is is_many
 
 
-def test_many_are_told_apart_by_cause_and_each_has_its_title() -> None:
+def test_many_are_listed_by_cause_and_each_has_its_title() -> None:
     """In the e-mail and in the chat, beyond the twenty that are shown in full."""
     agents = []
     for number in range(40):

@@ -284,6 +284,9 @@ def test_another_agent_shows_another_time() -> None:
     second = followed(active(), notification(times(HOUR, HOUR)), START)
     late = follow_meeting(second, notification(times(2 * HOUR), EntryType.ACTIVATED, sub="agt_1"), DURING)
     assert len(late.attempts) == 2  # the first agent is known from the first attempt
+    both = replace(second, attempts=(second.attempts[0], replace(second.current, subs=("agt_2",))))
+    of_whom = [is_another_agent(both, notification(meeting, EntryType.FAILED, sub=f"agt_{n}")) for n in (1, 2, 3)]
+    assert of_whom == [False, False, True]
     assert not is_another_agent(scheduled().record, notification(meeting, EntryType.ACTIVATED, sub="agt_1"))
 
 

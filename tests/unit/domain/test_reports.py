@@ -464,3 +464,30 @@ def test_a_refused_agent_that_is_not_wanted_any_more_is_no_incident() -> None:
 def test_a_request_without_times_is_of_no_other_time() -> None:
     history = History().request(replace(WISH, meeting=Meeting())).answer(EntryType.ACCEPTED)
     assert states(history.report(EntryType.FAILED, sub="agt_1")) == [State.FAILED]
+
+
+# ----------------------------------------------------------------------------------------------------------- the record
+
+
+def test_an_attempt_is_conflicting_only_with_both_ends() -> None:
+    ends = [(False, False), (True, False), (False, True), (True, True)]
+    made = [
+        replace(FIRST, complete_at=END if done else None, failed_at=END if failed else None) for done, failed in ends
+    ]
+    assert [one.is_conflicting for one in made] == [False, False, False, True]
+
+
+def test_the_latest_request_has_the_times_that_cronofy_reported() -> None:
+    reported = replace(WISH.meeting, start=START + MINUTE)
+    latest = replace(FIRST, reported=reported, reported_at=NOON).latest_request
+    assert latest is not None
+    assert latest.meeting == reported
+
+
+def test_a_cancellation_is_no_request_for_an_agent() -> None:
+    attempt = scheduled().request(AWAY).record.current
+    assert (attempt.newest_provision, attempt.pending is not None) == (None, True)
+
+
+def test_the_meeting_of_a_cancellation_alone_is_its_own() -> None:
+    assert History().request(AWAY).record.meeting == WISH.meeting
