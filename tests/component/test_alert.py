@@ -389,15 +389,16 @@ def test_an_e_mail_is_what_the_golden_files_show(alerted: Alerted) -> None:
 
     def find() -> tuple[dict[str, str], str] | None:
         for mail in alerted.stage.emails():
-            if alone := re.match(r'\[\w+\] Meeting agent [^"]+: "(\w+)", ', mail["subject"]):
+            if alone := re.match(r'\[\w+\] [\w-]+: Meeting agent [^"]+: "(\w+)", ', mail["subject"]):
                 return mail, alone[1]
         return None
 
     found = wait_until(find, 20)
     assert found is not None
     mail, case = found
+    stack = alerted.stage.stack.name
     composed = {
-        f'[{severity}] Meeting agent {WORDINGS[IncidentType(cause)].one}: "{case}"'
+        f'[{severity}] {stack}: Meeting agent {WORDINGS[IncidentType(cause)].one}: "{case}"'
         for cause, severity, _ in alerted.alerts(case)
     }
     assert mail["subject"].startswith(tuple(composed))

@@ -162,11 +162,11 @@ def groups() -> "Groups":
 
 
 @cache
-def incident_list(links: "Links") -> "IncidentList":
-    """Return the lists of incidents; `links`: the addresses that they name."""
+def incident_list(addresses: "Links") -> "IncidentList":
+    """Return the lists of incidents; `addresses`: those that they name."""
     from meeting_agents.incident_list import IncidentList
 
-    return IncidentList(journal(), groups(), links)
+    return IncidentList(journal(), groups(), addresses)
 
 
 @cache
