@@ -7,17 +7,20 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 
 from meeting_agents.domain.identity import agent_id
 from tests.sandbox.embedded_aws import EmbeddedAws
+from tests.sandbox.live import LiveView
 from tests.sandbox.screen import Screen
 from tests.sandbox.stage import CALENDAR, GRACE, HOME, Stage
 from tests.sandbox.stand_in import sign
@@ -27,6 +30,8 @@ HEADER = "Cronofy-HMAC-SHA256"
 ADDRESSES = Path(".sandbox.json")
 INTERRUPTED = 130
 ALREADY_RUNNING = 2
+LOOK_SECONDS = 0.5
+"""Seconds between two looks at the queues, while the live view is shown."""
 
 
 def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EXPECTED) -> int:
@@ -54,7 +59,9 @@ def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EX
                     screen.scene("The end of the embedded AWS's log")
                     screen.line(stage.aws.log_tail())
                 if not chosen.once:
-                    _stay(stage, screen)
+                    _show_examples(stage, screen)
+                    screen.line("Running until Ctrl-C. What your commands lead to appears here:")
+                    _follow(LiveView(stage, screen))
         else:
             screen.title("Meeting agents", "A sandbox on this machine: an embedded AWS, a stand-in for Cronofy.")
             # Any access key is accepted here; policies would reject an invented one.
@@ -65,7 +72,9 @@ def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EX
             ):
                 status = 0
                 screen.step("addresses", f"{ADDRESSES.name}, until this ends")
-                _stay(stage, screen)
+                _show_examples(stage, screen)
+                screen.line("Running until Ctrl-C.")
+                threading.Event().wait()
     except KeyboardInterrupt:
         screen.line()
         screen.line("Stopped; nothing is left running.")
@@ -157,8 +166,15 @@ def _curl(method: str, url: str, body: dict[str, Any] | None = None, *headers: s
     return " \\\n  ".join(parts)
 
 
-def _stay(stage: Stage, screen: Screen) -> NoReturn:
-    """Print the commands, and stay up until interrupted."""
+def _follow(view: LiveView) -> NoReturn:
+    """Show what happens until interrupted. A queue that cannot be read for a moment is read again."""
+    while True:
+        with suppress(BotoCoreError, ClientError):
+            view.show_new()
+        time.sleep(LOOK_SECONDS)
+
+
+def _show_examples(stage: Stage, screen: Screen) -> None:
     screen.scene(
         "Try it",
         "On AWS a caller signs with IAM too (curl --aws-sigv4). The access token expires in an hour, as Cronofy's do;"
@@ -169,9 +185,6 @@ def _stay(stage: Stage, screen: Screen) -> NoReturn:
         screen.note(f"# {title}")
         screen.line(command)
     screen.line()
-    screen.line("Running until Ctrl-C.")
-    while True:
-        threading.Event().wait()
 
 
 def _running() -> str:

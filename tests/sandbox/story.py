@@ -142,7 +142,7 @@ class Story:
             f" from {due:%H:%M:%S}. Here a sweep runs every second, on AWS every minute.",
         )
         overdue = self._announced(CALL, "overdue", "sweep", "looks for agents past their deadline")
-        self.screen.step("sweep", f'finds "{CALL}" overdue', _transition(overdue) or "never")
+        self.screen.step("sweep", f'finds "{CALL}" overdue', transition(overdue) or "never")
         self._alerted(CALL, "never_activated")
         earlier = self._callback(CALL, "activate", deliver=False)
         later = self._callback(CALL, "complete", "reports it complete, too late")
@@ -151,7 +151,7 @@ class Story:
             earlier = self.stage.cronofy.deliver(earlier)
             self.seen["two in the wrong order"] = f"{_statuses(later)}, {_statuses(earlier)}"
             late = self._announced(CALL, "activated", "Cronofy", "reports it active, after the end")
-            outcome = f"{_statuses(earlier)}  {_transition(late)}"
+            outcome = f"{_statuses(earlier)}  {transition(late)}"
             self.screen.step("Cronofy", "reports it active, after the end", outcome)
 
     # What outsiders can read
@@ -218,7 +218,7 @@ class Story:
                     announcement["time"][11:19],
                     announcement["data"]["meeting"]["summary"],
                     announcement["data"]["entry"]["kind"],
-                    _transition(announcement)
+                    transition(announcement)
                     + "".join(f" ({alert['type']} {alert['status']})" for alert in announcement["data"]["alerts"]),
                 )
                 for announcement in announcements
@@ -261,7 +261,7 @@ class Story:
             return None
         if text:
             announcement = self._announced(summary, _ENTRY_TYPES[step])
-            self.screen.step("Cronofy", text, f"{_statuses(notification)}  {_transition(announcement)}")
+            self.screen.step("Cronofy", text, f"{_statuses(notification)}  {transition(announcement)}")
         return notification
 
     def _announced(
@@ -348,7 +348,7 @@ def _statuses(notification: Notification) -> str:
     )
 
 
-def _transition(announcement: Mapping[str, Any] | None) -> str:
+def transition(announcement: Mapping[str, Any] | None) -> str:
     """The change of state that an entry made, in short."""
     if announcement is None:
         return "not announced"
