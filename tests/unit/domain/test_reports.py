@@ -295,6 +295,34 @@ def test_a_report_while_a_move_waits_is_about_the_accepted_time() -> None:
     assert (states(history), types(history, START + 11 * MINUTE)) == ([State.ACTIVATED, State.SCHEDULED], [])
 
 
+def test_a_meeting_that_a_person_moves_while_a_request_waits_has_its_new_time() -> None:
+    """A new title that waits says nothing of the time, and the agent comes when the calendar says."""
+    by = timedelta(hours=1)
+    history = later(scheduled(), START - 20 * MINUTE).request(replace(WISH, digest="title"))
+    history.answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    history.report(EntryType.BEFORE_START, meeting=wish(by).meeting)
+    assert history.record.meeting.start == START + by
+    assert starts(later(history, START + by).report(EntryType.ACTIVATED, sub="agt_1")) == [START + by]
+    earlier = later(scheduled(), START - 120 * MINUTE).request(replace(WISH, digest="title"))
+    earlier.answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    earlier.report(EntryType.BEFORE_START, meeting=wish(-by).meeting)
+    assert starts(later(earlier, START - by).report(EntryType.ACTIVATED, sub="agt_1")) == [START - by]
+
+
+def test_a_report_of_an_earlier_attempt_says_nothing_against_a_move_that_waits() -> None:
+    """Two moves at once while the agent is active: the second one begins an attempt."""
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    first, second = wish(30 * MINUTE), wish(90 * MINUTE)
+    history.add(EntryType.REQUESTED, attempt=1, revision=2, request=first)
+    history.add(EntryType.REQUESTED, attempt=2, revision=3, request=second)
+    for revision in (2, 3):
+        history.answer(EntryType.UNCONFIRMED, revision, retry_at=END, reason=LOCKED)
+    history.report(EntryType.COMPLETE, sub="agt_1", meeting=WISH.meeting)
+    history.report(EntryType.AFTER_END, meeting=WISH.meeting)
+    assert history.record.meeting == second.meeting
+    assert history.answer(EntryType.ACCEPTED, 3).record.meeting == second.meeting
+
+
 def test_an_agent_reports_itself_at_the_time_that_cronofy_may_have_taken() -> None:
     """Cronofy did not answer, so the move may have arrived."""
     history = later(waiting(timedelta(minutes=40), TIMED_OUT), START - 2 * MINUTE)

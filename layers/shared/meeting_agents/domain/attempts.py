@@ -186,7 +186,9 @@ def _is_outdated(record: Record, notification: Notification) -> bool:
 
 
 def _meetings(attempts: Sequence[Attempt]) -> list[Meeting]:
-    return [attempt.meeting for attempt in attempts]
+    """Return the meetings of attempts: as they are known, and as they were accepted."""
+    accepted = [attempt.request.meeting for attempt in attempts if attempt.request]
+    return [*(attempt.meeting for attempt in attempts), *accepted]
 
 
 def _is_another_time(record: Record, notification: Notification, at: datetime) -> bool:

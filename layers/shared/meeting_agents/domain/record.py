@@ -173,14 +173,22 @@ class Attempt:
     def meeting(self) -> Meeting:
         """The meeting according to the newest word: a request, or Cronofy's report after it.
 
-        A report says nothing against a request that has not arrived yet.
+        A report of the accepted times says nothing against a request that has not arrived yet.
         """
         pending = self.newest_provision
-        is_replaced = pending and (not pending.may_have_arrived or pending.requested_at > (self.reported_at or NEVER))
+        waits = pending is not None and not pending.may_have_arrived and self._reports_accepted_times
+        is_replaced = pending and (waits or pending.requested_at > (self.reported_at or NEVER))
         if self.reported and not is_replaced:
             return self.reported
         request = pending.request if pending else self.request
         return request.meeting if request else Meeting()
+
+    @property
+    def _reports_accepted_times(self) -> bool:
+        if self.request is None or self.reported is None:
+            return False
+        accepted, reported = self.request.meeting, self.reported
+        return (accepted.start, accepted.end) == (reported.start, reported.end)
 
     @property
     def _provisions(self) -> list[Pending]:

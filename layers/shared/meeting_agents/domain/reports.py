@@ -53,13 +53,14 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
 
 def _earlier_time(attempt: Attempt, at: datetime) -> Meeting | None:
     """Return the meeting at the earlier time of which an agent may report itself; None: it is of the current time."""
-    waiting = attempt.newest_provision
-    start = (waiting.request.meeting if waiting else attempt.meeting).start
+    waiting, accepted = attempt.newest_provision, attempt.request.meeting if attempt.request else Meeting()
+    move = waiting if waiting and waiting.request.meeting.start != accepted.start else None
+    start = (move.request.meeting if move else attempt.meeting).start
     if start is None or start <= at:
         return None
-    known = attempt.reported or (attempt.request.meeting if attempt.request else Meeting())
-    earlier = [old for old in ((known,) if waiting else attempt.replaced) if old.start not in (None, start)]
-    if waiting and not waiting.may_have_arrived:
+    times = (attempt.reported or accepted,) if move else attempt.replaced
+    earlier = [old for old in times if old.start not in (None, start)]
+    if move and not move.may_have_arrived:
         return next(iter(earlier), None)
     is_too_early = at < start - EARLIEST_ACTIVATION
     possible = (old for old in reversed(earlier) if old.start and old.start - EARLIEST_ACTIVATION <= at)
