@@ -330,6 +330,12 @@ def test_a_report_with_the_time_of_an_earlier_attempt_is_old() -> None:
     assert followed(history, shorter, DURING).meeting.end == END + HOUR - MINUTE
 
 
+def test_an_earlier_attempt_may_have_no_accepted_request() -> None:
+    history = later(History().request(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1").request(at(HOUR))
+    assert [attempt.request for attempt in history.record.attempts] == [None, None]
+    assert followed(history, notification(WISH.meeting), DURING).meeting == at(HOUR).meeting
+
+
 # ------------------------------------------------------------------------------------------------------------ the small
 
 

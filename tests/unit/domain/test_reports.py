@@ -309,6 +309,12 @@ def test_a_meeting_that_a_person_moves_while_a_request_waits_has_its_new_time() 
     assert starts(later(earlier, START - by).report(EntryType.ACTIVATED, sub="agt_1")) == [START - by]
 
 
+def test_cronofys_word_counts_before_anything_was_accepted() -> None:
+    history = History().request().answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    history.report(EntryType.CONFERENCING_ASSIGNED, meeting=wish(timedelta(hours=1)).meeting)
+    assert history.record.meeting.start == START + timedelta(hours=1)
+
+
 def test_a_report_of_an_earlier_attempt_says_nothing_against_a_move_that_waits() -> None:
     """Two moves at once while the agent is active: the second one begins an attempt."""
     history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
