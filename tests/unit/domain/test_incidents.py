@@ -216,6 +216,9 @@ def test_a_meeting_that_was_over_when_it_was_requested_has_no_incident() -> None
     history.at = END
     history.request().answer(EntryType.REJECTED)
     assert types(history) == []
+    exactly = History()
+    exactly.at = END - MINUTE
+    assert types(exactly.request().answer(EntryType.REJECTED)) == []
     late = History()
     late.at = END
     late.request().answer(EntryType.UNCONFIRMED, retry_at=END).answer(EntryType.REJECTED)

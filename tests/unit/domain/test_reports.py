@@ -315,6 +315,12 @@ def test_cronofys_word_counts_before_anything_was_accepted() -> None:
     assert history.record.meeting.start == START + timedelta(hours=1)
 
 
+def test_cronofys_word_after_a_request_that_may_have_arrived_is_newer_than_its_acceptance() -> None:
+    history = waiting(timedelta(hours=1), TIMED_OUT)
+    history.report(EntryType.BEFORE_START, meeting=wish(timedelta(hours=2)).meeting).answer(EntryType.ACCEPTED)
+    assert history.record.meeting.start == START + timedelta(hours=2)
+
+
 def test_a_report_of_an_earlier_attempt_says_nothing_against_a_move_that_waits() -> None:
     """Two moves at once while the agent is active: the second one begins an attempt."""
     history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
