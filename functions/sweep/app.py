@@ -53,7 +53,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 
         with CalendarLanes(wiring.journal(), wiring.calendars, may_send, profiles=wiring.profiles) as lanes:
             overdue = sweep(wiring.journal(), partial(has_time, STOP_BEFORE_TIMEOUT_MS), submit_retry, lanes)
-            firing = [group for group, _ in wiring.groups().firing()]
+            firing = wiring.groups().firing()
             for checked in lanes.look_again(firing, wiring.groups()):
                 _count(checked, datetime.now(UTC))
         send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, wiring.groups().ended(firing))

@@ -138,7 +138,7 @@ class Room:
     def sweep(self) -> None:
         """Publish the alerts about groups that have ended, as the sweep has `alert` do."""
         groups = self.desk.groups()
-        if ended := list(groups.ended(group for group, _ in groups.firing())):
+        if ended := list(groups.ended(groups.firing())):
             self._publish({*ended})
         for history in self.histories.values():
             self.desk.track(history.agent)

@@ -97,7 +97,7 @@ class Office:
         """Sweep now, as the function does; the results of its lanes."""
         self.desk.now = max(self.desk.now, self.now)
         groups = self.desk.groups()
-        firing = [group for group, _ in groups.firing()]
+        firing = groups.firing()
         lanes = CalendarLanes(self.desk.journal(), self.desk.calendars, lambda: has_time, profiles=self.desk.profiles)
         with lanes:
             sweep(self.desk.journal(), lambda: True, lambda _: None, lanes)

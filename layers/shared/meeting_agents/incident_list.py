@@ -247,7 +247,8 @@ class IncidentList:
 
     def _of_groups(self, wanted: Filter, now: datetime) -> Iterator[ListedIncident]:
         """Iterate over the incidents of groups: open, and people were alerted of them."""
-        for group, state in self._groups.firing():
+        for group in self._groups.firing():
+            state = self._groups.read(group)
             if state.last is None or is_over(group, state) or not wanted.selects(group.type, state.last.severity):
                 continue
             account, data_center = _names(group)

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from meeting_agents.aws import keys
-from meeting_agents.aws.dynamodb import Item, Table
+from meeting_agents.aws.attributes import unpack_item
+from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.keys import timestamp
 
 
@@ -44,14 +45,9 @@ class Days:
                 ScanIndexForward=not is_newest_first,
                 **({"Limit": page_size} if page_size else {}),
             )
-            yield from map(_plain, items)
+            yield from map(unpack_item, items)
 
 
 def _days(start: datetime, end: datetime) -> list[date]:
     first, last = start.astimezone(UTC).date(), end.astimezone(UTC).date()
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
-
-
-def _plain(item: Item) -> dict[str, Any]:
-    """Return texts and maps as they are; boto3's own reader takes several times as long."""
-    return {name: _plain(value["M"]) if "M" in value else value.get("S", "") for name, value in item.items()}

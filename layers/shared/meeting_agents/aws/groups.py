@@ -49,15 +49,14 @@ class Groups:
             },
         )
 
-    def firing(self) -> list[tuple[Group, GroupState]]:
-        """Return the groups whose last alert says that their incident is open, with the facts about each."""
+    def firing(self) -> list[Group]:
+        """Return the groups whose last alert says that their incident is open."""
         items = self._table.query(
             IndexName=keys.OPEN_INDEX,
             KeyConditionExpression="open_shard = :groups",
             ExpressionAttributeValues={":groups": {"S": keys.GROUPS}},
         )
-        groups = [(Group.of_key(item["pk"]["S"].removeprefix(keys.GROUP_PREFIX)), item) for item in items]
-        return [(group, self._state(group, item)) for group, item in groups]
+        return [Group.of_key(item["pk"]["S"].removeprefix(keys.GROUP_PREFIX)) for item in items]
 
     def ended(self, groups: Iterable[Group]) -> Iterator[Group]:
         """Iterate over those of these groups whose incident is over by now."""

@@ -118,12 +118,12 @@ def _last_alert(record: Record, incident: Incident) -> LastAlert | None:
 def _notices(record: Record) -> Iterator[OwedAlert]:
     for key, (at, reason) in record.notices.items():
         if key not in record.alerts:
-            yield OwedAlert(AlertStatus.FIRING, _incident_of(key, at, Severity.WARNING, reason), 0)
+            yield OwedAlert(AlertStatus.FIRING, incident_of(key, at, Severity.WARNING, reason), 0)
 
 
 def _resolved(record: Record, key: str) -> Iterator[OwedAlert]:
     last = record.alerts[key]
-    incident = _incident_of(key, last.at, last.severity, record.current.reason)
+    incident = incident_of(key, last.at, last.severity, record.current.reason)
     rule = INCIDENTS.get(incident.type)
     if rule is None or last.status is AlertStatus.RESOLVED:
         return
@@ -144,7 +144,8 @@ def _is_same_meeting(attempt: Attempt, later: Attempt) -> bool:
     return starts[0] < ends[1] and starts[1] < ends[0]
 
 
-def _incident_of(key: str, at: datetime, severity: Severity, reason: Reason | None) -> Incident:
+def incident_of(key: str, at: datetime, severity: Severity, reason: Reason | None) -> Incident:
+    """Return the incident with a key, as an alert about it has it."""
     number, type_ = key.split("/")
     return Incident(
         type=IncidentType(type_), attempt=int(number), opened_at=at, owed_at=at, severity=severity, reason=reason

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from meeting_agents.domain.alerts import incident_of
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import Incident, open_incidents
-from meeting_agents.domain.model import IncidentType, Severity
+from meeting_agents.domain.model import Severity
 from meeting_agents.domain.record import Record
 from meeting_agents.domain.verdicts import Step
 
@@ -48,15 +49,4 @@ def _moments(
 
 def _notices(record: Record) -> Iterator[tuple[str, Incident]]:
     for key, (at, reason) in record.notices.items():
-        number, type_ = key.split("/")
-        yield (
-            key,
-            Incident(
-                type=IncidentType(type_),
-                attempt=int(number),
-                opened_at=at,
-                owed_at=at,
-                severity=Severity.WARNING,
-                reason=reason,
-            ),
-        )
+        yield key, incident_of(key, at, Severity.WARNING, reason)
