@@ -20,7 +20,7 @@ from meeting_agents import errors
 from meeting_agents.alerting.runbook import GROUP_WORDINGS, WORDINGS
 from meeting_agents.announcement import build_announcements, to_message
 from meeting_agents.api import bodies
-from meeting_agents.api.docs import document
+from meeting_agents.api.docs import document, render_html
 from meeting_agents.api.problems import NEXT_STEPS
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.payloads import read_notification
@@ -50,6 +50,8 @@ from tests.soak.__main__ import MUST_BE_NONE
 
 FOLDER = ROOT
 """The folder whose documents are read and written."""
+PAGE = ".docs.html"
+"""The API's description for a browser, which cannot sign for the page that the API itself has."""
 LAYER = ROOT / "layers/shared/meeting_agents"
 
 
@@ -451,6 +453,9 @@ def main(arguments: Sequence[str]) -> int:
             outdated.append(name)
             if not is_check:
                 (FOLDER / name).write_text(new, encoding="utf-8")
+    if not is_check:
+        (FOLDER / PAGE).write_text(render_html(document(app, "https://api.example.com")), encoding="utf-8")
+        print(f"{PAGE}: the API's description, for a browser")
     for name in outdated:
         print(f"{name}: {'outdated; `make docs` rewrites it' if is_check else 'rewritten'}")
     return int(is_check and bool(outdated))

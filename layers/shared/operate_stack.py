@@ -111,7 +111,7 @@ def problem_of(response: httpx.Response) -> str:
         problem = response.json()
         detail = problem.get("detail") or problem["message"]  # API Gateway's own errors have a message
         fields = problem.get("errors")
-        wrong = [f"{each['field']}: {each['expected']}" for each in fields] if isinstance(fields, list) else []
+        wrong = [f"{field}: {error['description']}" for field, errors in (fields or {}).items() for error in errors]
         return "; ".join([f"{response.status_code}: {detail}", *wrong])
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"{response.status_code}: {response.text[:200]}"

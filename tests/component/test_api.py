@@ -180,7 +180,7 @@ def test_a_meeting_in_a_year_without_deadlines_is_refused(desk: Desk, call: Call
     """The record of the agent could not be stored."""
     body = event() | {"start": f"{year}-12-30T10:00:00Z", "end": f"{year}-12-31T23:59:59Z"}
     status, problem = call("POST", EVENTS, body)
-    assert (status, {error["field"] for error in problem["errors"]}) == (422, {"start", "end"})
+    assert (status, set(problem["errors"])) == (422, {"start", "end"})
     assert desk._agents() == set()
 
 

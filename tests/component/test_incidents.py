@@ -136,7 +136,7 @@ def test_incidents_are_filtered_and_several_values_are_one_or_the_other(room: Ro
     assert titles(call("GET", INCIDENTS, to=tomorrow)) == ["failed"]
     for query in ({"type": "gone"}, {"severity": "bad"}, {"status": "closed"}, {"limit": "0"}, {"data_center": "mars"}):
         status, problem = call("GET", INCIDENTS, **query)
-        assert (status, problem["errors"][0]["field"].partition("[")[0]) == (422, next(iter(query)))
+        assert (status, next(iter(problem["errors"])).partition("[")[0]) == (422, next(iter(query)))
 
 
 @pytest.mark.parametrize("status", ["open", "all"])
@@ -152,7 +152,7 @@ def test_incidents_are_filtered_and_several_values_are_one_or_the_other(room: Ro
 def test_an_empty_or_impossible_span_of_time_is_refused(call: Call, status: str, span: dict[str, str]) -> None:
     """DynamoDB would refuse the first, and Python the last."""
     code, problem = call("GET", INCIDENTS, status=status, **span)
-    assert (code, problem["errors"][0]["field"]) == (422, "to")
+    assert (code, next(iter(problem["errors"]))) == (422, "to")
 
 
 def test_a_span_of_time_at_the_end_of_the_calendar_has_no_incidents(call: Call) -> None:
@@ -203,7 +203,7 @@ def test_a_cursor_that_is_not_ours_is_refused(call: Call, status: str, value: An
     cursor = base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
     for text in (cursor, "%", cursor + "A"):
         code, problem = call("GET", INCIDENTS, status=status, cursor=text)
-        assert (code, problem["errors"][0]["field"]) == (422, "cursor")
+        assert (code, next(iter(problem["errors"]))) == (422, "cursor")
         assert call("GET", ACCOUNTS, cursor=text)[0] == 422
 
 
@@ -337,7 +337,7 @@ def test_a_token_that_cronofy_refuses_is_not_registered_and_a_valid_one_stays(ro
     for name in ("alice", "bob"):
         status, problem = call("PUT", f"{ACCOUNTS}/{name}", {"refresh_token": "old", "data_center": "us"})
         assert (status, problem["code"]) == (422, "invalid_grant")
-        assert problem["errors"][0]["field"] == "refresh_token"
+        assert next(iter(problem["errors"])) == "refresh_token"
         assert "data center us does not accept" in problem["detail"]
     assert call("GET", f"{ACCOUNTS}/bob")[0] == 404
     assert room.desk.tokens().access_token("alice")

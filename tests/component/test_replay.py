@@ -141,7 +141,7 @@ def test_a_replay_with_a_wrong_parameter_is_refused(query: str, stage: Stage, an
     """The response names the field, and nothing is announced."""
     response = stage.api.post(f"/v1/meeting_agents/{announced[0]}/replay?{query}")
     assert response.status_code == 422
-    assert response.json()["errors"][0]["field"] == query.partition("=")[0]
+    assert next(iter(response.json()["errors"])) == query.partition("=")[0]
 
 
 def test_a_replay_with_a_body_is_refused(stage: Stage, announced: tuple[str, list[str]]) -> None:
@@ -149,7 +149,7 @@ def test_a_replay_with_a_body_is_refused(stage: Stage, announced: tuple[str, lis
     response = stage.api.post(f"/v1/meeting_agents/{announced[0]}/replay", json={"dry_run": True})
     assert response.status_code == 422
     expected = "none; from, to, state and dry_run are in the query"
-    assert response.json()["errors"] == [{"field": "body", "expected": expected}]
+    assert response.json()["errors"] == {"body": [{"key": "errors.invalid", "description": expected}]}
 
 
 def test_a_replay_of_an_unknown_agent_is_refused(stage: Stage) -> None:

@@ -307,7 +307,7 @@ def _open_routes(session: boto3.Session, stack: str, *, enforces_iam: bool) -> N
                 )
                 gateway.create_route(
                     ApiId=deployed[name],
-                    RouteKey=f"{method.upper()} {path}",
+                    RouteKey=path if operation.get("isDefaultRoute") else f"{method.upper()} {path}",
                     Target=f"integrations/{target['IntegrationId']}",
                     AuthorizationType="AWS_IAM"
                     if enforces_iam and {"AWS_IAM": []} in operation["security"]

@@ -84,7 +84,7 @@ def test_the_python_sdk_understands_our_refusals(python: pycronofy.Client) -> No
     with pytest.raises(PyCronofyRequestError) as refused:
         python.upsert_event(CALENDAR, event() | {"summary": "x" * 1025})
     assert refused.value.response.status_code == 422
-    assert refused.value.response.json()["errors"][0]["field"] == "summary"
+    assert refused.value.response.json()["errors"].keys() == {"summary"}
 
 
 def test_the_node_sdk_writes_and_deletes_an_event_through_us(stage: Stage) -> None:

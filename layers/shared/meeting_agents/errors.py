@@ -37,10 +37,11 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """A wrong field of a request: its location, and the expected value."""
+    """A wrong field of a request: its location, the expected value, and a key for programs, of Cronofy's form."""
 
     field: str
     expected: str
+    key: str = "errors.invalid"
 
 
 class MeetingAgentsError(Exception):

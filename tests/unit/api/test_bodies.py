@@ -150,8 +150,8 @@ def wrong(body: str) -> str:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ("", "JSON; Expecting value at line 1 column 1"),
-        ('{"a":1,}', "JSON; Illegal trailing comma before end of object at line 1 column 7"),
+        ("", "JSON; it breaks off, or goes wrong, at line 1 column 1"),
+        ('{"a":1,}', "JSON; it breaks off, or goes wrong, at line 1 column 7"),
         ("[]", "a JSON object"),
         ("7", "a JSON object"),
         ("null", "a JSON object"),
@@ -161,7 +161,7 @@ def wrong(body: str) -> str:
         ('{"a":"\\ud800"}', "text that can be encoded as UTF-8"),
         ('{"\\udfff":1}', "text that can be encoded as UTF-8"),
         ('{"a":"\ud800"}', "text that can be encoded as UTF-8"),
-        ("\ufeff{}", "JSON; Unexpected UTF-8 BOM (decode using utf-8-sig) at line 1 column 1"),
+        ("\ufeff{}", "JSON; it breaks off, or goes wrong, at line 1 column 1"),
     ],
 )
 def test_text_that_two_parsers_may_read_differently_is_refused_with_a_reason(body: str, expected: str) -> None:

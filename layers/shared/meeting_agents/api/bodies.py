@@ -23,7 +23,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from meeting_agents.api.patterns import EMAIL, HTTP_URL, HTTPS_URL, KEY, VISIBLE_ASCII
 from meeting_agents.cronofy.payloads import DataCenter, parse_time
 from meeting_agents.domain.model import Action, Meeting, Request
 from meeting_agents.domain.profiles import DEFAULT
@@ -67,17 +69,17 @@ def _is_timezone(value: str) -> str:
 
 Url = Annotated[
     str,
-    StringConstraints(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=2048),
+    StringConstraints(pattern=HTTP_URL, max_length=2048),
     AfterValidator(_public_host),
     Field(examples=["https://example.com/notification"]),
 ]
 HttpsUrl = Annotated[
     str,
-    StringConstraints(pattern=r"^https://[^\s\x00-\x1f]+$", max_length=2048),
+    StringConstraints(pattern=HTTPS_URL, max_length=2048),
     AfterValidator(_public_host),
     Field(examples=["https://example.com/agent.png"]),
 ]
-Key = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=KEY)]
 Timezone = Annotated[str, AfterValidator(_is_timezone), Field(examples=["Europe/Berlin"])]
 
 
@@ -212,7 +214,7 @@ class CalendarEventRequest(_Vendor):
     def _is_given_with_an_agent(cls, value: str | ZonedTime | None, info: ValidationInfo) -> str | ZonedTime | None:
         agent = info.data.get("meeting_agent")
         if value is None and agent and agent.profile_id == "cronofy":
-            raise ValueError("a value; it is required with a meeting_agent, whose deadlines depend on it")
+            raise _required("a value; it is required with a meeting_agent, whose deadlines depend on it")
         return value
 
     @field_validator("end")
@@ -283,7 +285,7 @@ class CalendarEventDeletion(_Vendor):
 class Attendee(_Vendor):
     """The attendee in whose name the agent joins."""
 
-    email: Annotated[str, StringConstraints(max_length=320, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$")]
+    email: Annotated[str, StringConstraints(max_length=320, pattern=EMAIL)]
 
 
 _MISSING = object()
@@ -316,7 +318,7 @@ class AgentRequest(_Vendor):
     @classmethod
     def _is_not_missing(cls, value: Any) -> Any:
         if value is _MISSING:
-            raise ValueError("a value; both scheduling_key and join_time schedule an agent, neither sends it now")
+            raise _required("a value; both scheduling_key and join_time schedule an agent, neither sends it now")
         return value
 
     def request(self, data_center: str, body: str, now: datetime) -> Request:
@@ -342,11 +344,10 @@ class AccountRegistration(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        json_schema_extra={"examples": [{"refresh_token": "the-refresh-token-of-Marty", "data_center": "us"}]},
     )
 
     refresh_token: Annotated[
-        str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[!-~]+$"), Field(repr=False)
+        str, StringConstraints(min_length=1, max_length=2048, pattern=VISIBLE_ASCII), Field(repr=False)
     ]
     data_center: DataCenter = Field(description="The account's data center.")
 
@@ -354,9 +355,7 @@ class AccountRegistration(BaseModel):
 class Acknowledgement(BaseModel):
     """The body of an acknowledgement, of an agent's incident or of a group's."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_extra={"examples": [{"note": "I call the organiser"}]}
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     note: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
     """The person and the action taken; shown in the timeline."""
@@ -364,6 +363,11 @@ class Acknowledgement(BaseModel):
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """The time after the start at which a meeting counts as begun: clocks differ, and requests take time."""
+
+
+def _required(expected: str) -> PydanticCustomError:
+    """Return the error of a value that is missing for a reason of its own."""
+    return PydanticCustomError("required", "{expected}", {"expected": expected})
 
 
 def digest(body: str) -> str:

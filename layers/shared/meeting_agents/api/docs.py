@@ -4,6 +4,7 @@ Powertools' models of OpenAPI are imported inside the functions: they take a fif
 """
 
 import json
+from datetime import UTC, datetime
 from inspect import getdoc
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -13,9 +14,10 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from meeting_agents import VERSION
-from meeting_agents.api import accounts, calendar_events, incidents, meeting_agents
-from meeting_agents.api.context import public_url
+from meeting_agents.api import accounts, calendar_events, examples, incidents, meeting_agents
+from meeting_agents.api.context import collaborators, public_url
 from meeting_agents.api.problems import STATUSES
+from meeting_agents.api.wrong_fields import header_name
 
 router = APIGatewayHttpRouter()
 
@@ -23,7 +25,26 @@ ABOUT = """Cronofy's meeting-agent API with a memory: the same paths and bodies,
 
 Requests are signed for IAM (AWS Signature Version 4, service `execute-api`), or carry a token of the deployment's JWT
 issuer. Credentials for Cronofy have headers of their own. Every response has the header `X-Correlation-Id`.
+
+What concerns no meeting agent goes to Cronofy itself: tokens (`/oauth/token`), user info, calendars, reading events.
+
+A response with `{"message": ...}` and no `code` is API Gateway's, and the request did not come here: 403 `Forbidden`
+for a missing or wrong signature, or a role without `execute-api:Invoke`; 429 `Too Many Requests` above its own limit.
 """
+TAGS = {
+    "Cronofy's API": "Cronofy's own paths and bodies. What is sent on is the caller's own text with our subscription.",
+    "Additions": "The memory: what Cronofy cannot be asked.",
+    "Incidents": "What is wrong now, or was, and who has it in hand.",
+    "Accounts": "Users in whose name requests are sent, and sent again.",
+}
+SIGNATURE = {
+    "type": "apiKey",
+    "name": "Authorization",
+    "in": "header",
+    "description": "AWS Signature Version 4, service `execute-api`.",
+    "x-amazon-apigateway-authtype": "awsSigv4",
+}
+"""As API Gateway exports it: OpenAPI has no scheme for AWS's signature."""
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -42,8 +63,13 @@ def read_docs(form: Annotated[Literal["json"] | None, Query(alias="format")] = N
     return Response(200, content_type="text/html; charset=utf-8", body=page)
 
 
-def document(app: ApiGatewayResolver, address: str) -> dict[str, Any]:
-    """Return the app's OpenAPI document, from its routes, their docstrings and models. `address`: the API's URL."""
+def document(
+    app: ApiGatewayResolver, address: str, data_center: str = "us", now: datetime | None = None
+) -> dict[str, Any]:
+    """Return the app's OpenAPI document, from its routes, their docstrings and models.
+
+    `address`: the API's URL. The examples are of the `data_center`, and of the day after `now`, by default after today.
+    """
     from aws_lambda_powertools.event_handler.openapi.models import Server
 
     routes = vars(calendar_events) | vars(meeting_agents) | vars(incidents) | vars(accounts)
@@ -53,11 +79,23 @@ def document(app: ApiGatewayResolver, address: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(text)
     for name in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):  # the library's own errors
         del content["components"]["schemas"][name]
+    content["security"] = [{"signature": []}]
+    content["components"]["securitySchemes"] = {"signature": SIGNATURE}
+    content["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
+    bodies = examples.bodies(data_center, now or datetime.now(UTC))
+    parameters = examples.parameters(data_center)
     for operations in content["paths"].values():
         for operation in operations.values():
             name = operation["operationId"].partition("_v1_")[0]
             summary, _, description = (getdoc(routes[name]) or "").partition("\n\n")
             operation |= {"operationId": name, "summary": summary, "description": description}
+            if body := operation.get("requestBody"):
+                body["content"]["application/json"]["example"] = bodies[name]
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "header":
+                    parameter["name"] = header_name(parameter["name"])
+                if parameter["in"] != "query" and (example := parameters.get(parameter["name"])):
+                    parameter["example"] = example
             responses = operation["responses"]
             for empty in ("204", "302"):
                 responses.get(empty, {}).pop("content", None)
@@ -68,7 +106,8 @@ def document(app: ApiGatewayResolver, address: str) -> dict[str, Any]:
 
 
 def _document() -> dict[str, Any]:
-    return document(cast("ApiGatewayResolver", router.api_resolver), public_url())
+    app = cast("ApiGatewayResolver", router.api_resolver)
+    return document(app, public_url(), collaborators().default_data_center())
 
 
 def render_html(content: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from meeting_agents import operations
 from meeting_agents.api.bodies import Acknowledgement
 from meeting_agents.api.context import caller_name, collaborators, links_to, public_url
 from meeting_agents.api.pagination import open_range, parse_range, read_open_cursor, read_rows, write_cursor
-from meeting_agents.api.parameters import ACCOUNT_ID
+from meeting_agents.api.patterns import ACCOUNT_ID
 from meeting_agents.api.problems import responses
 from meeting_agents.api.views import IncidentAgent, IncidentPageView, IncidentRow
 from meeting_agents.aws.journal import Wanted
@@ -26,24 +26,16 @@ router = APIGatewayHttpRouter()
 
 @router.get("/v1/incidents", tags=["Incidents"], responses=responses(200, "a page of incidents", IncidentPageView))
 def list_incidents(
-    status: Annotated[
-        Literal["open", "all"], Query(description="`all`: also those that are over", examples=["open"])
-    ] = "open",
-    type_: Annotated[
-        list[IncidentType] | None, Query(alias="type", description="one of these types", examples=[["failed"]])
-    ] = None,
-    severity: Annotated[
-        list[Severity] | None, Query(description="one of these severities", examples=[["critical"]])
-    ] = None,
-    account: Annotated[str | None, Query(min_length=1, max_length=128, examples=["marty@example.com"])] = None,
-    data_center: Annotated[DataCenterName | None, Query(examples=["de"])] = None,
+    status: Annotated[Literal["open", "all"], Query(description="`all`: also those that are over")] = "open",
+    type_: Annotated[list[IncidentType] | None, Query(alias="type", description="one of these types")] = None,
+    severity: Annotated[list[Severity] | None, Query(description="one of these severities")] = None,
+    account: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
+    data_center: DataCenterName | None = None,
     start: Annotated[
         datetime | None,
-        Query(alias="from", description="meetings at that time or later", examples=["2026-04-29T00:00:00Z"]),
+        Query(alias="from", description="meetings at that time or later"),
     ] = None,
-    end: Annotated[
-        datetime | None, Query(alias="to", description="meetings before", examples=["2026-04-30T00:00:00Z"])
-    ] = None,
+    end: Annotated[datetime | None, Query(alias="to", description="meetings before")] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="the agents of one page")] = 50,
     cursor: Annotated[str | None, Query(max_length=1024)] = None,
 ) -> IncidentPageView:
@@ -92,11 +84,9 @@ def _all(wanted: Filter, limit: int, cursor: str | None) -> IncidentPageView:
 def acknowledge_group(
     group_type: Annotated[
         Literal["account_disconnected", "callbacks_missing"],
-        Path(description="the type of the group's incident", examples=["account_disconnected"]),
+        Path(description="the type of the group's incident"),
     ],
-    name: Annotated[
-        str, Path(pattern=ACCOUNT_ID, description="the account, or the data center", examples=["marty@example.com"])
-    ],
+    name: Annotated[str, Path(pattern=ACCOUNT_ID, description="the account, or the data center")],
     body: Annotated[Acknowledgement, Body()],
 ) -> IncidentRow:
     """Acknowledge the incident of a group of agents, which ends its reminders.

@@ -33,6 +33,7 @@ from meeting_agents.api.context import (
 from meeting_agents.api.pagination import list_page, parse_range
 from meeting_agents.api.parameters import AgentId, CorrelationId, DataCenter, IdempotencyKey, OwnToken
 from meeting_agents.api.passthrough import forward, respond, submit
+from meeting_agents.api.patterns import CATEGORY, NOTIFICATION_KEY
 from meeting_agents.api.problems import CRONOFYS, RequestFailed, responses
 from meeting_agents.api.views import AgentList, AgentRow, AgentView, PassthroughResponse, Replay, ResourceAddress
 from meeting_agents.aws.keys import open_shards
@@ -131,11 +132,9 @@ def cancel_agent(
 def list_agents(
     state: Annotated[
         list[State] | None,
-        Query(description="one of these states: `state=failed&state=overdue`", examples=[["failed"]]),
+        Query(description="one of these states: `state=failed&state=overdue`"),
     ] = None,
-    incident: Annotated[
-        Literal["open"] | None, Query(description="only agents with an open incident", examples=["open"])
-    ] = None,
+    incident: Annotated[Literal["open"] | None, Query(description="only agents with an open incident")] = None,
     start: Annotated[datetime | None, Query(alias="from", description="meetings that start then or later")] = None,
     end: Annotated[datetime | None, Query(alias="to", description="meetings that start before")] = None,
     data_center_name: Annotated[DataCenterName | None, Query(alias="data_center")] = None,
@@ -195,7 +194,7 @@ def read_agent(agent_id: AgentId) -> AgentView:
     tags=["Additions"],
     responses=responses(200, "the agent", AgentView, 404, 413),
 )
-def acknowledge(agent_id: AgentId, body: Annotated[Acknowledgement, Body()]) -> AgentView:
+def acknowledge_agent(agent_id: AgentId, body: Annotated[Acknowledgement, Body()]) -> AgentView:
     """Acknowledge the agent's incident, which ends its reminders. The same note again adds nothing."""
     operations.acknowledge(collaborators().journal(), agent_id, body.note, caller_name(), datetime.now(UTC))
     return read_agent(agent_id)
@@ -228,9 +227,7 @@ def retry_agent(agent_id: AgentId, correlation_id: CorrelationId = None) -> Resp
 )
 def read_resource(
     agent_id: AgentId,
-    category: Annotated[
-        str, Path(pattern=r"^[a-z_]{1,64}$", description="transcript, audio, video; cronofy: the dashboard")
-    ],
+    category: Annotated[str, Path(pattern=CATEGORY, description="transcript, audio, video; cronofy: the dashboard")],
     kind: Annotated[
         str | None, Query(alias="type", description="the resource's type, if the category has several")
     ] = None,
@@ -267,7 +264,7 @@ def read_notification(
     key: Annotated[
         str,
         Path(
-            pattern=r"^[0-9a-f]{64}(\.[0-9]{1,6})?(\.before|\.after)?$",
+            pattern=NOTIFICATION_KEY,
             description="the key of its entry in the timeline",
         ),
     ],

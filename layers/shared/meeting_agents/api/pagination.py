@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from meeting_agents.api.parameters import ACCOUNT_ID
+from meeting_agents.api.patterns import ACCOUNT_ID
 from meeting_agents.api.views import AgentList, AgentRow, IncidentView, Links
 from meeting_agents.aws.journal import Journal, Wanted
 from meeting_agents.aws.keys import timestamp

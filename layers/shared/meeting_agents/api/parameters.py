@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 from pydantic import AfterValidator
 
+from meeting_agents.api.patterns import ACCOUNT_ID, AGENT_ID, BEARER, IDEMPOTENCY_KEY
 from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
 
 
@@ -24,16 +25,11 @@ CalendarId = Annotated[
         min_length=1,
         max_length=512,
         description="Cronofy's id of the calendar",
-        examples=["cal_n23kjnwrw2_jsdfjksn234"],
     ),
     AfterValidator(_is_path_segment),
 ]
-AgentId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,128}$", description="the agent's id in this API: ma_…")]
-ACCOUNT_ID = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
-"""The pattern of an account's name."""
-AccountId = Annotated[
-    str, Path(pattern=ACCOUNT_ID, description="your own name for the account", examples=["marty@example.com"])
-]
+AgentId = Annotated[str, Path(pattern=AGENT_ID, description="the agent's id in this API: ma_…")]
+AccountId = Annotated[str, Path(pattern=ACCOUNT_ID, description="your own name for the account")]
 DataCenter = Annotated[
     DataCenterName | None,
     Header(
@@ -46,7 +42,7 @@ OwnToken = Annotated[
     str | None,
     Header(
         alias="Cronofy-Authorization",
-        pattern=r"^[Bb]earer +[!-~]{1,4096}$",
+        pattern=BEARER,
         description="`Bearer …`: your own token for Cronofy. It is not stored, so a request with it is not retried"
         " after the response. `Authorization` is accepted too, unless this API's authoriser uses it",
     ),
@@ -63,7 +59,7 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        pattern=r"^[!-~]{1,255}$",
+        pattern=IDEMPOTENCY_KEY,
         description="for an agent that is sent now: the same key with the same body returns the same response and sends"
         " no second agent. All callers of the deployment share the keys of a data center: use a unique one, like a"
         " UUID",

@@ -72,4 +72,6 @@ def _accepted(
     content = response.content if isinstance(response.content, dict) else {}
     additions = {"agent": agent, "warnings": tuple(WarningView.model_validate(warning) for warning in warnings)}
     status = response.status if response.status in (200, 202) else 202
-    return Response(status, content_type="application/json", body=PassthroughResponse(**content | additions))
+    headers = {"Location": agent.links.self} if agent else {}  # some SDKs return no body
+    body = PassthroughResponse(**content | additions)
+    return Response(status, content_type="application/json", body=body, headers=headers)

@@ -12,8 +12,11 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from meeting_agents.api.context import collaborators
 from meeting_agents.api.views import AgentSummary, Problem
-from meeting_agents.cronofy.messages import CronofyResponse
+from meeting_agents.api.wrong_fields import as_errors, wrong_field
+from meeting_agents.cronofy.messages import CronofyResponse, Outcome
+from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.errors import FieldError, InvalidRequest, MeetingAgentsError, RateLimited, Unreachable
 
 logger = Logger(child=True)  # its lines have the fields of the function's own logger
@@ -21,6 +24,7 @@ router = APIGatewayHttpRouter()
 """The error handlers, and the check of query parameters, of every route."""
 
 STATUSES = {
+    400: "Cronofy could not read the request",
     401: "no token for Cronofy, or one that it does not accept",
     402: "Cronofy: the plan lacks the feature",
     403: "Cronofy: the scope is missing; or the account must be authorised again",
@@ -36,8 +40,9 @@ STATUSES = {
     504: "Cronofy did not answer in time; the request may have taken effect",
 }
 """The meaning of each status for a caller."""
+TITLES: dict[int, str] = {status.value: status.phrase for status in HTTPStatus}
 NEXT_STEPS = {
-    400: "Cronofy could not read the request; compare it with its documentation.",
+    400: "Cronofy refused the request; compare it with its documentation.",
     401: "Cronofy does not accept the token: refresh it and send the request again.",
     402: "The application's Cronofy plan lacks the feature; ask Cronofy, or switch it on in the developer dashboard.",
     403: "The account has not granted the scope: its user must authorise the application again.",
@@ -47,17 +52,6 @@ NEXT_STEPS = {
     429: "Cronofy had too many requests from this application; send the request again later.",
 }
 """The next step for a caller after a response of Cronofy's: https://docs.cronofy.com/developers/api/errors/."""
-PATTERNS = {
-    "cronofy-authorization": "`Bearer <token>`",
-    "cronofy-account": "the name of a registered account: letters, digits and . _ @ + -",
-    "idempotency-key": "1 to 255 visible ASCII characters",
-    "uri": "an http(s) address",
-    "join_url": "an http(s) address",
-    "image_url": "an https address",
-    "event_id": "an id without control characters",
-    "scheduling_key": "an id without control characters",
-}
-"""The pattern of a field in words."""
 
 
 def responses(status: int, description: str, model: Any, *problems: int) -> dict[int, Any]:
@@ -69,7 +63,7 @@ def responses(status: int, description: str, model: Any, *problems: int) -> dict
     }
 
 
-CRONOFYS = (401, 402, 403, 404, 413, 423, 429, 502, 504)
+CRONOFYS = (400, 401, 402, 403, 404, 413, 423, 429, 502, 504)
 """The statuses of a route that sends a request to Cronofy, besides those of every route."""
 
 
@@ -111,18 +105,19 @@ _handles: Callable[[type[Exception]], Callable[[_Handler], _Handler]] = router.e
 
 
 def _problem(
-    status: int, code: str, detail: str, *, retry_after: float | None = None, **extensions: Any
+    status: int, code: str, detail: str, *, retry_after: float | None = None, location: str = "", **extensions: Any
 ) -> Response[Any]:
     """Return problem details; `code` is stable, `detail` is for people. Empty extensions are left out."""
     content = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": TITLES.get(status, "Refused by Cronofy"),
         "status": status,
         "code": code,
         "detail": detail,
     }
     content |= {name: value for name, value in extensions.items() if value}
     headers = {"Retry-After": str(int(retry_after))} if retry_after is not None else {}
+    headers |= {"Location": location} if location else {}
     body = json.dumps(content, ensure_ascii=False)
     return Response(status, content_type="application/problem+json", body=body, headers=headers)
 
@@ -131,18 +126,25 @@ def _problem(
 def _request_failed(failure: RequestFailed) -> Response[Any]:
     """Respond with Cronofy's own status and errors and the next step, or with the cause of its silence."""
     agent = failure.agent.model_dump(mode="json") if failure.agent else None
+    location = failure.agent.links.self if failure.agent else ""
     response, error = failure.response, failure.error
     if response is None:
         error = error or Unreachable("Cronofy did not answer")
         logger.warning("Cronofy did not answer", code=error.code)
-        return _problem(error.status, error.code, error.detail, agent=agent)
+        return _problem(error.status, error.code, error.detail, agent=agent, location=location)
     logger.warning("Cronofy did not accept the request", status=response.status)
     return _problem(
-        response.status if response.status in STATUSES and response.status < 500 else HTTPStatus.BAD_GATEWAY.value,
+        response.status if 400 <= response.status < 500 else HTTPStatus.BAD_GATEWAY.value,
         f"cronofy_{response.status}",
-        NEXT_STEPS.get(response.status, "Cronofy could not accept the request; send it again later."),
+        NEXT_STEPS.get(
+            response.status,
+            NEXT_STEPS[400]
+            if response.outcome is Outcome.REJECTED
+            else "Cronofy is not ready for the request; send it again later.",
+        ),
         errors=response.content.get("errors") if isinstance(response.content, dict) else None,
         agent=agent,
+        location=location,
         retry_after=response.retry_after,
     )
 
@@ -150,29 +152,31 @@ def _request_failed(failure: RequestFailed) -> Response[Any]:
 @_handles(MeetingAgentsError)
 def _expected_error(error: MeetingAgentsError) -> Response[Any]:
     logger.warning("request failed", code=error.code, reason=error.detail)
-    fields = [{"field": wrong.field, "expected": wrong.expected} for wrong in error.fields]
     retry_after = error.retry_after if isinstance(error, RateLimited) else None
-    return _problem(error.status, error.code, error.detail, errors=fields, retry_after=retry_after)
+    return _problem(error.status, error.code, error.detail, errors=as_errors(error.fields), retry_after=retry_after)
 
 
 @_handles(RequestValidationError)
 def _invalid_request(error: RequestValidationError) -> Response[Any]:
-    fields = [{"field": _field(wrong["loc"]), "expected": _expected(wrong)} for wrong in error.errors()]
-    fields += [{"field": wrong.field, "expected": wrong.expected} for wrong in _unknown_parameters()]
-    return _problem(422, InvalidRequest.code, "the request has wrong or missing fields: see `errors`", errors=fields)
+    errors = as_errors([*map(wrong_field, error.errors()), *_unknown_parameters()])
+    return _problem(422, InvalidRequest.code, "the request has wrong or missing fields: see `errors`", errors=errors)
 
 
 @_handles(UnicodeDecodeError)
 def _invalid_utf8(_: UnicodeDecodeError) -> Response[Any]:
-    fields = [{"field": "body", "expected": "JSON in UTF-8"}]
-    return _problem(422, InvalidRequest.code, "the body is not text", errors=fields)
+    errors = as_errors([FieldError("body", "JSON in UTF-8")])
+    return _problem(422, InvalidRequest.code, "the body is not text", errors=errors)
 
 
 @_handles(NotFoundError)
 def _route_not_found(_: NotFoundError) -> Response[Any]:
-    return _problem(
-        404, "route_not_found", f"there is no {router.current_event.http_method} {router.current_event.path}"
-    )
+    event = router.current_event
+    host = HOSTS.get(event.headers.get("cronofy-data-center", "")) or HOSTS[collaborators().default_data_center()]
+    if event.path.startswith("/oauth/"):
+        detail = f"tokens are Cronofy's: send this to https://{host}{event.path} itself. Nothing of it was kept here"
+        return _problem(421, "send_to_cronofy", detail)
+    detail = f"there is no {event.http_method} {event.path} here; what concerns no meeting agent goes to https://{host}"
+    return _problem(404, "route_not_found", detail)
 
 
 @_handles(Exception)
@@ -181,21 +185,3 @@ def _unexpected_error(error: Exception) -> Response[Any]:
     line = extract_tb(error.__traceback__)[-1]
     logger.error("unexpected error", kind=type(error).__name__, line=str(line))
     return _problem(500, "internal_error", "an unexpected error; the log has the details")
-
-
-def _expected(error: dict[str, Any]) -> str:
-    """Return the expectation that a field failed, in the words of this API."""
-    message: str = error["msg"]
-    match error["type"]:
-        case "missing":
-            return "a value; it is required"
-        case "string_pattern_mismatch":
-            return PATTERNS.get(str(error["loc"][-1]).lower(), message)
-        case _:
-            return message.removeprefix("Value error, ")
-
-
-def _field(location: tuple[str | int, ...]) -> str:
-    """Return `("body", "subscriptions", 0, "uri")` as `subscriptions[0].uri`."""
-    parts = location[1:] if len(location) > 1 and location[0] in ("body", "path", "query", "header") else location
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")

@@ -33,7 +33,7 @@ def strict_json(body: str) -> dict[str, Any]:
 
 def _expected(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"JSON; {error.msg} at line {error.lineno} column {error.colno}"
+        return f"JSON; it breaks off, or goes wrong, at line {error.lineno} column {error.colno}"
     if isinstance(error, UnicodeError):
         return "text that can be encoded as UTF-8"
     return str(error) if isinstance(error, ValueError) else f"at most {MAX_DEPTH} levels"

@@ -260,13 +260,6 @@ class ResourceAddress(View):
     url: str
 
 
-class WrongFieldView(View):
-    """One wrong field of a request: its path, and the expected value."""
-
-    field: str
-    expected: str
-
-
 class Problem(View):
     """An error in the format of RFC 9457; `code` is stable, `detail` is for people."""
 
@@ -275,8 +268,10 @@ class Problem(View):
     status: int
     code: str
     detail: str
-    errors: tuple[WrongFieldView, ...] | dict[str, Any] | None = Field(
-        default=None, description="the wrong fields, or Cronofy's own `errors`"
+    errors: dict[str, Any] | None = Field(
+        default=None,
+        description="what is expected of each wrong field, in the shape of Cronofy's own `errors`, which are passed on",
+        examples=[{"start": [{"key": "errors.required", "description": "a value; it is required"}]}],
     )
     agent: AgentSummary | None = Field(
         default=None, description="the agent that the request concerns, if it is in the journal"
