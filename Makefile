@@ -96,6 +96,11 @@ deploy: .venv/.sandbox parameters build ## Deploy to your AWS account (STACK=mee
 # A deploy has succeeded even where its user may not read all that is checked, or has no secret stored yet.
 	@$(OPERATE) doctor || true
 
+package: .venv/.sandbox build ## Make .package: a release that the AWS CLI or the console deploys, without Python and make (ARCHITECTURE=x86_64)
+	@rm -rf .package
+	@$(IN_VENV) python layers/shared/package.py .aws-sam/build .package $(ARCHITECTURE)
+	@echo '.package: to deploy it, see DEPLOY.md in it'
+
 parameters: .venv/.sandbox
 	@$(OPERATE) parameters $(PARAMETERS)
 
@@ -127,7 +132,7 @@ verdicts: .venv/.sandbox ## What became of every notification that was kept
 export: .venv/.sandbox ## Write the journals of the meetings FROM=… until TO=… to JOURNAL=week.jsonl, for `make simulate`
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) export --from "$(FROM)" --to "$(TO)" --file "$(JOURNAL)"
 
-docs: .venv/.dev ## Rewrite the generated parts of the documents (CHECK=1: only name the documents that are outdated)
+docs: .venv/.dev ## Write the API's description to .docs.html, and rewrite the generated parts of the documents (CHECK=1: only name the outdated ones)
 	@$(IN_VENV) python -m tests.documentation $(if $(CHECK),--check)
 
 lock: .venv/.dev ## Derive the locks from pyproject.toml (ARGS=--upgrade: with the newest versions that fit)
@@ -145,7 +150,7 @@ lock: .venv/.dev ## Derive the locks from pyproject.toml (ARGS=--upgrade: with t
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-annotate
 
 clean: ## Remove what these commands made, the environments included; what bench, crash, soak and mutate found stays
-	rm -rf .venv .venv-sam .venv-scan .venv-sbom .aws-sam .sandbox* .processed.json .sbom.json
+	rm -rf .venv .venv-sam .venv-scan .venv-sbom .aws-sam .sandbox* .processed.json .sbom.json .docs.html .package
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions layers tests -name __pycache__ -prune -exec rm -rf {} +
 
