@@ -71,10 +71,13 @@ class Stage:
         *,
         parameters: Mapping[str, str] | None = None,
         screen: Screen | None = None,
+        name: str = "meeting-agents",
+        enforces_iam: bool = False,
     ) -> None:
-        """Use `aws`, if given, instead of starting one."""
+        """Use `aws`, if given, instead of starting one. With `enforces_iam`, callers must sign, `api` too."""
         self._aws = aws
         self._parameters = parameters or {}
+        self._name, self._enforces_iam = name, enforces_iam
         self._screen = screen or Screen(io.StringIO())
         self._is_over = threading.Event()
         self._closing = ExitStack()
@@ -95,7 +98,13 @@ class Stage:
             screen.awaiting("stack", "is deployed")
             grace_periods = dict.fromkeys(("ActivationGracePeriod", "CompletionGracePeriod"), str(GRACE))
             sandbox = {"CronofyUrl": self.cronofy.url + "/{host}", "AlertEmail": ONCALL, "AlertGroupWait": "1"}
-            self.stack = deployment.deploy(self.aws, built, grace_periods | sandbox | dict(self._parameters))
+            self.stack = deployment.deploy(
+                self.aws,
+                built,
+                grace_periods | sandbox | dict(self._parameters),
+                name=self._name,
+                enforces_iam=self._enforces_iam,
+            )
             screen.step("stack", f"template.yaml, with grace periods of {GRACE} s instead of 10 and 30 minutes")
             self._store_secrets()
             self.aws.confirm(self.stack.outputs["AlertsTopicArn"], ONCALL)
