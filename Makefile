@@ -4,7 +4,9 @@
 
 PYTHON       ?= python3.13
 ARCHITECTURE ?= arm64
-STACK        ?= meeting-agents
+ENVIRONMENT  ?= default
+STACK        ?= $(shell sed -n '/^\[$(ENVIRONMENT)\./,/^$$/s/^stack_name = "\(.*\)"/\1/p' samconfig.toml)
+$(if $(STACK),,$(error samconfig.toml has no environment $(ENVIRONMENT)))
 export SAM_CLI_TELEMETRY := 0
 # Bytecode is kept, because without it each of many short processes compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -14,9 +16,10 @@ IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH"
 UV      := .venv/bin/uv
 LOCKS   := tests/requirements
 OPERATE := .venv/bin/python layers/shared/operate.py --stack $(STACK)
+GIVEN_PARAMETERS = $(OPERATE) parameters --environment $(ENVIRONMENT) Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
-KNOWN := PYTHON ARCHITECTURE STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
+KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
 	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NOTE EVENT CALENDAR DATA_CENTER ACCOUNT CHECK JOURNAL WITH
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
@@ -90,9 +93,9 @@ format: .venv/.dev ## Format the code and fix what ruff can fix by itself
 build: .venv-sam/.sam ## Build for AWS with `sam build` (ARCHITECTURE=x86_64: not for arm64)
 	$(IN_VENV) ARCHITECTURE=$(ARCHITECTURE) .venv-sam/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
-deploy: .venv/.sandbox parameters build ## Deploy to your AWS account (STACK=meeting-agents PARAMETERS="Name=value …"; an update keeps what is not named)
-	.venv-sam/bin/sam deploy --stack-name $(STACK) \
-		--parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
+deploy: .venv/.sandbox parameters build ## Deploy to your AWS account (ENVIRONMENT=prod of samconfig.toml; STACK=… PARAMETERS="Name=value …"; an update keeps what is not named)
+	overrides=$$($(GIVEN_PARAMETERS)) && eval ".venv-sam/bin/sam deploy --config-env $(ENVIRONMENT) --stack-name $(STACK) \
+		--parameter-overrides $$overrides"
 # A deploy has succeeded even where its user may not read all that is checked, or has no secret stored yet.
 	@$(OPERATE) doctor || true
 
@@ -102,10 +105,13 @@ package: .venv/.sandbox build ## Make .package: a release that the AWS CLI or th
 	@echo '.package: to deploy it, see DEPLOY.md in it'
 
 parameters: .venv/.sandbox
-	@$(OPERATE) parameters $(PARAMETERS)
+	@$(GIVEN_PARAMETERS) > /dev/null
 
 doctor: .venv/.sandbox ## Say in one screen if the deployed stack will work, with the cure of what will not
 	@$(OPERATE) doctor
+
+secret: .venv/.sandbox ## Store the client id and client secret of your Cronofy application, typed without being shown: DATA_CENTER=de
+	@$(OPERATE) secret --data-center "$(DATA_CENTER)"
 
 agents: .venv/.sandbox ## The open incidents (ACCOUNT=… FROM=2026-11-22; STATE=failed,overdue: the agents in these states)
 	@$(OPERATE) agents $(if $(STATE),--state "$(STATE)") $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(FROM),--from "$(FROM)")

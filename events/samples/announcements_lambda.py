@@ -1,4 +1,4 @@
-"""A Lambda function, subscribed to the lifecycle topic, that is told of every step of every agent."""
+"""A Lambda function, subscribed to the lifecycle topic, that gets every step of every agent."""
 
 import json
 

@@ -5,41 +5,34 @@ Runs on the operator's machine with the operator's AWS credentials. It is no par
 """
 
 import argparse
-import json
 import os
-import re
+import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from itertools import batched
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
 import boto3
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD, timestamp
+from meeting_agents.aws.keys import RECORD, timestamp
+from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.domain.model import State, Verdict
 from operate_doctor import doctor
 from operate_export import export
 from operate_incidents import acknowledge, find_agent, list_agents, list_incidents, retry, show_agent
+from operate_parameters import parameters_of
+from operate_redrive import redrive
+from operate_secret import store_secret
 from operate_stack import TIMEOUT, OperatorError, Stack, finish, nearest, show_progress
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 CONCURRENT_REQUESTS = 4
 """Requests to the API at the same time: few, so that a replay does not crowd out callers."""
-VISIBILITY_SECONDS = 300
-"""Longer than the function needs that gets a message again."""
-BATCH_SIZE = 100
-"""Entries in one event for `track`, as in the stream's own events."""
-CLOCK_TOLERANCE = timedelta(minutes=1)
-"""The most by which the time in an entry and its arrival in the stream differ."""
 
 
 # --------------------------------------------------------------------------------------------------------------- replay
@@ -65,124 +58,6 @@ def replay(stack: Stack, start: datetime, end: datetime, state: str | None, *, d
         f"{announced} entries of {len(agents) - len(failures)} agents {verb} again",
     )
     return len(failures)
-
-
-# -------------------------------------------------------------------------------------------------------------- redrive
-
-
-def redrive(stack: Stack, name: str) -> int:
-    """Return the messages of a dead-letter queue to their source. Return the number of messages that remain.
-
-    A message is deleted once the source queue has it, or the function has handled it without an error. A message that
-    is dead-lettered after the start of the command stays, so that one that fails again does not go round and round.
-    """
-    resources, title = stack.resources, name.title()
-    if f"{title}DeadLetterQueue" not in resources:
-        suffix = "DeadLetterQueue"
-        names = sorted(logical_id.removesuffix(suffix).lower() for logical_id in resources if suffix in logical_id)
-        raise OperatorError(f"the stack has no dead-letter queue {name}: set QUEUE={'|'.join(names)}")
-    sqs, url, began_at = stack.session.client("sqs"), resources[f"{title}DeadLetterQueue"], time.time() * 1000
-    total = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
-    redriven, kept = 0, []
-    while messages := sqs.receive_message(
-        QueueUrl=url,
-        MaxNumberOfMessages=10,
-        VisibilityTimeout=VISIBILITY_SECONDS,
-        WaitTimeSeconds=2,
-        MessageSystemAttributeNames=["SentTimestamp"],
-        MessageAttributeNames=["All"],
-    ).get("Messages"):
-        for message in messages:
-            is_new = float(message["Attributes"]["SentTimestamp"]) >= began_at
-            problem = "it was dead-lettered just now" if is_new else _redrive_message(stack, resources, title, message)
-            if problem:
-                kept.append((message, problem))
-            else:
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                redriven += 1
-            show_progress(f"{redriven} of about {total['ApproximateNumberOfMessages']} messages")
-    for message, _ in kept:
-        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
-    finish(
-        [f"kept: {message['MessageId']}: {problem}" for message, problem in kept],
-        f"{redriven} messages redriven, {len(kept)} kept",
-    )
-    return len(kept)
-
-
-def _redrive_message(stack: Stack, resources: Mapping[str, str], title: str, message: "MessageTypeDef") -> str:
-    """Return a message to its source. Return the problem, empty if there is none."""
-    if queue := resources.get(f"{title}Queue"):
-        attributes = {
-            name: {key: value for key, value in attribute.items() if key in ("DataType", "StringValue")}
-            for name, attribute in message.get("MessageAttributes", {}).items()
-        }
-        stack.session.client("sqs").send_message(
-            QueueUrl=queue,
-            MessageBody=message["Body"],
-            MessageAttributes=attributes,  # type: ignore[arg-type]
-        )
-        return ""
-    for event in _events(stack, json.loads(message["Body"])):
-        response = stack.session.client("lambda").invoke(
-            FunctionName=resources[f"{title}Function"], Payload=json.dumps(event).encode()
-        )
-        result = json.loads(response["Payload"].read() or b"null")
-        if response.get("FunctionError"):
-            return f"the function failed: {result.get('errorType', 'unknown')}"
-        if isinstance(result, dict) and result.get("batchItemFailures"):
-            return f"{len(result['batchItemFailures'])} entries were not announced: see the function's log"
-    return ""
-
-
-def _events(stack: Stack, dead_letter: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Iterate over the Lambda events of a dead letter: it holds the event itself, or a position in the stream."""
-    if "DDBStreamBatchInfo" not in dead_letter:
-        yield dead_letter.get("requestPayload", dead_letter)  # Lambda wraps an event that it failed to deliver
-        return
-    for batch in batched(_stream_records(stack, dead_letter["DDBStreamBatchInfo"]), BATCH_SIZE, strict=False):
-        yield {"Records": list(batch)}
-
-
-def _stream_records(stack: Stack, batch_info: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Iterate over the new entries of a part of the stream.
-
-    The stream forgets its records after a day: then the entries come from the table, by their time.
-    """
-    streams = stack.session.client("dynamodbstreams")
-    last = int(batch_info["endSequenceNumber"])
-    try:
-        iterator = streams.get_shard_iterator(
-            StreamArn=batch_info["streamArn"],
-            ShardId=batch_info["shardId"],
-            ShardIteratorType="AT_SEQUENCE_NUMBER",
-            SequenceNumber=batch_info["startSequenceNumber"],
-        ).get("ShardIterator")
-        keys: list[Mapping[str, Any]] = []
-        while iterator:
-            page = streams.get_records(ShardIterator=iterator)
-            records = [record for record in page["Records"] if int(record["dynamodb"]["SequenceNumber"]) <= last]
-            keys += [
-                record["dynamodb"]["Keys"]
-                for record in records
-                if record["eventName"] == "INSERT" and record["dynamodb"]["Keys"]["sk"]["S"].startswith(ENTRY_PREFIX)
-            ]
-            is_done = len(records) < len(page["Records"]) or (
-                records and int(records[-1]["dynamodb"]["SequenceNumber"]) == last
-            )
-            iterator = None if is_done else page.get("NextShardIterator")
-    except (streams.exceptions.TrimmedDataAccessException, streams.exceptions.ResourceNotFoundException):
-        first, end = (
-            datetime.fromisoformat(batch_info[f"approximateArrivalOf{position}Record"]).astimezone(UTC)
-            for position in ("First", "Last")
-        )
-        keys = list(stack.entries(timestamp(first - CLOCK_TOLERANCE), timestamp(end + CLOCK_TOLERANCE)))
-    for number, key in enumerate(keys):
-        yield {
-            "eventSource": "aws:dynamodb",
-            "eventName": "INSERT",
-            "dynamodb": {"Keys": dict(key), "SequenceNumber": str(number)},
-        }
 
 
 # ------------------------------------------------------------------------------------------------------------- verdicts
@@ -290,7 +165,12 @@ def _parser() -> argparse.ArgumentParser:
     again = commands.add_parser("retry", help="have Cronofy asked again now")
     again.add_argument("--id", type=_named("ID=ma_…"), required=True, help="ma_…")
     commands.add_parser("doctor", help="say if the stack will work, and what to do if not")
-    parameters = commands.add_parser("parameters", help="refuse parameters that the template does not have")
+    secret = commands.add_parser("secret", help="store the client id and the client secret of a data center")
+    secret.add_argument("--data-center", choices=list(HOSTS), required=True)
+    parameters = commands.add_parser(
+        "parameters", help="print the parameters of an environment, with those given on top"
+    )
+    parameters.add_argument("--environment", default="default", help="a section of samconfig.toml")
     parameters.add_argument("pairs", nargs="*", metavar="Name=value")
     replays = commands.add_parser("replay", help="announce the entries of a span of time again")
     replays.add_argument("--state", choices=[state.value for state in State], help="only entries that led to it")
@@ -318,10 +198,10 @@ def main(arguments: list[str]) -> int:
         _refuse("agent", "set ID=ma_…, or EVENT=… and CALENDAR=…")
     try:
         if options.command == "parameters":
-            check_parameters(options.pairs)
+            print(shlex.join(parameters_of(options.environment, options.pairs)))  # noqa: T201
             return 0
         stack = Stack(options.stack, boto3.Session(region_name=os.environ.get("AWS_REGION") or None))
-        remaining = _run(options, stack)
+        remaining = _COMMANDS[options.command](stack, options)
     except (BotoCoreError, ClientError, httpx.HTTPError, OSError, OperatorError) as error:
         print(f"operate: {_problem(error)}", file=sys.stderr)  # noqa: T201
         return 2
@@ -334,45 +214,25 @@ def _refuse(command: str, problem: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def _run(options: argparse.Namespace, stack: Stack) -> int:
-    """Run a command. Return the number of things that remain to be done."""
-    match options.command:
-        case "agents" if options.states:
-            return list_agents(stack, options.states, options.account, options.start)
-        case "agents":
-            list_incidents(stack, options.account, options.start)
-            return 0
-        case "agent":
-            found = options.id or find_agent(stack, options.calendar, options.event, options.data_center)
-            return show_agent(stack, found)
-        case "acknowledge":
-            return acknowledge(stack, options.id, options.note)
-        case "retry":
-            return retry(stack, options.id)
-        case "doctor":
-            return doctor(stack)
-        case "replay":
-            return replay(stack, options.start, options.end, options.state, dry_run=options.dry_run)
-        case "redrive":
-            return redrive(stack, options.queue)
-        case "export":
-            export(stack, options.start, options.end, options.file)
-            return 0
-        case _:
-            return verdicts(stack)
-
-
-def check_parameters(pairs: Sequence[str]) -> None:
-    """Raise `OperatorError` for a parameter that the template does not have: SAM leaves it out without a word."""
-    text = (Path(__file__).parents[2] / "template.yaml").read_text(encoding="utf-8")
-    section = text.partition("\nParameters:\n")[2].partition("\nConditions:\n")[0]
-    known = re.findall(r"^  (\w+):$", section, re.MULTILINE)
-    for pair in pairs:
-        name, has_value, _ = pair.partition("=")
-        if not has_value:
-            raise OperatorError(f'{pair!r} is no Name=value: set PARAMETERS="Name=value Other=value"')
-        if name not in known:
-            raise OperatorError(f"the template has no parameter {name}: {nearest(name, known)}")
+_COMMANDS: Mapping[str, Callable[[Stack, argparse.Namespace], int | None]] = {
+    "agents": lambda stack, given: (
+        list_agents(stack, given.states, given.account, given.start)
+        if given.states
+        else list_incidents(stack, given.account, given.start)
+    ),
+    "agent": lambda stack, given: show_agent(
+        stack, given.id or find_agent(stack, given.calendar, given.event, given.data_center)
+    ),
+    "acknowledge": lambda stack, given: acknowledge(stack, given.id, given.note),
+    "retry": lambda stack, given: retry(stack, given.id),
+    "doctor": lambda stack, _: doctor(stack),
+    "secret": lambda stack, given: store_secret(stack, given.data_center),
+    "replay": lambda stack, given: replay(stack, given.start, given.end, given.state, dry_run=given.dry_run),
+    "redrive": lambda stack, given: redrive(stack, given.queue),
+    "export": lambda stack, given: export(stack, given.start, given.end, given.file),
+    "verdicts": lambda stack, _: verdicts(stack),
+}
+"""Each returns the number of things that remain to be done; None: nothing can remain."""
 
 
 def _problem(error: Exception) -> str:

@@ -141,7 +141,7 @@ LIBRARY_PHRASES = re.compile(r"(String|Input|List|Value) (should|error)|Expectin
     suppress_health_check=[*HealthCheck],  # a whole stack is slow
 )
 def test_generated_requests_get_the_described_responses(case: Any, stage: Stage) -> None:
-    """No 5xx, no status, type or shape that is not described, and no word of a library, whatever the input."""
+    """No 5xx, no status, type or shape that is not described, and no word of a library, for valid and invalid input."""
     response = case.call(
         base_url=stage.stack.api_url, headers={"Cronofy-Authorization": f"Bearer {stage.grant.access_token}"}
     )

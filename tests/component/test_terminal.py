@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -184,6 +185,33 @@ def test_a_parameter_that_the_template_does_not_have_is_refused(pairs: list[str]
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
+
+
+@pytest.mark.parametrize("environment", ["default", "dev", "staging", "prod"])
+def test_an_environment_has_a_stack_and_parameters_of_its_own(environment: str) -> None:
+    """Both are those of samconfig.toml, and what the command names comes on top."""
+    section = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))[environment]["deploy"]["parameters"]
+    recipe = make("deploy", f"ENVIRONMENT={environment}", "PARAMETERS=RetentionDays=7").stdout
+    assert f"--config-env {environment} --stack-name {section['stack_name']} " in recipe
+    question = next(line for line in recipe.splitlines() if line.startswith("overrides="))
+    done = subprocess.run(
+        ["sh", "-c", question.partition("$(")[2].partition(")")[0]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    given = dict(pair.split("=", 1) for pair in done.stdout.split())
+    own = dict(pair.split("=", 1) for pair in section.get("parameter_overrides", []))
+    assert given == own | {"Architecture": "arm64", "RetentionDays": "7"}
+
+
+def test_an_unknown_environment_is_refused() -> None:
+    """Every command does so before anything is done."""
+    for command in ("deploy", "doctor", "agents"):
+        done = make(command, "ENVIRONMENT=prd")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "samconfig.toml has no environment prd" in done.stderr
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:

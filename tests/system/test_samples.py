@@ -109,21 +109,21 @@ def test_a_caller_follows_its_agent_to_the_end(
         assert process.poll() is None, process.communicate()
         act: Callable[[str], Any] = getattr(stage.cronofy, end)
         act(event_id)
-        said = lines(process)
-    assert said[0].startswith(f"requested: {environment['API_URL']}/v1/meeting_agents/ma_")
-    assert any(line.startswith("end: ") for line in said)
+        output = lines(process)
+    assert output[0].startswith(f"requested: {environment['API_URL']}/v1/meeting_agents/ma_")
+    assert any(line.startswith("end: ") for line in output)
     if end == "complete":
-        size = int(said[-1].removeprefix("transcript: ").removesuffix(" bytes"))
+        size = int(output[-1].removeprefix("transcript: ").removesuffix(" bytes"))
         assert size > 10
     else:
-        assert said[-1] == "acknowledged"
+        assert output[-1] == "acknowledged"
 
 
 @pytest.mark.parametrize("language", ["python", "node", "curl"])
-def test_a_caller_with_a_wrong_key_is_told_so(
+def test_a_caller_with_a_wrong_key_learns_it(
     signed: tuple[Stage, dict[str, str]], tmp_path: Path, language: str
 ) -> None:
-    """By the gateway's 403, which has no `code`."""
+    """The gateway answers 403, without a `code`."""
     _, environment = signed
     with running(commands(tmp_path)[language], environment | {"AWS_SECRET_ACCESS_KEY": "wrong"}) as process:
         text, _ = process.communicate(timeout=60)
@@ -131,7 +131,7 @@ def test_a_caller_with_a_wrong_key_is_told_so(
     assert "403" in text
 
 
-def test_a_lambda_function_is_told_of_every_step(signed: tuple[Stage, dict[str, str]]) -> None:
+def test_a_lambda_function_gets_every_step(signed: tuple[Stage, dict[str, str]]) -> None:
     """As its owner makes it: from the file, subscribed to the topic."""
     stage, _ = signed
     archive = BytesIO()
@@ -166,7 +166,7 @@ def test_a_lambda_function_is_told_of_every_step(signed: tuple[Stage, dict[str, 
     assert wait_until(printed)
 
 
-def test_a_consumer_of_a_queue_is_told_of_every_step(signed: tuple[Stage, dict[str, str]]) -> None:
+def test_a_consumer_of_a_queue_gets_every_step(signed: tuple[Stage, dict[str, str]]) -> None:
     """It deletes what it has done."""
     stage, environment = signed
     url = stage.stack.listen("LifecycleTopic", name="sample")

@@ -1,4 +1,4 @@
-"""What is wrong with a field is said in words, in one shape."""
+"""The errors of a request's fields are words, in one shape."""
 
 import re
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ AGENT = {"join_url": "https://example.com/"}
         ),
     ],
 )
-def test_an_error_is_said_in_words(model: Any, body: dict[str, Any], field: str, key: str, expected: str) -> None:
+def test_an_error_is_words(model: Any, body: dict[str, Any], field: str, key: str, expected: str) -> None:
     with pytest.raises(ValidationError) as refused:
         model.model_validate(body)
     errors = as_errors(map(wrong_field, map(dict, refused.value.errors())))

@@ -25,4 +25,4 @@ WORDS = {
     NOTIFICATION_KEY: "the `key` of a notification in the agent's timeline",
     VISIBLE_ASCII: "visible ASCII characters",
 }
-"""What a text must be that does not match a pattern."""
+"""The expectation of a text that does not match a pattern."""

@@ -170,12 +170,13 @@ def _invalid_utf8(_: UnicodeDecodeError) -> Response[Any]:
 
 @_handles(NotFoundError)
 def _route_not_found(_: NotFoundError) -> Response[Any]:
-    event = router.current_event
-    host = HOSTS.get(event.headers.get("cronofy-data-center", "")) or HOSTS[collaborators().default_data_center()]
-    if event.path.startswith("/oauth/"):
-        detail = f"tokens are Cronofy's: send this to https://{host}{event.path} itself. Nothing of it was kept here"
+    request = router.current_event
+    host = HOSTS.get(request.headers.get("cronofy-data-center", "")) or HOSTS[collaborators().default_data_center()]
+    method, path = request.http_method, request.path
+    if path.startswith("/oauth/"):
+        detail = f"tokens are Cronofy's: send this to https://{host}{path} itself. Nothing of it was kept here"
         return _problem(421, "send_to_cronofy", detail)
-    detail = f"there is no {event.http_method} {event.path} here; what concerns no meeting agent goes to https://{host}"
+    detail = f"there is no {method} {path} here; what concerns no meeting agent goes to https://{host}"
     return _problem(404, "route_not_found", detail)
 
 

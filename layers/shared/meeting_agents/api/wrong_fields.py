@@ -42,7 +42,7 @@ EXPECTED = {
 
 
 OTHER = "another value: see the API's description"
-"""For a type of error that no route of today has."""
+"""The expectation after a type of error that no route of today has."""
 
 
 def wrong_field(error: Mapping[str, Any]) -> FieldError:

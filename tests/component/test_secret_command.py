@@ -1,0 +1,93 @@
+"""`make secret` as a person at a terminal uses it: what is typed is not shown, and what was stored before stays."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from meeting_agents.cronofy.client_secrets import ClientSecrets
+from operate_stack import Stack
+from tests.sandbox.deployment import ROOT
+from tests.sandbox.embedded_aws import REGION, EmbeddedAws
+
+ACCOUNT = "000000000008"
+
+
+@pytest.fixture
+def stack(aws: EmbeddedAws) -> Iterator[Stack]:
+    """A stack of which only the secret is needed."""
+    session = aws.session(ACCOUNT)
+    template = {
+        "Resources": {"CronofySecret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "{}"}}},
+        "Outputs": {"CronofySecretArn": {"Value": {"Ref": "CronofySecret"}}},
+    }
+    session.client("cloudformation").create_stack(StackName="secrets", TemplateBody=json.dumps(template))
+    yield Stack("secrets", session)
+    session.client("cloudformation").delete_stack(StackName="secrets")
+
+
+def typed(aws: EmbeddedAws, *answers: str, data_center: str = "de") -> tuple[int, str]:
+    """Run the command in a terminal, and answer its questions. Return its exit status, and what was on the screen."""
+    terminal, inside = pty.openpty()
+    environment = os.environ | {
+        "AWS_ENDPOINT_URL": aws.url,
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": REGION,
+    }
+    command = [sys.executable, "layers/shared/operate.py", "--stack", "secrets", "secret", "--data-center", data_center]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=inside, stdout=inside, stderr=inside, start_new_session=True
+    ) as process:
+        os.close(inside)
+        screen, waiting = "", list(answers)
+        with os.fdopen(terminal, "rb+", buffering=0) as opened:
+            while True:
+                try:
+                    screen += opened.read(1024).decode()
+                except OSError:  # the command has ended
+                    break
+                if waiting and screen.endswith(": "):
+                    opened.write(f"{waiting.pop(0)}\n".encode())
+                    screen += "\n"
+    return process.returncode, screen
+
+
+def stored(stack: Stack) -> ClientSecrets:
+    """Return the secrets as the functions read them."""
+    return ClientSecrets(stack.session.client("secretsmanager"), stack.outputs["CronofySecretArn"])
+
+
+def test_a_secret_is_stored_and_not_shown(aws: EmbeddedAws, stack: Stack) -> None:
+    status, screen = typed(aws, "client-1", "CRN_first")
+    assert (status, "CRN_first" in screen) == (0, False)
+    assert "Stored for de." in screen
+    secrets = stored(stack)
+    assert (secrets.client_id("de"), secrets.api_key("de")) == ("client-1", "CRN_first")
+
+
+def test_a_second_secret_keeps_the_first_and_other_data_centers(aws: EmbeddedAws, stack: Stack) -> None:
+    """The client id is taken over by a mere return. A third secret replaces the oldest, the same one adds nothing."""
+    typed(aws, "client-us", "CRN_us", data_center="us")
+    screen = ""
+    for secret in ("CRN_first", "CRN_second", "CRN_third", "CRN_third"):
+        status, screen = typed(aws, "client-1" if secret == "CRN_first" else "", secret)
+        assert status == 0, screen
+    assert "[client-1]" in screen
+    secrets = stored(stack)
+    assert (secrets.client_id("us"), secrets.client_id("de")) == ("client-us", "client-1")
+    values = [secret.value for secret in secrets.secrets() if secret.data_center == "de"]
+    assert values == ["CRN_third", "CRN_second"]
+
+
+@pytest.mark.parametrize("answers", [("client-1", ""), ("", "CRN_1"), ("client-1", "two words"), ("client-1", "CRN_ä")])
+def test_what_can_be_no_credential_is_refused(aws: EmbeddedAws, stack: Stack, answers: tuple[str, str]) -> None:
+    status, screen = typed(aws, *answers)
+    assert status == 2
+    assert "nothing was stored" in screen
+    arn = stack.outputs["CronofySecretArn"]
+    assert stack.session.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"] == "{}"
