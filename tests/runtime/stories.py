@@ -254,8 +254,10 @@ def returned(scene: Scene) -> None:
 
 
 def pressed(scene: Scene) -> None:
-    """A refused request is acknowledged, sent again, and announced again, all by buttons."""
-    _refused(scene, "pressed")
+    """A failure is acknowledged, the agent is sent again, and announced again, all by buttons."""
+    agent = scene.request_agent(scene.event("pressed"), scene.register("pressed"))
+    scene.notify(agent, "pressed", "meeting_agent_failed")
+    scene.platform.settle()
     _press(scene, "pressed")
 
 
