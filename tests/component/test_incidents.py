@@ -258,7 +258,7 @@ def test_a_group_is_acknowledged_as_one_and_gets_no_reminder(room: Room, call: C
     room.publish()
     assert titles(call("GET", INCIDENTS))[0] == "account_disconnected/alice"
     path = f"{INCIDENTS}/account_disconnected/alice/acknowledgement"
-    status, row = call("POST", path, {"note": "she is on her way"})
+    status, row = call("POST", path.replace("alice", "%61lice"), {"note": "she is on her way"})
     assert (status, row["dedup_key"], row["waiting"]) == (200, "account_disconnected/alice", 1)
     assert row["acknowledgement"]["note"] == "she is on her way"
     assert row["next_steps"][0].endswith("PUT https://api.example.com/v1/accounts/alice.")

@@ -39,7 +39,7 @@ REASONS: Mapping[ReasonCode, str] = {
     " has no conference",
     ReasonCode.PROFILE_CONNECTED: "the account's conferencing profile[ ({profile})] is no longer disconnected",
     ReasonCode.REMARKS: "{remarks}",
-    ReasonCode.CONFERENCE_MISSED: "no conference was reported[ by {at}], shortly before the start",
+    ReasonCode.CONFERENCE_MISSED: "no conference was reported[ by {at}]",
     ReasonCode.ACTIVATION_MISSED: "the agent did not report itself active[ by {at}]",
     ReasonCode.COMPLETION_MISSED: "the agent did not report its end[ by {at}]",
     ReasonCode.RESOURCES_MISSED: "the agent is complete, but the expected resources were not reported[ by {at}]",

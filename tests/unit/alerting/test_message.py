@@ -546,12 +546,12 @@ def test_a_chat_message_ends_between_two_meetings() -> None:
 
 def test_missing_resources_are_named_and_so_is_the_event_of_a_mismatch() -> None:
     (alert,) = CASES["resources_missing"]
-    assert alert.detail.endswith("missing: any transcript or recording; there is: cronofy/dashboard")
+    assert alert.detail.endswith("missing: any transcript or recording; there is: dashboard")
     history = History().ask().accepted().hear("meeting_agent_complete", END, state="complete")
     reason = Reason.of(ReasonCode.RESOURCES_MISSED, at="2026-04-29T17:16:00.000Z")
     at, phase = END + 16 * MINUTE, DeadlineType.RESOURCES
     (alert,) = history.add(EntryType.OVERDUE, at, phase=phase, reason=reason, missing=("transcript", "video")).alerts()
-    assert "missing: transcript, video; there is: cronofy/dashboard" in alert.detail
+    assert "missing: transcript, video; there is: dashboard" in alert.detail
     (alert,) = CASES["mismatched"]
     assert "somebody-elses-event" in alert.detail
 

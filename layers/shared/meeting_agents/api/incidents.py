@@ -10,7 +10,7 @@ from meeting_agents import operations
 from meeting_agents.api.bodies import Acknowledgement
 from meeting_agents.api.context import caller_name, collaborators, links_to, public_url
 from meeting_agents.api.pagination import open_range, parse_range, read_open_cursor, read_rows, write_cursor
-from meeting_agents.api.parameters import ACCOUNT_ID
+from meeting_agents.api.parameters import ACCOUNT_ID, DECODED
 from meeting_agents.api.problems import responses
 from meeting_agents.api.views import IncidentAgent, IncidentPageView, IncidentRow
 from meeting_agents.aws.journal import Wanted
@@ -95,7 +95,9 @@ def acknowledge_group(
         Path(description="the type of the group's incident", examples=["account_disconnected"]),
     ],
     name: Annotated[
-        str, Path(pattern=ACCOUNT_ID, description="the account, or the data center", examples=["marty@example.com"])
+        str,
+        Path(pattern=ACCOUNT_ID, description="the account, or the data center", examples=["marty@example.com"]),
+        DECODED,
     ],
     body: Annotated[Acknowledgement, Body()],
 ) -> IncidentRow:

@@ -5,7 +5,7 @@ from typing import Annotated
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
 
@@ -31,8 +31,10 @@ CalendarId = Annotated[
 AgentId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,128}$", description="the agent's id in this API: ma_…")]
 ACCOUNT_ID = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
 """The pattern of an account's name."""
+DECODED = BeforeValidator(unquote)
+"""For a name with `@` or `+` in a path, which a client may percent-encode."""
 AccountId = Annotated[
-    str, Path(pattern=ACCOUNT_ID, description="your own name for the account", examples=["marty@example.com"])
+    str, Path(pattern=ACCOUNT_ID, description="your own name for the account", examples=["marty@example.com"]), DECODED
 ]
 DataCenter = Annotated[
     DataCenterName | None,
