@@ -191,7 +191,7 @@ def test_two_meetings_with_a_disconnected_profile_are_one_alert_with_the_address
     assert office.incidents(first) == [IncidentType.ACCOUNT_DISCONNECTED]
     office.alert()
     [subject], [message], [text] = office.topic.subjects, office.topic.messages, office.topic.texts
-    assert subject.startswith("[warning] prod: Account alice is disconnected: 2 meetings waiting, first ")
+    assert subject.startswith("[warning] prod: Conferencing of account alice is disconnected: 2 meetings waiting")
     assert [agent["agent_id"] for agent in message["agents"]] == [first, second]
     assert RELINK in message["group"]["next_steps"][0]
     assert RELINK in text
@@ -230,7 +230,7 @@ def test_a_conference_that_cronofy_cannot_make_and_its_profile_are_one_alert(off
     assert office.incidents(agent) == [IncidentType.ACCOUNT_DISCONNECTED]
     office.alert()
     assert [": ".join(subject.split(": ")[:2]) for subject in office.topic.subjects] == [
-        "[warning] prod: Account alice is disconnected"
+        "[warning] prod: Conferencing of account alice is disconnected"
     ]
     office.connect()
     office.pass_time(READ_AGAIN_AFTER)
