@@ -126,7 +126,7 @@ def test_an_agent_is_shown_by_its_id_or_its_calendar_event(stage: Stage, operate
     done = operate("agent", "--id", agent)
     text = done.stdout
     assert text.splitlines()[0] == '"Quarterly review"'
-    assert f"event     {event} in {name}" in text
+    assert f"event     {event} in {name}\naccount   {name}\ncronofy   data center us\n" in text
     assert "reason    Cronofy refused the request (422): summary (errors.invalid)" in text
     assert re.search(r"^WARNING   rejected, \d+ seconds? ago, not acknowledged$", text, re.MULTILINE)
     assert re.search(r"^\d\d \w{3} [\d:]{8} CES?T +rejected: Cronofy refused the request \(422\): ", text, re.MULTILINE)
