@@ -261,7 +261,10 @@ def test_a_group_is_acknowledged_as_one_and_gets_no_reminder(room: Room, call: C
     path = f"{INCIDENTS}/account_disconnected/alice/acknowledgement"
     status, row = call("POST", path.replace("alice", "%61lice"), {"note": "she is on her way"})
     assert (status, row["dedup_key"], row["waiting"]) == (200, "account_disconnected/alice", 1)
-    assert row["acknowledgement"]["note"] == "she is on her way"
+    assert (row["acknowledgement"]["by"], row["acknowledgement"]["note"]) == (
+        "arn:aws:iam::111122223333:user/ann",
+        "she is on her way",
+    )
     assert row["next_steps"][0].endswith("PUT https://api.example.com/v1/accounts/alice.")
     room.desk.now = datetime.now(UTC) + timedelta(minutes=18)
     room.publish()

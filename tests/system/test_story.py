@@ -29,6 +29,10 @@ DATES = re.compile(
 """A date before its time of day: it is written twice only where two differ."""
 PARTS = re.compile(rf"\n *\n|^  ✓  {WEEKLY}  .*$", re.MULTILINE)
 """Separates the parts of the story; the expectation of the weekly meeting is changed here."""
+AT_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+)
+"""Runs a command whose standard input is its terminal, so that Ctrl-C can be typed."""
 COMPARED = re.compile(r"^  ([✓✗])  (.+?)  +", re.MULTILINE)
 
 
@@ -237,6 +241,46 @@ def test_an_interrupted_sandbox_ends_quietly_and_removes_its_addresses(served: S
     assert not list(served.file.parent.iterdir())
     with pytest.raises(subprocess.CalledProcessError):
         subprocess.run(["curl", "-sS", url], check=True, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("target", ["run", "sandbox"])
+def test_ctrl_c_at_a_terminal_is_no_error_of_make(target: str, tmp_path: Path) -> None:
+    """The recipe as it is, with a program in the place of Python that ends as a sandbox does."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    found = re.search(rf"^{target}:.*\n\t(.*)$", text, re.MULTILINE)
+    assert found
+    (tmp_path / "python").write_text("#!/bin/sh\ntrap 'echo Stopped; exit 0' INT\necho Running\nsleep 20 & wait\n")
+    (tmp_path / "python").chmod(0o755)
+    (tmp_path / "Makefile").write_text(f"IN_VENV := PATH='{tmp_path}':$$PATH\n{target}:\n\t{found[1]}\n")
+    terminal, device = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_A_TERMINAL, "make", target],
+        cwd=tmp_path,
+        stdin=device,
+        stdout=device,
+        stderr=device,
+        start_new_session=True,
+    ) as process:
+        os.close(device)
+        shown = _read(terminal, b"Running")
+        os.write(terminal, b"\x03")
+        shown += _read(terminal, b"")
+    assert process.returncode == -signal.SIGINT
+    assert shown.replace(b"^C", b"").split() == [b"Running", b"Stopped"]
+
+
+def _read(terminal: int, last: bytes) -> bytes:
+    """What a terminal shows until a word, or until it is closed."""
+    shown = b""
+    while not last or last not in shown:
+        try:
+            part = os.read(terminal, 1000)
+        except OSError:  # so Linux says that it is closed
+            part = b""
+        if not part:
+            break
+        shown += part
+    return shown
 
 
 def _becomes(state: str, agent_url: str, within: float = 20) -> bool:

@@ -316,6 +316,24 @@ def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
     assert "Bcc: boss@example.com From: me ignore" in first or "Quarterly review" in first
 
 
+@pytest.mark.parametrize(
+    ("case", "sent_at", "left"),
+    [
+        ("failed", START + 2 * MINUTE, ""),  # at once: the meeting has just begun
+        ("failed", START + 60 * MINUTE, "The meeting ends in 30 minutes."),
+        ("failed", END - timedelta(seconds=0.5), "The meeting ends in 1 second."),
+        ("failed", END, ""),
+        ("rejected_near_the_meeting", START - 25 * MINUTE, "The meeting begins in 25 minutes."),
+        ("rejected", START - 25 * MINUTE, ""),  # a warning waits for the morning
+        ("resolved", START + 60 * MINUTE, ""),
+    ],
+)
+def test_a_critical_alert_that_is_sent_late_says_how_much_time_is_left(case: str, sent_at: datetime, left: str) -> None:
+    (alert,) = group_alerts([replace(agent, at=sent_at) for agent in CASES[case]], LINKS)
+    _, _, said = alert.text.splitlines()[0].partition(". ")
+    assert said == left
+
+
 def test_a_thousand_failures_are_one_message_that_names_each() -> None:
     """Every one is in it, twenty in full, and SNS takes it."""
     agents = []
