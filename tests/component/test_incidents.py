@@ -422,8 +422,8 @@ def test_a_registration_says_which_conferencing_profiles_are_disconnected(room: 
     )
     assert account["relink_urls"] == []
     assert room.desk.accounts().read("alice").profiles == KnownProfiles()
-    nobody = cronofy.grant("us", calendars=(CALENDAR,))
-    account = call("PUT", f"{ACCOUNTS}/bob", {"refresh_token": nobody.refresh_token, "data_center": "us"})[1]
+    bare = cronofy.grant("us", calendars=(CALENDAR,))
+    account = call("PUT", f"{ACCOUNTS}/bob", {"refresh_token": bare.refresh_token, "data_center": "us"})[1]
     assert account["conferencing_profiles"] == []
 
 

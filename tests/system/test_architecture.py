@@ -251,8 +251,8 @@ def test_the_receiver_imports_neither_rules_nor_models_nor_http() -> None:
     assert {name for name in loaded if name.startswith("meeting_agents.")} == {f"meeting_agents.{n}" for n in needed}
 
 
-def test_the_receiver_makes_no_collaborator_of_the_functions_for_people() -> None:
-    """What people and callers do, see and read is no part of the way from a callback to its answer, not even late."""
+def test_the_receiver_makes_only_its_own_collaborators() -> None:
+    """No part of the overview, the lists or the texts is on the way from a callback to its answer, not even late."""
     receiver = ast.parse((ROOT / "functions" / "webhook" / "app.py").read_text(encoding="utf-8"))
     used = {ast.unparse(node) for node in ast.walk(receiver) if isinstance(node, ast.Attribute)}
     made = {name for name in used if name.startswith("wiring.") and name.count(".") == 1}

@@ -270,7 +270,7 @@ def test_ctrl_c_at_a_terminal_is_no_error_of_make(target: str, tmp_path: Path) -
 
 
 def _read(terminal: int, last: bytes) -> bytes:
-    """What a terminal shows until a word, or until it is closed."""
+    """The output of a terminal until a word, or until it is closed."""
     shown = b""
     while not last or last not in shown:
         try:

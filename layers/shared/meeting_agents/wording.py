@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from meeting_agents.domain.model import IncidentType
+from meeting_agents.domain.model import IncidentType, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
 
 REASONS: Mapping[ReasonCode, str] = {
@@ -59,6 +59,18 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.STATE_ALREADY_LEFT: "the agent was already {state}",
 }
 """A sentence for each reason. A part in brackets is left out where the reason lacks its value."""
+
+STATES: Mapping[State, str] = {
+    State.REQUESTED: "requested, not confirmed by Cronofy",
+    State.SCHEDULED: "on its way",
+    State.ACTIVATED: "preparing to join",
+    State.COMPLETE: "complete",
+    State.FAILED: "failed",
+    State.REJECTED: "refused",
+    State.CANCELLED: "cancelled",
+    State.OVERDUE: "silent past a deadline",
+}
+"""Each follows `The agent is`, or stands alone."""
 
 FAILURES: Mapping[str, str] = {
     "cronofy_timed_out": "Cronofy did not answer in time",

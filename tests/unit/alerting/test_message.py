@@ -330,8 +330,8 @@ def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
 )
 def test_a_critical_alert_that_is_sent_late_says_how_much_time_is_left(case: str, sent_at: datetime, left: str) -> None:
     (alert,) = group_alerts([replace(agent, at=sent_at) for agent in CASES[case]], LINKS)
-    _, _, said = alert.text.splitlines()[0].partition(". ")
-    assert said == left
+    _, _, rest = alert.text.splitlines()[0].partition(". ")
+    assert rest == left
 
 
 def test_a_thousand_failures_are_one_message_that_names_each() -> None:

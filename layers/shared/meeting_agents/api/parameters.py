@@ -32,7 +32,7 @@ AgentId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,128}$", description="th
 ACCOUNT_ID = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
 """The pattern of an account's name."""
 DECODED = BeforeValidator(unquote)
-"""For a name with `@` or `+` in a path, which a client may percent-encode."""
+"""Decodes a name in a path: its `@` and `+` may be percent-encoded."""
 AccountId = Annotated[
     str, Path(pattern=ACCOUNT_ID, description="your own name for the account", examples=["marty@example.com"]), DECODED
 ]
