@@ -57,13 +57,13 @@ def account(stage: Stage) -> str:
     return name
 
 
-def refused(stage: Stage, name: str, summary: str = "Quarterly review") -> tuple[str, str]:
+def refused(stage: Stage, name: str, summary: str = "Quarterly review", start: datetime = FAR) -> tuple[str, str]:
     """Request an agent in an account's name, which Cronofy refuses. Return its id and the calendar event's."""
     event: dict[str, Any] = {
         "event_id": uuid4().hex,
         "summary": summary,
-        "start": f"{FAR:%Y-%m-%dT%H:%M:%SZ}",
-        "end": f"{FAR + HOUR:%Y-%m-%dT%H:%M:%SZ}",
+        "start": f"{start:%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{start + HOUR:%Y-%m-%dT%H:%M:%SZ}",
         "tzid": "Europe/Berlin",
         "meeting_agent": {"profile_id": "cronofy"},
     }
@@ -75,7 +75,12 @@ def refused(stage: Stage, name: str, summary: str = "Quarterly review") -> tuple
     assert answer.status_code == 422
     agent: str = answer.json()["agent"]["id"]
     listed = stage.api.get
-    assert wait_until(lambda: listed("/v1/incidents", params={"account": name}).json()["incidents"] or None)
+
+    def is_listed() -> bool:
+        rows = listed("/v1/incidents", params={"account": name}).json()["incidents"]
+        return any(row["agent"]["id"] == agent for row in rows)
+
+    assert wait_until(lambda: is_listed() or None)
     return agent, event["event_id"]
 
 
@@ -107,6 +112,19 @@ def test_the_open_incidents_are_listed_acknowledged_and_sent_again(stage: Stage,
     again = operate("retry", "--id", agent)
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr.startswith("operate: 409: nothing to retry: ")
+
+
+def test_critical_incidents_are_listed_first(stage: Stage, operate: Operate) -> None:
+    """Although their meetings are the earlier ones."""
+    name = account(stage)
+    refused(stage, name, "In many years")
+    refused(stage, name, "Now", datetime.now(UTC))
+    shown = operate("agents", "--account", name).stdout
+    assert re.findall(r"^(WARNING|CRITICAL) +(.+)$", shown, re.MULTILINE) == [
+        ("CRITICAL", '"Now"'),
+        ("WARNING", '"In many years"'),
+    ]
+    assert shown.endswith("\n2 open incidents: 1 critical, 1 warning\n")
 
 
 def test_the_agents_in_some_states_are_listed(stage: Stage, operate: Operate) -> None:
