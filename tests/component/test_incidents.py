@@ -357,6 +357,18 @@ def test_only_a_group_with_a_firing_alert_can_be_acknowledged(room: Room, call: 
     assert call("POST", f"{AGENTS}/ma_unknown/acknowledgement", {"note": "x"})[0] == 404
 
 
+def test_a_group_that_is_over_is_not_shown_as_open_before_its_resolved_alert(room: Room, call: Call) -> None:
+    room.register()
+    room.disconnect()
+    room.wait_for_account("weekly", room.desk.now + HOUR / 2)
+    room.desk.now += timedelta(minutes=3)
+    room.publish()
+    room.register()
+    assert titles(call("GET", INCIDENTS)) == ["weekly"]
+    status, problem = call("POST", f"{INCIDENTS}/account_disconnected/alice/acknowledgement", {"note": "x"})
+    assert (status, problem["code"]) == (404, "not_found")
+
+
 # ---------------------------------------------------------------------------------------------------------------- retry
 
 
