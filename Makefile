@@ -32,11 +32,12 @@ help:
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name does; do \
 		printf '  make %-11s %s\n' "$$name" "$$does"; done
 
+# `exec`: after Ctrl-C a shell in between would make an error of the normal end.
 run: .venv/.sandbox ## Tell the whole story in a sandbox on this machine, then stay up to be tried (ONCE=1: end after the story)
-	@$(IN_VENV) python -m tests.sandbox run $(if $(ONCE),--once)
+	@$(IN_VENV) exec python -m tests.sandbox run $(if $(ONCE),--once)
 
 sandbox: .venv/.sandbox ## The same stack without the story, until Ctrl-C: the overview in a browser; its addresses are in .sandbox.json
-	@$(IN_VENV) python -m tests.sandbox serve
+	@$(IN_VENV) exec python -m tests.sandbox serve
 
 test: .venv/.dev .venv/.sdk .venv-sam/.sam ## All tests: no account, no Docker (ARGS="-k webhook": some of them)
 # Three processes keep two processors busy: some tests wait for deployed functions.

@@ -35,6 +35,7 @@ COLLABORATORS = Collaborators(
     lifecycle_topic=wiring.lifecycle_topic,
     groups=wiring.groups,
     tokens=wiring.tokens,
+    profiles=wiring.profiles,
     incident_list=lambda address: wiring.incident_list(Links(address, "")),
 )
 

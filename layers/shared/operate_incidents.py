@@ -160,7 +160,8 @@ def _agent(agent: dict[str, Any], now: datetime) -> Iterator[str]:
         "reason": sanitize(agent["reason"]["text"]),
         "agent": f"{agent['id']}, attempt {len(agent['attempts'])}",
         "event": f"{agent['event_id']} in {agent['calendar_id']}" if agent["calendar_id"] else agent["scheduling_key"],
-        "account": ", ".join(filter(None, [agent["account"], agent["data_center"]])),
+        "account": agent["account"],
+        "cronofy": f"data center {agent['data_center']}" if agent["data_center"] else "",
         "next": f"{agent['next_deadline']['phase']} by {_at(agent['next_deadline']['at'], zone)}"
         if agent["next_deadline"]
         else "",

@@ -48,7 +48,7 @@ def _reads(scene: Scene, agent: str) -> dict[str, str]:
     routes = {
         event["Properties"]["Path"]
         for _, event in scene.platform.events("HttpApi")
-        if event["Properties"]["Method"].upper() == "GET"
+        if event["Properties"].get("Method", "").upper() == "GET"
     }
     if "/v1/meeting_agents" in routes:
         paths["list page"] = "/v1/meeting_agents?from=2091-04-25&to=2091-04-26&limit=50"

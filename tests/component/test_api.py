@@ -47,6 +47,7 @@ def call(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Call:
         lifecycle_topic=wiring.lifecycle_topic,
         groups=desk.groups,
         tokens=desk.tokens,
+        profiles=desk.profiles,
         incident_list=lambda address: IncidentList(
             desk.journal(), desk.groups(), Links(address, ""), lambda: datetime.now(UTC)
         ),

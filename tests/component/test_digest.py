@@ -59,7 +59,7 @@ def digest(some: Iterator[dict[str, Any]] | None = None) -> Digest:
 
 
 def test_a_digest_reads_as_a_person_found_it_good() -> None:
-    """Outcomes, success beside the seven days before, the slowest detections, and what is still open."""
+    """Outcomes, success beside the seven days before, what was noticed latest, and what is still open."""
     made = digest()
     texts = json.loads(made.message)
     parts = [made.subject, texts["email"], json.dumps(json.loads(texts["default"]), indent=2)]

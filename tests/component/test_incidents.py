@@ -55,6 +55,7 @@ def call(room: Room, monkeypatch: pytest.MonkeyPatch) -> Call:
         lifecycle_topic=wiring.lifecycle_topic,
         groups=desk.groups,
         tokens=desk.tokens,
+        profiles=desk.profiles,
         incident_list=lambda address: IncidentList(desk.journal(), desk.groups(), Links(address, "")),
     )
     monkeypatch.setattr(app, "COLLABORATORS", collaborators)
@@ -258,13 +259,94 @@ def test_a_group_is_acknowledged_as_one_and_gets_no_reminder(room: Room, call: C
     room.publish()
     assert titles(call("GET", INCIDENTS))[0] == "account_disconnected/alice"
     path = f"{INCIDENTS}/account_disconnected/alice/acknowledgement"
-    status, row = call("POST", path, {"note": "she is on her way"})
+    status, row = call("POST", path.replace("alice", "%61lice"), {"note": "she is on her way"})
     assert (status, row["dedup_key"], row["waiting"]) == (200, "account_disconnected/alice", 1)
-    assert row["acknowledgement"]["note"] == "she is on her way"
+    assert (row["acknowledgement"]["by"], row["acknowledgement"]["note"]) == (
+        "arn:aws:iam::111122223333:user/ann",
+        "she is on her way",
+    )
     assert row["next_steps"][0].endswith("PUT https://api.example.com/v1/accounts/alice.")
     room.desk.now = datetime.now(UTC) + timedelta(minutes=18)
     room.publish()
     assert len(room.titles) == 1
+
+
+def test_all_incidents_begin_with_those_of_groups(room: Room, call: Call) -> None:
+    """The one that is open, or the last one with its acknowledgement; only the first page has them."""
+    room.register()
+    room.disconnect()
+    room.wait_for_account("weekly", room.desk.now + HOUR / 2)
+    fail(room, "monthly", HOUR)
+    room.desk.now += timedelta(minutes=3)
+    room.publish()
+    key = "account_disconnected/alice"
+    [first, *others] = call("GET", INCIDENTS, status="all")[1]["incidents"]
+    assert (first["dedup_key"], first["status"], first["waiting"]) == (key, "open", 1)
+    assert {row["dedup_key"] for row in others} & {key} == set()
+    call("POST", f"{INCIDENTS}/{key}/acknowledgement", {"note": "she is on her way"})
+    room.register()
+    room.desk.now += timedelta(minutes=20)
+    room.sweep()
+    assert key not in titles(call("GET", INCIDENTS))
+    [first, *others] = call("GET", INCIDENTS, status="all")[1]["incidents"]
+    assert (first["dedup_key"], first["status"], first["waiting"], first["next_steps"]) == (key, "over", None, [])
+    assert first["summary"] == "Account alice is disconnected"
+    assert first["opened_at"] < first["over_at"] == first["last_alert"]["at"]
+    assert (first["last_alert"]["status"], first["acknowledgement"]["note"]) == ("resolved", "she is on her way")
+    assert (first["account"], first["group"]["name"], first["agent"]) == ("alice", "alice", None)
+    page = call("GET", INCIDENTS, status="all", limit="1")[1]
+    rest = call("GET", INCIDENTS, status="all", limit="1", cursor=page["next_cursor"])
+    assert page["incidents"][0]["dedup_key"] == key
+    assert key not in titles(rest)
+
+
+def test_a_group_whose_incident_was_over_before_or_opened_after_the_span_is_left_out(room: Room, call: Call) -> None:
+    room.register()
+    room.disconnect()
+    room.wait_for_account("weekly", room.desk.now + HOUR / 2)
+    room.desk.now += timedelta(minutes=3)
+    room.publish()
+    opened_at = room.desk.now
+    room.register()
+    room.desk.now += timedelta(minutes=20)
+    room.sweep()
+    over_at = room.desk.now
+
+    def listed(start: datetime, end: datetime, **query: str) -> bool:
+        span = {"from_": f"{start:%Y-%m-%dT%H:%M:%S.%fZ}", "to": f"{end:%Y-%m-%dT%H:%M:%S.%fZ}"}
+        rows = call("GET", INCIDENTS, status="all", **span, **query)[1]["incidents"]
+        return any(row["dedup_key"] == "account_disconnected/alice" for row in rows)
+
+    second = timedelta(seconds=1)
+    assert listed(opened_at - DAY, opened_at + second)
+    assert listed(over_at - second, over_at + DAY)
+    assert not listed(opened_at - DAY, opened_at - second)
+    assert not listed(over_at + second, over_at + DAY)
+    for query, is_listed in (
+        ({"type": "account_disconnected"}, True),
+        ({"type": "failed"}, False),
+        ({"account": "alice"}, True),
+        ({"account": "bob"}, False),
+        ({"data_center": "de"}, False),
+    ):
+        assert listed(opened_at, over_at + second, **query) is is_listed, query
+
+
+def test_the_next_incident_of_a_group_is_not_acknowledged_by_the_one_before(room: Room, call: Call) -> None:
+    key = "account_disconnected/alice"
+    for number in range(2):
+        room.register()
+        room.disconnect()
+        room.wait_for_account(f"weekly {number}", room.desk.now + HOUR / 2)
+        room.desk.now += timedelta(minutes=3)
+        room.publish()
+        rows = call("GET", INCIDENTS, status="all")[1]["incidents"]
+        [row] = [row for row in rows if row["dedup_key"] == key]
+        assert (row["status"], row["acknowledgement"]) == ("open", None)
+        call("POST", f"{INCIDENTS}/{key}/acknowledgement", {"note": "she is on her way"})
+        room.register()
+        room.desk.now += timedelta(minutes=20)
+        room.sweep()
 
 
 def test_only_a_group_with_a_firing_alert_can_be_acknowledged(room: Room, call: Call) -> None:
@@ -273,6 +355,18 @@ def test_only_a_group_with_a_firing_alert_can_be_acknowledged(room: Room, call: 
     assert call("POST", path.replace("alice", "bob"), {"note": ""})[0] == 422
     assert call("POST", f"{INCIDENTS}/failed/alice/acknowledgement", {"note": "x"})[0] == 422
     assert call("POST", f"{AGENTS}/ma_unknown/acknowledgement", {"note": "x"})[0] == 404
+
+
+def test_a_group_that_is_over_is_not_shown_as_open_before_its_resolved_alert(room: Room, call: Call) -> None:
+    room.register()
+    room.disconnect()
+    room.wait_for_account("weekly", room.desk.now + HOUR / 2)
+    room.desk.now += timedelta(minutes=3)
+    room.publish()
+    room.register()
+    assert titles(call("GET", INCIDENTS)) == ["weekly"]
+    status, problem = call("POST", f"{INCIDENTS}/account_disconnected/alice/acknowledgement", {"note": "x"})
+    assert (status, problem["code"]) == (404, "not_found")
 
 
 # ---------------------------------------------------------------------------------------------------------------- retry
@@ -321,6 +415,41 @@ def test_a_token_is_used_once_when_it_is_registered(room: Room, call: Call) -> N
     assert account["access_token_until"]
     assert room.desk.tokens().access_token("marty@example.com") == grant.access_token
     assert room.desk.cronofy.count("POST", "/oauth/token") == 1
+
+
+def test_a_registration_says_which_conferencing_profiles_are_disconnected(room: Room, call: Call) -> None:
+    """They are the answer alone: what meetings wait for is found and stored by the sweep."""
+    cronofy = room.desk.cronofy
+    grant = cronofy.grant("us", calendars=(CALENDAR,), providers=("zoom", "go_to"))
+    zoom, go_to = (profile["profile_id"] for profile in grant.profiles)
+    cronofy.connect_profile(zoom, is_connected=False)
+    body = {"refresh_token": grant.refresh_token, "data_center": "us"}
+    status, account = call("PUT", f"{ACCOUNTS}/alice", body)
+    assert (status, account["conferencing_profiles"]) == (
+        200,
+        [
+            {"id": zoom, "is_connected": False, "relink_url": grant.profiles[0]["profile_relink_url"]},
+            {"id": go_to, "is_connected": True, "relink_url": ""},
+        ],
+    )
+    assert account["relink_urls"] == []
+    assert room.desk.accounts().read("alice").profiles == KnownProfiles()
+    bare = cronofy.grant("us", calendars=(CALENDAR,))
+    account = call("PUT", f"{ACCOUNTS}/bob", {"refresh_token": bare.refresh_token, "data_center": "us"})[1]
+    assert account["conferencing_profiles"] == []
+
+
+@pytest.mark.parametrize("fault", [{"status": 403}, {"status": 503}, {"status": 200, "body": {}}])
+def test_an_account_is_registered_though_its_profiles_cannot_be_read(
+    room: Room, call: Call, fault: dict[str, Any]
+) -> None:
+    """The scope that this needs is not documented."""
+    grant = room.desk.cronofy.grant("us", calendars=(CALENDAR,), providers=("zoom",))
+    room.desk.cronofy.faults.add("GET", "/v1/userinfo", times=None, **fault)
+    body = {"refresh_token": grant.refresh_token, "data_center": "us"}
+    status, account = call("PUT", f"{ACCOUNTS}/alice", body)
+    assert (status, account["verified"], account["problem"], account["state"]) == (200, True, "", "active")
+    assert account["conferencing_profiles"] is None
 
 
 def test_the_refresh_token_that_cronofy_returns_replaces_the_registered_one(room: Room, call: Call) -> None:

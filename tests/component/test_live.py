@@ -25,5 +25,6 @@ def test_a_request_and_the_alert_that_it_leads_to_appear_once(stage: Stage) -> N
     for kind in ("requested", "accepted", "overdue", "alerted"):
         assert len(re.findall(rf'agent +"Live view" {kind}\b', text)) == 1
     assert re.search(r"on-call +\[critical\] ", text)
+    assert re.search(r'"Live view" overdue +scheduled → overdue\n', text)
     view.show_new()
     assert out.getvalue().count('"Live view" requested') == 1

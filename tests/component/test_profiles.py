@@ -23,6 +23,7 @@ from meeting_agents.domain.profiles import FRESH, READ_AGAIN_AFTER
 from meeting_agents.domain.reasons import ReasonCode
 from meeting_agents.domain.record import Record
 from meeting_agents.errors import UnknownAccount
+from meeting_agents.incident_list import Filter, IncidentList
 from meeting_agents.publishing import Publisher
 from meeting_agents.sweeping import CalendarLanes, Checked
 from tests.desk import CALENDAR, Desk
@@ -191,7 +192,7 @@ def test_two_meetings_with_a_disconnected_profile_are_one_alert_with_the_address
     assert office.incidents(first) == [IncidentType.ACCOUNT_DISCONNECTED]
     office.alert()
     [subject], [message], [text] = office.topic.subjects, office.topic.messages, office.topic.texts
-    assert subject.startswith("[warning] prod: Account alice is disconnected: 2 meetings waiting, first ")
+    assert subject.startswith("[warning] prod: Conferencing of account alice is disconnected: 2 meetings waiting")
     assert [agent["agent_id"] for agent in message["agents"]] == [first, second]
     assert RELINK in message["group"]["next_steps"][0]
     assert RELINK in text
@@ -208,6 +209,18 @@ def test_two_meetings_with_a_disconnected_profile_are_one_alert_with_the_address
     office.alert()
     assert len(office.topic.subjects) == 2
     assert office.incidents(first) == []
+
+
+def test_each_meeting_that_waits_says_to_connect_the_profile_again(office: Office) -> None:
+    agent = office.request(office.desk.register(providers=("zoom",)))
+    office.disconnect()
+    office.sweep()
+    desk = office.desk
+    listed = IncidentList(desk.journal(), desk.groups(), LINKS, lambda: desk.now)
+    [incident] = listed.of_agents([agent], Filter())
+    connect, link = incident.next_steps
+    assert connect == "Ask the owner of account alice to connect the conferencing profile again."
+    assert "join link of your own" in link
 
 
 def test_the_alert_is_critical_near_the_meeting(office: Office) -> None:
@@ -230,7 +243,7 @@ def test_a_conference_that_cronofy_cannot_make_and_its_profile_are_one_alert(off
     assert office.incidents(agent) == [IncidentType.ACCOUNT_DISCONNECTED]
     office.alert()
     assert [": ".join(subject.split(": ")[:2]) for subject in office.topic.subjects] == [
-        "[warning] prod: Account alice is disconnected"
+        "[warning] prod: Conferencing of account alice is disconnected"
     ]
     office.connect()
     office.pass_time(READ_AGAIN_AFTER)

@@ -58,13 +58,13 @@ def account(stage: Stage) -> str:
     return name
 
 
-def refused(stage: Stage, name: str, summary: str = "Quarterly review") -> tuple[str, str]:
+def refused(stage: Stage, name: str, summary: str = "Quarterly review", start: datetime = FAR) -> tuple[str, str]:
     """Request an agent in an account's name, which Cronofy refuses. Return its id and the calendar event's."""
     event: dict[str, Any] = {
         "event_id": uuid4().hex,
         "summary": summary,
-        "start": f"{FAR:%Y-%m-%dT%H:%M:%SZ}",
-        "end": f"{FAR + HOUR:%Y-%m-%dT%H:%M:%SZ}",
+        "start": f"{start:%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{start + HOUR:%Y-%m-%dT%H:%M:%SZ}",
         "tzid": "Europe/Berlin",
         "meeting_agent": {"profile_id": "cronofy"},
     }
@@ -76,7 +76,12 @@ def refused(stage: Stage, name: str, summary: str = "Quarterly review") -> tuple
     assert answer.status_code == 422
     agent: str = answer.json()["agent"]["id"]
     listed = stage.api.get
-    assert wait_until(lambda: listed("/v1/incidents", params={"account": name}).json()["incidents"] or None)
+
+    def is_listed() -> bool:
+        rows = listed("/v1/incidents", params={"account": name}).json()["incidents"]
+        return any(row["agent"]["id"] == agent for row in rows)
+
+    assert wait_until(lambda: is_listed() or None)
     return agent, event["event_id"]
 
 
@@ -110,6 +115,19 @@ def test_the_open_incidents_are_listed_acknowledged_and_sent_again(stage: Stage,
     assert again.stderr.startswith("operate: 409: nothing to retry: ")
 
 
+def test_critical_incidents_are_listed_first(stage: Stage, operate: Operate) -> None:
+    """Although their meetings are the earlier ones."""
+    name = account(stage)
+    refused(stage, name, "In many years")
+    refused(stage, name, "Now", datetime.now(UTC))
+    shown = operate("agents", "--account", name).stdout
+    assert re.findall(r"^(WARNING|CRITICAL) +(.+)$", shown, re.MULTILINE) == [
+        ("CRITICAL", '"Now"'),
+        ("WARNING", '"In many years"'),
+    ]
+    assert shown.endswith("\n2 open incidents: 1 critical, 1 warning\n")
+
+
 def test_the_agents_in_some_states_are_listed(stage: Stage, operate: Operate) -> None:
     name = account(stage)
     agent, _ = refused(stage, name, "A title that is longer than its column, by far")
@@ -127,7 +145,7 @@ def test_an_agent_is_shown_by_its_id_or_its_calendar_event(stage: Stage, operate
     done = operate("agent", "--id", agent)
     text = done.stdout
     assert text.splitlines()[0] == '"Quarterly review"'
-    assert f"event     {event} in {name}" in text
+    assert f"event     {event} in {name}\naccount   {name}\ncronofy   data center us\n" in text
     assert "reason    Cronofy refused the request (422): summary (errors.invalid)" in text
     assert re.search(r"^WARNING   rejected, \d+ seconds? ago, not acknowledged$", text, re.MULTILINE)
     assert re.search(r"^\d\d \w{3} [\d:]{8} CES?T +rejected: Cronofy refused the request \(422\): ", text, re.MULTILINE)

@@ -321,15 +321,21 @@ class Platform:
         raise LookupError(f"no route {method} {path}")
 
     def _routes(self, method: str, path: str) -> Iterator[tuple[str, str, dict[str, str], bool]]:
-        given = path.split("/")
+        """Iterate over the routes that fit; the one for anything else is the last."""
+        given, default = path.split("/"), ""
         for function, event in self.events("HttpApi"):
             properties = event["Properties"]
+            if "Path" not in properties:
+                default = function
+                continue
             route = properties["Path"].split("/")
             fits = all(r.startswith("{") or r == g for r, g in zip(route, given, strict=False))
             if properties["Method"].upper() == method and len(route) == len(given) and fits:
                 parameters = {r[1:-1]: unquote(g) for r, g in zip(route, given, strict=True) if r.startswith("{")}
                 is_open = properties.get("Auth", {}).get("Authorizer") == "NONE"
                 yield function, properties["Path"], parameters, is_open
+        if default:
+            yield default, "$default", {}, False
 
     def events(self, kind: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         """Each function with each of its events, by the template."""

@@ -251,6 +251,16 @@ def test_the_receiver_imports_neither_rules_nor_models_nor_http() -> None:
     assert {name for name in loaded if name.startswith("meeting_agents.")} == {f"meeting_agents.{n}" for n in needed}
 
 
+def test_the_receiver_makes_only_its_own_collaborators() -> None:
+    """No part of the overview, the lists or the texts is on the way from a callback to its answer, not even late."""
+    receiver = ast.parse((ROOT / "functions" / "webhook" / "app.py").read_text(encoding="utf-8"))
+    used = {ast.unparse(node) for node in ast.walk(receiver) if isinstance(node, ast.Attribute)}
+    made = {name for name in used if name.startswith("wiring.") and name.count(".") == 1}
+    assert made == {"wiring.make_ready", "wiring.agents_table", "wiring.client_secrets"}
+    own = {"errors", "cronofy.signature", "cronofy.client_secrets", "aws.keys", "aws.notifications", "wiring"}
+    assert ours(ROOT / "functions" / "webhook" / "app.py") == own
+
+
 @pytest.mark.parametrize("function", ["track", "widget", "digest", "alert"])
 def test_a_function_that_does_not_call_cronofy_imports_no_http_client(function: str) -> None:
     """A cold start pays for it."""

@@ -21,7 +21,7 @@ from tests.sandbox.deployment import ROOT
 from tests.sandbox.screen import Screen
 from tests.sandbox.story import EXPECTED, REVIEW, WEEKLY, compare
 
-COMMANDS = re.compile(r"^# (.+)\n(curl (?:.*\\\n)*.*)$", re.MULTILINE)
+COMMANDS = re.compile(r"^# (.+(?:\n# .+)*)\n((?:(?!# ).+\n)+)", re.MULTILINE)
 DATES = re.compile(
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?\d\d"
     r" (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?:\d{4}, )?(?=\d\d:\d\d)"
@@ -29,6 +29,10 @@ DATES = re.compile(
 """A date before its time of day: it is written twice only where two differ."""
 PARTS = re.compile(rf"\n *\n|^  ✓  {WEEKLY}  .*$", re.MULTILINE)
 """Separates the parts of the story; the expectation of the weekly meeting is changed here."""
+AT_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+)
+"""Runs a command whose standard input is its terminal, so that Ctrl-C can be typed."""
 COMPARED = re.compile(r"^  ([✓✗])  (.+?)  +", re.MULTILINE)
 
 
@@ -168,20 +172,22 @@ def test_the_addresses_of_a_sandbox_are_in_a_file_while_it_is_up(served: Served)
 
 
 def test_every_curl_command_works_as_it_is_printed(served: Served) -> None:
-    """Pasted into a shell one after the other; meanwhile a sweep finds the silent agent."""
-    answers = {}
-    for title, command in COMMANDS.findall(served.page):
-        answered = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, text=True, check=True).stdout
-        answers[title] = re.sub(r"\s+", " ", answered).strip()
+    """Pasted into a shell one after the other, the variables first; meanwhile a sweep finds the silent agent."""
+    (_, settings), *commands = COMMANDS.findall(served.page)
+    answers, statuses = {}, {}
+    for title, command in commands:
+        script = f"set -o pipefail\n{settings}{command}"
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (title, done)
+        statuses[title], answers[title] = done.stderr.strip(), done.stdout
         if title.startswith("Request an agent"):
-            agent = f"{served.addresses['api_url']}/v1/meeting_agents/{json.loads(answered[:-4])['agent']['id']}"
+            agent = f"{served.addresses['api_url']}/v1/meeting_agents/{json.loads(done.stdout)['agent']['id']}"
             assert _becomes("overdue", agent), served.page
 
-    statuses = {title: answer[-3:] for title, answer in answers.items()}
     rejected = {title: status for title, status in statuses.items() if not status.startswith("2")}
     assert rejected == {title: title[-3:] for title in statuses if re.search(r": [45][0-9][0-9]$", title)}, answers
     assert len(rejected) == 3
-    assert '"state":"overdue"' in answers["Read its record and its timeline"]
+    assert json.loads(answers["Read its record and its timeline"])["state"] == "overdue"
     assert '"succeeded": true' in answers["Let the stand-in Cronofy report it complete"]
     assert "/presigned/" in answers["Find its transcript"]
 
@@ -197,7 +203,7 @@ def test_there_is_a_curl_command_for_every_route(served: Served) -> None:
     )
     api_id = served.addresses["api_url"].rpartition("/")[2]
     routes = [route["RouteKey"] for route in client.get_routes(ApiId=api_id)["Items"]]
-    tried = re.findall(r"-X (\w+) '?" + re.escape(served.addresses["api_url"]) + r"([^\s'?]*)", served.page)
+    tried = re.findall(r'-X (\w+)[\s\\]+"\$API([^\s"?]*)', served.page)
 
     assert len(routes) > 2
     for route in routes:
@@ -235,6 +241,46 @@ def test_an_interrupted_sandbox_ends_quietly_and_removes_its_addresses(served: S
     assert not list(served.file.parent.iterdir())
     with pytest.raises(subprocess.CalledProcessError):
         subprocess.run(["curl", "-sS", url], check=True, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("target", ["run", "sandbox"])
+def test_ctrl_c_at_a_terminal_is_no_error_of_make(target: str, tmp_path: Path) -> None:
+    """The recipe as it is, with a program in the place of Python that ends as a sandbox does."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    found = re.search(rf"^{target}:.*\n\t(.*)$", text, re.MULTILINE)
+    assert found
+    (tmp_path / "python").write_text("#!/bin/sh\ntrap 'echo Stopped; exit 0' INT\necho Running\nsleep 20 & wait\n")
+    (tmp_path / "python").chmod(0o755)
+    (tmp_path / "Makefile").write_text(f"IN_VENV := PATH='{tmp_path}':$$PATH\n{target}:\n\t{found[1]}\n")
+    terminal, device = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_A_TERMINAL, "make", target],
+        cwd=tmp_path,
+        stdin=device,
+        stdout=device,
+        stderr=device,
+        start_new_session=True,
+    ) as process:
+        os.close(device)
+        shown = _read(terminal, b"Running")
+        os.write(terminal, b"\x03")
+        shown += _read(terminal, b"")
+    assert process.returncode == -signal.SIGINT
+    assert shown.replace(b"^C", b"").split() == [b"Running", b"Stopped"]
+
+
+def _read(terminal: int, last: bytes) -> bytes:
+    """The output of a terminal until a word, or until it is closed."""
+    shown = b""
+    while not last or last not in shown:
+        try:
+            part = os.read(terminal, 1000)
+        except OSError:  # so Linux says that it is closed
+            part = b""
+        if not part:
+            break
+        shown += part
+    return shown
 
 
 def _becomes(state: str, agent_url: str, within: float = 20) -> bool:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import batched
+from itertools import batched, islice
 from typing import Any
 
 from meeting_agents.alerting.agent_alert import AgentAlert, provider_of
@@ -33,6 +33,8 @@ from meeting_agents.errors import Refusal
 
 CONCURRENT_READS = 16
 """Journals that are read at the same time."""
+MAX_GROUPS = 100
+"""Groups whose incident is over that one list shows, the latest."""
 MAX_JOURNALS = 200
 """Journals that are read for one page; a page that needs more ends early, with a position for the next one."""
 
@@ -173,6 +175,18 @@ class IncidentList:
         """Return the open incidents of accounts and data centers that people were alerted of."""
         return tuple(self._of_groups(wanted, self._clock()))
 
+    def all_of_groups(self, wanted: Filter, start: datetime, end: datetime) -> tuple[ListedIncident, ...]:
+        """Return the incidents of groups that were open between two times: those that are, and the last of each group.
+
+        One that was over is known only until the next incident of its group; what its agents were is not kept.
+        """
+        past = [
+            self._past_of_group(group, state, state.last)
+            for group, state in islice(self._groups.over_since(start), MAX_GROUPS)
+            if state.last and _selects(wanted, group, state.last.severity)
+        ]
+        return tuple(incident for incident in (*self.of_groups(wanted), *past) if incident.opened_at < end)
+
     def of_group(self, group: Group) -> ListedIncident | None:
         """Return the incident of a group; None if it is not open, or people were not alerted of it."""
         state = self._groups.read(group)
@@ -249,40 +263,54 @@ class IncidentList:
         """Iterate over the incidents of groups: open, and people were alerted of them."""
         for group in self._groups.firing():
             state = self._groups.read(group)
-            if state.last is None or is_over(group, state) or not wanted.selects(group.type, state.last.severity):
-                continue
-            account, data_center = _names(group)
-            if wanted.account in ("", account) and wanted.data_center in ("", data_center):
+            if state.last and not is_over(group, state) and _selects(wanted, group, state.last.severity):
                 yield self._of_group(group, state, state.last, now)
 
     def _of_group(self, group: Group, state: GroupState, last: LastAlert, now: datetime) -> ListedIncident:
-        account, data_center = _names(group)
         agents = tuple(self._groups.waiting(group, silent_after(state), now))
-        alert = GroupAlert(
+        alert = self._alert(group, state, last, agents, now)
+        facts = {"detail": alert.detail, "next_steps": alert.next_steps, "agents": agents}
+        return _incident(group, state, last, status=IncidentStatus.OPEN, summary=alert.summary, **facts)
+
+    def _past_of_group(self, group: Group, state: GroupState, last: LastAlert) -> ListedIncident:
+        alert = self._alert(group, state, last, (), last.at)
+        facts = {"detail": "", "next_steps": (), "over_at": last.at}
+        return _incident(group, state, last, status=IncidentStatus.OVER, summary=alert.summary, **facts)
+
+    def _alert(
+        self, group: Group, state: GroupState, last: LastAlert, agents: tuple[Waiting, ...], at: datetime
+    ) -> GroupAlert:
+        return GroupAlert(
             group=group,
             status=AlertStatus.FIRING,
             severity=last.severity,
             state=state,
             agents=agents,
-            at=now,
+            at=at,
             links=self._links,
         )
-        return ListedIncident(
-            dedup_key=group.key,
-            type=group.type,
-            status=IncidentStatus.OPEN,
-            severity=last.severity,
-            opened_at=state.opened_at or last.at,
-            summary=alert.summary,
-            detail=alert.detail,
-            next_steps=alert.next_steps,
-            last_alert=last,
-            acknowledgement=state.acknowledgement,
-            account=account,
-            data_center=data_center,
-            group=group,
-            agents=agents,
-        )
+
+
+def _incident(group: Group, state: GroupState, last: LastAlert, **facts: Any) -> ListedIncident:
+    account, data_center = _names(group)
+    return ListedIncident(
+        dedup_key=group.key,
+        type=group.type,
+        severity=last.severity,
+        opened_at=state.opened_at or last.at,
+        last_alert=last,
+        acknowledgement=state.acknowledgement,
+        account=account,
+        data_center=data_center,
+        group=group,
+        **facts,
+    )
+
+
+def _selects(wanted: Filter, group: Group, severity: Severity) -> bool:
+    account, data_center = _names(group)
+    is_named = wanted.account in ("", account) and wanted.data_center in ("", data_center)
+    return is_named and wanted.selects(group.type, severity)
 
 
 def _names(group: Group) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, O
 from meeting_agents.cronofy.userinfo import PATH, read_profiles
 from meeting_agents.domain.profiles import KnownProfiles, Profile, is_outdated, reported_after
 from meeting_agents.domain.record import Record
-from meeting_agents.errors import NotFound, Unreachable
+from meeting_agents.errors import MeetingAgentsError, NotFound, Unreachable
 from meeting_agents.tokens import Tokens
 
 
@@ -58,7 +58,14 @@ class Profiles:
             self._accounts.save_profiles(account_id, known)
         return known, is_read
 
-    def _read(self, account: Account, permit: Permit, until: float) -> tuple[Profile, ...]:
+    def listed(self, account_id: str, *, until: float) -> tuple[Profile, ...] | None:
+        """Return an account's profiles as Cronofy lists them now, and store nothing; None if they cannot be read."""
+        try:
+            return self._read(self._accounts.read(account_id), None, until)
+        except MeetingAgentsError:
+            return None
+
+    def _read(self, account: Account, permit: Permit | None, until: float) -> tuple[Profile, ...]:
         request = CronofyRequest("GET", PATH, account.data_center, "")
         response = self._tokens.send(request, CallerCredentials(account=account.id), until=until, permit=permit)
         if response.outcome is Outcome.REJECTED:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from meeting_agents.domain.model import IncidentType
+from meeting_agents.domain.model import IncidentType, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
 
 REASONS: Mapping[ReasonCode, str] = {
@@ -39,7 +39,7 @@ REASONS: Mapping[ReasonCode, str] = {
     " has no conference",
     ReasonCode.PROFILE_CONNECTED: "the account's conferencing profile[ ({profile})] is no longer disconnected",
     ReasonCode.REMARKS: "{remarks}",
-    ReasonCode.CONFERENCE_MISSED: "no conference was reported[ by {at}], shortly before the start",
+    ReasonCode.CONFERENCE_MISSED: "no conference was reported[ by {at}]",
     ReasonCode.ACTIVATION_MISSED: "the agent did not report itself active[ by {at}]",
     ReasonCode.COMPLETION_MISSED: "the agent did not report its end[ by {at}]",
     ReasonCode.RESOURCES_MISSED: "the agent is complete, but the expected resources were not reported[ by {at}]",
@@ -59,6 +59,18 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.STATE_ALREADY_LEFT: "the agent was already {state}",
 }
 """A sentence for each reason. A part in brackets is left out where the reason lacks its value."""
+
+STATES: Mapping[State, str] = {
+    State.REQUESTED: "requested, not confirmed by Cronofy",
+    State.SCHEDULED: "on its way",
+    State.ACTIVATED: "preparing to join",
+    State.COMPLETE: "complete",
+    State.FAILED: "failed",
+    State.REJECTED: "refused",
+    State.CANCELLED: "cancelled",
+    State.OVERDUE: "silent past a deadline",
+}
+"""Each follows `The agent is`, or stands alone."""
 
 FAILURES: Mapping[str, str] = {
     "cronofy_timed_out": "Cronofy did not answer in time",

@@ -161,9 +161,14 @@ def test_no_alert_about_a_group_shows_a_join_link(link: str) -> None:
     assert link not in replace(data_center(1), agents=agents).message
 
 
-def test_the_acknowledgement_is_of_one_of_the_agents() -> None:
-    """It stops the reminders of all."""
+def test_a_group_is_acknowledged_by_its_own_address() -> None:
+    """Also if no agent waits at the moment; where no reminder is sent, nothing is to be acknowledged."""
     alert = CASES["account_near_the_meeting"]
-    assert f"POST {LINKS.timeline(alert.agents[0].agent_id)}/acknowledgement" in alert.text
+    path = f"POST {LINKS.api}/v1/incidents/{alert.group.key}/acknowledgement"
+    for agents in (alert.agents, ()):
+        assert f'\nAcknowledge  {path} {{"note": "..."}}\n' in replace(alert, agents=agents).text
+    assert "/acknowledgement" not in alert.text.replace(path, "")
+    marty = replace(alert, group=replace(ACCOUNT, name="marty+1@example.com"))
+    assert "/v1/incidents/account_disconnected/marty+1@example.com/acknowledgement" in marty.text
     assert "acknowledgement" not in CASES["account"].text
     assert "acknowledgement" not in CASES["data_center_resolved_and_silent"].text

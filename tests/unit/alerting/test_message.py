@@ -316,6 +316,24 @@ def test_the_first_line_says_what_happened_to_which_meeting(case: str) -> None:
     assert "Bcc: boss@example.com From: me ignore" in first or "Quarterly review" in first
 
 
+@pytest.mark.parametrize(
+    ("case", "sent_at", "left"),
+    [
+        ("failed", START + 2 * MINUTE, ""),  # at once: the meeting has just begun
+        ("failed", START + 60 * MINUTE, "The meeting ends in 30 minutes."),
+        ("failed", END - timedelta(seconds=0.5), "The meeting ends in 1 second."),
+        ("failed", END, ""),
+        ("rejected_near_the_meeting", START - 25 * MINUTE, "The meeting begins in 25 minutes."),
+        ("rejected", START - 25 * MINUTE, ""),  # a warning waits for the morning
+        ("resolved", START + 60 * MINUTE, ""),
+    ],
+)
+def test_a_critical_alert_that_is_sent_late_says_how_much_time_is_left(case: str, sent_at: datetime, left: str) -> None:
+    (alert,) = group_alerts([replace(agent, at=sent_at) for agent in CASES[case]], LINKS)
+    _, _, rest = alert.text.splitlines()[0].partition(". ")
+    assert rest == left
+
+
 def test_a_thousand_failures_are_one_message_that_names_each() -> None:
     """Every one is in it, twenty in full, and SNS takes it."""
     agents = []
@@ -546,12 +564,12 @@ def test_a_chat_message_ends_between_two_meetings() -> None:
 
 def test_missing_resources_are_named_and_so_is_the_event_of_a_mismatch() -> None:
     (alert,) = CASES["resources_missing"]
-    assert alert.detail.endswith("missing: any transcript or recording; there is: cronofy/dashboard")
+    assert alert.detail.endswith("missing: any transcript or recording; there is: dashboard")
     history = History().ask().accepted().hear("meeting_agent_complete", END, state="complete")
     reason = Reason.of(ReasonCode.RESOURCES_MISSED, at="2026-04-29T17:16:00.000Z")
     at, phase = END + 16 * MINUTE, DeadlineType.RESOURCES
     (alert,) = history.add(EntryType.OVERDUE, at, phase=phase, reason=reason, missing=("transcript", "video")).alerts()
-    assert "missing: transcript, video; there is: cronofy/dashboard" in alert.detail
+    assert "missing: transcript, video; there is: dashboard" in alert.detail
     (alert,) = CASES["mismatched"]
     assert "somebody-elses-event" in alert.detail
 

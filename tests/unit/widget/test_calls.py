@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from meeting_agents import wording
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.model import DeadlineType, EntryType, IncidentType, State, Verdict
 from meeting_agents.widget import plain_words
@@ -88,7 +89,7 @@ def test_the_viewers_own_input_is_given_back_as_a_value_and_nothing_else() -> No
 
 def test_every_code_has_its_words() -> None:
     """A page that lacks one would not be shown."""
-    assert set(plain_words.STATES) == set(State)
+    assert set(wording.STATES) == set(State)
     assert set(plain_words.ENTRIES) == set(EntryType)
     assert set(plain_words.VERDICTS) == set(Verdict)
     assert set(plain_words.DEADLINES) == set(DeadlineType)

@@ -126,11 +126,11 @@ class AgentAlert:
             case IncidentType.FAILED:
                 return ""
             case IncidentType.MISMATCHED if self.owed.incident.reason:
-                return f"a notification came, but {self._words_of(self.owed.incident.reason)}"
+                return f"a callback came, but {self._words_of(self.owed.incident.reason)}"
             case IncidentType.RESOURCES_MISSING:
-                return f"{self._words_of(self.owed.incident.reason)}; missing: {self._missing}"
+                return f"missing: {self._missing}"
             case IncidentType.CONFLICTING:
-                return "Cronofy reported both; the record says complete, as that state has the resources"
+                return "Cronofy reported both; complete counts, as it comes with the resources"
             case _:
                 return self._words_of(self.owed.incident.reason)
 
@@ -148,12 +148,19 @@ class AgentAlert:
         return (reason["status"] or reason["failure"]) if reason else ""
 
     def _words_of(self, reason: Reason | None) -> str:
-        return sanitize(wording.of(reason, lambda at: format_time_with_utc(at, self.zone)))
+        """Return the words of a reason, without the time since which the message says that it is known."""
+        if reason is None:
+            return ""
+        known_at = format_time_with_utc(self.known_at, self.zone)
+        times = {"at": format_time_with_utc(datetime.fromisoformat(reason["at"]), self.zone)} if reason["at"] else {}
+        values = {name: value for name, value in reason.values if times.get(name) != known_at}
+        return sanitize(wording.text(reason.code, values, lambda at: format_time_with_utc(at, self.zone)))
 
     @property
     def _missing(self) -> str:
         missing = sorted(missing_of(self.attempt, self.attempt.missing or frozenset({ANYTHING})))
-        left = ", ".join(sorted({f"{one.category}/{one.type}" for one in self.attempt.resources})) or "nothing"
+        names_left = {one.type if one.category == "cronofy" else one.category for one in self.attempt.resources}
+        left = ", ".join(sorted(names_left)) or "nothing"
         names = ", ".join("any transcript or recording" if name == ANYTHING else name for name in missing)
         return sanitize(f"{names or 'unknown'}; there is: {left}")
 

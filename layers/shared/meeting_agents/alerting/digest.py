@@ -13,6 +13,7 @@ from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import for_chat, format_meeting, relative_to_meeting, table, title_of, truncate
 from meeting_agents.announcement import MeetingView
 from meeting_agents.domain.model import IncidentType, Severity, State
+from meeting_agents.wording import STATES
 
 DAYS_BEFORE = 7
 LISTED = 10
@@ -113,10 +114,11 @@ class Digest:
         ended = f"{self.of_day.complete} of {self.of_day.decided} meeting agents are complete: {self.of_day.rate}."
         parts = [
             f"On {self.day:%A, %d %B %Y} ({self.zone}) {ended}\nThe seven days before: {before}.",
-            table([(state, str(count)) for state, count in self.of_day.states.most_common()]) or "No meetings.",
+            "\n".join(f"{count:>6,}  {_words(state)}" for state, count in self.of_day.states.most_common())
+            or "No meetings.",
         ]
         if self.slow:
-            parts.append("Slowest detections\n" + "\n".join(self._line(row, written) for _, row in self.slow))
+            parts.append("Noticed latest\n" + "\n".join(self._line(row, written) for _, row in self.slow))
         if self.still_open:
             heading = f"Still open although the meeting is over: {self.open_count}"
             omitted = [f"- and {self.open_count - len(self.still_open)} more"] if self.open_count > LISTED else []
@@ -169,11 +171,15 @@ class Digest:
     def _line(self, row: Mapping[str, Any], written: Callable[[str], str]) -> str:
         meeting = _meeting(row)
         incident = row.get("incident")
-        summary = WORDINGS[IncidentType(incident)].one if incident in set(IncidentType) else row["state"]
+        summary = WORDINGS[IncidentType(incident)].one if incident in set(IncidentType) else _words(row["state"])
         names = {name: row.get(name, "") for name in ("event_id", "scheduling_key")}
         title = written(title_of(meeting.summary, row["pk"], **names))
         since = relative_to_meeting(datetime.fromisoformat(row["since"]), meeting)
         return f"- {title}, {format_meeting(meeting)}\n  {summary}{since}\n  {self.links.timeline(row['pk'])}"
+
+
+def _words(state: str) -> str:
+    return STATES[State(state)]
 
 
 def _meeting(row: Mapping[str, Any]) -> MeetingView:

@@ -25,8 +25,10 @@ from meeting_agents.alerting.message import (
 from meeting_agents.alerting.runbook import (
     CONNECT_A_PROFILE_AGAIN,
     CONNECT_PROFILE_AGAIN,
+    CONNECT_PROFILES_AGAIN,
     CONNECTED_THEN,
     GROUP_WORDINGS,
+    PROFILE_DISCONNECTED,
     WORDINGS,
 )
 from meeting_agents.alerting.text import (
@@ -108,11 +110,9 @@ class GroupAlert:
             heading = f"And {len(others)} more; the timeline of each is at {self._timeline('<agent id>')}"
             titled = (f"- {self._short(agent)}\n  {agent.agent_id}" for agent in others[:TITLES])
             parts.append("\n".join([heading, *titled, *("  " + "  ".join(row) for row in rows)]))
-        acknowledgement = (
-            f'POST {self._timeline(shown[0].agent_id)}/acknowledgement {{"note": "..."}} for all' if shown else ""
-        )
-        can_acknowledge = self.severity is Severity.CRITICAL and not self.is_resolved
-        links = table([("Overview", self.links.dashboard), ("Acknowledge", acknowledgement if can_acknowledge else "")])
+        has_reminders = self.severity is Severity.CRITICAL and not self.is_resolved
+        acknowledgement = self.links.group_acknowledgement(self.group.key) if has_reminders else ""
+        links = table([("Overview", self.links.dashboard), ("Acknowledge", acknowledgement)])
         return "\n\n".join(filter(None, [*parts, links])) + "\n"
 
     @property
@@ -179,6 +179,8 @@ class GroupAlert:
         waiting = wording.still_waiting if is_resolved else wording.waiting
         if is_resolved and not self.state.is_registered:
             incident = "Account {name} is no longer registered"
+        if not is_resolved and self.state.disconnected:
+            incident = PROFILE_DISCONNECTED
         text = f"{incident}: {waiting}" if self.agents else incident
         return text.format(name=self._name, meetings=self._counted("meeting"), agents=self._counted("meeting agent"))
 
@@ -219,7 +221,8 @@ class GroupAlert:
         steps = wording.next_steps_resolved if self.is_resolved else wording.next_steps
         urls = dict.fromkeys(one.relink_url for one in self.state.disconnected if is_link(one.relink_url))
         if self.state.disconnected:
-            steps = (CONNECT_PROFILE_AGAIN if urls else CONNECT_A_PROFILE_AGAIN, *CONNECTED_THEN)
+            connect = CONNECT_PROFILES_AGAIN if len(urls) > 1 else CONNECT_PROFILE_AGAIN
+            steps = (connect if urls else CONNECT_A_PROFILE_AGAIN, *CONNECTED_THEN)
         return tuple(step.format(name=name, api=self.links.api, url=" and ".join(urls)) for step in steps)
 
     @property

@@ -8,10 +8,12 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from itertools import accumulate, batched, zip_longest
 from textwrap import fill
 from typing import Any
+from urllib.parse import quote
 
 from meeting_agents.alerting.agent_alert import AgentAlert
 from meeting_agents.alerting.runbook import MANY_AT_ONCE, is_many_at_once, next_steps, summary
@@ -25,6 +27,7 @@ from meeting_agents.alerting.text import (
     relative_to_meeting,
     sanitize,
     table,
+    time_left,
     timezone,
     truncate,
 )
@@ -47,6 +50,8 @@ REST_LENGTH = 40
 """The characters kept for the number of agents that a chat message omits."""
 WIDTH = 76
 """The characters of a line of next steps in an e-mail."""
+STALE = timedelta(minutes=15)
+"""The age of an incident from which a message also says how much time is left now."""
 DESCRIPTION_LENGTH = 4000
 """The characters of a chat message's text; Amazon Q Developer documents a higher limit, which was not tried."""
 
@@ -61,6 +66,14 @@ class Links:
 
     def timeline(self, agent_id: str) -> str:
         return f"{self.api}/v1/meeting_agents/{agent_id}"
+
+    def acknowledgement(self, agent_id: str) -> str:
+        """Return the request that acknowledges an agent's incident."""
+        return f'POST {self.timeline(agent_id)}/acknowledgement {{"note": "..."}}'
+
+    def group_acknowledgement(self, key: str) -> str:
+        """Return the request that acknowledges the incident of a group. `key`: its `dedup_key`."""
+        return f'POST {self.api}/v1/incidents/{quote(key, safe="/@+")}/acknowledgement {{"note": "..."}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,29 +255,36 @@ class Alert:
             ("Known since", format_time_with_utc(agent.known_at, timezone(meeting.tzid))),
             ("Detail", agent.detail),
             ("Reason", agent.failure),
-            ("State", str(agent.record.state)),
         ]
         names = (f"{name.replace('_', ' ')} {sanitize(value)}" for name, value in agent.names.items() if value)
-        timeline = self.links.timeline(agent.agent_id)
-        can_acknowledge = self.severity is Severity.CRITICAL and not self.is_resolved
         links = [
             ("At Cronofy", agent.dashboard),
             ("Overview", self.links.dashboard),
-            ("Timeline", timeline),
-            ("Acknowledge", f'POST {timeline}/acknowledgement {{"note": "..."}}' if can_acknowledge else ""),
+            ("Timeline", self.links.timeline(agent.agent_id)),
+            ("Acknowledge", self.links.acknowledgement(agent.agent_id) if self._has_reminders else ""),
             ("Agent", ", ".join([f"attempt {agent.owed.incident.attempt} of agent {agent.agent_id}", *names])),
         ]
         return "\n\n".join(
             [
                 (
                     f"{'Resolved: the' if self.is_resolved else 'The'} meeting agent for {agent.title}"
-                    f" {summary(agent)}{relative_to_meeting(agent.known_at, meeting)}."
+                    f" {summary(agent)}{relative_to_meeting(agent.known_at, meeting)}.{self._time_left(agent)}"
                 ),
                 table(facts),
                 numbered(next_steps(agent)),
                 table(links),
             ]
         )
+
+    @property
+    def _has_reminders(self) -> bool:
+        """An acknowledgement ends the reminders; without them there is nothing to end."""
+        return self.severity is Severity.CRITICAL and not self.is_resolved
+
+    def _time_left(self, agent: AgentAlert) -> str:
+        """Return the time that is left for the meeting, where the incident opened long ago."""
+        is_urgent = self._has_reminders and agent.at - agent.known_at >= STALE
+        return time_left(agent.at, agent.meeting) if is_urgent else ""
 
     def _together(self) -> Iterator[str]:
         need = "" if self.is_resolved else " need a person"
@@ -286,8 +306,8 @@ class Alert:
                 titles = max(0, titles - len(others))
         if len(self.agents) > len(shown):
             yield f"The timeline of each is at {self.links.timeline('<agent id>')}"
-        if self.links.dashboard:
-            yield table([("Overview", self.links.dashboard)])
+        acknowledgement = f"{self.links.acknowledgement('<agent id>')} for each" if self._has_reminders else ""
+        yield table([("Overview", self.links.dashboard), ("Acknowledge", acknowledgement)])
 
     def _list(self, written: Callable[[str], str], *, is_short: bool = False) -> Iterator[str]:
         """Iterate over the agents by type and cause. `written`: returns text from outside as the reader can take it."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from meeting_agents.alerting.agent_alert import AgentAlert
 from meeting_agents.alerting.text import sanitize
-from meeting_agents.domain.model import IncidentType, State
+from meeting_agents.domain.model import IncidentType, Severity, State
 from meeting_agents.domain.reasons import ReasonCode
 
 
@@ -77,8 +77,8 @@ _NO_LINK = (
     " conferencing connection: without a link the agent has nothing to join."
 )
 _WRONG_ADDRESS = (
-    "Find out which application sends notifications to this address: the signature is valid. The notification was kept"
-    " and changed nothing."
+    "Find out which application sends callbacks to this address: the signature is valid. The callback was kept and"
+    " changed nothing."
 )
 
 _ELSEWHERE = (
@@ -98,7 +98,7 @@ _NEXT_STEPS: Mapping[IncidentType, tuple[str, ...]] = {
     ),
     IncidentType.NO_CONFERENCE: (_NO_LINK,),
     IncidentType.CONFLICTING: (
-        "Check in Cronofy's dashboard whether the resources are complete. The record keeps all of them.",
+        "Check in Cronofy's dashboard that the transcript and the recording are there and whole.",
     ),
     IncidentType.MISMATCHED: (_WRONG_ADDRESS,),
 }
@@ -124,12 +124,10 @@ def next_steps(agent: AgentAlert) -> tuple[str, ...]:
         case IncidentType.NOT_ARRANGED:
             return *_cures(agent), _resending(agent), _NOTES
         case IncidentType.REJECTED:
-            return *_cures(agent), _SEND_ANEW
+            notes = (_NOTES,) if agent.severity is Severity.CRITICAL else ()
+            return *_cures(agent), _SEND_ANEW, *notes
         case IncidentType.ACCOUNT_DISCONNECTED:
-            name = agent.names["account"]
-            account = f"account {sanitize(name)}" if name else "account"
-            again = f"Ask the owner of the {account} to authorise the application again, and register the new token."
-            return again, "Until then no request of that account can be sent."
+            return _connecting(agent)
         case IncidentType.UNWANTED if has_begun:
             return f"Now that the meeting has begun, {_UNWANTED}", _CANCEL_AGAIN
         case IncidentType.UNWANTED:
@@ -168,6 +166,10 @@ _RESENT = {
     ReasonCode.RETRY_PLANNED: "The request is sent again until the meeting ends.",
     ReasonCode.REQUEST_EXPIRED: "The request is not sent again: if there is time, send it anew.",
 }
+_LINK_OF_YOUR_OWN = (
+    "Until then there is no conference that the agent could join. If time is short, send the request again with a join"
+    " link of your own, as conferencing with the profile_id explicit."
+)
 _SEND_ANEW = "Then send the request again: that starts a new attempt."
 
 
@@ -181,6 +183,14 @@ def _cures(agent: AgentAlert) -> tuple[str, ...]:
     if cure is None and agent.detail:
         cure = "Correct what the detail names."
     return (cure,) if cure else ()
+
+
+def _connecting(agent: AgentAlert) -> tuple[str, ...]:
+    name, reason = agent.names["account"], agent.owed.incident.reason
+    owner = f"Ask the owner of {f'account {sanitize(name)}' if name else 'the account'}"
+    if reason and reason.code is ReasonCode.PROFILE_DISCONNECTED:
+        return f"{owner} to connect the conferencing profile again.", _LINK_OF_YOUR_OWN
+    return f"{owner} to authorise the application again, and register the new token.", _resending(agent)
 
 
 def _resending(agent: AgentAlert) -> str:
@@ -241,12 +251,10 @@ _AUTHORISE_AGAIN = (
     " PUT {api}/v1/accounts/{name}."
 )
 CONNECT_PROFILE_AGAIN = "Ask the owner of account {name} to open {url} and connect the conferencing profile again."
+CONNECT_PROFILES_AGAIN = "Ask the owner of account {name} to open {url} and connect the conferencing profiles again."
+PROFILE_DISCONNECTED = "Conferencing of account {name} is disconnected"
 CONNECT_A_PROFILE_AGAIN = (
     "Ask the owner of account {name} to connect the conferencing profile again: Cronofy gave no address for that."
-)
-_LINK_OF_YOUR_OWN = (
-    "Until then these meetings have no conference, and their agents have nothing to join. If time is short, send the"
-    " request again with a join link of your own, as conferencing with the profile_id explicit."
 )
 _RESOLVED_THEN = (
     "A resolved alert follows within a quarter of an hour after that. A meeting that still has no conference near its"

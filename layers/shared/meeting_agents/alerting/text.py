@@ -74,7 +74,7 @@ def title_of(summary: str, agent_id: str, *, event_id: str = "", scheduling_key:
 def ascii_title_of(summary: str, agent_id: str, *, event_id: str = "", scheduling_key: str = "") -> str:
     """Return the title in ASCII. One that is not in Latin letters is replaced by the best other name of the agent."""
     title = title_of(
-        ascii_only(summary).strip() if _is_latin(summary) else "",
+        ascii_only(sanitize(summary)).strip() if _is_latin(summary) else "",
         agent_id,
         event_id=event_id if event_id.isascii() else "",
         scheduling_key=scheduling_key if scheduling_key.isascii() else "",
@@ -169,6 +169,15 @@ def relative_to_meeting(at: datetime, meeting: MeetingView) -> str:
         return f", {_distance(at - meeting.end, 'right')} after the meeting ended"
     since = at - meeting.start
     return f", {format_duration(since)} after the meeting began" if since >= _MOMENT else ", as the meeting began"
+
+
+def time_left(at: datetime, meeting: MeetingView) -> str:
+    """` The meeting begins in 15 minutes.`, ` The meeting ends in …`; empty after it, or if its time is unknown."""
+    if meeting.start and at < meeting.start:
+        return f" The meeting begins in {format_duration(max(_MOMENT, meeting.start - at))}."
+    if meeting.start and meeting.end and at < meeting.end:
+        return f" The meeting ends in {format_duration(max(_MOMENT, meeting.end - at))}."
+    return ""
 
 
 def _distance(time: timedelta, moment: str) -> str:

@@ -12,14 +12,14 @@ from meeting_agents.api.context import collaborators
 from meeting_agents.api.pagination import read_account_cursor, write_cursor
 from meeting_agents.api.parameters import AccountId
 from meeting_agents.api.problems import responses
-from meeting_agents.api.views import AccountList, AccountView, RegisteredAccount
+from meeting_agents.api.views import AccountList, AccountView, ConferencingProfile, RegisteredAccount
 from meeting_agents.aws.accounts import AccountSummary
 from meeting_agents.errors import NotFound
 
 router = APIGatewayHttpRouter()
 
 VERIFICATION_SECONDS = 10.0
-"""The time for which Cronofy may take to answer for a token that is registered."""
+"""The time for which Cronofy may take to answer for a token that is registered, and for its user's profiles."""
 
 
 @router.get("/v1/accounts", tags=["Accounts"], responses=responses(200, "a page of accounts", AccountList))
@@ -42,11 +42,16 @@ def register_account(account_id: AccountId, body: Annotated[AccountRegistration,
 
     The token is used once before it is stored. If Cronofy does not accept it, the response is 422 with the code
     `invalid_grant`, and what was registered before stays. If Cronofy does not answer, the token is stored, and
-    `problem` says so.
+    `problem` says so. With the access token, Cronofy is asked for the user's conferencing profiles: an agent of a
+    meeting has nothing to join if the profile that is to make its conference is disconnected.
     """
     until = time.monotonic() + VERIFICATION_SECONDS
     account, problem = collaborators().tokens().register(account_id, body.data_center, body.refresh_token, until=until)
-    return RegisteredAccount(**to_view(account).model_dump(), verified=not problem, problem=problem)
+    profiles = None if problem else collaborators().profiles().listed(account_id, until=until)
+    views = None if profiles is None else tuple(ConferencingProfile.model_validate(one) for one in profiles)
+    return RegisteredAccount(
+        **to_view(account).model_dump(), verified=not problem, problem=problem, conferencing_profiles=views
+    )
 
 
 @router.get("/v1/accounts/<account_id>", tags=["Accounts"], responses=responses(200, "the account", AccountView, 404))

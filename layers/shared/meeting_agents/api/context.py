@@ -24,6 +24,7 @@ from meeting_agents.domain.record import Record
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 from meeting_agents.errors import FieldError, InvalidRequest, MissingToken, NotFound
 from meeting_agents.incident_list import IncidentList
+from meeting_agents.profiles import Profiles
 from meeting_agents.provisioning import Provisioning
 from meeting_agents.tokens import Tokens
 
@@ -47,6 +48,7 @@ class Collaborators:
     lifecycle_topic: Callable[[], LifecycleTopic]
     groups: Callable[[], Groups]
     tokens: Callable[[], Tokens]
+    profiles: Callable[[], Profiles]
     incident_list: Callable[[str], IncidentList]
     """Given the address of this API."""
 

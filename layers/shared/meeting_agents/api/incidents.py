@@ -10,6 +10,7 @@ from meeting_agents import operations
 from meeting_agents.api.bodies import Acknowledgement
 from meeting_agents.api.context import caller_name, collaborators, links_to, public_url
 from meeting_agents.api.pagination import open_range, parse_range, read_open_cursor, read_rows, write_cursor
+from meeting_agents.api.parameters import DECODED
 from meeting_agents.api.patterns import ACCOUNT_ID
 from meeting_agents.api.problems import responses
 from meeting_agents.api.views import IncidentAgent, IncidentPageView, IncidentRow
@@ -19,7 +20,7 @@ from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.model import IncidentType, Severity
 from meeting_agents.errors import NotFound
-from meeting_agents.incident_list import Filter, IncidentList, ListedIncident
+from meeting_agents.incident_list import Filter, IncidentList, IncidentStatus, ListedIncident
 
 router = APIGatewayHttpRouter()
 
@@ -41,10 +42,11 @@ def list_incidents(
 ) -> IncidentPageView:
     """List the incidents that are open, of meetings of any day, the latest meeting first; or all of a span of time.
 
-    The first page of what is open begins with the incidents of groups of agents, which have no time. The time of a
+    The first page begins with the incidents of groups of agents, those of an account or of a data center. The time of a
     meeting is its start, or its end where that is missing. `status=all` lists the incidents and notices of which an
     alert was sent, or that are open, in the order of the meetings; `from` and `to` are then at most 92 days apart, by
-    default from a day ago to two weeks ahead.
+    default from a day ago to two weeks ahead. Of each group it has the incident that is open or was the last one, if it
+    was open in that time; one that is over has no meetings: which ones waited is in the journals of their agents.
     """
     first, last = open_range(start, end)
     wanted = Filter(
@@ -72,7 +74,9 @@ def _all(wanted: Filter, limit: int, cursor: str | None) -> IncidentPageView:
     bounds = parse_range(wanted.start, wanted.end, cursor, now)
     of_record: Wanted = {**wanted.of_record, "had_incident": (True,)}
     rows, position = read_rows(collaborators().journal(), bounds, of_record, limit, now)
-    incidents = _incident_list().of_agents([row["pk"] for row in rows], wanted)
+    listed = _incident_list()
+    of_groups = () if cursor else listed.all_of_groups(wanted, *map(datetime.fromisoformat, bounds))
+    incidents = (*of_groups, *listed.of_agents([row["pk"] for row in rows], wanted))
     return IncidentPageView(incidents=tuple(map(to_row, incidents)), next_cursor=write_cursor(position, bounds[1]))
 
 
@@ -86,7 +90,7 @@ def acknowledge_group(
         Literal["account_disconnected", "callbacks_missing"],
         Path(description="the type of the group's incident"),
     ],
-    name: Annotated[str, Path(pattern=ACCOUNT_ID, description="the account, or the data center")],
+    name: Annotated[str, Path(pattern=ACCOUNT_ID, description="the account, or the data center"), DECODED],
     body: Annotated[Acknowledgement, Body()],
 ) -> IncidentRow:
     """Acknowledge the incident of a group of agents, which ends its reminders.
@@ -109,7 +113,8 @@ def to_row(incident: ListedIncident) -> IncidentRow:
     """Return an incident as callers see it."""
     values: dict[str, Any] = {name: getattr(incident, name, None) for name in IncidentRow.model_fields}
     if incident.is_of_group:
-        return IncidentRow(**values | {"agent": None, "waiting": len(incident.agents)})
+        waiting = len(incident.agents) if incident.status is IncidentStatus.OPEN else None
+        return IncidentRow(**values | {"agent": None, "waiting": waiting})
     names: dict[str, Any] = {name: getattr(incident, name, None) for name in IncidentAgent.model_fields}
     agent = IncidentAgent(**names | {"id": incident.agent_id, "links": links_to(incident.agent_id)})
     return IncidentRow(**values | {"agent": agent})

@@ -5,7 +5,7 @@ from typing import Annotated
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from meeting_agents.api.patterns import ACCOUNT_ID, AGENT_ID, BEARER, IDEMPOTENCY_KEY
 from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
@@ -29,7 +29,9 @@ CalendarId = Annotated[
     AfterValidator(_is_path_segment),
 ]
 AgentId = Annotated[str, Path(pattern=AGENT_ID, description="the agent's id in this API: ma_…")]
-AccountId = Annotated[str, Path(pattern=ACCOUNT_ID, description="your own name for the account")]
+DECODED = BeforeValidator(unquote)
+"""Decodes a name in a path: its `@` and `+` may be percent-encoded."""
+AccountId = Annotated[str, Path(pattern=ACCOUNT_ID, description="your own name for the account"), DECODED]
 DataCenter = Annotated[
     DataCenterName | None,
     Header(

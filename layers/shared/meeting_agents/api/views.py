@@ -175,11 +175,22 @@ class AccountList(View):
     next_cursor: str | None = Field(description="the cursor of the next page; null: this is the last one")
 
 
+class ConferencingProfile(View):
+    """A conferencing profile of a user, as Cronofy lists it."""
+
+    id: str = Field(description="Cronofy's id: `pro_…`")
+    is_connected: bool = Field(description="false only if Cronofy says so")
+    relink_url: str = Field(description="where the user connects it again; may be empty")
+
+
 class RegisteredAccount(AccountView):
     """A registered account, and the result of using its refresh token once."""
 
     verified: bool = Field(description="Cronofy accepted the refresh token and returned an access token")
     problem: str = Field(description="why the token could not be used yet; empty if it was. It is stored either way")
+    conferencing_profiles: tuple[ConferencingProfile, ...] | None = Field(
+        description="the user's, as Cronofy lists them now; null: it did not list them"
+    )
 
 
 class LastAlertView(View):
@@ -240,7 +251,7 @@ class IncidentRow(View):
     group: GroupView | None = Field(
         description="the group; of an agent the group whose alert says it, null if it has alerts of its own"
     )
-    waiting: int | None = Field(description="of a group: the agents that wait or are silent")
+    waiting: int | None = Field(description="of a group: the agents that wait or are silent; null once it is over")
 
 
 class IncidentPageView(View):

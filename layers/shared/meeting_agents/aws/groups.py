@@ -58,6 +58,25 @@ class Groups:
         )
         return [Group.of_key(item["pk"]["S"].removeprefix(keys.GROUP_PREFIX)) for item in items]
 
+    def over_since(self, at: datetime) -> Iterator[tuple[Group, GroupState]]:
+        """Iterate over the groups whose last incident was over at a time or later, the latest first.
+
+        Of the facts about them the last alert, the opening and the acknowledgement are read.
+        """
+        items = self._table.query(
+            IndexName=keys.OPEN_INDEX,
+            KeyConditionExpression="open_shard = :over AND open_listed >= :at",
+            ExpressionAttributeValues={":over": {"S": keys.GROUPS_OVER}, ":at": {"S": timestamp(at)}},
+            ScanIndexForward=False,
+        )
+        for item in items:
+            state = GroupState(
+                last=_last_alert(item),
+                opened_at=_time(item, "opened_at"),
+                acknowledgement=_acknowledgement_of(item),
+            )
+            yield Group.of_key(item["pk"]["S"].removeprefix(keys.GROUP_PREFIX)), state
+
     def ended(self, groups: Iterable[Group]) -> Iterator[Group]:
         """Iterate over those of these groups whose incident is over by now."""
         return (group for group in groups if is_over(group, self.read(group)))
@@ -83,8 +102,10 @@ class Groups:
             opened_at = before.opened_at if before.is_firing and before.opened_at else alert.at
             values |= {":groups": {"S": keys.GROUPS}, ":opened": {"S": timestamp(opened_at)}}
             changes += ", open_shard = :groups, open_listed = :opened, opened_at = :opened"
+            changes += "" if before.is_firing else " REMOVE acknowledgement"
         else:
-            changes += " REMOVE open_shard, open_listed, opened_at, acknowledgement"
+            values |= {":over": {"S": keys.GROUPS_OVER}}
+            changes += ", open_shard = :over, open_listed = :at"
         condition = "attribute_not_exists(alerts) OR alerts = :last"
         self._table.update(keys.group(group.key), changes, values, condition, {"#status": "status"})
 
@@ -113,7 +134,7 @@ class Groups:
             last=_last_alert(item) if "status" in item else None,
             heard_before=_time(item, "heard_before"),
             opened_at=_time(item, "opened_at"),
-            acknowledgement=_acknowledgement(item["acknowledgement"]["M"]) if "acknowledgement" in item else None,
+            acknowledgement=_acknowledgement_of(item),
         )
 
 
@@ -148,9 +169,12 @@ def _last_alert(item: Item) -> LastAlert:
     )
 
 
-def _acknowledgement(item: Item) -> Acknowledgement:
-    at = datetime.fromisoformat(item["at"]["S"])
-    return Acknowledgement(at=at, by=item["by"]["S"], note=item["note"]["S"])
+def _acknowledgement_of(item: Item) -> Acknowledgement | None:
+    values = item.get("acknowledgement", {}).get("M")
+    if values is None:
+        return None
+    at = datetime.fromisoformat(values["at"]["S"])
+    return Acknowledgement(at=at, by=values["by"]["S"], note=values["note"]["S"])
 
 
 def _waiting(item: Item) -> Waiting:

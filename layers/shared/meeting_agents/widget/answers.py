@@ -11,7 +11,6 @@ from meeting_agents.errors import MeetingAgentsError, Outage
 from meeting_agents.widget.facts import Viewer
 from meeting_agents.widget.html import tag, text
 from meeting_agents.widget.page import within
-from meeting_agents.widget.plain_words import STATES
 
 _REFRESH = "The overview shows it when it is refreshed."
 
@@ -38,7 +37,7 @@ def retried(record: Record, viewer: Viewer) -> str:
     attempt = record.current
     pending = attempt.pending
     if pending is None and attempt.refusal is None and attempt.state is not State.REJECTED:
-        sentences = [f"Cronofy accepted the request. The agent is {STATES[record.state]}. {_REFRESH}"]
+        sentences = [f"Cronofy accepted the request. The agent is {wording.STATES[record.state]}. {_REFRESH}"]
         return render_answer("Cronofy was asked again", sentences, viewer, is_done=True)
     open_reason = pending.reason if pending else attempt.refusal.reason if attempt.refusal else None
     words = wording.of(open_reason or attempt.reason)

@@ -25,7 +25,7 @@ from meeting_agents.domain.verdicts import Step
 from meeting_agents.incident_list import ListedIncident
 from meeting_agents.widget.facts import AgentDetails, Overview, Viewer, span_of
 from meeting_agents.widget.html import button, details, field, form, is_agent_id, link, tag, text
-from meeting_agents.widget.plain_words import DEADLINES, ENTRIES, SELF_EXPLANATORY, STATES, VERDICTS
+from meeting_agents.widget.plain_words import DEADLINES, ENTRIES, SELF_EXPLANATORY, VERDICTS
 
 MAX_NOTE_LENGTH = 500
 SHOWN_STEPS = 40
@@ -101,7 +101,7 @@ def render_details(agent: AgentDetails, viewer: Viewer) -> str:
     waits = f"By {format_time(due.at, viewer.zone)} {DEADLINES[due.phase]}." if due and is_shown else ""
     left = sorted({resource.category for resource in current.resources} - {"cronofy"})
     dashboard = next((r.url for r in current.resources if r.type == "dashboard" and is_link(r.url)), "")
-    state = f"The agent is {STATES[record.state]}. {text(_sentence(_reason(current.reason, viewer)))}"
+    state = f"The agent is {wording.STATES[record.state]}. {text(_sentence(_reason(current.reason, viewer)))}"
     name = name_of(record.meeting.summary, agent.agent_id, event_id=record.event_id, scheduling_key=names["key"])
     parts = [
         f"<h3>{name}</h3>",

@@ -14,8 +14,8 @@ from meeting_agents.widget.card import AGENT, name_of, render_card, render_group
 from meeting_agents.widget.facts import MAX_QUERY_LENGTH, AgentSummary, Outcome, Overview, Viewer
 from meeting_agents.widget.hours import render_hours
 from meeting_agents.widget.html import button, details, field, form, is_agent_id, tag, text
-from meeting_agents.widget.plain_words import STATES
 from meeting_agents.widget.style import STYLE
+from meeting_agents.wording import STATES
 
 SEARCH, WHO = "search", "who"
 """The fields of the page."""

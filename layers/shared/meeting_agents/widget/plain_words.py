@@ -1,20 +1,9 @@
-"""The words of the overview for states, entries and verdicts, where the journal has codes. Pure."""
+"""The words of the overview for entries, deadlines and verdicts, where the journal has codes. Pure."""
 
 from collections.abc import Mapping
 
-from meeting_agents.domain.model import DeadlineType, EntryType, State, Verdict
+from meeting_agents.domain.model import DeadlineType, EntryType, Verdict
 
-STATES: Mapping[State, str] = {
-    State.REQUESTED: "requested, not confirmed by Cronofy",
-    State.SCHEDULED: "on its way",
-    State.ACTIVATED: "preparing to join",
-    State.COMPLETE: "complete",
-    State.FAILED: "failed",
-    State.REJECTED: "refused",
-    State.CANCELLED: "cancelled",
-    State.OVERDUE: "silent past a deadline",
-}
-"""Each follows `The agent is`, or stands alone."""
 ENTRIES: Mapping[EntryType, str] = {
     EntryType.REQUESTED: "Requested",
     EntryType.ACCEPTED: "Cronofy accepted the request",
