@@ -286,7 +286,7 @@ class Platform:
             }
             event = {
                 "version": "2.0",
-                "routeKey": f"{method} {route}",
+                "routeKey": route if route == "$default" else f"{method} {route}",
                 "rawPath": plain,
                 "rawQueryString": query,
                 "headers": {"content-type": "application/json", **headers},
@@ -304,7 +304,7 @@ class Platform:
                         "userAgent": "platform",
                     },
                     "requestId": "request",
-                    "routeKey": f"{method} {route}",
+                    "routeKey": route if route == "$default" else f"{method} {route}",
                     "stage": "$default",
                     "time": "01/Jan/2026:00:00:00 +0000",
                     "timeEpoch": 1767225600000,
