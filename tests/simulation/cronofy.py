@@ -74,14 +74,17 @@ class Cronofy:
 
     def __post_init__(self) -> None:
         self.events: dict[tuple[str, str], CalendarEvent] = {}
-        self._scripts: dict[tuple[str, str], Script] = {}
+        self._calendars: dict[str, list[CalendarEvent]] = {}
         self._tokens: dict[str, float] = {}
         self._recent: deque[float] = deque()
         self._numbers = 0
 
     def expect(self, key: tuple[str, str], script: Script) -> CalendarEvent:
         """Return the calendar event with this key; `script`: what will become of it."""
-        return self.events.setdefault(key, CalendarEvent(script, key))
+        if key not in self.events:
+            self.events[key] = CalendarEvent(script, key)
+            self._calendars.setdefault(key[0], []).append(self.events[key])
+        return self.events[key]
 
     # ----------------------------------------------------------------------------------------------------- credentials
 
@@ -180,12 +183,13 @@ class Cronofy:
             return httpx.Response(200, json={"cronofy.data": {"conferencing_profiles": []}})
         self.happened["cronofy: a calendar is read"] += 1
         parameters = parse_qs(request.url.query)
-        calendars = set(parameters.get("calendar_ids[]", ()))
+        calendars = dict.fromkeys(parameters.get("calendar_ids[]", ()))
         since = _seconds(parameters.get("last_modified", [None])[0]) or 0.0
         events = [
             self._event_json(event)
-            for key, event in self.events.items()
-            if key[0] in calendars and event.body and event.states[-1].at >= since
+            for calendar in calendars
+            for event in self._calendars.get(calendar, ())
+            if event.body and event.states[-1].at >= since
         ]
         return httpx.Response(200, json={"pages": {"current": 1, "total": 1}, "events": events})
 

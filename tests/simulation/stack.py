@@ -130,10 +130,11 @@ class Stack:
     def is_down(self, part: str) -> bool:
         """Return True if a part does not work now; each time that this meets something is counted."""
         now = self.scheduler.now
-        is_down = any(now in window for window in self._by_part.get(part, ()))
-        if is_down:
-            self.happened[f"down: {part.partition(' ')[0]}"] += 1
-        return is_down
+        for window in self._by_part.get(part, ()):
+            if window.since <= now < window.until:
+                self.happened[f"down: {part.partition(' ')[0]}"] += 1
+                return True
+        return False
 
     # ------------------------------------------------------------------------------------------------------ functions
 

@@ -197,7 +197,8 @@ class Attempt:
     @property
     def newest_provision(self) -> Pending | None:
         """The newest request for an agent without an outcome."""
-        return self._provisions[-1] if self._provisions else None
+        provisions = self._provisions
+        return provisions[-1] if provisions else None
 
     @property
     def pending(self) -> Pending | None:
