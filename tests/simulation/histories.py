@@ -260,5 +260,20 @@ ONCE_FOUND: dict[str, MonthScript] = {
         (Script(91, 1767366000.0, acts=(Act(42.526, "moves twice at once", 60.0),)),),
         (("token", 1767364440.0, 1767369840.0),),
     ),
+    "a move that Cronofy takes only after the meeting has ended": MonthScript(
+        1,
+        (
+            Script(
+                1,
+                NINE,
+                minutes=30,
+                requested=-600,
+                caller="own token",
+                conference="none",
+                acts=(Act(-80.0, "moves", 60.0), Act(180.0, "moves", 30.0)),
+                fates=((2, "503"), (3, "503")),
+            ),
+        ),
+    ),
 }
 """Months in which something was once found that was the product's fault, or the judge's own."""

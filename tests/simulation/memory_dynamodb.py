@@ -74,7 +74,7 @@ class MemoryTable:
         """The range keys of each partition."""
 
     def key(self, item: Item) -> Key:
-        return (key_of(item[self.hash]), key_of(item[self.range]) if self.range else None)
+        return (key_of(item[self.hash]), key_of(item[self.range]) if self.range else "")
 
     def get(self, key: Key) -> Item | None:
         return self._partitions.get(key[0], {}).get(key[1])

@@ -197,6 +197,18 @@ def test_a_request_that_is_given_up_is_no_other_incident() -> None:
     assert (incident.type, incident.severity) == (IncidentType.REJECTED, Severity.WARNING)  # no one knew it yet
 
 
+def test_a_request_that_is_accepted_after_its_meeting_leaves_no_silent_agent() -> None:
+    """While it waited the alert was that it was not arranged; a new title later changes nothing."""
+    waits = later(tried(), START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION)
+    assert types(waits) == [IncidentType.NOT_ARRANGED]
+    late = later(waits, END).answer(EntryType.ACCEPTED)
+    assert types(late) == []
+    just_before = later(waits, END - SECOND).answer(EntryType.ACCEPTED)
+    assert types(just_before) == [IncidentType.NEVER_ACTIVATED]
+    retitled = later(silent(), END + MINUTE).request(replace(WISH, digest="title")).answer(EntryType.ACCEPTED)
+    assert types(retitled) == [IncidentType.NEVER_ACTIVATED]
+
+
 def test_an_agent_whose_scheduling_key_may_be_taken_is_expected() -> None:
     """Most likely an earlier try has created it, so no one is paged before it is silent."""
     refused = Reason.of(ReasonCode.SCHEDULING_KEY_REFUSED, status=422)

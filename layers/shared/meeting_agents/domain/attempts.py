@@ -155,6 +155,7 @@ def with_successor(record: Record, ended: Attempt, meeting: Meeting, at: datetim
         reported=meeting,
         reported_at=at,
         accepted_revision=attempt.accepted_revision,
+        arranged_at=attempt.arranged_at,
         accepted_at=attempt.accepted_at,
         unanswered=attempt.unanswered,
         conference=_assigned_conference(record.attempts),

@@ -117,6 +117,8 @@ class Attempt:
     missed: tuple[DeadlineType, ...] = ()
     """The deadlines missed. A request that moves the meeting sets them anew."""
     missing: frozenset[str] = frozenset()
+    arranged_at: datetime | None = None
+    """The first acceptance of a request for it; `accepted_at`: of the newest one."""
     accepted_at: datetime | None = None
     activated_at: datetime | None = None
     complete_at: datetime | None = None

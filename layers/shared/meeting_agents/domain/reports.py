@@ -46,6 +46,7 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
         reason=waiting.reason or attempt.reason,
         requested_at=waiting.requested_at,
         accepted_revision=0,
+        arranged_at=None,
         accepted_at=None,
     )
     return with_attempt(after, unaccepted)

@@ -84,6 +84,7 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         attempt,
         request=pending.request,
         accepted_revision=pending.revision,
+        arranged_at=attempt.arranged_at or entry.at,
         accepted_at=entry.at,
         unanswered=_newer_than(attempt, pending),
         refusal=None,
