@@ -73,6 +73,8 @@ class CalendarEvent:
     subscriptions: list[dict[str, Any]] = field(default_factory=list)
     conference: str = ""
     conference_at: float | None = None
+    waits_for_profile: bool = False
+    """Its conference cannot be made, because the conferencing profile is disconnected; Cronofy tries again."""
     agents: list[Agent] = field(default_factory=list)
     states: list[State] = field(default_factory=list)
     requests: int = 0

@@ -164,9 +164,10 @@ class Cronofy:
         )
 
     def _read(self, request: Request) -> httpx.Response:
-        """Answer `GET /v1/events` and `GET /v1/userinfo`, where no user has a conferencing profile.
+        """Answer `GET /v1/events` and `GET /v1/userinfo`, where each user has one conferencing profile.
 
         https://docs.cronofy.com/developers/api/events/read-events/
+        https://docs.cronofy.com/developers/api/conferencing-services/conferencing-profiles/
         """
         if self.is_down("cronofy"):
             return httpx.Response(503)
@@ -180,7 +181,8 @@ class Cronofy:
             return httpx.Response(429)
         if request.url.path == "/v1/userinfo":
             self.happened["cronofy: profiles are read"] += 1
-            return httpx.Response(200, json={"cronofy.data": {"conferencing_profiles": []}})
+            profile = self._profile(request.token.partition(".")[0])
+            return httpx.Response(200, json={"cronofy.data": {"conferencing_profiles": [profile]}})
         self.happened["cronofy: a calendar is read"] += 1
         parameters = parse_qs(request.url.query)
         calendars = dict.fromkeys(parameters.get("calendar_ids[]", ()))
@@ -192,6 +194,14 @@ class Cronofy:
             if event.body and event.states[-1].at >= since
         ]
         return httpx.Response(200, json={"pages": {"current": 1, "total": 1}, "events": events})
+
+    def _profile(self, user: str) -> dict[str, Any]:
+        """Return the conferencing profile of a user."""
+        profile = {"provider_name": "zoom", "profile_id": f"pro_{user}", "profile_connected": True}
+        if self.is_down(f"profile {user}"):
+            self.happened["cronofy: a disconnected profile is read"] += 1
+            profile |= {"profile_connected": False, "profile_relink_url": f"https://app.cronofy.com/relink/{user}"}
+        return profile
 
     def _take(self, method: str, event: CalendarEvent, body: dict[str, Any]) -> httpx.Response:
         """Do what was requested."""
@@ -260,7 +270,8 @@ class Cronofy:
         if event.script.caller != "now":
             if any(not agent.is_gone and not _is_over(agent) for agent in event.agents) or end <= self.scheduler.now:
                 return
-            if any((agent.start, agent.number) == (start, generation) for agent in event.agents if not agent.is_moot):
+            same = [a for a in event.agents if (a.start, a.number) == (start, generation) and not a.is_moot]
+            if same and not (event.script.sends_another and same[-1].failed_at):
                 return  # it was there, and nothing but another time or a new request brings another
         names = event.script.agents
         earlier = sum(not agent.is_moot for agent in event.agents)
@@ -299,7 +310,7 @@ class Cronofy:
         self._end(event, agent, "failed", self.scheduler.now)
 
     def _join(self, event: CalendarEvent, agent: Agent) -> None:
-        if event.conference == "never":
+        if event.conference == "never" or event.waits_for_profile:
             self._end(event, agent, "failed", self.scheduler.now + 5 * MINUTE)
             return
         agent.joined_at = self.scheduler.now
@@ -360,6 +371,13 @@ class Cronofy:
             self.scheduler.after(30.0, lambda: self._report(event, None, "conferencing_failing"))
 
         def assign() -> None:
+            if self.is_down(f"profile {event.script.account}"):
+                if not event.waits_for_profile:
+                    event.waits_for_profile = True
+                    self._report(event, None, "conferencing_failing")
+                self.scheduler.after(10 * MINUTE, assign)
+                return
+            event.waits_for_profile = False
             event.conference_at = self.scheduler.now
             self._report(event, None, "conferencing_assigned")
 

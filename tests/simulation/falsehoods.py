@@ -10,6 +10,7 @@ from tests.simulation.findings import (
     AT_ONCE,
     BY_HAND,
     CALLER_KNOWS,
+    LOOKED_AT_EVERY,
     LOST,
     NO_END,
     REUSED,
@@ -98,10 +99,13 @@ class Falsehoods(Truth):
         return "the agent will not come", UNDER_WAY if is_under_way else UNANSWERED if is_unknown else ""
 
     def is_connected(self, at: float) -> Verdict:
-        """Return why an alert about the meeting's account is false at a time; None if it is revoked."""
-        name = f"grant {self.meeting.script.account}"
-        is_revoked = any(w.since <= at <= w.until + ALLOWANCE for w in self.month.windows if w.part == name)
-        return None if is_revoked else ("the account is connected", "")
+        """Return why an alert about the meeting's account is false at a time; None if it waits for a person's deed."""
+        account, conference_at = self.meeting.script.account, self.meeting.event.conference_at
+        waits = conference_at is None or at < conference_at + ALLOWANCE
+        allowances = {f"grant {account}": ALLOWANCE, f"profile {account}": LOOKED_AT_EVERY if waits else 0.0}
+        windows = [w for w in self.month.windows if w.part in allowances]
+        is_lost = any(w.since <= at <= w.until + allowances[w.part] for w in windows)
+        return None if is_lost else ("the account is connected", "")
 
     def _is_active(self, desire: Desire, at: float) -> Verdict:
         if at + 1 < desire.start + ACTIVATION:
@@ -174,4 +178,4 @@ class Falsehoods(Truth):
         failed = [a for a in self.agents if a.failed_at and a.failed_at <= at]
         if any(abs(one.start - other.start) < HOUR for one in complete for other in failed):
             return None
-        return "no meeting had both ends", REUSED if self.meeting.script.reuses_sub else ""
+        return "no meeting had both ends", self._is_confusing(failed, 0.0)

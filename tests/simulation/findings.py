@@ -13,6 +13,8 @@ PATIENCE = 2 * MINUTE
 """The time near a meeting in which a caller or Cronofy may still correct an error."""
 ALLOWANCE = 2 * MINUTE
 """The time from a deadline to the message: a sweep, and the group wait."""
+LOOKED_AT_EVERY = 15 * MINUTE + ALLOWANCE
+"""The time from which a disconnected profile, or a connected one, is known."""
 SLACK = 5.0
 """Seconds in which something that takes place is on its way to the journal."""
 RECOVERY = 12 * MINUTE

@@ -181,6 +181,38 @@ HISTORIES: dict[str, tuple[MonthScript, str]] = {
         EXPIRED_CANCELLATION,
         "an agent may come although Cronofy refused every request",
     ),
+    "the same, in a meeting that lasts longer": (
+        MonthScript(
+            1,
+            (
+                Script(
+                    1,
+                    NINE,
+                    minutes=120,
+                    requested=-143,
+                    acts=(Act(60.13, "switches off"), Act(110.0, "overruns", 60.0)),
+                    fates=tuple((number, "423") for number in range(1, 34)),
+                ),
+            ),
+        ),
+        "a request that waits is sent again after its cancellation failed",
+    ),
+    "a callback that DynamoDB has no room for": (
+        MonthScript(
+            1,
+            (Script(1, NINE, conference="none", faults=((12, "throttled"),)),),
+            parameters=(("EVENT_TRIGGERS", "off"),),
+        ),
+        "a callback that cannot be stored is answered 200",
+    ),
+    "two meetings whose conferencing profile is disconnected until shortly before": (
+        MonthScript(
+            1,
+            (Script(1, NINE, requested=-600), Script(2, NINE + HOUR, requested=-500)),
+            (("profile alice", NINE - DAY, NINE - 20 * MINUTE),),
+        ),
+        "a conferencing profile that is disconnected is no incident",
+    ),
 }
 """Months that once failed, or would with a fault of `put_back`: by what happens in them."""
 

@@ -20,6 +20,7 @@ from tests.simulation.findings import (
     BY_HAND,
     CALLER_KNOWS,
     COMPLETION,
+    LOOKED_AT_EVERY,
     LOST,
     PATIENCE,
     RESOURCES,
@@ -57,12 +58,13 @@ class _Case(Falsehoods):
 
     @property
     def obligations(self) -> int:
-        return sum(1 for _ in self._obligations())
+        return sum(1 for _ in (*self._obligations(), *self._profiles_due()))
 
     def faults(self) -> list[Fault]:
         return [
             *self._unsent(),
             *self._uncovered(),
+            *self._without_profile(),
             *self.false_alerts(),
             *self._wrong_last_words(),
             *self._doubled(),
@@ -186,6 +188,31 @@ class _Case(Falsehoods):
                 if is_open and is_newest and not is_heard_of and not any(t.at <= by for t in alone):
                     excuse = self._excuse(desire, sent.at, by, is_late=True)
                     yield Fault("missed", self.meeting, by, f"{what}; its group was resolved {sent.at:.0f}", excuse)
+
+    def _without_profile(self) -> Iterator[Fault]:
+        """Yield meetings whose disconnected profile was not in an alert about the account half an hour before."""
+        for by in self._profiles_due():
+            told = [t for t in self.sent if t.type == "account_disconnected" and t.at <= by + ALLOWANCE]
+            if not told or told[-1].status != "firing":
+                excuse = AWS if self.was_disturbed(by - HOUR, by + ALLOWANCE) else ""
+                yield Fault("missed", self.meeting, by, "the conferencing profile was disconnected", excuse)
+
+    def _profiles_due(self) -> Iterator[float]:
+        """Yield the times by which a disconnected profile had to be known, as far as it could be: Cronofy said so."""
+        script, event = self.meeting.script, self.meeting.event
+        parts = ("cronofy", "token", "callbacks", f"grant {script.account}")
+        for desire, _ in self.spells() if script.caller == "account" else ():
+            since, by = desire.start - ARRANGEMENT - LOOKED_AT_EVERY, desire.start - ARRANGEMENT + PATIENCE
+            windows = [w for w in self.month.windows if w.since < by + ALLOWANCE and w.until > since - HOUR]
+            is_lost = any(w.part == f"profile {script.account}" and w.since < since and by < w.until for w in windows)
+            is_known = any(name == "conferencing_failing" and at < since for at, name in event.deliveries)
+            has_conference = event.conference_at is not None and event.conference_at < by + ALLOWANCE
+            is_settled = all(d.since < since for d in self.desires() if d.since < by + ALLOWANCE)
+            state = self.state_at(since)
+            is_planned = state is not None and state.is_planned and state.start == desire.start
+            is_readable = desire.is_answered and not any(w.part in parts for w in windows)
+            if is_lost and is_known and is_planned and is_settled and is_readable and not has_conference:
+                yield by
 
     def _since(self, desire: Desire) -> float:
         """Return the time from which alerts count: a meeting that moves while it runs leaves an alert true."""

@@ -179,6 +179,7 @@ FAULTS: Mapping[str, tuple[Change, ...]] = {
     "the cancellation of a refused agent is not journalled": (
         Change(calendar_events, "may_be_cancelled", _is_not_over),
     ),
+    "a conferencing profile that is disconnected is no incident": (Change(incidents, "disconnected_since", _never),),
     "a callback that cannot be stored is answered 200": (Change(webhook, "append_notification", _swallowed),),
     "a failure is no incident": (_rule(IncidentType.FAILED, opened_at=_never),),
     "an agent that does not come is no incident": (_rule(IncidentType.NEVER_ACTIVATED, opened_at=_never),),

@@ -138,7 +138,9 @@ class Stack:
 
     # ------------------------------------------------------------------------------------------------------ functions
 
-    def call_api(self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, Any]:
+    def call_api(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> tuple[int, Any]:
         """Call the API as a caller does; return the status and the response's JSON."""
         event = {
             "version": "2.0",
@@ -147,7 +149,7 @@ class Stack:
             "rawQueryString": "",
             "headers": dict(headers),
             "requestContext": {"domainName": "api", "stage": "$default", "http": {"method": method, "path": path}},
-            "body": json.dumps(body),
+            "body": "" if body is None else json.dumps(body),
             "isBase64Encoded": False,
         }
         response = self._invoke("provision", provision.handler, event, 29.0)
