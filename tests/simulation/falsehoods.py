@@ -143,7 +143,8 @@ class Falsehoods(Truth):
         """Only an alert about a group is critical about this: people must look if agents are still in meetings."""
         newest = [a for a in self.agents if a.start == desire.start and a.since <= at][-1:]
         known = [t for a in newest if (t := self.reported(a, "complete")) and t < at - SLACK]
-        return ("the agent is complete", "") if known else None
+        is_reused = self.meeting.script.reuses_sub and any(a.is_gone for a in self.agents)
+        return ("the agent is complete", REUSED if is_reused else "") if known else None
 
     def _has_conference(self, _: Desire, at: float) -> Verdict:
         assigned = self.meeting.event.conference_at

@@ -307,5 +307,61 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "off and on at the same time, of which Cronofy takes only the first": MonthScript(
+        121,
+        (Script(119, 1791034200.0, acts=(Act(-321.488, "off and on at once"),), fates=((3, "422"), (4, "404"))),),
+    ),
+    "a move to a time that has begun, after the agent was complete": MonthScript(
+        115, (Script(68, 1780410600.0, agents=("works", "never comes"), acts=(Act(100.609, "moves", 60.0),)),)
+    ),
+    "the same, and the second agent captures nothing": MonthScript(
+        114,
+        (
+            Script(
+                168,
+                1767340800.0,
+                minutes=120,
+                agents=("leaves early", "captures nothing"),
+                acts=(Act(130.146, "moves", 60.0),),
+            ),
+        ),
+    ),
+    "a trigger of the old time that comes forty minutes late": MonthScript(
+        119,
+        (
+            Script(
+                72,
+                1780574400.0,
+                caller="own token",
+                acts=(Act(5.275, "moves twice at once", 60.0),),
+                callbacks=((2, "very late"),),
+            ),
+        ),
+    ),
+    "two moves at once, and the agent of the first time stays": MonthScript(
+        121,
+        (
+            Script(
+                27,
+                1791191700.0,
+                agents=("waits in the lobby",),
+                after_move=None,
+                acts=(Act(70.7, "moves twice at once", 60.0),),
+            ),
+        ),
+    ),
+    "an agent that was not heard of fails for the old time, and the new one is complete": MonthScript(
+        105,
+        (
+            Script(
+                179,
+                1791018000.0,
+                minutes=25,
+                requested=23,
+                after_move="failed",
+                acts=(Act(-60.0, "extends", 120.0), Act(-59.75, "moves", 60.0)),
+            ),
+        ),
+    ),
 }
 """Months in which something was once found that was the product's fault, or the judge's own."""

@@ -247,7 +247,8 @@ class _Case(Falsehoods):
 
     def _has_left_in_silence(self, desire: Desire) -> bool:
         """True if the agent was active at this time, and left when the meeting was moved away for a while."""
-        left = [a for a in self.agents if a.start == desire.start and a.gone_at and a.gone_at <= desire.since]
+        left = [a for a in self.agents if a.gone_at and a.gone_at <= desire.since + SLACK]
+        left = [a for a in left if a.start == desire.start or (a.activated_at or 0.0) > desire.since - SLACK]
         return any(
             self.reported(a, "activated")
             and not (self.reported(a, "complete") or self.reported(a, "failed"))
