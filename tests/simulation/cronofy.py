@@ -6,18 +6,17 @@ what it does, so that the product meets every possibility.
 
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import httpx
 
 from tests.simulation.calendar_events import Agent, CalendarEvent, State
+from tests.simulation.requests import Request
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.scripts import DESTINIES, MINUTE, Script
 
@@ -26,40 +25,6 @@ TOKEN_SECONDS = 3600
 _ANSWER_TIMEOUT = 8.0
 _PAUSES = (30.0, 120.0, 600.0, 1800.0, 3600.0)
 """Seconds between the deliveries of a callback that is not answered with success."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request of the product's, as httpx would send it."""
-
-    method: str
-    address: str
-    headers: Mapping[str, str]
-    content: bytes
-    seconds: float
-    """The time for which it waits for an answer."""
-
-    @cached_property
-    def url(self) -> SplitResult:
-        return urlsplit(self.address)
-
-    @property
-    def token(self) -> str:
-        return self.headers.get("Authorization", "").removeprefix("Bearer ")
-
-
-class Http:
-    """Stands for httpx's client: what it sends is answered by a function, which may raise httpx's errors."""
-
-    def __init__(self, answer: Callable[[Request], httpx.Response]) -> None:
-        self._answer = answer
-
-    @contextmanager
-    def stream(
-        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, timeout: httpx.Timeout
-    ) -> Iterator[httpx.Response]:
-        """Send a request."""
-        yield self._answer(Request(method, url, headers, content or b"", timeout.read or 0.0))
 
 
 @dataclass

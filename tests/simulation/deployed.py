@@ -15,8 +15,8 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 
 from meeting_agents import wiring
 from tests.sandbox.deployment import source_template
-from tests.simulation.cronofy import Http
 from tests.simulation.remembered import remembered
+from tests.simulation.requests import Http
 from tests.simulation.stack import ACCOUNT, SECRET, Stack
 from tests.simulation.virtual_time import virtual_time
 from tests.wire import forget

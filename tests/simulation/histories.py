@@ -363,5 +363,19 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "an agent that waits in the lobby for ever, and a calendar event that is then moved to the next week": MonthScript(
+        110,
+        (
+            Script(
+                191,
+                1767531600.0,
+                minutes=30,
+                agents=("waits in the lobby for ever", "works"),
+                after_move=None,
+                acts=(Act(50.0, "moves", 7 * 24 * 60.0),),
+            ),
+        ),
+        parameters=(("EVENT_TRIGGERS", "off"),),
+    ),
 }
 """Months in which something was once found that was the product's fault, or the judge's own."""

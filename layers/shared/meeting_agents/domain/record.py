@@ -226,7 +226,7 @@ class Record:
     alerts_due: int = 0
     """The `alert_due` entries since the last alert."""
     notices: Mapping[str, tuple[datetime, Reason | None]] = field(default_factory=dict)
-    """The time and the reason of each notice, by `incident_key`."""
+    """The time and the reason of each notice, and of each agent that went silent before its meeting moved away."""
     acknowledged_at: datetime | None = None
     """The time at which a person last acknowledged the open incidents."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
