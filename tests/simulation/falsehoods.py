@@ -41,7 +41,9 @@ class Falsehoods(Truth):
         for sent in self.sent:
             if sent.status != "firing":
                 continue
-            verdicts = [self._falsehood(sent, at) for at in (sent.at - SLACK, sent.at)]
+            reported = [t for a in self.agents if (t := self.reported(a, "failed")) and 0 < sent.at - t < ALLOWANCE]
+            moments = [*(reported if sent.type == "failed" else ()), sent.at - SLACK, sent.at]
+            verdicts = [self._falsehood(sent, at) for at in moments]
             if all(verdict is not None for verdict in verdicts):
                 reason, excuse = verdicts[-1] or ("", "")
                 yield Fault(f"false {sent.severity}", self.meeting, sent.at, f"{sent.type}: {reason}", excuse)
@@ -58,8 +60,7 @@ class Falsehoods(Truth):
         first = min(t.at for t in self.sent if (t.type, t.start) == (sent.type, sent.start))  # it was read before that
         is_read = sent.type == "never_activated" and self.is_readable(desire, min(at, first))
         is_by_hand = self.is_by_hand(desire, at) and not is_read
-        known = BY_HAND if is_by_hand else "" if desire.is_answered else CALLER_KNOWS
-        known = known or (AT_ONCE if self.is_unordered(desire) else "")
+        known = BY_HAND if is_by_hand else self._known(desire)
         is_warning = sent.severity == "warning"
         if not desire.is_wanted and not (is_warning and sent.type in _LATER):
             return "the agent is not wanted", known
@@ -70,6 +71,11 @@ class Falsehoods(Truth):
             return "the meeting was over when its agent was requested", known
         found = self._checks(is_warning=is_warning)[sent.type](desire, at)
         return found and (found[0], known or found[1])
+
+    def _known(self, desire: Desire) -> str:
+        if not desire.is_answered:
+            return CALLER_KNOWS
+        return AT_ONCE if self.is_unordered(desire) else ""
 
     def _checks(self, *, is_warning: bool) -> dict[str, Callable[[Desire, float], Verdict]]:
         """Return the check of each type of incident."""
@@ -91,7 +97,7 @@ class Falsehoods(Truth):
     def _is_wanted(self, desire: Desire, at: float) -> Verdict:
         state = self.state_at(at)
         if desire.is_wanted:
-            return "the agent is wanted", "" if desire.is_answered else CALLER_KNOWS
+            return "the agent is wanted", self._known(desire)
         if self._active(at) or any(a.is_present(at) for a in self.agents) or (state and state.is_planned):
             return None
         is_under_way = any(a.activated_at and a.activated_at < desire.since for a in self.agents)

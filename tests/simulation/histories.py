@@ -377,5 +377,20 @@ ONCE_FOUND: dict[str, MonthScript] = {
         ),
         parameters=(("EVENT_TRIGGERS", "off"),),
     ),
+    "two moves at once, of which Cronofy refuses one while the other waits": MonthScript(
+        129,
+        (Script(105, 1791104400.0, acts=(Act(40.09, "moves twice at once", 60.0),), fates=((2, "429"), (3, "422"))),),
+    ),
+    "an agent that is switched off between its failure and the alert": MonthScript(
+        127, (Script(103, 1780588800.0, conference="never", acts=(Act(5.4, "switches off"),)),)
+    ),
+    "an account that is connected again in the meeting that waits for it": MonthScript(
+        116,
+        (Script(40, 1772694000.0, requested=-114),),
+        (("grant alice", 1772622960.0, 1772694960.0),),
+    ),
+    "a request that did not get into the journal, and is made again after the meeting": MonthScript(
+        128, (Script(149, 1772609400.0, minutes=45, acts=(Act(55.0, "retitles"),), faults=((2, "throttled"),)),)
+    ),
 }
 """Months in which something was once found that was the product's fault, or the judge's own."""

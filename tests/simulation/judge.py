@@ -20,10 +20,12 @@ from tests.simulation.findings import (
     BY_HAND,
     CALLER_KNOWS,
     COMPLETION,
+    KILLED,
     LOOKED_AT_EVERY,
     LOST,
     PATIENCE,
     RESOURCES,
+    RETRIED_WITHIN,
     REUSED,
     SLACK,
     STAYS,
@@ -174,10 +176,10 @@ class _Case(Falsehoods):
         for sent in self.sent:
             if not sent.group or sent.status != "resolved":
                 continue
-            by = sent.at + ALLOWANCE
+            is_of_account = sent.type == "account_disconnected"
+            by = sent.at + ALLOWANCE + (RETRIED_WITHIN if is_of_account else 0.0)
             state = self.state_at(by)
             for desire, deadline, until, what in self._obligations():
-                is_of_account = sent.type == "account_disconnected"
                 if is_of_account and state and state.is_planned and state.start == desire.start:
                     continue  # it was requested again as soon as the account was connected
                 is_lasting = until == desire.end and not is_of_account
@@ -265,7 +267,14 @@ class _Case(Falsehoods):
             if reason:
                 excuse = AWS if self.was_disturbed(sent.at, sent.at + HOUR) and self.month.dead_letters else ""
                 excuse = excuse or (REUSED if self.meeting.script.reuses_sub else "")
+                excuse = excuse or (AT_ONCE if any(map(self.is_unordered, self.desires()[-2:])) else "")
+                excuse = excuse or (KILLED if self._was_killed(sent) else "")
                 yield Fault("wrong last word", self.meeting, sent.at, f"{sent.status} {sent.type}: {reason}", excuse)
+
+    def _was_killed(self, sent: Sent) -> bool:
+        """Return True if the function may have ended between an alert and its entry in the journal."""
+        times = (*self.month.disturbed.get(self.meeting.agent_id, ()), *self.month.disturbed.get("", ()))
+        return any(abs(at - sent.at) < SLACK for at in times)
 
     def _is_over(self, sent: Sent) -> str:
         """Return why a firing alert is not true any more at the end; empty if it is."""

@@ -38,9 +38,17 @@ class Truth:
         return next((desire for desire in reversed(self.desires()) if desire.since <= at), None)
 
     def is_unordered(self, desire: Desire) -> bool:
-        """Return True if a call of AWS was so slow that the request sent next to this one overtook the first."""
+        """Return True if a call of AWS was so slow that the request sent next to this one overtook the first.
+
+        Or the two were sent at the same time, and Cronofy took one of them only.
+        """
         disturbed = self.month.disturbed.get(self.meeting.agent_id, ())
-        return any(
+        at_once = [
+            pair
+            for pair in pairwise(self.meeting.wishes)
+            if pair[1].at <= pair[0].answered_at and (pair[0].status < 300) != (pair[1].status < 300)
+        ]
+        return any(desire.since in (first.at, second.at) for first, second in at_once) or any(
             first.at <= second.at <= second.answered_at < first.answered_at
             and desire.since in (first.at, second.at)
             and any(first.at <= at <= first.answered_at for at in disturbed)
@@ -68,9 +76,8 @@ class Truth:
         for desire in self.desires():
             last = merged[-1] if merged else None
             if last and (last.is_wanted, last.start) == (desire.is_wanted, desire.start):
-                merged[-1] = Desire(
-                    last.since, last.is_wanted, last.start, desire.end, last.by, last.is_answered or desire.is_answered
-                )
+                is_answered = last.is_answered or (desire.is_answered and desire.since < last.end)
+                merged[-1] = Desire(last.since, last.is_wanted, last.start, desire.end, last.by, is_answered)
             else:
                 merged.append(desire)
         for number, desire in enumerate(merged):

@@ -276,8 +276,10 @@ class _World:
         self._stack.call_api("POST", f"/v1/meeting_agents/{meeting.agent_id}/acknowledgement", {"note": "seen"}, {})
 
     def _ask_again(self, meeting: Meeting) -> None:
-        """Let a person ask Cronofy again: for what was wished last, if that request got into the journal."""
+        """Let a person ask Cronofy again, for what was wished last: not who has changed the meeting by hand."""
         now, last = self._scheduler.now, meeting.wishes[-1]
+        if any(state.by == "person" for state in meeting.event.states):
+            return
         status, _ = self._stack.call_api("POST", f"/v1/meeting_agents/{meeting.agent_id}/retry", None, {})
         self._log(meeting, f"asking again is answered {status}")
         self._stack.happened[f"asked again: {'refused' if status == 409 else status}"] += 1
