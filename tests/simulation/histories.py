@@ -392,5 +392,10 @@ ONCE_FOUND: dict[str, MonthScript] = {
     "a request that did not get into the journal, and is made again after the meeting": MonthScript(
         128, (Script(149, 1772609400.0, minutes=45, acts=(Act(55.0, "retitles"),), faults=((2, "throttled"),)),)
     ),
+    "a meeting that a person drags while Cronofy answers nothing and calls no one": MonthScript(
+        133,
+        (Script(58, 1791211500.0, acts=(Act(21.3, "drags", 30.0),)),),
+        (("cronofy", 1791210120.0, 1791217320.0),),
+    ),
 }
 """Months in which something was once found that was the product's fault, or the judge's own."""

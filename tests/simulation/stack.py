@@ -232,6 +232,8 @@ class Stack:
         except Exception as error:  # noqa: BLE001 - Lambda reports it, and calls again where it does so
             self.happened[f"error: {function} {type(error).__name__}"] += 1
             self.log("", f"{function} failed: {error!r}")
+            if function == "sweep":
+                self.disturbed.setdefault("", []).append(self.scheduler.now)
             return None
         finally:
             self._current = before

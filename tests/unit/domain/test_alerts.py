@@ -407,6 +407,10 @@ def test_an_agent_that_is_silent_in_a_meeting_that_has_moved_since_is_a_notice()
 
 
 def test_an_agent_whose_meeting_moved_before_it_was_over_or_that_has_ended_is_no_notice() -> None:
+    late = later(scheduled(), END + MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    late = later(late, END + 2 * MINUTE).request(moved(WEEK))
+    by = END + MINUTE + GRACE_PERIODS.completion
+    assert [each.at for each in deadlines(late.record, GRACE_PERIODS) if each.attempt] == [by]
     moved_away = left(END - SECOND)
     assert not [each for each in deadlines(moved_away.record, GRACE_PERIODS) if each.attempt]
     ended = later(left(END), END + MINUTE).report(EntryType.FAILED, attempt=1, sub="agt_1")

@@ -40,7 +40,8 @@ def _of_earlier_attempts(record: Record, grace_periods: GracePeriods) -> Iterato
     for attempt, later in pairwise(record.attempts):
         end = end_of(attempt, grace_periods)
         if attempt.state is State.ACTIVATED and end <= later.began_at:
-            yield Deadline(end + grace_periods.completion, DeadlineType.COMPLETION, attempt.number)
+            since = max(end, attempt.activated_at or end)
+            yield Deadline(since + grace_periods.completion, DeadlineType.COMPLETION, attempt.number)
 
 
 def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:
