@@ -57,7 +57,8 @@ class Falsehoods(Truth):
             return self.is_connected(at)
         if sent.type == "unwanted":
             return self._is_wanted(desire, at)
-        first = min(t.at for t in self.sent if (t.type, t.start) == (sent.type, sent.start))  # it was read before that
+        same_incident = [t.at for t in self.sent if t.type == sent.type and t.start in (sent.start, None)]
+        first = min(same_incident)  # it was read before that
         is_read = sent.type == "never_activated" and self.is_readable(desire, min(at, first))
         is_by_hand = self.is_by_hand(desire, at) and not is_read
         known = BY_HAND if is_by_hand else self._known(desire)

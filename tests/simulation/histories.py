@@ -397,5 +397,22 @@ ONCE_FOUND: dict[str, MonthScript] = {
         (Script(58, 1791211500.0, acts=(Act(21.3, "drags", 30.0),)),),
         (("cronofy", 1791210120.0, 1791217320.0),),
     ),
+    "a move that waits and is then refused": MonthScript(
+        138, (Script(107, 1770560100.0, acts=(Act(-2879.0, "moves", 30.0),), fates=((2, "429"), (3, "422"))),)
+    ),
+    "a new title between the failure and its late callback": MonthScript(
+        144,
+        (
+            Script(
+                48,
+                1772611200.0,
+                agents=("waits in the lobby",),
+                sends_another=True,
+                acts=(Act(16.0, "retitles"),),
+                callbacks=((3, "late"),),
+            ),
+        ),
+        parameters=(("EVENT_TRIGGERS", "off"),),
+    ),
 }
 """Months in which something was once found that was the product's fault, or the judge's own."""

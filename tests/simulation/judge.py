@@ -133,7 +133,8 @@ class _Case(Falsehoods):
         is_active = any((at := self.reported(a, "activated")) and at < deadline for a in own)
         again = [d.since for d in self.desires() if failures and abs(d.since - failures[0]) < ALLOWANCE]
         if again:
-            return max(deadline, again[-1] + ACTIVATION)  # its caller has requested another one since
+            later = [at for at in failures if at > again[-1]]
+            return max(deadline, again[-1] + ACTIVATION, *later)  # its caller has requested another one since
         if failures:
             return failures[0] if is_active else max(deadline, failures[0])
         if ends:  # it was there for a while, and may have left what it had
@@ -286,7 +287,7 @@ class _Case(Falsehoods):
                 return "the agent is complete"
             case "failed" if good and all(not a.failed_at for a in good):
                 return "another agent is complete"
-            case "not_arranged" | "rejected" if good and desire.is_wanted:
+            case "not_arranged" | "rejected" if desire.is_wanted and any(a.start == desire.start for a in good):
                 return "the agent came"
             case "no_conference" if good:
                 return "the agent came"
