@@ -184,6 +184,6 @@ class Falsehoods(Truth):
         """It is true of two agents of one time, too: if the newer one failed, the rest of the meeting is missing."""
         complete = [a for a in self.agents if a.complete_at and a.complete_at <= at]
         failed = [a for a in self.agents if a.failed_at and a.failed_at <= at]
-        if any(abs(one.start - other.start) < HOUR for one in complete for other in failed):
+        if any(abs(one.start - other.start) <= HOUR for one in complete for other in failed):
             return None
         return "no meeting had both ends", self._is_confusing(failed, 0.0)

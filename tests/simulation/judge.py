@@ -196,9 +196,18 @@ class _Case(Falsehoods):
         """Yield meetings whose disconnected profile was not in an alert about the account half an hour before."""
         for by in self._profiles_due():
             told = [t for t in self.sent if t.type == "account_disconnected" and t.at <= by + ALLOWANCE]
-            if not told or told[-1].status != "firing":
+            is_told = bool(told) and told[-1].status == "firing"
+            alone = any(t.type == "no_conference" and t.at <= by + ALLOWANCE for t in self.sent)
+            if not is_told and not (alone and self._is_account_alerted(by + ALLOWANCE)):
                 excuse = AWS if self.was_disturbed(by - HOUR, by + ALLOWANCE) else ""
                 yield Fault("missed", self.meeting, by, "the conferencing profile was disconnected", excuse)
+
+    def _is_account_alerted(self, at: float) -> bool:
+        """Return True if the last alert about the account says that it is disconnected, whichever meetings it lists."""
+        key = f"account_disconnected/{self.meeting.script.account}"
+        groups = [(p.content.get("group") or {}, p.content["status"]) for p in self.month.alerts if p.at <= at]
+        of_account = [status for group, status in groups if group.get("dedup_key") == key]
+        return of_account[-1:] == ["firing"]
 
     def _profiles_due(self) -> Iterator[float]:
         """Yield the times by which a disconnected profile had to be known, as far as it could be: Cronofy said so."""

@@ -73,7 +73,11 @@ class Truth:
     def spells(self) -> Iterator[tuple[Desire, float]]:
         """Yield each time of the meeting at which an agent was wanted, with the time until which that was the wish."""
         merged: list[Desire] = []
-        for desire in self.desires():
+        desires = self.desires()
+        for desire, following in zip(desires, [*desires[1:], None], strict=True):
+            is_revoked = following is not None and following.is_wanted and following.since < desire.since + ALLOWANCE
+            if is_revoked and not desire.is_wanted and not desire.is_answered:
+                continue  # its caller got an error, and wanted the agent again
             last = merged[-1] if merged else None
             if last and (last.is_wanted, last.start) == (desire.is_wanted, desire.start):
                 is_answered = last.is_answered or (desire.is_answered and desire.since < last.end)
