@@ -398,6 +398,7 @@ class Cronofy:
         shown = {name: value for name, value in body.get("event", {}).items() if name in documented}
         raw = json.dumps(body | ({"event": shown} if shown else {})).encode()
         event.callbacks += 1
+        written_at = self.scheduler.now
         is_new = event.sent.setdefault((uri, raw), agent) is agent
         fate = dict(event.script.callbacks).get(event.callbacks, "")
         if fate:
@@ -414,6 +415,7 @@ class Cronofy:
             status = 0 if is_lost or self.is_down("cronofy") else self.deliver(parts.path, query, raw)
             if status == 200:
                 event.deliveries.append((self.scheduler.now, name))
+                event.written.append((self.scheduler.now, written_at))
                 if agent and is_new:
                     agent.known.append((self.scheduler.now, name))
             elif not is_lost and number < len(_PAUSES):

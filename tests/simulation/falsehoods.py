@@ -135,7 +135,9 @@ class Falsehoods(Truth):
         present = any(a.is_present(at) for a in self.agents)
         is_without = desire.start <= at and not (self._active(at) or present)
         if not (is_without and failed) and all(a.is_gone for a in failed):
-            return "no agent of this time failed", self._is_confusing(failed, desire.start - at)
+            reported = {id(a): self.reported(a, "activated") for a in self._active(at)}
+            is_unheard = any(t is None or t > at - SLACK for t in reported.values())  # that there is another agent
+            return "no agent of this time failed", self._is_confusing(failed, desire.start - at) or LOST * is_unheard
         return ("an agent is in the meeting", "") if present else None
 
     def _is_arranged(self, desire: Desire, at: float) -> Verdict:
@@ -176,7 +178,8 @@ class Falsehoods(Truth):
         return None if any(a.failed_at and a.failed_at <= at for a in self.agents) else ("no agent failed", "")
 
     def _has_resources(self, desire: Desire, at: float) -> Verdict:
-        own = [a for a in self.agents if a.start == desire.start and a.captured_at]
+        newest = [a for a in self.agents if a.start == desire.start and a.since <= at][-1:]
+        own = [a for a in newest if a.captured_at]
         known = [t for a in own for t, name in a.known if name.endswith("with resources") and t < at - SLACK]
         return ("the resources are there", "") if known else None
 

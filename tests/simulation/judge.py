@@ -278,6 +278,7 @@ class _Case(Falsehoods):
                 excuse = AWS if self.was_disturbed(sent.at, sent.at + HOUR) and self.month.dead_letters else ""
                 excuse = excuse or (REUSED if self.meeting.script.reuses_sub else "")
                 excuse = excuse or (AT_ONCE if any(map(self.is_unordered, self.desires()[-2:])) else "")
+                excuse = excuse or (CALLER_KNOWS if not self.desires()[-1].is_answered else "")
                 excuse = excuse or (KILLED if self._was_killed(sent) else "")
                 yield Fault("wrong last word", self.meeting, sent.at, f"{sent.status} {sent.type}: {reason}", excuse)
 

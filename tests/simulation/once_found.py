@@ -247,4 +247,37 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "off and on at once, of which the new agent is not heard of, and the old one fails": MonthScript(
+        162,
+        (
+            Script(
+                90, 1767596400.0, after_move="failed", acts=(Act(25.2, "off and on at once"),), callbacks=((3, "lost"),)
+            ),
+        ),
+        parameters=(("EVENT_TRIGGERS", "off"),),
+    ),
+    "an agent that stays although it was switched off, and another that is late with its resources": MonthScript(
+        166,
+        (
+            Script(
+                17,
+                1767545100.0,
+                agents=("works", "captures after the alert"),
+                ignores_cancellation=True,
+                acts=(Act(-0.32, "switches off"), Act(1.68, "switches on")),
+            ),
+        ),
+    ),
+    "an agent that stays although it was switched off, and a refused request for another": MonthScript(
+        163,
+        (
+            Script(
+                31,
+                1780664400.0,
+                ignores_cancellation=True,
+                acts=(Act(31.7, "switches off"), Act(31.9, "switches on")),
+                fates=((3, "422"),),
+            ),
+        ),
+    ),
 }

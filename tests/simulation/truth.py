@@ -95,8 +95,8 @@ class Truth:
         return min(times, default=None)
 
     def delivered(self, since: float, until: float) -> bool:
-        """True if any callback about the calendar event was delivered in a time."""
-        return any(since < at <= until for at, _ in self.meeting.event.deliveries)
+        """True if any callback about the calendar event was written and delivered in a time."""
+        return any(since < at <= until and since <= written for at, written in self.meeting.event.written)
 
     def is_by_hand(self, desire: Desire, at: float) -> bool:
         """True if a person did it in the calendar, and no callback can have sent of it: none tells of a deletion."""
