@@ -153,6 +153,7 @@ FAULTS: Mapping[str, tuple[Change, ...]] = {
     "each request re-arms the deadline of an overdue agent (13)": (Change(lifecycle, "_with_request", _rearmed),),
     "an agent is expected in a meeting of the past (15)": (
         Change(deadlines, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),
+        Change(incidents, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),
     ),
     "a second attempt forgets that the conference was assigned (16)": (
         Change(attempts, "_assigned_conference", _never),
