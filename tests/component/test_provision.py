@@ -309,7 +309,7 @@ def test_a_request_in_an_accounts_name_is_retried_by_the_sweep(stage: Stage, app
 
 
 def test_a_refusal_is_passed_on_although_an_earlier_request_waits(stage: Stage, application: httpx.Client) -> None:
-    """What waits is sent again; what Cronofy refused is not."""
+    """The one that waits is sent again, and the refused one is not."""
     grant = stage.cronofy.grant("au", calendars=("cal_au",))
     application.put("/v1/accounts/doc", json={"refresh_token": grant.refresh_token, "data_center": "au"})
     body, headers = event(), {"Cronofy-Account": "doc"}

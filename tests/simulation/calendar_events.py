@@ -84,7 +84,7 @@ class CalendarEvent:
     deliveries: list[tuple[float, str]] = field(default_factory=list)
     """The callbacks that were answered with 200, with the interaction or the trigger."""
     written: list[tuple[float, float]] = field(default_factory=list)
-    """For each of them its time, and that at which it was written: it tells nothing newer."""
+    """The time of each of them, and that at which it was written: it tells nothing newer."""
 
     @property
     def is_planned(self) -> bool:

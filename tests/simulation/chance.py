@@ -79,7 +79,7 @@ def month(seed: int, meetings: int | range, *, is_rough: bool = False) -> MonthS
 def _of_accounts(
     chance: Random, part: str, share: float, begins: float, days: int
 ) -> Iterator[tuple[str, float, float]]:
-    """Yield the times in which an account is revoked or without its profile, until its user mends it."""
+    """Yield the times in which an account is revoked or without its profile, until its user connects it."""
     for number in range(ACCOUNTS):
         at = begins + chance.randrange(1, days) * DAY + chance.choice(_HOURS) * HOUR + chance.randrange(60) * MINUTE
         hours = chance.choice((3.0, 20.0, 70.0))

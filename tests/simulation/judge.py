@@ -195,10 +195,9 @@ class _Case(Falsehoods):
     def _without_profile(self) -> Iterator[Fault]:
         """Yield meetings whose disconnected profile was not in an alert about the account half an hour before."""
         for by in self._profiles_due():
-            told = [t for t in self.sent if t.type == "account_disconnected" and t.at <= by + ALLOWANCE]
-            is_told = bool(told) and told[-1].status == "firing"
+            last = [t.status for t in self.sent if t.type == "account_disconnected" and t.at <= by + ALLOWANCE][-1:]
             alone = any(t.type == "no_conference" and t.at <= by + ALLOWANCE for t in self.sent)
-            if not is_told and not (alone and self._is_account_alerted(by + ALLOWANCE)):
+            if last != ["firing"] and not (alone and self._is_account_alerted(by + ALLOWANCE)):
                 excuse = AWS if self.was_disturbed(by - HOUR, by + ALLOWANCE) else ""
                 yield Fault("missed", self.meeting, by, "the conferencing profile was disconnected", excuse)
 

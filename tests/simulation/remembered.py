@@ -1,4 +1,4 @@
-"""What was read and folded before, remembered for the time of a month: entries, steps, deadlines, incidents.
+"""The memory of a month: entries that were read before, and the steps, deadlines and incidents after them.
 
 Each function of the product reads the whole journal of an agent, and folds it again. An item that is stored is never
 changed, and the fold is pure: what the product's functions returned for the same items is returned again.
