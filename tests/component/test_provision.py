@@ -308,6 +308,21 @@ def test_a_request_in_an_accounts_name_is_retried_by_the_sweep(stage: Stage, app
     assert [entry["kind"] for entry in found["timeline"]] == ["requested", "unconfirmed", "accepted"]
 
 
+def test_a_refusal_is_passed_on_although_an_earlier_request_waits(stage: Stage, application: httpx.Client) -> None:
+    """The one that waits is sent again, and the refused one is not."""
+    grant = stage.cronofy.grant("au", calendars=("cal_au",))
+    application.put("/v1/accounts/doc", json={"refresh_token": grant.refresh_token, "data_center": "au"})
+    body, headers = event(), {"Cronofy-Account": "doc"}
+    stage.cronofy.faults.add("POST", "/v1/calendars/cal_au", status=423)
+    waits = application.post("/v1/calendars/cal_au/events", json=body, headers=headers)
+    assert (waits.status_code, bool(waits.json()["agent"]["retry_at"])) == (202, True)
+    errors = {"summary": [{"key": "errors.invalid", "description": "is odd"}]}
+    stage.cronofy.faults.add("POST", "/v1/calendars/cal_au", status=422, body={"errors": errors})
+    refused = application.post("/v1/calendars/cal_au/events", json=body | {"summary": "Another"}, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "cronofy_422")
+    assert refused.json()["agent"]["retry_at"] == waits.json()["agent"]["retry_at"]
+
+
 def test_beyond_cronofys_limits_a_durable_request_waits_and_one_by_own_token_gets_429(
     stage: Stage, application: httpx.Client
 ) -> None:

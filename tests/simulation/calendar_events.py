@@ -73,6 +73,8 @@ class CalendarEvent:
     subscriptions: list[dict[str, Any]] = field(default_factory=list)
     conference: str = ""
     conference_at: float | None = None
+    waits_for_profile: bool = False
+    """Its conference cannot be made, because the conferencing profile is disconnected; Cronofy tries again."""
     agents: list[Agent] = field(default_factory=list)
     states: list[State] = field(default_factory=list)
     requests: int = 0
@@ -81,6 +83,8 @@ class CalendarEvent:
     """The agent of each callback, by address and bytes: another one with the same bytes tells no one anything."""
     deliveries: list[tuple[float, str]] = field(default_factory=list)
     """The callbacks that were answered with 200, with the interaction or the trigger."""
+    written: list[tuple[float, float]] = field(default_factory=list)
+    """The time of each of them, and that at which it was written: it tells nothing newer."""
 
     @property
     def is_planned(self) -> bool:

@@ -28,8 +28,8 @@ CLOCK_CHANGES = tuple(datetime(2026, month, day, 1, tzinfo=UTC).timestamp() for 
 """The moments at which the clocks of Europe change."""
 DAYS, ROUGH_DAYS = 30, 5
 ACCOUNTS = 40
-SHARE_REVOKED = 0.2
-"""The accounts of which a user withdraws the consent once in a month."""
+SHARE_REVOKED, SHARE_DISCONNECTED = 0.2, 0.2
+"""The accounts that are revoked once in a month, and those whose conferencing profile is disconnected."""
 SERIES_LENGTH = 4
 ROUGHNESS = 5
 """Times as many faults in a rough month."""
@@ -68,17 +68,23 @@ def month(seed: int, meetings: int | range, *, is_rough: bool = False) -> MonthS
         for number in numbers
     )
     triggers = () if seed % 2 else (("EVENT_TRIGGERS", "off"),)
-    windows = (*_windows(chance, begins, days), *_revocations(Random(f"grants {seed}"), begins, days))
+    windows = (
+        *_windows(chance, begins, days),
+        *_of_accounts(Random(f"grants {seed}"), "grant", SHARE_REVOKED, begins, days),
+        *_of_accounts(Random(f"profiles {seed}"), "profile", SHARE_DISCONNECTED, begins, days),
+    )
     return MonthScript(seed, scripts, windows, triggers)
 
 
-def _revocations(chance: Random, begins: float, days: int) -> Iterator[tuple[str, float, float]]:
-    """Yield the times in which an account is revoked, until its user consents again."""
+def _of_accounts(
+    chance: Random, part: str, share: float, begins: float, days: int
+) -> Iterator[tuple[str, float, float]]:
+    """Yield the times in which an account is revoked or without its profile, until its user connects it."""
     for number in range(ACCOUNTS):
         at = begins + chance.randrange(1, days) * DAY + chance.choice(_HOURS) * HOUR + chance.randrange(60) * MINUTE
         hours = chance.choice((3.0, 20.0, 70.0))
-        if chance.random() < SHARE_REVOKED:
-            yield f"grant user_{number}", at, at + hours * HOUR
+        if chance.random() < share:
+            yield f"{part} user_{number}", at, at + hours * HOUR
 
 
 def _windows(chance: Random, begins: float, days: int) -> list[tuple[str, float, float]]:
@@ -149,7 +155,10 @@ def with_habits(seed: int, script: Script, begins: float) -> Script:
     chance = Random(f"{seed}/{script.number}/habits")
     clock, is_at_change, is_one_event = chance.random() < 0.1, chance.random() < 0.02, chance.random() < 0.02
     changes = [at for at in CLOCK_CHANGES if begins < at < begins + DAYS * DAY]
-    script = replace(script, clock="local" if clock else "utc")
+    script = replace(script, clock="local" if clock else "utc", sends_another=chance.random() < 0.5)
+    if chance.random() < 0.15:
+        again = Act(chance.choice((-25.0, -5.0, 3.0, 14.0, script.minutes / 2)) + chance.random(), "asks again")
+        script = replace(script, acts=tuple(sorted((*script.acts, again), key=lambda act: act.at)))
     if script.caller not in ("account", "own token"):
         return replace(script, clock="utc")
     if changes and is_at_change:

@@ -6,18 +6,17 @@ what it does, so that the product meets every possibility.
 
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import httpx
 
 from tests.simulation.calendar_events import Agent, CalendarEvent, State
+from tests.simulation.requests import Request
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.scripts import DESTINIES, MINUTE, Script
 
@@ -26,40 +25,6 @@ TOKEN_SECONDS = 3600
 _ANSWER_TIMEOUT = 8.0
 _PAUSES = (30.0, 120.0, 600.0, 1800.0, 3600.0)
 """Seconds between the deliveries of a callback that is not answered with success."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request of the product's, as httpx would send it."""
-
-    method: str
-    address: str
-    headers: Mapping[str, str]
-    content: bytes
-    seconds: float
-    """The time for which it waits for an answer."""
-
-    @cached_property
-    def url(self) -> SplitResult:
-        return urlsplit(self.address)
-
-    @property
-    def token(self) -> str:
-        return self.headers.get("Authorization", "").removeprefix("Bearer ")
-
-
-class Http:
-    """Stands for httpx's client: what it sends is answered by a function, which may raise httpx's errors."""
-
-    def __init__(self, answer: Callable[[Request], httpx.Response]) -> None:
-        self._answer = answer
-
-    @contextmanager
-    def stream(
-        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, timeout: httpx.Timeout
-    ) -> Iterator[httpx.Response]:
-        """Send a request."""
-        yield self._answer(Request(method, url, headers, content or b"", timeout.read or 0.0))
 
 
 @dataclass
@@ -74,14 +39,17 @@ class Cronofy:
 
     def __post_init__(self) -> None:
         self.events: dict[tuple[str, str], CalendarEvent] = {}
-        self._scripts: dict[tuple[str, str], Script] = {}
+        self._calendars: dict[str, list[CalendarEvent]] = {}
         self._tokens: dict[str, float] = {}
         self._recent: deque[float] = deque()
         self._numbers = 0
 
     def expect(self, key: tuple[str, str], script: Script) -> CalendarEvent:
         """Return the calendar event with this key; `script`: what will become of it."""
-        return self.events.setdefault(key, CalendarEvent(script, key))
+        if key not in self.events:
+            self.events[key] = CalendarEvent(script, key)
+            self._calendars.setdefault(key[0], []).append(self.events[key])
+        return self.events[key]
 
     # ----------------------------------------------------------------------------------------------------- credentials
 
@@ -161,9 +129,10 @@ class Cronofy:
         )
 
     def _read(self, request: Request) -> httpx.Response:
-        """Answer `GET /v1/events` and `GET /v1/userinfo`, where no user has a conferencing profile.
+        """Answer `GET /v1/events` and `GET /v1/userinfo`, where each user has one conferencing profile.
 
         https://docs.cronofy.com/developers/api/events/read-events/
+        https://docs.cronofy.com/developers/api/conferencing-services/conferencing-profiles/
         """
         if self.is_down("cronofy"):
             return httpx.Response(503)
@@ -177,17 +146,27 @@ class Cronofy:
             return httpx.Response(429)
         if request.url.path == "/v1/userinfo":
             self.happened["cronofy: profiles are read"] += 1
-            return httpx.Response(200, json={"cronofy.data": {"conferencing_profiles": []}})
+            profile = self._profile(request.token.partition(".")[0])
+            return httpx.Response(200, json={"cronofy.data": {"conferencing_profiles": [profile]}})
         self.happened["cronofy: a calendar is read"] += 1
         parameters = parse_qs(request.url.query)
-        calendars = set(parameters.get("calendar_ids[]", ()))
+        calendars = dict.fromkeys(parameters.get("calendar_ids[]", ()))
         since = _seconds(parameters.get("last_modified", [None])[0]) or 0.0
         events = [
             self._event_json(event)
-            for key, event in self.events.items()
-            if key[0] in calendars and event.body and event.states[-1].at >= since
+            for calendar in calendars
+            for event in self._calendars.get(calendar, ())
+            if event.body and event.states[-1].at >= since
         ]
         return httpx.Response(200, json={"pages": {"current": 1, "total": 1}, "events": events})
+
+    def _profile(self, user: str) -> dict[str, Any]:
+        """Return the conferencing profile of a user."""
+        profile = {"provider_name": "zoom", "profile_id": f"pro_{user}", "profile_connected": True}
+        if self.is_down(f"profile {user}"):
+            self.happened["cronofy: a disconnected profile is read"] += 1
+            profile |= {"profile_connected": False, "profile_relink_url": f"https://app.cronofy.com/relink/{user}"}
+        return profile
 
     def _take(self, method: str, event: CalendarEvent, body: dict[str, Any]) -> httpx.Response:
         """Do what was requested."""
@@ -256,7 +235,8 @@ class Cronofy:
         if event.script.caller != "now":
             if any(not agent.is_gone and not _is_over(agent) for agent in event.agents) or end <= self.scheduler.now:
                 return
-            if any((agent.start, agent.number) == (start, generation) for agent in event.agents if not agent.is_moot):
+            same = [a for a in event.agents if (a.start, a.number) == (start, generation) and not a.is_moot]
+            if same and not (event.script.sends_another and same[-1].failed_at):
                 return  # it was there, and nothing but another time or a new request brings another
         names = event.script.agents
         earlier = sum(not agent.is_moot for agent in event.agents)
@@ -295,7 +275,7 @@ class Cronofy:
         self._end(event, agent, "failed", self.scheduler.now)
 
     def _join(self, event: CalendarEvent, agent: Agent) -> None:
-        if event.conference == "never":
+        if event.conference == "never" or event.waits_for_profile:
             self._end(event, agent, "failed", self.scheduler.now + 5 * MINUTE)
             return
         agent.joined_at = self.scheduler.now
@@ -356,6 +336,13 @@ class Cronofy:
             self.scheduler.after(30.0, lambda: self._report(event, None, "conferencing_failing"))
 
         def assign() -> None:
+            if self.is_down(f"profile {event.script.account}"):
+                if not event.waits_for_profile:
+                    event.waits_for_profile = True
+                    self._report(event, None, "conferencing_failing")
+                self.scheduler.after(10 * MINUTE, assign)
+                return
+            event.waits_for_profile = False
             event.conference_at = self.scheduler.now
             self._report(event, None, "conferencing_assigned")
 
@@ -411,6 +398,7 @@ class Cronofy:
         shown = {name: value for name, value in body.get("event", {}).items() if name in documented}
         raw = json.dumps(body | ({"event": shown} if shown else {})).encode()
         event.callbacks += 1
+        written_at = self.scheduler.now
         is_new = event.sent.setdefault((uri, raw), agent) is agent
         fate = dict(event.script.callbacks).get(event.callbacks, "")
         if fate:
@@ -427,6 +415,7 @@ class Cronofy:
             status = 0 if is_lost or self.is_down("cronofy") else self.deliver(parts.path, query, raw)
             if status == 200:
                 event.deliveries.append((self.scheduler.now, name))
+                event.written.append((self.scheduler.now, written_at))
                 if agent and is_new:
                     agent.known.append((self.scheduler.now, name))
             elif not is_lost and number < len(_PAUSES):

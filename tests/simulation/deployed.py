@@ -10,12 +10,13 @@ from functools import cache
 from unittest.mock import patch
 
 import httpx
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from meeting_agents import wiring
 from tests.sandbox.deployment import source_template
-from tests.simulation.cronofy import Http
 from tests.simulation.remembered import remembered
+from tests.simulation.requests import Http
 from tests.simulation.stack import ACCOUNT, SECRET, Stack
 from tests.simulation.virtual_time import virtual_time
 from tests.wire import forget
@@ -100,6 +101,8 @@ def deployed(stack: Stack, chance: random.Random, changes: Mapping[str, str]) ->
         patch.object(wiring, "_session", lambda: stack.session),
         patch.object(httpx, "Client", lambda **_: Http(stack.send)),
         patch.object(AmazonCloudWatchEMFProvider, "add_metric", lambda *_, **__: None),
+        patch.object(AmazonCloudWatchEMFProvider, "flush_metrics", lambda *_, **__: None),
+        patch.object(Logger, "structure_logs", lambda *_, **__: None),
         virtual_time(stack.scheduler, chance),
         remembered(),
     ):

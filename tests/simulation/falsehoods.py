@@ -10,6 +10,7 @@ from tests.simulation.findings import (
     AT_ONCE,
     BY_HAND,
     CALLER_KNOWS,
+    LOOKED_AT_EVERY,
     LOST,
     NO_END,
     REUSED,
@@ -40,7 +41,9 @@ class Falsehoods(Truth):
         for sent in self.sent:
             if sent.status != "firing":
                 continue
-            verdicts = [self._falsehood(sent, at) for at in (sent.at - SLACK, sent.at)]
+            reported = [t for a in self.agents if (t := self.reported(a, "failed")) and 0 < sent.at - t < ALLOWANCE]
+            moments = [*(reported if sent.type == "failed" else ()), sent.at - SLACK, sent.at]
+            verdicts = [self._falsehood(sent, at) for at in moments]
             if all(verdict is not None for verdict in verdicts):
                 reason, excuse = verdicts[-1] or ("", "")
                 yield Fault(f"false {sent.severity}", self.meeting, sent.at, f"{sent.type}: {reason}", excuse)
@@ -54,11 +57,11 @@ class Falsehoods(Truth):
             return self.is_connected(at)
         if sent.type == "unwanted":
             return self._is_wanted(desire, at)
-        first = min(t.at for t in self.sent if (t.type, t.start) == (sent.type, sent.start))  # it was read before that
+        same_incident = [t.at for t in self.sent if t.type == sent.type and t.start in (sent.start, None)]
+        first = min(same_incident)  # it was read before that
         is_read = sent.type == "never_activated" and self.is_readable(desire, min(at, first))
         is_by_hand = self.is_by_hand(desire, at) and not is_read
-        known = BY_HAND if is_by_hand else "" if desire.is_answered else CALLER_KNOWS
-        known = known or (AT_ONCE if self.is_unordered(desire) else "")
+        known = BY_HAND if is_by_hand else self._known(desire)
         is_warning = sent.severity == "warning"
         if not desire.is_wanted and not (is_warning and sent.type in _LATER):
             return "the agent is not wanted", known
@@ -69,6 +72,11 @@ class Falsehoods(Truth):
             return "the meeting was over when its agent was requested", known
         found = self._checks(is_warning=is_warning)[sent.type](desire, at)
         return found and (found[0], known or found[1])
+
+    def _known(self, desire: Desire) -> str:
+        if not desire.is_answered:
+            return CALLER_KNOWS
+        return AT_ONCE if self.is_unordered(desire) else ""
 
     def _checks(self, *, is_warning: bool) -> dict[str, Callable[[Desire, float], Verdict]]:
         """Return the check of each type of incident."""
@@ -90,7 +98,7 @@ class Falsehoods(Truth):
     def _is_wanted(self, desire: Desire, at: float) -> Verdict:
         state = self.state_at(at)
         if desire.is_wanted:
-            return "the agent is wanted", "" if desire.is_answered else CALLER_KNOWS
+            return "the agent is wanted", self._known(desire)
         if self._active(at) or any(a.is_present(at) for a in self.agents) or (state and state.is_planned):
             return None
         is_under_way = any(a.activated_at and a.activated_at < desire.since for a in self.agents)
@@ -98,10 +106,13 @@ class Falsehoods(Truth):
         return "the agent will not come", UNDER_WAY if is_under_way else UNANSWERED if is_unknown else ""
 
     def is_connected(self, at: float) -> Verdict:
-        """Return why an alert about the meeting's account is false at a time; None if it is revoked."""
-        name = f"grant {self.meeting.script.account}"
-        is_revoked = any(w.since <= at <= w.until + ALLOWANCE for w in self.month.windows if w.part == name)
-        return None if is_revoked else ("the account is connected", "")
+        """Return why an alert about the meeting's account is false at a time; None if it waits for a person's deed."""
+        account, conference_at = self.meeting.script.account, self.meeting.event.conference_at
+        waits = conference_at is None or at < conference_at + ALLOWANCE
+        allowances = {f"grant {account}": ALLOWANCE, f"profile {account}": LOOKED_AT_EVERY if waits else 0.0}
+        windows = [w for w in self.month.windows if w.part in allowances]
+        is_lost = any(w.since <= at <= w.until + allowances[w.part] for w in windows)
+        return None if is_lost else ("the account is connected", "")
 
     def _is_active(self, desire: Desire, at: float) -> Verdict:
         if at + 1 < desire.start + ACTIVATION:
@@ -124,7 +135,9 @@ class Falsehoods(Truth):
         present = any(a.is_present(at) for a in self.agents)
         is_without = desire.start <= at and not (self._active(at) or present)
         if not (is_without and failed) and all(a.is_gone for a in failed):
-            return "no agent of this time failed", self._is_confusing(failed, desire.start - at)
+            reported = {id(a): self.reported(a, "activated") for a in self._active(at)}
+            is_unheard = any(t is None or t > at - SLACK for t in reported.values())  # that there is another agent
+            return "no agent of this time failed", self._is_confusing(failed, desire.start - at) or LOST * is_unheard
         return ("an agent is in the meeting", "") if present else None
 
     def _is_arranged(self, desire: Desire, at: float) -> Verdict:
@@ -139,7 +152,8 @@ class Falsehoods(Truth):
         """Only an alert about a group is critical about this: people must look if agents are still in meetings."""
         newest = [a for a in self.agents if a.start == desire.start and a.since <= at][-1:]
         known = [t for a in newest if (t := self.reported(a, "complete")) and t < at - SLACK]
-        return ("the agent is complete", "") if known else None
+        is_reused = self.meeting.script.reuses_sub and any(a.is_gone for a in self.agents)
+        return ("the agent is complete", REUSED if is_reused else "") if known else None
 
     def _has_conference(self, _: Desire, at: float) -> Verdict:
         assigned = self.meeting.event.conference_at
@@ -164,7 +178,8 @@ class Falsehoods(Truth):
         return None if any(a.failed_at and a.failed_at <= at for a in self.agents) else ("no agent failed", "")
 
     def _has_resources(self, desire: Desire, at: float) -> Verdict:
-        own = [a for a in self.agents if a.start == desire.start and a.captured_at]
+        newest = [a for a in self.agents if a.start == desire.start and a.since <= at][-1:]
+        own = [a for a in newest if a.captured_at]
         known = [t for a in own for t, name in a.known if name.endswith("with resources") and t < at - SLACK]
         return ("the resources are there", "") if known else None
 
@@ -172,6 +187,6 @@ class Falsehoods(Truth):
         """It is true of two agents of one time, too: if the newer one failed, the rest of the meeting is missing."""
         complete = [a for a in self.agents if a.complete_at and a.complete_at <= at]
         failed = [a for a in self.agents if a.failed_at and a.failed_at <= at]
-        if any(abs(one.start - other.start) < HOUR for one in complete for other in failed):
+        if any(abs(one.start - other.start) <= HOUR for one in complete for other in failed):
             return None
-        return "no meeting had both ends", REUSED if self.meeting.script.reuses_sub else ""
+        return "no meeting had both ends", self._is_confusing(failed, 0.0)

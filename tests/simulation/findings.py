@@ -13,6 +13,10 @@ PATIENCE = 2 * MINUTE
 """The time near a meeting in which a caller or Cronofy may still correct an error."""
 ALLOWANCE = 2 * MINUTE
 """The time from a deadline to the message: a sweep, and the group wait."""
+LOOKED_AT_EVERY = 15 * MINUTE + ALLOWANCE
+"""The time from which a disconnected profile, or a connected one, is known."""
+RETRIED_WITHIN = 15 * MINUTE
+"""The longest pause until a request that waits is sent again; the resolved alert of its account says that it waits."""
 SLACK = 5.0
 """Seconds in which something that takes place is on its way to the journal."""
 RECOVERY = 12 * MINUTE
@@ -27,6 +31,7 @@ NO_END = "an agent without a calendar event, whose meeting has no known end"
 UNHEARD = "an agent was called off before it was heard of, and then reported that it failed"
 REUSED = "Cronofy uses a sub again"
 AWS = "AWS did not work"
+KILLED = "the process ended after it had sent an alert, and before it could note that"
 AT_ONCE = "two requests at the same time have no order"
 STAYS = "the agent stays or leaves after a cancellation or a move, and reports nothing"
 

@@ -181,84 +181,37 @@ HISTORIES: dict[str, tuple[MonthScript, str]] = {
         EXPIRED_CANCELLATION,
         "an agent may come although Cronofy refused every request",
     ),
+    "the same, in a meeting that lasts longer": (
+        MonthScript(
+            1,
+            (
+                Script(
+                    1,
+                    NINE,
+                    minutes=120,
+                    requested=-143,
+                    acts=(Act(60.13, "switches off"), Act(110.0, "overruns", 60.0)),
+                    fates=tuple((number, "423") for number in range(1, 34)),
+                ),
+            ),
+        ),
+        "a request that waits is sent again after its cancellation failed",
+    ),
+    "a callback that DynamoDB has no room for": (
+        MonthScript(
+            1,
+            (Script(1, NINE, conference="none", faults=((12, "throttled"),)),),
+            parameters=(("EVENT_TRIGGERS", "off"),),
+        ),
+        "a callback that cannot be stored is answered 200",
+    ),
+    "two meetings whose conferencing profile is disconnected until shortly before": (
+        MonthScript(
+            1,
+            (Script(1, NINE, requested=-600), Script(2, NINE + HOUR, requested=-500)),
+            (("profile alice", NINE - DAY, NINE - 20 * MINUTE),),
+        ),
+        "a conferencing profile that is disconnected is no incident",
+    ),
 }
 """Months that once failed, or would with a fault of `put_back`: by what happens in them."""
-
-ONCE_FOUND: dict[str, MonthScript] = {
-    "a calendar that is locked until after the start, and then the agent is switched off": MonthScript(
-        1,
-        (
-            Script(
-                1,
-                NINE,
-                requested=-90,
-                acts=(Act(12.0, "switches off"),),
-                fates=tuple((number, "423") for number in range(1, 17)),
-            ),
-        ),
-    ),
-    "two moves at the same time, of which a slow write lets the second overtake the first": MonthScript(
-        6,
-        (
-            Script(
-                511,
-                1769501700.0,
-                requested=23,
-                agents=("never comes",),
-                acts=(Act(0.20836027249305877, "moves twice at once", 60.0),),
-                faults=((11, "slow write"),),
-            ),
-        ),
-    ),
-    "an account that is connected again long after the meeting that waited for it": MonthScript(
-        1,
-        (Script(1, NINE, requested=-622, acts=(Act(-60.0, "deletes"), Act(-59.0, "switches on"))),),
-        (("grant alice", NINE - 12 * HOUR, NINE + DAY),),
-    ),
-    "a cancellation that waits for an account": MonthScript(
-        1,
-        (Script(1, NINE, requested=-4355, acts=(Act(-20.0, "deletes"),)),),
-        (("grant alice", NINE - HOUR, NINE + DAY),),
-    ),
-    "a meeting that waits for an account, and is moved": MonthScript(
-        1,
-        (Script(1, NINE, requested=-92, acts=(Act(42.9, "moves", 90.0),)),),
-        (("grant alice", NINE - DAY, NINE + DAY),),
-    ),
-    "a meeting that is deleted before the sweep runs again": MonthScript(
-        1,
-        (Script(1, NINE, agents=("never comes",), acts=(Act(15.1, "deletes"),)),),
-        (("sweep", NINE + 10 * MINUTE, NINE + 20 * MINUTE),),
-    ),
-    "a silent agent in the night in which clocks change, requested in local time": MonthScript(
-        1, (Script(1, 1774746000.0 - 30 * MINUTE, agents=("never comes",), clock="local", is_at_clock_change=True),)
-    ),
-    "a weekly meeting whose one calendar event is moved to the next week": MonthScript(
-        1,
-        (
-            Script(
-                1,
-                NINE,
-                agents=("works", "never comes", "works"),
-                acts=(Act(80.0, "moves", 7 * 24 * 60.0), Act(7 * 24 * 60.0 + 80.0, "moves", 7 * 24 * 60.0)),
-            ),
-        ),
-    ),
-    "two moves at once, of which one is not answered until after the other's agent has come": MonthScript(
-        107,
-        (
-            Script(
-                96,
-                1780502400.0,
-                acts=(Act(-19.33, "moves twice at once", 60.0),),
-                fates=tuple((number, "hangs") for number in range(3, 29)),
-            ),
-        ),
-    ),
-    "two moves at once without a token, and the agent of before ends meanwhile": MonthScript(
-        110,
-        (Script(91, 1767366000.0, acts=(Act(42.526, "moves twice at once", 60.0),)),),
-        (("token", 1767364440.0, 1767369840.0),),
-    ),
-}
-"""Months in which something was once found that was the product's fault, or the judge's own."""

@@ -20,9 +20,12 @@ from tests.simulation.findings import (
     BY_HAND,
     CALLER_KNOWS,
     COMPLETION,
+    KILLED,
+    LOOKED_AT_EVERY,
     LOST,
     PATIENCE,
     RESOURCES,
+    RETRIED_WITHIN,
     REUSED,
     SLACK,
     STAYS,
@@ -57,12 +60,13 @@ class _Case(Falsehoods):
 
     @property
     def obligations(self) -> int:
-        return sum(1 for _ in self._obligations())
+        return sum(1 for _ in (*self._obligations(), *self._profiles_due()))
 
     def faults(self) -> list[Fault]:
         return [
             *self._unsent(),
             *self._uncovered(),
+            *self._without_profile(),
             *self.false_alerts(),
             *self._wrong_last_words(),
             *self._doubled(),
@@ -129,7 +133,8 @@ class _Case(Falsehoods):
         is_active = any((at := self.reported(a, "activated")) and at < deadline for a in own)
         again = [d.since for d in self.desires() if failures and abs(d.since - failures[0]) < ALLOWANCE]
         if again:
-            return max(deadline, again[-1] + ACTIVATION)  # its caller has requested another one since
+            later = [at for at in failures if at > again[-1]]
+            return max(deadline, again[-1] + ACTIVATION, *later)  # its caller has requested another one since
         if failures:
             return failures[0] if is_active else max(deadline, failures[0])
         if ends:  # it was there for a while, and may have left what it had
@@ -172,10 +177,10 @@ class _Case(Falsehoods):
         for sent in self.sent:
             if not sent.group or sent.status != "resolved":
                 continue
-            by = sent.at + ALLOWANCE
+            is_of_account = sent.type == "account_disconnected"
+            by = sent.at + ALLOWANCE + (RETRIED_WITHIN if is_of_account else 0.0)
             state = self.state_at(by)
             for desire, deadline, until, what in self._obligations():
-                is_of_account = sent.type == "account_disconnected"
                 if is_of_account and state and state.is_planned and state.start == desire.start:
                     continue  # it was requested again as soon as the account was connected
                 is_lasting = until == desire.end and not is_of_account
@@ -186,6 +191,39 @@ class _Case(Falsehoods):
                 if is_open and is_newest and not is_heard_of and not any(t.at <= by for t in alone):
                     excuse = self._excuse(desire, sent.at, by, is_late=True)
                     yield Fault("missed", self.meeting, by, f"{what}; its group was resolved {sent.at:.0f}", excuse)
+
+    def _without_profile(self) -> Iterator[Fault]:
+        """Yield meetings whose disconnected profile was not in an alert about the account half an hour before."""
+        for by in self._profiles_due():
+            last = [t.status for t in self.sent if t.type == "account_disconnected" and t.at <= by + ALLOWANCE][-1:]
+            alone = any(t.type == "no_conference" and t.at <= by + ALLOWANCE for t in self.sent)
+            if last != ["firing"] and not (alone and self._is_account_alerted(by + ALLOWANCE)):
+                excuse = AWS if self.was_disturbed(by - HOUR, by + ALLOWANCE) else ""
+                yield Fault("missed", self.meeting, by, "the conferencing profile was disconnected", excuse)
+
+    def _is_account_alerted(self, at: float) -> bool:
+        """Return True if the last alert about the account says that it is disconnected, whichever meetings it lists."""
+        key = f"account_disconnected/{self.meeting.script.account}"
+        groups = [(p.content.get("group") or {}, p.content["status"]) for p in self.month.alerts if p.at <= at]
+        of_account = [status for group, status in groups if group.get("dedup_key") == key]
+        return of_account[-1:] == ["firing"]
+
+    def _profiles_due(self) -> Iterator[float]:
+        """Yield the times by which a disconnected profile had to be known, as far as it could be: Cronofy said so."""
+        script, event = self.meeting.script, self.meeting.event
+        parts = ("cronofy", "token", "callbacks", f"grant {script.account}")
+        for desire, _ in self.spells() if script.caller == "account" else ():
+            since, by = desire.start - ARRANGEMENT - LOOKED_AT_EVERY, desire.start - ARRANGEMENT + PATIENCE
+            windows = [w for w in self.month.windows if w.since < by + ALLOWANCE and w.until > since - HOUR]
+            is_lost = any(w.part == f"profile {script.account}" and w.since < since and by < w.until for w in windows)
+            is_known = any(name == "conferencing_failing" and at < since for at, name in event.deliveries)
+            has_conference = event.conference_at is not None and event.conference_at < by + ALLOWANCE
+            is_settled = all(d.since < since for d in self.desires() if d.since < by + ALLOWANCE)
+            state = self.state_at(since)
+            is_planned = state is not None and state.is_planned and state.start == desire.start
+            is_readable = desire.is_answered and not any(w.part in parts for w in windows)
+            if is_lost and is_known and is_planned and is_settled and is_readable and not has_conference:
+                yield by
 
     def _since(self, desire: Desire) -> float:
         """Return the time from which alerts count: a meeting that moves while it runs leaves an alert true."""
@@ -220,7 +258,8 @@ class _Case(Falsehoods):
 
     def _has_left_in_silence(self, desire: Desire) -> bool:
         """True if the agent was active at this time, and left when the meeting was moved away for a while."""
-        left = [a for a in self.agents if a.start == desire.start and a.gone_at and a.gone_at <= desire.since]
+        left = [a for a in self.agents if a.gone_at and a.gone_at <= desire.since + SLACK]
+        left = [a for a in left if a.start == desire.start or (a.activated_at or 0.0) > desire.since - SLACK]
         return any(
             self.reported(a, "activated")
             and not (self.reported(a, "complete") or self.reported(a, "failed"))
@@ -237,7 +276,15 @@ class _Case(Falsehoods):
             if reason:
                 excuse = AWS if self.was_disturbed(sent.at, sent.at + HOUR) and self.month.dead_letters else ""
                 excuse = excuse or (REUSED if self.meeting.script.reuses_sub else "")
+                excuse = excuse or (AT_ONCE if any(map(self.is_unordered, self.desires()[-2:])) else "")
+                excuse = excuse or (CALLER_KNOWS if not self.desires()[-1].is_answered else "")
+                excuse = excuse or (KILLED if self._was_killed(sent) else "")
                 yield Fault("wrong last word", self.meeting, sent.at, f"{sent.status} {sent.type}: {reason}", excuse)
+
+    def _was_killed(self, sent: Sent) -> bool:
+        """Return True if the function may have ended between an alert and its entry in the journal."""
+        times = (*self.month.disturbed.get(self.meeting.agent_id, ()), *self.month.disturbed.get("", ()))
+        return any(abs(at - sent.at) < SLACK for at in times)
 
     def _is_over(self, sent: Sent) -> str:
         """Return why a firing alert is not true any more at the end; empty if it is."""
@@ -249,7 +296,7 @@ class _Case(Falsehoods):
                 return "the agent is complete"
             case "failed" if good and all(not a.failed_at for a in good):
                 return "another agent is complete"
-            case "not_arranged" | "rejected" if good and desire.is_wanted:
+            case "not_arranged" | "rejected" if desire.is_wanted and any(a.start == desire.start for a in good):
                 return "the agent came"
             case "no_conference" if good:
                 return "the agent came"

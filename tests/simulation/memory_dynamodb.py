@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html
 """
 
+import sys
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from tests.simulation.expressions import Item, Names, Values, key_of
 
 type Key = tuple[Any, ...]
 _FAILED = "ConditionalCheckFailedException"
+_LAST_CHARACTER = chr(sys.maxunicode)
 
 
 @dataclass
@@ -68,28 +70,35 @@ class MemoryTable:
         self.range = range_
         self.indexes = indexes
         self._partitions: dict[Any, dict[Any, Item]] = {}
+        self._sorted: dict[Any, list[Any]] = {}
+        """The range keys of each partition."""
 
     def key(self, item: Item) -> Key:
-        return (key_of(item[self.hash]), key_of(item[self.range]) if self.range else None)
+        return (key_of(item[self.hash]), key_of(item[self.range]) if self.range else "")
 
     def get(self, key: Key) -> Item | None:
         return self._partitions.get(key[0], {}).get(key[1])
 
     def partition(self, hash_: Any, prefix: str = "") -> list[Item]:
         """Return the items with this hash key in the order of the range key, which begins with the prefix."""
-        items = self._partitions.get(hash_, {})
-        keys = (key for key in items if key.startswith(prefix)) if prefix else items
-        return [items[key] for key in sorted(keys)] if self.range else list(items.values())
+        items, keys = self._partitions.get(hash_, {}), self._sorted.get(hash_, [])
+        if prefix:
+            first = bisect_left(keys, prefix)
+            keys = keys[first : bisect_left(keys, prefix + _LAST_CHARACTER, first)]
+        return [items[key] for key in keys]
 
     def all(self) -> list[Item]:
         return [item for partition in self._partitions.values() for item in partition.values()]
 
     def put(self, key: Key, item: Item | None) -> None:
         """Store an item, or remove the one at the key."""
-        if item is None:
-            self._partitions.get(key[0], {}).pop(key[1], None)
-        else:
-            self._partitions.setdefault(key[0], {})[key[1]] = item
+        items, keys = self._partitions.setdefault(key[0], {}), self._sorted.setdefault(key[0], [])
+        if item is not None:
+            if key[1] not in items:
+                insort(keys, key[1])
+            items[key[1]] = item
+        elif key[1] in items:
+            del items[key[1]], keys[bisect_left(keys, key[1])]
         for index in self.indexes.values():
             index.change(key, item)
 

@@ -135,7 +135,11 @@ def all_of(seeds: Sequence[int], meetings: int, processes: int | None = None) ->
 
 def _of_part(seed: int, numbers: range) -> Total:
     gc.freeze()  # what is loaded stays: the collector needs not look at it again
-    return replace(tried(month(seed, numbers)), seeds=[])
+    gc.disable()  # nor at what is alive until the end of the month, which is nearly all
+    try:
+        return replace(tried(month(seed, numbers)), seeds=[])
+    finally:
+        gc.collect()
 
 
 # ---------------------------------------------------------------------------------------------------------- shrinking

@@ -153,6 +153,7 @@ FAULTS: Mapping[str, tuple[Change, ...]] = {
     "each request re-arms the deadline of an overdue agent (13)": (Change(lifecycle, "_with_request", _rearmed),),
     "an agent is expected in a meeting of the past (15)": (
         Change(deadlines, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),
+        Change(incidents, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),
     ),
     "a second attempt forgets that the conference was assigned (16)": (
         Change(attempts, "_assigned_conference", _never),
@@ -179,6 +180,7 @@ FAULTS: Mapping[str, tuple[Change, ...]] = {
     "the cancellation of a refused agent is not journalled": (
         Change(calendar_events, "may_be_cancelled", _is_not_over),
     ),
+    "a conferencing profile that is disconnected is no incident": (Change(incidents, "disconnected_since", _never),),
     "a callback that cannot be stored is answered 200": (Change(webhook, "append_notification", _swallowed),),
     "a failure is no incident": (_rule(IncidentType.FAILED, opened_at=_never),),
     "an agent that does not come is no incident": (_rule(IncidentType.NEVER_ACTIVATED, opened_at=_never),),

@@ -1,4 +1,4 @@
-"""Entries that were read before, their steps and the deadlines after them, remembered for the time of a month.
+"""The memory of a month: entries that were read before, and the steps, deadlines and incidents after them.
 
 Each function of the product reads the whole journal of an agent, and folds it again. An item that is stored is never
 changed, and the fold is pure: what the product's functions returned for the same items is returned again.
@@ -7,14 +7,14 @@ changed, and the fold is pure: what the product's functions returned for the sam
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
 from meeting_agents.aws import journal
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.aws.keys import EXPIRES_AT
-from meeting_agents.domain import deadlines, lifecycle
-from meeting_agents.domain.deadlines import Deadline
+from meeting_agents.domain import alerts, deadlines, incidents, lifecycle, overdue
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.model import Entry
 from meeting_agents.domain.record import Record
@@ -26,11 +26,15 @@ type _Item = Mapping[str, Any]
 @contextmanager
 def remembered() -> Iterator[None]:
     """Let the product's functions as they are now remember what they read and folded."""
-    entries, steps, expected = _Entries(journal.read_entry), _Steps(lifecycle.steps), _Deadlines(deadlines.deadlines)
+    entries, steps = _Entries(journal.read_entry), _Steps(lifecycle.steps)
+    expected, opened = _OfRecord(deadlines.deadlines), _OfRecord(incidents.open_incidents)
     with (
         patch.object(journal, "read_entry", entries.read),
         patch.object(lifecycle, "steps", steps.fold),
         patch.object(deadlines, "deadlines", expected.of),
+        patch.object(overdue, "deadlines", expected.of),
+        patch.object(alerts, "open_incidents", opened.of),
+        patch.object(journal, "open_incidents", opened.of),
     ):
         yield
 
@@ -39,17 +43,23 @@ class _Entries:
     def __init__(self, read_entry: Callable[[_Item], StoredEntry]) -> None:
         self._read_entry = read_entry
         self._known: dict[tuple[str, str], tuple[_Item, StoredEntry]] = {}
+        self._same: dict[int, tuple[_Item, StoredEntry]] = {}
 
     def read(self, item: _Item) -> StoredEntry:
         """Return what the item was read as; one that only expires later is the same entry."""
+        same = self._same.get(id(item))
+        if same is None or same[0] is not item:
+            same = self._same[id(item)] = item, self._read(item)
+        return same[1]
+
+    def _read(self, item: _Item) -> StoredEntry:
         key = item["pk"]["S"], item["sk"]["S"]
         before, stored = self._known.get(key, ({}, None))
-        if stored is None or before is not item:
-            if stored and item == {**before, EXPIRES_AT: item.get(EXPIRES_AT)}:
-                stored = replace(stored, expires_at=int(item[EXPIRES_AT]["N"]))
-            else:
-                stored = self._read_entry(item)
-            self._known[key] = item, stored
+        if stored and item == {**before, EXPIRES_AT: item.get(EXPIRES_AT)}:
+            stored = replace(stored, expires_at=int(item[EXPIRES_AT]["N"]))
+        else:
+            stored = self._read_entry(item)
+        self._known[key] = item, stored
         return stored
 
 
@@ -83,15 +93,18 @@ class _Steps:
             yield found.step
 
 
-class _Deadlines:
-    def __init__(self, deadlines: Callable[[Record, GracePeriods], tuple[Deadline, ...]]) -> None:
-        self._deadlines = deadlines
-        self._known: dict[int, tuple[Record, tuple[Deadline, ...]]] = {}
+class _OfRecord:
+    """A pure function of a record and, it may be, the time; a month has one deployment with its grace periods."""
 
-    def of(self, record: Record, grace_periods: GracePeriods) -> tuple[Deadline, ...]:
-        """Return the deadlines of a record; a month has one deployment with its grace periods."""
-        before, found = self._known.get(id(record), (None, ()))
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._known: dict[tuple[int, datetime | None], tuple[Record, Any]] = {}
+
+    def of(self, record: Record, grace_periods: GracePeriods, now: datetime | None = None) -> Any:
+        """Return what the function returned for the same record and time."""
+        key = id(record), now
+        before, found = self._known.get(key, (None, None))
         if before is not record:
-            found = self._deadlines(record, grace_periods)
-            self._known[id(record)] = record, found
+            found = self._function(record, grace_periods, *([now] if now else []))
+            self._known[key] = record, found
         return found

@@ -59,6 +59,7 @@ ACTS = {
     "off and on at once": "two callers switch the agent off and on at the same time",
     "sends a typo": "the caller sends a body that Cronofy refuses",
     "acknowledges": "a person acknowledges the incident",
+    "asks again": "a person lets Cronofy be asked again for the agent",
     "drags": "a person moves the meeting in the calendar by so many minutes",
     "stretches": "a person moves the end in the calendar by so many minutes",
     "erases": "a person deletes the meeting in the calendar",
@@ -96,6 +97,7 @@ PARTS = {
     "token": "Cronofy renews no token",
     "callbacks": "Cronofy's callbacks are lost",
     "grant": "an account is revoked; at the end its user consents again (`grant alice`)",
+    "profile": "the conferencing profile of an account is disconnected, until its user connects it (`profile alice`)",
     "sweep": "no sweep is called",
     "sns": "SNS refuses every alert",
     "stream": "the stream stands still",
@@ -143,6 +145,8 @@ class Script:
     """The report of an agent whose meeting was moved away, or that was switched off; None: it says nothing."""
     ignores_cancellation: bool = False
     """Cronofy accepts the cancellation, and the agent comes or stays although it did."""
+    sends_another: bool = False
+    """Cronofy sends another agent when the same is requested again after one failed."""
     reuses_sub: bool = False
     keeps_address: bool = False
     """Cronofy calls the address of the first request for ever."""

@@ -130,14 +130,17 @@ class Stack:
     def is_down(self, part: str) -> bool:
         """Return True if a part does not work now; each time that this meets something is counted."""
         now = self.scheduler.now
-        is_down = any(now in window for window in self._by_part.get(part, ()))
-        if is_down:
-            self.happened[f"down: {part.partition(' ')[0]}"] += 1
-        return is_down
+        for window in self._by_part.get(part, ()):
+            if window.since <= now < window.until:
+                self.happened[f"down: {part.partition(' ')[0]}"] += 1
+                return True
+        return False
 
     # ------------------------------------------------------------------------------------------------------ functions
 
-    def call_api(self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, Any]:
+    def call_api(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> tuple[int, Any]:
         """Call the API as a caller does; return the status and the response's JSON."""
         event = {
             "version": "2.0",
@@ -146,7 +149,7 @@ class Stack:
             "rawQueryString": "",
             "headers": dict(headers),
             "requestContext": {"domainName": "api", "stage": "$default", "http": {"method": method, "path": path}},
-            "body": json.dumps(body),
+            "body": "" if body is None else json.dumps(body),
             "isBase64Encoded": False,
         }
         response = self._invoke("provision", provision.handler, event, 29.0)
@@ -229,6 +232,8 @@ class Stack:
         except Exception as error:  # noqa: BLE001 - Lambda reports it, and calls again where it does so
             self.happened[f"error: {function} {type(error).__name__}"] += 1
             self.log("", f"{function} failed: {error!r}")
+            if function == "sweep":
+                self.disturbed.setdefault("", []).append(self.scheduler.now)
             return None
         finally:
             self._current = before

@@ -21,9 +21,10 @@ import pytest
 from tests.simulation import deployed, months, put_back
 from tests.simulation.chance import month
 from tests.simulation.findings import BY_HAND, LOST
-from tests.simulation.histories import EXPIRED_CANCELLATION, HISTORIES, NINE, ONCE_FOUND
+from tests.simulation.histories import EXPIRED_CANCELLATION, HISTORIES, NINE
 from tests.simulation.judge import judge
 from tests.simulation.months import Found, all_of, part_with, pasteable, shrink, story, tried
+from tests.simulation.once_found import ONCE_FOUND
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.scripts import Act, MonthScript, Script, everything
 from tests.simulation.virtual_time import virtual_time

@@ -38,9 +38,17 @@ class Truth:
         return next((desire for desire in reversed(self.desires()) if desire.since <= at), None)
 
     def is_unordered(self, desire: Desire) -> bool:
-        """Return True if a call of AWS was so slow that the request sent next to this one overtook the first."""
+        """Return True if a call of AWS was so slow that the request sent next to this one overtook the first.
+
+        Or the two were sent at the same time, and Cronofy took one of them only.
+        """
         disturbed = self.month.disturbed.get(self.meeting.agent_id, ())
-        return any(
+        at_once = [
+            pair
+            for pair in pairwise(self.meeting.wishes)
+            if pair[1].at <= pair[0].answered_at and (pair[0].status < 300) != (pair[1].status < 300)
+        ]
+        return any(desire.since in (first.at, second.at) for first, second in at_once) or any(
             first.at <= second.at <= second.answered_at < first.answered_at
             and desire.since in (first.at, second.at)
             and any(first.at <= at <= first.answered_at for at in disturbed)
@@ -65,12 +73,15 @@ class Truth:
     def spells(self) -> Iterator[tuple[Desire, float]]:
         """Yield each time of the meeting at which an agent was wanted, with the time until which that was the wish."""
         merged: list[Desire] = []
-        for desire in self.desires():
+        desires = self.desires()
+        for desire, following in zip(desires, [*desires[1:], None], strict=True):
+            is_revoked = following is not None and following.is_wanted and following.since < desire.since + ALLOWANCE
+            if is_revoked and not desire.is_wanted and not desire.is_answered:
+                continue  # its caller got an error, and wanted the agent again
             last = merged[-1] if merged else None
             if last and (last.is_wanted, last.start) == (desire.is_wanted, desire.start):
-                merged[-1] = Desire(
-                    last.since, last.is_wanted, last.start, desire.end, last.by, last.is_answered or desire.is_answered
-                )
+                is_answered = last.is_answered or (desire.is_answered and desire.since < last.end)
+                merged[-1] = Desire(last.since, last.is_wanted, last.start, desire.end, last.by, is_answered)
             else:
                 merged.append(desire)
         for number, desire in enumerate(merged):
@@ -84,8 +95,8 @@ class Truth:
         return min(times, default=None)
 
     def delivered(self, since: float, until: float) -> bool:
-        """True if any callback about the calendar event was delivered in a time."""
-        return any(since < at <= until for at, _ in self.meeting.event.deliveries)
+        """True if any callback about the calendar event was written and delivered in a time."""
+        return any(since < at <= until and since <= written for at, written in self.meeting.event.written)
 
     def is_by_hand(self, desire: Desire, at: float) -> bool:
         """True if a person did it in the calendar, and no callback can have sent of it: none tells of a deletion."""

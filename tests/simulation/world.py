@@ -4,7 +4,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
@@ -265,6 +265,7 @@ class _World:
             "off and on at once": lambda: self._both(meeting, switch(is_wanted=False), switch(is_wanted=True)),
             "sends a typo": lambda: self._send(meeting, {"typo": True}),
             "acknowledges": lambda: self._acknowledge(meeting),
+            "asks again": lambda: self._ask_again(meeting),
             "drags": lambda: self._cronofy.drag(event, by, by),
             "stretches": lambda: self._cronofy.drag(event, 0.0, by),
             "erases": lambda: self._cronofy.erase(event),
@@ -273,6 +274,17 @@ class _World:
 
     def _acknowledge(self, meeting: Meeting) -> None:
         self._stack.call_api("POST", f"/v1/meeting_agents/{meeting.agent_id}/acknowledgement", {"note": "seen"}, {})
+
+    def _ask_again(self, meeting: Meeting) -> None:
+        """Let a person ask Cronofy again, for what was wished last: not who has changed the meeting by hand."""
+        now, last = self._scheduler.now, meeting.wishes[-1]
+        if any(state.by == "person" for state in meeting.event.states):
+            return
+        status, _ = self._stack.call_api("POST", f"/v1/meeting_agents/{meeting.agent_id}/retry", None, {})
+        self._log(meeting, f"asking again is answered {status}")
+        self._stack.happened[f"asked again: {'refused' if status == 409 else status}"] += 1
+        if 200 <= status < 300 and last is meeting.wishes[-1] and last.status != 503:
+            meeting.wishes.append(replace(last, at=now, answered_at=self._scheduler.now, status=status))
 
     def _consent(self, account: str) -> None:
         """Let the user of an account authorise the application; the caller registers the new refresh token."""

@@ -11,13 +11,15 @@ from meeting_agents.domain.alerts import MAX_ALERTS_DUE, MAX_REMINDERS, alerting
 from meeting_agents.domain.deadlines import Deadline, deadlines
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import AlertStatus, DeadlineType, Entry, EntryType, Meeting, Request, Severity
+from meeting_agents.domain.model import AlertStatus, DeadlineType, Entry, EntryType, Meeting, Request, Severity, State
+from meeting_agents.domain.overdue import find_missed
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Record
 from tests.unit.domain.test_incidents import (
     LEAD_TIME,
     SECOND,
     back,
+    later,
     refused_move,
     silent,
     tried,
@@ -372,3 +374,49 @@ def test_nothing_is_owed_after_all_was_published(entries: list[Entry], minutes: 
     history.entries = entries
     at = history.record.updated_at + minutes * MINUTE
     assert owed(publish(history, at), at) == []
+
+
+# ------------------------------------------------------------------------------------------------- a meeting that moved
+
+
+def left(at: datetime) -> History:
+    """An agent that was active, and whose meeting is moved to the next week at a time."""
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    return later(history, at).request(moved(WEEK)).answer(EntryType.ACCEPTED)
+
+
+def test_an_agent_that_is_silent_in_a_meeting_that_has_moved_since_is_a_notice() -> None:
+    """The meeting was over before. The agent of the new time is another, and nothing follows for the old one."""
+    history = left(END)
+    by = END + GRACE_PERIODS.completion
+    assert Deadline(by, DeadlineType.COMPLETION, 1) in deadlines(history.record, GRACE_PERIODS)
+    assert [f.deadline.attempt for f in find_missed(history.record, GRACE_PERIODS, by - SECOND)] == []
+    (finding,) = find_missed(history.record, GRACE_PERIODS, by)
+    history.entries.append(finding.entry)
+    first, second = history.record.attempts
+    assert (first.state, second.state, history.record.state) == (State.OVERDUE, State.SCHEDULED, State.SCHEDULED)
+    assert first.overdue_at == by
+    assert first.reason.code is ReasonCode.COMPLETION_MISSED
+    assert owed(history, by) == [(FIRING, "1/not_finished", Severity.WARNING, 0)]
+    assert find_missed(history.record, GRACE_PERIODS, by + MINUTE) == []
+    again = replace(finding.entry, key="again", reason=None)
+    assert fold([again], history.record).verdicts["duplicate"] == 1
+    assert owed(publish(history, by), by + WEEK) == []
+    late = later(history, by + MINUTE).report(EntryType.COMPLETE, attempt=1, sub="agt_1")
+    assert owed(late) == [(RESOLVED, "1/not_finished", Severity.WARNING, 0)]
+
+
+def test_an_agent_whose_meeting_moved_before_it_was_over_or_that_has_ended_is_no_notice() -> None:
+    late = later(scheduled(), END + MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    late = later(late, END + 2 * MINUTE).request(moved(WEEK))
+    by = END + MINUTE + GRACE_PERIODS.completion
+    assert [each.at for each in deadlines(late.record, GRACE_PERIODS) if each.attempt] == [by]
+    moved_away = left(END - SECOND)
+    assert not [each for each in deadlines(moved_away.record, GRACE_PERIODS) if each.attempt]
+    ended = later(left(END), END + MINUTE).report(EntryType.FAILED, attempt=1, sub="agt_1")
+    assert not [each for each in deadlines(ended.record, GRACE_PERIODS) if each.attempt]
+    (finding,) = find_missed(left(END).record, GRACE_PERIODS, END + GRACE_PERIODS.completion)
+    stale = fold([finding.entry], ended.record)
+    assert (stale.verdicts["stale"], stale.notices) == (ended.record.verdicts.get("stale", 0) + 1, {})
+    bare = fold([replace(finding.entry, reason=None)], left(END).record)
+    assert bare.attempts[0].reason.code is ReasonCode.COMPLETION_MISSED

@@ -60,8 +60,12 @@ def active() -> History:
     return later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
 
 
+def left_at(end: datetime) -> History:
+    return later(active(), end).report(EntryType.COMPLETE, sub="agt_1")
+
+
 def complete() -> History:
-    return later(active(), DURING).report(EntryType.COMPLETE, sub="agt_1")
+    return left_at(DURING)
 
 
 # ------------------------------------------------------------------------------------------------------------- requests
@@ -90,17 +94,24 @@ NEXT: list[tuple[Callable[[], History], Request, datetime, tuple[int, int, bool]
     # a refused change may be sent again
     (lambda: scheduled().request(TITLE).answer(EntryType.REJECTED), WISH, NOON, (1, 3, True)),
     (lambda: scheduled().request(TITLE).answer(EntryType.REJECTED), TITLE, NOON, (1, 3, True)),
-    # one that is complete: only after it was switched off, or for another time ahead
+    # one that is complete: only after it was switched off, or for another time ahead or after the agent has left
     (complete, WISH, DURING, (1, 1, False)),
     (complete, TITLE, DURING, (1, 2, True)),
     (lambda: complete().cancel(), TITLE, DURING, (2, 3, True)),
     (lambda: complete().request(AWAY), TITLE, DURING, (2, 3, True)),
     (complete, at(60 * MINUTE), DURING, (2, 2, True)),
-    (complete, at(10 * MINUTE), DURING, (1, 2, True)),
-    (complete, at(10 * MINUTE), DURING - SECOND, (2, 2, True)),
+    (complete, at(10 * MINUTE), DURING + 5 * MINUTE, (2, 2, True)),
+    (complete, at(10 * MINUTE - SECOND), DURING + 5 * MINUTE, (1, 2, True)),
+    (complete, replace(WISH, meeting=Meeting(), digest="no times"), DURING, (1, 2, True)),
+    (lambda: left_at(END + 2 * MINUTE), at(90 * MINUTE), END + HOUR, (2, 2, True)),
+    (lambda: left_at(END + 2 * MINUTE), at(90 * MINUTE - SECOND), END + HOUR, (1, 2, True)),
+    (lambda: left_at(END + 2 * MINUTE), at(90 * MINUTE), END + 90 * MINUTE, (1, 2, True)),
+    (lambda: left_at(START - SECOND), TITLE, DURING, (1, 2, True)),
     # one that was heard of: another time ahead
     (active, TITLE, START, (1, 2, True)),
     (active, at(60 * MINUTE), START, (2, 2, True)),
+    (active, at(10 * MINUTE), DURING, (1, 2, True)),
+    (active, at(10 * MINUTE), DURING - SECOND, (2, 2, True)),
     (active, at(-60 * MINUTE), START, (1, 2, True)),
     (active, replace(WISH, meeting=Meeting(), digest="no times"), START, (1, 2, True)),
     (active, until(END + 60 * MINUTE), START, (1, 2, True)),
@@ -316,6 +327,8 @@ def test_a_report_with_a_time_that_a_request_replaced_is_old() -> None:
         assert follow_meeting(history.record, notification(reported), NOON).meeting == at(HOUR).meeting
         trigger = notification(reported, EntryType.BEFORE_START)
         assert followed(history, trigger, NOON).meeting.start == START  # it comes at the start that is current
+        assert followed(history, trigger, START - SECOND).meeting.start == START
+        assert followed(history, trigger, START).meeting == at(HOUR).meeting  # this one was delivered late
         assert followed(history, notification(reported), NOON, is_current=True).meeting.start == START
     longer = scheduled().request(until(END + HOUR)).answer(EntryType.ACCEPTED)
     assert followed(longer, notification(WISH.meeting), NOON).meeting.end == END + HOUR

@@ -197,6 +197,34 @@ def test_a_request_that_is_given_up_is_no_other_incident() -> None:
     assert (incident.type, incident.severity) == (IncidentType.REJECTED, Severity.WARNING)  # no one knew it yet
 
 
+def test_a_move_that_is_refused_while_it_waits_is_not_arranged_although_the_agent_comes() -> None:
+    """It comes at the old time. Its caller does not know of the refusal, or else has it in hand."""
+    waits = scheduled().request(moved(30 * MINUTE)).answer(EntryType.UNCONFIRMED, retry_at=NOON)
+    refused = later(waits.answer(EntryType.REJECTED), START - MINUTE).report(EntryType.ACTIVATED)
+    assert types(refused, START) == [IncidentType.NOT_ARRANGED]
+    rule = INCIDENTS[IncidentType.NOT_ARRANGED]
+    assert not rule.is_resolved(refused.record.current)
+    in_hand = later(refused_move(), START - MINUTE).report(EntryType.ACTIVATED)
+    assert types(in_hand, START) == []
+    assert rule.is_resolved(in_hand.record.current)
+    title = scheduled().request(replace(WISH, digest="title")).answer(EntryType.UNCONFIRMED, retry_at=NOON)
+    title = later(title.answer(EntryType.REJECTED), START - MINUTE).report(EntryType.ACTIVATED)
+    assert types(title, START) == []
+    assert rule.is_resolved(title.record.current)
+
+
+def test_a_request_that_is_accepted_after_its_meeting_leaves_no_silent_agent() -> None:
+    """While it waited the alert was that it was not arranged; a new title later changes nothing."""
+    waits = later(tried(), START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION)
+    assert types(waits) == [IncidentType.NOT_ARRANGED]
+    late = later(waits, END).answer(EntryType.ACCEPTED)
+    assert types(late) == []
+    just_before = later(waits, END - SECOND).answer(EntryType.ACCEPTED)
+    assert types(just_before) == [IncidentType.NEVER_ACTIVATED]
+    retitled = later(silent(), END + MINUTE).request(replace(WISH, digest="title")).answer(EntryType.ACCEPTED)
+    assert types(retitled) == [IncidentType.NEVER_ACTIVATED]
+
+
 def test_an_agent_whose_scheduling_key_may_be_taken_is_expected() -> None:
     """Most likely an earlier try has created it, so no one is paged before it is silent."""
     refused = Reason.of(ReasonCode.SCHEDULING_KEY_REFUSED, status=422)

@@ -1789,6 +1789,15 @@ def test_an_accepted_request_keeps_its_attempt_when_a_change_of_it_is_refused() 
     assert (history.record.current.number, history.record.meeting) == (2, moved(TOMORROW - START).meeting)
 
 
+def test_a_refused_request_after_an_accepted_cancellation_leaves_no_agent() -> None:
+    """Two callers switched it off and on at the same time; what was accepted before is undone."""
+    history = scheduled().request(AWAY).request(replace(WISH, digest="on again"))
+    off, on = history.record.current.unanswered
+    history.answer(EntryType.CANCELLED, revision=off.revision).answer(EntryType.REJECTED, revision=on.revision)
+    assert history.record.state is State.REJECTED
+    assert history.incidents == [IncidentType.REJECTED]
+
+
 def test_one_attempt_with_an_event_trigger_shows_that_cronofy_sends_them() -> None:
     """The data center takes them, although the newest attempt has none yet."""
     reason = Reason.of(ReasonCode.ACTIVATION_MISSED)

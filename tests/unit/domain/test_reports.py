@@ -138,6 +138,20 @@ def test_an_agent_that_is_cancelled_is_of_no_other_time() -> None:
     assert len(history.record.attempts) == 1
 
 
+def test_an_agent_whose_meeting_is_moved_away_and_back_is_of_the_new_attempt() -> None:
+    """It stayed. One that was cancelled meanwhile is gone, and its report is about the attempt of before."""
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    away = later(history, DURING).request(wish(TOMORROW)).answer(EntryType.UNCONFIRMED, retry_at=END)
+    back = away.request(wish(timedelta())).answer(EntryType.ACCEPTED)
+    assert states(back) == [State.ACTIVATED, State.SCHEDULED]
+    assert starts(back) == [START, START]
+    assert states(later(back, END).report(EntryType.COMPLETE, sub="agt_1")) == [State.ACTIVATED, State.COMPLETE]
+    elsewhere = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1").request(wish(TOMORROW))
+    assert states(later(elsewhere, DURING).report(EntryType.COMPLETE, sub="agt_1"))[0] is State.COMPLETE
+    again = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1").cancel().request()
+    assert states(again.report(EntryType.COMPLETE, sub="agt_1"))[0] is State.COMPLETE
+
+
 def test_only_a_report_on_an_agent_is_about_an_earlier_time() -> None:
     history = moved(TOMORROW).report(EntryType.CONFERENCING_ASSIGNED)
     assert starts(history) == [START + TOMORROW]

@@ -191,8 +191,8 @@ def unknown_agent(agent_id: str) -> NotFound:
 
 
 def may_be_cancelled(record: Record | None) -> bool:
-    """True if a cancellation concerns an agent that is known here: one that has not ended, or that was refused.
+    """True if a cancellation concerns an agent that is known here: one that has not ended, was refused, or has failed.
 
-    The cancellation of a refused agent is journalled as well: no one is alerted of an agent that is not wanted.
+    No one is alerted of an agent that is not wanted, and no one lets Cronofy be asked for it again.
     """
-    return record is not None and record.state not in TERMINAL_STATES - {State.REJECTED}
+    return record is not None and record.state not in TERMINAL_STATES - {State.REJECTED, State.FAILED}

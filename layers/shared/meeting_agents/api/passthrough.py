@@ -47,7 +47,8 @@ def respond(
     agent = AgentSummary.of(agent_id, result.record, links_to(agent_id))
     if response and response.outcome is Outcome.ACCEPTED:
         return _accepted(response, agent, warnings)
-    if agent.retry_at:
+    is_refused = response is not None and response.outcome is Outcome.REJECTED
+    if agent.retry_at and not is_refused:  # a refused one is not sent again, though another one may wait
         return _accepted(CronofyResponse(202), agent, warnings)
     raise RequestFailed(agent, response, result.error)
 

@@ -19,10 +19,10 @@ def pack(value: Any) -> "AttributeValueTypeDef":
         return {"BOOL": value}
     if isinstance(value, int):
         return {"N": str(value)}
-    if isinstance(value, Mapping):
-        return {"M": {name: pack(item) for name, item in value.items()}}
     if isinstance(value, list | tuple):
         return {"L": [pack(item) for item in value]}
+    if isinstance(value, Mapping):
+        return {"M": {name: pack(item) for name, item in value.items()}}
     if isinstance(value, bytes):
         return {"B": value}
     raise TypeError(f"no attribute of a table: {type(value).__name__}")

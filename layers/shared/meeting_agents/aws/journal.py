@@ -43,6 +43,7 @@ from meeting_agents.domain.verdicts import Step
 PAGE_SIZE = 500
 """The most items that one page reads from the index by day."""
 _ENTRY_TYPES, _REASON_CODES = frozenset(EntryType), frozenset(ReasonCode)
+_PLAIN_TYPES = frozenset({str, bool, int, bytes, dict})
 type Wanted = Mapping[str, Sequence[str | bool]]
 """The values that attributes of a record may have, by the attribute's name."""
 OPEN_PAGE_SIZE = 50
@@ -90,8 +91,8 @@ class Journal:
             ExpressionAttributeValues={":pk": {"S": agent_id}, ":entry": {"S": keys.ENTRY_PREFIX}},
             ConsistentRead=True,
         )
-        entries = map(read_entry, items)
-        return [stored for stored in entries if stored.expires_at is None or stored.expires_at > now.timestamp()]
+        entries, at = map(read_entry, items), now.timestamp()
+        return [stored for stored in entries if stored.expires_at is None or stored.expires_at > at]
 
     def append(
         self,
@@ -331,16 +332,19 @@ def _entry_item(agent_id: str, entry: Entry) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Convert a dataclass to a map of the fields that are set, with times as text."""
-    if isinstance(value, Reason):
-        return {"code": value.code.value, "values": dict(value.values)}
-    if names := _field_names(value.__class__):
-        pairs = ((name, _plain(getattr(value, name))) for name in names)
-        return {name: plain for name, plain in pairs if plain not in (None, "", [], {}, False)}
+    if value is None or value.__class__ in _PLAIN_TYPES:
+        return value
+    if isinstance(value, StrEnum):
+        return value.value
     if isinstance(value, datetime):
         return timestamp(value)
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
-    return value.value if isinstance(value, StrEnum) else value
+    if isinstance(value, Reason):
+        return {"code": value.code.value, "values": dict(value.values)}
+    if names := _field_names(value.__class__):
+        return {name: plain for name in names if (plain := _plain(getattr(value, name)))}
+    return value
 
 
 def _filter(wanted: Wanted) -> tuple[str, dict[str, str], dict[str, Any]]:

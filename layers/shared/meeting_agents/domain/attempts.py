@@ -58,7 +58,14 @@ def _begins_attempt(attempt: Attempt, meeting: Meeting, at: datetime) -> bool:
     is_cancelled = attempt.pending is not None and attempt.pending.request.action is Action.CANCEL
     if attempt.state is State.COMPLETE and (attempt.cancelled_at is not None or is_cancelled):
         return True
-    return attempt.is_heard_of and _is_moved_ahead(attempt.meeting, meeting, at)
+    return attempt.is_heard_of and (_is_moved_ahead(attempt.meeting, meeting, at) or _is_after(attempt, meeting))
+
+
+def _is_after(attempt: Attempt, meeting: Meeting) -> bool:
+    """Return True if a meeting begins after the agent of an attempt has left the one that it was in."""
+    if attempt.ended_at is None or meeting.start in (None, attempt.meeting.start):
+        return False
+    return meeting.start >= min(attempt.ended_at, attempt.meeting.end or attempt.ended_at)
 
 
 def _is_moved_ahead(before: Meeting, after: Meeting, at: datetime) -> bool:
@@ -128,7 +135,7 @@ def follow_meeting(record: Record, notification: Notification, at: datetime, *, 
     """
     attempt = record.current
     before, after = attempt.meeting, _merged(attempt.meeting, notification.meeting)
-    if after == before or (not is_current and _is_outdated(record, notification)):
+    if after == before or (not is_current and _is_outdated(record, notification, at)):
         return record
     is_unexpected = is_gone(attempt) or (attempt.cancelled_at is not None and attempt.state in TERMINAL_STATES)
     if is_unexpected or not _is_another_time(record, notification, at):
@@ -155,6 +162,7 @@ def with_successor(record: Record, ended: Attempt, meeting: Meeting, at: datetim
         reported=meeting,
         reported_at=at,
         accepted_revision=attempt.accepted_revision,
+        arranged_at=attempt.arranged_at,
         accepted_at=attempt.accepted_at,
         unanswered=attempt.unanswered,
         conference=_assigned_conference(record.attempts),
@@ -174,10 +182,13 @@ def _merged(before: Meeting, reported: Meeting) -> Meeting:
     return Meeting(start=reported.start, end=end, tzid=tzid, summary=reported.summary or before.summary)
 
 
-def _is_outdated(record: Record, notification: Notification) -> bool:
-    """Return True if the notification has times that a newer word replaced. A trigger comes at the current start."""
+def _is_outdated(record: Record, notification: Notification, at: datetime) -> bool:
+    """Return True if the notification has times that a newer word replaced.
+
+    A trigger that comes before the start comes at the current one; another was delivered late.
+    """
     attempt, meeting = record.current, notification.meeting
-    if EntryType.BEFORE_START in notification.kinds:
+    if EntryType.BEFORE_START in notification.kinds and meeting.start is not None and at < meeting.start:
         return False
     if any((meeting.start, meeting.end) == (old.start, old.end) for old in attempt.replaced):
         return True

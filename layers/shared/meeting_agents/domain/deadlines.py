@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from meeting_agents.domain.alerts import next_alert_at
 from meeting_agents.domain.grace_periods import GracePeriods, end_of, missing_resources
 from meeting_agents.domain.incidents import is_cancellation_requested
-from meeting_agents.domain.model import Conference, DeadlineType
+from meeting_agents.domain.model import Conference, DeadlineType, State
 from meeting_agents.domain.record import Attempt, Record
 from meeting_agents.domain.state_machine import EXPECTED
 
@@ -20,6 +21,8 @@ class Deadline:
 
     at: datetime
     phase: DeadlineType
+    attempt: int = 0
+    """The earlier attempt of whose agent it is; 0: the current one."""
 
 
 def deadline(record: Record, grace_periods: GracePeriods) -> Deadline | None:
@@ -29,7 +32,16 @@ def deadline(record: Record, grace_periods: GracePeriods) -> Deadline | None:
 
 def deadlines(record: Record, grace_periods: GracePeriods) -> tuple[Deadline, ...]:
     """Return all deadlines, the next one first. A retry that is due does not hide a deadline that was missed."""
-    return tuple(sorted(_deadlines(record, grace_periods)))
+    return tuple(sorted([*_deadlines(record, grace_periods), *_of_earlier_attempts(record, grace_periods)]))
+
+
+def _of_earlier_attempts(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:
+    """Iterate over the deadlines of agents that were active in a meeting which was over before it moved."""
+    for attempt, later in pairwise(record.attempts):
+        end = end_of(attempt, grace_periods)
+        if attempt.state is State.ACTIVATED and end <= later.began_at:
+            since = max(end, attempt.activated_at or end)
+            yield Deadline(since + grace_periods.completion, DeadlineType.COMPLETION, attempt.number)
 
 
 def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:

@@ -142,7 +142,8 @@ def not_arranged(at: Situation) -> datetime | None:
     if _is_given_up(at):
         is_of_account = attempt.reason["failure"] == REAUTHORISATION_REQUIRED  # the alert about its account says so
         return None if is_of_account else max(at.lead_time, attempt.requested_at)
-    if attempt.is_heard_of or attempt.state in TERMINAL_STATES or at.was_over:
+    is_there = attempt.is_heard_of and not _is_refused_unseen(attempt)
+    if is_there or attempt.state in TERMINAL_STATES or at.was_over:
         return None
     if pending and pending.reason and pending.reason.code is ReasonCode.SCHEDULING_KEY_REFUSED:
         return None  # most likely an earlier try has created the agent
@@ -151,6 +152,12 @@ def not_arranged(at: Situation) -> datetime | None:
     if pending is None or pending.request.action is Action.CANCEL or is_cancellation_requested(attempt):
         return None
     return max(at.lead_time, pending.requested_at) if _is_elsewhere(attempt, pending.request.meeting) else None
+
+
+def _is_refused_unseen(attempt: Attempt) -> bool:
+    """Return True if a move was refused while it waited: its caller does not know that."""
+    refusal = attempt.refusal
+    return refusal is not None and refusal.tries > 0 and _is_elsewhere(attempt, refusal.meeting)
 
 
 def _is_given_up(at: Situation) -> bool:
@@ -188,7 +195,8 @@ def never_activated(at: Situation) -> datetime | None:
     attempt = at.attempt
     is_missed = DeadlineType.ACTIVATION in attempt.missed and not attempt.is_heard_of
     is_expected = attempt.state not in TERMINAL_STATES and not is_cancellation_requested(attempt)
-    return attempt.overdue_at if is_missed and is_expected else None
+    is_known = attempt.arranged_at is not None and attempt.arranged_at >= at.end  # `not_arranged` was open until then
+    return attempt.overdue_at if is_missed and is_expected and not is_known else None
 
 
 def no_conference(at: Situation) -> datetime | None:
@@ -237,6 +245,11 @@ def is_accepted(attempt: Attempt) -> bool:
     return is_scheduled or is_active(attempt)
 
 
+def is_arranged(attempt: Attempt) -> bool:
+    """Cronofy accepts the newest request, or the agent reports itself, unless a move was refused while it waited."""
+    return is_accepted(attempt) and not _is_refused_unseen(attempt)
+
+
 def is_active(attempt: Attempt) -> bool:
     """It reports itself active or complete."""
     is_gone = attempt.state in (State.FAILED, State.REJECTED, State.CANCELLED)
@@ -279,7 +292,7 @@ INCIDENTS: Mapping[IncidentType, IncidentRule] = {
     ),
     IncidentType.NOT_ARRANGED: IncidentRule(
         opened_at=not_arranged,
-        is_resolved=is_accepted,
+        is_resolved=is_arranged,
         severity=critical_until_the_end,
         has_patience=True,
         inhibits=frozenset({IncidentType.NEVER_ACTIVATED, IncidentType.NO_CONFERENCE}),

@@ -45,6 +45,7 @@ from meeting_agents.domain.model import (
     DeadlineType,
     Entry,
     EntryType,
+    IncidentType,
     Meeting,
     Notification,
     Request,
@@ -53,7 +54,7 @@ from meeting_agents.domain.model import (
 )
 from meeting_agents.domain.readings import apply_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.record import Attempt, Pending, Record
+from meeting_agents.domain.record import Attempt, Pending, Record, incident_key
 from meeting_agents.domain.reports import apply_report, attempt_of, reports_end, separated
 from meeting_agents.domain.responses import apply_response
 from meeting_agents.domain.state_machine import EXPECTED
@@ -207,6 +208,9 @@ _MISSED = {
 def _apply_missed_deadline(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     record = _begun(record, entry)
     attempt, phase = record.current, entry.phase
+    earlier = next((each for each in record.attempts[:-1] if each.number == entry.attempt), None)
+    if earlier and phase is DeadlineType.COMPLETION:
+        return _apply_unfinished(record, earlier, entry)
     if entry.attempt != attempt.number or entry.revision != record.revision or phase is None:
         return record, Verdict.STALE
     if phase in attempt.missed:
@@ -218,6 +222,18 @@ def _apply_missed_deadline(record: Record, entry: Entry) -> tuple[Record, Verdic
         reason = entry.reason or Reason.of(_MISSED[phase])
         attempt = transition(replace(attempt, overdue_at=entry.at), EntryType.OVERDUE, entry.at, reason)
     return with_attempt(record, attempt), Verdict.APPLIED
+
+
+def _apply_unfinished(record: Record, attempt: Attempt, entry: Entry) -> tuple[Record, Verdict]:
+    """Return the record after an agent did not report the end of a meeting that has moved since: a notice says so."""
+    if attempt.state is not State.ACTIVATED:
+        is_known = DeadlineType.COMPLETION in attempt.missed
+        return record, Verdict.DUPLICATE if is_known else Verdict.STALE
+    reason = entry.reason or Reason.of(ReasonCode.COMPLETION_MISSED)
+    missed = replace(attempt, missed=(*attempt.missed, DeadlineType.COMPLETION), overdue_at=entry.at)
+    record = with_attempt(record, transition(missed, EntryType.OVERDUE, entry.at, reason))
+    key = incident_key(attempt.number, IncidentType.NOT_FINISHED)
+    return replace(record, notices={**record.notices, key: (entry.at, reason)}), Verdict.APPLIED
 
 
 def _is_before(entry: Entry, phase: DeadlineType, meeting: Meeting) -> bool:

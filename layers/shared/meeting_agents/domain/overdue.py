@@ -64,7 +64,9 @@ def _entry(record: Record, deadline: Deadline, at: datetime, grace_periods: Grac
     The key has the meeting's times: people may move a meeting in the calendar after its deadline was missed, and then
     the deadline of the same request is another one.
     """
-    number, revision, meeting = record.current.number, record.revision, record.current.meeting
+    attempts = {attempt.number: attempt for attempt in record.attempts}
+    attempt, revision = attempts.get(deadline.attempt, record.current), record.revision
+    number, meeting = attempt.number, attempt.meeting
     at_text = deadline.at.isoformat(timespec="milliseconds")
     times = "/".join(time.isoformat() for time in (meeting.start, meeting.end) if time)
     key = f"overdue#{number}#{revision:04d}#{deadline.phase}#{times}"

@@ -117,6 +117,8 @@ class Attempt:
     missed: tuple[DeadlineType, ...] = ()
     """The deadlines missed. A request that moves the meeting sets them anew."""
     missing: frozenset[str] = frozenset()
+    arranged_at: datetime | None = None
+    """The first acceptance of a request for it; `accepted_at`: of the newest one."""
     accepted_at: datetime | None = None
     activated_at: datetime | None = None
     complete_at: datetime | None = None
@@ -197,7 +199,8 @@ class Attempt:
     @property
     def newest_provision(self) -> Pending | None:
         """The newest request for an agent without an outcome."""
-        return self._provisions[-1] if self._provisions else None
+        provisions = self._provisions
+        return provisions[-1] if provisions else None
 
     @property
     def pending(self) -> Pending | None:
@@ -223,7 +226,7 @@ class Record:
     alerts_due: int = 0
     """The `alert_due` entries since the last alert."""
     notices: Mapping[str, tuple[datetime, Reason | None]] = field(default_factory=dict)
-    """The time and the reason of each notice, by `incident_key`."""
+    """The time and the reason of each notice, and of each agent that went silent before its meeting moved away."""
     acknowledged_at: datetime | None = None
     """The time at which a person last acknowledged the open incidents."""
     verdicts: Mapping[str, int] = field(default_factory=dict)

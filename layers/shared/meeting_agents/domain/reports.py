@@ -46,6 +46,7 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
         reason=waiting.reason or attempt.reason,
         requested_at=waiting.requested_at,
         accepted_revision=0,
+        arranged_at=None,
         accepted_at=None,
     )
     return with_attempt(after, unaccepted)
@@ -85,6 +86,8 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
     candidates = _addressed(record, entry.attempt or 1)
     if known := [attempt for attempt in record.attempts if notification.sub in attempt.subs]:
         attempt = ([attempt for attempt in known if attempt in candidates] or known)[-1]
+        if attempt.state not in TERMINAL_STATES and attempt.meeting.start == current.meeting.start:
+            return current  # its meeting was moved away and back, and it stayed
         is_late = attempt.ended_at is not None and reports == {EntryType.ACTIVATED}
         is_repeated = is_late or all(_has_reported(attempt, kind) for kind in reports)
         is_over = attempt.ended_at is not None or (is_gone(attempt) and EntryType.FAILED not in reports)

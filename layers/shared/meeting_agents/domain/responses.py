@@ -84,6 +84,7 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         attempt,
         request=pending.request,
         accepted_revision=pending.revision,
+        arranged_at=attempt.arranged_at or entry.at,
         accepted_at=entry.at,
         unanswered=_newer_than(attempt, pending),
         refusal=None,
@@ -140,7 +141,8 @@ def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         attempt, cancelled_at=entry.at, unwanted_at=None, unanswered=_newer_than(attempt, pending), refusal=None
     )
     reason = entry.reason or Reason.of(ReasonCode.CANCELLATION_ACCEPTED)
-    return transition(attempt, entry.kind, entry.at, reason) if is_newest else attempt
+    # What was accepted before is undone, even if a newer request waits.
+    return transition(attempt, entry.kind, entry.at, reason) if is_newest else replace(attempt, accepted_revision=0)
 
 
 def _newer_than(attempt: Attempt, answered: Pending) -> tuple[Pending, ...]:

@@ -1,0 +1,283 @@
+"""Months in which something was once found, in their shortest form: the product's fault, or the judge's own."""
+
+from tests.simulation.histories import NINE
+from tests.simulation.scripts import DAY, HOUR, MINUTE, Act, MonthScript, Script
+
+ONCE_FOUND: dict[str, MonthScript] = {
+    "a calendar that is locked until after the start, and then the agent is switched off": MonthScript(
+        1,
+        (
+            Script(
+                1,
+                NINE,
+                requested=-90,
+                acts=(Act(12.0, "switches off"),),
+                fates=tuple((number, "423") for number in range(1, 17)),
+            ),
+        ),
+    ),
+    "two moves at the same time, of which a slow write lets the second overtake the first": MonthScript(
+        6,
+        (
+            Script(
+                511,
+                1769501700.0,
+                requested=23,
+                agents=("never comes",),
+                acts=(Act(0.20836027249305877, "moves twice at once", 60.0),),
+                faults=((11, "slow write"),),
+            ),
+        ),
+    ),
+    "an account that is connected again long after the meeting that waited for it": MonthScript(
+        1,
+        (Script(1, NINE, requested=-622, acts=(Act(-60.0, "deletes"), Act(-59.0, "switches on"))),),
+        (("grant alice", NINE - 12 * HOUR, NINE + DAY),),
+    ),
+    "a cancellation that waits for an account": MonthScript(
+        1,
+        (Script(1, NINE, requested=-4355, acts=(Act(-20.0, "deletes"),)),),
+        (("grant alice", NINE - HOUR, NINE + DAY),),
+    ),
+    "a meeting that waits for an account, and is moved": MonthScript(
+        1,
+        (Script(1, NINE, requested=-92, acts=(Act(42.9, "moves", 90.0),)),),
+        (("grant alice", NINE - DAY, NINE + DAY),),
+    ),
+    "a meeting that is deleted before the sweep runs again": MonthScript(
+        1,
+        (Script(1, NINE, agents=("never comes",), acts=(Act(15.1, "deletes"),)),),
+        (("sweep", NINE + 10 * MINUTE, NINE + 20 * MINUTE),),
+    ),
+    "a silent agent in the night in which clocks change, requested in local time": MonthScript(
+        1, (Script(1, 1774746000.0 - 30 * MINUTE, agents=("never comes",), clock="local", is_at_clock_change=True),)
+    ),
+    "a weekly meeting whose one calendar event is moved to the next week": MonthScript(
+        1,
+        (
+            Script(
+                1,
+                NINE,
+                agents=("works", "never comes", "works"),
+                acts=(Act(80.0, "moves", 7 * 24 * 60.0), Act(7 * 24 * 60.0 + 80.0, "moves", 7 * 24 * 60.0)),
+            ),
+        ),
+    ),
+    "two moves at once, of which one is not answered until after the other's agent has come": MonthScript(
+        107,
+        (
+            Script(
+                96,
+                1780502400.0,
+                acts=(Act(-19.33, "moves twice at once", 60.0),),
+                fates=tuple((number, "hangs") for number in range(3, 29)),
+            ),
+        ),
+    ),
+    "two moves at once without a token, and the agent of before ends meanwhile": MonthScript(
+        110,
+        (Script(91, 1767366000.0, acts=(Act(42.526, "moves twice at once", 60.0),)),),
+        (("token", 1767364440.0, 1767369840.0),),
+    ),
+    "a move that Cronofy takes only after the meeting has ended": MonthScript(
+        1,
+        (
+            Script(
+                1,
+                NINE,
+                minutes=30,
+                requested=-600,
+                caller="own token",
+                conference="none",
+                acts=(Act(-80.0, "moves", 60.0), Act(180.0, "moves", 30.0)),
+                fates=((2, "503"), (3, "503")),
+            ),
+        ),
+    ),
+    "off and on at the same time, of which Cronofy takes only the first": MonthScript(
+        121,
+        (Script(119, 1791034200.0, acts=(Act(-321.488, "off and on at once"),), fates=((3, "422"), (4, "404"))),),
+    ),
+    "a move to a time that has begun, after the agent was complete": MonthScript(
+        115, (Script(68, 1780410600.0, agents=("works", "never comes"), acts=(Act(100.609, "moves", 60.0),)),)
+    ),
+    "the same, and the second agent captures nothing": MonthScript(
+        114,
+        (
+            Script(
+                168,
+                1767340800.0,
+                minutes=120,
+                agents=("leaves early", "captures nothing"),
+                acts=(Act(130.146, "moves", 60.0),),
+            ),
+        ),
+    ),
+    "a trigger of the old time that comes forty minutes late": MonthScript(
+        119,
+        (
+            Script(
+                72,
+                1780574400.0,
+                caller="own token",
+                acts=(Act(5.275, "moves twice at once", 60.0),),
+                callbacks=((2, "very late"),),
+            ),
+        ),
+    ),
+    "two moves at once, and the agent of the first time stays": MonthScript(
+        121,
+        (
+            Script(
+                27,
+                1791191700.0,
+                agents=("waits in the lobby",),
+                after_move=None,
+                acts=(Act(70.7, "moves twice at once", 60.0),),
+            ),
+        ),
+    ),
+    "an agent that was not heard of fails for the old time, and the new one is complete": MonthScript(
+        105,
+        (
+            Script(
+                179,
+                1791018000.0,
+                minutes=25,
+                requested=23,
+                after_move="failed",
+                acts=(Act(-60.0, "extends", 120.0), Act(-59.75, "moves", 60.0)),
+            ),
+        ),
+    ),
+    "an agent that waits in the lobby for ever, and a calendar event that is then moved to the next week": MonthScript(
+        110,
+        (
+            Script(
+                191,
+                1767531600.0,
+                minutes=30,
+                agents=("waits in the lobby for ever", "works"),
+                after_move=None,
+                acts=(Act(50.0, "moves", 7 * 24 * 60.0),),
+            ),
+        ),
+        parameters=(("EVENT_TRIGGERS", "off"),),
+    ),
+    "two moves at once, of which Cronofy refuses one while the other waits": MonthScript(
+        129,
+        (Script(105, 1791104400.0, acts=(Act(40.09, "moves twice at once", 60.0),), fates=((2, "429"), (3, "422"))),),
+    ),
+    "an agent that is switched off between its failure and the alert": MonthScript(
+        127, (Script(103, 1780588800.0, conference="never", acts=(Act(5.4, "switches off"),)),)
+    ),
+    "an account that is connected again in the meeting that waits for it": MonthScript(
+        116,
+        (Script(40, 1772694000.0, requested=-114),),
+        (("grant alice", 1772622960.0, 1772694960.0),),
+    ),
+    "a request that did not get into the journal, and is made again after the meeting": MonthScript(
+        128, (Script(149, 1772609400.0, minutes=45, acts=(Act(55.0, "retitles"),), faults=((2, "throttled"),)),)
+    ),
+    "a meeting that a person drags while Cronofy answers nothing and calls no one": MonthScript(
+        133,
+        (Script(58, 1791211500.0, acts=(Act(21.3, "drags", 30.0),)),),
+        (("cronofy", 1791210120.0, 1791217320.0),),
+    ),
+    "a move that waits and is then refused": MonthScript(
+        138, (Script(107, 1770560100.0, acts=(Act(-2879.0, "moves", 30.0),), fates=((2, "429"), (3, "422"))),)
+    ),
+    "a new title between the failure and its late callback": MonthScript(
+        144,
+        (
+            Script(
+                48,
+                1772611200.0,
+                agents=("waits in the lobby",),
+                sends_another=True,
+                acts=(Act(16.0, "retitles"),),
+                callbacks=((3, "late"),),
+            ),
+        ),
+        parameters=(("EVENT_TRIGGERS", "off"),),
+    ),
+    "a move that waits, and is taken back while the agent stays": MonthScript(
+        151,
+        (
+            Script(
+                152,
+                1780646400.0,
+                acts=(Act(5.03, "moves", 30.0), Act(6.03, "moves", -30.0)),
+                fates=tuple((number, "503") for number in range(2, 6)),
+            ),
+        ),
+    ),
+    "an agent that fails, is switched off and asked for again": MonthScript(
+        151,
+        (
+            Script(
+                44,
+                1780559100.0,
+                agents=("fails at once",),
+                sends_another=True,
+                acts=(Act(13.1, "switches off"), Act(15.0, "asks again")),
+            ),
+        ),
+    ),
+    "off and on at once with a token that has expired, after the agent has left": MonthScript(
+        149,
+        (
+            Script(
+                12,
+                1791018000.0,
+                caller="own token",
+                agents=("leaves early",),
+                acts=(Act(25.9, "off and on at once"),),
+            ),
+        ),
+    ),
+    "two moves at once, and one agent ends as the other fails": MonthScript(
+        152,
+        (
+            Script(
+                158,
+                1772697600.0,
+                agents=("leaves early", "waits in the lobby"),
+                acts=(Act(40.2, "moves twice at once", 60.0),),
+            ),
+        ),
+    ),
+    "off and on at once, of which the new agent is not heard of, and the old one fails": MonthScript(
+        162,
+        (
+            Script(
+                90, 1767596400.0, after_move="failed", acts=(Act(25.2, "off and on at once"),), callbacks=((3, "lost"),)
+            ),
+        ),
+        parameters=(("EVENT_TRIGGERS", "off"),),
+    ),
+    "an agent that stays although it was switched off, and another that is late with its resources": MonthScript(
+        166,
+        (
+            Script(
+                17,
+                1767545100.0,
+                agents=("works", "captures after the alert"),
+                ignores_cancellation=True,
+                acts=(Act(-0.32, "switches off"), Act(1.68, "switches on")),
+            ),
+        ),
+    ),
+    "an agent that stays although it was switched off, and a refused request for another": MonthScript(
+        163,
+        (
+            Script(
+                31,
+                1780664400.0,
+                ignores_cancellation=True,
+                acts=(Act(31.7, "switches off"), Act(31.9, "switches on")),
+                fates=((3, "422"),),
+            ),
+        ),
+    ),
+}
