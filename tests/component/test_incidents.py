@@ -11,7 +11,6 @@ import pytest
 from functions.provision import app
 from meeting_agents import wiring
 from meeting_agents.alerting.message import Links
-from meeting_agents.api import docs
 from meeting_agents.api.context import Collaborators
 from meeting_agents.domain.model import EntryType
 from meeting_agents.domain.profiles import KnownProfiles, Profile
@@ -514,39 +513,3 @@ def test_accounts_are_listed_in_pages_without_their_tokens(room: Room, call: Cal
     text = json.dumps(found)
     assert not [grant for grant in grants if grant.refresh_token in text or grant.access_token in text]
     assert all(account["access_token_until"] for account in found)
-
-
-# ------------------------------------------------------------------------------------------------------------- examples
-
-
-def examples() -> Iterator[tuple[str, str, dict[str, Any], Any]]:
-    """Iterate over the examples of the document: method, path, query, body. `ma_1` is an agent without one."""
-    document = docs.document(app.app, "https://api.example.com")
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            known = {each["name"]: each for each in operation.get("parameters", ())}
-            filled = {name: _example(each) or "ma_1" for name, each in known.items() if each["in"] == "path"}
-            for name, each in known.items():
-                if each["in"] == "query" and (example := _example(each)):
-                    yield method.upper(), path.format(**filled), {name: example}, None
-            reference = (
-                operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-            )
-            model = document["components"]["schemas"].get(reference.get("$ref", "").rpartition("/")[2], {})
-            for body in model.get("examples", ()):
-                yield method.upper(), path.format(**filled), {}, body
-
-
-def _example(parameter: dict[str, Any]) -> Any:
-    return next(iter(parameter["schema"].get("examples", ())), None) or next(iter(parameter.get("examples", ())), None)
-
-
-def test_every_example_of_the_document_is_understood(room: Room, call: Call) -> None:
-    """No field is wrong; agent, group and token exist in no deployment."""
-    fail(room, "weekly", HOUR)
-    found = list(examples())
-    assert {path for _, path, _, _ in found} >= {INCIDENTS, AGENTS, f"{ACCOUNTS}/marty@example.com"}
-    assert len(found) > 10
-    for method, path, query, body in found:
-        status, answer = call(method, path, body, **{f"{name}_": value for name, value in query.items()})
-        assert status in (200, 404) or answer["code"] == "invalid_grant", (method, path, query, answer)

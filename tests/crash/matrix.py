@@ -40,7 +40,7 @@ class Outcome:
     transitions: dict[str, tuple[Any, ...]]
     """The announcements: the state before and after the entry, its verdict, the incident."""
     requests: frozenset[tuple[str, str, str]]
-    """The requests to Cronofy: method, path and body; refreshes of tokens do not count."""
+    """The requests to Cronofy: method, path and body; not those for tokens, nor a look at profiles that may fail."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def outcome(scene: Scene) -> Outcome:
         requests=frozenset(
             (request.method, request.path, _timeless(request.body.decode()))
             for request in scene.cronofy.requests
-            if request.status is not None and request.status < 300 and request.path != "/oauth/token"
+            if request.status is not None
+            and request.status < 300
+            and request.path not in ("/oauth/token", "/v1/userinfo")
         ),
     )
 
