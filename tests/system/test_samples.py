@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,6 +130,27 @@ def test_a_caller_with_a_wrong_key_learns_it(
         text, _ = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "403" in text
+
+
+def test_the_documents_caller_works_in_the_sandbox(stage: Stage, tmp_path: Path) -> None:
+    """The commands of OPERATIONS.md, as they are, from the project's folder."""
+    text = (ROOT / "OPERATIONS.md").read_text(encoding="utf-8")
+    commands = text.partition("<!-- a test runs these commands")[2].split("```")[1]
+    (tmp_path / ".sandbox.json").write_text(json.dumps(stage.addresses), encoding="utf-8")
+    (tmp_path / "events").symlink_to(ROOT / "events")
+    done = subprocess.run(
+        ["bash", "-euc", commands],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    output = done.stdout.splitlines()
+    assert output[0].startswith("requested: ")
+    assert output[-2] == "end: complete"
+    assert re.fullmatch(r"transcript: [0-9]+ bytes", output[-1])
 
 
 def test_a_lambda_function_gets_every_step(signed: tuple[Stage, dict[str, str]]) -> None:
