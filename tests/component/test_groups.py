@@ -374,9 +374,9 @@ def test_a_callback_that_was_not_recorded_is_not_missed(room: Room) -> None:
 
 def test_agents_that_were_silent_before_the_last_callback_are_alerted_each(room: Room) -> None:
     room.desk.now = START - 30 * MINUTE
+    room.miss("early", START - HOUR)
     room.callback()
     silence(room, 3)
-    room.miss("early", START - HOUR)
     room.publish()
     assert room.titles == [
         "[critical] prod: No callbacks from Cronofy's data center de: 3 meeting agents silent",
