@@ -238,7 +238,11 @@ def warnings() -> str:
 def alerts() -> str:
     """The types of alerts, and how urgent each is."""
     rows = [f"| `{type_}` | the agent {words.one} | {words.resolved} |" for type_, words in WORDINGS.items()]
-    named = {IncidentType.ACCOUNT_DISCONNECTED: "acc_1", IncidentType.CALLBACKS_MISSING: "de"}
+    named = {
+        IncidentType.ACCOUNT_DISCONNECTED: "acc_1",
+        IncidentType.CALLBACKS_MISSING: "de",
+        IncidentType.CHANNEL_FAILING: "pager",
+    }
     for type_, words in GROUP_WORDINGS.items():
         firing, resolved = (text.format(name=named[type_]) for text in (words.firing, words.resolved))
         rows.append(f"| `{type_}` of a group | {firing} | {resolved} |")

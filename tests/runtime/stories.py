@@ -12,6 +12,7 @@ from meeting_agents.domain.identity import agent_id
 from tests.runtime.platform import Fault, Platform
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import EmbeddedAws
+from tests.sandbox.receivers import Receivers
 from tests.sandbox.stand_in import Grant, StandIn, sign
 
 CALENDAR = "cal_1"
@@ -39,6 +40,7 @@ class Scene:
     platform: Platform
     cronofy: StandIn
     token: str
+    receivers: Receivers
     granted: list[str] = field(default_factory=list)
     """Tokens of accounts that were registered."""
     grants: list[Grant] = field(default_factory=list)
@@ -419,10 +421,12 @@ def store_secrets(stack: deployment.Stack, cronofy: StandIn) -> None:
 def scene(built: Path | None = None, settings: dict[str, str] | None = None, **parameters: str) -> Iterator[Scene]:
     """The deployed stack on a platform, with a stand-in Cronofy and a caller's token."""
     built = built or deployment.build()
-    with EmbeddedAws() as aws, StandIn() as cronofy:
+    with EmbeddedAws() as aws, StandIn() as cronofy, Receivers() as receivers:
         cronofy.behaviour.enforce_limits = False
-        stack = deployment.deploy(aws, built, {"CronofyUrl": f"{cronofy.url}/{{host}}", **parameters})
+        addresses = {"CronofyUrl": f"{cronofy.url}/{{host}}", "ChannelsUrl": f"{receivers.url}/{{host}}"}
+        stack = deployment.deploy(aws, built, {**addresses, "Channels": "on", **parameters})
         store_secrets(stack, cronofy)
+        receivers.store(stack, "pager")
         token = cronofy.grant("us", calendars=(CALENDAR,)).access_token
         with Platform(aws, stack, built, NO_GRACE if settings is None else settings) as platform:
-            yield Scene(platform, cronofy, token)
+            yield Scene(platform, cronofy, token, receivers)

@@ -286,5 +286,8 @@ class IncidentList:
 
 
 def _names(group: Group) -> tuple[str, str]:
-    """Return the account and the data center of a group; one of them is empty."""
-    return (group.name, "") if group.type is IncidentType.ACCOUNT_DISCONNECTED else ("", group.name)
+    """Return the account and the data center of a group; at least one of them is empty."""
+    return (
+        group.name if group.type is IncidentType.ACCOUNT_DISCONNECTED else "",
+        group.name if group.type is IncidentType.CALLBACKS_MISSING else "",
+    )

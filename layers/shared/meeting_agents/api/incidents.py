@@ -91,11 +91,16 @@ def _all(wanted: Filter, limit: int, cursor: str | None) -> IncidentPageView:
 )
 def acknowledge_group(
     group_type: Annotated[
-        Literal["account_disconnected", "callbacks_missing"],
+        Literal["account_disconnected", "callbacks_missing", "channel_failing"],
         Path(description="the type of the group's incident", examples=["account_disconnected"]),
     ],
     name: Annotated[
-        str, Path(pattern=ACCOUNT_ID, description="the account, or the data center", examples=["marty@example.com"])
+        str,
+        Path(
+            pattern=ACCOUNT_ID,
+            description="the account, the data center or the channel",
+            examples=["marty@example.com"],
+        ),
     ],
     body: Annotated[Acknowledgement, Body()],
 ) -> IncidentRow:
