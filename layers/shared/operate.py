@@ -24,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD, timestamp
 from meeting_agents.domain.model import State, Verdict
+from operate_channels import test_channel
 from operate_doctor import doctor
 from operate_export import export
 from operate_incidents import acknowledge, find_agent, list_agents, list_incidents, retry, show_agent
@@ -289,6 +290,8 @@ def _parser() -> argparse.ArgumentParser:
     acknowledgement.add_argument("--note", type=_named('NOTE="I call them"'), required=True)
     again = commands.add_parser("retry", help="have Cronofy asked again now")
     again.add_argument("--id", type=_named("ID=ma_…"), required=True, help="ma_…")
+    channel = commands.add_parser("channel-test", help="send a test incident to a channel, from trigger to resolve")
+    channel.add_argument("--name", type=_named("NAME=pager"), required=True, help="the channel's name in the secret")
     commands.add_parser("doctor", help="say if the stack will work, and what to do if not")
     parameters = commands.add_parser("parameters", help="refuse parameters that the template does not have")
     parameters.add_argument("pairs", nargs="*", metavar="Name=value")
@@ -349,8 +352,8 @@ def _run(options: argparse.Namespace, stack: Stack) -> int:
             return acknowledge(stack, options.id, options.note)
         case "retry":
             return retry(stack, options.id)
-        case "doctor":
-            return doctor(stack)
+        case "channel-test":
+            return test_channel(stack, options.name)
         case "replay":
             return replay(stack, options.start, options.end, options.state, dry_run=options.dry_run)
         case "redrive":
@@ -359,7 +362,7 @@ def _run(options: argparse.Namespace, stack: Stack) -> int:
             export(stack, options.start, options.end, options.file)
             return 0
         case _:
-            return verdicts(stack)
+            return {"doctor": doctor, "verdicts": verdicts}[options.command](stack)
 
 
 def check_parameters(pairs: Sequence[str]) -> None:

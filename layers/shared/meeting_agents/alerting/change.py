@@ -2,7 +2,7 @@
 
 Each change has one shape for all channels, which is published as JSON by `Change.to_json`:
 
-| member | |
+| member | meaning |
 |---|---|
 | `id` | the same each time this change is sent |
 | `event_action` | `trigger`, `acknowledge` or `resolve` |
