@@ -231,7 +231,7 @@ def test_the_doctor_sends_a_probe_through_a_stack_that_works(stage: Stage, opera
     assert re.search(
         r"^  ok    Round trip    callback answered in [\d.]+ s, its alert decided after \d+ s$", text, re.MULTILINE
     )
-    assert re.search(r"^  ok    Dead letters  all 5 empty$", text, re.MULTILINE)
+    assert re.search(r"^  ok    Dead letters  all 6 empty$", text, re.MULTILINE)
     assert re.search(r"^  ok    Callbacks ", text, re.MULTILINE)
     assert (done.returncode, text.splitlines()[-1]) == (0, "It will work.")
 
