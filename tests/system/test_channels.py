@@ -27,11 +27,10 @@ def stage() -> Iterator[Stage]:
     """A stack of its own with every channel, and reminders after seconds."""
     with Stage(parameters={"EscalateAfter": str(ESCALATION)}) as stage:
         silent: dict[str, Any] = {"type": ["never_activated", "channel_failing"]}
-        stage.receivers.store(stage.stack, **{name.replace("-", "_"): silent for name in stage.receivers.stored})
-        stored = json.loads(_secret(stage))
-        stored.append({"name": "gone", "kind": "slack", "url": GONE} | NEW)
-        stored.append({"name": "second", "kind": "pagerduty", "routing_key": stage.receivers.pagerduty.key} | NEW)
-        _store(stage, stored)
+        channels = [channel | silent for channel in stage.receivers.stored.values()]
+        channels.append({"name": "gone", "kind": "slack", "url": GONE} | NEW)
+        channels.append({"name": "second", "kind": "pagerduty", "routing_key": stage.receivers.pagerduty.key} | NEW)
+        stage.receivers.store(stage.stack, more=channels)
         yield stage
 
 
@@ -43,12 +42,6 @@ def receivers(stage: Stage) -> Receivers:
 def _secret(stage: Stage) -> str:
     client = stage.stack.session.client("secretsmanager")
     return client.get_secret_value(SecretId=stage.stack.outputs["ChannelsSecretArn"])["SecretString"]
-
-
-def _store(stage: Stage, channels: list[dict[str, Any]]) -> None:
-    stage.stack.session.client("secretsmanager").put_secret_value(
-        SecretId=stage.stack.outputs["ChannelsSecretArn"], SecretString=json.dumps(channels)
-    )
 
 
 def request(stage: Stage, name: str, begun: float = 0.0) -> str:
@@ -189,7 +182,7 @@ def test_a_revoked_address_is_an_incident_in_the_other_channels(stage: Stage, re
         each | ({"url": receivers.slack.address} if each["name"] == "gone" else {})
         for each in json.loads(_secret(stage))
     ]
-    _store(stage, stored)
+    receivers.store(stage.stack, more=stored)
     answer = stage.stack.session.client("lambda").invoke(
         FunctionName=stage.stack.functions["forward"], Payload=json.dumps({"test": "gone"})
     )

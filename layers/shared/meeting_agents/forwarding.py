@@ -254,6 +254,7 @@ class Forwarder:
                 message = messages.get(each.key) or answer.message + (SHARED if answer.message and together[1:] else "")
                 messages[each.key] = message
                 self._record(channel, each, counts[each.key], message)
+                self.forwarded.taken.append((channel.name, each.change))
                 counts[each.key] += 1
             owed = [each for each in owed if each not in together]
             if owed:
@@ -261,7 +262,6 @@ class Forwarder:
 
     def _record(self, channel: Channel, owed: Owed, count: int, message: str) -> None:
         change = owed.change
-        self.forwarded.taken.append((channel.name, change))
         if isinstance(owed.subject, Group):
             receipt = Receipt(
                 action=change.action, number=change.number, count=count + 1, at=self._clock(), message=message

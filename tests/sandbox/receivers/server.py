@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -45,15 +46,9 @@ class Receivers:
         ]
         return {channel["name"]: channel for channel in channels}
 
-    def store(self, stack: Any, *names: str, **changes: dict[str, Any]) -> None:
-        """Store these channels in the stack's secret, as an operator does; all of them without a name.
-
-        `changes`: other members of a channel, by its name with `_` for `-`.
-        """
-        stored = self.stored
-        chosen = [
-            stored[name] | changes.get(name.replace("-", "_"), {}) for name in names or tuple(stored) if name in stored
-        ]
+    def store(self, stack: Any, *names: str, more: Sequence[dict[str, Any]] = ()) -> None:
+        """Store these channels in the stack's secret, as an operator does, and `more` of them."""
+        chosen = [*(self.stored[name] for name in names), *more]
         stack.session.client("secretsmanager").put_secret_value(
             SecretId=stack.outputs["ChannelsSecretArn"], SecretString=json.dumps(chosen)
         )
