@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -55,7 +54,9 @@ def forward_batch(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
             logger.error("message not readable", message_id=message_id)
     done, wait = set[str](), 0.0
     try:
-        made = forwarder_to(read_channels(wiring.channels_secret().read()))
+        stored = read_channels(wiring.channels_secret().read())
+        made = forwarder_to(stored)
+        report(stored, made)
         forwarded = forward(set(subjects.values()), made, wiring.lease("forward"))
         send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, sorted(forwarded.failing))
         for subject in forwarded.refused:
@@ -78,13 +79,16 @@ def forward_batch(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def forwarder_to(stored: Stored) -> Forwarder:
-    """Return a forwarder to the channels that are stored; those that are stored wrongly are reported."""
-    made = Forwarder(wiring.journal(), wiring.groups(), stored.channels, wiring.channel_client(), wiring.links())
+    """Return a forwarder to the channels that are stored."""
+    return Forwarder(wiring.journal(), wiring.groups(), stored.channels, wiring.channel_client(), wiring.links())
+
+
+def report(stored: Stored, forwarder: Forwarder) -> None:
+    """Report the channels that are stored wrongly."""
     for name, problem in stored.problems.items():
         logger.error("channel not usable", channel=name, problem=problem)
         metrics.add_metric("ChannelsFailed", MetricUnit.Count, 1)
-        made.report(name, problem)
-    return made
+        forwarder.report(name, problem)
 
 
 def forward(subjects: set[Subject], forwarder: Forwarder, lease: Lease) -> Forwarded:
@@ -93,18 +97,24 @@ def forward(subjects: set[Subject], forwarder: Forwarder, lease: Lease) -> Forwa
     agent_ids = {subject for subject in subjects if isinstance(subject, str)}
     try:
         with lease.acquire():
-            forwarder.forward(agent_ids, groups, _timer(SECONDS))
+            until = time.monotonic() + SECONDS
+            forwarder.forward(agent_ids, groups, lambda: time.monotonic() < until)
     finally:
         _count(forwarder.forwarded)
     return forwarder.forwarded
 
 
 def send_test(name: str) -> dict[str, Any]:
-    """Send a test incident to a channel as it is stored now. Return what it answered."""
+    """Send a test incident to a channel as it is stored now. Return what it answered.
+
+    The incident of a channel that is no longer stored is over.
+    """
     stored = read_channels(wiring.channels_secret().read(anew=True))
     channel = next((channel for channel in stored.channels if channel.name == name), None)
     if channel is None:
         names = ", ".join(channel.name for channel in stored.channels) or "none"
+        if name not in stored.problems:
+            forwarder_to(stored).forget(name)
         problem = stored.problems.get(name, f"there is no channel of this name; known are: {names}")
         return {"channel": name, "problem": problem, "answers": []}
     answers = forwarder_to(stored).test(channel)
@@ -120,11 +130,6 @@ def subject_of(body: str) -> Subject:
         case {"subject": str(agent_id)}:
             return agent_id
     raise ValueError("the message names no agent and no group")
-
-
-def _timer(seconds: float) -> Callable[[], bool]:
-    until = time.monotonic() + seconds
-    return lambda: time.monotonic() < until
 
 
 def _count(forwarded: Forwarded) -> None:

@@ -10,12 +10,13 @@ import httpx
 import pytest
 
 from functions.alert.app import publish_alerts
+from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.channels.channel import Outcome
 from meeting_agents.channels.client import ChannelClient
 from meeting_agents.channels.stored import read_channels
 from meeting_agents.domain.acknowledgement import Acknowledgement
-from meeting_agents.domain.groups import Group
+from meeting_agents.domain.groups import ChannelFailure, Group
 from meeting_agents.domain.model import AlertStatus, EntryType, IncidentType, Severity
 from meeting_agents.domain.record import LastAlert
 from meeting_agents.errors import MissingSetting, StoreUnavailable
@@ -297,7 +298,7 @@ def test_a_revoked_address_is_left_alone_until_it_is_stored_anew(office: Office)
     history = office.silent()
     office.stored = [office.receivers.stored["team"] | {"url": "https://hooks.slack.com/services/T/B/revoked"}]
     first, second = office.forward(history), office.forward(history)
-    assert first.failing == {Group(IncidentType.CHANNEL_FAILING, "team")}
+    assert first.failing == second.failing == {Group(IncidentType.CHANNEL_FAILING, "team")}
     assert [outcome for _, outcome, _ in first.problems] == [Outcome.OFF]
     assert (second.failed, len(office.receivers.slack.requests)) == ({history.agent}, 1)
     assert "no_service" in office.failing("team").problem
@@ -305,6 +306,24 @@ def test_a_revoked_address_is_left_alone_until_it_is_stored_anew(office: Office)
 
     assert len(office.forward(history).taken) == 1
     assert office.failing("team") is None
+
+
+def test_a_channel_that_is_stored_wrongly_is_recorded_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each write is in the stream, which calls the function: a second one would go round for ever."""
+    writes: list[str] = []
+    record = Groups.record_failure
+
+    def counting(groups: Groups, channel: str, failure: ChannelFailure) -> ChannelFailure:
+        writes.append(channel)
+        return record(groups, channel, failure)
+
+    monkeypatch.setattr(Groups, "record_failure", counting)
+    failing = {Group(IncidentType.CHANNEL_FAILING, "pager")}
+    for problem in ("it has no key", "it has no key", "it has no name"):
+        forwarder = office.forwarder()
+        forwarder.report("pager", problem)
+        assert forwarder.forwarded.failing == failing, "the alert may have been lost"
+    assert writes == ["pager", "pager"]
 
 
 def test_a_refused_change_does_not_hold_up_the_others(office: Office) -> None:
@@ -348,6 +367,14 @@ def test_a_test_goes_from_trigger_to_resolve(office: Office, name: str) -> None:
     assert {answer.outcome for _, answer in answers} == {Outcome.TAKEN}
     assert [answers[0][0], answers[-1][0]] == ["trigger", "resolve"]
     assert office.failing(name) is None
+
+
+def test_the_incident_of_a_channel_that_is_gone_can_be_ended(office: Office) -> None:
+    forwarder = office.forwarder()
+    forwarder.report("removed", "its url must begin with https://")
+    forwarder.forget("removed")
+    forwarder.forget("never known")
+    assert office.failing("removed") is None
 
 
 def test_a_test_ends_at_the_first_refusal(office: Office) -> None:

@@ -128,8 +128,11 @@ class Forwarder:
         return self.forwarded
 
     def report(self, name: str, problem: str) -> None:
-        """Record that a channel cannot be used as it is stored."""
-        self._fail(name, ChannelFailure(since=self._clock(), problem=problem), is_certain=True)
+        """Record that a channel cannot be used as it is stored: once, as each write calls the function again."""
+        failure = self._groups.read(_group(name)).failure
+        if failure is None or failure.problem != problem:
+            self._fail(name, ChannelFailure(since=self._clock(), problem=problem), is_certain=True)
+        self.forwarded.failing.add(_group(name))
 
     def test(self, channel: Channel) -> list[tuple[ChangeType, Answer]]:
         """Send a test incident to a channel, from trigger to resolve, and return each answer."""
@@ -141,9 +144,13 @@ class Forwarder:
                 return answers
             message = message or answer.message
             self._sleep(kind_of(channel).pause)
-        if self._groups.read(_group(channel.name)).failure:
-            self._groups.record_success(channel.name)
+        self.forget(channel.name)
         return answers
+
+    def forget(self, name: str) -> None:
+        """Forget that a channel failed: it works, or is no longer stored."""
+        if self._groups.read(_group(name)).failure:
+            self._groups.record_success(name, self._clock())
 
     def _test_change(self, channel: Channel, action: ChangeType, now: datetime) -> Change:
         return Change(
@@ -223,6 +230,7 @@ class Forwarder:
             failure = self._groups.read(_group(channel.name)).failure
             if failure and self._is_closed(channel, failure):
                 self.forwarded.failed |= subjects
+                self._alert_if_lasting(channel.name, failure)
                 return
             self._send_all(channel, owed, failure is not None, has_time)
         except MeetingAgentsError as error:  # a table did not answer
@@ -248,7 +256,7 @@ class Forwarder:
                 self._fail(channel.name, _failure(channel, answer, now), is_certain=answer.outcome is Outcome.OFF)
                 return
             if answer.is_taken and is_failing:
-                self._groups.record_success(channel.name)
+                self._groups.record_success(channel.name, self._clock())
                 is_failing = False
             for each in together if answer.is_taken else ():
                 message = messages.get(each.key) or answer.message + (SHARED if answer.message and together[1:] else "")
@@ -294,7 +302,10 @@ class Forwarder:
         recorded = self._groups.record_failure(name, failure)
         wait = (failure.retry_at - self._clock()).total_seconds() if failure.retry_at else 0.0
         self.forwarded.retry_after = max(self.forwarded.retry_after, wait)
-        if is_certain or recorded.since + PATIENCE <= self._clock():
+        self._alert_if_lasting(name, recorded, is_certain=is_certain)
+
+    def _alert_if_lasting(self, name: str, failure: ChannelFailure, *, is_certain: bool = False) -> None:
+        if is_certain or failure.off or failure.since + PATIENCE <= self._clock():
             self.forwarded.failing.add(_group(name))
 
 

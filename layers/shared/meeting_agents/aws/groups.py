@@ -131,11 +131,11 @@ class Groups:
         )
         return _failure(item or {}) or failure
 
-    def record_success(self, channel: str) -> None:
+    def record_success(self, channel: str, at: datetime) -> None:
         """Record that a channel that was failing took something."""
         group = Group(IncidentType.CHANNEL_FAILING, channel)
-        changes = "SET is_fixed = :yes REMOVE failing_since, problem, retry_at, off"
-        self._table.update(keys.group(group.key), changes, {":yes": {"BOOL": True}})
+        changes = "SET fixed_at = :at REMOVE failing_since, problem, retry_at, off"
+        self._table.update(keys.group(group.key), changes, {":at": {"S": timestamp(at)}})
 
     def _state(self, group: Group, item: Item) -> GroupState:
         is_account = group.type is IncidentType.ACCOUNT_DISCONNECTED
