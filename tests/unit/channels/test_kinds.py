@@ -100,8 +100,18 @@ def test_a_chat_makes_nothing_of_text_from_outside() -> None:
 
 
 def test_a_card_is_shortened_until_it_fits() -> None:
-    parcel = Parcel(changes(ChangeType.TRIGGER, HOSTILE["many languages"], count=50), NOW)
-    assert len(kind_of(CHANNELS["office"]).build(CHANNELS["office"], parcel).body) <= MAX_BYTES
+    one = replace(CHANGE, summary="📅" * 100, next_steps=("📅" * 1000,) * 5)
+    many = tuple(replace(one, dedup_key=f"ma_{number}/1/failed") for number in range(50))
+    body = kind_of(CHANNELS["office"]).build(CHANNELS["office"], Parcel(many, NOW)).body
+    assert MAX_BYTES // 4 < len(body) <= MAX_BYTES
+    assert "… and " in body.decode()
+
+
+def test_the_details_of_an_alert_in_jira_are_plain_texts() -> None:
+    request = kind_of(CHANNELS["desk"]).build(CHANNELS["desk"], Parcel(changes(ChangeType.TRIGGER, "x"), NOW))
+    details = json.loads(request.body)["details"]
+    assert details["account"] == "alice"
+    assert {"meeting", "next_steps"} & details.keys() == set()
 
 
 def test_a_signature_is_that_of_the_published_example() -> None:
