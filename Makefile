@@ -20,7 +20,7 @@ GIVEN_PARAMETERS = $(OPERATE) parameters --environment $(ENVIRONMENT) Architectu
 
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
 KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
-	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NOTE EVENT CALENDAR DATA_CENTER ACCOUNT CHECK JOURNAL WITH
+	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NAME NOTE EVENT CALENDAR DATA_CENTER ACCOUNT CHECK JOURNAL WITH
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
 $(if $(UNKNOWN),$(error no command has a variable $(firstword $(UNKNOWN)): $(shell python3 -c 'import difflib, sys; \
@@ -29,8 +29,8 @@ $(if $(UNKNOWN),$(error no command has a variable $(firstword $(UNKNOWN)): $(she
 	$(firstword $(UNKNOWN)) $(KNOWN))))
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name does; do \
-		printf '  make %-11s %s\n' "$$name" "$$does"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name does; do \
+		printf '  make %-12s %s\n' "$$name" "$$does"; done
 
 # `exec`: after Ctrl-C a shell in between would make an error of the normal end.
 run: .venv/.sandbox ## Tell the whole story in a sandbox on this machine, then stay up to be tried (ONCE=1: end after the story)
@@ -123,6 +123,9 @@ agent: .venv/.sandbox ## One agent with its timeline: ID=ma_…, or EVENT=… CA
 acknowledge: .venv/.sandbox ## Acknowledge an incident, which ends its reminders: ID=ma_… NOTE="I call them"
 	@$(OPERATE) acknowledge --id "$(ID)" --note "$(NOTE)"
 
+channel-test: .venv/.sandbox ## Send a test incident to a channel, from trigger to resolve, and say what it answered: NAME=pager
+	@$(OPERATE) channel-test --name "$(NAME)"
+
 retry: .venv/.sandbox ## Have Cronofy asked again now, with what is stored: ID=ma_…
 	@$(OPERATE) retry --id "$(ID)"
 
@@ -200,4 +203,4 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy parameters doctor agents agent acknowledge retry replay redrive verdicts export lock clean
+.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy parameters doctor agents agent acknowledge channel-test retry replay redrive verdicts export lock clean

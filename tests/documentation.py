@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any
 
 from functions.provision.app import app
 from meeting_agents import errors
+from meeting_agents.alerting import change as changes
+from meeting_agents.alerting.change import change_of_agent
 from meeting_agents.alerting.runbook import GROUP_WORDINGS, WORDINGS
 from meeting_agents.announcement import build_announcements, to_message
 from meeting_agents.api import bodies
@@ -30,6 +33,7 @@ from meeting_agents.domain.incidents import GROUPS, INCIDENTS, NOTICES
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import (
     Action,
+    ChangeType,
     Entry,
     EntryType,
     IncidentType,
@@ -47,6 +51,7 @@ from tests.mutation import survivors
 from tests.sandbox.deployment import ROOT, source_template
 from tests.simulation import report as months
 from tests.soak.__main__ import MUST_BE_NONE
+from tests.unit.alerting.test_message import CASES, LINKS
 
 FOLDER = ROOT
 """The folder whose documents are read and written."""
@@ -127,7 +132,7 @@ def parameters() -> str:
 
 def commands() -> str:
     """The commands that `make` alone prints."""
-    targets = re.findall(r"^([a-z]+):.*## (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):.*## (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     rows = [f"| `make {name}` | {does} |" for name, does in targets]
     return "\n".join(["| command | what it does |", "|---|---|", *rows])
 
@@ -240,7 +245,11 @@ def warnings() -> str:
 def alerts() -> str:
     """The types of alerts, and how urgent each is."""
     rows = [f"| `{type_}` | the agent {words.one} | {words.resolved} |" for type_, words in WORDINGS.items()]
-    named = {IncidentType.ACCOUNT_DISCONNECTED: "acc_1", IncidentType.CALLBACKS_MISSING: "de"}
+    named = {
+        IncidentType.ACCOUNT_DISCONNECTED: "acc_1",
+        IncidentType.CALLBACKS_MISSING: "de",
+        IncidentType.CHANNEL_FAILING: "pager",
+    }
     for type_, words in GROUP_WORDINGS.items():
         firing, resolved = (text.format(name=named[type_]) for text in (words.firing, words.resolved))
         rows.append(f"| `{type_}` of a group | {firing} | {resolved} |")
@@ -339,6 +348,15 @@ def costs() -> str:
     )
 
 
+def change() -> str:
+    """The members of a change of an incident, and one whole: a silent agent."""
+    table = [line for line in (changes.__doc__ or "").splitlines() if line.startswith("|")]
+    alerted = next(iter(CASES["never_activated"]))
+    alerted = replace(alerted, owed=replace(alerted.owed, number=1))
+    shown = json.dumps(change_of_agent(ChangeType.TRIGGER, alerted, LINKS, None).to_json(), indent=2)
+    return "\n".join([*table, "", "```json", shown, "```"])
+
+
 def figures() -> str:
     """The results of `make bench`."""
     found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
@@ -413,6 +431,7 @@ def _folded(summary: str, text: str) -> list[str]:
 
 DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"lifecycle": lifecycle},
+    "CHANNELS.md": {"change": change},
     "OPERATIONS.md": {"parameters": parameters, "alarms": alarms, "costs": costs, "commands": commands},
     "functions/README.md": {
         "routes": routes,

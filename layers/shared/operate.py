@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from meeting_agents.aws.keys import RECORD, timestamp
 from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.domain.model import State, Verdict
+from operate_channels import test_channel
 from operate_doctor import doctor
 from operate_export import export
 from operate_incidents import acknowledge, find_agent, list_agents, list_incidents, retry, show_agent
@@ -164,6 +165,8 @@ def _parser() -> argparse.ArgumentParser:
     acknowledgement.add_argument("--note", type=_named('NOTE="I call them"'), required=True)
     again = commands.add_parser("retry", help="have Cronofy asked again now")
     again.add_argument("--id", type=_named("ID=ma_…"), required=True, help="ma_…")
+    channel = commands.add_parser("channel-test", help="send a test incident to a channel, from trigger to resolve")
+    channel.add_argument("--name", type=_named("NAME=pager"), required=True, help="the channel's name in the secret")
     commands.add_parser("doctor", help="say if the stack will work, and what to do if not")
     secret = commands.add_parser("secret", help="store the client id and the client secret of a data center")
     secret.add_argument("--data-center", choices=list(HOSTS), required=True)
@@ -226,6 +229,7 @@ _COMMANDS: Mapping[str, Callable[[Stack, argparse.Namespace], int | None]] = {
     "acknowledge": lambda stack, given: acknowledge(stack, given.id, given.note),
     "retry": lambda stack, given: retry(stack, given.id),
     "doctor": lambda stack, _: doctor(stack),
+    "channel-test": lambda stack, given: test_channel(stack, given.name),
     "secret": lambda stack, given: store_secret(stack, given.data_center),
     "replay": lambda stack, given: replay(stack, given.start, given.end, given.state, dry_run=given.dry_run),
     "redrive": lambda stack, given: redrive(stack, given.queue),

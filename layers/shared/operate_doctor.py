@@ -20,6 +20,8 @@ from meeting_agents.cronofy.payloads import HOSTS, write_notification
 from meeting_agents.cronofy.signature import HEADER, sign
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.model import EntryType, IncidentType
+from meeting_agents.errors import MissingSecret
+from operate_channels import failing, stored_channels
 from operate_stack import WIDTH, Stack, clear_progress, show_progress
 
 MARGIN = 60.0
@@ -227,6 +229,27 @@ def _kinds(stack: Stack, agent_id: str) -> set[str]:
     return kinds | ({RECORD} & items.keys())
 
 
+def _channels(stack: Stack) -> Iterator[Finding]:
+    if "ChannelsSecretArn" not in stack.outputs:
+        yield Finding(Health.OK, "off: alerts go to the subscribers of the alerts topic alone")
+        return
+    try:
+        stored = stored_channels(stack)
+    except MissingSecret as error:
+        yield Finding(Health.RED, error.detail, "CHANNELS.md has an example of each kind.")
+        return
+    for name, problem in stored.problems.items():
+        yield Finding(Health.RED, f"{name}: {problem}", "CHANNELS.md has an example of each kind.")
+    failures = {channel.name: failing(stack, channel.name) for channel in stored.channels}
+    for name, failure in failures.items():
+        if failure:
+            cure = f"Correct it there or in the secret, then:\nmake channel-test NAME={name} STACK={stack.name}"
+            yield Finding(Health.RED, f"{name} {failure}", cure)
+    working = [f"{channel.name} ({channel.kind})" for channel in stored.channels if not failures[channel.name]]
+    if working or not (stored.channels or stored.problems):
+        yield Finding(Health.OK, ", ".join(working) or "on, and none is stored yet: CHANNELS.md says how")
+
+
 def _alarms(stack: Stack) -> Iterator[Finding]:
     names = sorted(name for logical, name in stack.resources.items() if logical.endswith("Alarm"))
     client = stack.session.client("cloudwatch")
@@ -273,6 +296,7 @@ CHECKS: dict[str, Check] = {
     "Version": _version,
     "Secrets": _secrets,
     "Subscribers": _subscribers,
+    "Channels": _channels,
     "Round trip": _round_trip,
     "Alarms": _alarms,
     "Dead letters": _queues,

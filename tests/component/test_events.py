@@ -84,6 +84,12 @@ def test_an_announcement_of_a_failure_is_published_as_an_alert(stage: Stage) -> 
     assert given(stage, "alert", "failed") == {"batchItemFailures": []}
 
 
+def test_an_alert_is_forwarded_to_the_channels(stage: Stage) -> None:
+    """There is none here, so nothing is owed, and a test says which there are."""
+    assert given(stage, "forward", "alerted") == {"batchItemFailures": []}
+    assert given(stage, "forward", "test")["problem"] == "there is no channel of this name; known are: none"
+
+
 def test_a_scheduled_function_returns_its_counts(stage: Stage) -> None:
     """Sweep and digest return counts, for a person who invokes them."""
     assert {"overdue", "retried"} <= set(given(stage, "sweep", "schedule"))

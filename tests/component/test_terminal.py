@@ -277,9 +277,46 @@ def test_the_doctor_sends_a_probe_through_a_stack_that_works(stage: Stage, opera
     assert re.search(
         r"^  ok    Round trip    callback answered in [\d.]+ s, its alert decided after \d+ s$", text, re.MULTILINE
     )
-    assert re.search(r"^  ok    Dead letters  all 5 empty$", text, re.MULTILINE)
+    assert re.search(r"^  ok    Dead letters  all 6 empty$", text, re.MULTILINE)
     assert re.search(r"^  ok    Callbacks ", text, re.MULTILINE)
     assert (done.returncode, text.splitlines()[-1]) == (0, "It will work.")
+
+
+def test_a_channel_is_tested_and_listed(stage: Stage, operate: Operate) -> None:
+    """A wrong name, a working channel, a revoked one, one that is stored wrongly."""
+    assert "  ok    Channels      on, and none is stored yet: CHANNELS.md says how\n" in operate("doctor").stdout
+    gone = stage.receivers.stored["team"] | {"name": "gone", "url": "https://hooks.slack.com/services/T/B/gone"}
+    wrong = stage.receivers.stored["desk"] | {"kind": "jiro"}
+    stage.receivers.store(stage.stack, "pager", more=[gone, wrong])
+    try:
+        unknown, working, revoked = (operate("channel-test", "--name", name) for name in ("pagre", "pager", "gone"))
+        listed = operate("doctor")
+    finally:
+        stage.receivers.store(stage.stack)
+
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert unknown.stderr == "operate: channel pagre: there is no channel of this name; known are: pager, gone\n"
+    assert (working.returncode, working.stdout.splitlines()) == (
+        0,
+        [
+            "trigger      taken",
+            "acknowledge  taken",
+            "resolve      taken",
+            "channel pager (pagerduty) took all of it: look there, too",
+        ],
+    )
+    assert (revoked.returncode, revoked.stdout.splitlines()) == (
+        1,
+        [
+            "trigger      refused, and nothing else will be taken: it answered 404: no_service",
+            "channel gone (slack) did not take the trigger",
+        ],
+    )
+    assert listed.returncode == 1
+    assert re.search(r"^  RED   Channels      desk: its kind must be one of slack, ", listed.stdout, re.MULTILINE)
+    assert "  ok                  pager (pagerduty), gone (slack)\n" in listed.stdout
+    assert "xoxb" not in listed.stdout + working.stdout
+    assert stage.receivers.pagerduty.key not in listed.stdout + working.stdout
 
 
 BARE: dict[str, Any] = {

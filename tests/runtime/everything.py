@@ -11,6 +11,7 @@ from tests.runtime.stories import (
     Scene,
     disconnected,
     errands,
+    forwarded,
     moved,
     notification,
     pressed_late,
@@ -35,7 +36,7 @@ def everything(scene: Scene) -> Written:
     """Run everything, each story from an empty table."""
     parts: dict[str, list[str]] = {"table": [], "lifecycle": [], "alerts": [], "answers": []}
     invocations: list[Invocation] = []
-    for story in (*STORIES.values(), moved, returned, pressed_late, disconnected, unlinked, errands):
+    for story in (*STORIES.values(), moved, returned, pressed_late, disconnected, unlinked, forwarded, errands):
         scene.platform.forget()
         story(scene)
         if story is errands:

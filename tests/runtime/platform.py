@@ -161,7 +161,7 @@ class Platform:
         self.order: Order = in_order
         self.invocations: list[Invocation] = []
         self._counts: Counter[str] = Counter()
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting: dict[str, list[dict[str, Any]]] = {}
         self._clients: dict[str, Any] = {}
         self._settings = settings or {}
         self._open = ExitStack()
@@ -396,10 +396,11 @@ class Platform:
         source, size = mapping["EventSourceArn"], mapping["BatchSize"]
         function = self._name(mapping["FunctionArn"])
         if ":dynamodb:" in source:
-            self._waiting += [record for record in self._streamed(source) if _passes(mapping, record)]
-            batches = self.order(self._waiting, size)
+            waiting = self._waiting.get(mapping["UUID"], [])
+            waiting += [record for record in self._streamed(source, mapping["UUID"]) if _passes(mapping, record)]
+            batches = self.order(waiting, size)
             handed = [record for batch in batches for record in batch]
-            self._waiting = [record for record in self._waiting if record not in handed]
+            self._waiting[mapping["UUID"]] = [record for record in waiting if record not in handed]
             for batch in batches:
                 self._from_stream(function, batch)
             return bool(batches)
@@ -447,12 +448,12 @@ class Platform:
             messages += batch
         return messages
 
-    def _streamed(self, arn: str) -> list[dict[str, Any]]:
-        """The stream's new records since the last time, as Lambda has them."""
+    def _streamed(self, arn: str, reader: str) -> list[dict[str, Any]]:
+        """The stream's new records since the last time that a reader had some, as Lambda has them."""
         streams = self.client("dynamodbstreams")
         records: list[dict[str, Any]] = []
         for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            after = self._positions.get(shard["ShardId"])
+            after = self._positions.get((reader, shard["ShardId"]))
             start: dict[str, Any] = (
                 {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
                 if after
@@ -464,7 +465,7 @@ class Platform:
             while position:
                 page: Any = streams.get_records(ShardIterator=position, Limit=1000)
                 for record in page["Records"]:
-                    self._positions[shard["ShardId"]] = record["dynamodb"]["SequenceNumber"]
+                    self._positions[reader, shard["ShardId"]] = record["dynamodb"]["SequenceNumber"]
                     records.append(_stream_record(record, arn))
                 if not page["Records"]:
                     break
@@ -537,10 +538,10 @@ class Platform:
             for item in self.items(table):
                 dynamodb.delete_item(TableName=table, Key={name: item[name] for name in keys})
         self._positions = getattr(self, "_positions", {})
-        self._waiting = []
+        self._waiting = {}
         for mapping in self._mappings:
             if ":dynamodb:" in mapping["EventSourceArn"]:
-                self._streamed(mapping["EventSourceArn"])
+                self._streamed(mapping["EventSourceArn"], mapping["UUID"])
             else:
                 self._drained(self._queue_url(mapping["EventSourceArn"]))
         self._drained(self._announced)

@@ -12,14 +12,19 @@ from meeting_agents.domain.identity import agent_id
 from tests.runtime.platform import Fault, Platform
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import EmbeddedAws
+from tests.sandbox.receivers import Receivers
 from tests.sandbox.stand_in import Grant, StandIn, sign
 
 CALENDAR = "cal_1"
 EVENTS = f"/v1/calendars/{CALENDAR}/events"
+GONE = "https://hooks.slack.com/services/T000/B000/revoked"
+"""An address that Slack no longer knows."""
 NO_GRACE = dict.fromkeys(("ACTIVATION_GRACE_PERIOD", "COMPLETION_GRACE_PERIOD", "RESOURCES_GRACE_PERIOD"), "0")
 """Settings without grace periods, so that a story need not wait; future meetings are years away."""
 
 
+BUS = {"name": "bus", "kind": "topic"}
+"""The channel that is the stack's own topic of incidents."""
 MARKS = {
     "description": "mark-description-7f3a",
     "attendee": "mark-attendee-91bc@example.com",
@@ -39,6 +44,7 @@ class Scene:
     platform: Platform
     cronofy: StandIn
     token: str
+    receivers: Receivers
     granted: list[str] = field(default_factory=list)
     """Tokens of accounts that were registered."""
     grants: list[Grant] = field(default_factory=list)
@@ -48,7 +54,8 @@ class Scene:
         """The credentials: the caller's token and the client secrets of every data center."""
         applications = self.cronofy.applications.items()
         granted = {f"token {number} of an account": token for number, token in enumerate(self.granted)}
-        return {"access token": self.token, **granted} | {
+        keys = {"key of a channel": self.receivers.pagerduty.key, "address of a channel": self.receivers.slack.address}
+        return {"access token": self.token, **granted, **keys} | {
             f"client secret of {data_center}": secret
             for data_center, application in applications
             for secret in application.client_secrets
@@ -335,6 +342,28 @@ def moved(scene: Scene) -> None:
     scene.platform.settle()
 
 
+def forwarded(scene: Scene) -> None:
+    """A channel refuses a change for good, and another one everything."""
+    platform, receivers = scene.platform, scene.receivers
+    receivers.store(platform.stack)
+    agent = scene.request_agent(scene.event("forwarded"))
+    scene.notify(agent, "forwarded", "meeting_agent_failed")
+    platform.settle()
+    receivers.store(platform.stack, "pager", more=[{"name": "gone", "kind": "slack", "url": GONE}])
+    receivers.pagerduty.refuse(400, {"status": "invalid event", "errors": ["refused on purpose"]})
+    record = {
+        "messageId": "1",
+        "receiptHandle": "none",
+        "body": json.dumps({"subject": agent}),
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "eventSource": "aws:sqs",
+    }
+    platform.invoke("forward", {"Records": [record]})
+    receivers.store(platform.stack, "pager", more=[BUS])
+    platform.invoke("forward", {"test": "pager"})
+    platform.settle()
+
+
 def errands(scene: Scene) -> None:
     """Reads, and requests that cannot be repeated; they are no part of the crash matrix."""
     platform = scene.platform
@@ -421,10 +450,12 @@ def store_secrets(stack: deployment.Stack, cronofy: StandIn) -> None:
 def scene(built: Path | None = None, settings: dict[str, str] | None = None, **parameters: str) -> Iterator[Scene]:
     """The deployed stack on a platform, with a stand-in Cronofy and a caller's token."""
     built = built or deployment.build()
-    with EmbeddedAws() as aws, StandIn() as cronofy:
+    with EmbeddedAws() as aws, StandIn() as cronofy, Receivers() as receivers:
         cronofy.behaviour.enforce_limits = False
-        stack = deployment.deploy(aws, built, {"CronofyUrl": f"{cronofy.url}/{{host}}", **parameters})
+        addresses = {"CronofyUrl": f"{cronofy.url}/{{host}}", "ChannelsUrl": f"{receivers.url}/{{host}}"}
+        stack = deployment.deploy(aws, built, {**addresses, "Channels": "on", **parameters})
         store_secrets(stack, cronofy)
+        receivers.store(stack, "pager", more=[BUS])
         token = cronofy.grant("us", calendars=(CALENDAR,)).access_token
         with Platform(aws, stack, built, NO_GRACE if settings is None else settings) as platform:
-            yield Scene(platform, cronofy, token)
+            yield Scene(platform, cronofy, token, receivers)

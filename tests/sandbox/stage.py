@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
 from tests.sandbox.page import LocalPage
+from tests.sandbox.receivers import Receivers
 from tests.sandbox.screen import Screen
 from tests.sandbox.stand_in import Grant, StandIn
 
@@ -64,6 +65,8 @@ class Stage:
     alerts: TopicQueue
     page: LocalPage
     """The overview in a browser."""
+    receivers: Receivers
+    """Stand-ins for the channels of teams; none is stored until a test does so."""
 
     def __init__(
         self,
@@ -95,9 +98,11 @@ class Stage:
             screen.step("AWS", f"embedded, {self.aws.url}")
             self.cronofy = opened.enter_context(StandIn())
             screen.step("Cronofy", f"stand-in, {self.cronofy.url}")
+            self.receivers = opened.enter_context(Receivers())
             screen.awaiting("stack", "is deployed")
             grace_periods = dict.fromkeys(("ActivationGracePeriod", "CompletionGracePeriod"), str(GRACE))
             sandbox = {"CronofyUrl": self.cronofy.url + "/{host}", "AlertEmail": ONCALL, "AlertGroupWait": "1"}
+            sandbox |= {"Channels": "on", "ChannelsUrl": self.receivers.url + "/{host}"}
             self.stack = deployment.deploy(
                 self.aws,
                 built,

@@ -15,6 +15,7 @@ from tests.runtime.platform import FAULT_TYPES, Fault, Platform
 from tests.runtime.stories import CALENDAR, EVENTS, NO_GRACE, Scene, notification, store_secrets
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import EmbeddedAws
+from tests.sandbox.receivers import Receivers
 from tests.sandbox.stand_in import StandIn, sign
 from tests.soak.proxy import FAULTS, Proxy
 
@@ -114,14 +115,21 @@ def load(seed: int) -> Iterator[Load]:
     """A stage with the proxy in front of AWS."""
     built = deployment.build()
     # The proxy has another address than the one that was signed for, so signatures cannot be checked here.
-    with EmbeddedAws(enforces_policies=False) as aws, StandIn() as cronofy, Proxy(aws.url, aws.log.parent) as proxy:
+    with (
+        EmbeddedAws(enforces_policies=False) as aws,
+        StandIn() as cronofy,
+        Receivers() as receivers,
+        Proxy(aws.url, aws.log.parent) as proxy,
+    ):
         cronofy.behaviour.enforce_limits = False
-        stack = deployment.deploy(aws, built, {"CronofyUrl": f"{cronofy.url}/{{host}}"})
+        addresses = {"CronofyUrl": f"{cronofy.url}/{{host}}", "ChannelsUrl": f"{receivers.url}/{{host}}"}
+        stack = deployment.deploy(aws, built, {**addresses, "Channels": "on"})
         store_secrets(stack, cronofy)
+        receivers.store(stack, "pager")
         token = cronofy.grant("us", calendars=(CALENDAR,)).access_token
         with Platform(aws, stack, built, NO_GRACE | {"AWS_ENDPOINT_URL": proxy.url}) as platform:
             platform.repeats = MAX_ATTEMPTS
-            scene = Scene(platform, cronofy, token)
+            scene = Scene(platform, cronofy, token, receivers)
             scene.register("soak")
             yield Load(scene, proxy, random.Random(seed))
 

@@ -93,10 +93,10 @@ def test_the_readme_leads_to_every_other_document() -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_make_command_named_exists(name: str) -> None:
     """`make something` in the text is a target of the Makefile."""
-    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
     text = text_of(name)
-    named = {match for code in CODE.findall(text) for match in re.findall(r"\bmake ([a-z]+)", code)}
-    named |= set(re.findall(r"^ *make ([a-z]+)", text, re.MULTILINE))
+    named = {match for code in CODE.findall(text) for match in re.findall(r"\bmake ([a-z-]+)", code)}
+    named |= set(re.findall(r"^ *make ([a-z-]+)", text, re.MULTILINE))
 
     assert named <= targets
 

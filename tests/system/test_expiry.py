@@ -17,4 +17,4 @@ def test_every_entry_of_a_returned_agent_is_announced_and_alerted(scene: Scene) 
     assert len(alerts) > 1
     assert len(alerts) % 2 == 0
     deleting = {run.function for run in platform.invocations for call in run.calls if call["operation"] == "DeleteItem"}
-    assert deleting == {"alert", "provision", "sweep", "webhook"}
+    assert deleting == {"alert", "forward", "provision", "sweep", "webhook"}

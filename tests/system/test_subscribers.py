@@ -182,7 +182,7 @@ def deploy_output(aws: EmbeddedAws, stack: Stack) -> str:
     )
     assert (done.returncode, done.stderr) == (1, "")
     _, _, lines = done.stdout.partition("Subscribers")
-    return lines.partition("Round trip")[0].rpartition("\n")[0].strip()
+    return lines.partition("Channels")[0].rpartition("\n")[0].strip()
 
 
 def test_a_deployment_ends_with_how_many_receive_the_alerts(aws: EmbeddedAws) -> None:

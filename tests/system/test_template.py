@@ -270,7 +270,16 @@ def test_subscribers_filter_by_attributes_that_are_written() -> None:
     filters = [each["FilterPolicy"] for each in of_type("SNS::Subscription").values() if "FilterPolicy" in each]
     assert filters
     for policy in filters:
-        assert set(policy) <= keys & {"kind", "verdict", "state", "alert", "data_center", "account", "replayed"}
+        assert set(policy) <= keys & {
+            "kind",
+            "verdict",
+            "state",
+            "alert",
+            "incident",
+            "data_center",
+            "account",
+            "replayed",
+        }
         known = {*IncidentType, *Verdict}
         assert all(isinstance(rule, dict) or rule in known for rules in policy.values() for rule in rules)
 

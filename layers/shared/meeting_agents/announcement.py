@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, computed_field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, computed_field
 
 from meeting_agents import wording
 from meeting_agents.aws.keys import is_probe
@@ -171,6 +171,8 @@ class AnnouncementData(View):
     next_deadline: DeadlineView | None
     notification: Any = None
     """Cronofy's own body, where the entry is a notification: its JSON, or `{"base64": "…"}` if it is none."""
+    was_alerted: bool = Field(default=False, exclude=True)
+    """An alert about the agent was published, and the entry is not `delivered`: a channel may be owed a change."""
     replayed: bool = False
     """True for an announcement that a caller requested again; its id does not change."""
 
@@ -211,6 +213,7 @@ class Announcement(View):
                 failures=record.current.failures,
                 next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
                 notification=readable(raw),
+                was_alerted=bool(record.alerts) and step.entry.kind is not EntryType.DELIVERED,
                 **agent_fields(record),
             ),
         )
@@ -248,7 +251,8 @@ def to_message(announcement: Announcement) -> Message:
     """Return the announcement as a message of the lifecycle topic.
 
     Attributes: `kind`, `verdict`, `state`; `data_center` and `account` where known; `alert` (`owed`) only where one
-    is owed; `replayed` (`true`) only for a replay; `probe` (`true`) only where the system checks itself.
+    is owed; `incident` (`alerted`) only where one was published before, but not for a `delivered` entry; `replayed`
+    (`true`) only for a replay; `probe` (`true`) only where the system checks itself.
     """
     data = announcement.data
     values = {
@@ -258,6 +262,7 @@ def to_message(announcement: Announcement) -> Message:
         "data_center": data.data_center,
         "account": data.account,
         "alert": "owed" if data.alerts else "",
+        "incident": "alerted" if data.was_alerted and not is_probe(announcement.subject) else "",
         "replayed": "true" if data.replayed else "",
         "probe": "true" if is_probe(announcement.subject) else "",
     }

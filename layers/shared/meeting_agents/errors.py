@@ -19,6 +19,7 @@ MeetingAgentsError
 │   ├── MissingSecret           no secret to verify or to call Cronofy with: an operator must store one
 │   ├── StoreUnavailable        a table, or the key of the tokens, did not answer
 │   ├── TopicUnavailable        a topic did not answer
+│   ├── QueueUnavailable        a queue did not answer
 │   ├── LeaseTimeout            another copy of the function did not finish in time
 │   ├── UntrustedResourceUrl    the API key must not go to the URL of a resource
 │   └── Unreachable             Cronofy did not answer
@@ -185,6 +186,12 @@ class TopicUnavailable(Outage):
     """A topic did not answer."""
 
     code = "topic_unavailable"
+
+
+class QueueUnavailable(Outage):
+    """A queue did not answer."""
+
+    code = "queue_unavailable"
 
 
 class LeaseTimeout(Outage):

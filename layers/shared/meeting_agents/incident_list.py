@@ -314,5 +314,8 @@ def _selects(wanted: Filter, group: Group, severity: Severity) -> bool:
 
 
 def _names(group: Group) -> tuple[str, str]:
-    """Return the account and the data center of a group; one of them is empty."""
-    return (group.name, "") if group.type is IncidentType.ACCOUNT_DISCONNECTED else ("", group.name)
+    """Return the account and the data center of a group; at least one of them is empty."""
+    return (
+        group.name if group.type is IncidentType.ACCOUNT_DISCONNECTED else "",
+        group.name if group.type is IncidentType.CALLBACKS_MISSING else "",
+    )

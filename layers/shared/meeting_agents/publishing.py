@@ -169,7 +169,7 @@ class Publisher:
         """Tell people of a group's incident, unless they know. Return False if that failed."""
         now = self._clock()
         severity = min((alert.severity for alert in members), key=_SEVERITIES.index, default=Severity.WARNING)
-        if group.type is IncidentType.CALLBACKS_MISSING:
+        if group.type in (IncidentType.CALLBACKS_MISSING, IncidentType.CHANNEL_FAILING):
             severity = Severity.CRITICAL
         reminders = {alert.owed.reminder for alert in members} or {0}
         news = [number for number in reminders if is_news(state, severity, number, waiting, now)]

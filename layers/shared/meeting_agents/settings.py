@@ -106,6 +106,24 @@ class Settings:
         return self._text("ALERT_QUEUE_URL")
 
     @property
+    def forward_queue_url(self) -> str:
+        """The queue of agents and groups whose incidents changed."""
+        return self._text("FORWARD_QUEUE_URL")
+
+    @property
+    def channels_secret_arn(self) -> str:
+        return self._text("CHANNELS_SECRET_ARN")
+
+    @property
+    def channels_url(self) -> str:
+        """The base URL under which channels are called; `{host}` stands for a channel's own host."""
+        return self._text("CHANNELS_URL")
+
+    @property
+    def incidents_topic_arn(self) -> str:
+        return self._text("INCIDENTS_TOPIC_ARN")
+
+    @property
     def alerts_topic_arn(self) -> str:
         return self._text("ALERTS_TOPIC_ARN")
 

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from meeting_agents.aws.groups import Groups, LastCallbacks
     from meeting_agents.aws.journal import Journal
     from meeting_agents.aws.lease import Lease
-    from meeting_agents.aws.topics import AlertsTopic, LifecycleTopic
+    from meeting_agents.aws.secret_text import SecretText
+    from meeting_agents.aws.topics import AlertsTopic, IncidentsTopic, LifecycleTopic
     from meeting_agents.calendars import Calendars
+    from meeting_agents.channels.client import ChannelClient
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
     from meeting_agents.incident_list import IncidentList
@@ -251,6 +253,34 @@ def alerts_topic() -> "AlertsTopic":
     from meeting_agents.aws.topics import AlertsTopic
 
     return AlertsTopic(client("sns"), settings().alerts_topic_arn)
+
+
+@cache
+def channels_secret() -> "SecretText":
+    """Return the secret that has the channels."""
+    from meeting_agents.aws.secret_text import SecretText
+
+    return SecretText(client("secretsmanager"), settings().channels_secret_arn)
+
+
+@cache
+def incidents_topic() -> "IncidentsTopic":
+    """Return the topic of changes of incidents."""
+    from meeting_agents.aws.topics import IncidentsTopic
+
+    return IncidentsTopic(client("sns"), settings().incidents_topic_arn)
+
+
+@cache
+def channel_client() -> "ChannelClient":
+    """Return the way to the channels. It follows no redirects, so that no key reaches another host."""
+    import httpx
+
+    from meeting_agents.channels.client import TIMEOUT, ChannelClient
+
+    return ChannelClient(
+        httpx.Client(timeout=TIMEOUT, follow_redirects=False), settings().channels_url, incidents_topic
+    )
 
 
 @cache

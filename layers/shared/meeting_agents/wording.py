@@ -48,6 +48,7 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.ALERT_INCLUDED: "included in the alert about {group}: {incident} {status}",
     ReasonCode.GROUP_RESOLVED: "the alert about {group} is resolved; {incident} is decided for this agent alone",
     ReasonCode.PROBE_NOT_PUBLISHED: "alert of a probe, not published: {incident} {status}",
+    ReasonCode.DELIVERED: "channel {channel} took it: {incident} {action}",
     ReasonCode.NOTE: "{note}[ ({caller})]",
     ReasonCode.ALREADY_KNOWN: "the record says so already",
     ReasonCode.COMPLETE_AND_FAILED: "both complete and failed were reported; complete counts, as it has the resources",
@@ -86,6 +87,7 @@ FAILURES: Mapping[str, str] = {
 GROUPS: Mapping[str, str] = {
     IncidentType.ACCOUNT_DISCONNECTED: "account",
     IncidentType.CALLBACKS_MISSING: "data center",
+    IncidentType.CHANNEL_FAILING: "channel",
 }
 """The common noun of a group, by the type of its incident."""
 

@@ -17,7 +17,7 @@ from meeting_agents.announcement import Announcement
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.grace_periods import GracePeriods
-from meeting_agents.domain.groups import COVERING
+from meeting_agents.domain.groups import COVERING, TYPES
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.incidents import GROUPS, INCIDENTS, NOTICES
 from meeting_agents.domain.lifecycle import fold, steps
@@ -282,7 +282,7 @@ def test_every_type_has_words_and_a_case() -> None:
     """A type without words could not be alerted to; one that can be resolved needs words for that, too."""
     assert {*WORDINGS} == {*INCIDENTS, *NOTICES}
     assert {*WORDINGS, *GROUPS} == set(IncidentType)
-    assert set(GROUP_WORDINGS) == set(COVERING.values()) >= set(GROUPS)
+    assert set(GROUP_WORDINGS) == TYPES >= {*COVERING.values(), *GROUPS}
     assert {agent.type for agents in CASES.values() for agent in agents} == set(WORDINGS)
     assert {type_ for type_, wording in WORDINGS.items() if wording.resolved} == set(INCIDENTS)
 

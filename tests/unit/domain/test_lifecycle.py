@@ -322,10 +322,11 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
     },
     # The account's conferencing profile was seen disconnected: the state says nothing about that.
     EntryType.PROFILE_READ: {state: (state, stale if state in TERMINAL_STATES else applied) for state in State},
-    # Alerts, reminders and acknowledgements do not change the state.
+    # Alerts, reminders, acknowledgements and receipts do not change the state.
     EntryType.ALERT_DUE: {state: (state, applied) for state in State},
     EntryType.ALERTED: {state: (state, applied) for state in State},
     EntryType.ACKNOWLEDGED: {state: (state, applied) for state in State},
+    EntryType.DELIVERED: {state: (state, applied) for state in State},
 }
 EXPECTED_DEADLINE = {ACTIVATED: DeadlineType.COMPLETION, COMPLETE: DeadlineType.RESOURCES}
 
@@ -349,7 +350,7 @@ def followed_by(history: History, kind: EntryType) -> Step:
             history.answer(kind, reading=Reading(is_deleted=True))
         case EntryType.PROFILE_READ:
             history.answer(kind, reason=Reason.of(ReasonCode.PROFILE_DISCONNECTED, profile="default"))
-        case EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.ACKNOWLEDGED:
+        case EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.ACKNOWLEDGED | EntryType.DELIVERED:
             history.answer(kind)
         case _:
             history.report(kind)

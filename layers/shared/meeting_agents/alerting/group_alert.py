@@ -1,6 +1,6 @@
 """The message about a group of agents that share one incident. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -49,6 +49,12 @@ from meeting_agents.domain.alerts import MAX_REMINDERS
 from meeting_agents.domain.groups import Group, GroupState, Waiting
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
 
+NAMED_BY: Mapping[IncidentType, str] = {
+    IncidentType.ACCOUNT_DISCONNECTED: "account",
+    IncidentType.CALLBACKS_MISSING: "data_center",
+    IncidentType.CHANNEL_FAILING: "channel",
+}
+"""The message attribute that has the name of a group."""
 NAMED = 1000
 """The agents named in one message; the others are counted: their ids would not fit."""
 
@@ -80,8 +86,7 @@ class GroupAlert:
     @property
     def attributes(self) -> dict[str, str | tuple[str, ...]]:
         """The message attributes, like those of a message about agents."""
-        is_account = self.group.type is IncidentType.ACCOUNT_DISCONNECTED
-        name = {"account" if is_account else "data_center": (self.group.name,)}
+        name = {NAMED_BY[self.group.type]: (self.group.name,)}
         return {"status": str(self.status), "severity": str(self.severity), "type": (str(self.group.type),), **name}
 
     @property
@@ -197,6 +202,10 @@ class GroupAlert:
         """The facts behind the incident."""
         if self.is_resolved:
             return ""
+        if self.group.type is IncidentType.CHANNEL_FAILING:
+            failure = self.state.failure
+            since = f"Since {format_time_with_utc(failure.since, timezone(''))}: " if failure else ""
+            return f"{since}{sanitize(failure.problem) if failure else 'unknown'}."
         if self.state.disconnected:
             one_or_many = "profile is" if len(self.state.disconnected) == 1 else "profiles are"
             return (

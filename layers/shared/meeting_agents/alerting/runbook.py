@@ -286,6 +286,15 @@ _CHECK_DASHBOARD = (
     "Check the meetings below in Cronofy's dashboard: their callbacks are still missing. An alert about them follows"
     " while they stay silent."
 )
+_TELL_ITS_READERS = "Tell the people who read channel {name}: they get no alerts, and no word of those that are over."
+_MEND_CHANNEL = (
+    "Correct what the detail names: at the channel, or in the secret of the output ChannelsSecretArn. Then run"
+    " make channel-test NAME={name}."
+)
+_SENT_AFTER = (
+    "Nothing is lost for a day: the newest word about each incident is sent within five minutes once the channel"
+    " takes it. What is older is in the dead-letter queue: make redrive QUEUE=forward."
+)
 GROUP_WORDINGS: Mapping[IncidentType, GroupWording] = {
     IncidentType.ACCOUNT_DISCONNECTED: GroupWording(
         firing="Account {name} is disconnected",
@@ -304,5 +313,14 @@ GROUP_WORDINGS: Mapping[IncidentType, GroupWording] = {
         list_heading="Meetings whose agent is silent past its deadline, the earliest first",
         next_steps=(_LOOK_FOR_THEM, _CHECK_CRONOFY, _CHECK_ADDRESS, _CHECK_SYSTEM),
         next_steps_resolved=(_CHECK_DASHBOARD,),
+    ),
+    IncidentType.CHANNEL_FAILING: GroupWording(
+        firing="Channel {name} takes no alerts",
+        waiting="",
+        resolved="Channel {name} takes alerts again",
+        still_waiting="",
+        list_heading="",
+        next_steps=(_TELL_ITS_READERS, _MEND_CHANNEL, _SENT_AFTER),
+        next_steps_resolved=(),
     ),
 }

@@ -9,9 +9,9 @@ from meeting_agents.aws.dynamodb import Item, Table
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.domain.acknowledgement import Acknowledgement
-from meeting_agents.domain.groups import HEARD_EVERY, Group, GroupState, Waiting, is_over
-from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
-from meeting_agents.domain.record import LastAlert
+from meeting_agents.domain.groups import HEARD_EVERY, ChannelFailure, Group, GroupState, Waiting, is_over
+from meeting_agents.domain.model import AlertStatus, ChangeType, IncidentType, Meeting, Severity
+from meeting_agents.domain.record import LastAlert, Receipt
 
 
 class Groups:
@@ -30,6 +30,8 @@ class Groups:
 
     def waiting(self, group: Group, after: datetime | None, now: datetime) -> list[Waiting]:
         """Return the agents of a group that wait from a time after `after`, the earliest meeting first."""
+        if group.type is IncidentType.CHANNEL_FAILING:
+            return []
         is_account = group.type is IncidentType.ACCOUNT_DISCONNECTED
         shards = (keys.ACCOUNTS,) if is_account else keys.open_shards()
         items = [item for shard in shards for item in self._of_group(shard, group, after, now)]
@@ -121,6 +123,41 @@ class Groups:
         )
         return acknowledged is not None
 
+    def record_receipt(self, group: Group, channel: str, receipt: Receipt) -> None:
+        """Record the last change of a group's incident that a channel took."""
+        values = {
+            "action": {"S": receipt.action},
+            "number": {"N": str(receipt.number)},
+            "count": {"N": str(receipt.count)},
+            "at": {"S": timestamp(receipt.at)},
+            "message": {"S": receipt.message},
+        }
+        name = keys.RECEIPT_PREFIX + channel
+        self._table.update(
+            keys.group(group.key), "SET #receipt = :receipt", {":receipt": {"M": values}}, names={"#receipt": name}
+        )
+
+    def record_failure(self, channel: str, failure: ChannelFailure) -> ChannelFailure:
+        """Record that a channel does not take what it is sent. Return it with the time of the first failure."""
+        group = Group(IncidentType.CHANNEL_FAILING, channel)
+        item = self._table.update(
+            keys.group(group.key),
+            "SET failing_since = if_not_exists(failing_since, :since), problem = :problem, retry_at = :at, off = :off",
+            {
+                ":since": {"S": timestamp(failure.since)},
+                ":problem": {"S": failure.problem},
+                ":at": {"S": timestamp(failure.retry_at)} if failure.retry_at else {"NULL": True},
+                ":off": {"S": failure.off},
+            },
+        )
+        return _failure(item or {}) or failure
+
+    def record_success(self, channel: str, at: datetime) -> None:
+        """Record that a channel that was failing took something."""
+        group = Group(IncidentType.CHANNEL_FAILING, channel)
+        changes = "SET fixed_at = :at REMOVE failing_since, problem, retry_at, off"
+        self._table.update(keys.group(group.key), changes, {":at": {"S": timestamp(at)}})
+
     def _state(self, group: Group, item: Item) -> GroupState:
         is_account = group.type is IncidentType.ACCOUNT_DISCONNECTED
         account = self._connection_of(group.name) if is_account else None
@@ -135,6 +172,12 @@ class Groups:
             heard_before=_time(item, "heard_before"),
             opened_at=_time(item, "opened_at"),
             acknowledgement=_acknowledgement_of(item),
+            failure=_failure(item),
+            receipts={
+                name.removeprefix(keys.RECEIPT_PREFIX): _receipt(value["M"])
+                for name, value in item.items()
+                if name.startswith(keys.RECEIPT_PREFIX)
+            },
         )
 
 
@@ -175,6 +218,25 @@ def _acknowledgement_of(item: Item) -> Acknowledgement | None:
         return None
     at = datetime.fromisoformat(values["at"]["S"])
     return Acknowledgement(at=at, by=values["by"]["S"], note=values["note"]["S"])
+
+
+def _failure(item: Item) -> ChannelFailure | None:
+    since = _time(item, "failing_since")
+    if since is None:
+        return None
+    return ChannelFailure(
+        since=since, problem=item["problem"]["S"], retry_at=_time(item, "retry_at"), off=item["off"]["S"]
+    )
+
+
+def _receipt(item: Item) -> Receipt:
+    return Receipt(
+        action=ChangeType(item["action"]["S"]),
+        number=int(item["number"]["N"]),
+        count=int(item["count"]["N"]),
+        at=datetime.fromisoformat(item["at"]["S"]),
+        message=item["message"]["S"],
+    )
 
 
 def _waiting(item: Item) -> Waiting:

@@ -40,6 +40,10 @@ ACCOUNTS, GROUPS, GROUPS_OVER = "accounts", "groups", "groups_over"
 SHARDS = 4
 """Partitions of an index by id: enough for thousands of agents a second, and few enough to query each."""
 GROUP_PREFIX = "group#"
+GROUP = "group"
+"""Selects groups in the stream's filter in the template."""
+RECEIPT_PREFIX = "receipt#"
+"""Begins the attribute of a group that has the last change that a channel took; the channel's name follows."""
 PROBE_PREFIX = "ma_probe-"
 """Begins the id of the probe's own agents. No id made from a natural key contains a hyphen."""
 
@@ -76,7 +80,12 @@ def event_triggers(data_center: str) -> "Key":
 
 def group(key: str) -> "Key":
     """Return the key of the item of a group of agents."""
-    return {"pk": {"S": f"{GROUP_PREFIX}{key}"}, "sk": {"S": "group"}}
+    return {"pk": {"S": f"{GROUP_PREFIX}{key}"}, "sk": {"S": GROUP}}
+
+
+def group_key(pk: str) -> str:
+    """Return the key of a group from its partition key."""
+    return pk.removeprefix(GROUP_PREFIX)
 
 
 def account(account_id: str) -> "Key":

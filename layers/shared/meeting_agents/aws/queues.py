@@ -1,4 +1,4 @@
-"""The queue of alerts: messages about groups, and the visibility timeout of messages that failed."""
+"""The queues: messages about agents and groups, and the visibility timeout of messages that failed."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from meeting_agents.domain.groups import Group
+from meeting_agents.errors import QueueUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -19,22 +20,48 @@ MAX_BATCH = 10
 """Messages that one call changes."""
 INITIAL_BACKOFF, MAX_BACKOFF = 15, 600
 """Seconds until a failed message is redelivered: the first pause, which doubles each time, and the longest."""
+MAX_VISIBILITY = 11 * 3600
+"""SQS takes at most twelve hours from the first receipt."""
 
 
-def send_groups(client: "Callable[[], SQSClient]", queue_url: str, groups: Iterable[Group]) -> None:
-    """Send groups to the queue of alerts: no agent of theirs may have news that leads to the alert.
+def send_groups(
+    client: "Callable[[], SQSClient]", queue_url: str, groups: Iterable[Group], *, must_arrive: bool = False
+) -> None:
+    """Send groups to a queue: no agent of theirs may have news that leads to the alert, or to what is forwarded.
 
-    The next sweep sends those that failed again. `client` is called only if there is a group.
+    The next sweep sends those that failed again; with `must_arrive` the error of one is raised. `client` is called only
+    if there is a group.
     """
     for group in groups:
         try:
             client().send_message(QueueUrl=queue_url, MessageBody=json.dumps({"group": group.key}))
         except (ClientError, BotoCoreError) as error:
             logger.warning("group not sent", kind=type(error).__name__, group=group.key)
+            if must_arrive:
+                raise QueueUnavailable("a queue did not take a group; try again") from error
 
 
-def shorten_visibility(client: "SQSClient", queue_url: str, records: Sequence[Mapping[str, Any]]) -> None:
-    """Shorten the visibility timeout so that SQS redelivers these records of a Lambda event soon."""
+def dead_letter(client: "SQSClient", queue_url: str, subject: str | Group) -> None:
+    """Send an agent or a group to a dead-letter queue, in the form in which its own queue takes it again."""
+    body = {"group": subject.key} if isinstance(subject, Group) else {"subject": subject}
+    try:
+        client.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
+    except (ClientError, BotoCoreError) as error:
+        raise QueueUnavailable("the dead-letter queue did not take a message; try again") from error
+
+
+def shorten_visibility(
+    client: "SQSClient",
+    queue_url: str,
+    records: Sequence[Mapping[str, Any]],
+    *,
+    longest: int = MAX_BACKOFF,
+    shortest: int = 0,
+) -> None:
+    """Shorten the visibility timeout so that SQS redelivers these records of a Lambda event soon.
+
+    `longest`, `shortest`: the bounds of the pause, in seconds.
+    """
     for batch in batched(records, MAX_BATCH, strict=False):
         try:
             client.change_message_visibility_batch(
@@ -43,7 +70,10 @@ def shorten_visibility(client: "SQSClient", queue_url: str, records: Sequence[Ma
                     {
                         "Id": str(number),
                         "ReceiptHandle": record["receiptHandle"],
-                        "VisibilityTimeout": _backoff(int(record["attributes"]["ApproximateReceiveCount"])),
+                        "VisibilityTimeout": min(
+                            max(_backoff(int(record["attributes"]["ApproximateReceiveCount"]), longest), shortest),
+                            MAX_VISIBILITY,
+                        ),
                     }
                     for number, record in enumerate(batch)
                 ],
@@ -53,5 +83,5 @@ def shorten_visibility(client: "SQSClient", queue_url: str, records: Sequence[Ma
             return
 
 
-def _backoff(receive_count: int) -> int:
-    return min(INITIAL_BACKOFF << (receive_count - 1), MAX_BACKOFF)
+def _backoff(receive_count: int, longest: int) -> int:
+    return min(INITIAL_BACKOFF << min(receive_count - 1, 10), longest)

@@ -1,4 +1,4 @@
-"""The two SNS topics: alerts for people, and the lifecycle of every agent."""
+"""The SNS topics: alerts for people, the lifecycle of every agent, and the changes of incidents."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,6 +51,22 @@ class AlertsTopic:
         with _topic_errors("alerts"):
             response = self._client.get_topic_attributes(TopicArn=self._topic_arn)
         return int(response["Attributes"]["SubscriptionsConfirmed"])
+
+
+class IncidentsTopic:
+    """The topic of changes of incidents, one message for each."""
+
+    def __init__(self, client: "SNSClient", topic_arn: str) -> None:
+        self._client = client
+        self._topic_arn = topic_arn
+
+    def publish(self, text: str, attributes: Mapping[str, str]) -> None:
+        """Publish one change. Raises `TopicUnavailable` and `MessageRejected`."""
+        typed: dict[str, MessageAttributeValueTypeDef] = {
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        }
+        with _topic_errors("incidents"):
+            self._client.publish(TopicArn=self._topic_arn, Message=text, MessageAttributes=typed)
 
 
 class LifecycleTopic:

@@ -7,7 +7,7 @@ journals of its agents: the account says if it is disconnected, the last callbac
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from meeting_agents.domain.acknowledgement import Acknowledgement
@@ -15,7 +15,7 @@ from meeting_agents.domain.grace_periods import GracePeriods, end_of, start_of
 from meeting_agents.domain.incidents import Incident
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
 from meeting_agents.domain.profiles import Profile
-from meeting_agents.domain.record import LastAlert, Record
+from meeting_agents.domain.record import LastAlert, Receipt, Record
 
 MIN_SILENT_AGENTS = 3
 """Fewer silent agents may each have a cause of its own: a lobby, a locked meeting, one lost callback."""
@@ -29,11 +29,13 @@ COVERING: Mapping[IncidentType, IncidentType] = {
     IncidentType.NOT_FINISHED: IncidentType.CALLBACKS_MISSING,
 }
 """The incident of a group by the agent's incident that it covers."""
+TYPES = frozenset({*COVERING.values(), IncidentType.CHANNEL_FAILING})
+"""The incidents of groups. A channel is a group without agents."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Group:
-    """The agents that have an incident in common. `name`: the account, or the data center."""
+    """The agents that have an incident in common. `name`: the account, the data center, or the channel."""
 
     type: IncidentType
     name: str
@@ -47,7 +49,7 @@ class Group:
     def of_key(cls, key: str) -> Group:
         """Return the group with a key. Raises `ValueError`."""
         type_, _, name = key.partition("/")
-        if IncidentType(type_) not in COVERING.values() or not name:
+        if IncidentType(type_) not in TYPES or not name:
             raise ValueError("not the key of a group")
         return cls(IncidentType(type_), name)
 
@@ -63,6 +65,18 @@ class Waiting:
     event_id: str = ""
     scheduling_key: str = ""
     acknowledged_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelFailure:
+    """A channel that does not take what it is sent."""
+
+    since: datetime
+    problem: str
+    retry_at: datetime | None = None
+    """Nothing is sent before this time."""
+    off: str = ""
+    """The fingerprint of the channel as it is stored, if nothing is sent until that changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +98,10 @@ class GroupState:
     """The time of the first alert about the open incident."""
     acknowledgement: Acknowledgement | None = None
     """Of the open incident."""
+    failure: ChannelFailure | None = None
+    """Of a channel; None: it took what it was sent last."""
+    receipts: Mapping[str, Receipt] = field(default_factory=dict)
+    """The last change of the incident that a channel took, by the channel's name."""
 
     @property
     def is_firing(self) -> bool:
@@ -120,6 +138,8 @@ def is_over(group: Group, state: GroupState) -> bool:
     """Return True if the last alert says that the incident is open, and it is over."""
     if not state.is_firing:
         return False
+    if group.type is IncidentType.CHANNEL_FAILING:
+        return state.failure is None
     if group.type is IncidentType.CALLBACKS_MISSING:
         return state.heard_at is not None and state.heard_at != state.heard_before
     return not state.is_disconnected
@@ -129,6 +149,8 @@ def is_open(group: Group, state: GroupState, waiting: int) -> bool:
     """Return True if the incident is open. `waiting`: the agents that wait, since `silent_after` in a data center."""
     if group.type is IncidentType.CALLBACKS_MISSING:
         return waiting >= MIN_SILENT_AGENTS or state.is_firing
+    if group.type is IncidentType.CHANNEL_FAILING:
+        return state.failure is not None
     return state.is_disconnected
 
 

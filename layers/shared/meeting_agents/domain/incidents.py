@@ -322,8 +322,9 @@ NOTICES: Mapping[IncidentType, str] = {
 """A notice is a warning that is sent once, and is never open or resolved."""
 GROUPS: Mapping[IncidentType, str] = {
     IncidentType.CALLBACKS_MISSING: "Of a data center: three agents are silent past a deadline, without a callback.",
+    IncidentType.CHANNEL_FAILING: "Of a channel: it takes nothing for ten minutes, or says that it never will again.",
 }
-"""An incident of a data center, which its agents do not have; `groups` decides on it."""
+"""The incidents of a data center and of a channel, which agents do not have; `groups` decides on them."""
 
 # ------------------------------------------------------------------------------------------------------ the interpreter
 

@@ -54,6 +54,7 @@ from meeting_agents.domain.model import (
 )
 from meeting_agents.domain.readings import apply_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.receipts import with_receipt
 from meeting_agents.domain.record import Attempt, Pending, Record, incident_key
 from meeting_agents.domain.reports import apply_report, attempt_of, reports_end, separated
 from meeting_agents.domain.responses import apply_response
@@ -89,7 +90,7 @@ def steps(entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step
         counted = replace(
             changed,
             entries=before.entries + 1,
-            updated_at=max(before.updated_at, entry.at),
+            updated_at=_updated_at(before, entry),
             verdicts={**before.verdicts, verdict.value: before.verdicts.get(verdict, 0) + 1},
         )
         step = Step(entry, verdict, before, counted)
@@ -101,6 +102,12 @@ def steps(entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step
 def timeline(stored_entries: Iterable[HasEntry]) -> list[Step]:
     """Return the steps of stored entries, in order."""
     return list(steps(stored.entry for stored in stored_entries))
+
+
+def _updated_at(before: Record, entry: Entry) -> datetime:
+    """Return the time of the newest entry; a `delivered` one is no news of the agent."""
+    is_news = entry.kind is not EntryType.DELIVERED or not before.attempts
+    return max(before.updated_at, entry.at) if is_news else before.updated_at
 
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(EntryType)}
@@ -124,8 +131,9 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             return _apply_missed_deadline(record, entry)
         case EntryType.ACKNOWLEDGED:
             return replace(_begun(record, entry), acknowledged_at=entry.at), Verdict.APPLIED
-        case EntryType.ALERTED:
-            return with_alert(_begun(record, entry), entry), Verdict.APPLIED
+        case EntryType.ALERTED | EntryType.DELIVERED:
+            fold_in = with_alert if entry.kind is EntryType.ALERTED else with_receipt
+            return fold_in(_begun(record, entry), entry), Verdict.APPLIED
         case EntryType.ALERT_DUE:
             begun = _begun(record, entry)
             return replace(begun, alerts_due=begun.alerts_due + 1), Verdict.APPLIED
@@ -322,6 +330,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             | EntryType.ALERT_DUE
             | EntryType.ALERTED
             | EntryType.ACKNOWLEDGED
+            | EntryType.DELIVERED
         ):  # not of Cronofy's
             return attempt
         case _:

@@ -78,6 +78,8 @@ class EntryType(StrEnum):
     """An alert was published; the reason has the number of subscribers."""
     ACKNOWLEDGED = "acknowledged"
     """A person acknowledged the incident."""
+    DELIVERED = "delivered"
+    """A channel took a change of an incident; it changes nothing else."""
 
 
 class Verdict(StrEnum):
@@ -131,6 +133,8 @@ class IncidentType(StrEnum):
     """The account must authorise the application again before its requests can be sent."""
     CALLBACKS_MISSING = "callbacks_missing"
     """Several agents of a data center are silent, and no callback came from it."""
+    CHANNEL_FAILING = "channel_failing"
+    """A channel takes nothing any more: those who read it are not told."""
     CONFLICTING = "conflicting"
     MISMATCHED = "mismatched"
 
@@ -142,6 +146,17 @@ class AlertStatus(StrEnum):
     """The incident is open."""
     RESOLVED = "resolved"
     """The incident is over."""
+
+
+class ChangeType(StrEnum):
+    """The types of changes of an incident, which channels are to know."""
+
+    TRIGGER = "trigger"
+    """People were alerted of it: for the first time, again, or by a reminder."""
+    ACKNOWLEDGE = "acknowledge"
+    """A person has it in hand."""
+    RESOLVE = "resolve"
+    """It is over."""
 
 
 class Severity(StrEnum):

@@ -80,6 +80,9 @@ class ReasonCode(StrEnum):
     """The alert about the group is resolved, the agent's incident may not be. Values: `incident`, `group`."""
     PROBE_NOT_PUBLISHED = "probe_not_published"
     """Values: `incident`, `status`."""
+    DELIVERED = "delivered"
+    """Values: `channel`, its name; `action`; `incident`; `number`, of the alerts so far; `message`, the channel's id
+    for what it took."""
     NOTE = "note"
     """A person wrote it. Values: `note`; `caller`, if the caller is signed in."""
     # verdicts other than `applied`

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from meeting_agents.domain.model import (
     Action,
     AlertStatus,
+    ChangeType,
     Conference,
     DeadlineType,
     EntryType,
@@ -49,6 +50,20 @@ class LastAlert:
     reminders: int = 0
     is_included: bool = False
     """It was no message of its own: the alert about a group of agents says it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The last change of one incident that one channel took."""
+
+    action: ChangeType
+    number: int
+    """The number of alerts about the incident by then."""
+    count: int
+    """The number of changes of the incident that the channel took so far."""
+    at: datetime
+    message: str = ""
+    """The id that the channel gave its message, by which it is found again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +238,8 @@ class Record:
     event_id: str = ""
     alerts: Mapping[str, LastAlert] = field(default_factory=dict)
     """The last alert about each incident, by `incident_key`."""
+    receipts: Mapping[tuple[str, str], Receipt] = field(default_factory=dict)
+    """The last change that a channel took, by the channel's name and `incident_key`."""
     alerts_due: int = 0
     """The `alert_due` entries since the last alert."""
     notices: Mapping[str, tuple[datetime, Reason | None]] = field(default_factory=dict)

@@ -24,6 +24,7 @@ ENTRIES: Mapping[EntryType, str] = {
     EntryType.ALERT_DUE: "An alert is owed",
     EntryType.ALERTED: "Alert published",
     EntryType.ACKNOWLEDGED: "Acknowledged",
+    EntryType.DELIVERED: "Delivered to a channel",
 }
 SELF_EXPLANATORY = (EntryType.ACCEPTED, EntryType.REJECTED, EntryType.UNCONFIRMED, EntryType.CANCELLED)
 """The types of entries whose reason says it all."""

@@ -1,0 +1,63 @@
+"""The sending of a parcel to a channel: one request, within a bounded time, and the meaning of the answer."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import httpx
+
+from meeting_agents.aws.topics import IncidentsTopic
+from meeting_agents.channels.channel import Answer, Channel, Outcome, Parcel, Request, Response
+from meeting_agents.channels.kinds import kind_of
+from meeting_agents.channels.topic import attributes_of
+from meeting_agents.errors import MessageRejected, TopicUnavailable
+
+TIMEOUT = httpx.Timeout(5.0, connect=3.0)
+"""Seconds of silence that end a request."""
+TOTAL_TIMEOUT = 8.0
+"""Seconds for the whole answer."""
+MAX_RESPONSE_BYTES = 64 * 1024
+
+
+class ChannelClient:
+    """The way to all channels. `url`: the address under which they are called, with `{host}` for a channel's own."""
+
+    def __init__(self, client: httpx.Client, url: str, topic: Callable[[], IncidentsTopic]) -> None:
+        self._client = client
+        self._url = url
+        self._topic = topic
+
+    def send(self, channel: Channel, parcel: Parcel) -> Answer:
+        """Send a parcel once, and return what the channel answered. No redirect is followed."""
+        kind = kind_of(channel)
+        request = kind.build(channel, parcel)
+        return self._publish(request, parcel) if not request.address else self._post(channel, request, parcel.at)
+
+    def _post(self, channel: Channel, request: Request, now: datetime) -> Answer:
+        parts = urlsplit(request.address)
+        address = self._url.format(host=parts.hostname) + parts.path + (f"?{parts.query}" if parts.query else "")
+        until = time.monotonic() + TOTAL_TIMEOUT
+        content = bytearray()
+        try:
+            with self._client.stream(
+                "POST", address, content=request.body, headers=dict(request.headers), timeout=TIMEOUT
+            ) as response:
+                for chunk in response.iter_bytes():
+                    content += chunk
+                    if len(content) > MAX_RESPONSE_BYTES or time.monotonic() > until:
+                        break
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                answered = Response(response.status_code, headers, content.decode(errors="replace"))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            answered = Response(0, text=type(error).__name__)  # its message may have the secret address
+        return kind_of(channel).read(answered, now)
+
+    def _publish(self, request: Request, parcel: Parcel) -> Answer:
+        try:
+            self._topic().publish(request.body.decode(), attributes_of(parcel))
+        except TopicUnavailable as error:
+            return Answer(Outcome.LATER, error.detail)
+        except MessageRejected as error:
+            return Answer(Outcome.REFUSED, error.detail)
+        return Answer(Outcome.TAKEN)

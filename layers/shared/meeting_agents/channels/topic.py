@@ -1,0 +1,33 @@
+"""The stack's own topic of incidents, for subscribers of any protocol. Pure.
+
+It is apart from the topic of alerts, whose subscribers read e-mails: each change of each incident is a message here.
+"""
+
+from datetime import datetime
+
+from meeting_agents.channels.channel import Answer, Channel, Kind, Parcel, Request, Response, answer_of
+
+
+def attributes_of(parcel: Parcel) -> dict[str, str]:
+    """Return the message attributes on which subscribers filter."""
+    (change,) = parcel.changes
+    values = {
+        "event_action": str(change.action),
+        "severity": str(change.severity),
+        "type": str(change.type),
+        "account": change.account,
+        "data_center": change.data_center,
+        "component": change.component,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _build(_: Channel, parcel: Parcel) -> Request:
+    return Request.of("", parcel.changes[0].to_json())
+
+
+def _read(response: Response, now: datetime) -> Answer:
+    return answer_of(response, now)
+
+
+KIND = Kind(_build, _read)

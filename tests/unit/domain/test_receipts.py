@@ -1,0 +1,118 @@
+"""The changes that a channel is owed, from the last alert and the last change that it took."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+
+from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.lifecycle import fold
+from meeting_agents.domain.model import AlertStatus, ChangeType, Entry, EntryType, IncidentType, Severity
+from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.receipts import owed_actions, owed_changes
+from meeting_agents.domain.record import LastAlert, Receipt, Record
+from tests.unit.alerting.test_message import silent
+
+TRIGGER, ACKNOWLEDGE, RESOLVE = ChangeType
+AT = datetime(2026, 4, 29, 15, 41, tzinfo=UTC)
+SECOND = LastAlert(status=AlertStatus.FIRING, severity=Severity.CRITICAL, at=AT, count=2)
+
+
+def took(action: ChangeType, number: int) -> Receipt:
+    return Receipt(action=action, number=number, count=1, at=AT)
+
+
+@pytest.mark.parametrize(
+    ("before", "is_open", "is_acknowledged", "is_included", "owed"),
+    [
+        # a channel that knows nothing of the incident
+        (None, True, False, False, (TRIGGER,)),
+        (None, True, True, False, (TRIGGER, ACKNOWLEDGE)),
+        (None, False, False, False, ()),
+        (None, True, False, True, ()),
+        (None, True, True, True, ()),
+        (None, False, False, True, ()),
+        # that has the alert before the last one
+        (took(TRIGGER, 1), True, False, False, (TRIGGER,)),
+        (took(TRIGGER, 1), True, True, False, (TRIGGER, ACKNOWLEDGE)),
+        (took(TRIGGER, 1), True, False, True, ()),
+        (took(TRIGGER, 1), False, False, False, (RESOLVE,)),
+        (took(TRIGGER, 1), False, False, True, (RESOLVE,)),
+        (took(ACKNOWLEDGE, 1), True, True, False, (TRIGGER, ACKNOWLEDGE)),
+        (took(RESOLVE, 1), True, False, False, (TRIGGER,)),
+        # that has the last one
+        (took(TRIGGER, 2), True, False, False, ()),
+        (took(TRIGGER, 2), True, True, False, (ACKNOWLEDGE,)),
+        (took(TRIGGER, 2), True, True, True, (ACKNOWLEDGE,)),
+        (took(ACKNOWLEDGE, 2), True, True, False, ()),
+        (took(ACKNOWLEDGE, 2), False, True, False, (RESOLVE,)),
+        (took(RESOLVE, 2), False, False, False, ()),
+        (took(RESOLVE, 2), True, False, False, (TRIGGER,)),
+    ],
+)
+def test_a_channel_is_owed_what_it_does_not_know(
+    before: Receipt | None, is_open: bool, is_acknowledged: bool, is_included: bool, owed: tuple[ChangeType, ...]
+) -> None:
+    """Nothing new of an incident that the alert about a group says; an open one is closed anyway."""
+    last = replace(SECOND, is_included=is_included)
+    assert owed_actions(last, before, is_open=is_open, is_acknowledged=is_acknowledged) == owed
+
+
+def delivered(action: ChangeType, count: int, channel: str = "pager", at: datetime = AT) -> Entry:
+    values = {"channel": channel, "action": action, "incident": "never_activated", "number": 1}
+    return Entry(
+        key=f"delivered#{channel}#1/never_activated#{count}",
+        kind=EntryType.DELIVERED,
+        at=at,
+        attempt=1,
+        cause=IncidentType.NEVER_ACTIVATED,
+        reason=Reason.of(ReasonCode.DELIVERED, **values),
+    )
+
+
+def alerted() -> list[Entry]:
+    history = silent()
+    history.add(
+        EntryType.ALERTED,
+        AT,
+        attempt=1,
+        cause=IncidentType.NEVER_ACTIVATED,
+        status=AlertStatus.FIRING,
+        severity=Severity.CRITICAL,
+    )
+    return history.entries
+
+
+def owed(record: Record, channel: str = "pager") -> list[ChangeType]:
+    return [each.action for each in owed_changes(record, channel, GracePeriods(), AT + timedelta(minutes=1))]
+
+
+def test_a_delivered_entry_changes_nothing_but_the_receipt() -> None:
+    """No state, no deadline, no alert, not even the time of the last news."""
+    before = fold(alerted())
+    after = fold([delivered(TRIGGER, 0, at=AT + timedelta(minutes=30))], before)
+    assert owed(before) == [TRIGGER]
+    assert owed(after) == []
+    assert owed(after, "another") == [TRIGGER]
+    unchanged = replace(after, receipts={}, entries=before.entries, verdicts=before.verdicts)
+    assert unchanged == before
+    assert after.verdicts["applied"] == before.verdicts["applied"] + 1
+
+
+def test_the_last_receipt_of_each_channel_counts_in_any_order_of_the_list() -> None:
+    entries = [
+        *alerted(),
+        delivered(TRIGGER, 0, at=AT + timedelta(seconds=1)),
+        delivered(RESOLVE, 1, at=AT + timedelta(seconds=2)),
+    ]
+    for order in permutations(entries[-3:]):
+        record = fold([*entries[:-3], *order])
+        receipt = record.receipts["pager", "1/never_activated"]
+        assert (receipt.action, receipt.count) == (RESOLVE, 2)
+
+
+@pytest.mark.parametrize("change", [{"reason": None}, {"cause": None}, {"attempt": None}])
+def test_an_entry_without_its_values_says_nothing(change: dict[str, None]) -> None:
+    record = fold([*alerted(), replace(delivered(TRIGGER, 0), **change)])  # type: ignore[arg-type]
+    assert record.receipts == {}
