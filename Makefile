@@ -17,7 +17,7 @@ OPERATE := .venv/bin/python layers/shared/operate.py --stack $(STACK)
 
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
 KNOWN := PYTHON ARCHITECTURE STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
-	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NOTE EVENT CALENDAR DATA_CENTER ACCOUNT CHECK JOURNAL WITH
+	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL CHECK JOURNAL WITH
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
 $(if $(UNKNOWN),$(error no command has a variable $(firstword $(UNKNOWN)): $(shell python3 -c 'import difflib, sys; \
@@ -102,8 +102,9 @@ parameters: .venv/.sandbox
 doctor: .venv/.sandbox ## Say in one screen if the deployed stack will work, with the cure of what will not
 	@$(OPERATE) doctor
 
-agents: .venv/.sandbox ## The open incidents (ACCOUNT=… FROM=2026-11-22; STATE=failed,overdue: the agents in these states)
-	@$(OPERATE) agents $(if $(STATE),--state "$(STATE)") $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(FROM),--from "$(FROM)")
+agents: .venv/.sandbox ## The open incidents (ACCOUNT=… LABEL=team:sales FROM=2026-11-22; STATE=failed,overdue: the agents in these states)
+	@$(OPERATE) agents $(if $(STATE),--state "$(STATE)") $(if $(ACCOUNT),--account "$(ACCOUNT)") \
+		$(if $(LABEL),--label "$(LABEL)") $(if $(FROM),--from "$(FROM)")
 
 agent: .venv/.sandbox ## One agent with its timeline: ID=ma_…, or EVENT=… CALENDAR=… (DATA_CENTER=de)
 	@$(OPERATE) agent --id "$(ID)" --event "$(EVENT)" --calendar "$(CALENDAR)" --data-center "$(DATA_CENTER)"

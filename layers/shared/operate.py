@@ -260,6 +260,14 @@ def _states(text: str) -> list[str]:
     return states
 
 
+def _labels(text: str) -> list[str]:
+    labels = [label.strip() for label in text.split(",") if label.strip()]
+    for label in labels:
+        if not all(label.partition(":")):
+            raise argparse.ArgumentTypeError(f"{label!r} is not a label with its value: set LABEL=team:sales")
+    return labels
+
+
 def _named(example: str) -> Callable[[str], str]:
     """Return a type of an argument that must not be empty."""
 
@@ -278,6 +286,7 @@ def _parser() -> argparse.ArgumentParser:
     agents = commands.add_parser("agents", help="list the open incidents, or the agents in a state")
     agents.add_argument("--state", dest="states", type=_states, default=[], help="failed, overdue, …; several: a,b")
     agents.add_argument("--account", default="", help="only agents of this account")
+    agents.add_argument("--label", dest="labels", type=_labels, default=[], help="team:sales; several: team:a,region:b")
     agents.add_argument("--from", dest="start", type=_time, metavar="TIME", help="only meetings then or later")
     agent = commands.add_parser("agent", help="show an agent with its timeline")
     agent.add_argument("--id", default="", help="ma_…")
@@ -338,9 +347,9 @@ def _run(options: argparse.Namespace, stack: Stack) -> int:
     """Run a command. Return the number of things that remain to be done."""
     match options.command:
         case "agents" if options.states:
-            return list_agents(stack, options.states, options.account, options.start)
+            return list_agents(stack, options.states, options.account, options.labels, options.start)
         case "agents":
-            list_incidents(stack, options.account, options.start)
+            list_incidents(stack, options.account, options.labels, options.start)
             return 0
         case "agent":
             found = options.id or find_agent(stack, options.calendar, options.event, options.data_center)

@@ -264,16 +264,37 @@ def test_a_search_finds_titles_events_and_accounts_of_incidents_and_of_the_day(w
     other = failed(meeting("Design review", NOW - 5 * MINUTE))
     fine = requested(meeting("Board dinner", NOW + HOUR)).accepted()
     of_the_account = requested(meeting("Weekly sync", NOW - HOUR), account="acc_board").accepted()
-    world.add(other, fine, of_the_account, *many_incidents(NOW, 20), failed(meeting("BOARD MEETING", NOW - HOUR * 2)))
+    labelled = History("labelled", meeting("Retrospective", NOW - HOUR)).ask(labels={"unit": "board"}).accepted()
+    world.add(
+        other,
+        fine,
+        of_the_account,
+        labelled,
+        *many_incidents(NOW, 20),
+        failed(meeting("BOARD MEETING", NOW - HOUR * 2)),
+    )
     html = page(world, "board")
     seen = Reader(html)
     assert set(titles(html)) == {"Board meeting 1", "Board meeting 9", "Board meeting 17", "BOARD MEETING"}
     assert "Board dinner" in seen.text
     assert "Weekly sync" in seen.text
+    assert "Retrospective" in seen.text
     assert "Design review" not in seen.text
     assert seen.attributes["value"][0] == "board"
     assert {"page": 1, "query": ""} in seen.calls
     assert "has “nothing at all” in its names" in Reader(page(world, "nothing at all")).text
+
+
+def test_labels_stand_on_the_card_and_in_the_details_and_are_only_text(world: World) -> None:
+    labels = {"team": "sales", "x": "<b onclick=a()>&"}
+    agent = History("labelled", meeting("Retrospective", NOW - HOUR)).ask(labels=labels).accepted()
+    world.add(agent.hear("meeting_agent_failed", NOW - MINUTE))
+    found = reader(world).details(agent.agent)
+    assert found
+    for html in (page(world), render_details(found, VIEWER)):
+        seen = Reader(html)
+        assert "· team:sales · x:<b onclick=a()>&" in seen.text
+        assert "onclick" not in seen.attributes
 
 
 def test_the_day_is_counted_from_the_index_in_the_viewers_time_zone(tables: Tables, world: World) -> None:

@@ -6,7 +6,7 @@ that is shown is decided from its agent's journal: those of one page at most, re
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import batched
@@ -25,6 +25,7 @@ from meeting_agents.domain.alerts import OwedAlert
 from meeting_agents.domain.groups import Group, GroupState, Waiting, group_of, is_over, silent_after
 from meeting_agents.domain.history import PastIncident, past_incidents
 from meeting_agents.domain.incidents import open_incidents
+from meeting_agents.domain.labels import Labels, WantedLabels, matches
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
 from meeting_agents.domain.record import LastAlert
@@ -53,6 +54,7 @@ class Filter:
     severities: frozenset[Severity] = frozenset()
     account: str = ""
     data_center: str = ""
+    labels: WantedLabels = field(default_factory=dict, hash=False)
     start: datetime | None = None
     """The meeting is then or later, by its start, or by its end if that was not reported."""
     end: datetime | None = None
@@ -62,7 +64,8 @@ class Filter:
     def of_record(self) -> dict[str, tuple[str, ...]]:
         """The values that attributes of a record must have."""
         values = {"account": self.account, "data_center": self.data_center}
-        return {name: (value,) for name, value in values.items() if value}
+        of_labels = {f"labels.{name}": values for name, values in self.labels.items()}
+        return {name: (value,) for name, value in values.items() if value} | of_labels
 
     def since(self, start: datetime | None) -> "Filter":
         """Return the same filter for meetings that are at a time or later."""
@@ -102,6 +105,7 @@ class ListedIncident:
     calendar_id: str = ""
     event_id: str = ""
     scheduling_key: str = ""
+    labels: Labels = field(default_factory=dict, hash=False)
     timeline: tuple[Step, ...] = ()
     retry_problem: str = ""
     """The reason why Cronofy cannot be asked again; empty: it can."""
@@ -230,6 +234,7 @@ class IncidentList:
                 agent_id=agent_id,
                 title=alert.title,
                 meeting=record.meeting if attempt is record.current else attempt.meeting,
+                labels=record.labels,
                 timeline=tuple(steps),
                 retry_problem=retry_problem,
                 group=group_of(record, incident.type) if last and last.is_included else None,
@@ -252,8 +257,11 @@ class IncidentList:
             if state.last is None or is_over(group, state) or not wanted.selects(group.type, state.last.severity):
                 continue
             account, data_center = _names(group)
-            if wanted.account in ("", account) and wanted.data_center in ("", data_center):
-                yield self._of_group(group, state, state.last, now)
+            if wanted.account not in ("", account) or wanted.data_center not in ("", data_center):
+                continue
+            incident = self._of_group(group, state, state.last, now)
+            if not wanted.labels or any(matches(agent.labels, wanted.labels) for agent in incident.agents):
+                yield incident
 
     def _of_group(self, group: Group, state: GroupState, last: LastAlert, now: datetime) -> ListedIncident:
         account, data_center = _names(group)

@@ -316,6 +316,7 @@ def _waiting(alert: AgentAlert) -> Waiting:
         event_id=record.event_id,
         scheduling_key=record.identity.scheduling_key if record.identity else "",
         acknowledged_at=record.acknowledged_at,
+        labels=record.labels,
     )
 
 

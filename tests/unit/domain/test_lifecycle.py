@@ -326,6 +326,8 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
     EntryType.ALERT_DUE: {state: (state, applied) for state in State},
     EntryType.ALERTED: {state: (state, applied) for state in State},
     EntryType.ACKNOWLEDGED: {state: (state, applied) for state in State},
+    # Nor do other labels.
+    EntryType.LABELLED: {state: (state, applied) for state in State},
 }
 EXPECTED_DEADLINE = {ACTIVATED: DeadlineType.COMPLETION, COMPLETE: DeadlineType.RESOURCES}
 
@@ -351,6 +353,8 @@ def followed_by(history: History, kind: EntryType) -> Step:
             history.answer(kind, reason=Reason.of(ReasonCode.PROFILE_DISCONNECTED, profile="default"))
         case EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.ACKNOWLEDGED:
             history.answer(kind)
+        case EntryType.LABELLED:
+            history.answer(kind, labels={"team": "sales"})
         case _:
             history.report(kind)
     return history.last

@@ -18,6 +18,7 @@ from meeting_agents.announcement import MeetingView, ReasonView, is_link
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.alerts import OwedAlert
 from meeting_agents.domain.grace_periods import ANYTHING, missing_of
+from meeting_agents.domain.labels import Labels
 from meeting_agents.domain.model import AlertStatus, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason
 from meeting_agents.domain.record import Attempt, Record
@@ -182,6 +183,11 @@ class AgentAlert:
             "data_center": identity.data_center if identity else "",
         }
 
+    @property
+    def labels(self) -> Labels:
+        """The caller's labels of the agent."""
+        return self.record.labels
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields that a machine reads, without the texts of the runbook."""
         reason = without_links(ReasonView.model_validate(self.attempt.reason).model_dump(mode="json"))
@@ -196,6 +202,7 @@ class AgentAlert:
             "meeting": without_links(self.meeting.model_dump(mode="json")),
             "failures": without_links(list(self.attempt.failures)),
             **self.names,
+            "labels": without_links(dict(self.labels)),
         }
 
 

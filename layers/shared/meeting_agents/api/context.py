@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from meeting_agents.api.labels import read_labels
 from meeting_agents.api.views import Links
 from meeting_agents.aws.accounts import Accounts
 from meeting_agents.aws.event_triggers import TriggerSupport
@@ -18,6 +19,7 @@ from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.cronofy.subscriptions import with_subscription
+from meeting_agents.domain.labels import Labels
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import State
 from meeting_agents.domain.record import Record
@@ -122,6 +124,11 @@ def caller_name() -> str:
 
 
 # ----------------------------------------------------------------------------------------------------------------- text
+
+
+def labels_of_request() -> Labels:
+    """Return the labels in the headers of the request. Raises `InvalidRequest`, which names each wrong one."""
+    return read_labels(request.current_event.headers)
 
 
 def raw_body() -> str:

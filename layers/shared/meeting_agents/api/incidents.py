@@ -9,8 +9,9 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from meeting_agents import operations
 from meeting_agents.api.bodies import Acknowledgement
 from meeting_agents.api.context import caller_name, collaborators, links_to, public_url
+from meeting_agents.api.labels import wanted_labels
 from meeting_agents.api.pagination import open_range, parse_range, read_open_cursor, read_rows, write_cursor
-from meeting_agents.api.parameters import ACCOUNT_ID
+from meeting_agents.api.parameters import ACCOUNT_ID, WantedLabel
 from meeting_agents.api.problems import responses
 from meeting_agents.api.views import IncidentAgent, IncidentPageView, IncidentRow
 from meeting_agents.aws.journal import Wanted
@@ -37,6 +38,7 @@ def list_incidents(
     ] = None,
     account: Annotated[str | None, Query(min_length=1, max_length=128, examples=["marty@example.com"])] = None,
     data_center: Annotated[DataCenterName | None, Query(examples=["de"])] = None,
+    label: WantedLabel = None,
     start: Annotated[
         datetime | None,
         Query(alias="from", description="meetings at that time or later", examples=["2026-04-29T00:00:00Z"]),
@@ -60,6 +62,7 @@ def list_incidents(
         severities=frozenset(severity or ()),
         account=account or "",
         data_center=data_center or "",
+        labels=wanted_labels(label),
         start=first,
         end=last,
     )

@@ -123,6 +123,7 @@ class AgentRow(View):
     event_id: str = ""
     scheduling_key: str = ""
     account: str = ""
+    labels: dict[str, str] = Field(default={}, description="the caller's own, from the headers `X-Label-…`")
     meeting: MeetingView
     incident: IncidentView | None = Field(default=None, description="the open incident; null: none is open")
     next_deadline: DeadlineView | None = None
@@ -215,6 +216,7 @@ class IncidentAgent(View):
     calendar_id: str
     event_id: str
     scheduling_key: str
+    labels: dict[str, str] = Field(description="the caller's own, from the headers `X-Label-…`")
     meeting: MeetingView
     retry_problem: str = Field(description="why Cronofy cannot be asked again; empty: POST …/retry asks it")
     links: Links
@@ -296,6 +298,7 @@ class AgentView(View):
     event_id: str
     scheduling_key: str
     account: str
+    labels: dict[str, str] = Field(description="the caller's own, from the headers `X-Label-…`")
     meeting: MeetingView
     next_deadline: DeadlineView | None
     incidents: tuple[IncidentView, ...] = Field(description="the open incidents of the current attempt")

@@ -7,7 +7,7 @@ journals of its agents: the account says if it is disconnected, the last callbac
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from meeting_agents.domain.acknowledgement import Acknowledgement
@@ -63,6 +63,7 @@ class Waiting:
     event_id: str = ""
     scheduling_key: str = ""
     acknowledged_at: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

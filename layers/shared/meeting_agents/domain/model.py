@@ -5,6 +5,7 @@ The same word is stored, announced, logged and drawn; each has a line saying wha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -47,6 +48,8 @@ class EntryType(StrEnum):
     """Cronofy did not answer, or answered that it cannot now: the request may have taken effect."""
     CANCELLED = "cancelled"
     """Cronofy accepted the de-provisioning or the deletion."""
+    LABELLED = "labelled"
+    """A caller sent the same request again with other labels."""
     # from Cronofy
     CONFERENCING_FAILING = "conferencing_failing"
     """Cronofy could not make the conference, and tries again."""
@@ -260,3 +263,5 @@ class Entry:
     reason: Reason | None = None
     correlation_id: str = ""
     """The caller's id of the request that led to this entry."""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The labels that came with the request; none: the agent keeps those that it has."""

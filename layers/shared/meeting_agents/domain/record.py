@@ -218,6 +218,8 @@ class Record:
     identity: Request | None = None
     """The first request: data center, calendar and calendar event, or scheduling key."""
     event_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Those of the newest request that came with any."""
     alerts: Mapping[str, LastAlert] = field(default_factory=dict)
     """The last alert about each incident, by `incident_key`."""
     alerts_due: int = 0

@@ -10,6 +10,7 @@ from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import format_duration, format_meeting, format_time, format_time_with_utc, title_of
 from meeting_agents.announcement import MeetingView, is_link
 from meeting_agents.domain.groups import Waiting
+from meeting_agents.domain.labels import Labels, pairs
 from meeting_agents.domain.model import (
     AlertStatus,
     DeadlineType,
@@ -105,7 +106,7 @@ def render_details(agent: AgentDetails, viewer: Viewer) -> str:
     name = name_of(record.meeting.summary, agent.agent_id, event_id=record.event_id, scheduling_key=names["key"])
     parts = [
         f"<h3>{name}</h3>",
-        tag("p", _meeting(record.meeting) + _listed(names), "meta"),
+        tag("p", _meeting(record.meeting) + _listed(names) + _labels(record.labels), "meta"),
         incidents or tag("p", f"{state} No incident is open.", "why"),
         tag("p", escape(waits), "meta") if waits else "",
         tag("p", f"It left: {text(', '.join(left))}.", "meta") if left else "",
@@ -189,11 +190,15 @@ def _meeting(meeting: Meeting | None) -> str:
 
 def _names(incident: ListedIncident) -> str:
     names = {"event": incident.event_id, "key": incident.scheduling_key, "account": incident.account}
-    return _listed(names | {"": incident.data_center})
+    return _listed(names | {"": incident.data_center}) + _labels(incident.labels)
 
 
 def _listed(names: Mapping[str, str]) -> str:
     return "".join(f" · {label} {text(value, 80)}" for label, value in names.items() if value)
+
+
+def _labels(labels: Labels) -> str:
+    return "".join(f" · {text(pair, 100)}" for pair in pairs(labels))
 
 
 def _waiting(agent: Waiting, viewer: Viewer) -> str:
