@@ -31,7 +31,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         except ValueError:
             logger.error("message not readable", message_id=message_id)
     links = wiring.links()
-    publisher = Publisher(wiring.journal(), wiring.groups(), wiring.alerts_topic(), links, wiring.event_triggers())
+    silences, event_triggers = wiring.silences(), wiring.event_triggers()
+    publisher = Publisher(wiring.journal(), wiring.groups(), wiring.alerts_topic(), links, event_triggers, silences)
     done: set[str] = set()
     try:
         failed_subjects = publish_alerts(set(subjects.values()), publisher, wiring.lease("alert"))

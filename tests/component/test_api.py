@@ -46,6 +46,7 @@ def call(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Call:
         cronofy=desk.cronofy_client,
         lifecycle_topic=wiring.lifecycle_topic,
         groups=desk.groups,
+        silences=desk.silences,
         tokens=desk.tokens,
         incident_list=lambda address: IncidentList(
             desk.journal(), desk.groups(), Links(address, ""), lambda: datetime.now(UTC)

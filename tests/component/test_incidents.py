@@ -54,6 +54,7 @@ def call(room: Room, monkeypatch: pytest.MonkeyPatch) -> Call:
         cronofy=desk.cronofy_client,
         lifecycle_topic=wiring.lifecycle_topic,
         groups=desk.groups,
+        silences=desk.silences,
         tokens=desk.tokens,
         incident_list=lambda address: IncidentList(desk.journal(), desk.groups(), Links(address, "")),
     )

@@ -1,7 +1,8 @@
 """All environment variables that functions read. No other module reads the environment."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
 
 from meeting_agents.errors import MissingSetting
 
@@ -145,6 +146,38 @@ class Settings:
     def escalation(self) -> timedelta | None:
         """The time between an alert and its reminder; None if there are no reminders."""
         return self._seconds("ESCALATE_AFTER") or None
+
+    @property
+    def quiet_hours(self) -> tuple[time, time] | None:
+        """The local times at which quiet hours begin and end; None: there are none."""
+        text = self._environ.get("QUIET_HOURS", "")
+        if not text:
+            return None
+        start, _, end = text.partition("-")
+        try:
+            hours = time.fromisoformat(start), time.fromisoformat(end)
+        except ValueError:
+            hours = time(), time()
+        if hours[0] == hours[1]:
+            raise MissingSetting(f"the environment variable QUIET_HOURS must be like 22:00-07:00, not {text!r}")
+        return hours
+
+    @property
+    def quiet_hours_time_zone(self) -> str:
+        """An IANA name."""
+        name = self._text("QUIET_HOURS_TIME_ZONE")
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise MissingSetting(
+                f"the environment variable QUIET_HOURS_TIME_ZONE must be like Europe/Berlin, not {name!r}"
+            ) from None
+        return name
+
+    @property
+    def are_critical_alerts_quiet(self) -> bool:
+        """True if quiet hours hold back critical alerts as well."""
+        return self._text("QUIET_HOURS_SEVERITY") == "all"
 
     @property
     def retention(self) -> timedelta:

@@ -326,6 +326,7 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
     EntryType.ALERT_DUE: {state: (state, applied) for state in State},
     EntryType.ALERTED: {state: (state, applied) for state in State},
     EntryType.ACKNOWLEDGED: {state: (state, applied) for state in State},
+    EntryType.SILENCED: {state: (state, applied) for state in State},
     # Nor do other labels.
     EntryType.LABELLED: {state: (state, applied) for state in State},
 }
@@ -351,7 +352,7 @@ def followed_by(history: History, kind: EntryType) -> Step:
             history.answer(kind, reading=Reading(is_deleted=True))
         case EntryType.PROFILE_READ:
             history.answer(kind, reason=Reason.of(ReasonCode.PROFILE_DISCONNECTED, profile="default"))
-        case EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.ACKNOWLEDGED:
+        case EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.SILENCED | EntryType.ACKNOWLEDGED:
             history.answer(kind)
         case EntryType.LABELLED:
             history.answer(kind, labels={"team": "sales"})

@@ -13,6 +13,7 @@ from meeting_agents.aws.accounts import Accounts
 from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.silences import Silences
 from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.cronofy.client import CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
@@ -23,6 +24,7 @@ from meeting_agents.domain.labels import Labels
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import State
 from meeting_agents.domain.record import Record
+from meeting_agents.domain.silences import Quiet
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 from meeting_agents.errors import FieldError, InvalidRequest, MissingToken, NotFound
 from meeting_agents.incident_list import IncidentList
@@ -51,6 +53,7 @@ class Collaborators:
     tokens: Callable[[], Tokens]
     incident_list: Callable[[str], IncidentList]
     """Given the address of this API."""
+    silences: Callable[[], Silences]
 
 
 def collaborators() -> Collaborators:
@@ -188,6 +191,11 @@ def read_record(agent_id: str) -> Record:
     if record is None:
         raise unknown_agent(agent_id)
     return record
+
+
+def quiet() -> Quiet:
+    """Return all silences and the quiet hours. Raises `StoreUnavailable`."""
+    return collaborators().silences().quiet()
 
 
 def unknown_agent(agent_id: str) -> NotFound:

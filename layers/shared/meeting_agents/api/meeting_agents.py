@@ -25,6 +25,7 @@ from meeting_agents.api.context import (
     labels_of_request,
     links_to,
     may_be_cancelled,
+    quiet,
     raw_body,
     read_record,
     require_client_secret,
@@ -181,7 +182,7 @@ def list_agents(
             else agent_id(data_center, calendar_id or "", event_id or "")
         )
         record, grace_periods = find_record(agent), collaborators().journal().grace_periods
-        rows = (AgentRow.of(agent, record, grace_periods, datetime.now(UTC), links_to(agent)),) if record else ()
+        rows = (AgentRow.of(agent, record, grace_periods, datetime.now(UTC), links_to(agent), quiet),) if record else ()
         return AgentList(agents=rows, next_cursor=None)
     now = datetime.now(UTC)
     bounds = parse_range(start, end, cursor, now)
@@ -193,7 +194,7 @@ def list_agents(
         **{f"labels.{name}": values for name, values in wanted_labels(label).items()},
     }
     wanted = {name: tuple(map(str, values)) for name, values in filters.items() if values}
-    return list_page(collaborators().journal(), bounds, wanted, limit, now, links_to)
+    return list_page(collaborators().journal(), bounds, wanted, limit, now, links_to, quiet)
 
 
 @router.get("/v1/meeting_agents/<agent_id>", tags=["Additions"], responses=responses(200, "the agent", AgentView, 404))
@@ -204,7 +205,7 @@ def read_agent(agent_id: AgentId) -> AgentView:
     if not entries:
         raise unknown_agent(agent_id)
     steps = timeline(entries)
-    return AgentView.of(agent_id, steps, journal.grace_periods, datetime.now(UTC), links_to(agent_id))
+    return AgentView.of(agent_id, steps, journal.grace_periods, datetime.now(UTC), links_to(agent_id), quiet)
 
 
 @router.post(

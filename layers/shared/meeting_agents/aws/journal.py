@@ -393,6 +393,7 @@ def read_entry(attributes: Mapping[str, Any]) -> StoredEntry:
         status=AlertStatus(item["status"]) if "status" in item else None,
         severity=Severity(item["severity"]) if "severity" in item else None,
         reminder=item.get("reminder", 0),
+        until=_time(item.get("until")),
         missing=tuple(item.get("missing", ())),
         retry_at=_time(item.get("retry_at")),
         sub=item.get("sub", ""),

@@ -8,6 +8,8 @@
 | requests counted | `rate#` and the data center | `counts` |
 | event triggers | `triggers#` and the data center | `triggers` |
 | group of agents | `group#` and the group's key | `group` |
+| silence | `silences` | its name |
+| agent whose alert is held back | `held#` and the name of the silence | id of the agent |
 
 These are in the agents table. The accounts table has one item for each account, under its `account_id`.
 """
@@ -39,6 +41,8 @@ ACCOUNTS, GROUPS = "accounts", "groups"
 SHARDS = 4
 """Partitions of an index by id: enough for thousands of agents a second, and few enough to query each."""
 GROUP_PREFIX = "group#"
+SILENCES = "silences"
+"""The partition of all silences: few, and read together."""
 PROBE_PREFIX = "ma_probe-"
 """Begins the id of the probe's own agents. No id made from a natural key contains a hyphen."""
 
@@ -76,6 +80,16 @@ def event_triggers(data_center: str) -> "Key":
 def group(key: str) -> "Key":
     """Return the key of the item of a group of agents."""
     return {"pk": {"S": f"{GROUP_PREFIX}{key}"}, "sk": {"S": "group"}}
+
+
+def silence(name: str) -> "Key":
+    """Return the key of a silence."""
+    return {"pk": {"S": SILENCES}, "sk": {"S": name}}
+
+
+def held(silence_name: str, agent_id: str) -> "Key":
+    """Return the key of the item which says that an agent's alert is held back by a silence."""
+    return {"pk": {"S": f"held#{silence_name}"}, "sk": {"S": agent_id}}
 
 
 def account(account_id: str) -> "Key":

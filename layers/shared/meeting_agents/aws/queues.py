@@ -33,6 +33,26 @@ def send_groups(client: "Callable[[], SQSClient]", queue_url: str, groups: Itera
             logger.warning("group not sent", kind=type(error).__name__, group=group.key)
 
 
+def send_agents(client: "Callable[[], SQSClient]", queue_url: str, agent_ids: Sequence[str]) -> list[str]:
+    """Send agents to the queue of alerts, and return those that were sent. `client` is called only if there is one."""
+    sent: list[str] = []
+    for batch in batched(agent_ids, MAX_BATCH, strict=False):
+        messages = {str(number): agent_id for number, agent_id in enumerate(batch)}
+        try:
+            response = client().send_message_batch(
+                QueueUrl=queue_url,
+                Entries=[
+                    {"Id": number, "MessageBody": json.dumps({"subject": agent_id})}
+                    for number, agent_id in messages.items()
+                ],
+            )
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("agents not sent", kind=type(error).__name__, agents=len(batch))
+            continue
+        sent += [messages[success["Id"]] for success in response.get("Successful", [])]
+    return sent
+
+
 def shorten_visibility(client: "SQSClient", queue_url: str, records: Sequence[Mapping[str, Any]]) -> None:
     """Shorten the visibility timeout so that SQS redelivers these records of a Lambda event soon."""
     for batch in batched(records, MAX_BATCH, strict=False):

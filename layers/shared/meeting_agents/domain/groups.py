@@ -63,6 +63,8 @@ class Waiting:
     event_id: str = ""
     scheduling_key: str = ""
     acknowledged_at: datetime | None = None
+    account: str = ""
+    data_center: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 

@@ -123,7 +123,7 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             return _apply_missed_deadline(record, entry)
         case EntryType.ACKNOWLEDGED | EntryType.LABELLED:
             return _apply_note(_begun(record, entry), entry)
-        case EntryType.ALERTED:
+        case EntryType.ALERTED | EntryType.SILENCED:
             return with_alert(_begun(record, entry), entry), Verdict.APPLIED
         case EntryType.ALERT_DUE:
             begun = _begun(record, entry)
@@ -315,6 +315,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             | EntryType.OVERDUE
             | EntryType.ALERT_DUE
             | EntryType.ALERTED
+            | EntryType.SILENCED
             | EntryType.ACKNOWLEDGED
         ):  # not of Cronofy's
             return attempt

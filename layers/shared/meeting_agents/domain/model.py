@@ -77,6 +77,8 @@ class EntryType(StrEnum):
     ALERT_DUE = "alert_due"
     """An alert became owed by time alone, or was owed and not published."""
     # from alerting
+    SILENCED = "silenced"
+    """An alert that is owed is held back by a silence or by quiet hours: no message was sent."""
     ALERTED = "alerted"
     """An alert was published; the reason has the number of subscribers."""
     ACKNOWLEDGED = "acknowledged"
@@ -250,9 +252,11 @@ class Entry:
     cause: IncidentType | None = None
     """The incident that the entry itself names."""
     status: AlertStatus | None = None
-    """The status of a published alert; `severity` and `reminder` are the alert's, too."""
+    """The status of an alert; `severity` and `reminder` are the alert's, too."""
     severity: Severity | None = None
     reminder: int = 0
+    until: datetime | None = None
+    """The time until which an alert is held back."""
     missing: tuple[str, ...] = ()
     """The resource categories that were missing when their deadline passed."""
     retry_at: datetime | None = None

@@ -52,6 +52,15 @@ class LastAlert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldAlert:
+    """An alert that is owed and held back."""
+
+    severity: Severity
+    """Of the incident when it was held back: with another one, the alert is decided anew."""
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
     """A request without an outcome yet."""
 
@@ -222,8 +231,10 @@ class Record:
     """Those of the newest request that came with any."""
     alerts: Mapping[str, LastAlert] = field(default_factory=dict)
     """The last alert about each incident, by `incident_key`."""
+    held: Mapping[str, HeldAlert] = field(default_factory=dict)
+    """The alerts that were held back and not published since, by `incident_key`."""
     alerts_due: int = 0
-    """The `alert_due` entries since the last alert."""
+    """The `alert_due` entries since the last alert, or since it was held back."""
     notices: Mapping[str, tuple[datetime, Reason | None]] = field(default_factory=dict)
     """The time and the reason of each notice, by `incident_key`."""
     acknowledged_at: datetime | None = None

@@ -35,6 +35,7 @@ ENTRIES: Mapping[EntryType, str] = {
     EntryType.OVERDUE: "Silent past a deadline",
     EntryType.ALERT_DUE: "An alert is owed",
     EntryType.ALERTED: "Alert published",
+    EntryType.SILENCED: "Alert held back",
     EntryType.ACKNOWLEDGED: "Acknowledged",
 }
 SELF_EXPLANATORY = (EntryType.ACCEPTED, EntryType.REJECTED, EntryType.UNCONFIRMED, EntryType.CANCELLED)
