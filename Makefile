@@ -17,7 +17,7 @@ OPERATE := .venv/bin/python layers/shared/operate.py --stack $(STACK)
 
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
 KNOWN := PYTHON ARCHITECTURE STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
-	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL CHECK JOURNAL WITH
+	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL NAME UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
 $(if $(UNKNOWN),$(error no command has a variable $(firstword $(UNKNOWN)): $(shell python3 -c 'import difflib, sys; \
@@ -111,6 +111,17 @@ agent: .venv/.sandbox ## One agent with its timeline: ID=ma_…, or EVENT=… CA
 
 acknowledge: .venv/.sandbox ## Acknowledge an incident, which ends its reminders: ID=ma_… NOTE="I call them"
 	@$(OPERATE) acknowledge --id "$(ID)" --note "$(NOTE)"
+
+silence: .venv/.sandbox ## Send nothing about some incidents for a time: NAME=move UNTIL=2h WHY="we move" (FROM=…) and LABEL=team:sales, ACCOUNT=…, DATA_CENTER=de, TYPE=failed, ID=ma_… or EVERYTHING=1
+	@$(OPERATE) silence --name "$(NAME)" $(if $(FROM),--from "$(FROM)") --until "$(UNTIL)" --why "$(WHY)" \
+		$(if $(LABEL),--label "$(LABEL)") $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(TYPE),--type "$(TYPE)") \
+		$(if $(DATA_CENTER),--data-center "$(DATA_CENTER)") $(if $(ID),--agent "$(ID)") $(if $(EVERYTHING),--everything)
+
+silences: .venv/.sandbox ## The silences that are planned or active
+	@$(OPERATE) silences
+
+unsilence: .venv/.sandbox ## End a silence now: NAME=…
+	@$(OPERATE) unsilence --name "$(NAME)"
 
 retry: .venv/.sandbox ## Have Cronofy asked again now, with what is stored: ID=ma_…
 	@$(OPERATE) retry --id "$(ID)"

@@ -22,6 +22,7 @@ import boto3
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+import operate_silences
 from meeting_agents.aws.keys import ENTRY_PREFIX, RECORD, timestamp
 from meeting_agents.domain.model import State, Verdict
 from operate_doctor import doctor
@@ -282,6 +283,7 @@ def _named(example: str) -> Callable[[str], str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="operate", description=__doc__.partition("\n")[0])
     parser.add_argument("--stack", default="meeting-agents")
+    parser.set_defaults(run=_run)
     commands = parser.add_subparsers(dest="command", required=True)
     agents = commands.add_parser("agents", help="list the open incidents, or the agents in a state")
     agents.add_argument("--state", dest="states", type=_states, default=[], help="failed, overdue, …; several: a,b")
@@ -308,6 +310,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     redrives = commands.add_parser("redrive", help="return the messages of a dead-letter queue to their source")
     redrives.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
+    operate_silences.add_commands(commands, _time, _named)
     exports = commands.add_parser("export", help="write the journals of the meetings of a span of time to a file")
     exports.add_argument("--file", type=_file, required=True, help="week.jsonl")
     for span in (replays, exports):
@@ -330,7 +333,7 @@ def main(arguments: list[str]) -> int:
             check_parameters(options.pairs)
             return 0
         stack = Stack(options.stack, boto3.Session(region_name=os.environ.get("AWS_REGION") or None))
-        remaining = _run(options, stack)
+        remaining = options.run(options, stack)
     except (BotoCoreError, ClientError, httpx.HTTPError, OSError, OperatorError) as error:
         print(f"operate: {_problem(error)}", file=sys.stderr)  # noqa: T201
         return 2

@@ -132,7 +132,10 @@ def _incident(row: dict[str, Any], now: datetime) -> Iterator[str]:
 
 def _known(row: dict[str, Any]) -> str:
     """Return what people were alerted of, and who has it in hand."""
-    alert, acknowledgement = row["last_alert"], row["acknowledgement"]
+    alert, acknowledgement, silenced = row["last_alert"], row["acknowledgement"], row["silenced"]
+    if silenced:
+        until = datetime.fromisoformat(silenced["until"])
+        return f"Silenced by {silenced['name']} until {until:%Y-%m-%d %H:%M} UTC."
     if acknowledgement:
         by = acknowledgement["by"].rpartition("/")[2]
         return f"Acknowledged{f' by {by}' if by else ''}: {sanitize(acknowledgement['note'], 200)}"

@@ -343,7 +343,7 @@ def test_the_details_of_an_agent_have_its_incident_its_next_steps_and_all_its_en
     for words in ("Customer call: Northwind", "never became active", "also in the lobby", "Requested", "event-"):
         assert words in seen.text
     actions = [call.get("action") for call in seen.calls]
-    assert actions == ["acknowledge", "retry", "replay"]
+    assert actions == ["acknowledge", "silence", "retry", "replay"]
     assert reader(world).details("ma_a2b3c4d5e6f7g2h3i4j5k6l7m2") is None
 
 
@@ -409,6 +409,28 @@ def test_an_acknowledgement_by_button_is_in_the_journal_with_name_and_note(stage
     assert [entry["reason"]["values"] for entry in entries] == [{"note": "I am on it", "caller": "Ada"}]
 
 
+def test_an_agent_is_silenced_by_button_and_the_card_shows_it_with_the_button_that_ends_it(stage: Stage) -> None:
+    agent = failed_agent(stage, "ev_silenced", "Silenced by button")
+    fields = {"who": "Ada", note_field(agent): "We know <b>"}
+    answer = invoke(stage, "button", in_context(fields, action="silence", agent_id=agent))
+    assert "No message about this agent is sent until" in answer
+    assert "We know &lt;b&gt;" in answer
+    name = agent.replace("_", "-")
+    (silence,) = [one for one in stage.api.get("/v1/silences").json()["silences"] if one["agent"] == [agent]]
+    assert (silence["name"], silence["by"], silence["why"]) == (f"agent-{name}", "Ada", "We know <b>")
+    start, until = (datetime.fromisoformat(silence[key]) for key in ("from", "until"))
+    assert until - start == 2 * HOUR
+    seen = Reader(invoke(stage, "widget", in_context({"search": "ev_silenced"})))
+    assert f"silenced by agent-{name} until" in seen.text
+    assert [call["action"] for call in seen.calls if call.get("agent_id") == agent and "action" in call] == [
+        "acknowledge",
+        "unsilence",
+    ]
+    assert "The silence is over" in invoke(stage, "button", in_context(action="unsilence", agent_id=agent))
+    assert "the silence is over" in invoke(stage, "button", in_context(action="unsilence", agent_id=agent)).lower()
+    assert "silenced by" not in Reader(invoke(stage, "widget", in_context({"search": "ev_silenced"}))).text
+
+
 def test_a_replay_by_button_announces_again(stage: Stage) -> None:
     agent = failed_agent(stage, "ev_replay_button", "Replayed by button")
     assert "published again" in invoke(stage, "button", in_context(action="replay", agent_id=agent))
@@ -425,6 +447,8 @@ def test_a_replay_by_button_announces_again(stage: Stage) -> None:
         ({"action": "acknowledge", "agent_id": "<b>"}, "This button is unknown here"),
         ({"action": "acknowledge", "agent_id": "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"}, "No agent ma_a2b3c4d5e6f7g2h3"),
         ({"action": "acknowledge", "group": "account_disconnected/no_such"}, "No alert about"),
+        ({"action": "silence", "agent_id": "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"}, "No agent ma_a2b3c4d5e6f7g2h3"),
+        ({"action": "unsilence", "agent_id": "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"}, "The silence is over"),
         ({"action": "retry", "agent_id": "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"}, "No agent ma_a2b3c4d5e6f7g2h3"),
     ],
 )

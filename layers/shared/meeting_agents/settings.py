@@ -1,5 +1,6 @@
 """All environment variables that functions read. No other module reads the environment."""
 
+import re
 from collections.abc import Mapping
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo
@@ -153,14 +154,12 @@ class Settings:
         text = self._environ.get("QUIET_HOURS", "")
         if not text:
             return None
-        start, _, end = text.partition("-")
-        try:
-            hours = time.fromisoformat(start), time.fromisoformat(end)
-        except ValueError:
-            hours = time(), time()
-        if hours[0] == hours[1]:
+        found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", text)
+        hour, minute, to_hour, to_minute = map(int, found.groups()) if found else (0, 0, 0, 0)
+        start, end = time(hour, minute), time(to_hour, to_minute)
+        if start == end:
             raise MissingSetting(f"the environment variable QUIET_HOURS must be like 22:00-07:00, not {text!r}")
-        return hours
+        return start, end
 
     @property
     def quiet_hours_time_zone(self) -> str:

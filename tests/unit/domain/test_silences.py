@@ -280,7 +280,7 @@ QUIET = st.one_of(st.none(), st.just(hours("22:00", "07:00")), st.just(hours("12
 def test_no_silence_swallows_an_alert_for_ever_and_none_is_looked_at_each_minute(
     history: History, silences: list[Silence], quiet_hours: QuietHours | None, escalation: timedelta | None
 ) -> None:
-    """Without any the same incidents are told in the end, and what was sent was sent while nothing held it back."""
+    """Without any the same alerts are published in the end, and each was published while nothing held it back."""
     grace_periods, quiet = replace(GRACE_PERIODS, escalation=escalation), Quiet(tuple(silences), quiet_hours)
     loud, _ = lived(list(history.entries), history.agent, Quiet(), grace_periods)
     entries, looks = lived(list(history.entries), history.agent, quiet, grace_periods)
@@ -293,9 +293,9 @@ def test_no_silence_swallows_an_alert_for_ever_and_none_is_looked_at_each_minute
         assert entry.status is AlertStatus.RESOLVED or not quiet.of_severity(entry.severity, entry.at)
     final = fold(entries)
     assert alerting_owed(final, grace_periods, final.updated_at + 40 * DAY) == ()
-    told = {key for key, last in fold(loud).alerts.items() if last.status is AlertStatus.FIRING}
+    published = {key for key, last in fold(loud).alerts.items() if last.status is AlertStatus.FIRING}
     over = {entry.cause for entry in loud if entry.status is AlertStatus.RESOLVED}
-    assert {key for key in told if key.split("/")[1] not in over} <= set(final.alerts)
+    assert {key for key in published if key.split("/")[1] not in over} <= set(final.alerts)
     ends = sum(entry.kind is EntryType.SILENCED for entry in entries)
     assert looks <= len(loud) + 2 * ends + 12
 

@@ -24,6 +24,11 @@ QUIET_HOURS = "quiet hours"
 """The name of the quiet hours where a silence has its own, which has no space."""
 
 
+def silence_name(agent_id: str) -> str:
+    """Return the name of the silence of one agent, where a person gives it none."""
+    return f"agent-{agent_id.lower().replace('_', '-')}"[:64]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """An agent with an incident, as far as a silence tells agents apart."""
