@@ -31,7 +31,7 @@ def put(stage: Stage, name: str, seconds: float = 3600, **body: Any) -> dict[str
 
 
 def alerts(stage: Stage, *agent_ids: str) -> list[dict[str, Any]]:
-    """The alerts about these agents, in whatever message."""
+    """The messages that are about any of these agents."""
     about = [
         (message, {agent["agent_id"] for agent in message.get("agents", ())}) for message in stage.alerts.messages()
     ]

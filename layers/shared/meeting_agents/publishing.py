@@ -39,7 +39,7 @@ from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.record import HeldAlert, LastAlert, Record
+from meeting_agents.domain.record import LastAlert, Record
 from meeting_agents.domain.silences import Hold, Quiet, Subject
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
@@ -317,12 +317,12 @@ class Publisher:
         """Journal that an alert is held back, unless the journal says so already."""
         self._silences.hold(hold, alert.agent_id, alert.at)
         incident = alert.owed.incident
-        if alert.record.held.get(incident.key) == HeldAlert(severity=alert.severity, until=hold.until):
+        held = alert.record.held.get(incident.key)
+        if held and (held.severity, held.until) == (alert.severity, hold.until):
             return
-        until = timestamp(hold.until)
-        values = {"incident": alert.type, "status": alert.status, "silence": hold.name, "until": until}
+        values = {"incident": alert.type, "status": alert.status, "silence": hold.name}
         entry = Entry(
-            key=f"silenced#{incident.key}#{alert.owed.number}#{alert.severity}#{until}",
+            key=f"silenced#{incident.key}#{alert.owed.number}#{held.count if held else 0}",
             kind=EntryType.SILENCED,
             at=self._clock(),
             attempt=incident.attempt,
@@ -331,7 +331,7 @@ class Publisher:
             severity=alert.severity,
             reminder=alert.owed.reminder,
             until=hold.until,
-            reason=Reason.of(ReasonCode.ALERT_SILENCED, **values),
+            reason=Reason.of(ReasonCode.ALERT_SILENCED, **values, until=timestamp(hold.until)),
         )
         self._journal.append(alert.agent_id, entry)
 

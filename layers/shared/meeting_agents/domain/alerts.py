@@ -93,8 +93,10 @@ def with_alert(record: Record, entry: Entry) -> Record:
         return record
     key = incident_key(entry.attempt, entry.cause)
     if entry.kind is EntryType.SILENCED:
-        alert_held = HeldAlert(severity=entry.severity or Severity.WARNING, until=entry.until or entry.at)
-        return replace(record, held={**record.held, key: alert_held}, alerts_due=0)
+        count = record.held[key].count + 1 if key in record.held else 1
+        severity, until = entry.severity or Severity.WARNING, entry.until or entry.at
+        held_alert = HeldAlert(severity=severity, until=until, count=count)
+        return replace(record, held={**record.held, key: held_alert}, alerts_due=0)
     before = record.alerts.get(key)
     alert = LastAlert(
         status=entry.status,

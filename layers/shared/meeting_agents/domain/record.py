@@ -58,6 +58,8 @@ class HeldAlert:
     severity: Severity
     """Of the incident when it was held back: with another one, the alert is decided anew."""
     until: datetime
+    count: int = 1
+    """The times that it was held back since the last alert about the incident."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
