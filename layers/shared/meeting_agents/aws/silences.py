@@ -31,13 +31,13 @@ class Silences:
         self._quiet_hours = quiet_hours
 
     def quiet(self) -> Quiet:
-        """Return all silences, those that are planned too, and the quiet hours."""
-        return Quiet(tuple(_silence(item) for item in self._items() if not _is_deleted(item)), self._quiet_hours)
+        """Return all silences, also those that are planned or have just ended, and the quiet hours."""
+        return Quiet(tuple(map(_silence, self._items())), self._quiet_hours)
 
     def find(self, name: str) -> Silence | None:
-        """Return a silence that is not deleted."""
+        """Return a silence, also one that has just ended."""
         item = self._table.get(keys.silence(name))
-        return _silence(item) if item and not _is_deleted(item) else None
+        return _silence(item) if item else None
 
     def put(self, silence: Silence, now: datetime) -> bool:
         """Store a silence, in place of one of its name; False if there are too many.
@@ -54,9 +54,9 @@ class Silences:
     def delete(self, name: str, now: datetime) -> bool:
         """End a silence now; False if there is none. It goes for good when its agents have been looked at."""
         silence = self.find(name)
-        if silence is None:
+        if silence is None or silence.end <= now:
             return False
-        self._write(replace(silence, end=min(silence.end, now)), now, is_changed=True, is_deleted=True)
+        self._write(replace(silence, end=now), now, is_changed=True)
         return True
 
     def hold(self, hold: Hold, agent_id: str, at: datetime) -> None:
@@ -95,7 +95,7 @@ class Silences:
             ConsistentRead=is_consistent,
         )
 
-    def _write(self, silence: Silence, now: datetime, *, is_changed: bool, is_deleted: bool = False) -> None:
+    def _write(self, silence: Silence, now: datetime, *, is_changed: bool) -> None:
         item = {
             "start": timestamp(silence.start),
             "end": timestamp(silence.end),
@@ -105,7 +105,6 @@ class Silences:
             keys.EXPIRES_AT: int((max(silence.end, now) + KEPT).timestamp()),
             **{name: sorted(getattr(silence, name)) for name in _CRITERIA},
             **({"changed_at": timestamp(now)} if is_changed else {}),
-            **({"is_deleted": True} if is_deleted else {}),
         }
         packed = {name: pack(value) for name, value in item.items()}
         self._table.put({**keys.silence(silence.name), **packed}, "attribute_not_exists(sk) OR attribute_exists(sk)")
@@ -149,7 +148,3 @@ def _silence(item: Item) -> Silence:
         agents=frozenset(values["agents"]),
         labels={name: tuple(options) for name, options in values["labels"].items()},
     )
-
-
-def _is_deleted(item: Item) -> bool:
-    return "is_deleted" in item
