@@ -1,9 +1,10 @@
 """The body of a silence. Pure."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from meeting_agents.api.labels import wanted_labels
 from meeting_agents.cronofy.payloads import DataCenter
@@ -17,6 +18,24 @@ _Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 _Values = Field(default=(), max_length=MAX_VALUES)
 
 
+_DURATION = re.compile(r"P(?=.)(?:(\d{1,3})D)?(?:T(?=.)(?:(\d{1,4})H)?(?:(\d{1,5})M)?)?")
+
+
+def _end(value: object) -> datetime | timedelta:
+    """Return a time or a duration, as ISO 8601 writes them."""
+    text = value if isinstance(value, str) else ""
+    if found := _DURATION.fullmatch(text):
+        days, hours, minutes = (int(number or 0) for number in found.groups())
+        return timedelta(days=days, hours=hours, minutes=minutes)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = datetime.min  # noqa: DTZ901 - without a time zone, so it is refused
+    if at.tzinfo is None:
+        raise ValueError('must be a time with its zone like "2026-04-29T15:30:00Z", or a duration like "PT2H"')
+    return at
+
+
 class SilenceRequest(BaseModel):
     """A silence. Of several values of a criterion one must be the incident's, of different criteria each."""
 
@@ -27,8 +46,7 @@ class SilenceRequest(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "from": "2026-04-29T20:00:00Z",
-                    "until": "2026-04-29T23:00:00Z",
+                    "until": "PT2H",
                     "why": "We move the sales team to Zoom",
                     "label": ["team:sales"],
                 }
@@ -37,7 +55,9 @@ class SilenceRequest(BaseModel):
     )
 
     start: AwareDatetime | None = Field(default=None, alias="from", description="at most 90 days ahead; default: now")
-    until: AwareDatetime = Field(description="at most 30 days after `from`")
+    until: Annotated[datetime | timedelta, BeforeValidator(_end)] = Field(
+        description="a time, or how long it lasts, like `PT2H` or `P3D`; at most 30 days after `from`"
+    )
     why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
     account: tuple[_Name, ...] = _Values
     data_center: tuple[DataCenter, ...] = _Values
@@ -50,7 +70,8 @@ class SilenceRequest(BaseModel):
 
     def silence(self, name: str, by: str, now: datetime) -> Silence:
         """Return the silence. Raises `InvalidRequest`."""
-        start, end = (_in_milliseconds(at) for at in (self.start or now, self.until))
+        start = _in_milliseconds(self.start or now)
+        end = start + self.until if isinstance(self.until, timedelta) else _in_milliseconds(self.until)
         criteria = (self.account, self.data_center, self.type, self.agent, self.label)
         wrong = []
         if start > now + MAX_AHEAD:
