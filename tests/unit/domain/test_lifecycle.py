@@ -1843,3 +1843,29 @@ def test_an_agent_whose_meeting_was_deleted_is_followed_if_it_comes() -> None:
     assert history.record.state is State.CANCELLED
     history.report(EntryType.ACTIVATED)
     assert (history.record.state, history.record.current.is_unwanted) == (State.ACTIVATED, False)
+
+
+# ------------------------------------------------------------------------------------------------------------- labels
+
+
+def test_the_labels_are_those_of_the_newest_entry_that_has_any() -> None:
+    """All together, in place of those before; another request without labels keeps them."""
+    history = scheduled()
+    assert history.record.labels == {}
+    found = [
+        history.answer(EntryType.LABELLED, labels=labels).last
+        for labels in ({"team": "sales", "region": "emea"}, {"team": "sales"}, {"team": "sales"}, {})
+    ]
+    assert [step.verdict for step in found] == [applied, applied, Verdict.DUPLICATE, Verdict.DUPLICATE]
+    assert [step.after.labels for step in found] == [{"team": "sales", "region": "emea"}, *[{"team": "sales"}] * 3]
+    assert history.request(moved(60 * MINUTE)).record.labels == {"team": "sales"}
+    entry = replace(history.request(moved(90 * MINUTE)).entries[-1], labels={"team": "support"})
+    assert fold([*history.entries[:-1], entry]).labels == {"team": "support"}
+
+
+def test_labels_change_nothing_else() -> None:
+    """No deadline, no state, no incident: Cronofy does not get them."""
+    before = scheduled()
+    after = scheduled().answer(EntryType.LABELLED, labels={"team": "sales"})
+    assert after.record.current == before.record.current
+    assert deadline(after.record, GRACE_PERIODS) == deadline(before.record, GRACE_PERIODS)

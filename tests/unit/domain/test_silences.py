@@ -221,6 +221,26 @@ def test_an_alert_that_was_published_is_held_back_no_more() -> None:
     assert next_alert_at(record, GRACE_PERIODS) is None
 
 
+def test_the_time_to_an_alert_begins_with_the_end_of_its_silence() -> None:
+    """That it was held back is no delay."""
+    history = failed()
+    (alert,) = history.alerts()
+    assert alert.owed_since == alert.owed.incident.owed_at
+    (at_the_end,) = held(history, START + DAY).alerts(START + DAY + MINUTE)
+    assert at_the_end.owed_since == START + DAY
+    (before,) = history.alerts(START + HOUR)
+    assert before.owed_since == before.owed.incident.owed_at
+
+
+def test_an_alert_is_held_back_as_often_as_silences_follow_each_other() -> None:
+    """The count is in the key of the next entry. With the alert it begins anew."""
+    history = held(held(failed(), START + HOUR), START + DAY, START + 2 * HOUR)
+    assert [(one.count, one.until) for one in fold(history.entries).held.values()] == [(2, START + DAY)]
+    assert fold(history.entries).alerts_due == 0
+    published = history.published(START + DAY)
+    assert fold(published.entries).held == {}
+
+
 def test_another_severity_is_looked_at_when_it_begins() -> None:
     """Quiet hours hold back a warning: near the meeting the incident is critical."""
     history = History().ask(conference_expected=True).accepted()

@@ -87,6 +87,14 @@ class AgentAlert:
         return self.record.updated_at if self.is_resolved else self.owed.incident.opened_at
 
     @property
+    def owed_since(self) -> datetime:
+        """The time since which it is owed, or since the end of the silence that held it back."""
+        incident = self.owed.incident
+        held = self.record.held.get(incident.key)
+        since = self.known_at if self.is_resolved else incident.owed_at
+        return max(since, held.until) if held and held.until <= self.at else since
+
+    @property
     def attempt(self) -> Attempt:
         """The attempt of a firing incident; for a resolved one the current attempt, which may be a later one."""
         numbers = {attempt.number: attempt for attempt in self.record.attempts}
