@@ -146,6 +146,13 @@ def examples(stage: Stage) -> list[tuple[str, str]]:
         ),
         ("Register an account, so that its tokens are refreshed", _curl("PUT", account, registration)),
         ("List the accounts", _curl("GET", f"{api}/v1/accounts")),
+        (
+            "Send nothing about the agent for two hours; what still stands then is sent",
+            _curl("PUT", f"{api}/v1/silences/quiet", {"until": "PT2H", "why": "we know", "agent": [agent]}),
+        ),
+        ("List the silences", _curl("GET", f"{api}/v1/silences")),
+        ("Read one", _curl("GET", f"{api}/v1/silences/quiet")),
+        ("End it", _curl("DELETE", f"{api}/v1/silences/quiet")),
         ("Read the account", _curl("GET", account)),
         (
             "Acknowledge the incident of the account, which has none: 404",
