@@ -20,7 +20,8 @@ GIVEN_PARAMETERS = $(OPERATE) parameters --environment $(ENVIRONMENT) Architectu
 
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
 KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
-	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NAME NOTE EVENT CALENDAR DATA_CENTER ACCOUNT CHECK JOURNAL WITH
+	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NAME NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL \
+	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
 $(if $(UNKNOWN),$(error no command has a variable $(firstword $(UNKNOWN)): $(shell python3 -c 'import difflib, sys; \
@@ -114,8 +115,9 @@ doctor: .venv/.sandbox ## Say in one screen if the deployed stack will work, wit
 secret: .venv/.sandbox ## Store the client id and client secret of your Cronofy application, typed without being shown: DATA_CENTER=de
 	@$(OPERATE) secret --data-center "$(DATA_CENTER)"
 
-agents: .venv/.sandbox ## The open incidents (ACCOUNT=… FROM=2026-11-22; STATE=failed,overdue: the agents in these states)
-	@$(OPERATE) agents $(if $(STATE),--state "$(STATE)") $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(FROM),--from "$(FROM)")
+agents: .venv/.sandbox ## The open incidents (ACCOUNT=… LABEL=team:sales FROM=2026-11-22; STATE=failed,overdue: the agents in these states)
+	@$(OPERATE) agents $(if $(STATE),--state "$(STATE)") $(if $(ACCOUNT),--account "$(ACCOUNT)") \
+		$(if $(LABEL),--label "$(LABEL)") $(if $(FROM),--from "$(FROM)")
 
 agent: .venv/.sandbox ## One agent with its timeline: ID=ma_…, or EVENT=… CALENDAR=… (DATA_CENTER=de)
 	@$(OPERATE) agent --id "$(ID)" --event "$(EVENT)" --calendar "$(CALENDAR)" --data-center "$(DATA_CENTER)"
@@ -125,6 +127,17 @@ acknowledge: .venv/.sandbox ## Acknowledge an incident, which ends its reminders
 
 channel-test: .venv/.sandbox ## Send a test incident to a channel, from trigger to resolve, and say what it answered: NAME=pager
 	@$(OPERATE) channel-test --name "$(NAME)"
+
+silence: .venv/.sandbox ## Send nothing about some incidents for a time: NAME=move UNTIL=2h WHY="we move" (FROM=…) and LABEL=team:sales, ACCOUNT=…, DATA_CENTER=de, TYPE=failed, ID=ma_… or EVERYTHING=1
+	@$(OPERATE) silence --name "$(NAME)" $(if $(FROM),--from "$(FROM)") --until "$(UNTIL)" --why "$(WHY)" \
+		$(if $(LABEL),--label "$(LABEL)") $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(TYPE),--type "$(TYPE)") \
+		$(if $(DATA_CENTER),--data-center "$(DATA_CENTER)") $(if $(ID),--agent "$(ID)") $(if $(EVERYTHING),--everything)
+
+silences: .venv/.sandbox ## The silences that are planned or active
+	@$(OPERATE) silences
+
+unsilence: .venv/.sandbox ## End a silence now: NAME=…
+	@$(OPERATE) unsilence --name "$(NAME)"
 
 retry: .venv/.sandbox ## Have Cronofy asked again now, with what is stored: ID=ma_…
 	@$(OPERATE) retry --id "$(ID)"

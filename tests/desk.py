@@ -17,6 +17,7 @@ from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.rate_limiter import Limits, RateLimiter
+from meeting_agents.aws.silences import Silences
 from meeting_agents.calendars import Calendars
 from meeting_agents.cronofy.client import TIMEOUT, CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
@@ -27,6 +28,7 @@ from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import EntryType
 from meeting_agents.domain.record import Record
+from meeting_agents.domain.silences import QuietHours
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.profiles import Profiles
 from meeting_agents.provisioning import Provisioning, ProvisioningRequest, ProvisioningResult
@@ -56,6 +58,7 @@ class Desk:
         """The consents of the registered users."""
         self.trigger_lead_time: timedelta | None = None
         """With one, callers' requests have event triggers."""
+        self.quiet_hours: QuietHours | None = None
         self._client = _clients(aws)
         self._number = next(_numbers)
         self.cronofy = StandIn(clock=self.seconds, applications={"us": Application("id", ("CRN_secret",))})
@@ -96,6 +99,9 @@ class Desk:
 
     def groups(self) -> Groups:
         return Groups(self._table(), partial(connection_of, Table(self._client("dynamodb"), self.accounts_table)))
+
+    def silences(self) -> Silences:
+        return Silences(self._table(), self.quiet_hours)
 
     def rate_limiter(self) -> RateLimiter:
         return RateLimiter(self._table(), self.limits, self.seconds, self.sleep)

@@ -31,7 +31,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         except ValueError:
             logger.error("message not readable", message_id=message_id)
     links = wiring.links()
-    publisher = Publisher(wiring.journal(), wiring.groups(), wiring.alerts_topic(), links, wiring.event_triggers())
+    silences, event_triggers = wiring.silences(), wiring.event_triggers()
+    publisher = Publisher(wiring.journal(), wiring.groups(), wiring.alerts_topic(), links, event_triggers, silences)
     done: set[str] = set()
     try:
         failed_subjects = publish_alerts(set(subjects.values()), publisher, wiring.lease("alert"))
@@ -76,8 +77,7 @@ def _count(published: Published) -> None:
         metrics.add_metric("AlertsPublished", MetricUnit.Count, 1)
         metrics.add_metric("AgentsAlerted", MetricUnit.Count, len(alerts))
         for alert in alerts:
-            owed_at = alert.known_at if alert.is_resolved else alert.owed.incident.owed_at
-            metrics.add_metric("TimeToAlert", MetricUnit.Seconds, (now - owed_at).total_seconds())
+            metrics.add_metric("TimeToAlert", MetricUnit.Seconds, (now - alert.owed_since).total_seconds())
         agent_ids = [alert.agent_id for alert in alerts]
         fields: dict[str, Any] = {"status": message.status, "severity": message.severity, "agents": len(agent_ids)}
         fields |= {"subjects": agent_ids, "subscribers": subscribers}

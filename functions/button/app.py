@@ -1,4 +1,4 @@
-"""The buttons of the overview that change something: acknowledge, ask Cronofy again, announce again.
+"""The buttons of the overview that change something: acknowledge, silence, ask Cronofy again, announce again.
 
 CloudWatch calls this function with its viewer's own permissions when a button is pressed, and shows the answer:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard_interactivity.html.
@@ -39,6 +39,14 @@ def press(call: Call, now: datetime) -> str:
         case card.ACKNOWLEDGE if call.agent_id:
             operations.acknowledge(wiring.journal(), call.agent_id, call.note, call.by, now)
             return answers.acknowledged(call.by, call.note, now, call.viewer)
+        case card.SILENCE if call.agent_id:
+            silence = operations.silence_agent(
+                wiring.journal(), wiring.silences(), call.agent_id, call.note, call.by, now
+            )
+            return answers.silenced(silence, call.viewer)
+        case card.UNSILENCE if call.agent_id:
+            operations.end_silence(wiring.silences(), call.agent_id, now)
+            return answers.unsilenced(call.viewer)
         case card.RETRY if call.agent_id:
             result = operations.retry(wiring.journal(), wiring.provisioning(), call.agent_id, now)
             return answers.retried(result.record, call.viewer)

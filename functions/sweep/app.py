@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import VERSION, wiring
 from meeting_agents.aws.journal import Journal
-from meeting_agents.aws.queues import send_groups
+from meeting_agents.aws.queues import send_agents, send_groups
 from meeting_agents.errors import Outage, RateLimited, Refusal
 from meeting_agents.provisioning import Provisioning
 from meeting_agents.sweeping import CalendarLanes, Checked, DueAgents
@@ -57,12 +57,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
             for checked in lanes.look_again(firing, wiring.groups()):
                 _count(checked, datetime.now(UTC))
         send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, wiring.groups().ended(firing))
+        look_at = partial(send_agents, lambda: wiring.client("sqs"), wiring.settings().alert_queue_url)
+        released = wiring.silences().release(datetime.now(UTC), look_at)
     retried = sum(future.result() for future in retries)
     for name, count in {"AgentsFoundOverdue": overdue, "RequestsRetried": retried}.items():
         if count:
             metrics.add_metric(name, MetricUnit.Count, count)
     metrics.add_metric("Heartbeat", MetricUnit.Count, 1)
-    logger.info("sweep finished", overdue=overdue, retried=retried)
+    logger.info("sweep finished", overdue=overdue, retried=retried, released=released)
     return {"overdue": overdue, "retried": retried}
 
 

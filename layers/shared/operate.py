@@ -20,6 +20,7 @@ import boto3
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+import operate_silences
 from meeting_agents.aws.keys import RECORD, timestamp
 from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.domain.model import State, Verdict
@@ -136,6 +137,14 @@ def _states(text: str) -> list[str]:
     return states
 
 
+def _labels(text: str) -> list[str]:
+    labels = [label.strip() for label in text.split(",") if label.strip()]
+    for label in labels:
+        if not all(label.partition(":")):
+            raise argparse.ArgumentTypeError(f"{label!r} is not a label with its value: set LABEL=team:sales")
+    return labels
+
+
 def _named(example: str) -> Callable[[str], str]:
     """Return a type of an argument that must not be empty."""
 
@@ -154,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     agents = commands.add_parser("agents", help="list the open incidents, or the agents in a state")
     agents.add_argument("--state", dest="states", type=_states, default=[], help="failed, overdue, …; several: a,b")
     agents.add_argument("--account", default="", help="only agents of this account")
+    agents.add_argument("--label", dest="labels", type=_labels, default=[], help="team:sales; several: team:a,region:b")
     agents.add_argument("--from", dest="start", type=_time, metavar="TIME", help="only meetings then or later")
     agent = commands.add_parser("agent", help="show an agent with its timeline")
     agent.add_argument("--id", default="", help="ma_…")
@@ -182,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     redrives = commands.add_parser("redrive", help="return the messages of a dead-letter queue to their source")
     redrives.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
+    operate_silences.add_commands(commands, _time, _named)
     exports = commands.add_parser("export", help="write the journals of the meetings of a span of time to a file")
     exports.add_argument("--file", type=_file, required=True, help="week.jsonl")
     for span in (replays, exports):
@@ -219,9 +230,9 @@ def _refuse(command: str, problem: str) -> NoReturn:
 
 _COMMANDS: Mapping[str, Callable[[Stack, argparse.Namespace], int | None]] = {
     "agents": lambda stack, given: (
-        list_agents(stack, given.states, given.account, given.start)
+        list_agents(stack, given.states, given.account, given.labels, given.start)
         if given.states
-        else list_incidents(stack, given.account, given.start)
+        else list_incidents(stack, given.account, given.labels, given.start)
     ),
     "agent": lambda stack, given: show_agent(
         stack, given.id or find_agent(stack, given.calendar, given.event, given.data_center)
@@ -235,6 +246,7 @@ _COMMANDS: Mapping[str, Callable[[Stack, argparse.Namespace], int | None]] = {
     "redrive": lambda stack, given: redrive(stack, given.queue),
     "export": lambda stack, given: export(stack, given.start, given.end, given.file),
     "verdicts": lambda stack, _: verdicts(stack),
+    **operate_silences.COMMANDS,
 }
 """Each returns the number of things that remain to be done; None: nothing can remain."""
 

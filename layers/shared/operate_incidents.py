@@ -8,6 +8,7 @@ from typing import Any
 
 from meeting_agents.alerting.text import (
     format_duration,
+    format_labels,
     format_meeting,
     format_time,
     relative_to_meeting,
@@ -27,9 +28,9 @@ LISTED = 200
 AGENTS, INCIDENTS = "/v1/meeting_agents", "/v1/incidents"
 
 
-def list_incidents(stack: Stack, account: str, start: datetime | None) -> int:
+def list_incidents(stack: Stack, account: str, labels: list[str], start: datetime | None) -> int:
     """Print the open incidents, the critical ones first, then the latest meeting. Return their number."""
-    query = {"account": account, "from_": timestamp(start) if start else ""}
+    query = {"account": account, "label": labels, "from_": timestamp(start) if start else ""}
     rows, has_more = _pages(stack, INCIDENTS, "incidents", query)
     now = datetime.now(UTC)
     rows.sort(key=lambda row: row["severity"] != Severity.CRITICAL)
@@ -43,9 +44,9 @@ def list_incidents(stack: Stack, account: str, start: datetime | None) -> int:
     return len(rows)
 
 
-def list_agents(stack: Stack, states: list[str], account: str, start: datetime | None) -> int:
+def list_agents(stack: Stack, states: list[str], account: str, labels: list[str], start: datetime | None) -> int:
     """Print the agents in these states, in the order of their meetings. Return 0."""
-    query = {"state": states, "account": account, "from_": timestamp(start) if start else ""}
+    query = {"state": states, "account": account, "label": labels, "from_": timestamp(start) if start else ""}
     rows, has_more = _pages(stack, AGENTS, "agents", query)
     for row in rows:
         meeting = MeetingView.model_validate(row["meeting"])
@@ -121,6 +122,8 @@ def _incident(row: dict[str, Any], now: datetime) -> Iterator[str]:
     else:
         yield f"{mark}{row['dedup_key']}"
         yield _filled(f"{row['summary']}. Open since {_ago(now - opened_at)}. {_known(row)}")
+    if agent and agent["labels"]:
+        yield _filled(format_labels(agent["labels"]))
     if row["next_steps"]:
         yield _filled(f"Next: {row['next_steps'][0]}")
     if agent:
@@ -129,7 +132,10 @@ def _incident(row: dict[str, Any], now: datetime) -> Iterator[str]:
 
 def _known(row: dict[str, Any]) -> str:
     """Return what people were alerted of, and who has it in hand."""
-    alert, acknowledgement = row["last_alert"], row["acknowledgement"]
+    alert, acknowledgement, silenced = row["last_alert"], row["acknowledgement"], row["silenced"]
+    if silenced:
+        until = datetime.fromisoformat(silenced["until"])
+        return f"Silenced by {silenced['name']} until {until:%Y-%m-%d %H:%M} UTC."
     if acknowledgement:
         by = acknowledgement["by"].rpartition("/")[2]
         return f"Acknowledged{f' by {by}' if by else ''}: {sanitize(acknowledgement['note'], 200)}"
@@ -162,6 +168,7 @@ def _agent(agent: dict[str, Any], now: datetime) -> Iterator[str]:
         "event": f"{agent['event_id']} in {agent['calendar_id']}" if agent["calendar_id"] else agent["scheduling_key"],
         "account": agent["account"],
         "cronofy": f"data center {agent['data_center']}" if agent["data_center"] else "",
+        "labels": format_labels(agent["labels"]),
         "next": f"{agent['next_deadline']['phase']} by {_at(agent['next_deadline']['at'], zone)}"
         if agent["next_deadline"]
         else "",

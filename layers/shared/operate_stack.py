@@ -101,7 +101,7 @@ class Stack:
         with httpx.Client(timeout=TIMEOUT) as client:
             response = self.request(client, method, path, body, **query)
         if response.is_success:
-            return response.json()
+            return response.json() if response.content else None
         raise OperatorError(problem_of(response))
 
 

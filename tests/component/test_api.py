@@ -12,6 +12,7 @@ from meeting_agents import wiring
 from meeting_agents.alerting.message import Links
 from meeting_agents.api.context import Collaborators
 from meeting_agents.cronofy.subscriptions import has_event_triggers
+from meeting_agents.domain.silences import Silence
 from meeting_agents.incident_list import IncidentList
 from tests.desk import CALENDAR, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -46,6 +47,7 @@ def call(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Call:
         cronofy=desk.cronofy_client,
         lifecycle_topic=wiring.lifecycle_topic,
         groups=desk.groups,
+        silences=desk.silences,
         tokens=desk.tokens,
         profiles=desk.profiles,
         incident_list=lambda address: IncidentList(
@@ -208,3 +210,14 @@ def test_an_expired_token_leaves_the_agent_requested(desk: Desk, call: Call) -> 
     assert (status, problem["code"], problem["agent"]["state"]) == (401, "cronofy_401", "requested")
     status, answer = call("POST", EVENTS, event())
     assert (status, answer["agent"]["state"], answer["agent"]["attempt"]) == (202, "scheduled", 1)
+
+
+def test_there_are_a_hundred_silences_at_most(desk: Desk, call: Call) -> None:
+    until = datetime.now(UTC) + timedelta(hours=1)
+    for number in range(100):
+        silence = Silence(name=f"s{number}", start=desk.now, end=until, why="x")
+        assert desk.silences().put(silence, desk.now)
+    body = {"until": until.isoformat(), "why": "x", "agent": ["ma_1"]}
+    status, problem = call("PUT", "/v1/silences/more", body)
+    assert (status, problem["code"]) == (409, "too_many_silences")
+    assert call("PUT", "/v1/silences/s7", body)[0] == 200

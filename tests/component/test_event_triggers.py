@@ -268,7 +268,9 @@ def silenced(desk: Desk, caller: CallerCredentials, *, hours_before: float = 3) 
 
 def alert_text(desk: Desk, agent: str) -> str:
     topic: Any = Topic()
-    Publisher(desk.journal(), desk.groups(), topic, LINKS, desk.event_triggers(), lambda: desk.now).publish({agent})
+    Publisher(
+        desk.journal(), desk.groups(), topic, LINKS, desk.event_triggers(), desk.silences(), lambda: desk.now
+    ).publish({agent})
     (text,) = topic.texts
     return " ".join(text.split())
 

@@ -75,6 +75,7 @@ def test_what_is_wrong_is_listed_acknowledged_and_sent_again(stage: Stage) -> No
     group = given(stage, "provision", "acknowledge_group")
     assert (group["statusCode"], json.loads(group["body"])["code"]) == (404, "not_found")
     assert json.loads(given(stage, "provision", "list_accounts")["body"])["next_cursor"] is None
+    assert "silences" in json.loads(given(stage, "provision", "list_silences")["body"])
     assert given(stage, "provision", "upsert_calendar_event")["statusCode"] == 202
     assert given(stage, "provision", "delete_calendar_event")["statusCode"] == 202
 

@@ -68,6 +68,7 @@ class Office:
             self.topic,
             LINKS,
             self.desk.event_triggers(),
+            self.desk.silences(),
             lambda: self.desk.now,
         )
         publish_alerts(

@@ -147,8 +147,9 @@ class Room:
         self.desk.now += timedelta(seconds=1)  # entries of one moment would be in the order of their keys
         journal = self.desk.journal()
         journal.grace_periods = replace(journal.grace_periods, escalation=self.escalation)
+        desk = self.desk
         publisher = Publisher(
-            journal, self.desk.groups(), self.topic, LINKS, self.desk.event_triggers(), lambda: self.desk.now
+            journal, desk.groups(), self.topic, LINKS, desk.event_triggers(), desk.silences(), lambda: desk.now
         )
         return publish_alerts(subjects, publisher, self.desk.lease("alert"))
 

@@ -194,3 +194,23 @@ def test_all_incidents_of_an_agent_have_those_that_are_over(room: Room) -> None:
     ]
     assert (found[0].over_at, found[0].next_steps) == (room.desk.now, ())
     assert incidents(room).of_agents([agent], Filter(types=frozenset({IncidentType.REJECTED}))) == ()
+
+
+def test_labels_narrow_the_list_down_to_agents_and_to_groups_with_such_an_agent(room: Room) -> None:
+    """Each name of a label is to have one of its values."""
+    for name, team in (("a", "sales"), ("b", "support"), ("c", "sales"), ("d", "none")):
+        fail(room, name)
+        room.answer(name, EntryType.LABELLED, labels={"team": team, "region": "emea"})
+    room.disconnect()
+    for name, team in (("waits", "sales"), ("waits too", "other")):
+        room.wait_for_account(name)
+        room.answer(name, EntryType.LABELLED, labels={"team": team})
+    room.desk.now += 11 * MINUTE
+    room.publish()
+    of_sales = Filter(labels={"team": ("sales",)}, types=frozenset({IncidentType.FAILED}))
+    assert sorted(shown(room, of_sales)) == ["a: failed", "c: failed"]
+    either = Filter(labels={"team": ("sales", "support"), "region": ("emea",)})
+    assert sorted(shown(room, either)) == ["a: failed", "b: failed", "c: failed"]
+    of_group = Filter(types=frozenset({IncidentType.ACCOUNT_DISCONNECTED}))
+    assert ACCOUNT.key in " ".join(shown(room, replace(of_group, labels={"team": ("other",)})))
+    assert shown(room, replace(of_group, labels={"team": ("support",)})) == []

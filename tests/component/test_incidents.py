@@ -53,6 +53,7 @@ def call(room: Room, monkeypatch: pytest.MonkeyPatch) -> Call:
         cronofy=desk.cronofy_client,
         lifecycle_topic=wiring.lifecycle_topic,
         groups=desk.groups,
+        silences=desk.silences,
         tokens=desk.tokens,
         profiles=desk.profiles,
         incident_list=lambda address: IncidentList(desk.journal(), desk.groups(), Links(address, "")),

@@ -20,7 +20,7 @@ from tests.tables import CONTEXT, Tables, made
 
 AGENT = "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"
 AGENTS = "/v1/meeting_agents"
-LIST_FILTERS = "from, to, data_center, account, calendar_id, event_id, scheduling_key"
+LIST_FILTERS = "from, to, data_center, account, calendar_id, event_id, scheduling_key, label"
 
 
 @pytest.fixture

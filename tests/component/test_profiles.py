@@ -115,7 +115,9 @@ class Office:
     def _publish(self, agents: set[str] | None = None, groups: set[Group] | None = None) -> None:
         self.desk.now += timedelta(seconds=1)
         desk = self.desk
-        publisher = Publisher(desk.journal(), desk.groups(), self.topic, LINKS, desk.event_triggers(), lambda: desk.now)
+        publisher = Publisher(
+            desk.journal(), desk.groups(), self.topic, LINKS, desk.event_triggers(), desk.silences(), lambda: desk.now
+        )
         publisher.publish(agents or set(), groups or set())
         self.track()
 

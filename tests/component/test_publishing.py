@@ -83,7 +83,7 @@ def titles(topic: Topic) -> list[str]:
 
 def publish(desk: Desk, topic: Topic, *histories: History) -> set[str | Group]:
     agents: set[str | Group] = {history.agent for history in histories}
-    publisher = Publisher(desk.journal(), desk.groups(), topic, LINKS, desk.event_triggers())
+    publisher = Publisher(desk.journal(), desk.groups(), topic, LINKS, desk.event_triggers(), desk.silences())
     # Copies wait for each other in real time: the desk's own clock would end the lease of a slow one.
     return publish_alerts(agents, publisher, Lease(desk._table(), "alert"))
 

@@ -175,6 +175,7 @@ def test_a_sweep_does_not_wait_for_cronofy(journal: Journal, monkeypatch: pytest
     monkeypatch.setattr(wiring, "journal", lambda: journal)
     monkeypatch.setattr(wiring, "provisioning", lambda: None)
     monkeypatch.setattr(wiring, "groups", lambda: SimpleNamespace(firing=list, ended=list))
+    monkeypatch.setattr(wiring, "silences", lambda: SimpleNamespace(release=lambda *_: 0))
     monkeypatch.setenv("ALERT_QUEUE_URL", "https://sqs.example.com/alerts")
     context = SimpleNamespace(**vars(CONTEXT), get_remaining_time_in_millis=lambda: 55_000)
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "meeting-agents")

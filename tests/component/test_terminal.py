@@ -154,9 +154,44 @@ def test_an_agent_is_shown_by_its_id_or_its_calendar_event(stage: Stage, operate
     assert f"agent     {agent}, attempt 1" in by_event.stdout
 
 
+def test_a_silence_is_made_listed_seen_and_ended(stage: Stage, operate: Operate) -> None:
+    """Its end is a time, or for how long."""
+    name = account(stage)
+    silence = name.replace("_", "-")
+    why = ("--why", "We move to Zoom: https://evil.example/a")
+    done = operate("silence", "--name", silence, "--until", "2h", *why, "--account", name, "--label", "team:a,team:b")
+    lines = done.stdout.splitlines()
+    assert (done.returncode, lines[0]) == (0, f"ACTIVE    {silence}, ends in 119 minutes")
+    assert re.fullmatch(r" {10}[\d-]{10} [\d:]{5} to [\d-]{10} [\d:]{5} UTC", lines[1])
+    assert lines[2:] == [
+        f"          account {name}; label team:a, team:b",
+        "          We move to Zoom: (link)",
+        f"make unsilence NAME={silence} ends it",
+    ]
+    operate("silence", "--name", silence, "--until", "90m", "--why", "We move", "--account", name)
+    refused(stage, name)
+    words = f"Silenced by {silence} until "
+    assert wait_until(lambda: words in operate("agents", "--account", name).stdout or None)
+    planned = ("--from", "2098-04-29T10:00:00Z", "--until", "2098-04-29T11:00:00Z", "--why", "x", "--everything")
+    far = operate("silence", "--name", f"{silence}-far", *planned)
+    assert (far.returncode, far.stdout) == (2, "")
+    assert "422: the silence is not valid: see `errors`; from: at most 90 days ahead" in far.stderr
+    listed = operate("silences").stdout
+    assert f"ACTIVE    {silence}, ends in 89 minutes" in listed
+    assert re.search(r"^\d+ silences?$", listed, re.MULTILINE)
+    assert operate("unsilence", "--name", silence).stdout == (
+        f"{silence} is over; what it held back and still stands is sent within a minute or two\n"
+    )
+    assert operate("unsilence", "--name", silence).stderr.startswith(f"operate: 404: there is no silence {silence}")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("silence", "--name", "a", "--until", "soon", "--why", "x"), "'soon' is not a time"),
+        (("silence", "--name", "", "--until", "2h", "--why", "x"), "it is empty: set NAME=move-to-zoom"),
+        (("silence", "--name", "a", "--until", "2h", "--why", "x"), "422: the silence is not valid"),
+        (("unsilence", "--name", "no-such"), "404: there is no silence no-such"),
         (("agent", "--id", "ma_unknown"), "404: no agent ma_unknown is known here"),
         (("agent", "--event", "e", "--calendar", CALENDAR), f"no agent of event e in calendar {CALENDAR} is known"),
         (("agent",), "set ID=ma_…, or EVENT=… and CALENDAR=…"),

@@ -264,16 +264,37 @@ def test_a_search_finds_titles_events_and_accounts_of_incidents_and_of_the_day(w
     other = failed(meeting("Design review", NOW - 5 * MINUTE))
     fine = requested(meeting("Board dinner", NOW + HOUR)).accepted()
     of_the_account = requested(meeting("Weekly sync", NOW - HOUR), account="acc_board").accepted()
-    world.add(other, fine, of_the_account, *many_incidents(NOW, 20), failed(meeting("BOARD MEETING", NOW - HOUR * 2)))
+    labelled = History("labelled", meeting("Retrospective", NOW - HOUR)).ask(labels={"unit": "board"}).accepted()
+    world.add(
+        other,
+        fine,
+        of_the_account,
+        labelled,
+        *many_incidents(NOW, 20),
+        failed(meeting("BOARD MEETING", NOW - HOUR * 2)),
+    )
     html = page(world, "board")
     seen = Reader(html)
     assert set(titles(html)) == {"Board meeting 1", "Board meeting 9", "Board meeting 17", "BOARD MEETING"}
     assert "Board dinner" in seen.text
     assert "Weekly sync" in seen.text
+    assert "Retrospective" in seen.text
     assert "Design review" not in seen.text
     assert seen.attributes["value"][0] == "board"
     assert {"page": 1, "query": ""} in seen.calls
     assert "has “nothing at all” in its names" in Reader(page(world, "nothing at all")).text
+
+
+def test_labels_stand_on_the_card_and_in_the_details_and_are_only_text(world: World) -> None:
+    labels = {"team": "sales", "x": "<b onclick=a()>&"}
+    agent = History("labelled", meeting("Retrospective", NOW - HOUR)).ask(labels=labels).accepted()
+    world.add(agent.hear("meeting_agent_failed", NOW - MINUTE))
+    found = reader(world).details(agent.agent)
+    assert found
+    for html in (page(world), render_details(found, VIEWER)):
+        seen = Reader(html)
+        assert "· team:sales · x:<b onclick=a()>&" in seen.text
+        assert "onclick" not in seen.attributes
 
 
 def test_the_day_is_counted_from_the_index_in_the_viewers_time_zone(tables: Tables, world: World) -> None:
@@ -322,7 +343,7 @@ def test_the_details_of_an_agent_have_its_incident_its_next_steps_and_all_its_en
     for words in ("Customer call: Northwind", "never became active", "also in the lobby", "Requested", "event-"):
         assert words in seen.text
     actions = [call.get("action") for call in seen.calls]
-    assert actions == ["acknowledge", "retry", "replay"]
+    assert actions == ["acknowledge", "silence", "retry", "replay"]
     assert reader(world).details("ma_a2b3c4d5e6f7g2h3i4j5k6l7m2") is None
 
 
@@ -388,6 +409,28 @@ def test_an_acknowledgement_by_button_is_in_the_journal_with_name_and_note(stage
     assert [entry["reason"]["values"] for entry in entries] == [{"note": "I am on it", "caller": "Ada"}]
 
 
+def test_an_agent_is_silenced_by_button_and_the_card_shows_it_with_the_button_that_ends_it(stage: Stage) -> None:
+    agent = failed_agent(stage, "ev_silenced", "Silenced by button")
+    fields = {"who": "Ada", note_field(agent): "We know <b>"}
+    answer = invoke(stage, "button", in_context(fields, action="silence", agent_id=agent))
+    assert "No message about this agent is sent until" in answer
+    assert "We know &lt;b&gt;" in answer
+    name = agent.replace("_", "-")
+    (silence,) = [one for one in stage.api.get("/v1/silences").json()["silences"] if one["agent"] == [agent]]
+    assert (silence["name"], silence["by"], silence["why"]) == (f"agent-{name}", "Ada", "We know <b>")
+    start, until = (datetime.fromisoformat(silence[key]) for key in ("from", "until"))
+    assert until - start == 2 * HOUR
+    seen = Reader(invoke(stage, "widget", in_context({"search": "ev_silenced"})))
+    assert f"silenced by agent-{name} until" in seen.text
+    assert [call["action"] for call in seen.calls if call.get("agent_id") == agent and "action" in call] == [
+        "acknowledge",
+        "unsilence",
+    ]
+    assert "The silence is over" in invoke(stage, "button", in_context(action="unsilence", agent_id=agent))
+    assert "the silence is over" in invoke(stage, "button", in_context(action="unsilence", agent_id=agent)).lower()
+    assert "silenced by" not in Reader(invoke(stage, "widget", in_context({"search": "ev_silenced"}))).text
+
+
 def test_a_replay_by_button_announces_again(stage: Stage) -> None:
     agent = failed_agent(stage, "ev_replay_button", "Replayed by button")
     assert "published again" in invoke(stage, "button", in_context(action="replay", agent_id=agent))
@@ -404,6 +447,8 @@ def test_a_replay_by_button_announces_again(stage: Stage) -> None:
         ({"action": "acknowledge", "agent_id": "<b>"}, "This button is unknown here"),
         ({"action": "acknowledge", "agent_id": "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"}, "No agent ma_a2b3c4d5e6f7g2h3"),
         ({"action": "acknowledge", "group": "account_disconnected/no_such"}, "No alert about"),
+        ({"action": "silence", "agent_id": "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"}, "No agent ma_a2b3c4d5e6f7g2h3"),
+        ({"action": "unsilence", "agent_id": "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"}, "The silence is over"),
         ({"action": "retry", "agent_id": "ma_a2b3c4d5e6f7g2h3i4j5k6l7m2"}, "No agent ma_a2b3c4d5e6f7g2h3"),
     ],
 )

@@ -228,6 +228,28 @@ def without_a_calendar_event(scene: Scene) -> None:
     scene.platform.settle()
 
 
+def labelled(scene: Scene) -> None:
+    """The same request comes again with other labels, and its agent fails."""
+    for team in ("sales", "support"):
+        scene.request_agent(scene.event("labelled"), scene.own_token | {"x-label-team": team})
+        scene.platform.settle()
+    scene.notify(agent_id("us", CALENDAR, "labelled"), "labelled", "meeting_agent_failed")
+    scene.platform.settle()
+
+
+def silenced(scene: Scene) -> None:
+    """A failure is held back by a silence, which is ended: then its alert is sent."""
+    until = f"{datetime.now(UTC) + timedelta(days=1):%FT%TZ}"
+    scene.platform.request("PUT", "/v1/silences/silenced", {"until": until, "why": "x", "label": ["team:sales"]})
+    agent = scene.request_agent(scene.event("silenced"), scene.own_token | {"x-label-team": "sales"})
+    scene.platform.settle()
+    scene.notify(agent, "silenced", "meeting_agent_failed")
+    scene.platform.settle()
+    scene.platform.request("DELETE", "/v1/silences/silenced")
+    scene.platform.tick("sweep")
+    scene.platform.settle()
+
+
 def acknowledged(scene: Scene) -> None:
     """A failure is acknowledged."""
     agent = scene.request_agent(scene.event("acknowledged"))
@@ -386,6 +408,8 @@ def errands(scene: Scene) -> None:
     refused = scene.request_agent(scene.event("errands-refused"), headers)
     platform.settle()
     platform.request("GET", "/v1/incidents")
+    platform.request("GET", "/v1/silences")
+    platform.request("GET", "/v1/silences/none")
     platform.request("GET", "/v1/incidents?status=all&from=2091-04-25T00:00:00Z&to=2091-04-26T00:00:00Z")
     platform.request("GET", "/v1/meeting_agents?incident=open&from=2091-04-25T00:00:00Z&to=2091-04-26T00:00:00Z")
     platform.request("POST", f"/v1/meeting_agents/{refused}/retry")
@@ -430,6 +454,8 @@ STORIES: dict[str, Callable[[Scene], None]] = {
     "retried": retried,
     "without an event": without_a_calendar_event,
     "acknowledged": acknowledged,
+    "labelled": labelled,
+    "silenced": silenced,
     "pressed": pressed,
     "replayed": replayed,
 }

@@ -100,6 +100,8 @@ class Examples:
         note, cancellation = self._json({"note": "I am on it"}), self._json({"scheduling_key": "try-me"})
         events, agents, account = "$API/v1/calendars/$CALENDAR/events", "$API/v1/meeting_agents", "$API/v1/accounts/me"
         webhook, group = "$API/webhooks/cronofy/$AGENT", "$API/v1/incidents/account_disconnected/me/acknowledgement"
+        silence = "$API/v1/silences/quiet"
+        quiet = self._json({"until": "PT2H", "why": "we know", "agent": [self.agent]})
         moved, removed = self._json({"start": end}), self._json({"event_id": "try-me"})
         request_title = f"Request an agent; {GRACE} s later it is overdue, unless a notification comes"
         return [
@@ -129,6 +131,12 @@ class Examples:
             ),
             Example("Register an account: its token is used once", "PUT", account, self._json(registration)),
             Example("List the accounts", "GET", "$API/v1/accounts"),
+            Example(
+                "Send nothing about the agent for two hours; what still stands then is sent", "PUT", silence, quiet
+            ),
+            Example("List the silences", "GET", "$API/v1/silences"),
+            Example("Read one", "GET", silence),
+            Example("End it", "DELETE", silence),
             Example("Read the account", "GET", account),
             Example("Acknowledge the incident of the account, which has none: 404", "POST", group, note),
             Example("Delete the account", "DELETE", account),

@@ -23,7 +23,7 @@ def counted(scene: Scene, metric: str) -> list[float]:
     return [log[metric][0] for log in logs if metric in log]
 
 
-@pytest.mark.parametrize("call", [0, 14], ids=["the table", "SNS"])
+@pytest.mark.parametrize("call", [0, 15], ids=["the table", "SNS"])
 def test_failed_alerts_are_redelivered_after_a_short_backoff(scene: Scene, call: int) -> None:
     """The queue's own visibility timeout is long enough for the slowest run."""
     events = [f"failed-{call}-{number}" for number in range(12)]  # more than one call to the queue takes

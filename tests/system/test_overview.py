@@ -317,6 +317,29 @@ def test_details_open_in_a_pop_up_whose_buttons_work(browser: Browser, stage: St
     assert browser.errors == []
 
 
+def test_an_agent_is_silenced_and_the_silence_is_ended(browser: Browser, stage: Stage) -> None:
+    """After a question; the note is the reason."""
+    now = datetime.now(UTC)
+    agent = stage.request("ev_quiet", "Silent night", now, now + timedelta(hours=1)).json()["agent"]["id"]
+    stage.cronofy.fail((HOME, CALENDAR, "ev_quiet"))
+    opened(browser, stage.page)
+    wait_for_text(browser, "Silent night")
+    browser.type("#widget input[name^=note]", "we know", near="Silent night")
+    browser.press(BUTTON, "Silence for 2 hours", near="Silent night")
+    browser.press("#question button[value=yes]")
+    assert "No message about this agent is sent until" in answered(browser)
+    close(browser)
+    wait_for_text(browser, f"silenced by agent-{agent.replace('_', '-')} until")
+    silences = stage.api.get("/v1/silences").json()["silences"]
+    assert [(one["agent"], one["why"]) for one in silences] == [([agent], "we know")]
+    browser.press(BUTTON, "End the silence", near="Silent night")
+    assert "The silence is over" in answered(browser)
+    close(browser)
+    browser.wait("!document.querySelector('#widget').textContent.includes('silenced by agent-')")
+    assert stage.api.get("/v1/silences").json()["silences"] == []
+    assert browser.errors == []
+
+
 def test_what_is_typed_survives_the_refresh_and_what_is_unfolded_stays(browser: Browser, stage: Stage) -> None:
     now = datetime.now(UTC)
     stage.request("ev_typed", "Typed into", now, now + timedelta(hours=1))

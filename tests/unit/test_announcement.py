@@ -1,6 +1,7 @@
 """Announcements: one for each entry, with attributes to filter on, in a size that SNS accepts."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 
 from meeting_agents.announcement import AlertView, as_replay, build_announcements, to_message
@@ -12,7 +13,7 @@ from meeting_agents.domain.model import AlertStatus, EntryType, IncidentType, Se
 from tests.unit.alerting.test_message import START, History, failed, reminded, silent
 
 
-def attributes(history: History) -> dict[str, str]:
+def attributes(history: History) -> dict[str, str | Sequence[str]]:
     return dict(to_message(history.announced()).attributes)
 
 
@@ -95,3 +96,14 @@ def test_of_many_undocumented_fields_ten_are_quoted() -> None:
     reason = failed(**fields).announced().data.entry.reason
     assert reason
     assert reason.text.count(": x") == 10
+
+
+def test_labels_are_in_every_announcement_and_are_one_attribute() -> None:
+    """One list for all: SNS delivers at most ten attributes to a queue that gets the raw message."""
+    labels = {"team": "sales", "at": "12:30"}
+    history = History().ask(labels=labels).accepted().hear("meeting_agent_failed", START)
+    announcement = history.announced()
+    assert announcement.data.labels == labels
+    assert attributes(history)["labels"] == ("at:12:30", "team:sales")
+    full = as_replay(announcement).model_copy(update={"subject": PROBE_PREFIX + "1"})
+    assert len(to_message(full).attributes) <= 10

@@ -15,6 +15,7 @@ from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.alerts import OwedAlert, alerting_owed
 from meeting_agents.domain.deadlines import deadline
 from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.labels import pairs as label_pairs
 from meeting_agents.domain.model import (
     AlertStatus,
     DeadlineType,
@@ -127,6 +128,7 @@ def agent_fields(record: Record) -> dict[str, Any]:
         "event_id": record.event_id,
         "scheduling_key": identity.scheduling_key if identity else "",
         "account": identity.account if identity else "",
+        "labels": dict(record.labels),
         "meeting": MeetingView.model_validate(record.meeting),
     }
 
@@ -165,6 +167,8 @@ class AnnouncementData(View):
     event_id: str
     scheduling_key: str
     account: str
+    labels: dict[str, str]
+    """The caller's own."""
     meeting: MeetingView
     resources: tuple[ResourceView, ...]
     failures: tuple[str, ...]
@@ -250,17 +254,18 @@ def build_announcements(
 def to_message(announcement: Announcement) -> Message:
     """Return the announcement as a message of the lifecycle topic.
 
-    Attributes: `kind`, `verdict`, `state`; `data_center` and `account` where known; `alert` (`owed`) only where one
-    is owed; `incident` (`alerted`) only where one was published before, but not for a `delivered` entry; `replayed`
-    (`true`) only for a replay; `probe` (`true`) only where the system checks itself.
+    Attributes: `kind`, `verdict`, `state`; `data_center`, `account` and `labels`, a list of `name:value`, where known;
+    `alert` (`owed`) only where one is owed; `incident` (`alerted`) only where one was published before, but not for a
+    `delivered` entry; `replayed` (`true`) only for a replay; `probe` (`true`) only where the system checks itself.
     """
     data = announcement.data
-    values = {
+    values: dict[str, str | tuple[str, ...]] = {
         "kind": data.entry.kind,
         "verdict": data.entry.verdict,
         "state": data.state,
         "data_center": data.data_center,
         "account": data.account,
+        "labels": label_pairs(data.labels),
         "alert": "owed" if data.alerts else "",
         "incident": "alerted" if data.was_alerted and not is_probe(announcement.subject) else "",
         "replayed": "true" if data.replayed else "",

@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from meeting_agents.aws.journal import StoredEntry
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
 from meeting_agents.cronofy.subscriptions import has_event_triggers
 from meeting_agents.domain.grace_periods import GracePeriods, end_of
+from meeting_agents.domain.labels import Labels
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, Request, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
@@ -42,6 +43,8 @@ class Delivery:
     revision: int
     requested_at: datetime
     correlation_id: str
+    labels: Labels = field(default_factory=dict, hash=False)
+    """Those of the caller's request; none for one that is sent again, so that the agent keeps those that it has."""
     tries: int = 0
     """Entries that leave its outcome open."""
     may_have_arrived: bool = False
@@ -82,6 +85,7 @@ class Delivery:
             request=self.request,
             retry_at=self.requested_at + DELIVERY_LEASE if is_retried else None,
             correlation_id=self.correlation_id,
+            labels=self.labels,
         )
 
     def key_may_be_taken(self, response: CronofyResponse) -> bool:

@@ -13,6 +13,7 @@ MeetingAgentsError
 │   ├── InProgress              the same request is still being processed
 │   ├── NothingToRetry          no request of the agent needs to be sent again
 │   ├── RetryLeftToCaller       only its caller can send the agent's request again
+│   ├── TooManySilences         there are as many silences as there may be
 │   ├── IdempotencyKeyReused    an `Idempotency-Key` came with a different body before
 │   └── InvalidSignature        a notification has no valid signature
 ├── Outage                      something is down or missing: 5xx, the request may succeed later
@@ -143,6 +144,13 @@ class RetryLeftToCaller(Refusal):
 
     status = 409
     code = "retry_left_to_caller"
+
+
+class TooManySilences(Refusal):
+    """There are as many silences as there may be."""
+
+    status = 409
+    code = "too_many_silences"
 
 
 class IdempotencyKeyReused(Refusal):

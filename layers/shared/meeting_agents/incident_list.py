@@ -6,7 +6,7 @@ that is shown is decided from its agent's journal: those of one page at most, re
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import batched, islice
@@ -25,9 +25,11 @@ from meeting_agents.domain.alerts import OwedAlert
 from meeting_agents.domain.groups import Group, GroupState, Waiting, group_of, is_over, silent_after
 from meeting_agents.domain.history import PastIncident, past_incidents
 from meeting_agents.domain.incidents import open_incidents
+from meeting_agents.domain.labels import Labels, WantedLabels, matches
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
 from meeting_agents.domain.record import LastAlert
+from meeting_agents.domain.silences import Hold, Quiet
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import Refusal
 
@@ -55,6 +57,7 @@ class Filter:
     severities: frozenset[Severity] = frozenset()
     account: str = ""
     data_center: str = ""
+    labels: WantedLabels = field(default_factory=dict, hash=False)
     start: datetime | None = None
     """The meeting is then or later, by its start, or by its end if that was not reported."""
     end: datetime | None = None
@@ -64,7 +67,8 @@ class Filter:
     def of_record(self) -> dict[str, tuple[str, ...]]:
         """The values that attributes of a record must have."""
         values = {"account": self.account, "data_center": self.data_center}
-        return {name: (value,) for name, value in values.items() if value}
+        of_labels = {f"labels.{name}": values for name, values in self.labels.items()}
+        return {name: (value,) for name, value in values.items() if value} | of_labels
 
     def since(self, start: datetime | None) -> "Filter":
         """Return the same filter for meetings that are at a time or later."""
@@ -104,6 +108,9 @@ class ListedIncident:
     calendar_id: str = ""
     event_id: str = ""
     scheduling_key: str = ""
+    labels: Labels = field(default_factory=dict, hash=False)
+    silenced: Hold | None = None
+    """The silence, or the quiet hours, by which messages about it are held back now."""
     timeline: tuple[Step, ...] = ()
     retry_problem: str = ""
     """The reason why Cronofy cannot be asked again; empty: it can."""
@@ -135,11 +142,13 @@ class IncidentList:
         groups: Groups,
         links: Links,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        quiet: Callable[[], Quiet] = Quiet,
     ) -> None:
         self._journal = journal
         self._groups = groups
         self._links = links
         self._clock = clock
+        self._quiet = quiet
 
     def open(self, wanted: Filter, limit: int, position: str = "") -> IncidentPage:
         """Return the incidents that are open, of at most `limit` agents, the latest meeting first.
@@ -147,15 +156,15 @@ class IncidentList:
         Those of groups come first, on the first page. `position`: the `last` of the page before. A page may have fewer
         agents than `limit` although more follow.
         """
-        now = self._clock()
-        incidents = [] if position else list(self._of_groups(wanted, now))
+        now, quiet = self._clock(), self._quiet()
+        incidents = [] if position else list(self._of_groups(wanted, now, quiet))
         after = timestamp(wanted.start) if wanted.start else ""
         before = position or (timestamp(wanted.end) if wanted.end else "")
         rows = self._journal.query_open(after, before, wanted.of_record, now)
         agents = journals = 0
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
             for chunk in batched(rows, limit, strict=False):
-                of_agents = pool.map(lambda row: self._open_of(row["pk"], wanted, now), chunk)
+                of_agents = pool.map(lambda row: self._open_of(row["pk"], wanted, now, quiet), chunk)
                 for row, found in zip(chunk, of_agents, strict=True):
                     incidents += found
                     agents += bool(found)
@@ -166,14 +175,14 @@ class IncidentList:
 
     def of_agents(self, agent_ids: Iterable[str], wanted: Filter) -> tuple[ListedIncident, ...]:
         """Return the incidents of these agents, open or over, in the order of the agents."""
-        now = self._clock()
+        now, quiet = self._clock(), self._quiet()
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
-            found = pool.map(lambda agent_id: self._all_of(agent_id, wanted, now), agent_ids)
+            found = pool.map(lambda agent_id: self._all_of(agent_id, wanted, now, quiet), agent_ids)
             return tuple(incident for incidents in found for incident in incidents)
 
     def of_groups(self, wanted: Filter) -> tuple[ListedIncident, ...]:
         """Return the open incidents of accounts and data centers that people were alerted of."""
-        return tuple(self._of_groups(wanted, self._clock()))
+        return tuple(self._of_groups(wanted, self._clock(), self._quiet()))
 
     def all_of_groups(self, wanted: Filter, start: datetime, end: datetime) -> tuple[ListedIncident, ...]:
         """Return the incidents of groups that were open between two times: those that are, and the last of each group.
@@ -183,7 +192,7 @@ class IncidentList:
         past = [
             self._past_of_group(group, state, state.last)
             for group, state in islice(self._groups.over_since(start), MAX_GROUPS)
-            if state.last and _selects(wanted, group, state.last.severity)
+            if state.last and not wanted.labels and _selects(wanted, group, state.last.severity)
         ]
         return tuple(incident for incident in (*self.of_groups(wanted), *past) if incident.opened_at < end)
 
@@ -192,22 +201,22 @@ class IncidentList:
         state = self._groups.read(group)
         if state.last is None or not state.is_firing or is_over(group, state):
             return None
-        return self._of_group(group, state, state.last, self._clock())
+        return self._of_group(group, state, state.last, self._clock(), self._quiet())
 
     # ---------------------------------------------------------------------------------------------------------- agents
 
-    def _open_of(self, agent_id: str, wanted: Filter, now: datetime) -> list[ListedIncident]:
+    def _open_of(self, agent_id: str, wanted: Filter, now: datetime, quiet: Quiet) -> list[ListedIncident]:
         entries = self._journal.read(agent_id, now)
         steps = timeline(entries)
         incidents = open_incidents(steps[-1].after, self._journal.grace_periods, now) if steps else ()
         past = (PastIncident(incident=incident, over_at=None) for incident in incidents)
-        return list(self._listed(agent_id, entries, steps, past, wanted, now))
+        return list(self._listed(agent_id, entries, steps, past, wanted, now, quiet))
 
-    def _all_of(self, agent_id: str, wanted: Filter, now: datetime) -> list[ListedIncident]:
+    def _all_of(self, agent_id: str, wanted: Filter, now: datetime, quiet: Quiet) -> list[ListedIncident]:
         entries = self._journal.read(agent_id, now)
         steps = timeline(entries)
         past = past_incidents(steps, self._journal.grace_periods, now) if steps else ()
-        return list(self._listed(agent_id, entries, steps, past, wanted, now))
+        return list(self._listed(agent_id, entries, steps, past, wanted, now, quiet))
 
     def _listed(
         self,
@@ -217,6 +226,7 @@ class IncidentList:
         incidents: Iterable[PastIncident],
         wanted: Filter,
         now: datetime,
+        quiet: Quiet,
     ) -> Iterator[ListedIncident]:
         provider = provider_of(stored.raw for stored in entries if stored.raw)
         retry_problem = self._retry_problem(entries, now) if steps else ""
@@ -244,6 +254,8 @@ class IncidentList:
                 agent_id=agent_id,
                 title=alert.title,
                 meeting=record.meeting if attempt is record.current else attempt.meeting,
+                labels=record.labels,
+                silenced=None if past.over_at else quiet.of_incident(agent_id, record, incident, now),
                 timeline=tuple(steps),
                 retry_problem=retry_problem,
                 group=group_of(record, incident.type) if last and last.is_included else None,
@@ -259,17 +271,23 @@ class IncidentList:
 
     # ---------------------------------------------------------------------------------------------------------- groups
 
-    def _of_groups(self, wanted: Filter, now: datetime) -> Iterator[ListedIncident]:
+    def _of_groups(self, wanted: Filter, now: datetime, quiet: Quiet) -> Iterator[ListedIncident]:
         """Iterate over the incidents of groups: open, and people were alerted of them."""
         for group in self._groups.firing():
             state = self._groups.read(group)
-            if state.last and not is_over(group, state) and _selects(wanted, group, state.last.severity):
-                yield self._of_group(group, state, state.last, now)
+            if state.last is None or is_over(group, state) or not _selects(wanted, group, state.last.severity):
+                continue
+            incident = self._of_group(group, state, state.last, now, quiet)
+            if not wanted.labels or any(matches(agent.labels, wanted.labels) for agent in incident.agents):
+                yield incident
 
-    def _of_group(self, group: Group, state: GroupState, last: LastAlert, now: datetime) -> ListedIncident:
+    def _of_group(
+        self, group: Group, state: GroupState, last: LastAlert, now: datetime, quiet: Quiet
+    ) -> ListedIncident:
         agents = tuple(self._groups.waiting(group, silent_after(state), now))
         alert = self._alert(group, state, last, agents, now)
-        facts = {"detail": alert.detail, "next_steps": alert.next_steps, "agents": agents}
+        silenced = quiet.of_group(group, now) or quiet.of_severity(last.severity, now)
+        facts = {"detail": alert.detail, "next_steps": alert.next_steps, "agents": agents, "silenced": silenced}
         return _incident(group, state, last, status=IncidentStatus.OPEN, summary=alert.summary, **facts)
 
     def _past_of_group(self, group: Group, state: GroupState, last: LastAlert) -> ListedIncident:

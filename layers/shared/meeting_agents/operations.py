@@ -1,12 +1,13 @@
 """The things that people do about an incident: acknowledge it, have Cronofy asked again, announce entries again."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from meeting_agents.announcement import as_replay, build_announcements, to_message
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal, StoredEntry
+from meeting_agents.aws.silences import Silences
 from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.cronofy.subscriptions import for_attempt
@@ -16,8 +17,11 @@ from meeting_agents.domain.groups import Group
 from meeting_agents.domain.lifecycle import fold, timeline
 from meeting_agents.domain.model import Entry, EntryType, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.errors import InProgress, NotFound, NothingToRetry
+from meeting_agents.domain.silences import Silence, silence_name
+from meeting_agents.errors import InProgress, NotFound, NothingToRetry, TooManySilences
 from meeting_agents.provisioning import Provisioning, ProvisioningRequest, ProvisioningResult
+
+SILENCED_FOR = timedelta(hours=2)
 
 
 def read_journal(journal: Journal, agent_id: str, now: datetime) -> list[StoredEntry]:
@@ -89,6 +93,32 @@ def retry(
 def _body_for(body: str, agent_id: str) -> Callable[[int], str]:
     """Return a function that gives the stored text for an attempt."""
     return lambda attempt: for_attempt(body, agent_id, attempt)
+
+
+def silence_agent(journal: Journal, silences: Silences, agent_id: str, why: str, by: str, now: datetime) -> Silence:
+    """Hold back the alerts about an agent for `SILENCED_FOR`.
+
+    Raises `NotFound`, `TooManySilences` and `StoreUnavailable`.
+    """
+    read_journal(journal, agent_id, now)
+    start = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    silence = Silence(
+        name=silence_name(agent_id),
+        start=start,
+        end=start + SILENCED_FOR,
+        why=why or "silenced on the overview",
+        by=by,
+        agents=frozenset({agent_id}),
+    )
+    if not silences.put(silence, now):
+        raise TooManySilences("there are too many silences: delete one, or choose a wider one")
+    return silence
+
+
+def end_silence(silences: Silences, agent_id: str, now: datetime) -> None:
+    """End the silence of an agent that `silence_agent` made. Raises `NotFound` and `StoreUnavailable`."""
+    if not silences.delete(silence_name(agent_id), now):
+        raise NotFound("the silence is over")
 
 
 def replay(

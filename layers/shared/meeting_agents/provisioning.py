@@ -30,6 +30,7 @@ from meeting_agents.delivery import (
     repeated,
 )
 from meeting_agents.domain.attempts import next_request
+from meeting_agents.domain.labels import Labels
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import Entry, EntryType, Request
 from meeting_agents.domain.readings import next_look
@@ -70,6 +71,7 @@ class ProvisioningRequest:
     credentials: CallerCredentials
     body_for: Callable[[int], str] = field(repr=False)
     correlation_id: str = ""
+    labels: Labels = field(default_factory=dict, hash=False)
     at_most_once: bool = False
     """Cronofy does not document the effect of a second such request, so a repetition gets the first response."""
     is_idempotent: bool = True
@@ -169,6 +171,9 @@ class Provisioning:
             attempt, revision, is_new = next_request(record, request.request, now)
             delivery = _delivery(request, attempt, revision, now)
             pending = record.current.pending if record else None
+            if record and not is_new and request.labels not in ({}, record.labels):
+                self._record_labels(request, entries, now)
+                continue  # with the journal that has them
             if not is_new and pending:
                 repeated = replace(
                     delivery, tries=pending.tries, requested_at=pending.requested_at, may_have_arrived=True
@@ -181,6 +186,18 @@ class Provisioning:
             ):
                 return delivery, entries
         raise StoreUnavailable("too many requests for this agent at the same time; try again")
+
+    def _record_labels(self, request: ProvisioningRequest, entries: Sequence[StoredEntry], now: datetime) -> None:
+        """Journal the labels of a repeated request, unless another entry comes first."""
+        number = 1 + sum(stored.entry.kind is EntryType.LABELLED for stored in entries)
+        entry = Entry(
+            key=f"{EntryType.LABELLED}#{number:04d}",
+            kind=EntryType.LABELLED,
+            at=now,
+            labels=request.labels,
+            correlation_id=request.correlation_id,
+        )
+        self._journal.append(request.agent_id, entry)
 
     def _previous_response(
         self, request: ProvisioningRequest, entries: Sequence[StoredEntry]
@@ -380,4 +397,5 @@ def _delivery(request: ProvisioningRequest, attempt: int, revision: int, now: da
         revision=revision,
         requested_at=now,
         correlation_id=request.correlation_id,
+        labels=request.labels,
     )

@@ -18,7 +18,8 @@ from meeting_agents.alerting.message import Alert, Links
 from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
-from meeting_agents.aws.keys import is_probe
+from meeting_agents.aws.keys import is_probe, timestamp
+from meeting_agents.aws.silences import Silences
 from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.delivery import data_center_without_call
 from meeting_agents.domain.alerts import alerting_owed
@@ -39,6 +40,7 @@ from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import LastAlert, Record
+from meeting_agents.domain.silences import Hold, Quiet, Subject
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
 logger = Logger(child=True)  # its lines have the fields of the function's own logger
@@ -70,6 +72,7 @@ class Publisher:
         topic: AlertsTopic,
         links: Links,
         event_triggers: TriggerSupport,
+        silences: Silences,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._journal = journal
@@ -77,6 +80,8 @@ class Publisher:
         self._topic = topic
         self._links = links
         self._event_triggers = event_triggers
+        self._silences = silences
+        self._quiet = Quiet()
         self._clock = clock
         self.published = Published()
         self._is_counted = False
@@ -86,10 +91,13 @@ class Publisher:
 
         An announcement only says which agent to look at: the alerts are decided from the journal as it is now, so that
         none is wrong because it is late, doubled or overtaken. The alert of a probe is journalled, but not published.
+        One that a silence or quiet hours hold back is journalled as such, and stays owed.
         """
+        self._quiet = self._silences.quiet()
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
             owed = [alert for alerts in pool.map(self._owed, sorted(agent_ids)) for alert in alerts]
         probes, others = _parted(owed, lambda alert: is_probe(alert.agent_id))
+        others = self._without_held(others, self._silence_of)
         members: dict[Group, list[AgentAlert]] = {group: [] for group in sorted(groups)}
         alone: list[AgentAlert] = []
         for alert in others:
@@ -99,6 +107,7 @@ class Publisher:
             alone += self._publish_group(group, alerts)
         included, alone = _parted(alone, lambda alert: alert.is_resolved and alert.is_included)
         self._record_included(included)
+        alone = self._without_held(alone, lambda alert: self._quiet.of_severity(alert.severity, alert.at))
         for message in group_alerts(alone, self._links):
             self._publish_agents(message)
         self._record(probes, ReasonCode.PROBE_NOT_PUBLISHED)
@@ -116,6 +125,22 @@ class Publisher:
             AgentAlert(agent_id=agent_id, owed=owed, record=record, at=now, provider=provider, lacks_call=lacks_call)
             for owed in alerting_owed(record, self._journal.grace_periods, now)
         ]
+
+    def _without_held(
+        self, alerts: Sequence[AgentAlert], hold_of: Callable[[AgentAlert], Hold | None]
+    ) -> list[AgentAlert]:
+        """Return the alerts that are not held back, and journal the others."""
+        sent: list[AgentAlert] = []
+        for alert in alerts:
+            hold = None if alert.is_resolved else hold_of(alert)
+            if hold:
+                self._record_held(alert, hold)
+            else:
+                sent.append(alert)
+        return sent
+
+    def _silence_of(self, alert: AgentAlert) -> Hold | None:
+        return self._quiet.of_agent(Subject.of(alert.agent_id, alert.record, alert.type), alert.at)
 
     def _publish_agents(self, message: Alert) -> None:
         agents = {agent.agent_id for agent in message.agents}
@@ -137,16 +162,22 @@ class Publisher:
                 self.published.failed_agents |= {alert.agent_id for alert in members}
                 return []
             state = self._groups.read(group)
+        now = self._clock()
         firing, resolved = _parted(members, lambda alert: not alert.is_resolved)
         if group.type is IncidentType.ACCOUNT_DISCONNECTED and not state.is_disconnected:
             return resolved  # over for all of them, though their requests were not sent again yet
         waiting = self._waiting(group, state, firing) if firing or not members else []
+        waiting = [agent for agent in waiting if not self._quiet.of_agent(Subject.of_waiting(agent), now)]
         ids = {agent.agent_id for agent in waiting}
         covered, alone = _parted(firing, lambda alert: alert.agent_id in ids)
         if not is_open(group, state, len(waiting)):
             return list(members)
         if not (covered or not members):
             return list(members)
+        if hold := self._quiet.of_group(group, now) or self._quiet.of_severity(_severity_of(group, covered), now):
+            for alert in covered:
+                self._record_held(alert, hold)
+            return [*alone, *resolved]
         if self._fire(group, state, covered, waiting):
             self._record_included(covered)
         else:
@@ -168,9 +199,7 @@ class Publisher:
     def _fire(self, group: Group, state: GroupState, members: Sequence[AgentAlert], waiting: Sequence[Waiting]) -> bool:
         """Tell people of a group's incident, unless they know. Return False if that failed."""
         now = self._clock()
-        severity = min((alert.severity for alert in members), key=_SEVERITIES.index, default=Severity.WARNING)
-        if group.type in (IncidentType.CALLBACKS_MISSING, IncidentType.CHANNEL_FAILING):
-            severity = Severity.CRITICAL
+        severity = _severity_of(group, members)
         reminders = {alert.owed.reminder for alert in members} or {0}
         news = [number for number in reminders if is_news(state, severity, number, waiting, now)]
         if not news:
@@ -284,6 +313,28 @@ class Publisher:
         for alert in alerts:
             self._append(alert, Reason.of(outcome, incident=alert.type, status=alert.status, subscribers=count))
 
+    def _record_held(self, alert: AgentAlert, hold: Hold) -> None:
+        """Journal that an alert is held back, unless the journal says so already."""
+        self._silences.hold(hold, alert.agent_id, alert.at)
+        incident = alert.owed.incident
+        held = alert.record.held.get(incident.key)
+        if held and (held.severity, held.until) == (alert.severity, hold.until):
+            return
+        values = {"incident": alert.type, "status": alert.status, "silence": hold.name}
+        entry = Entry(
+            key=f"silenced#{incident.key}#{alert.owed.number}#{held.count if held else 0}",
+            kind=EntryType.SILENCED,
+            at=self._clock(),
+            attempt=incident.attempt,
+            cause=alert.type,
+            status=alert.status,
+            severity=alert.severity,
+            reminder=alert.owed.reminder,
+            until=hold.until,
+            reason=Reason.of(ReasonCode.ALERT_SILENCED, **values, until=timestamp(hold.until)),
+        )
+        self._journal.append(alert.agent_id, entry)
+
     def _record_included(self, alerts: Sequence[AgentAlert]) -> None:
         for alert in alerts:
             group = group_of(alert.record, alert.type)
@@ -307,6 +358,13 @@ class Publisher:
         self._journal.append(alert.agent_id, entry)
 
 
+def _severity_of(group: Group, members: Sequence[AgentAlert]) -> Severity:
+    """Return the severity of a group's incident."""
+    if group.type in (IncidentType.CALLBACKS_MISSING, IncidentType.CHANNEL_FAILING):
+        return Severity.CRITICAL
+    return min((alert.severity for alert in members), key=_SEVERITIES.index, default=Severity.WARNING)
+
+
 def _waiting(alert: AgentAlert) -> Waiting:
     record = alert.record
     return Waiting(
@@ -316,6 +374,9 @@ def _waiting(alert: AgentAlert) -> Waiting:
         event_id=record.event_id,
         scheduling_key=record.identity.scheduling_key if record.identity else "",
         acknowledged_at=record.acknowledged_at,
+        account=alert.names["account"],
+        data_center=alert.names["data_center"],
+        labels=record.labels,
     )
 
 

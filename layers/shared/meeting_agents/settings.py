@@ -1,7 +1,9 @@
 """All environment variables that functions read. No other module reads the environment."""
 
+import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
 
 from meeting_agents.errors import MissingSetting
 
@@ -163,6 +165,36 @@ class Settings:
     def escalation(self) -> timedelta | None:
         """The time between an alert and its reminder; None if there are no reminders."""
         return self._seconds("ESCALATE_AFTER") or None
+
+    @property
+    def quiet_hours(self) -> tuple[time, time] | None:
+        """The local times at which quiet hours begin and end; None: there are none."""
+        text = self._environ.get("QUIET_HOURS", "")
+        if not text:
+            return None
+        found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", text)
+        hour, minute, to_hour, to_minute = map(int, found.groups()) if found else (0, 0, 0, 0)
+        start, end = time(hour, minute), time(to_hour, to_minute)
+        if start == end:
+            raise MissingSetting(f"the environment variable QUIET_HOURS must be like 22:00-07:00, not {text!r}")
+        return start, end
+
+    @property
+    def quiet_hours_time_zone(self) -> str:
+        """An IANA name."""
+        name = self._text("QUIET_HOURS_TIME_ZONE")
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise MissingSetting(
+                f"the environment variable QUIET_HOURS_TIME_ZONE must be like Europe/Berlin, not {name!r}"
+            ) from None
+        return name
+
+    @property
+    def are_critical_alerts_quiet(self) -> bool:
+        """True if quiet hours hold back critical alerts as well."""
+        return self._text("QUIET_HOURS_SEVERITY") == "all"
 
     @property
     def retention(self) -> timedelta:

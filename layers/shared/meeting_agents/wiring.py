@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from meeting_agents.aws.journal import Journal
     from meeting_agents.aws.lease import Lease
     from meeting_agents.aws.secret_text import SecretText
+    from meeting_agents.aws.silences import Silences
     from meeting_agents.aws.topics import AlertsTopic, IncidentsTopic, LifecycleTopic
     from meeting_agents.calendars import Calendars
     from meeting_agents.channels.client import ChannelClient
@@ -168,7 +169,23 @@ def incident_list(addresses: "Links") -> "IncidentList":
     """Return the lists of incidents; `addresses`: those that they name."""
     from meeting_agents.incident_list import IncidentList
 
-    return IncidentList(journal(), groups(), addresses)
+    return IncidentList(journal(), groups(), addresses, quiet=silences().quiet)
+
+
+@cache
+def silences() -> "Silences":
+    """Return the silences and the quiet hours."""
+    from meeting_agents.aws.silences import Silences
+    from meeting_agents.domain.model import Severity
+    from meeting_agents.domain.silences import QuietHours
+
+    values, quiet_hours = settings(), None
+    if hours := values.quiet_hours:
+        severities = {Severity.WARNING} | ({Severity.CRITICAL} if values.are_critical_alerts_quiet else set())
+        quiet_hours = QuietHours(
+            start=hours[0], end=hours[1], zone=values.quiet_hours_time_zone, severities=frozenset(severities)
+        )
+    return Silences(agents_table(), quiet_hours)
 
 
 @cache

@@ -45,6 +45,7 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.RESOURCES_MISSED: "the agent is complete, but the expected resources were not reported[ by {at}]",
     ReasonCode.ALERT_OWED: "an alert is owed: {incidents}",
     ReasonCode.ALERT_PUBLISHED: "alert published to {subscribers}: {incident} {status}",
+    ReasonCode.ALERT_SILENCED: "held back until {until} by {silence}: {incident} {status}",
     ReasonCode.ALERT_INCLUDED: "included in the alert about {group}: {incident} {status}",
     ReasonCode.GROUP_RESOLVED: "the alert about {group} is resolved; {incident} is decided for this agent alone",
     ReasonCode.PROBE_NOT_PUBLISHED: "alert of a probe, not published: {incident} {status}",
@@ -126,7 +127,7 @@ def _filled(template: str, values: Mapping[str, str], *, is_optional: bool) -> s
 
 def _shown(name: str, value: str, format_time: Callable[[datetime], str]) -> str:
     match name:
-        case "at" | "start":
+        case "at" | "start" | "until":
             return format_time(datetime.fromisoformat(value))
         case "failure":
             return FAILURES.get(value) or (f"Cronofy answered {value}" if value.isdigit() else value)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from meeting_agents.alerting.group_alert import NAMED, GroupAlert
+from meeting_agents.alerting.group_alert import MAX_LABELS, NAMED, GroupAlert
 from meeting_agents.alerting.message import LISTED, MAX_MESSAGE_BYTES, SMS_LENGTH, SUBJECT_LENGTH
 from meeting_agents.domain.groups import Group, GroupState, Waiting
 from meeting_agents.domain.identity import agent_id
@@ -172,3 +172,21 @@ def test_a_group_is_acknowledged_by_its_own_address() -> None:
     assert "/v1/incidents/account_disconnected/marty+1@example.com/acknowledgement" in marty.text
     assert "acknowledgement" not in CASES["account"].text
     assert "acknowledgement" not in CASES["data_center_resolved_and_silent"].text
+
+
+def test_labels_are_those_of_the_agents_that_wait() -> None:
+    """Of thousands the labels that most have, since one that each agent has alone would not fit."""
+    agents = tuple(
+        replace(agent, labels={"team": "sales", "order": f"{number:064d}"})
+        for number, agent in enumerate(data_center(3000).agents)
+    )
+    alert = replace(data_center(3), agents=agents)
+    labels = alert.attributes["labels"]
+    assert len(labels) == MAX_LABELS
+    assert "team:sales" in labels
+    assert len((alert.message + json.dumps(alert.attributes)).encode()) <= MAX_MESSAGE_BYTES
+    few = replace(alert, agents=agents[:1])
+    assert few.attributes["labels"] == (f"order:{0:064d}", "team:sales")
+    assert json.loads(few.machine)["agents"][0]["labels"] == {"team": "sales", "order": "0" * 64}
+    assert f"\n  order: {'0' * 64}, team: sales\n" in few.text
+    assert "labels" not in data_center(3).attributes

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -65,7 +65,14 @@ class History:
         self.entries: list[Entry] = []
         self.bodies: dict[str, bytes] = {}
 
-    def ask(self, at: datetime = START - timedelta(days=2), *, attempt: int = 1, **more: Any) -> "History":
+    def ask(
+        self,
+        at: datetime = START - timedelta(days=2),
+        *,
+        attempt: int = 1,
+        labels: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> "History":
         revision = sum(entry.kind is EntryType.REQUESTED for entry in self.entries) + 1
         request = Request(
             data_center="de",
@@ -75,7 +82,8 @@ class History:
             account=self.account,
             **{"action": Action.PROVISION} | more,
         )
-        return self.add(EntryType.REQUESTED, at, attempt=attempt, revision=revision, request=request)
+        about: dict[str, Any] = {"attempt": attempt, "revision": revision, "request": request, "labels": labels or {}}
+        return self.add(EntryType.REQUESTED, at, **about)
 
     def add(self, kind: EntryType, at: datetime, **more: Any) -> "History":
         key = f"{kind}#{len(self.entries):04d}"
@@ -178,6 +186,8 @@ def kept(at: datetime, reason: Reason, **fields: Any) -> History:
 
 def cases() -> Iterator[tuple[str, Sequence[AgentAlert]]]:
     yield "failed", failed().alerts()
+    labels = {"team": "sales", "region": "emea", "owner": "ann@example.com"}
+    yield "failed_with_labels", History().ask(labels=labels).accepted().hear("meeting_agent_failed", START).alerts()
     zoom = {"conferencing": {"provider_name": "zoom", "join_url": "https://zoom.us/00001111-222"}}
     yield "failed_with_words", failed(event=zoom, failure_reason="waiting room timed out").alerts()
     history = History().ask().accepted()
@@ -445,12 +455,12 @@ EVIL = [
 @pytest.mark.parametrize("title", [*EVIL, "[x][1] [1]: //evil.example/a", "www.evil.example", "evil.example", "@here"])
 @pytest.mark.parametrize("mention", ["", " <!channel> <@U024BE7LH> @everyone &lt;!here&gt;"])
 def test_nothing_from_outside_becomes_a_link_or_a_mention_in_a_chat(title: str, mention: str) -> None:
-    """Neither a title nor Cronofy's words: alone, among many, in the subject, and in the copy for machines."""
+    """Neither a title, Cronofy's words, nor a label: alone, among many, in the subject, in the copy for machines."""
     meeting = replace(MEETING, summary=title + mention)
     words: dict[str, Any] = {"failure_reason": title + mention}
     agents: list[AgentAlert] = []
     for number in range(25):
-        history = History(f"e-{number}", meeting).ask().accepted()
+        history = History(f"e-{number}", meeting).ask(labels={"team": title + mention}).accepted()
         agents += history.hear("meeting_agent_failed", START, **words).alerts()
     for alert in (Alert(tuple(agents[:1]), LINKS), Alert(tuple(agents), LINKS)):
         chat = json.loads(alert.chat)
@@ -459,6 +469,8 @@ def test_nothing_from_outside_becomes_a_link_or_a_mention_in_a_chat(title: str, 
         assert not re.search(r"\]\(|<|>|://|evil\.example|@\w|&lt;", shown)
         assert not re.search("[<>@]", chat["metadata"]["additionalContext"]["alert"])
         assert "evil.example/" not in alert.text
+        assert "team: " in alert.text
+        assert ("team: " in shown) is (len(alert.agents) == 1)
 
 
 @pytest.mark.parametrize(
@@ -580,3 +592,17 @@ def test_each_time_is_local_with_utc_beside_it(case: str) -> None:
     for alert in group_alerts(CASES[case], LINKS):
         if case != "failed_of_a_stranger":  # whose time zone is unknown
             assert not re.search(r"\d UTC(?!\))", alert.text)
+
+
+def test_labels_are_a_list_to_filter_on_and_each_agent_has_its_own() -> None:
+    agents = []
+    for number, labels in enumerate([{"team": "sales"}, {"team": "support", "region": "emea"}, {}]):
+        agents += History(f"e-{number}").ask(labels=labels).accepted().hear("meeting_agent_failed", START).alerts()
+    (alert,) = group_alerts(agents, LINKS)
+    assert alert.attributes["labels"] == ("region:emea", "team:sales", "team:support")
+    shown = {agent["agent_id"]: agent["labels"] for agent in json.loads(alert.machine)["agents"]}
+    assert [shown[agent.agent_id] for agent in agents] == [{"team": "sales"}, {"team": "support", "region": "emea"}, {}]
+    lines = alert.text.splitlines()
+    assert [line for line in lines if "team:" in line] == ["  team: sales", "  region: emea, team: support"]
+    assert "\n  region: emea, team: support\n" in json.loads(alert.chat)["content"]["description"]
+    assert "labels" not in group_alerts(agents[2:], LINKS)[0].attributes

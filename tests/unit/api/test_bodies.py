@@ -43,6 +43,7 @@ from meeting_agents.domain.model import (
     Notification,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.silences import Quiet
 from meeting_agents.errors import InvalidRequest, TooLarge
 
 OURS = "https://api.example.com/webhooks/cronofy/"
@@ -650,7 +651,7 @@ def test_a_summary_has_the_time_of_the_next_retry() -> None:
 def test_the_view_of_an_agent_has_its_record_and_its_timeline() -> None:
     """An entry has its own `sub` and reason, or those of its notification; the view can be parsed again."""
     timeline = [*steps(HISTORY)]
-    view = AgentView.of("ma_1", timeline, GracePeriods(), NOON + timedelta(minutes=4), LINKS)
+    view = AgentView.of("ma_1", timeline, GracePeriods(), NOON + timedelta(minutes=4), LINKS, Quiet)
     assert (view.id, view.state, view.origin, view.calendar_id) == ("ma_1", "failed", "request", "cal_1")
     assert view.next_deadline == DeadlineView(phase=DeadlineType.ALERT, at=NOON + timedelta(minutes=5))
     assert [(incident.type, incident.severity) for incident in view.incidents] == [("failed", "critical")]
@@ -661,15 +662,15 @@ def test_the_view_of_an_agent_has_its_record_and_its_timeline() -> None:
     ]
     assert [entry.interactions for entry in view.timeline] == [(), (), ("meeting_agent_failed",)]
     assert AgentView.model_validate_json(view.model_dump_json()) == view
-    unasked = AgentView.of("ma_1", [*steps(HISTORY[2:])], GracePeriods(), NOON + timedelta(minutes=4), LINKS)
+    unasked = AgentView.of("ma_1", [*steps(HISTORY[2:])], GracePeriods(), NOON + timedelta(minutes=4), LINKS, Quiet)
     assert (unasked.origin, unasked.calendar_id) == ("notification", "")
 
 
 def test_a_row_of_a_list_equals_the_view_of_the_agent() -> None:
     *_, last = steps(HISTORY)
     view, row = (
-        AgentView.of("ma_1", [last], GracePeriods(), NOON + timedelta(minutes=4), LINKS),
-        AgentRow.of("ma_1", last.after, GracePeriods(), NOON + timedelta(minutes=4), LINKS),
+        AgentView.of("ma_1", [last], GracePeriods(), NOON + timedelta(minutes=4), LINKS, Quiet),
+        AgentRow.of("ma_1", last.after, GracePeriods(), NOON + timedelta(minutes=4), LINKS, Quiet),
     )
     incident = view.incidents[0].model_dump()
     assert row.model_dump() == view.model_dump(include=set(AgentRow.model_fields)) | {

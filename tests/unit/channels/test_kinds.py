@@ -222,3 +222,20 @@ def test_a_channel_wants_what_its_filters_name() -> None:
     for name in ("severity", "type", "account", "data_center"):
         other: dict[str, Any] = {name: frozenset({"other"})}
         assert not replace(channel, **other).wants(CHANGE)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_wanted"),
+    [
+        ((), True),
+        (("team:sales",), True),
+        (("team:support", "team:sales"), True),
+        (("team:sales", "region:emea"), True),
+        (("team:support",), False),
+        (("team:sales", "region:apac"), False),
+        (("team:sal",), False),
+    ],
+)
+def test_a_channel_wants_one_of_each_labels_values(wanted: tuple[str, ...], is_wanted: bool) -> None:
+    change = replace(CHANGE, labels=("region:emea", "team:sales"))
+    assert replace(CHANNELS["pager"], label=frozenset(wanted)).wants(change) is is_wanted

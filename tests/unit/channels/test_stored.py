@@ -40,6 +40,7 @@ def test_a_vendors_address_is_known_unless_another_one_of_it_is_stored() -> None
 
 def test_filters_are_read() -> None:
     wanted = {"severity": ["critical"], "type": ["failed"], "account": ["alice"], "data_center": ["de", "us"]}
+    wanted |= {"label": ["region:emea", "team:sales"]}
     [channel] = read(PAGER | wanted).channels
     assert {name: sorted(getattr(channel, name)) for name in wanted} == wanted
 

@@ -327,6 +327,9 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
     EntryType.ALERTED: {state: (state, applied) for state in State},
     EntryType.ACKNOWLEDGED: {state: (state, applied) for state in State},
     EntryType.DELIVERED: {state: (state, applied) for state in State},
+    EntryType.SILENCED: {state: (state, applied) for state in State},
+    # Nor do other labels.
+    EntryType.LABELLED: {state: (state, applied) for state in State},
 }
 EXPECTED_DEADLINE = {ACTIVATED: DeadlineType.COMPLETION, COMPLETE: DeadlineType.RESOURCES}
 
@@ -350,8 +353,12 @@ def followed_by(history: History, kind: EntryType) -> Step:
             history.answer(kind, reading=Reading(is_deleted=True))
         case EntryType.PROFILE_READ:
             history.answer(kind, reason=Reason.of(ReasonCode.PROFILE_DISCONNECTED, profile="default"))
-        case EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.ACKNOWLEDGED | EntryType.DELIVERED:
+        case (
+            EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.SILENCED | EntryType.ACKNOWLEDGED | EntryType.DELIVERED
+        ):
             history.answer(kind)
+        case EntryType.LABELLED:
+            history.answer(kind, labels={"team": "sales"})
         case _:
             history.report(kind)
     return history.last
@@ -1848,3 +1855,29 @@ def test_an_agent_whose_meeting_was_deleted_is_followed_if_it_comes() -> None:
     assert history.record.state is State.CANCELLED
     history.report(EntryType.ACTIVATED)
     assert (history.record.state, history.record.current.is_unwanted) == (State.ACTIVATED, False)
+
+
+# ------------------------------------------------------------------------------------------------------------- labels
+
+
+def test_the_labels_are_those_of_the_newest_entry_that_has_any() -> None:
+    """All together, in place of those before; another request without labels keeps them."""
+    history = scheduled()
+    assert history.record.labels == {}
+    found = [
+        history.answer(EntryType.LABELLED, labels=labels).last
+        for labels in ({"team": "sales", "region": "emea"}, {"team": "sales"}, {"team": "sales"}, {})
+    ]
+    assert [step.verdict for step in found] == [applied, applied, Verdict.DUPLICATE, Verdict.DUPLICATE]
+    assert [step.after.labels for step in found] == [{"team": "sales", "region": "emea"}, *[{"team": "sales"}] * 3]
+    assert history.request(moved(60 * MINUTE)).record.labels == {"team": "sales"}
+    entry = replace(history.request(moved(90 * MINUTE)).entries[-1], labels={"team": "support"})
+    assert fold([*history.entries[:-1], entry]).labels == {"team": "support"}
+
+
+def test_labels_change_nothing_else() -> None:
+    """No deadline, no state, no incident: Cronofy does not get them."""
+    before = scheduled()
+    after = scheduled().answer(EntryType.LABELLED, labels={"team": "sales"})
+    assert after.record.current == before.record.current
+    assert deadline(after.record, GRACE_PERIODS) == deadline(before.record, GRACE_PERIODS)

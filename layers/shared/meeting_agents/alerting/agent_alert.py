@@ -18,6 +18,7 @@ from meeting_agents.announcement import MeetingView, ReasonView, is_link
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.alerts import OwedAlert
 from meeting_agents.domain.grace_periods import ANYTHING, missing_of
+from meeting_agents.domain.labels import Labels
 from meeting_agents.domain.model import AlertStatus, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason
 from meeting_agents.domain.record import Attempt, Record
@@ -84,6 +85,14 @@ class AgentAlert:
     def known_at(self) -> datetime:
         """The time at which the incident opened, or was resolved."""
         return self.record.updated_at if self.is_resolved else self.owed.incident.opened_at
+
+    @property
+    def owed_since(self) -> datetime:
+        """The time since which it is owed, or since the end of the silence that held it back."""
+        incident = self.owed.incident
+        held = self.record.held.get(incident.key)
+        since = self.known_at if self.is_resolved else incident.owed_at
+        return max(since, held.until) if held and held.until <= self.at else since
 
     @property
     def attempt(self) -> Attempt:
@@ -189,6 +198,11 @@ class AgentAlert:
             "data_center": identity.data_center if identity else "",
         }
 
+    @property
+    def labels(self) -> Labels:
+        """The caller's labels of the agent."""
+        return self.record.labels
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields that a machine reads, without the texts of the runbook."""
         reason = without_links(ReasonView.model_validate(self.attempt.reason).model_dump(mode="json"))
@@ -203,6 +217,7 @@ class AgentAlert:
             "meeting": without_links(self.meeting.model_dump(mode="json")),
             "failures": without_links(list(self.attempt.failures)),
             **self.names,
+            "labels": without_links(dict(self.labels)),
         }
 
 

@@ -13,7 +13,7 @@ Each change has one shape for all channels, which is published as JSON by `Chang
 | `source` | the name of the stack |
 | `timestamp` | when it was opened, acknowledged or over |
 | `links` | `text` and `href` of each |
-| `details` | `type`, `attempt`, `agent_id`, `event_id`, `account`, `data_center`, `detail`, `next_steps` and others |
+| `details` | `type`, `attempt`, `agent_id`, `event_id`, `account`, `data_center`, `labels`, `next_steps` and others |
 
 No join link, token or body of a request is in it: texts from outside have their addresses removed.
 """
@@ -23,12 +23,13 @@ from datetime import datetime
 from typing import Any
 
 from meeting_agents.alerting.agent_alert import AgentAlert
-from meeting_agents.alerting.group_alert import NAMED_BY, GroupAlert
+from meeting_agents.alerting.group_alert import MAX_LABELS, NAMED_BY, GroupAlert
 from meeting_agents.alerting.message import Links
 from meeting_agents.alerting.runbook import next_steps, summary
 from meeting_agents.alerting.text import format_time, sanitize, timezone, without_links
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.domain.acknowledgement import Acknowledgement
+from meeting_agents.domain.labels import most_frequent, pairs
 from meeting_agents.domain.model import ChangeType, IncidentType, Severity
 
 SHOWN_WAITING = 20
@@ -61,6 +62,8 @@ class Change:
     """The number of the reminder; 0: it is none."""
     account: str = ""
     data_center: str = ""
+    labels: tuple[str, ...] = ()
+    """The caller's, as `name:value`; of a group those of most of its agents."""
     detail: str = ""
     next_steps: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
@@ -93,6 +96,7 @@ class Change:
             "reminder": self.reminder,
             "account": self.account,
             "data_center": self.data_center,
+            "labels": list(self.labels),
             "detail": self.detail,
             "note": self.note,
             "next_steps": list(self.next_steps),
@@ -142,6 +146,7 @@ def change_of_agent(
         reminder=alert.owed.reminder if action is ChangeType.TRIGGER else 0,
         account=alert.names["account"],
         data_center=alert.names["data_center"],
+        labels=pairs(alert.labels),
         detail=alert.detail or alert.failure,
         next_steps=next_steps(alert) if action is ChangeType.TRIGGER else (),
         links=tuple(link for link in addresses if link.href),
@@ -176,6 +181,7 @@ def change_of_group(
         reminder=alert.reminder if action is ChangeType.TRIGGER else 0,
         account=name.get("account", ""),
         data_center=name.get("data_center", ""),
+        labels=most_frequent((agent.labels for agent in alert.agents), MAX_LABELS),
         detail=alert.detail,
         next_steps=alert.next_steps if action is ChangeType.TRIGGER else (),
         links=(Link("Overview", alert.links.dashboard),) if alert.links.dashboard else (),

@@ -34,6 +34,7 @@ from meeting_agents.alerting.runbook import (
 from meeting_agents.alerting.text import (
     ascii_only,
     for_chat,
+    format_labels,
     format_meeting,
     format_time,
     format_time_with_utc,
@@ -47,6 +48,7 @@ from meeting_agents.alerting.text import (
 from meeting_agents.announcement import MeetingView, is_link
 from meeting_agents.domain.alerts import MAX_REMINDERS
 from meeting_agents.domain.groups import Group, GroupState, Waiting
+from meeting_agents.domain.labels import most_frequent
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
 
 NAMED_BY: Mapping[IncidentType, str] = {
@@ -55,6 +57,8 @@ NAMED_BY: Mapping[IncidentType, str] = {
     IncidentType.CHANNEL_FAILING: "channel",
 }
 """The message attribute that has the name of a group."""
+MAX_LABELS = 100
+"""The labels in the attributes of one message, those of most agents: thousands would not fit."""
 NAMED = 1000
 """The agents named in one message; the others are counted: their ids would not fit."""
 
@@ -87,7 +91,9 @@ class GroupAlert:
     def attributes(self) -> dict[str, str | tuple[str, ...]]:
         """The message attributes, like those of a message about agents."""
         name = {NAMED_BY[self.group.type]: (self.group.name,)}
-        return {"status": str(self.status), "severity": str(self.severity), "type": (str(self.group.type),), **name}
+        labels = most_frequent((agent.labels for agent in self.agents), MAX_LABELS)
+        values: dict[str, str | tuple[str, ...]] = {"status": str(self.status), "severity": str(self.severity)}
+        return values | {"type": (str(self.group.type),), **name} | ({"labels": labels} if labels else {})
 
     @property
     def subject(self) -> str:
@@ -253,7 +259,9 @@ class GroupAlert:
     def _line(self, agent: Waiting, written: Callable[[str], str] = str) -> str:
         meeting = MeetingView.model_validate(agent.meeting)
         words = "" if agent.type is self.group.type else f"\n  {WORDINGS[agent.type].one}"
-        return f"- {written(_title(agent))}, {format_meeting(meeting)}{words}\n  {self._timeline(agent.agent_id)}"
+        labels = f"\n  {written(format_labels(agent.labels))}" if agent.labels else ""
+        title = f"{written(_title(agent))}, {format_meeting(meeting)}"
+        return f"- {title}{words}{labels}\n  {self._timeline(agent.agent_id)}"
 
     def _short(self, agent: Waiting) -> str:
         start, zone = agent.meeting.start, timezone(agent.meeting.tzid)
@@ -268,6 +276,7 @@ class GroupAlert:
             "type": agent.type,
             "meeting": without_links(MeetingView.model_validate(agent.meeting).model_dump(mode="json")),
             "event_id": agent.event_id,
+            "labels": without_links(dict(agent.labels)),
             "timeline": self._timeline(agent.agent_id),
         }
 

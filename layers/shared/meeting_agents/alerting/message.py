@@ -21,6 +21,7 @@ from meeting_agents.alerting.text import (
     MIN_TITLE_LENGTH,
     ascii_only,
     for_chat,
+    format_labels,
     format_meeting,
     format_time,
     format_time_with_utc,
@@ -32,6 +33,7 @@ from meeting_agents.alerting.text import (
     truncate,
 )
 from meeting_agents.domain.alerts import MAX_REMINDERS
+from meeting_agents.domain.labels import pairs
 from meeting_agents.domain.model import AlertStatus, IncidentType, Severity
 
 LISTED = 20
@@ -102,11 +104,12 @@ class Alert:
 
     @property
     def attributes(self) -> dict[str, str | tuple[str, ...]]:
-        """The message attributes; `type`, `data_center` and `account` have every value of the message."""
+        """The message attributes; `type`, `data_center`, `account` and `labels` have all of the message."""
         lists = {
             "type": {str(type_) for type_ in self.types},
             "data_center": {agent.names["data_center"] for agent in self.agents},
             "account": {agent.names["account"] for agent in self.agents},
+            "labels": {pair for agent in self.agents for pair in pairs(agent.labels)},
         }
         sorted_lists = {name: tuple(sorted(filter(None, values))) for name, values in lists.items()}
         return {"status": str(self.status), "severity": str(self.severity)} | {
@@ -255,6 +258,7 @@ class Alert:
             ("Known since", format_time_with_utc(agent.known_at, timezone(meeting.tzid))),
             ("Detail", agent.detail),
             ("Reason", agent.failure),
+            ("Labels", format_labels(agent.labels)),
         ]
         names = (f"{name.replace('_', ' ')} {sanitize(value)}" for name, value in agent.names.items() if value)
         links = [
@@ -325,7 +329,8 @@ class Alert:
     def _line(self, agent: AgentAlert, written: Callable[[str], str] = str) -> str:
         meeting = f"{written(agent.title)}, {format_meeting(agent.meeting)}"
         words = f"{summary(agent)}{relative_to_meeting(agent.known_at, agent.meeting)}"
-        return f"- {meeting}\n  {words}\n  {self.links.timeline(agent.agent_id)}"
+        labels = f"\n  {written(format_labels(agent.labels))}" if agent.labels else ""
+        return f"- {meeting}\n  {words}{labels}\n  {self.links.timeline(agent.agent_id)}"
 
     def _short(self, agent: AgentAlert) -> str:
         start = agent.meeting.start

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from meeting_agents.announcement import MeetingView
+from meeting_agents.domain.labels import Labels
 
 MAX_LISTED, MAX_TEXT_LENGTH = 10, 1024
 """The values of a list, and the characters of a text from outside, in the JSON of an alert."""
@@ -80,6 +81,11 @@ def ascii_title_of(summary: str, agent_id: str, *, event_id: str = "", schedulin
         scheduling_key=scheduling_key if scheduling_key.isascii() else "",
     )
     return ascii_only(title)
+
+
+def format_labels(labels: Labels) -> str:
+    """`team: sales, region: emea`; empty without labels."""
+    return ", ".join(f"{name}: {sanitize(value)}" for name, value in sorted(labels.items()))
 
 
 def without_links(value: Any) -> Any:

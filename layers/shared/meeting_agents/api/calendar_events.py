@@ -12,13 +12,14 @@ from meeting_agents.api.bodies import CalendarEventDeletion, CalendarEventReques
 from meeting_agents.api.context import (
     as_user,
     find_record,
+    labels_of_request,
     may_be_cancelled,
     raw_body,
     require_client_secret,
     trigger_lead_time,
     with_our_subscription,
 )
-from meeting_agents.api.parameters import AccountName, CalendarId, CorrelationId, DataCenter, OwnToken
+from meeting_agents.api.parameters import AccountName, CalendarId, CorrelationId, DataCenter, Label, OwnToken
 from meeting_agents.api.passthrough import forward, submit
 from meeting_agents.api.problems import CRONOFYS, responses
 from meeting_agents.api.views import PassthroughResponse
@@ -44,11 +45,13 @@ def upsert_calendar_event(
     own_token: OwnToken = None,
     account: AccountName = None,
     correlation_id: CorrelationId = None,
+    _: Label = None,
 ) -> Response[PassthroughResponse]:
     """Create or change a calendar event, with its meeting agent.
 
     https://docs.cronofy.com/developers/api/events/upsert-event/
     """
+    labels = labels_of_request()
     credentials, data_center = as_user(data_center_name, own_token, account)
     agent, path, text = agent_id(data_center, calendar_id, body.event_id), _path(calendar_id), raw_body()
     record = find_record(agent)
@@ -69,6 +72,7 @@ def upsert_calendar_event(
             credentials,
             with_our_subscription(agent, text, trigger_lead_time(data_center)),
             correlation_id or "",
+            labels,
         ),
         body.warnings(request),
     )
@@ -88,11 +92,13 @@ def delete_calendar_event(
     own_token: OwnToken = None,
     account: AccountName = None,
     correlation_id: CorrelationId = None,
+    _: Label = None,
 ) -> Response[PassthroughResponse]:
     """Delete a calendar event; its agent is cancelled.
 
     https://docs.cronofy.com/developers/api/events/delete-event/
     """
+    labels = labels_of_request()
     credentials, data_center = as_user(data_center_name, own_token, account)
     agent, path, text = agent_id(data_center, calendar_id, body.event_id), _path(calendar_id), raw_body()
     record = find_record(agent)
@@ -108,7 +114,7 @@ def delete_calendar_event(
         digest=digest(text),
     )
     return submit(
-        ProvisioningRequest(agent, request, "DELETE", path, credentials, lambda _: text, correlation_id or "")
+        ProvisioningRequest(agent, request, "DELETE", path, credentials, lambda _: text, correlation_id or "", labels)
     )
 
 

@@ -7,20 +7,24 @@ from datetime import UTC, datetime, timedelta
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from meeting_agents.api.labels import read_labels
 from meeting_agents.api.views import Links
 from meeting_agents.aws.accounts import Accounts
 from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.silences import Silences
 from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.cronofy.client import CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.cronofy.subscriptions import with_subscription
+from meeting_agents.domain.labels import Labels
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import State
 from meeting_agents.domain.record import Record
+from meeting_agents.domain.silences import Quiet
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 from meeting_agents.errors import FieldError, InvalidRequest, MissingToken, NotFound
 from meeting_agents.incident_list import IncidentList
@@ -51,6 +55,7 @@ class Collaborators:
     profiles: Callable[[], Profiles]
     incident_list: Callable[[str], IncidentList]
     """Given the address of this API."""
+    silences: Callable[[], Silences]
 
 
 def collaborators() -> Collaborators:
@@ -126,6 +131,11 @@ def caller_name() -> str:
 # ----------------------------------------------------------------------------------------------------------------- text
 
 
+def labels_of_request() -> Labels:
+    """Return the labels in the headers of the request. Raises `InvalidRequest`, which names each wrong one."""
+    return read_labels(request.current_event.headers)
+
+
 def raw_body() -> str:
     """Return the caller's own text, which is sent to Cronofy instead of a serialised model."""
     return request.current_event.decoded_body or ""
@@ -183,6 +193,11 @@ def read_record(agent_id: str) -> Record:
     if record is None:
         raise unknown_agent(agent_id)
     return record
+
+
+def quiet() -> Quiet:
+    """Return all silences and the quiet hours. Raises `StoreUnavailable`."""
+    return collaborators().silences().quiet()
 
 
 def unknown_agent(agent_id: str) -> NotFound:

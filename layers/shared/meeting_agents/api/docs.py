@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from meeting_agents import VERSION
-from meeting_agents.api import accounts, calendar_events, examples, incidents, meeting_agents
+from meeting_agents.api import accounts, calendar_events, examples, incidents, meeting_agents, silences
 from meeting_agents.api.context import collaborators, public_url
 from meeting_agents.api.problems import STATUSES
 from meeting_agents.api.wrong_fields import header_name
@@ -72,7 +72,7 @@ def document(
     """
     from aws_lambda_powertools.event_handler.openapi.models import Server
 
-    routes = vars(calendar_events) | vars(meeting_agents) | vars(incidents) | vars(accounts)
+    routes = vars(calendar_events) | vars(meeting_agents) | vars(incidents) | vars(silences) | vars(accounts)
     text = app.get_openapi_json_schema(
         title="Meeting agents", version=VERSION, description=ABOUT, servers=[Server(url=address)]
     )

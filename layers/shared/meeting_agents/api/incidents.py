@@ -9,8 +9,9 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from meeting_agents import operations
 from meeting_agents.api.bodies import Acknowledgement
 from meeting_agents.api.context import caller_name, collaborators, links_to, public_url
+from meeting_agents.api.labels import wanted_labels
 from meeting_agents.api.pagination import open_range, parse_range, read_open_cursor, read_rows, write_cursor
-from meeting_agents.api.parameters import DECODED
+from meeting_agents.api.parameters import DECODED, WantedLabel
 from meeting_agents.api.patterns import ACCOUNT_ID
 from meeting_agents.api.problems import responses
 from meeting_agents.api.views import IncidentAgent, IncidentPageView, IncidentRow
@@ -32,6 +33,7 @@ def list_incidents(
     severity: Annotated[list[Severity] | None, Query(description="one of these severities")] = None,
     account: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
     data_center: DataCenterName | None = None,
+    label: WantedLabel = None,
     start: Annotated[
         datetime | None,
         Query(alias="from", description="meetings at that time or later"),
@@ -54,6 +56,7 @@ def list_incidents(
         severities=frozenset(severity or ()),
         account=account or "",
         data_center=data_center or "",
+        labels=wanted_labels(label),
         start=first,
         end=last,
     )

@@ -22,16 +22,27 @@ from meeting_agents.api.context import (
     collaborators,
     find_record,
     known_data_center,
+    labels_of_request,
     links_to,
     may_be_cancelled,
+    quiet,
     raw_body,
     read_record,
     require_client_secret,
     unknown_agent,
     with_our_subscription,
 )
+from meeting_agents.api.labels import wanted_labels
 from meeting_agents.api.pagination import list_page, parse_range
-from meeting_agents.api.parameters import AgentId, CorrelationId, DataCenter, IdempotencyKey, OwnToken
+from meeting_agents.api.parameters import (
+    AgentId,
+    CorrelationId,
+    DataCenter,
+    IdempotencyKey,
+    Label,
+    OwnToken,
+    WantedLabel,
+)
 from meeting_agents.api.passthrough import forward, respond, submit
 from meeting_agents.api.patterns import CATEGORY, NOTIFICATION_KEY
 from meeting_agents.api.problems import CRONOFYS, RequestFailed, responses
@@ -67,11 +78,13 @@ def request_agent(
     own_token: OwnToken = None,
     idempotency_key: IdempotencyKey = None,
     correlation_id: CorrelationId = None,
+    _: Label = None,
 ) -> Response[PassthroughResponse]:
     """Schedule an agent, or send one now, without a calendar event.
 
     https://docs.cronofy.com/developers/api/meeting-agents/schedule/
     """
+    labels = labels_of_request()
     credentials, data_center = as_application(data_center_name, own_token)
     require_client_secret(data_center)
     text, key = raw_body(), body.scheduling_key
@@ -85,6 +98,7 @@ def request_agent(
             credentials,
             with_our_subscription(agent, text),
             correlation_id or "",
+            labels,
             at_most_once=True,
             is_idempotent=key is not None,
         )
@@ -103,11 +117,13 @@ def cancel_agent(
     data_center_name: DataCenter = None,
     own_token: OwnToken = None,
     correlation_id: CorrelationId = None,
+    _: Label = None,
 ) -> Response[PassthroughResponse]:
     """Cancel a scheduled agent.
 
     https://docs.cronofy.com/developers/api/meeting-agents/schedule/
     """
+    labels = labels_of_request()
     credentials, data_center = as_application(data_center_name, own_token)
     agent, path, text = agent_id(data_center, body.scheduling_key), "/v1/meeting_agents", raw_body()
     record = find_record(agent)
@@ -121,7 +137,7 @@ def cancel_agent(
         digest=digest(text),
     )
     return submit(
-        ProvisioningRequest(agent, request, "DELETE", path, credentials, lambda _: text, correlation_id or "")
+        ProvisioningRequest(agent, request, "DELETE", path, credentials, lambda _: text, correlation_id or "", labels)
     )
 
 
@@ -142,6 +158,7 @@ def list_agents(
     calendar_id: Annotated[str | None, Query(min_length=1, max_length=512)] = None,
     event_id: Annotated[str | None, Query(min_length=1, max_length=1024)] = None,
     scheduling_key: Annotated[str | None, Query(min_length=1, max_length=1024)] = None,
+    label: WantedLabel = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(max_length=1024)] = None,
 ) -> AgentList:
@@ -164,7 +181,7 @@ def list_agents(
             else agent_id(data_center, calendar_id or "", event_id or "")
         )
         record, grace_periods = find_record(agent), collaborators().journal().grace_periods
-        rows = (AgentRow.of(agent, record, grace_periods, datetime.now(UTC), links_to(agent)),) if record else ()
+        rows = (AgentRow.of(agent, record, grace_periods, datetime.now(UTC), links_to(agent), quiet),) if record else ()
         return AgentList(agents=rows, next_cursor=None)
     now = datetime.now(UTC)
     bounds = parse_range(start, end, cursor, now)
@@ -173,9 +190,10 @@ def list_agents(
         "data_center": (data_center_name,) if data_center_name else (),
         "account": (account,) if account else (),
         "open_shard": open_shards() if incident else (),
+        **{f"labels.{name}": values for name, values in wanted_labels(label).items()},
     }
     wanted = {name: tuple(map(str, values)) for name, values in filters.items() if values}
-    return list_page(collaborators().journal(), bounds, wanted, limit, now, links_to)
+    return list_page(collaborators().journal(), bounds, wanted, limit, now, links_to, quiet)
 
 
 @router.get("/v1/meeting_agents/<agent_id>", tags=["Additions"], responses=responses(200, "the agent", AgentView, 404))
@@ -186,7 +204,7 @@ def read_agent(agent_id: AgentId) -> AgentView:
     if not entries:
         raise unknown_agent(agent_id)
     steps = timeline(entries)
-    return AgentView.of(agent_id, steps, journal.grace_periods, datetime.now(UTC), links_to(agent_id))
+    return AgentView.of(agent_id, steps, journal.grace_periods, datetime.now(UTC), links_to(agent_id), quiet)
 
 
 @router.post(

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meeting_agents.api.patterns import ACCOUNT_ID
-from meeting_agents.api.views import AgentList, AgentRow, IncidentView, Links
+from meeting_agents.api.views import AgentList, AgentRow, IncidentView, Links, first_incident
 from meeting_agents.aws.journal import Journal, Wanted
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.lifecycle import fold
+from meeting_agents.domain.silences import Quiet
 from meeting_agents.errors import FieldError, InvalidRequest
 
 TIME_BEFORE_NOW, TIME_AFTER_NOW = timedelta(days=1), timedelta(days=14)
@@ -79,7 +80,13 @@ def _wrong_cursor() -> InvalidRequest:
 
 
 def list_page(
-    journal: Journal, bounds: tuple[str, str], wanted: Wanted, limit: int, now: datetime, links: Callable[[str], Links]
+    journal: Journal,
+    bounds: tuple[str, str],
+    wanted: Wanted,
+    limit: int,
+    now: datetime,
+    links: Callable[[str], Links],
+    quiet: Callable[[], Quiet],
 ) -> AgentList:
     """Return one page of at most `limit` agents; `wanted`: the values that attributes of their records may have.
 
@@ -87,8 +94,9 @@ def list_page(
     only those with an open incident are `wanted`, the others are left out.
     """
     rows, position = read_rows(journal, bounds, wanted, limit, now)
+    silences = quiet() if any("open_shard" in row for row in rows) else Quiet()
     with ThreadPoolExecutor(CONCURRENT_READS) as pool:
-        incidents = list(pool.map(lambda row: _open_incident(journal, row, now), rows))
+        incidents = list(pool.map(lambda row: _open_incident(journal, row, now, silences), rows))
     agents = (
         AgentRow(**row | {"id": row["pk"], "incident": incident, "links": links(row["pk"])})
         for row, incident in zip(rows, incidents, strict=True)
@@ -154,13 +162,14 @@ def read_account_cursor(cursor: str) -> str:
 _OPEN_POSITION = re.compile(r"[0-9]{4}-[0-9T:.-]{18}Z#[A-Za-z0-9_-]{1,128}")
 
 
-def _open_incident(journal: Journal, row: dict[str, Any], now: datetime) -> IncidentView | None:
+def _open_incident(journal: Journal, row: dict[str, Any], now: datetime, quiet: Quiet) -> IncidentView | None:
     """Return the first open incident of an agent at this moment; its journal is read only if one may be open."""
     if "open_shard" not in row:
         return None
     entries = journal.read(row["pk"], now)
-    incidents = open_incidents(fold(stored.entry for stored in entries), journal.grace_periods, now) if entries else ()
-    return IncidentView.of(incidents[0]) if incidents else None
+    record = fold(stored.entry for stored in entries)
+    incidents = open_incidents(record, journal.grace_periods, now)
+    return first_incident(row["pk"], record, incidents, now, lambda: quiet)
 
 
 def _days(after: str, before: str) -> Iterator[str]:

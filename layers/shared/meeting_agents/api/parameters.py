@@ -4,7 +4,7 @@ import re
 from typing import Annotated
 from urllib.parse import unquote
 
-from aws_lambda_powertools.event_handler.openapi.params import Header, Path
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from pydantic import AfterValidator, BeforeValidator
 
 from meeting_agents.api.patterns import ACCOUNT_ID, AGENT_ID, BEARER, IDEMPOTENCY_KEY
@@ -72,5 +72,24 @@ CorrelationId = Annotated[
     Header(
         alias="X-Correlation-Id",
         description="your name for this request, in every log line and journal entry that it causes",
+    ),
+]
+Label = Annotated[
+    str | None,
+    Header(
+        alias="X-Label-Team",
+        description="a label of your own, named `team`: any header `X-Label-<name>` is one, up to ten in a request."
+        " Labels are not sent to Cronofy; they come in every announcement, alert and list of the agent. Those of its"
+        " newest request that has any count",
+        examples=["sales"],
+    ),
+]
+WantedLabel = Annotated[
+    list[str] | None,
+    Query(
+        alias="label",
+        description="agents with this label, as `name:value`; of several of one name one, of different names each:"
+        " `label=team:sales&label=region:emea`",
+        examples=[["team:sales"]],
     ),
 ]

@@ -1,6 +1,6 @@
 """The responses to callers. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import Incident, open_incidents
 from meeting_agents.domain.model import AlertStatus, Conference, IncidentType, Severity, State
 from meeting_agents.domain.record import Record
+from meeting_agents.domain.silences import Hold, Quiet, Silence
 from meeting_agents.domain.verdicts import Step
 
 
@@ -96,6 +97,14 @@ class AttemptView(View):
     overdue_at: datetime | None
 
 
+class SilencedView(View):
+    """The silence, or the quiet hours, by which messages about an incident are held back now."""
+
+    name: str = Field(description="the silence's, or `quiet hours`")
+    until: datetime
+    why: str
+
+
 class IncidentView(View):
     """An open incident of an agent."""
 
@@ -104,10 +113,12 @@ class IncidentView(View):
     opened_at: datetime
     acknowledged_at: datetime | None = Field(description="null: a person has not acknowledged it yet")
     reminders: int
+    silenced: SilencedView | None = Field(default=None, description="null: messages about it are sent")
 
     @classmethod
-    def of(cls, incident: Incident) -> "IncidentView":
-        return cls.model_validate(incident)
+    def of(cls, incident: Incident, hold: Hold | None = None) -> "IncidentView":
+        view = cls.model_validate(incident)
+        return view.model_copy(update={"silenced": SilencedView.model_validate(hold)}) if hold else view
 
 
 class AgentRow(View):
@@ -123,13 +134,22 @@ class AgentRow(View):
     event_id: str = ""
     scheduling_key: str = ""
     account: str = ""
+    labels: dict[str, str] = Field(default={}, description="the caller's own, from the headers `X-Label-…`")
     meeting: MeetingView
     incident: IncidentView | None = Field(default=None, description="the open incident; null: none is open")
     next_deadline: DeadlineView | None = None
     links: Links
 
     @classmethod
-    def of(cls, agent_id: str, record: Record, grace_periods: GracePeriods, now: datetime, links: Links) -> "AgentRow":
+    def of(
+        cls,
+        agent_id: str,
+        record: Record,
+        grace_periods: GracePeriods,
+        now: datetime,
+        links: Links,
+        quiet: Callable[[], Quiet],
+    ) -> "AgentRow":
         incidents = open_incidents(record, grace_periods, now)
         next_deadline = deadline(record, grace_periods)
         return cls(
@@ -138,11 +158,26 @@ class AgentRow(View):
             since=record.current.since,
             reason=ReasonView.model_validate(record.current.reason),
             attempt=record.current.number,
-            incident=IncidentView.of(incidents[0]) if incidents else None,
+            incident=first_incident(agent_id, record, incidents, now, quiet),
             next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
             links=links,
             **agent_fields(record),
         )
+
+
+def incidents_of(
+    agent_id: str, record: Record, incidents: Sequence[Incident], now: datetime, quiet: Callable[[], Quiet]
+) -> tuple[IncidentView, ...]:
+    """Return an agent's open incidents. `quiet`: is called only if there is one."""
+    silences = quiet() if incidents else Quiet()
+    return tuple(IncidentView.of(one, silences.of_incident(agent_id, record, one, now)) for one in incidents)
+
+
+def first_incident(
+    agent_id: str, record: Record, incidents: Sequence[Incident], now: datetime, quiet: Callable[[], Quiet]
+) -> IncidentView | None:
+    """Return the most important of an agent's open incidents."""
+    return next(iter(incidents_of(agent_id, record, incidents[:1], now, quiet)), None)
 
 
 class AgentList(View):
@@ -226,6 +261,7 @@ class IncidentAgent(View):
     calendar_id: str
     event_id: str
     scheduling_key: str
+    labels: dict[str, str] = Field(description="the caller's own, from the headers `X-Label-…`")
     meeting: MeetingView
     retry_problem: str = Field(description="why Cronofy cannot be asked again; empty: POST …/retry asks it")
     links: Links
@@ -247,6 +283,7 @@ class IncidentRow(View):
     acknowledgement: AcknowledgementView | None
     account: str
     data_center: str
+    silenced: SilencedView | None = Field(description="null: messages about it are sent, or it is over")
     agent: IncidentAgent | None = Field(description="null: it is the incident of a group")
     group: GroupView | None = Field(
         description="the group; of an agent the group whose alert says it, null if it has alerts of its own"
@@ -261,6 +298,45 @@ class IncidentPageView(View):
     next_cursor: str | None = Field(
         description="the cursor of the next page; null: this is the last one. Earlier pages may be short or empty."
     )
+
+
+class SilenceView(View):
+    """A silence, with what it is for; an empty list selects all."""
+
+    name: str
+    status: Literal["planned", "active", "over"]
+    start: datetime = Field(serialization_alias="from")
+    until: datetime
+    why: str
+    by: str = Field(description="the caller's IAM ARN or JWT subject; empty if the caller was not signed in")
+    account: tuple[str, ...]
+    data_center: tuple[str, ...]
+    type: tuple[str, ...]
+    agent: tuple[str, ...]
+    label: tuple[str, ...]
+
+    @classmethod
+    def of(cls, silence: Silence, now: datetime) -> "SilenceView":
+        is_planned, is_over = now < silence.start, silence.end <= now
+        return cls(
+            name=silence.name,
+            status="planned" if is_planned else "over" if is_over else "active",
+            start=silence.start,
+            until=silence.end,
+            why=silence.why,
+            by=silence.by,
+            account=tuple(sorted(silence.accounts)),
+            data_center=tuple(sorted(silence.data_centers)),
+            type=tuple(sorted(silence.types)),
+            agent=tuple(sorted(silence.agents)),
+            label=tuple(f"{name}:{value}" for name, values in sorted(silence.labels.items()) for value in values),
+        )
+
+
+class SilenceList(View):
+    """All silences that are not over."""
+
+    silences: tuple[SilenceView, ...]
 
 
 class ResourceAddress(View):
@@ -302,6 +378,7 @@ class AgentView(View):
     event_id: str
     scheduling_key: str
     account: str
+    labels: dict[str, str] = Field(description="the caller's own, from the headers `X-Label-…`")
     meeting: MeetingView
     next_deadline: DeadlineView | None
     incidents: tuple[IncidentView, ...] = Field(description="the open incidents of the current attempt")
@@ -312,7 +389,13 @@ class AgentView(View):
 
     @classmethod
     def of(
-        cls, agent_id: str, timeline: Sequence[Step], grace_periods: GracePeriods, now: datetime, links: Links
+        cls,
+        agent_id: str,
+        timeline: Sequence[Step],
+        grace_periods: GracePeriods,
+        now: datetime,
+        links: Links,
+        quiet: Callable[[], Quiet],
     ) -> "AgentView":
         record = timeline[-1].after
         next_deadline = deadline(record, grace_periods)
@@ -323,7 +406,7 @@ class AgentView(View):
             reason=ReasonView.model_validate(record.current.reason),
             origin="request" if record.was_requested else "notification",
             next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
-            incidents=tuple(map(IncidentView.of, open_incidents(record, grace_periods, now))),
+            incidents=incidents_of(agent_id, record, open_incidents(record, grace_periods, now), now, quiet),
             verdicts=dict(record.verdicts),
             attempts=tuple(AttemptView.model_validate(attempt) for attempt in record.attempts),
             timeline=tuple(EntryView.of(step) for step in timeline),

@@ -174,6 +174,16 @@ class Table:
             return cancelled.codes
         return []
 
+    def remove(self, key: Item, condition: str, values: Item) -> bool:
+        """Delete an item if the condition holds; False if it does not."""
+        options: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+        try:
+            with store_errors("DynamoDB"):
+                self.client.delete_item(TableName=self.name, Key=key, ConditionExpression=condition, **options)
+        except _ConditionFailed:
+            return False
+        return True
+
     def delete(self, key: Item) -> bool:
         """Delete an item; False if there was none."""
         with store_errors("DynamoDB"):

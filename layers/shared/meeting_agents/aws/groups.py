@@ -250,6 +250,9 @@ def _waiting(item: Item) -> Waiting:
         event_id=item.get("event_id", {}).get("S", ""),
         scheduling_key=item.get("scheduling_key", {}).get("S", ""),
         acknowledged_at=_time(item, "acknowledged_at"),
+        account=item.get("account", {}).get("S", ""),
+        data_center=item.get("data_center", {}).get("S", ""),
+        labels={name: value["S"] for name, value in item.get("labels", {}).get("M", {}).items()},
     )
 
 

@@ -45,7 +45,7 @@ PAGE_SIZE = 500
 _ENTRY_TYPES, _REASON_CODES = frozenset(EntryType), frozenset(ReasonCode)
 _PLAIN_TYPES = frozenset({str, bool, int, bytes, dict})
 type Wanted = Mapping[str, Sequence[str | bool]]
-"""The values that attributes of a record may have, by the attribute's name."""
+"""The values that attributes of a record may have, by the attribute's name; of a label by `labels.` and its name."""
 OPEN_PAGE_SIZE = 50
 """The items that one page reads from a shard of the index of what is open."""
 
@@ -300,6 +300,8 @@ class Journal:
             "account": identity.account if identity else "",
             "verdicts": record.verdicts,
         }
+        if record.labels:
+            summary["labels"] = dict(record.labels)
         if is_probe(agent_id):
             return summary
         summary |= keys.day_index(agent_id, meeting.start or current.began_at)
@@ -349,12 +351,14 @@ def _plain(value: Any) -> Any:
 
 def _filter(wanted: Wanted) -> tuple[str, dict[str, str], dict[str, Any]]:
     """Return a condition that attributes have one of these values, with its names and values."""
-    condition, values = "", dict[str, Any]()
-    for name, options in wanted.items():
-        placeholders = {f":{name}{number}": option for number, option in enumerate(options)}
-        condition += f" AND #{name} IN ({', '.join(placeholders)})"
+    condition, names, values = "", dict[str, str](), dict[str, Any]()
+    for position, (path, options) in enumerate(wanted.items()):
+        parts = {f"#wanted{position}_{depth}": name for depth, name in enumerate(path.split("."))}
+        placeholders = {f":wanted{position}_{number}": option for number, option in enumerate(options)}
+        condition += f" AND {'.'.join(parts)} IN ({', '.join(placeholders)})"
+        names |= parts
         values |= placeholders
-    return condition, {f"#{name}": name for name in wanted}, values
+    return condition, names, values
 
 
 @cache
@@ -393,12 +397,14 @@ def read_entry(attributes: Mapping[str, Any]) -> StoredEntry:
         status=AlertStatus(item["status"]) if "status" in item else None,
         severity=Severity(item["severity"]) if "severity" in item else None,
         reminder=item.get("reminder", 0),
+        until=_time(item.get("until")),
         missing=tuple(item.get("missing", ())),
         retry_at=_time(item.get("retry_at")),
         sub=item.get("sub", ""),
         resources=tuple(Resource(**resource) for resource in item.get("resources", ())),
         reason=_reason(item["reason"]) if "reason" in item else None,
         correlation_id=item.get("correlation_id", ""),
+        labels=item.get("labels", {}),
     )
     return StoredEntry(entry, raw, _cronofy_request(item), _cronofy_response(item), item.get(keys.EXPIRES_AT))
 

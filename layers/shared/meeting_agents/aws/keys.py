@@ -8,6 +8,8 @@
 | requests counted | `rate#` and the data center | `counts` |
 | event triggers | `triggers#` and the data center | `triggers` |
 | group of agents | `group#` and the group's key | `group` |
+| silence | `silences` | its name |
+| agent whose alert is held back | `held#` and the name of the silence | id of the agent |
 
 These are in the agents table. The accounts table has one item for each account, under its `account_id`.
 """
@@ -44,6 +46,8 @@ GROUP = "group"
 """Selects groups in the stream's filter in the template."""
 RECEIPT_PREFIX = "receipt#"
 """Begins the attribute of a group that has the last change that a channel took; the channel's name follows."""
+SILENCES = "silences"
+"""The partition of all silences: few, and read together."""
 PROBE_PREFIX = "ma_probe-"
 """Begins the id of the probe's own agents. No id made from a natural key contains a hyphen."""
 
@@ -86,6 +90,16 @@ def group(key: str) -> "Key":
 def group_key(pk: str) -> str:
     """Return the key of a group from its partition key."""
     return pk.removeprefix(GROUP_PREFIX)
+
+
+def silence(name: str) -> "Key":
+    """Return the key of a silence."""
+    return {"pk": {"S": SILENCES}, "sk": {"S": name}}
+
+
+def held(silence_name: str, agent_id: str) -> "Key":
+    """Return the key of the item which says that an agent's alert is held back by a silence."""
+    return {"pk": {"S": f"held#{silence_name}"}, "sk": {"S": agent_id}}
 
 
 def account(account_id: str) -> "Key":

@@ -41,6 +41,26 @@ def send_groups(
                 raise QueueUnavailable("a queue did not take a group; try again") from error
 
 
+def send_agents(client: "Callable[[], SQSClient]", queue_url: str, agent_ids: Sequence[str]) -> list[str]:
+    """Send agents to the queue of alerts, and return those that were sent. `client` is called only if there is one."""
+    sent: list[str] = []
+    for batch in batched(agent_ids, MAX_BATCH, strict=False):
+        messages = {str(number): agent_id for number, agent_id in enumerate(batch)}
+        try:
+            response = client().send_message_batch(
+                QueueUrl=queue_url,
+                Entries=[
+                    {"Id": number, "MessageBody": json.dumps({"subject": agent_id})}
+                    for number, agent_id in messages.items()
+                ],
+            )
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("agents not sent", kind=type(error).__name__, agents=len(batch))
+            continue
+        sent += [messages[success["Id"]] for success in response.get("Successful", [])]
+    return sent
+
+
 def dead_letter(client: "SQSClient", queue_url: str, subject: str | Group) -> None:
     """Send an agent or a group to a dead-letter queue, in the form in which its own queue takes it again."""
     body = {"group": subject.key} if isinstance(subject, Group) else {"subject": subject}

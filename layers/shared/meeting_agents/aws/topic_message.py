@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MAX_BATCH_BYTES = 256 * 1024
@@ -14,9 +14,13 @@ MAX_BATCH = 10
 """Messages that one call publishes."""
 
 
+type Attributes = Mapping[str, str | Sequence[str]]
+"""The attributes of a message: at most ten, as a subscription with raw delivery to a queue takes no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message of the lifecycle topic; subscribers filter on its attributes."""
 
     text: str
-    attributes: Mapping[str, str]
+    attributes: Attributes

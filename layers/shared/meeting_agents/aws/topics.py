@@ -1,13 +1,13 @@
 """The SNS topics: alerts for people, the lifecycle of every agent, and the changes of incidents."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from meeting_agents.aws.topic_message import MAX_ATTRIBUTES_BYTES, MAX_BATCH, MAX_BATCH_BYTES, Message
+from meeting_agents.aws.topic_message import MAX_ATTRIBUTES_BYTES, MAX_BATCH, MAX_BATCH_BYTES, Attributes, Message
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
 if TYPE_CHECKING:
@@ -22,25 +22,19 @@ class AlertsTopic:
         self._client = client
         self._topic_arn = topic_arn
 
-    def publish(self, subject: str, texts: str, attributes: Mapping[str, str | Sequence[str]]) -> None:
+    def publish(self, subject: str, texts: str, attributes: Attributes) -> None:
         """Publish one message. Raises `TopicUnavailable` and `MessageRejected`.
 
         `texts`: JSON with a text for each protocol. An attribute that can have several values is always a list, so that
         a filter is the same for a message about one agent and about many.
         """
-        typed: dict[str, MessageAttributeValueTypeDef] = {
-            name: {"DataType": "String", "StringValue": value}
-            if isinstance(value, str)
-            else {"DataType": "String.Array", "StringValue": json.dumps(list(value), ensure_ascii=False)}
-            for name, value in attributes.items()
-        }
         with _topic_errors("alerts"):
             self._client.publish(
                 TopicArn=self._topic_arn,
                 Subject=subject,
                 Message=texts,
                 MessageStructure="json",
-                MessageAttributes=typed,
+                MessageAttributes=_typed(attributes),
             )
 
     def subscribers(self) -> int:
@@ -60,13 +54,10 @@ class IncidentsTopic:
         self._client = client
         self._topic_arn = topic_arn
 
-    def publish(self, text: str, attributes: Mapping[str, str]) -> None:
+    def publish(self, text: str, attributes: Attributes) -> None:
         """Publish one change. Raises `TopicUnavailable` and `MessageRejected`."""
-        typed: dict[str, MessageAttributeValueTypeDef] = {
-            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
-        }
         with _topic_errors("incidents"):
-            self._client.publish(TopicArn=self._topic_arn, Message=text, MessageAttributes=typed)
+            self._client.publish(TopicArn=self._topic_arn, Message=text, MessageAttributes=_typed(attributes))
 
 
 class LifecycleTopic:
@@ -85,6 +76,16 @@ class LifecycleTopic:
                 raise _topic_error("lifecycle", failure["Code"], is_permanent=failure["SenderFault"])
 
 
+def _typed(attributes: Attributes) -> "dict[str, MessageAttributeValueTypeDef]":
+    """Return attributes as SNS takes them. A list matches a filter that one of its values matches."""
+    return {
+        name: {"DataType": "String", "StringValue": value}
+        if isinstance(value, str)
+        else {"DataType": "String.Array", "StringValue": json.dumps(list(value), ensure_ascii=False)}
+        for name, value in attributes.items()
+    }
+
+
 def _batches(messages: Iterable[Message]) -> "Iterator[list[PublishBatchRequestEntryTypeDef]]":
     """Group messages into calls, each as large as the limits allow."""
     entries: list[PublishBatchRequestEntryTypeDef] = []
@@ -94,9 +95,7 @@ def _batches(messages: Iterable[Message]) -> "Iterator[list[PublishBatchRequestE
         if entries and (len(entries) == MAX_BATCH or size + length > MAX_BATCH_BYTES):
             yield entries
             entries, size = [], 0
-        attributes: dict[str, MessageAttributeValueTypeDef] = {
-            name: {"DataType": "String", "StringValue": value} for name, value in message.attributes.items()
-        }
+        attributes = _typed(message.attributes)
         entries.append({"Id": str(len(entries)), "Message": message.text, "MessageAttributes": attributes})
         size += length
     if entries:

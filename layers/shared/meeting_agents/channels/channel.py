@@ -30,10 +30,12 @@ class Channel:
     room: str = ""
     """The id of the vendor's own channel, where one key serves many."""
     severity: frozenset[str] = frozenset()
-    """The severities that it wants; empty: all, as with the next three."""
+    """The severities that it wants; empty: all, as with the next four."""
     type: frozenset[str] = frozenset()
     account: frozenset[str] = frozenset()
     data_center: frozenset[str] = frozenset()
+    label: frozenset[str] = frozenset()
+    """As `name:value`: of several of one name one, of different names each."""
 
     def wants(self, change: Change) -> bool:
         """Return True if a new incident is for this channel. Later changes of one that it took are sent anyway."""
@@ -43,7 +45,11 @@ class Channel:
             (self.account, change.account),
             (self.data_center, change.data_center),
         )
-        return all(not wanted or value in wanted for wanted, value in pairs)
+        names = {label.partition(":")[0] for label in self.label}
+        has_labels = all(
+            any(label in change.labels for label in self.label if label.startswith(f"{name}:")) for name in names
+        )
+        return has_labels and all(not wanted or value in wanted for wanted, value in pairs)
 
     @property
     def fingerprint(self) -> str:

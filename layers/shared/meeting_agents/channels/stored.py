@@ -26,6 +26,7 @@ FILTERS: Mapping[str, frozenset[str] | None] = {
     "type": frozenset(IncidentType),
     "account": None,
     "data_center": None,
+    "label": None,
 }
 """The members that say what a channel wants, and the values that each may have; None: any text."""
 MIN_SECRET_BYTES = 16
@@ -140,4 +141,6 @@ def _filter(member: str, value: Any) -> frozenset[str]:
     wrong = sorted(set(value) - known) if known is not None else []
     if wrong:
         raise _WrongError(f"its {member} must be among {', '.join(sorted(known or ()))}")
+    if member == "label" and not all(all(each.partition(":")) for each in value):
+        raise _WrongError("its label must be a list of texts like team:sales")
     return frozenset(value)

@@ -8,16 +8,17 @@ from datetime import datetime
 from meeting_agents.channels.channel import Answer, Channel, Kind, Parcel, Request, Response, answer_of
 
 
-def attributes_of(parcel: Parcel) -> dict[str, str]:
+def attributes_of(parcel: Parcel) -> dict[str, str | tuple[str, ...]]:
     """Return the message attributes on which subscribers filter."""
     (change,) = parcel.changes
-    values = {
+    values: dict[str, str | tuple[str, ...]] = {
         "event_action": str(change.action),
         "severity": str(change.severity),
         "type": str(change.type),
         "account": change.account,
         "data_center": change.data_center,
         "component": change.component,
+        "labels": change.labels,
     }
     return {name: value for name, value in values.items() if value}
 

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import INCIDENTS, Incident, Situation, all_incidents, open_incidents
-from meeting_agents.domain.model import AlertStatus, Entry, IncidentType, Severity, Verdict
+from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Severity, Verdict
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.record import Attempt, LastAlert, Record, incident_key
+from meeting_agents.domain.record import Attempt, HeldAlert, LastAlert, Record, incident_key
 
 MAX_REMINDERS = 2
 """The number of reminders of a critical incident that is not acknowledged."""
@@ -56,11 +56,23 @@ def next_alert_at(record: Record, grace_periods: GracePeriods) -> datetime | Non
     """
     if not record.attempts:
         return None
-    if alerting_owed(record, grace_periods, record.updated_at):
+    if _is_unheld_alert_owed(record, grace_periods, record.updated_at):
         delay = min(PUBLISH_WITHIN * 2**record.alerts_due, timedelta(hours=1))
         return record.updated_at + delay if record.alerts_due < MAX_ALERTS_DUE else None
     times = sorted(at for at in _times(record, grace_periods) if at > record.updated_at)
-    return next((at for at in times if alerting_owed(record, grace_periods, at)), None)
+    return next((at for at in times if _is_unheld_alert_owed(record, grace_periods, at)), None)
+
+
+def _is_unheld_alert_owed(record: Record, grace_periods: GracePeriods, at: datetime) -> bool:
+    """Return True if an alert is owed at a time that is not held back until later."""
+    return any(not _is_held(record, alert, at) for alert in alerting_owed(record, grace_periods, at))
+
+
+def _is_held(record: Record, alert: OwedAlert, at: datetime) -> bool:
+    held = record.held.get(alert.incident.key)
+    if held is None or alert.status is AlertStatus.RESOLVED:
+        return False
+    return held.severity is alert.incident.severity and at < held.until
 
 
 def with_notices(record: Record, entry: Entry, verdict: Verdict, because: Reason | None) -> Record:
@@ -76,10 +88,15 @@ def with_notices(record: Record, entry: Entry, verdict: Verdict, because: Reason
 
 
 def with_alert(record: Record, entry: Entry) -> Record:
-    """Return the record after an alert was published."""
+    """Return the record after an alert was published or held back."""
     if entry.cause is None or entry.attempt is None or entry.status is None:
         return record
     key = incident_key(entry.attempt, entry.cause)
+    if entry.kind is EntryType.SILENCED:
+        count = record.held[key].count + 1 if key in record.held else 1
+        severity, until = entry.severity or Severity.WARNING, entry.until or entry.at
+        held_alert = HeldAlert(severity=severity, until=until, count=count)
+        return replace(record, held={**record.held, key: held_alert}, alerts_due=0)
     before = record.alerts.get(key)
     alert = LastAlert(
         status=entry.status,
@@ -89,7 +106,8 @@ def with_alert(record: Record, entry: Entry) -> Record:
         reminders=entry.reminder,
         is_included=entry.reason is not None and entry.reason.code is ReasonCode.ALERT_INCLUDED,
     )
-    return replace(record, alerts={**record.alerts, key: alert}, alerts_due=0)
+    held = {other: value for other, value in record.held.items() if other != key}
+    return replace(record, alerts={**record.alerts, key: alert}, held=held, alerts_due=0)
 
 
 def _firing(incident: Incident, last: LastAlert | None, grace_periods: GracePeriods, now: datetime) -> OwedAlert | None:
@@ -155,6 +173,8 @@ def incident_of(key: str, at: datetime, severity: Severity, reason: Reason | Non
 def _times(record: Record, grace_periods: GracePeriods) -> Iterator[datetime]:
     """Iterate over the times at which an alert may become owed, if nothing happens."""
     yield Situation(record.current, grace_periods, record.updated_at).lead_time
+    for held in record.held.values():
+        yield held.until + PUBLISH_WITHIN  # the sweep has those looked at that a silence held, when it ends
     for incident in all_incidents(record, grace_periods, record.updated_at):
         yield incident.owed_at
     if grace_periods.escalation:

@@ -93,7 +93,7 @@ def has_event_triggers(record: Record) -> bool:
 
 
 def relevant_until(record: Record, grace_periods: GracePeriods) -> datetime:
-    """Return the end of the agent's meeting, or the time of its last entry if that is later."""
+    """Return the end of the agent's meeting, the time of its last entry, or the end of a silence, whichever is last."""
     meeting = record.meeting
     end = meeting.end or (meeting.start or record.current.began_at) + grace_periods.assumed_meeting_duration
-    return max(end, record.updated_at)
+    return max(end, record.updated_at, *(held.until for held in record.held.values()))

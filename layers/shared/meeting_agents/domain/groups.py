@@ -65,6 +65,9 @@ class Waiting:
     event_id: str = ""
     scheduling_key: str = ""
     acknowledged_at: datetime | None = None
+    account: str = ""
+    data_center: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

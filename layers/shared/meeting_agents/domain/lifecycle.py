@@ -129,10 +129,10 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             return apply_look(_begun(record, entry), entry)
         case EntryType.OVERDUE:
             return _apply_missed_deadline(record, entry)
-        case EntryType.ACKNOWLEDGED:
-            return replace(_begun(record, entry), acknowledged_at=entry.at), Verdict.APPLIED
-        case EntryType.ALERTED | EntryType.DELIVERED:
-            fold_in = with_alert if entry.kind is EntryType.ALERTED else with_receipt
+        case EntryType.ACKNOWLEDGED | EntryType.LABELLED:
+            return _apply_note(_begun(record, entry), entry)
+        case EntryType.ALERTED | EntryType.SILENCED | EntryType.DELIVERED:
+            fold_in = with_receipt if entry.kind is EntryType.DELIVERED else with_alert
             return fold_in(_begun(record, entry), entry), Verdict.APPLIED
         case EntryType.ALERT_DUE:
             begun = _begun(record, entry)
@@ -168,6 +168,14 @@ def _begun(record: Record, entry: Entry) -> Record:
     return replace(record, attempts=(first,))
 
 
+def _apply_note(record: Record, entry: Entry) -> tuple[Record, Verdict]:
+    """Apply what a person or a caller says about an agent, and Cronofy does not get."""
+    if entry.kind is EntryType.ACKNOWLEDGED:
+        return replace(record, acknowledged_at=entry.at), Verdict.APPLIED
+    is_news = bool(entry.labels) and entry.labels != record.labels
+    return replace(record, labels=entry.labels or record.labels), Verdict.APPLIED if is_news else Verdict.DUPLICATE
+
+
 # ------------------------------------------------------------------------------------------------ requests
 
 _UNCONFIRMED = {
@@ -192,6 +200,7 @@ def _apply_request(record: Record, entry: Entry, request: Request) -> tuple[Reco
         was_requested=True,
         identity=record.identity or request,
         event_id=record.event_id or request.event_id,
+        labels=entry.labels or record.labels,
     )
     return record, Verdict.APPLIED
 
@@ -323,12 +332,14 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             | EntryType.REJECTED
             | EntryType.UNCONFIRMED
             | EntryType.CANCELLED
+            | EntryType.LABELLED
             | EntryType.UNRECOGNISED
             | EntryType.CALENDAR_READ
             | EntryType.PROFILE_READ
             | EntryType.OVERDUE
             | EntryType.ALERT_DUE
             | EntryType.ALERTED
+            | EntryType.SILENCED
             | EntryType.ACKNOWLEDGED
             | EntryType.DELIVERED
         ):  # not of Cronofy's

@@ -5,6 +5,7 @@ The same word is stored, announced, logged and drawn; each has a line saying wha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -47,6 +48,8 @@ class EntryType(StrEnum):
     """Cronofy did not answer, or answered that it cannot now: the request may have taken effect."""
     CANCELLED = "cancelled"
     """Cronofy accepted the de-provisioning or the deletion."""
+    LABELLED = "labelled"
+    """A caller sent the same request again with other labels."""
     # from Cronofy
     CONFERENCING_FAILING = "conferencing_failing"
     """Cronofy could not make the conference, and tries again."""
@@ -74,6 +77,8 @@ class EntryType(StrEnum):
     ALERT_DUE = "alert_due"
     """An alert became owed by time alone, or was owed and not published."""
     # from alerting
+    SILENCED = "silenced"
+    """An alert that is owed is held back by a silence or by quiet hours: no message was sent."""
     ALERTED = "alerted"
     """An alert was published; the reason has the number of subscribers."""
     ACKNOWLEDGED = "acknowledged"
@@ -262,9 +267,11 @@ class Entry:
     cause: IncidentType | None = None
     """The incident that the entry itself names."""
     status: AlertStatus | None = None
-    """The status of a published alert; `severity` and `reminder` are the alert's, too."""
+    """The status of an alert; `severity` and `reminder` are the alert's, too."""
     severity: Severity | None = None
     reminder: int = 0
+    until: datetime | None = None
+    """The time until which an alert is held back."""
     missing: tuple[str, ...] = ()
     """The resource categories that were missing when their deadline passed."""
     retry_at: datetime | None = None
@@ -275,3 +282,5 @@ class Entry:
     reason: Reason | None = None
     correlation_id: str = ""
     """The caller's id of the request that led to this entry."""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The labels that came with the request; none: the agent keeps those that it has."""

@@ -74,6 +74,8 @@ class ReasonCode(StrEnum):
     # people
     ALERT_PUBLISHED = "alert_published"
     """Values: `incident`, `status`; `subscribers`, their number or `unknown`."""
+    ALERT_SILENCED = "alert_silenced"
+    """Values: `incident`, `status`; `silence`, its name or `quiet hours`; `until`."""
     ALERT_INCLUDED = "alert_included"
     """The alert about a group of agents says it. Values: `incident`, `status`; `group`, its key."""
     GROUP_RESOLVED = "group_resolved"

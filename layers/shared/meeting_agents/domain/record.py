@@ -67,6 +67,17 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldAlert:
+    """An alert that is owed and held back."""
+
+    severity: Severity
+    """Of the incident when it was held back: with another one, the alert is decided anew."""
+    until: datetime
+    count: int = 1
+    """The times that it was held back since the last alert about the incident."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
     """A request without an outcome yet."""
 
@@ -236,12 +247,16 @@ class Record:
     identity: Request | None = None
     """The first request: data center, calendar and calendar event, or scheduling key."""
     event_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Those of the newest request that came with any."""
     alerts: Mapping[str, LastAlert] = field(default_factory=dict)
     """The last alert about each incident, by `incident_key`."""
     receipts: Mapping[tuple[str, str], Receipt] = field(default_factory=dict)
     """The last change that a channel took, by the channel's name and `incident_key`."""
+    held: Mapping[str, HeldAlert] = field(default_factory=dict)
+    """The alerts that were held back and not published since, by `incident_key`."""
     alerts_due: int = 0
-    """The `alert_due` entries since the last alert."""
+    """The `alert_due` entries since the last alert, or since it was held back."""
     notices: Mapping[str, tuple[datetime, Reason | None]] = field(default_factory=dict)
     """The time and the reason of each notice, and of each agent that went silent before its meeting moved away."""
     acknowledged_at: datetime | None = None

@@ -7,6 +7,7 @@ from meeting_agents import wording
 from meeting_agents.alerting.text import format_time
 from meeting_agents.domain.model import State
 from meeting_agents.domain.record import Record
+from meeting_agents.domain.silences import Silence
 from meeting_agents.errors import MeetingAgentsError, Outage
 from meeting_agents.widget.facts import Viewer
 from meeting_agents.widget.html import tag, text
@@ -30,6 +31,22 @@ def acknowledged(by: str, note: str, at: datetime, viewer: Viewer) -> str:
         f"No reminder follows. The incident stays open until it is resolved. {_REFRESH}",
     ]
     return render_answer("Acknowledged", sentences, viewer, is_done=True)
+
+
+def silenced(silence: Silence, viewer: Viewer) -> str:
+    """Return the answer to a silence."""
+    until = format_time(silence.end, viewer.zone, "%d %b %H:%M")
+    sentences = [
+        f"No message about this agent is sent until {escape(until)}: {text(silence.why, 500)}.",
+        f"What people were alerted of before is still reported as resolved. {_REFRESH}",
+    ]
+    return render_answer("Silenced", sentences, viewer, is_done=True)
+
+
+def unsilenced(viewer: Viewer) -> str:
+    """Return the answer to the end of a silence."""
+    sentence = f"What it held back and still stands is sent within a minute or two. {_REFRESH}"
+    return render_answer("The silence is over", [sentence], viewer, is_done=True)
 
 
 def retried(record: Record, viewer: Viewer) -> str:

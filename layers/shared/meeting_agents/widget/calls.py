@@ -14,7 +14,7 @@ from meeting_agents.widget.page import MAX_WHO_LENGTH, PAGE, QUERY, SEARCH, WHO
 DESCRIPTION = """## Overview of the meeting agents
 All open incidents of any day, those that can still be saved first; the meetings of today by hour; the last 24 hours;
 the last callbacks and the number of subscribers of the alerts. *Today* is the day in the dashboard's time zone.
-Its buttons acknowledge, ask Cronofy again and announce again. No parameters.
+Its buttons acknowledge, silence, ask Cronofy again and announce again. No parameters.
 """
 
 

@@ -10,6 +10,7 @@ from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import format_duration, format_meeting, format_time, format_time_with_utc, title_of
 from meeting_agents.announcement import MeetingView, is_link
 from meeting_agents.domain.groups import Waiting
+from meeting_agents.domain.labels import Labels, pairs
 from meeting_agents.domain.model import (
     AlertStatus,
     DeadlineType,
@@ -21,6 +22,7 @@ from meeting_agents.domain.model import (
     Verdict,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.silences import silence_name
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.incident_list import ListedIncident
 from meeting_agents.widget.facts import AgentDetails, Overview, Viewer, span_of
@@ -33,10 +35,12 @@ SHOWN_STEPS = 40
 SHOWN_WAITING = 10
 """The meetings of a group that are shown."""
 ACTION, ACKNOWLEDGE, RETRY, REPLAY = "action", "acknowledge", "retry", "replay"
+SILENCE, UNSILENCE = "silence", "unsilence"
 """The parameter of a button that says what it does, and its values."""
 AGENT, GROUP = "agent_id", "group"
 """The parameters of a button that say what it is about."""
 _ASK_AGAIN = "Send the newest request for this agent to Cronofy again?"
+_SILENCE = "Send no message about this agent for two hours? What still stands then is sent."
 _REPLAY = "Publish all announcements of this agent again? Subscribers receive them marked as replayed."
 
 
@@ -105,7 +109,7 @@ def render_details(agent: AgentDetails, viewer: Viewer) -> str:
     name = name_of(record.meeting.summary, agent.agent_id, event_id=record.event_id, scheduling_key=names["key"])
     parts = [
         f"<h3>{name}</h3>",
-        tag("p", _meeting(record.meeting) + _listed(names), "meta"),
+        tag("p", _meeting(record.meeting) + _listed(names) + _labels(record.labels), "meta"),
         incidents or tag("p", f"{state} No incident is open.", "why"),
         tag("p", escape(waits), "meta") if waits else "",
         tag("p", f"It left: {text(', '.join(left))}.", "meta") if left else "",
@@ -160,7 +164,7 @@ def _what(incident: ListedIncident, viewer: Viewer, now: datetime, *, is_group: 
     words = f"Open for {open_for}" if is_group else f"<b>{text(incident.summary)}</b>, {open_for} ago"
     is_failed = incident.type is IncidentType.FAILED
     reason = f"Reason: {incident.detail}" if is_failed and incident.detail else _sentence(incident.detail)
-    return tag("p", f"{words} {_acknowledged(incident, viewer)}", "what") + (
+    return tag("p", f"{words} {_acknowledged(incident, viewer)}{_silenced(incident, viewer)}", "what") + (
         tag("p", text(reason), "why") if reason else ""
     )
 
@@ -172,6 +176,14 @@ def _acknowledged(incident: ListedIncident, viewer: Viewer) -> str:
     by = f" by {text(found.by, 60)}" if found.by else ""
     note = f": {text(found.note, 120)}" if found.note else ""
     return tag("span", f"acknowledged at {found.at.astimezone(viewer.zone):%H:%M}{by}{note}", "done")
+
+
+def _silenced(incident: ListedIncident, viewer: Viewer) -> str:
+    hold = incident.silenced
+    if hold is None:
+        return ""
+    until = format_time(hold.until, viewer.zone, "%d %b %H:%M")
+    return tag("span", f"silenced by {text(hold.name, 64)} until {escape(until)}", "done")
 
 
 def _of_details(incident: ListedIncident, viewer: Viewer, now: datetime) -> str:
@@ -189,11 +201,15 @@ def _meeting(meeting: Meeting | None) -> str:
 
 def _names(incident: ListedIncident) -> str:
     names = {"event": incident.event_id, "key": incident.scheduling_key, "account": incident.account}
-    return _listed(names | {"": incident.data_center})
+    return _listed(names | {"": incident.data_center}) + _labels(incident.labels)
 
 
 def _listed(names: Mapping[str, str]) -> str:
     return "".join(f" · {label} {text(value, 80)}" for label, value in names.items() if value)
+
+
+def _labels(labels: Labels) -> str:
+    return "".join(f" · {text(pair, 100)}" for pair in pairs(labels))
 
 
 def _waiting(agent: Waiting, viewer: Viewer) -> str:
@@ -224,6 +240,7 @@ def _buttons(
         parts += [
             field(note_field(agent_id, is_popup=is_popup), "Note", length=MAX_NOTE_LENGTH),
             button("Acknowledge", viewer.writing, acknowledge, is_popup=True, is_primary=is_new),
+            _silence_button(agent_id, viewer, incidents),
         ]
     if incidents and not retry_problem:
         retry = {ACTION: RETRY, AGENT: agent_id}
@@ -236,6 +253,15 @@ def _buttons(
     is_left = incidents and retry_problem and is_popup
     why = tag("p", text(f"Cronofy cannot be asked again from here: {retry_problem}."), "meta") if is_left else ""
     return (form(*parts) if any(parts) else "") + why
+
+
+def _silence_button(agent_id: str, viewer: Viewer, incidents: Sequence[ListedIncident]) -> str:
+    """Return the button that silences an agent, or the one that ends its own silence."""
+    name = silence_name(agent_id)
+    if any(incident.silenced and incident.silenced.name == name for incident in incidents):
+        return button("End the silence", viewer.writing, {ACTION: UNSILENCE, AGENT: agent_id}, is_popup=True)
+    silence = {ACTION: SILENCE, AGENT: agent_id}
+    return button("Silence for 2 hours", viewer.writing, silence, is_popup=True, confirmation=_SILENCE)
 
 
 def _entry(step: Step, viewer: Viewer) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from meeting_agents.domain.deadlines import Deadline
+from meeting_agents.domain.labels import pairs
 from meeting_agents.domain.model import IncidentType, Meeting, State
 from meeting_agents.domain.record import Record
 from meeting_agents.domain.verdicts import Step
@@ -62,6 +63,8 @@ class AgentSummary:
     event_id: str = ""
     scheduling_key: str = ""
     account: str = ""
+    labels: tuple[str, ...] = ()
+    """The caller's own, as `name:value`."""
     group_key: str = ""
     """The group whose incident covers its own."""
     is_acknowledged: bool = False
@@ -81,6 +84,7 @@ class AgentSummary:
             title=meeting.get("summary", ""),
             incident=IncidentType(row["incident"]) if row.get("incident") else None,
             is_acknowledged=bool(row.get("acknowledged_at")),
+            labels=pairs(row.get("labels", {})),
             **{name: str(row.get(name, "")) for name in names},
         )
 
@@ -93,8 +97,8 @@ class AgentSummary:
         return can_be_saved(self.incident, self.end, now)
 
     def matches(self, query: str) -> bool:
-        """Return True if the title, a name or the account contains the text, in any case."""
-        names = (self.title, self.event_id, self.scheduling_key, self.account, self.agent_id)
+        """Return True if the title, a name, the account or a label contains the text, in any case."""
+        names = (self.title, self.event_id, self.scheduling_key, self.account, self.agent_id, *self.labels)
         return any(query.casefold() in name.casefold() for name in names)
 
 

@@ -97,7 +97,7 @@ def _tools(overview: Overview) -> str:
     viewer = overview.viewer
     if not viewer.reading:
         return ""
-    query = field(SEARCH, "Title, event id or account", overview.query, MAX_QUERY_LENGTH)
+    query = field(SEARCH, "Title, event id, account or label", overview.query, MAX_QUERY_LENGTH)
     search = button("Search", viewer.reading, {PAGE: 1})
     everything = button("Show all", viewer.reading, {PAGE: 1, QUERY: ""}) if overview.query else ""
     who = field(WHO, "Your name, for acknowledgements", viewer.form(WHO), MAX_WHO_LENGTH) if viewer.writing else ""

@@ -10,6 +10,7 @@ ENTRIES: Mapping[EntryType, str] = {
     EntryType.REJECTED: "Refused",
     EntryType.UNCONFIRMED: "Cronofy has not confirmed it",
     EntryType.CANCELLED: "Cancelled",
+    EntryType.LABELLED: "Other labels came with the same request",
     EntryType.CONFERENCING_FAILING: "Cronofy could not make the conference yet",
     EntryType.CONFERENCING_ASSIGNED: "The meeting has a conference",
     EntryType.ACTIVATED: "The agent prepares to join",
@@ -23,6 +24,7 @@ ENTRIES: Mapping[EntryType, str] = {
     EntryType.OVERDUE: "Silent past a deadline",
     EntryType.ALERT_DUE: "An alert is owed",
     EntryType.ALERTED: "Alert published",
+    EntryType.SILENCED: "Alert held back",
     EntryType.ACKNOWLEDGED: "Acknowledged",
     EntryType.DELIVERED: "Delivered to a channel",
 }

@@ -33,7 +33,7 @@ MAX_OPEN = 500
 """The open incidents that are read of the days around now, and as many of the days before and after."""
 SHOWN_PAST, SHOWN_NEXT, SHOWN_FOUND = 20, 10, 30
 """The agents that are shown of the last 24 hours, of those that come next, and of those that a query finds."""
-_LISTED = ("pk", "state", "since", "meeting", "incident", "event_id", "scheduling_key", "account")
+_LISTED = ("pk", "state", "since", "meeting", "incident", "event_id", "scheduling_key", "account", "labels")
 _COUNTED = ("listed", "state", "incident")
 _A_DAY = timedelta(days=1)
 

@@ -1,0 +1,25 @@
+"""Labels: the caller's own words about an agent, by which its alerts are routed and lists are narrowed down. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+type Labels = Mapping[str, str]
+"""The value of each label by its name, which is in lower case."""
+type WantedLabels = Mapping[str, tuple[str, ...]]
+"""The values that each label may have, by its name; no names: any agent."""
+
+
+def pairs(labels: Labels) -> tuple[str, ...]:
+    """Return each label as `name:value`, in the order of their names. No name contains a colon."""
+    return tuple(f"{name}:{value}" for name, value in sorted(labels.items()))
+
+
+def most_frequent(of_agents: Iterable[Labels], limit: int) -> tuple[str, ...]:
+    """Return the labels that most of these agents have as `name:value`, at most `limit`, in order."""
+    counted = Counter(pair for labels in of_agents for pair in pairs(labels))
+    return tuple(sorted(pair for pair, _ in counted.most_common(limit)))
+
+
+def matches(labels: Labels, wanted: WantedLabels) -> bool:
+    """Return True if each wanted label has one of its values."""
+    return all(labels.get(name) in values for name, values in wanted.items())
