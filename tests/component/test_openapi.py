@@ -184,6 +184,10 @@ def test_every_example_is_a_request_that_succeeds(stage: Stage, document: dict[s
     assert sent("read_resource").headers["Location"].startswith("http")
     assert sent("acknowledge_agent").json()["timeline"][-1]["kind"] == "acknowledged"
     assert sent("replay_agent").json()["announcements"]
+    assert sent("put_silence").json()["status"] == "active"
+    assert sent("read_silence").json()["why"]
+    assert sent("list_silences").json()["silences"]
+    assert sent("delete_silence").status_code == 204
     assert sent("list_agents").json()["agents"]
     assert "incidents" in sent("list_incidents").json()
     assert sent("delete_calendar_event").status_code in (200, 202)

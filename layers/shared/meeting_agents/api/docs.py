@@ -35,6 +35,7 @@ TAGS = {
     "Cronofy's API": "Cronofy's own paths and bodies. What is sent on is the caller's own text with our subscription.",
     "Additions": "The memory: what Cronofy cannot be asked.",
     "Incidents": "What is wrong now, or was, and who has it in hand.",
+    "Silences": "Spans of time in which no message is sent about some incidents.",
     "Accounts": "Users in whose name requests are sent, and sent again.",
 }
 SIGNATURE = {
@@ -83,12 +84,12 @@ def document(
     content["components"]["securitySchemes"] = {"signature": SIGNATURE}
     content["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
     bodies = examples.bodies(data_center, now or datetime.now(UTC))
-    parameters = examples.parameters(data_center)
     for operations in content["paths"].values():
         for operation in operations.values():
             name = operation["operationId"].partition("_v1_")[0]
             summary, _, description = (getdoc(routes[name]) or "").partition("\n\n")
             operation |= {"operationId": name, "summary": summary, "description": description}
+            parameters = examples.parameters(name, data_center)
             if body := operation.get("requestBody"):
                 body["content"]["application/json"]["example"] = bodies[name]
             for parameter in operation.get("parameters", []):

@@ -10,11 +10,12 @@ from typing import Any
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.model import IncidentType
 
-CALENDAR, EVENT, SCHEDULING_KEY, ACCOUNT = (
+CALENDAR, EVENT, SCHEDULING_KEY, ACCOUNT, SILENCE = (
     "cal_n23kjnwrw2_jsdfjksn234",
     "qTtZdczOccgaPncGJaCiLg",
     "board-meeting-2",
     "marty@example.com",
+    "move-to-zoom",
 )
 
 
@@ -44,20 +45,22 @@ def bodies(data_center: str, now: datetime) -> dict[str, Any]:
         },
         "cancel_agent": {"scheduling_key": SCHEDULING_KEY},
         "register_account": {"refresh_token": "the-refresh-token-of-Marty", "data_center": data_center},
+        "put_silence": {"until": "PT2H", "why": "We move the sales team to Zoom", "label": ["team:sales"]},
         "acknowledge_agent": {"note": "I call the organiser"},
         "acknowledge_group": {"note": "I ask Marty to connect again"},
     }
 
 
-def parameters(data_center: str) -> dict[str, str]:
+def parameters(operation: str, data_center: str) -> dict[str, str]:
     """Return the value of a path's parameter, or of a header, by its name. Filters have none: a form would send all."""
     return {
         "calendar_id": CALENDAR,
         "agent_id": agent_id(data_center, CALENDAR, EVENT),
         "account_id": ACCOUNT,
         "group_type": str(IncidentType.ACCOUNT_DISCONNECTED),
-        "name": ACCOUNT,
+        "name": ACCOUNT if operation == "acknowledge_group" else SILENCE,
         "category": "transcript",
         "key": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "Cronofy-Account": ACCOUNT,
+        "X-Label-Team": "sales",
     }

@@ -81,7 +81,6 @@ Label = Annotated[
         description="a label of your own, named `team`: any header `X-Label-<name>` is one, up to ten in a request."
         " Labels are not sent to Cronofy; they come in every announcement, alert and list of the agent. Those of its"
         " newest request that has any count",
-        examples=["sales"],
     ),
 ]
 WantedLabel = Annotated[
@@ -90,6 +89,5 @@ WantedLabel = Annotated[
         alias="label",
         description="agents with this label, as `name:value`; of several of one name one, of different names each:"
         " `label=team:sales&label=region:emea`",
-        examples=[["team:sales"]],
     ),
 ]

@@ -10,6 +10,7 @@ HTTP_URL = r"^https?://[^\s\x00-\x1f]+$"
 IDEMPOTENCY_KEY = r"^[!-~]{1,255}$"
 KEY = r"^[^\x00-\x1f\x7f]+$"
 NOTIFICATION_KEY = r"^[0-9a-f]{64}(\.[0-9]{1,6})?(\.before|\.after)?$"
+SILENCE_NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
 VISIBLE_ASCII = r"^[!-~]+$"
 
 WORDS = {
@@ -23,6 +24,7 @@ WORDS = {
     IDEMPOTENCY_KEY: "1 to 255 visible ASCII characters",
     KEY: "an id without control characters",
     NOTIFICATION_KEY: "the `key` of a notification in the agent's timeline",
+    SILENCE_NAME: "the name of a silence: 1 to 64 lower-case letters, digits and hyphens",
     VISIBLE_ASCII: "visible ASCII characters",
 }
 """The expectation of a text that does not match a pattern."""

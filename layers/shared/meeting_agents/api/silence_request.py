@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from meeting_agents.api.labels import wanted_labels
+from meeting_agents.api.patterns import AGENT_ID
 from meeting_agents.cronofy.payloads import DataCenter
 from meeting_agents.domain.model import IncidentType
 from meeting_agents.domain.silences import MAX_AHEAD, MAX_DURATION, Silence
@@ -43,15 +44,6 @@ class SilenceRequest(BaseModel):
         extra="forbid",
         frozen=True,
         populate_by_name=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "until": "PT2H",
-                    "why": "We move the sales team to Zoom",
-                    "label": ["team:sales"],
-                }
-            ]
-        },
     )
 
     start: AwareDatetime | None = Field(default=None, alias="from", description="at most 90 days ahead; default: now")
@@ -62,7 +54,7 @@ class SilenceRequest(BaseModel):
     account: tuple[_Name, ...] = _Values
     data_center: tuple[DataCenter, ...] = _Values
     type: tuple[IncidentType, ...] = _Values
-    agent: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")], ...] = Field(
+    agent: tuple[Annotated[str, StringConstraints(pattern=AGENT_ID)], ...] = Field(
         default=(), max_length=MAX_VALUES, description="ids of agents"
     )
     label: tuple[_Name, ...] = Field(default=(), max_length=MAX_VALUES, description="`name:value`")

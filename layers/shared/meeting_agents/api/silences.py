@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from meeting_agents.api.context import caller_name, collaborators
+from meeting_agents.api.patterns import SILENCE_NAME
 from meeting_agents.api.problems import responses
 from meeting_agents.api.silence_request import SilenceRequest
 from meeting_agents.api.views import SilenceList, SilenceView
@@ -17,7 +18,7 @@ router = APIGatewayHttpRouter()
 
 SilenceName = Annotated[
     str,
-    Path(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="your own name for the silence", examples=["move-to-zoom"]),
+    Path(pattern=SILENCE_NAME, description="your own name for the silence"),
 ]
 
 
