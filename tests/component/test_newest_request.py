@@ -22,6 +22,7 @@ from meeting_agents.domain.model import Action, Request, State
 from meeting_agents.provisioning import ProvisioningRequest, ProvisioningResult
 from tests.desk import CALENDAR, NOON, Desk
 from tests.sandbox.embedded_aws import EmbeddedAws
+from tests.sandbox.stage import wait_until
 
 EVENTS = f"/v1/calendars/{CALENDAR}/events"
 KEY = ("us", CALENDAR, "event_1")
@@ -249,8 +250,7 @@ def test_a_deletion_is_sent_again_after_the_lease_of_an_upsert_without_a_respons
     monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(0.2, connect=0.2))
     desk.cronofy.faults.add("POST", EVENTS, hold=0.7)
     together(desk, desk.upsert(caller), deletion(desk, caller))
-    time.sleep(0.6)
-    assert not is_cancelled(desk)
+    assert wait_until(lambda: not is_cancelled(desk))
     desk.now += DELIVERY_LEASE + timedelta(seconds=1)
     desk.sweep()
     assert is_cancelled(desk)
