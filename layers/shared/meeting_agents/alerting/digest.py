@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Self
 
-from meeting_agents.alerting.message import DESCRIPTION_LENGTH, SMS_LENGTH, STACK_LENGTH, SUBJECT_LENGTH, Links
+from meeting_agents.alerting.chat_notification import DESCRIPTION_LENGTH
+from meeting_agents.alerting.message import SMS_LENGTH, STACK_LENGTH, SUBJECT_LENGTH, Links
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import for_chat, format_meeting, relative_to_meeting, table, title_of, truncate
 from meeting_agents.announcement import MeetingView

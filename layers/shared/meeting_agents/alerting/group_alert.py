@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import batched
 from typing import Any
 
+from meeting_agents.alerting.chat_notification import chat_notification, fitting
 from meeting_agents.alerting.message import (
     LISTED,
     OUTSIDE_GSM,
@@ -14,8 +15,6 @@ from meeting_agents.alerting.message import (
     SUBJECT_LENGTH,
     TITLES,
     Links,
-    chat_notification,
-    fitting,
     for_each_protocol,
     numbered,
     sms_mark,
@@ -165,7 +164,7 @@ class GroupAlert:
         return chat_notification(
             id_=self._id,
             title=mark + for_chat(self._headline(SUBJECT_LENGTH - len(mark))),
-            lines=fitting(long, short, self.links),
+            lines=fitting(long, short, self.links.dashboard),
             steps=self._steps(for_chat(self._name)),
             keywords=[str(self.status), str(self.severity), str(self.group.type)],
             thread=self.group.key,

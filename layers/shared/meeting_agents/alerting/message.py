@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from itertools import accumulate, batched, zip_longest
+from itertools import batched, zip_longest
 from textwrap import fill
 from typing import Any
 from urllib.parse import quote
 
 from meeting_agents.alerting.agent_alert import AgentAlert
+from meeting_agents.alerting.chat_notification import chat_notification, fitting
 from meeting_agents.alerting.runbook import MANY_AT_ONCE, is_many_at_once, next_steps, summary
 from meeting_agents.alerting.text import (
     MIN_TITLE_LENGTH,
@@ -48,14 +49,10 @@ STACK_LENGTH = 24
 """The characters of the stack's name in a subject or an SMS."""
 TITLES = 300
 """The meetings named by their title beyond those that are shown in full; more would not fit into a message."""
-REST_LENGTH = 40
-"""The characters kept for the number of agents that a chat message omits."""
 WIDTH = 76
 """The characters of a line of next steps in an e-mail."""
 STALE = timedelta(minutes=15)
 """The age of an incident from which a message also says how much time is left now."""
-DESCRIPTION_LENGTH = 4000
-"""The characters of a chat message's text; Amazon Q Developer documents a higher limit, which was not tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +177,7 @@ class Alert:
         return chat_notification(
             id_=self._id,
             title=mark + for_chat(self._headline(SUBJECT_LENGTH - len(mark))),
-            lines=fitting(long, short, self.links),
+            lines=fitting(long, short, self.links.dashboard),
             steps=[for_chat_with(self.links, step) for step in self._first_steps],
             keywords=[str(self.status), str(self.severity), *map(str, self.types)],
             thread=self.agents[0].agent_id if len(self.agents) == 1 else "",
@@ -371,19 +368,6 @@ def _stack(name: str) -> str:
     return f"{truncate(name, STACK_LENGTH)}: " if name else ""
 
 
-def fitting(long: Sequence[str], short: Sequence[str], links: Links) -> list[str]:
-    """Return the lines of a chat message: the long ones if all fit, else as many short ones as do."""
-    overview = [f"Overview: {links.dashboard}"] if links.dashboard else []
-    room = DESCRIPTION_LENGTH - sum(len(line) + 1 for line in overview)
-    if sum(len(line) + 1 for line in long) <= room:
-        return [*long, *overview]
-    sizes = accumulate(len(line) + 1 for line in short)
-    lines = [line for line, size in zip(short, sizes, strict=True) if size <= room - REST_LENGTH]
-    omitted = sum(line.startswith("- ") for line in short[len(lines) :])
-    rest = [f"And {omitted} more, see the {'overview' if overview else 'e-mail'}."] if omitted else []
-    return [*lines, *rest, *overview]
-
-
 def for_chat_with(links: Links, step: str) -> str:
     """Return a step for a chat: our own addresses stay, nothing else becomes a link or a mention."""
     return links.api.join(for_chat(part) for part in step.split(links.api)) if links.api else for_chat(step)
@@ -403,39 +387,6 @@ def numbered(lines: Sequence[str]) -> str:
         for number, line in enumerate(lines, 1)
     )
     return "\n".join(["Next steps", *lines_with_numbers])
-
-
-def chat_notification(
-    *,
-    id_: str,
-    title: str,
-    lines: Sequence[str],
-    steps: Sequence[str],
-    keywords: Sequence[str],
-    thread: str,
-    resources: Sequence[str],
-    context: Mapping[str, str],
-) -> str:
-    """Return a custom notification of Amazon Q Developer in chat applications. `thread`: its thread's id, if any.
-
-    Texts from outside must have passed `for_chat`.
-    """
-    content = {
-        "textType": "client-markdown",
-        "title": title,
-        "description": truncate("\n".join(lines), DESCRIPTION_LENGTH),
-        "nextSteps": list(steps),
-        "keywords": list(keywords),
-    }
-    metadata = {
-        **({"threadId": thread} if thread else {}),
-        "summary": title,
-        "eventType": "meeting_agents.alert",
-        "relatedResources": list(resources),
-        "additionalContext": dict(context),
-    }
-    notification = {"version": "1.0", "source": "custom", "id": id_, "content": content, "metadata": metadata}
-    return json.dumps(notification, ensure_ascii=False)
 
 
 def for_each_protocol(machine: str, text: str, sms: str, chat: str) -> str:
