@@ -16,7 +16,7 @@ DESCRIPTION_LENGTH = 4000
 
 
 def fitting(long: Sequence[str], short: Sequence[str], dashboard: str) -> list[str]:
-    """Return the lines of a chat message: the long ones if all fit, else as many short ones as do. `dashboard`: its URL."""
+    """Return the lines of a chat message: the long ones if all fit, else as many short ones as do."""
     overview = [f"Overview: {dashboard}"] if dashboard else []
     room = DESCRIPTION_LENGTH - sum(len(line) + 1 for line in overview)
     if sum(len(line) + 1 for line in long) <= room:
