@@ -37,6 +37,15 @@ def source_template() -> dict[str, Any]:
     return deepcopy(_parsed())
 
 
+def default_functions() -> set[str]:
+    """The names of the functions that a stack has with the parameters' defaults."""
+    return {
+        Path(resource["Properties"]["CodeUri"]).name
+        for resource in source_template()["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function" and "Condition" not in resource
+    }
+
+
 @cache
 def _parsed() -> dict[str, Any]:
     parsed: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))

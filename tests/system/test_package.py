@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from package import package
-from tests.sandbox.deployment import ARCHITECTURE, ROOT, Stack, build
+from tests.sandbox.deployment import ARCHITECTURE, ROOT, Stack, build, default_functions
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
 
 BIN = ROOT / ".venv-sam" / "bin"
@@ -59,7 +59,7 @@ def test_the_package_deploys_with_its_own_commands(aws: EmbeddedAws, folder: Pat
         )
         assert ran.returncode == 0, ran.stdout
     stack = Stack("meeting-agents", "", session)
-    assert set(stack.functions) == {code.parent.name for code in ROOT.glob("functions/*/app.py")}
+    assert set(stack.functions) == default_functions()
     for name in ("sweep", "webhook"):
         event = min((ROOT / "events" / name).glob("*.json")).read_bytes()
         answer = session.client("lambda").invoke(FunctionName=stack.functions[name], Payload=event)

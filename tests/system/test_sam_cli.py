@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from tests.sandbox.deployment import ARCHITECTURE, ROOT, Stack, build
+from tests.sandbox.deployment import ARCHITECTURE, ROOT, Stack, build, default_functions
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
 
 SAM = Path(os.environ.get("SAM_CLI", ROOT / ".venv-sam/bin/sam"))
@@ -93,7 +93,7 @@ def test_sam_writes_the_template_that_the_sandbox_writes(built_by_sam: Path) -> 
 
 def test_sam_deploys_functions_that_answer(deployed_by_sam: Stack) -> None:
     functions = deployed_by_sam.session.client("lambda")
-    assert set(deployed_by_sam.functions) == {code.parent.name for code in ROOT.glob("functions/*/app.py")}
+    assert set(deployed_by_sam.functions) == default_functions()
     for name in ("sweep", "webhook"):
         event = min((ROOT / "events" / name).glob("*.json")).read_bytes()
         answer = functions.invoke(FunctionName=deployed_by_sam.functions[name], Payload=event)
