@@ -149,7 +149,7 @@ def test_a_wrong_silence_is_refused_and_says_what_is_wrong(
 ) -> None:
     answer = stage.api.put(f"{SILENCES}/wrong", json={"until": LATER, "why": "x"} | changes)
     assert answer.status_code == 422, answer.text
-    assert {error["field"] for error in answer.json()["errors"]} == wrong
+    assert set(answer.json()["errors"]) == wrong
     assert stage.api.get(f"{SILENCES}/wrong").status_code == 404
 
 
@@ -157,7 +157,7 @@ def test_a_wrong_silence_is_refused_and_says_what_is_wrong(
 def test_a_wrong_name_is_refused(stage: Stage, name: str) -> None:
     answer = stage.api.put(f"{SILENCES}/{name}", json={"until": LATER, "why": "x", "agent": ["ma_1"]})
     assert answer.status_code == 422
-    assert [error["field"] for error in answer.json()["errors"]] == ["name"]
+    assert list(answer.json()["errors"]) == ["name"]
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def changes(action: ChangeType, text: str = "", count: int = 1) -> tuple[Change,
 @pytest.mark.parametrize("text", ["", *HOSTILE.values()], ids=["plain", *HOSTILE])
 def test_a_receiver_takes_each_change(name: str, action: ChangeType, text: str) -> None:
     channel = CHANNELS[name]
-    status, response = sent(channel, Parcel(changes(action, text), NOW))
+    status, response = sent(channel, Parcel(changes(action, text), datetime.now(UTC)))
     assert status < 300
     assert kind_of(channel).read(response, NOW).outcome is Outcome.TAKEN, response
 
@@ -86,7 +86,7 @@ def test_a_receiver_takes_each_change(name: str, action: ChangeType, text: str) 
 def test_a_chat_takes_many_changes_at_once(name: str, text: str) -> None:
     channel = CHANNELS[name]
     for action in ChangeType:
-        _, response = sent(channel, Parcel(changes(action, text, count=50), NOW))
+        _, response = sent(channel, Parcel(changes(action, text, count=50), datetime.now(UTC)))
         assert kind_of(channel).read(response, NOW).outcome is Outcome.TAKEN, response
 
 
@@ -126,7 +126,7 @@ def test_a_receiver_with_the_old_or_the_new_secret_accepts_while_they_are_replac
     old = CHANNELS["own"]
     new = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVg=="
     for secrets, is_taken in ((old.secrets, True), ((new, *old.secrets), True), ((new,), False)):
-        status, _ = sent(replace(old, secrets=secrets), Parcel(changes(ChangeType.TRIGGER), NOW))
+        status, _ = sent(replace(old, secrets=secrets), Parcel(changes(ChangeType.TRIGGER), datetime.now(UTC)))
         assert (status < 300) is is_taken
 
 
