@@ -249,6 +249,7 @@ def alerts() -> str:
         IncidentType.ACCOUNT_DISCONNECTED: "acc_1",
         IncidentType.CALLBACKS_MISSING: "de",
         IncidentType.CHANNEL_FAILING: "pager",
+        IncidentType.DRILL: "weekly",
     }
     for type_, words in GROUP_WORDINGS.items():
         firing, resolved = (text.format(name=named[type_]) for text in (words.firing, words.resolved))

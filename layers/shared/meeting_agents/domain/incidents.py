@@ -323,8 +323,9 @@ NOTICES: Mapping[IncidentType, str] = {
 GROUPS: Mapping[IncidentType, str] = {
     IncidentType.CALLBACKS_MISSING: "Of a data center: three agents are silent past a deadline, without a callback.",
     IncidentType.CHANNEL_FAILING: "Of a channel: it takes nothing for ten minutes, or says that it never will again.",
+    IncidentType.DRILL: "Of the deployment: the time of the parameter `Drill` has come. Nothing is wrong.",
 }
-"""The incidents of a data center and of a channel, which agents do not have; `groups` decides on them."""
+"""The incidents of a data center, a channel and the deployment, which agents do not have; `groups` decides on them."""
 
 # ------------------------------------------------------------------------------------------------------ the interpreter
 
