@@ -59,7 +59,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
             firing = groups.firing()
             for checked in lanes.look_again(firing, groups):
                 _count(checked, datetime.now(UTC))
-        owing = groups.owing(firing, wiring.settings().escalation, datetime.now(UTC))
+        owing = groups.owing(firing, wiring.journal().grace_periods.escalation, datetime.now(UTC))
         send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, owing)
         look_at = partial(send_agents, lambda: wiring.client("sqs"), wiring.settings().alert_queue_url)
         released = wiring.silences().release(datetime.now(UTC), look_at)
