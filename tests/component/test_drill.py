@@ -111,6 +111,7 @@ def test_a_drill_that_no_one_acknowledges_is_over_once_and_the_next_one_begins_a
         office.acknowledge()
 
     office.desk.now += WEEK - DRILL_PATIENCE
+    assert (office.minute(is_alerting=False), office.open()) == ({DRILL}, []), "no one was alerted of it yet"
     assert office.minute() == {DRILL}
     office.acknowledge()
     office.minute()
