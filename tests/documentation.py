@@ -109,7 +109,7 @@ def incidents() -> str:
         )
         for type_, rule in INCIDENTS.items()
     ]
-    rows += [(f"`{type_}`", words, "A callback comes.", "", "", "Critical") for type_, words in GROUPS.items()]
+    rows += [(f"`{type_}`", *words, "", "", "Critical") for type_, words in GROUPS.items()]
     rows += [(f"`{type_}`", words, "A notice: it is sent once.", "", "", "warning") for type_, words in NOTICES.items()]
     head = "| type | opens | resolved | patience | inhibits | severity |"
     return "\n".join([head, f"|{'---|' * 6}", *(f"| {' | '.join(row)} |" for row in rows)])
@@ -249,6 +249,7 @@ def alerts() -> str:
         IncidentType.ACCOUNT_DISCONNECTED: "acc_1",
         IncidentType.CALLBACKS_MISSING: "de",
         IncidentType.CHANNEL_FAILING: "pager",
+        IncidentType.DRILL: "weekly",
     }
     for type_, words in GROUP_WORDINGS.items():
         firing, resolved = (text.format(name=named[type_]) for text in (words.firing, words.resolved))

@@ -8,9 +8,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import VERSION, wiring
+from meeting_agents.alerting.group_alert import GroupAlert
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.queues import shorten_visibility
 from meeting_agents.domain.groups import Group
+from meeting_agents.domain.model import IncidentType
 from meeting_agents.publishing import Published, Publisher
 
 logger = Logger(version=VERSION)
@@ -74,6 +76,8 @@ def subject_of(body: str) -> str | Group:
 def _count(published: Published) -> None:
     now, subscribers = datetime.now(UTC), published.subscribers
     for message, alerts in published.messages:
+        if isinstance(message, GroupAlert) and message.is_resolved and message.group.type is IncidentType.DRILL:
+            metrics.add_metric("DrillsUnheard", MetricUnit.Count, int(message.is_unheard))
         metrics.add_metric("AlertsPublished", MetricUnit.Count, 1)
         metrics.add_metric("AgentsAlerted", MetricUnit.Count, len(alerts))
         for alert in alerts:

@@ -53,10 +53,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 
         with CalendarLanes(wiring.journal(), wiring.calendars, may_send, profiles=wiring.profiles) as lanes:
             overdue = sweep(wiring.journal(), partial(has_time, STOP_BEFORE_TIMEOUT_MS), submit_retry, lanes)
-            firing = wiring.groups().firing()
-            for checked in lanes.look_again(firing, wiring.groups()):
+            groups = wiring.groups()
+            if groups.begin_drill(wiring.drill_time(), datetime.now(UTC)):
+                logger.info("drill begun")
+            firing = groups.firing()
+            for checked in lanes.look_again(firing, groups):
                 _count(checked, datetime.now(UTC))
-        send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, wiring.groups().ended(firing))
+        owing = groups.owing(firing, wiring.journal().grace_periods.escalation, datetime.now(UTC))
+        send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, owing)
         look_at = partial(send_agents, lambda: wiring.client("sqs"), wiring.settings().alert_queue_url)
         released = wiring.silences().release(datetime.now(UTC), look_at)
     retried = sum(future.result() for future in retries)

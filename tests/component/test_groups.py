@@ -138,7 +138,7 @@ class Room:
     def sweep(self) -> None:
         """Publish the alerts about groups that have ended, as the sweep has `alert` do."""
         groups = self.desk.groups()
-        if ended := list(groups.ended(groups.firing())):
+        if ended := list(groups.owing(groups.firing(), self.escalation, self.desk.now)):
             self._publish({*ended})
         for history in self.histories.values():
             self.desk.track(history.agent)

@@ -104,7 +104,7 @@ class Office:
             sweep(self.desk.journal(), lambda: True, lambda _: None, lanes)
             again = lanes.look_again(firing, groups)
         self.track()
-        self._publish(groups=set(groups.ended(firing)))
+        self._publish(groups=set(groups.owing(firing, None, self.desk.now)))
         return [*lanes.results(), *again]
 
     def alert(self) -> None:

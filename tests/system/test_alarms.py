@@ -95,6 +95,7 @@ def of(watched: Watched) -> Callable[..., Case]:
 HEARTBEAT = of(("sweep", "Heartbeat"))
 PROBE = of(("probe", "ProbeFailures"))
 SUBSCRIBERS = of(("probe", "AlertSubscribers"))
+UNHEARD = of(("alert", "DrillsUnheard"))
 ACCEPTED = of(("webhook", "NotificationsAccepted"))
 UNWRITTEN = of(("webhook/store_unavailable", "NotificationsFailed"))
 PREVIOUS = of(("webhook", "PreviousSecretAge"))
@@ -161,6 +162,12 @@ SCENARIOS: Mapping[str, list[Case]] = {
         SUBSCRIBERS("none, and probes stop", each(5, 1, 0, 60) | each(5, 0, 60, 90), (61, 63)),
         SUBSCRIBERS("some all the time", each(5, 2, 4, 200)),
         SUBSCRIBERS("no probe runs", {}),
+    ],
+    "DrillUnheardAlarm": [
+        UNHEARD("no one acknowledges one, and a person the next", {60: [1], 120: [0]}, (61, 63), (121, 123)),
+        UNHEARD("no one acknowledges any", {60: [1], 120: [1]}, (61, 63)),
+        UNHEARD("each is acknowledged", each(60, 0, 0, 200)),
+        UNHEARD("there is none", {}),
     ],
     "SecretMissingAlarm": [
         ACCEPTED("one finds no secret, the next comes an hour later", {60: [0], 120: [1]}, (61, 63), (121, 123)),
@@ -422,9 +429,9 @@ def test_every_request_to_the_table_is_watched() -> None:
 
 
 def test_alarms_cost_what_they_are_worth() -> None:
-    """A tenth of a dollar a month for each metric; three only with channels."""
+    """A tenth of a dollar a month for each metric; three only with channels, one only with a drill."""
     conditional = {name for name in ALARMS if "Condition" in RESOURCES[name]}
-    assert len(watching()) <= 31
+    assert len(watching()) <= 32
     assert len([name for name in watching().values() if name not in conditional]) <= 28
 
 

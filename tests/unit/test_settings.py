@@ -16,6 +16,17 @@ def test_a_variable_that_is_missing_or_no_number_is_named() -> None:
         _ = Settings({"REQUESTS_PER_SECOND": "many"}).requests_per_second
 
 
+def test_a_drill_has_a_weekday_and_an_hour() -> None:
+    assert Settings({}).drill is Settings({"DRILL": "off"}).drill is None
+    assert (Settings({"DRILL": "MON-10"}).drill, Settings({"DRILL": "SUN-00"}).drill) == ((0, 10), (6, 0))
+
+
+@pytest.mark.parametrize("text", ["on", "MON", "MON-24", "MON-7", "ABC-10", "mon-10"])
+def test_a_wrong_drill_is_named(text: str) -> None:
+    with pytest.raises(MissingSetting, match=f"DRILL must be off or like MON-10, not '{text}'"):
+        _ = Settings({"DRILL": text}).drill
+
+
 HOURS = {"QUIET_HOURS": "22:00-07:00", "QUIET_HOURS_TIME_ZONE": "Europe/Berlin", "QUIET_HOURS_SEVERITY": "warning"}
 
 

@@ -190,18 +190,20 @@ class IncidentList:
         One that was over is known only until the next incident of its group; what its agents were is not kept.
         """
         past = [
-            self._past_of_group(group, state, state.last)
+            self._past_of_group(group, state, state.last, state.last.at)
             for group, state in islice(self._groups.over_since(start), MAX_GROUPS)
             if state.last and not wanted.labels and _selects(wanted, group, state.last.severity)
         ]
         return tuple(incident for incident in (*self.of_groups(wanted), *past) if incident.opened_at < end)
 
     def of_group(self, group: Group) -> ListedIncident | None:
-        """Return the incident of a group; None if it is not open, or people were not alerted of it."""
-        state = self._groups.read(group)
-        if state.last is None or not state.is_firing or is_over(group, state):
+        """Return the incident of a group; None if people know that it is over, or were not alerted of it."""
+        state, now = self._groups.read(group), self._clock()
+        if state.last is None or not state.is_firing:
             return None
-        return self._of_group(group, state, state.last, self._clock(), self._quiet())
+        if is_over(group, state, now):
+            return self._past_of_group(group, state, state.last, now)
+        return self._of_group(group, state, state.last, now, self._quiet())
 
     # ---------------------------------------------------------------------------------------------------------- agents
 
@@ -275,7 +277,9 @@ class IncidentList:
         """Iterate over the incidents of groups: open, and people were alerted of them."""
         for group in self._groups.firing():
             state = self._groups.read(group)
-            if state.last is None or is_over(group, state) or not _selects(wanted, group, state.last.severity):
+            if state.last is None or not state.is_firing or is_over(group, state, now):
+                continue
+            if not _selects(wanted, group, state.last.severity):
                 continue
             incident = self._of_group(group, state, state.last, now, quiet)
             if not wanted.labels or any(matches(agent.labels, wanted.labels) for agent in incident.agents):
@@ -290,9 +294,9 @@ class IncidentList:
         facts = {"detail": alert.detail, "next_steps": alert.next_steps, "agents": agents, "silenced": silenced}
         return _incident(group, state, last, status=IncidentStatus.OPEN, summary=alert.summary, **facts)
 
-    def _past_of_group(self, group: Group, state: GroupState, last: LastAlert) -> ListedIncident:
-        alert = self._alert(group, state, last, (), last.at)
-        facts = {"detail": "", "next_steps": (), "over_at": last.at}
+    def _past_of_group(self, group: Group, state: GroupState, last: LastAlert, over_at: datetime) -> ListedIncident:
+        alert = self._alert(group, state, last, (), over_at)
+        facts = {"detail": "", "next_steps": (), "over_at": over_at}
         return _incident(group, state, last, status=IncidentStatus.OVER, summary=alert.summary, **facts)
 
     def _alert(

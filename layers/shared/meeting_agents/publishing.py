@@ -32,6 +32,7 @@ from meeting_agents.domain.groups import (
     is_news,
     is_open,
     is_over,
+    owed_reminder,
     silent_after,
     waits_from,
 )
@@ -156,7 +157,7 @@ class Publisher:
     def _publish_group(self, group: Group, members: Sequence[AgentAlert]) -> list[AgentAlert]:
         """Publish the alert that is owed about a group; return the alerts of its members that it does not cover."""
         state = self._groups.read(group)
-        if is_over(group, state):
+        if is_over(group, state, self._clock()):
             if not self._resolve(group, state, members):
                 self.published.failed_groups.add(group)
                 self.published.failed_agents |= {alert.agent_id for alert in members}
@@ -200,7 +201,8 @@ class Publisher:
         """Tell people of a group's incident, unless they know. Return False if that failed."""
         now = self._clock()
         severity = _severity_of(group, members)
-        reminders = {alert.owed.reminder for alert in members} or {0}
+        escalation = self._journal.grace_periods.escalation
+        reminders = {alert.owed.reminder for alert in members} or {owed_reminder(group, state, escalation, now)}
         news = [number for number in reminders if is_news(state, severity, number, waiting, now)]
         if not news:
             return True
@@ -360,7 +362,7 @@ class Publisher:
 
 def _severity_of(group: Group, members: Sequence[AgentAlert]) -> Severity:
     """Return the severity of a group's incident."""
-    if group.type in (IncidentType.CALLBACKS_MISSING, IncidentType.CHANNEL_FAILING):
+    if group.type is not IncidentType.ACCOUNT_DISCONNECTED:
         return Severity.CRITICAL
     return min((alert.severity for alert in members), key=_SEVERITIES.index, default=Severity.WARNING)
 

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 from meeting_agents.errors import MissingSetting
 
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
 
 class Settings:
     """A property for each variable, named like it in lower case. Raises `MissingSetting` with the variable's name."""
@@ -80,8 +82,19 @@ class Settings:
 
     @property
     def time_zone(self) -> str:
-        """The timezone of the digest's days: an IANA name."""
+        """The timezone of the digest's days, and of the drill: an IANA name."""
         return self._text("TIME_ZONE")
+
+    @property
+    def drill(self) -> tuple[int, int] | None:
+        """The weekday, 0 is Monday, and the local hour at which the weekly drill begins; None: there is none."""
+        text = self._environ.get("DRILL", "off")
+        if text == "off":
+            return None
+        found = re.fullmatch(r"([A-Z]{3})-([01]\d|2[0-3])", text)
+        if found is None or found[1] not in WEEKDAYS:
+            raise MissingSetting(f"the environment variable DRILL must be off or like MON-10, not {text!r}")
+        return WEEKDAYS.index(found[1]), int(found[2])
 
     @property
     def dashboard_url(self) -> str:

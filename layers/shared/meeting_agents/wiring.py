@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from meeting_agents.channels.client import ChannelClient
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
+    from meeting_agents.domain.drills import DrillTime
     from meeting_agents.incident_list import IncidentList
     from meeting_agents.profiles import Profiles
     from meeting_agents.provisioning import Provisioning
@@ -186,6 +187,15 @@ def silences() -> "Silences":
             start=hours[0], end=hours[1], zone=values.quiet_hours_time_zone, severities=frozenset(severities)
         )
     return Silences(agents_table(), quiet_hours)
+
+
+@cache
+def drill_time() -> "DrillTime | None":
+    """Return the time of the weekly drill; None if there is none."""
+    from meeting_agents.domain.drills import DrillTime
+
+    drill = settings().drill
+    return DrillTime(*drill, settings().time_zone) if drill else None
 
 
 @cache

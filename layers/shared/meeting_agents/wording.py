@@ -89,6 +89,7 @@ GROUPS: Mapping[str, str] = {
     IncidentType.ACCOUNT_DISCONNECTED: "account",
     IncidentType.CALLBACKS_MISSING: "data center",
     IncidentType.CHANNEL_FAILING: "channel",
+    IncidentType.DRILL: "drill",
 }
 """The common noun of a group, by the type of its incident."""
 

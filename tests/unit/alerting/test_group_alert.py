@@ -10,6 +10,8 @@ import pytest
 
 from meeting_agents.alerting.group_alert import MAX_LABELS, NAMED, GroupAlert
 from meeting_agents.alerting.message import LISTED, MAX_MESSAGE_BYTES, SMS_LENGTH, SUBJECT_LENGTH
+from meeting_agents.domain.acknowledgement import Acknowledgement
+from meeting_agents.domain.drills import DRILL
 from meeting_agents.domain.groups import Group, GroupState, Waiting
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.model import AlertStatus, IncidentType, Severity
@@ -22,6 +24,7 @@ ACCOUNT = Group(IncidentType.ACCOUNT_DISCONNECTED, "acc_567236000909002")
 DATA_CENTER = Group(IncidentType.CALLBACKS_MISSING, "de")
 HEARD_AT = START - 12 * MINUTE
 SENT_AT = START + 11 * MINUTE
+DRILL_AT = START.replace(hour=8, minute=0)
 
 
 def waiting(number: int, type_: IncidentType, summary: str = "Interview") -> Waiting:
@@ -57,6 +60,12 @@ def data_center(count: int, **fields: Any) -> GroupAlert:
     return GroupAlert(group=DATA_CENTER, state=state, agents=agents, at=SENT_AT, links=LINKS, **values)
 
 
+def drill(**fields: Any) -> GroupAlert:
+    values: dict[str, Any] = {"status": AlertStatus.FIRING, "severity": Severity.CRITICAL} | fields
+    state = values.pop("state", GroupState(drill_at=DRILL_AT))
+    return GroupAlert(group=DRILL, state=state, agents=(), at=DRILL_AT, links=LINKS, **values)
+
+
 RESOLVED: Mapping[str, Any] = {"status": AlertStatus.RESOLVED}
 
 
@@ -83,6 +92,13 @@ def cases() -> Iterator[tuple[str, GroupAlert]]:
     heard = GroupState(heard_at=START + 20 * MINUTE, heard_before=HEARD_AT, last=last(Severity.CRITICAL))
     yield "data_center_resolved", data_center(0, state=heard, **RESOLVED)
     yield "data_center_resolved_and_silent", data_center(2, state=heard, **RESOLVED)
+    yield "drill", drill()
+    alerted = replace(last(Severity.CRITICAL), at=DRILL_AT)
+    open_ = GroupState(drill_at=DRILL_AT, last=alerted, opened_at=DRILL_AT)
+    yield "drill_reminder", drill(state=open_, reminder=1)
+    acknowledgement = Acknowledgement(at=DRILL_AT + 12 * MINUTE, by="marty", note="I hear it")
+    yield "drill_acknowledged", drill(state=replace(open_, acknowledgement=acknowledgement), **RESOLVED)
+    yield "drill_unheard", drill(state=open_, **RESOLVED)
 
 
 CASES = dict(cases())

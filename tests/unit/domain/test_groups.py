@@ -111,16 +111,16 @@ def test_three_agents_one_minute_and_half_a_day_are_the_limits() -> None:
 
 def test_an_account_is_disconnected_as_long_as_it_says_so() -> None:
     state = GroupState(is_disconnected=True, last=FIRED)
-    assert (is_open(ACCOUNT, state, 0), is_over(ACCOUNT, state)) == (True, False)
+    assert (is_open(ACCOUNT, state, 0), is_over(ACCOUNT, state, NOON)) == (True, False)
     state = replace(state, is_disconnected=False)
-    assert (is_open(ACCOUNT, state, 9), is_over(ACCOUNT, state)) == (False, True)
+    assert (is_open(ACCOUNT, state, 9), is_over(ACCOUNT, state, NOON)) == (False, True)
 
 
 @pytest.mark.parametrize("last", [None, RESOLVED])
 def test_an_incident_without_an_alert_is_never_over(last: LastAlert | None) -> None:
     """Then no resolved alert is owed."""
-    assert not is_over(ACCOUNT, GroupState(last=last))
-    assert not is_over(DATA_CENTER, GroupState(heard_at=NOON, last=last))
+    assert not is_over(ACCOUNT, GroupState(last=last), NOON)
+    assert not is_over(DATA_CENTER, GroupState(heard_at=NOON, last=last), NOON)
 
 
 def test_callbacks_are_missing_if_three_agents_are_silent() -> None:
@@ -133,11 +133,11 @@ def test_callbacks_are_missing_if_three_agents_are_silent() -> None:
 
 def test_callbacks_come_again_with_the_first_one() -> None:
     never = GroupState(last=CRITICAL)
-    assert not is_over(DATA_CENTER, never)
-    assert is_over(DATA_CENTER, replace(never, heard_at=NOON))
+    assert not is_over(DATA_CENTER, never, NOON)
+    assert is_over(DATA_CENTER, replace(never, heard_at=NOON), NOON)
     before = replace(never, heard_at=NOON, heard_before=NOON)
-    assert not is_over(DATA_CENTER, before)
-    assert is_over(DATA_CENTER, replace(before, heard_at=NOON + MINUTE))
+    assert not is_over(DATA_CENTER, before, NOON)
+    assert is_over(DATA_CENTER, replace(before, heard_at=NOON + MINUTE), NOON)
 
 
 def test_a_callback_may_have_come_later_than_recorded() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import batched
 from typing import Any
@@ -26,6 +26,8 @@ from meeting_agents.alerting.runbook import (
     CONNECT_PROFILE_AGAIN,
     CONNECT_PROFILES_AGAIN,
     CONNECTED_THEN,
+    DRILL_DETAIL,
+    DRILL_UNHEARD,
     GROUP_WORDINGS,
     PROFILE_DISCONNECTED,
     WORDINGS,
@@ -33,6 +35,7 @@ from meeting_agents.alerting.runbook import (
 from meeting_agents.alerting.text import (
     ascii_only,
     for_chat,
+    format_duration,
     format_labels,
     format_meeting,
     format_time,
@@ -54,6 +57,7 @@ NAMED_BY: Mapping[IncidentType, str] = {
     IncidentType.ACCOUNT_DISCONNECTED: "account",
     IncidentType.CALLBACKS_MISSING: "data_center",
     IncidentType.CHANNEL_FAILING: "channel",
+    IncidentType.DRILL: "drill",
 }
 """The message attribute that has the name of a group."""
 MAX_LABELS = 100
@@ -80,6 +84,11 @@ class GroupAlert:
     @property
     def is_resolved(self) -> bool:
         return self.status is AlertStatus.RESOLVED
+
+    @property
+    def is_unheard(self) -> bool:
+        """The alert is about a drill that is over, and that no one acknowledged."""
+        return self.is_resolved and self.group.type is IncidentType.DRILL and self.state.acknowledgement is None
 
     @property
     def number(self) -> int:
@@ -189,6 +198,8 @@ class GroupAlert:
         waiting = wording.still_waiting if is_resolved else wording.waiting
         if is_resolved and not self.state.is_registered:
             incident = "Account {name} is no longer registered"
+        if self.is_unheard:
+            incident = DRILL_UNHEARD
         if not is_resolved and self.state.disconnected:
             incident = PROFILE_DISCONNECTED
         text = f"{incident}: {waiting}" if self.agents else incident
@@ -205,6 +216,8 @@ class GroupAlert:
     @property
     def detail(self) -> str:
         """The facts behind the incident."""
+        if self.group.type is IncidentType.DRILL:
+            return self._drilled if self.is_resolved else DRILL_DETAIL
         if self.is_resolved:
             return ""
         if self.group.type is IncidentType.CHANNEL_FAILING:
@@ -224,13 +237,23 @@ class GroupAlert:
         return f"No callback has arrived from this data center {since}. It is unknown what became of these agents."
 
     @property
+    def _drilled(self) -> str:
+        """Who acknowledged the drill that is over, and after how long."""
+        opened_at, acknowledgement = self.state.opened_at or self.at, self.state.acknowledgement
+        if acknowledgement is None:
+            return f"No one acknowledged it within a day, from {format_time_with_utc(opened_at, timezone(''))}."
+        by = f" by {sanitize(acknowledgement.by, 100)}" if acknowledgement.by else ""
+        after = format_duration(max(acknowledgement.at - opened_at, timedelta()))
+        return f'Acknowledged{by}, {after} after the alert: "{sanitize(acknowledgement.note)}".'
+
+    @property
     def next_steps(self) -> tuple[str, ...]:
         """The next steps, the most urgent first."""
         return self._steps(self._name)
 
     def _steps(self, name: str) -> tuple[str, ...]:
         wording = GROUP_WORDINGS[self.group.type]
-        if self.is_resolved and not self.agents:
+        if self.is_resolved and not self.agents and not self.is_unheard:
             return ("Nothing to do: the earlier alert is resolved.",)
         steps = wording.next_steps_resolved if self.is_resolved else wording.next_steps
         urls = dict.fromkeys(one.relink_url for one in self.state.disconnected if is_link(one.relink_url))

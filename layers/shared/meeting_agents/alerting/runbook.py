@@ -295,6 +295,21 @@ _SENT_AFTER = (
     "Nothing is lost for a day: the newest word about each incident is sent within five minutes once the channel"
     " takes it. What is older is in the dead-letter queue: make redrive QUEUE=forward."
 )
+DRILL_DETAIL = (
+    "Once a week this alert goes the way of a critical one, to everyone who gets those. No meeting is affected. If no"
+    " one acknowledges it within a day, an alarm says so."
+)
+DRILL_UNHEARD = "Drill over, and no one acknowledged it: alerts may not be heard"
+_ACKNOWLEDGE_DRILL = (
+    'Acknowledge it on the overview, or with make acknowledge ID=drill/{name} NOTE="I hear it". That ends the drill.'
+)
+_NOT_IN_A_PAGER = "An acknowledgement in a pager or a chat does not count: it does not come back to this system."
+_ASK_FOR_THE_DRILL = "Ask the people who should have acknowledged it where it reached them, and where it did not."
+_CHECK_CHANNELS = (
+    "Check who is subscribed to the topic of the output AlertsTopicArn, and send a test to each channel:"
+    " make channel-test NAME=…"
+)
+_NEXT_DRILL = "The next drill begins a week after this one. The alarm DrillUnheardAlarm ends when it is acknowledged."
 GROUP_WORDINGS: Mapping[IncidentType, GroupWording] = {
     IncidentType.ACCOUNT_DISCONNECTED: GroupWording(
         firing="Account {name} is disconnected",
@@ -322,5 +337,14 @@ GROUP_WORDINGS: Mapping[IncidentType, GroupWording] = {
         list_heading="",
         next_steps=(_TELL_ITS_READERS, _MEND_CHANNEL, _SENT_AFTER),
         next_steps_resolved=(),
+    ),
+    IncidentType.DRILL: GroupWording(
+        firing="Drill, nothing is wrong: acknowledge it to show that alerts are heard",
+        waiting="",
+        resolved="Drill acknowledged: alerts are heard",
+        still_waiting="",
+        list_heading="",
+        next_steps=(_ACKNOWLEDGE_DRILL, _NOT_IN_A_PAGER),
+        next_steps_resolved=(_ASK_FOR_THE_DRILL, _CHECK_CHANNELS, _NEXT_DRILL),
     ),
 }

@@ -90,10 +90,10 @@ def _all(wanted: Filter, limit: int, cursor: str | None) -> IncidentPageView:
 )
 def acknowledge_group(
     group_type: Annotated[
-        Literal["account_disconnected", "callbacks_missing", "channel_failing"],
+        Literal["account_disconnected", "callbacks_missing", "channel_failing", "drill"],
         Path(description="the type of the group's incident"),
     ],
-    name: Annotated[str, Path(pattern=ACCOUNT_ID, description="the account, the data center or the channel"), DECODED],
+    name: Annotated[str, Path(pattern=ACCOUNT_ID, description="the account, data center, channel or drill"), DECODED],
     body: Annotated[Acknowledgement, Body()],
 ) -> IncidentRow:
     """Acknowledge the incident of a group of agents, which ends its reminders.

@@ -1,7 +1,7 @@
 """The groups of agents in the agents table: the agents that wait, the last callback, the last alert about each."""
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from meeting_agents.aws import keys
 from meeting_agents.aws.accounts import Connection
@@ -9,7 +9,16 @@ from meeting_agents.aws.dynamodb import Item, Table
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.domain.acknowledgement import Acknowledgement
-from meeting_agents.domain.groups import HEARD_EVERY, ChannelFailure, Group, GroupState, Waiting, is_over
+from meeting_agents.domain.drills import DRILL, DrillTime
+from meeting_agents.domain.groups import (
+    HEARD_EVERY,
+    WITHOUT_AGENTS,
+    ChannelFailure,
+    Group,
+    GroupState,
+    Waiting,
+    owes_alert,
+)
 from meeting_agents.domain.model import AlertStatus, ChangeType, IncidentType, Meeting, Severity
 from meeting_agents.domain.record import LastAlert, Receipt
 
@@ -30,7 +39,7 @@ class Groups:
 
     def waiting(self, group: Group, after: datetime | None, now: datetime) -> list[Waiting]:
         """Return the agents of a group that wait from a time after `after`, the earliest meeting first."""
-        if group.type is IncidentType.CHANNEL_FAILING:
+        if group.type in WITHOUT_AGENTS:
             return []
         is_account = group.type is IncidentType.ACCOUNT_DISCONNECTED
         shards = (keys.ACCOUNTS,) if is_account else keys.open_shards()
@@ -52,7 +61,7 @@ class Groups:
         )
 
     def firing(self) -> list[Group]:
-        """Return the groups whose last alert says that their incident is open."""
+        """Return the groups whose last alert says that their incident is open, and a drill that began."""
         items = self._table.query(
             IndexName=keys.OPEN_INDEX,
             KeyConditionExpression="open_shard = :groups",
@@ -79,9 +88,26 @@ class Groups:
             )
             yield Group.of_key(item["pk"]["S"].removeprefix(keys.GROUP_PREFIX)), state
 
-    def ended(self, groups: Iterable[Group]) -> Iterator[Group]:
-        """Iterate over those of these groups whose incident is over by now."""
-        return (group for group in groups if is_over(group, self.read(group)))
+    def owing(self, groups: Iterable[Group], escalation: timedelta | None, now: datetime) -> Iterator[Group]:
+        """Iterate over those of these groups about which an alert is owed of which no agent has news."""
+        return (group for group in groups if owes_alert(group, self.read(group), escalation, now))
+
+    def begin_drill(self, time: DrillTime | None, now: datetime) -> bool:
+        """Begin the weekly drill: it is listed from then on, and owes an alert. `time`: None if there is none.
+
+        False if it is not its time, it began already, or people have not heard the last word about the one before.
+        """
+        due_at = time.due_at(now) if time else None
+        if due_at is None:
+            return False
+        begun, _ = self._table.try_update(
+            keys.group(DRILL.key),
+            "SET drill_at = :now, open_shard = :groups, open_listed = :now",
+            {":now": {"S": timestamp(now)}, ":due": {"S": timestamp(due_at)}, ":groups": {"S": keys.GROUPS}},
+            "(attribute_not_exists(drill_at) OR drill_at < :due)"
+            " AND (attribute_not_exists(open_shard) OR open_shard <> :groups)",
+        )
+        return begun
 
     def record_alert(self, group: Group, before: GroupState, alert: LastAlert) -> None:
         """Record the last alert about a group, unless another was recorded since `before` was read."""
@@ -173,6 +199,7 @@ class Groups:
             opened_at=_time(item, "opened_at"),
             acknowledgement=_acknowledgement_of(item),
             failure=_failure(item),
+            drill_at=_time(item, "drill_at"),
             receipts={
                 name.removeprefix(keys.RECEIPT_PREFIX): _receipt(value["M"])
                 for name, value in item.items()

@@ -36,8 +36,8 @@ OPEN_INDEX = "open"
 """Records of agents with an open incident, by `open_shard` and `open_listed`: the time of the meeting, `#`, and the id.
 
 An agent that waits for its account is in the shard `ACCOUNTS`, so that those of an account are found among few; each
-other one is in a shard of its id. A group whose last alert is firing is in the shard `GROUPS`, since it opened; one
-whose last alert is resolved in the shard `GROUPS_OVER`, since then."""
+other one is in a shard of its id. A group whose last alert is firing is in the shard `GROUPS`, since it opened, and a
+drill since it began; one whose last alert is resolved in the shard `GROUPS_OVER`, since then."""
 ACCOUNTS, GROUPS, GROUPS_OVER = "accounts", "groups", "groups_over"
 SHARDS = 4
 """Partitions of an index by id: enough for thousands of agents a second, and few enough to query each."""

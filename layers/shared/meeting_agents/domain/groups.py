@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from meeting_agents.domain.acknowledgement import Acknowledgement
+from meeting_agents.domain.alerts import MAX_REMINDERS
 from meeting_agents.domain.grace_periods import GracePeriods, end_of, start_of
 from meeting_agents.domain.incidents import Incident
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
@@ -23,19 +24,23 @@ HEARD_EVERY = timedelta(minutes=1)
 """The last callback of a data center is recorded this often, so it may be as much later than recorded."""
 REPEAT_AFTER = timedelta(hours=12)
 """After this time an alert about a group is repeated when another of its meetings comes near: a day has passed."""
+DRILL_PATIENCE = timedelta(days=1)
+"""A drill that no one acknowledged for so long is over: no one hears the alerts."""
 COVERING: Mapping[IncidentType, IncidentType] = {
     IncidentType.ACCOUNT_DISCONNECTED: IncidentType.ACCOUNT_DISCONNECTED,
     IncidentType.NEVER_ACTIVATED: IncidentType.CALLBACKS_MISSING,
     IncidentType.NOT_FINISHED: IncidentType.CALLBACKS_MISSING,
 }
 """The incident of a group by the agent's incident that it covers."""
-TYPES = frozenset({*COVERING.values(), IncidentType.CHANNEL_FAILING})
-"""The incidents of groups. A channel is a group without agents."""
+WITHOUT_AGENTS = frozenset({IncidentType.CHANNEL_FAILING, IncidentType.DRILL})
+"""The incidents of groups without agents: a channel, and the deployment itself."""
+TYPES = frozenset({*COVERING.values(), *WITHOUT_AGENTS})
+"""The incidents of groups."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Group:
-    """The agents that have an incident in common. `name`: the account, the data center, or the channel."""
+    """The agents that have an incident in common. `name`: the account, the data center, the channel, or the drill."""
 
     type: IncidentType
     name: str
@@ -103,6 +108,8 @@ class GroupState:
     """Of the open incident."""
     failure: ChannelFailure | None = None
     """Of a channel; None: it took what it was sent last."""
+    drill_at: datetime | None = None
+    """Of a drill: the time at which the last one began; its alert may still be owed."""
     receipts: Mapping[str, Receipt] = field(default_factory=dict)
     """The last change of the incident that a channel took, by the channel's name."""
 
@@ -137,10 +144,13 @@ def silent_after(state: GroupState) -> datetime | None:
     return state.heard_at + HEARD_EVERY if state.heard_at else None
 
 
-def is_over(group: Group, state: GroupState) -> bool:
+def is_over(group: Group, state: GroupState, now: datetime) -> bool:
     """Return True if the last alert says that the incident is open, and it is over."""
     if not state.is_firing:
         return False
+    if group.type is IncidentType.DRILL:
+        opened_at = state.opened_at or now
+        return state.acknowledgement is not None or opened_at + DRILL_PATIENCE <= now
     if group.type is IncidentType.CHANNEL_FAILING:
         return state.failure is None
     if group.type is IncidentType.CALLBACKS_MISSING:
@@ -154,7 +164,25 @@ def is_open(group: Group, state: GroupState, waiting: int) -> bool:
         return waiting >= MIN_SILENT_AGENTS or state.is_firing
     if group.type is IncidentType.CHANNEL_FAILING:
         return state.failure is not None
+    if group.type is IncidentType.DRILL:
+        is_alerted = state.last is not None and state.drill_at is not None and state.last.at >= state.drill_at
+        return state.is_firing or (state.drill_at is not None and not is_alerted)
     return state.is_disconnected
+
+
+def owed_reminder(group: Group, state: GroupState, escalation: timedelta | None, now: datetime) -> int:
+    """Return the number of the reminder that is owed about a drill; 0: none. Agents remind of the other groups."""
+    last = state.last
+    if group.type is not IncidentType.DRILL or last is None or not state.is_firing or escalation is None:
+        return 0
+    is_due = last.at + escalation <= now and last.reminders < MAX_REMINDERS
+    return last.reminders + 1 if is_due else 0
+
+
+def owes_alert(group: Group, state: GroupState, escalation: timedelta | None, now: datetime) -> bool:
+    """Return True if an alert about a group is owed of which no agent has news: it is over, or it is a drill."""
+    is_begun = group.type is IncidentType.DRILL and not state.is_firing and is_open(group, state, 0)
+    return is_begun or is_over(group, state, now) or owed_reminder(group, state, escalation, now) > 0
 
 
 def is_news(state: GroupState, severity: Severity, reminder: int, waiting: Iterable[Waiting], now: datetime) -> bool:

@@ -320,11 +320,21 @@ NOTICES: Mapping[IncidentType, str] = {
     IncidentType.MISMATCHED: "A notification for it names another calendar event.",
 }
 """A notice is a warning that is sent once, and is never open or resolved."""
-GROUPS: Mapping[IncidentType, str] = {
-    IncidentType.CALLBACKS_MISSING: "Of a data center: three agents are silent past a deadline, without a callback.",
-    IncidentType.CHANNEL_FAILING: "Of a channel: it takes nothing for ten minutes, or says that it never will again.",
+GROUPS: Mapping[IncidentType, tuple[str, str]] = {
+    IncidentType.CALLBACKS_MISSING: (
+        "Of a data center: three agents are silent past a deadline, without a callback.",
+        "A callback comes.",
+    ),
+    IncidentType.CHANNEL_FAILING: (
+        "Of a channel: it takes nothing for ten minutes, or says that it never will again.",
+        "The channel takes something.",
+    ),
+    IncidentType.DRILL: (
+        "Of the deployment: the time of the parameter `Drill` has come. Nothing is wrong.",
+        "A person acknowledges it, or no one does within a day.",
+    ),
 }
-"""The incidents of a data center and of a channel, which agents do not have; `groups` decides on them."""
+"""The incidents that no agent has, and how each opens and is resolved; `groups` decides on them."""
 
 # ------------------------------------------------------------------------------------------------------ the interpreter
 

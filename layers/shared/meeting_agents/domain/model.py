@@ -140,6 +140,8 @@ class IncidentType(StrEnum):
     """Several agents of a data center are silent, and no callback came from it."""
     CHANNEL_FAILING = "channel_failing"
     """A channel takes nothing any more: those who read it are not told."""
+    DRILL = "drill"
+    """Nothing is wrong: once a week a person must acknowledge an alert, which shows that alerts are heard."""
     CONFLICTING = "conflicting"
     MISMATCHED = "mismatched"
 

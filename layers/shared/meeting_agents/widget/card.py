@@ -79,7 +79,13 @@ def render_group(overview: Overview, incident: ListedIncident, number: int) -> s
     acknowledge = {ACTION: ACKNOWLEDGE, GROUP: key}
     buttons = (
         field(note_field(key), "Note", length=MAX_NOTE_LENGTH),
-        button("Acknowledge for all", viewer.writing, acknowledge, is_popup=True, is_primary=is_new),
+        button(
+            "Acknowledge for all" if incident.agents else "Acknowledge",
+            viewer.writing,
+            acknowledge,
+            is_popup=True,
+            is_primary=is_new,
+        ),
     )
     content = (
         f"<h4>{text(incident.summary)}</h4>{_what(incident, viewer, overview.now, is_group=True)}<ol>{steps}</ol>"
