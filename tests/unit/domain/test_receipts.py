@@ -8,15 +8,19 @@ import pytest
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import AlertStatus, ChangeType, Entry, EntryType, IncidentType, Severity
+from meeting_agents.domain.model import AlertStatus, ChangeType, DeadlineType, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.receipts import owed_actions, owed_changes
 from meeting_agents.domain.record import LastAlert, Receipt, Record
-from tests.unit.alerting.test_message import silent
+from tests.unit.alerting.test_message import END, MINUTE, START, History, silent
 
 TRIGGER, ACKNOWLEDGE, RESOLVE = ChangeType
 AT = datetime(2026, 4, 29, 15, 41, tzinfo=UTC)
 SECOND = LastAlert(status=AlertStatus.FIRING, severity=Severity.CRITICAL, at=AT, count=2)
+
+
+SILENT_AGAIN = START + timedelta(hours=4, minutes=10)
+"""The silence is noticed at the new time of a meeting that moved."""
 
 
 def took(action: ChangeType, number: int) -> Receipt:
@@ -84,8 +88,8 @@ def alerted() -> list[Entry]:
     return history.entries
 
 
-def owed(record: Record, channel: str = "pager") -> list[ChangeType]:
-    return [each.action for each in owed_changes(record, channel, GracePeriods(), AT + timedelta(minutes=1))]
+def owed(record: Record, channel: str = "pager", at: datetime = AT + MINUTE) -> list[ChangeType]:
+    return [each.action for each in owed_changes(record, channel, GracePeriods(), at)]
 
 
 def test_a_delivered_entry_changes_nothing_but_the_receipt() -> None:
@@ -110,6 +114,30 @@ def test_the_last_receipt_of_each_channel_counts_in_any_order_of_the_list() -> N
         record = fold([*entries[:-3], *order])
         receipt = record.receipts["pager", "1/never_activated"]
         assert (receipt.action, receipt.count) == (RESOLVE, 2)
+
+
+def moved() -> History:
+    """An agent that was silent, of which people were alerted, and is silent at the new time of its meeting, too."""
+    history = silent()
+    history.published(AT)
+    history.entries.append(delivered(TRIGGER, 0))
+    later = timedelta(hours=4)
+    history.meeting = replace(history.meeting, start=START + later, end=END + later)
+    history.ask(AT + MINUTE).accepted()
+    missed = Reason.of(ReasonCode.ACTIVATION_MISSED, at="2026-04-29T19:40:00.000Z")
+    history.add(EntryType.OVERDUE, SILENT_AGAIN, revision=2, phase=DeadlineType.ACTIVATION, reason=missed)
+    return history
+
+
+def test_a_meeting_that_moved_is_over_in_a_channel_and_opened_again_by_its_next_alert() -> None:
+    """Not before: a silence may hold that alert back, and the patience before it has its reason."""
+    history = moved()
+    for at in (SILENT_AGAIN, SILENT_AGAIN + timedelta(hours=1)):
+        assert owed(fold(history.entries), at=at) == [RESOLVE]
+    history.entries.append(delivered(RESOLVE, 1, at=SILENT_AGAIN + MINUTE))
+    assert owed(fold(history.entries), at=SILENT_AGAIN + 2 * MINUTE) == []
+    history.published(SILENT_AGAIN + 3 * MINUTE)
+    assert owed(fold(history.entries), at=SILENT_AGAIN + 4 * MINUTE) == [TRIGGER]
 
 
 @pytest.mark.parametrize("change", [{"reason": None}, {"cause": None}, {"attempt": None}])

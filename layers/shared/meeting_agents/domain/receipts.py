@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from meeting_agents.domain.alerts import incident_of
+from meeting_agents.domain.alerts import incident_of, last_alert
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import NOTICES, Incident, open_incidents
 from meeting_agents.domain.model import AlertStatus, ChangeType, Entry
@@ -29,12 +29,14 @@ def owed_changes(record: Record, channel: str, grace_periods: GracePeriods, now:
     """Iterate over the changes that a channel is owed about an agent, in the order in which they are to be sent.
 
     An incident that is over without good news, of which no alert says so, is resolved in a channel, too: what was
-    opened there is closed there.
+    opened there is closed there. So is one of an earlier time of the meeting: the next alert opens it again.
     """
     opened = {incident.key: incident for incident in open_incidents(record, grace_periods, now)}
     for key, last in record.alerts.items():
         incident = opened.get(key) or incident_of(key, last.at, last.severity, record.current.reason)
-        is_open = last.status is AlertStatus.FIRING and (key in opened or incident.type in NOTICES)
+        told = last_alert(record, incident) if key in opened else last
+        is_current = told is not None and told.status is AlertStatus.FIRING
+        is_open = is_current and (key in opened or incident.type in NOTICES)
         before = record.receipts.get((channel, key))
         is_acknowledged = incident.acknowledged_at is not None
         for action in owed_actions(last, before, is_open=is_open, is_acknowledged=is_acknowledged):
