@@ -327,6 +327,21 @@ def test_a_channel_that_is_stored_wrongly_is_recorded_once(office: Office, monke
     assert writes == ["pager", "pager"]
 
 
+def test_a_channel_that_is_stored_wrongly_gets_what_it_missed_once_it_is_corrected(office: Office) -> None:
+    """What happens meanwhile stays in the queue; the other channels get it at once, and once."""
+    history = office.silent()
+    office.stored = [office.receivers.stored["desk"]]
+    for taken in ("desk", ""):
+        forwarder = office.forwarder()
+        forwarder.report("pager", "it has no key")
+        result = forwarder.forward({history.agent}, (), ALWAYS)
+        assert (result.failed, [name for name, _ in result.taken]) == ({history.agent}, [taken] if taken else [])
+    office.stored = [office.receivers.stored["pager"]]
+    result = office.forward(history)
+
+    assert (result.failed, [name for name, _ in result.taken]) == (set(), ["pager"])
+
+
 def test_a_refused_change_does_not_hold_up_the_others(office: Office) -> None:
     """It goes to the dead-letter queue; nothing is recorded, so that a redrive sends it again."""
     histories = [office.silent(f"review {number}") for number in range(3)]

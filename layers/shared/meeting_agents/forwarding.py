@@ -116,19 +116,26 @@ class Forwarder:
         self._links = links
         self._clock = clock
         self._sleep = sleep
+        self._is_one_unusable = False
         self.forwarded = Forwarded()
 
     def forward(self, agent_ids: Collection[str], groups: Collection[Group], has_time: Callable[[], bool]) -> Forwarded:
-        """Send what the channels are owed about these agents and groups. `has_time`: False if none more may begin."""
+        """Send what the channels are owed about these agents and groups. `has_time`: False if none more may begin.
+
+        While a channel is stored wrongly, nobody knows what it wants: all of them are looked at again.
+        """
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
             found = list(pool.map(self._read, sorted(agent_ids)))
         agents = [agent for agent in found if agent]
         with ThreadPoolExecutor(max(1, len(self._channels))) as pool:  # a channel that hangs holds up no other
             list(pool.map(lambda channel: self._serve(channel, agents, sorted(groups), has_time), self._channels))
+        if self._is_one_unusable:
+            self.forwarded.failed |= {*agent_ids, *groups}
         return self.forwarded
 
     def report(self, name: str, problem: str) -> None:
         """Record that a channel cannot be used as it is stored: once, as each write calls the function again."""
+        self._is_one_unusable = True
         failure = self._groups.read(_group(name)).failure
         if failure is None or failure.problem != problem:
             self._fail(name, ChannelFailure(since=self._clock(), problem=problem), is_certain=True)
