@@ -1,6 +1,7 @@
 """Changes that are forwarded to channels: decided from journals and groups as they are now, on real tables."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import pytest
 from functions.alert.app import publish_alerts
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.topics import AlertsTopic
-from meeting_agents.channels.channel import Outcome
+from meeting_agents.channels.channel import Answer, Channel, Outcome, Parcel
 from meeting_agents.channels.client import ChannelClient
 from meeting_agents.channels.stored import read_channels
 from meeting_agents.domain.acknowledgement import Acknowledgement
@@ -20,7 +21,7 @@ from meeting_agents.domain.groups import ChannelFailure, Group
 from meeting_agents.domain.model import AlertStatus, EntryType, IncidentType, Severity
 from meeting_agents.domain.record import LastAlert
 from meeting_agents.errors import MissingSetting, StoreUnavailable
-from meeting_agents.forwarding import PATIENCE, Forwarded, Forwarder
+from meeting_agents.forwarding import LONGEST_WAIT, PATIENCE, Forwarded, Forwarder
 from meeting_agents.operations import acknowledge
 from meeting_agents.publishing import Publisher
 from tests.component.test_publishing import Topic, agent, hear, silence
@@ -287,12 +288,50 @@ def test_a_failing_channel_is_reported_through_the_others_alone(office: Office) 
 def test_retry_after_is_waited_for(office: Office) -> None:
     history = office.silent()
     office.receivers.pagerduty.refuse(429, retry_after=90)
-    result = office.forward(history)
-    assert (result.failed, result.retry_after) == ({history.agent}, 90.0)
-    again = office.forward(history)
-    assert (len(office.receivers.pagerduty.requests), again.retry_after) == (1, 90.0), "it was left alone"
+    assert [office.forward(history).failed for _ in range(2)] == [{history.agent}] * 2
+    assert len(office.receivers.pagerduty.requests) == 1, "it was left alone"
     office.desk.now += timedelta(seconds=91)
     assert len(office.forward(history).taken) == 1
+
+
+@pytest.mark.parametrize(("wait", "closed"), [(86_400, LONGEST_WAIT), ("1e400", timedelta())])
+def test_no_channel_is_left_alone_for_ever(office: Office, wait: Any, closed: timedelta) -> None:
+    history = office.silent()
+    office.receivers.pagerduty.refuse(429, retry_after=wait)
+    assert office.forward(history).failed == {history.agent}
+    assert office.failing().retry_at == (office.desk.now + closed if closed else None)
+    office.desk.now += closed
+    assert len(office.forward(history).taken) == 1
+
+
+def test_a_channel_that_is_stored_anew_is_tried_at_once(office: Office) -> None:
+    history = office.silent()
+    office.receivers.pagerduty.refuse(429, retry_after=900)
+    office.forward(history)
+    office.stored = [office.receivers.stored["pager"] | {"url": "https://events.eu.pagerduty.com/v2/enqueue"}]
+    assert len(office.forward(history).taken) == 1
+
+
+def test_an_error_of_one_channel_is_none_of_the_others(office: Office) -> None:
+    """Its words have no address, as the error's own may."""
+    stored = office.receivers.stored
+    office.stored = [stored["pager"], stored["desk"]]
+    history, forwarder = office.silent(), office.forwarder()
+
+    class Failing:
+        def send(self, channel: Channel, parcel: Parcel) -> Answer:
+            if channel.name == "pager":
+                raise OverflowError(channel.address)
+            return office._client.send(channel, parcel)
+
+    forwarder._sender = Failing()
+    result = forwarder.forward({history.agent}, (), ALWAYS)
+
+    assert ([name for name, _ in result.taken], result.failed) == (["desk"], {history.agent})
+    [(name, outcome, problem)] = result.problems
+    assert (name, outcome) == ("pager", Outcome.LATER)
+    assert re.fullmatch(r"OverflowError in line \d+ of test_forwarding\.py", problem)
+    assert office.failing().problem == problem, "after ten minutes it is an incident"
 
 
 def test_a_revoked_address_is_left_alone_until_it_is_stored_anew(office: Office) -> None:

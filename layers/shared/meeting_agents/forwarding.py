@@ -4,11 +4,15 @@ The request comes first and the entry follows: if the function dies between the 
 same key, by which a pager knows it again.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from traceback import extract_tb
 from typing import Protocol
 
 from meeting_agents.alerting.agent_alert import AgentAlert, provider_of
@@ -39,6 +43,8 @@ PATIENCE = timedelta(minutes=10)
 """A channel that takes nothing for so long is an incident."""
 MAX_TOGETHER = 50
 """The incidents in one message for a chat."""
+LONGEST_WAIT = timedelta(hours=1)
+"""A channel that wants to be left alone for longer is tried after this time."""
 SHARED = "+"
 """Ends the stored id of a message that is about several incidents."""
 _ACTIONS, _SEVERITIES = list(ChangeType), list(Severity)
@@ -77,8 +83,6 @@ class Forwarded:
     """To look at again: a channel did not take their changes yet."""
     refused: set[Subject] = field(default_factory=set)
     """A channel refused a change of them for good."""
-    retry_after: float = 0.0
-    """Seconds until it makes sense to look again."""
     failing: set[Group] = field(default_factory=set)
     """Channels of which people must be alerted."""
 
@@ -229,20 +233,25 @@ class Forwarder:
         self, channel: Channel, agents: Sequence[_Agent], groups: Sequence[Group], has_time: Callable[[], bool]
     ) -> None:
         """Send what a channel is owed, until it takes no more."""
-        owed = list(self._owed(channel, agents, groups))
-        if not owed:
-            return
-        subjects = {each.subject for each in owed}
+        subjects: set[Subject] = {*(agent.agent_id for agent in agents), *groups}
         try:
+            owed = list(self._owed(channel, agents, groups))
+            subjects = {each.subject for each in owed}
+            if not owed:
+                return
             failure = self._groups.read(_group(channel.name)).failure
             if failure and self._is_closed(channel, failure):
                 self.forwarded.failed |= subjects
                 self._alert_if_lasting(channel.name, failure)
                 return
             self._send_all(channel, owed, failure is not None, has_time)
-        except MeetingAgentsError as error:  # a table did not answer
-            self.forwarded.problems.append((channel.name, Outcome.LATER, error.detail))
+        except Exception as error:  # noqa: BLE001 - an error of one channel holds up no other
+            problem = _words_of(error)
+            self.forwarded.problems.append((channel.name, Outcome.LATER, problem))
             self.forwarded.failed |= subjects
+            if not isinstance(error, MeetingAgentsError):
+                with suppress(MeetingAgentsError):  # it is recorded next time
+                    self._fail(channel.name, ChannelFailure(since=self._clock(), problem=problem), is_certain=False)
 
     def _send_all(self, channel: Channel, owed: list[Owed], is_failing: bool, has_time: Callable[[], bool]) -> None:
         messages = {each.key: each.before.message for each in owed if _is_known(each.before) and each.before}
@@ -298,21 +307,17 @@ class Forwarder:
 
     def _is_closed(self, channel: Channel, failure: ChannelFailure) -> bool:
         """Return True if nothing may be sent to a channel that failed before."""
-        if failure.off:
-            return failure.off == channel.fingerprint
-        wait = (failure.retry_at - self._clock()).total_seconds() if failure.retry_at else 0.0
-        self.forwarded.retry_after = max(self.forwarded.retry_after, wait)
-        return wait > 0
+        if failure.fingerprint != channel.fingerprint:
+            return False
+        return failure.is_off or (failure.retry_at is not None and self._clock() < failure.retry_at)
 
     def _fail(self, name: str, failure: ChannelFailure, *, is_certain: bool) -> None:
         """Record a failure. After a while, or if it is certain to last, people are alerted."""
         recorded = self._groups.record_failure(name, failure)
-        wait = (failure.retry_at - self._clock()).total_seconds() if failure.retry_at else 0.0
-        self.forwarded.retry_after = max(self.forwarded.retry_after, wait)
         self._alert_if_lasting(name, recorded, is_certain=is_certain)
 
     def _alert_if_lasting(self, name: str, failure: ChannelFailure, *, is_certain: bool = False) -> None:
-        if is_certain or failure.off or failure.since + PATIENCE <= self._clock():
+        if is_certain or failure.is_off or failure.since + PATIENCE <= self._clock():
             self.forwarded.failing.add(_group(name))
 
 
@@ -340,9 +345,20 @@ def _is_known(before: Receipt | None) -> bool:
 
 
 def _failure(channel: Channel, answer: Answer, now: datetime) -> ChannelFailure:
-    retry_at = now + timedelta(seconds=answer.retry_after) if answer.retry_after else None
-    off = channel.fingerprint if answer.outcome is Outcome.OFF else ""
-    return ChannelFailure(since=now, problem=answer.problem, retry_at=retry_at, off=off)
+    wait = answer.retry_after if answer.retry_after and math.isfinite(answer.retry_after) else 0.0
+    retry_at = now + timedelta(seconds=min(wait, LONGEST_WAIT.total_seconds())) if wait else None
+    is_off = answer.outcome is Outcome.OFF
+    return ChannelFailure(
+        since=now, problem=answer.problem, retry_at=retry_at, is_off=is_off, fingerprint=channel.fingerprint
+    )
+
+
+def _words_of(error: Exception) -> str:
+    """Return what went wrong. The message of an error that was not expected may have the secret address."""
+    if isinstance(error, MeetingAgentsError):
+        return error.detail
+    place = extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in line {place.lineno} of {Path(place.filename).name}"
 
 
 def _group(name: str) -> Group:
