@@ -392,6 +392,17 @@ def test_a_refused_change_does_not_hold_up_the_others(office: Office) -> None:
     assert len(office.forward(*histories).taken) == 1
 
 
+def test_nothing_follows_a_refused_change_of_an_incident(office: Office) -> None:
+    """An acknowledgement that is taken alone would say that the channel knows the incident, also after a redrive."""
+    history = office.silent()
+    acknowledge(office.desk.journal(), history.agent, "I call them", "", office.desk.now)
+    office.receivers.pagerduty.refuse(400, {"errors": ["too odd"]})
+    result = office.forward(history)
+    assert (result.refused, result.taken) == ({history.agent}, [])
+
+    assert [change.action for _, change in office.forward(history).taken] == ["trigger", "acknowledge"]
+
+
 def test_a_channel_that_hangs_holds_up_no_other(office: Office) -> None:
     stored = office.receivers.stored
     office.stored = [stored["pager"], stored["desk"]]

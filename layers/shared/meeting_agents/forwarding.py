@@ -280,7 +280,8 @@ class Forwarder:
                 self._record(channel, each, counts[each.key], message)
                 self.forwarded.taken.append((channel.name, each.change))
                 counts[each.key] += 1
-            owed = [each for each in owed if each not in together]
+            done = {each.key for each in together} if answer.outcome is Outcome.REFUSED else set()
+            owed = [each for each in owed if each not in together and each.key not in done]
             if owed:
                 self._sleep(kind_of(channel).pause)
 
