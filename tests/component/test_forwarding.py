@@ -392,6 +392,31 @@ def test_a_refused_change_does_not_hold_up_the_others(office: Office) -> None:
     assert len(office.forward(*histories).taken) == 1
 
 
+def test_a_refused_message_about_several_incidents_is_sent_once_more_for_each(office: Office) -> None:
+    """One of them is the cause, and the others are taken."""
+    histories = [office.silent(f"review {number}") for number in range(3)]
+    office.stored = [office.receivers.stored["team"]]
+    office.receivers.slack.refuse(400, "invalid_blocks", times=2)
+    result = office.forward(*histories)
+
+    assert (len(result.refused), len(result.taken)) == (1, 2)
+    assert [status for status, _ in office.receivers.slack.requests] == [400, 400, 200, 200]
+
+
+def test_what_a_channel_refused_is_a_dead_letter_once_the_others_have_theirs(office: Office) -> None:
+    """Until then its message comes back, and each time there would be one more."""
+    stored = office.receivers.stored
+    office.stored = [stored["pager"], stored["desk"]]
+    history = office.silent()
+    office.receivers.pagerduty.refuse(400, times=2)
+    office.receivers.jira.go_down(503)
+    result = office.forward(history)
+    assert (result.refused, result.failed) == (set(), {history.agent})
+    office.receivers.jira.come_back()
+    result = office.forward(history)
+    assert (result.refused, result.failed) == ({history.agent}, set())
+
+
 def test_nothing_follows_a_refused_change_of_an_incident(office: Office) -> None:
     """An acknowledgement that is taken alone would say that the channel knows the incident, also after a redrive."""
     history = office.silent()

@@ -6,7 +6,7 @@ same key, by which a pager knows it again.
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -82,7 +82,7 @@ class Forwarded:
     failed: set[Subject] = field(default_factory=set)
     """To look at again: a channel did not take their changes yet."""
     refused: set[Subject] = field(default_factory=set)
-    """A channel refused a change of them for good."""
+    """A channel refused a change of them for good, and nothing else of them waits."""
     failing: set[Group] = field(default_factory=set)
     """Channels of which people must be alerted."""
 
@@ -135,6 +135,7 @@ class Forwarder:
             list(pool.map(lambda channel: self._serve(channel, agents, sorted(groups), has_time), self._channels))
         if self._is_one_unusable:
             self.forwarded.failed |= {*agent_ids, *groups}
+        self.forwarded.refused -= self.forwarded.failed
         return self.forwarded
 
     def report(self, name: str, problem: str) -> None:
@@ -256,32 +257,36 @@ class Forwarder:
     def _send_all(self, channel: Channel, owed: list[Owed], is_failing: bool, has_time: Callable[[], bool]) -> None:
         messages = {each.key: each.before.message for each in owed if _is_known(each.before) and each.before}
         counts = {each.key: each.before.count if each.before else 0 for each in owed}
+        alone = set[tuple[Subject, str]]()
         while owed:
             now = self._clock()
-            parcel, together = _next_parcel(channel, owed, messages, now)
+            parcel, together = _next_parcel(channel, owed, messages, alone, now)
             if not has_time():
                 self.forwarded.failed |= {each.subject for each in owed}
                 return
             answer = self._sender.send(channel, parcel)
             if not answer.is_taken:
                 self.forwarded.problems.append((channel.name, answer.outcome, answer.problem))
-            if answer.outcome is Outcome.REFUSED:
-                self.forwarded.refused |= {each.subject for each in together}
-            elif not answer.is_taken:
+            if answer.is_taken:
+                if is_failing:
+                    self._groups.record_success(channel.name, self._clock())
+                    is_failing = False
+                shared = SHARED if answer.message and together[1:] else ""
+                for each in together:
+                    messages[each.key] = messages.get(each.key) or answer.message + shared
+                    self._record(channel, each, counts[each.key], messages[each.key])
+                    self.forwarded.taken.append((channel.name, each.change))
+                    counts[each.key] += 1
+                owed = [each for each in owed if each not in together]
+            elif answer.outcome is not Outcome.REFUSED:
                 self.forwarded.failed |= {each.subject for each in owed}
                 self._fail(channel.name, _failure(channel, answer, now), is_certain=answer.outcome is Outcome.OFF)
                 return
-            if answer.is_taken and is_failing:
-                self._groups.record_success(channel.name, self._clock())
-                is_failing = False
-            for each in together if answer.is_taken else ():
-                message = messages.get(each.key) or answer.message + (SHARED if answer.message and together[1:] else "")
-                messages[each.key] = message
-                self._record(channel, each, counts[each.key], message)
-                self.forwarded.taken.append((channel.name, each.change))
-                counts[each.key] += 1
-            done = {each.key for each in together} if answer.outcome is Outcome.REFUSED else set()
-            owed = [each for each in owed if each not in together and each.key not in done]
+            elif together[1:]:
+                alone |= {each.key for each in together}  # one of them may be the cause
+            else:
+                self.forwarded.refused.add(together[0].subject)
+                owed = [each for each in owed if each.key != together[0].key]
             if owed:
                 self._sleep(kind_of(channel).pause)
 
@@ -323,9 +328,16 @@ class Forwarder:
 
 
 def _next_parcel(
-    channel: Channel, owed: Sequence[Owed], messages: dict[tuple[Subject, str], str], now: datetime
+    channel: Channel,
+    owed: Sequence[Owed],
+    messages: Mapping[tuple[Subject, str], str],
+    alone: Collection[tuple[Subject, str]],
+    now: datetime,
 ) -> tuple[Parcel, list[Owed]]:
-    """Return what is sent next: the first change, and in a chat those that can be told with it."""
+    """Return what is sent next: the first change, and in a chat those that can be told with it.
+
+    `alone`: the incidents of which each is sent by itself.
+    """
 
     def position(each: Owed) -> tuple[int, int, int, str]:
         change = each.change
@@ -333,8 +345,9 @@ def _next_parcel(
         return action, severity, change.reminder, messages.get(each.key, "")
 
     first = min(owed, key=position)
-    alike = [each for each in owed if position(each) == position(first)] if kind_of(channel).is_chat else [first]
-    together = alike[:MAX_TOGETHER]
+    is_shared = kind_of(channel).is_chat and first.key not in alone
+    alike = [each for each in owed if position(each) == position(first) and each.key not in alone]
+    together = alike[:MAX_TOGETHER] if is_shared else [first]
     message = messages.get(first.key, "")
     changes = tuple(each.change for each in together)
     return Parcel(changes, now, message.removesuffix(SHARED), not message.endswith(SHARED)), together
