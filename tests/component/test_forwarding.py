@@ -252,6 +252,26 @@ def test_the_incident_of_a_group_goes_the_same_way(office: Office) -> None:
     assert office.receivers.pagerduty.opened == 2, "it opened again"
 
 
+@pytest.mark.parametrize("name", ["pager", "team-threads", "own"])
+def test_an_incident_that_opens_again_is_told_anew_where_it_is_acknowledged(office: Office, name: str) -> None:
+    """The channel was down when that one ended. Its acknowledged alert would take the new one without a page."""
+    office.stored = [office.receivers.stored[name]]
+    group, groups = Group(IncidentType.CALLBACKS_MISSING, "de"), office.desk.groups()
+    fire(office, group)
+    groups.acknowledge(group, Acknowledgement(at=office.desk.now, note="I look"))
+    assert len(office.forward(group).taken) == 2
+    for status, count in ((AlertStatus.RESOLVED, 2), (AlertStatus.FIRING, 3)):
+        before = groups.read(group)
+        assert before.last
+        groups.record_alert(group, before, replace(before.last, status=status, count=count))
+
+    taken = [change for _, change in office.forward(group).taken]
+    assert [(change.action, change.number) for change in taken] == [("resolve", 1), ("trigger", 3)]
+    receivers = office.receivers
+    assert {"pager": receivers.pagerduty.opened, "team-threads": len(receivers.slack_bot.messages)}.get(name, 2) == 2
+    assert office.forward(group).taken == []
+
+
 # --------------------------------------------------------------------------------------------------- failing channels
 
 

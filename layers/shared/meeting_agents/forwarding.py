@@ -29,7 +29,7 @@ from meeting_agents.domain.groups import ChannelFailure, Group, silent_after
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import AlertStatus, ChangeType, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.receipts import owed_actions, owed_changes
+from meeting_agents.domain.receipts import number_of, owed_actions, owed_changes
 from meeting_agents.domain.record import Receipt, Record
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import MeetingAgentsError
@@ -203,11 +203,12 @@ class Forwarder:
         for owed in owed_changes(record, channel.name, self._journal.grace_periods, now):
             is_resolved = owed.action is ChangeType.RESOLVE and owed.last.status is AlertStatus.RESOLVED
             status = AlertStatus.RESOLVED if is_resolved else AlertStatus.FIRING
-            alerted = OwedAlert(status, owed.incident, owed.last.count, owed.last.reminders)
+            before = record.receipts.get((channel.name, owed.incident.key))
+            number = number_of(owed.action, owed.last, before)
+            alerted = OwedAlert(status, owed.incident, number, owed.last.reminders)
             alert = AgentAlert(agent_id=agent.agent_id, owed=alerted, record=record, at=now, provider=agent.provider)
             acknowledgement = acknowledgement_of(owed.incident, agent.steps)
             change = change_of_agent(owed.action, alert, self._links, acknowledgement)
-            before = record.receipts.get((channel.name, owed.incident.key))
             yield Owed(agent.agent_id, change, owed.incident.attempt, before)
 
     def _of_group(self, channel: Channel, group: Group) -> Iterator[Owed]:
@@ -226,7 +227,8 @@ class Forwarder:
                 links=self._links,
                 reminder=state.last.reminders,
             )
-            yield Owed(group, change_of_group(action, alert, state.last.count, state.acknowledgement), 0, before)
+            number = number_of(action, state.last, before)
+            yield Owed(group, change_of_group(action, alert, number, state.acknowledgement), 0, before)
 
     # ------------------------------------------------------------------------------------------------- send and record
 
@@ -271,11 +273,11 @@ class Forwarder:
                 if is_failing:
                     self._groups.record_success(channel.name, self._clock())
                     is_failing = False
-                shared = SHARED if answer.message and together[1:] else ""
+                message = answer.message + (SHARED if answer.message and together[1:] else "")
                 for each in together:
-                    messages[each.key] = messages.get(each.key) or answer.message + shared
-                    self._record(channel, each, counts[each.key], messages[each.key])
-                    self.forwarded.taken.append((channel.name, each.change))
+                    messages[each.key] = self._record(
+                        channel, each, counts[each.key], messages.get(each.key) or message
+                    )
                     counts[each.key] += 1
                 owed = [each for each in owed if each not in together]
             elif answer.outcome is not Outcome.REFUSED:
@@ -290,7 +292,13 @@ class Forwarder:
             if owed:
                 self._sleep(kind_of(channel).pause)
 
-    def _record(self, channel: Channel, owed: Owed, count: int, message: str) -> None:
+    def _record(self, channel: Channel, owed: Owed, count: int, message: str) -> str:
+        """Record that a channel took a change. Return the id of the message that it has about the incident now."""
+        self._append_receipt(channel, owed, count, message)
+        self.forwarded.taken.append((channel.name, owed.change))
+        return "" if owed.change.action is ChangeType.RESOLVE else message
+
+    def _append_receipt(self, channel: Channel, owed: Owed, count: int, message: str) -> None:
         change = owed.change
         if isinstance(owed.subject, Group):
             receipt = Receipt(
@@ -344,9 +352,12 @@ def _next_parcel(
         action, severity = _ACTIONS.index(change.action), _SEVERITIES.index(change.severity)
         return action, severity, change.reminder, messages.get(each.key, "")
 
-    first = min(owed, key=position)
+    firsts: dict[tuple[Subject, str], Owed] = {}
+    for each in owed:
+        firsts.setdefault(each.key, each)  # the changes of an incident keep their order
+    first = min(firsts.values(), key=position)
     is_shared = kind_of(channel).is_chat and first.key not in alone
-    alike = [each for each in owed if position(each) == position(first) and each.key not in alone]
+    alike = [each for each in firsts.values() if position(each) == position(first) and each.key not in alone]
     together = alike[:MAX_TOGETHER] if is_shared else [first]
     message = messages.get(first.key, "")
     changes = tuple(each.change for each in together)

@@ -10,7 +10,7 @@ from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import AlertStatus, ChangeType, DeadlineType, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.receipts import owed_actions, owed_changes
+from meeting_agents.domain.receipts import number_of, owed_actions, owed_changes
 from meeting_agents.domain.record import LastAlert, Receipt, Record
 from tests.unit.alerting.test_message import END, MINUTE, START, History, silent
 
@@ -44,6 +44,8 @@ def took(action: ChangeType, number: int) -> Receipt:
         (took(TRIGGER, 1), False, False, False, (RESOLVE,)),
         (took(TRIGGER, 1), False, False, True, (RESOLVE,)),
         (took(ACKNOWLEDGE, 1), True, True, False, (TRIGGER, ACKNOWLEDGE)),
+        (took(ACKNOWLEDGE, 1), True, False, False, (RESOLVE, TRIGGER)),
+        (took(ACKNOWLEDGE, 1), True, False, True, ()),
         (took(RESOLVE, 1), True, False, False, (TRIGGER,)),
         # that has the last one
         (took(TRIGGER, 2), True, False, False, ()),
@@ -61,6 +63,22 @@ def test_a_channel_is_owed_what_it_does_not_know(
     """Nothing new of an incident that the alert about a group says; an open one is closed anyway."""
     last = replace(SECOND, is_included=is_included)
     assert owed_actions(last, before, is_open=is_open, is_acknowledged=is_acknowledged) == owed
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "before", "number"),
+    [
+        (TRIGGER, AlertStatus.FIRING, took(TRIGGER, 1), 2),
+        (RESOLVE, AlertStatus.FIRING, took(ACKNOWLEDGE, 1), 1),
+        (RESOLVE, AlertStatus.RESOLVED, took(TRIGGER, 1), 2),
+        (TRIGGER, AlertStatus.FIRING, None, 2),
+    ],
+)
+def test_each_end_of_an_incident_has_a_number_of_its_own(
+    action: ChangeType, status: AlertStatus, before: Receipt | None, number: int
+) -> None:
+    """A receiver drops what has the id of something that it took: the end of the second time has another."""
+    assert number_of(action, replace(SECOND, status=status), before) == number
 
 
 def delivered(action: ChangeType, count: int, channel: str = "pager", at: datetime = AT) -> Entry:

@@ -53,9 +53,21 @@ def owed_actions(
     is_news = not last.is_included and (known is None or known.number < last.count)
     if known is None and not is_news:
         return ()  # the alert about a group of agents says it
+    if known and is_news and not is_acknowledged and known.action is ChangeType.ACKNOWLEDGE:
+        return ChangeType.RESOLVE, ChangeType.TRIGGER  # a pager would page nobody of what is acknowledged there
     is_owed = is_acknowledged and (known is None or is_news or known.action is ChangeType.TRIGGER)
     news = (ChangeType.TRIGGER,) if is_news else ()
     return (*news, ChangeType.ACKNOWLEDGE) if is_owed else news
+
+
+def number_of(action: ChangeType, last: LastAlert, before: Receipt | None) -> int:
+    """Return the number by which a channel knows a change again.
+
+    The end of an incident of which no alert says that it is over has the number of the last change before it, as the
+    next alert may open it again.
+    """
+    is_untold = action is ChangeType.RESOLVE and last.status is AlertStatus.FIRING
+    return before.number if before and is_untold else last.count
 
 
 def with_receipt(record: Record, entry: Entry) -> Record:
