@@ -74,7 +74,8 @@ def forward_batch(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def forwarder_to(stored: Stored) -> Forwarder:
     """Return a forwarder to the channels that are stored."""
-    return Forwarder(wiring.journal(), wiring.groups(), stored.channels, wiring.channel_client(), wiring.links())
+    client, links, quiet = wiring.channel_client(), wiring.links(), wiring.silences().quiet
+    return Forwarder(wiring.journal(), wiring.groups(), stored.channels, client, links, quiet)
 
 
 def report(stored: Stored, forwarder: Forwarder) -> None:

@@ -20,6 +20,7 @@ from meeting_agents.domain.acknowledgement import Acknowledgement
 from meeting_agents.domain.groups import ChannelFailure, Group
 from meeting_agents.domain.model import AlertStatus, EntryType, IncidentType, Severity
 from meeting_agents.domain.record import LastAlert
+from meeting_agents.domain.silences import Silence
 from meeting_agents.errors import MissingSetting, StoreUnavailable
 from meeting_agents.forwarding import LONGEST_WAIT, PATIENCE, Forwarded, Forwarder
 from meeting_agents.operations import acknowledge
@@ -57,6 +58,7 @@ class Office:
             channels,
             self._client,
             LINKS,
+            self.desk.silences().quiet,
             lambda: self.desk.now,
             self.pauses.append,
         )
@@ -250,6 +252,27 @@ def test_the_incident_of_a_group_goes_the_same_way(office: Office) -> None:
     fire(office, group)
     office.forward(group)
     assert office.receivers.pagerduty.opened == 2, "it opened again"
+
+
+def test_the_message_about_a_group_names_no_agent_that_a_silence_is_for(office: Office) -> None:
+    """As the alert about the group."""
+    histories = [agent(office.desk, f"review {number}") for number in range(4)]
+    for history in histories:
+        silence(office.desk, history)
+        office.desk.track(history.agent)
+    quiet = Silence(
+        name="known",
+        start=office.desk.now - timedelta(hours=1),
+        end=office.desk.now + timedelta(hours=1),
+        why="a test",
+        agents=frozenset({histories[0].agent}),
+    )
+    office.desk.silences().put(quiet, office.desk.now)
+    group = Group(IncidentType.CALLBACKS_MISSING, "de")
+    fire(office, group)
+    [(_, change)] = office.forward(group).taken
+
+    assert set(change.more["agents"]) == {history.agent for history in histories[1:]}
 
 
 @pytest.mark.parametrize("name", ["pager", "team-threads", "own"])

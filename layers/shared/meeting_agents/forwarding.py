@@ -25,12 +25,14 @@ from meeting_agents.channels.channel import Answer, Channel, Outcome, Parcel
 from meeting_agents.channels.kinds import kind_of
 from meeting_agents.domain.acknowledgement import acknowledgement_of
 from meeting_agents.domain.alerts import OwedAlert
-from meeting_agents.domain.groups import ChannelFailure, Group, silent_after
+from meeting_agents.domain.groups import ChannelFailure, Group, GroupState, Waiting, silent_after
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import AlertStatus, ChangeType, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.receipts import number_of, owed_actions, owed_changes
 from meeting_agents.domain.record import Receipt, Record
+from meeting_agents.domain.silences import Quiet
+from meeting_agents.domain.silences import Subject as SilenceSubject
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import MeetingAgentsError
 
@@ -110,6 +112,7 @@ class Forwarder:
         channels: Sequence[Channel],
         sender: Sender,
         links: Links,
+        quiet: Callable[[], Quiet],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -118,6 +121,8 @@ class Forwarder:
         self._channels = channels
         self._sender = sender
         self._links = links
+        self._read_quiet = quiet
+        self._quiet = Quiet()
         self._clock = clock
         self._sleep = sleep
         self._is_one_unusable = False
@@ -128,6 +133,7 @@ class Forwarder:
 
         While a channel is stored wrongly, nobody knows what it wants: all of them are looked at again.
         """
+        self._quiet = self._read_quiet() if groups else Quiet()
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
             found = list(pool.map(self._read, sorted(agent_ids)))
         agents = [agent for agent in found if agent]
@@ -222,13 +228,19 @@ class Forwarder:
                 status=state.last.status,
                 severity=state.last.severity,
                 state=state,
-                agents=tuple(self._groups.waiting(group, silent_after(state), now)) if state.is_firing else (),
+                agents=self._waiting(group, state),
                 at=now,
                 links=self._links,
                 reminder=state.last.reminders,
             )
             number = number_of(action, state.last, before)
             yield Owed(group, change_of_group(action, alert, number, state.acknowledgement), 0, before)
+
+    def _waiting(self, group: Group, state: GroupState) -> tuple[Waiting, ...]:
+        """Return the agents that a group's message names: those that no silence is for, as in the group's alert."""
+        now = self._clock()
+        agents = self._groups.waiting(group, silent_after(state), now) if state.is_firing else ()
+        return tuple(agent for agent in agents if not self._quiet.of_agent(SilenceSubject.of_waiting(agent), now))
 
     # ------------------------------------------------------------------------------------------------- send and record
 
