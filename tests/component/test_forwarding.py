@@ -275,6 +275,64 @@ def test_the_message_about_a_group_names_no_agent_that_a_silence_is_for(office: 
     assert set(change.more["agents"]) == {history.agent for history in histories[1:]}
 
 
+@pytest.mark.parametrize(
+    ("filters", "taken"),
+    [
+        ({}, ["callbacks_missing"]),
+        ({"account": ["acc_567236000909002"]}, ["never_activated"]),
+        ({"account": ["another"]}, []),
+        ({"label": ["team:sales"]}, ["callbacks_missing"]),
+        ({"label": ["team:another"]}, []),
+        ({"type": ["callbacks_missing", "never_activated"]}, ["callbacks_missing"]),
+        ({"type": ["never_activated"]}, ["never_activated"]),
+    ],
+)
+def test_an_agent_of_a_group_is_told_where_the_group_is_not_wanted(
+    office: Office, filters: dict[str, list[str]], taken: list[str]
+) -> None:
+    """The alert about the group covers it; a channel for one account or team never gets that one."""
+    labels = [{"team": "sales"}, {"team": "support"}, {}, {}]
+    histories = [agent(office.desk, f"review {number}", labels=of_one) for number, of_one in enumerate(labels)]
+    for history in histories:
+        silence(office.desk, history)
+        office.desk.track(history.agent)
+    office.alert(*histories)
+    office.stored = [office.receivers.stored["pager"] | filters]
+    group, first = Group(IncidentType.CALLBACKS_MISSING, "de"), histories[0]
+
+    assert [change.type for _, change in office.forward(group, first).taken] == taken
+    assert office.forward(group, first).taken == [], "once"
+    office.over(first)
+    assert [change.action for _, change in office.forward(first).taken] == ["resolve"] * taken.count("never_activated")
+
+
+def test_the_group_of_many_agents_is_looked_at_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage has a thousand of them."""
+    histories = [agent(office.desk, f"review {number}") for number in range(4)]
+    for history in histories:
+        silence(office.desk, history)
+    office.alert(*histories)
+    looked: list[Group] = []
+
+    def waiting(_: Groups, group: Group, *__: Any) -> list[Any]:
+        looked.append(group)
+        return []
+
+    monkeypatch.setattr(Groups, "waiting", waiting)
+    office.forward(*histories)
+    assert looked == [Group(IncidentType.CALLBACKS_MISSING, "de")]
+
+
+@pytest.mark.parametrize("filters", [{"account": ["a"]}, {"data_center": ["de"]}, {"label": ["team:sales"]}])
+def test_a_failing_channel_is_reported_to_channels_for_one_team_too(
+    office: Office, filters: dict[str, list[str]]
+) -> None:
+    failing = Group(IncidentType.CHANNEL_FAILING, "desk")
+    fire(office, failing)
+    office.stored = [office.receivers.stored["pager"] | filters]
+    assert len(office.forward(failing).taken) == 1
+
+
 @pytest.mark.parametrize("name", ["pager", "team-threads", "own"])
 def test_an_incident_that_opens_again_is_told_anew_where_it_is_acknowledged(office: Office, name: str) -> None:
     """The channel was down when that one ended. Its acknowledged alert would take the new one without a page."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from traceback import extract_tb
@@ -25,12 +25,12 @@ from meeting_agents.channels.channel import Answer, Channel, Outcome, Parcel
 from meeting_agents.channels.kinds import kind_of
 from meeting_agents.domain.acknowledgement import acknowledgement_of
 from meeting_agents.domain.alerts import OwedAlert
-from meeting_agents.domain.groups import ChannelFailure, Group, GroupState, Waiting, silent_after
+from meeting_agents.domain.groups import ChannelFailure, Group, GroupState, Waiting, group_of, silent_after
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import AlertStatus, ChangeType, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.receipts import number_of, owed_actions, owed_changes
-from meeting_agents.domain.record import Receipt, Record
+from meeting_agents.domain.record import LastAlert, Receipt, Record
 from meeting_agents.domain.silences import Quiet
 from meeting_agents.domain.silences import Subject as SilenceSubject
 from meeting_agents.domain.verdicts import Step
@@ -125,6 +125,7 @@ class Forwarder:
         self._quiet = Quiet()
         self._clock = clock
         self._sleep = sleep
+        self._gotten: dict[tuple[str, Group], bool] = {}
         self._is_one_unusable = False
         self.forwarded = Forwarded()
 
@@ -133,7 +134,7 @@ class Forwarder:
 
         While a channel is stored wrongly, nobody knows what it wants: all of them are looked at again.
         """
-        self._quiet = self._read_quiet() if groups else Quiet()
+        self._quiet = self._read_quiet()
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
             found = list(pool.map(self._read, sorted(agent_ids)))
         agents = [agent for agent in found if agent]
@@ -199,14 +200,21 @@ class Forwarder:
         kind, refused = kind_of(channel), set[tuple[Subject, str]]()
         for each in owed:
             is_new = each.before is None or each.before.action is ChangeType.RESOLVE
-            if is_new and not channel.wants(each.change):
+            if is_new and not _wants(channel, each.change):
                 refused.add(each.key)
             if each.key not in refused and each.change.action in kind.actions:
                 yield each
 
     def _of_agent(self, channel: Channel, agent: _Agent) -> Iterator[Owed]:
         now, record = self._clock(), agent.record
-        for owed in owed_changes(record, channel.name, self._journal.grace_periods, now):
+
+        def gets_group(type_: IncidentType) -> bool:
+            group = group_of(record, type_)
+            if group and (channel.name, group) not in self._gotten:  # an outage has many agents and one group
+                self._gotten[channel.name, group] = self._gets(channel, group)
+            return group is not None and self._gotten[channel.name, group]
+
+        for owed in owed_changes(record, channel.name, self._journal.grace_periods, now, gets_group):
             is_resolved = owed.action is ChangeType.RESOLVE and owed.last.status is AlertStatus.RESOLVED
             status = AlertStatus.RESOLVED if is_resolved else AlertStatus.FIRING
             before = record.receipts.get((channel.name, owed.incident.key))
@@ -218,23 +226,35 @@ class Forwarder:
             yield Owed(agent.agent_id, change, owed.incident.attempt, before)
 
     def _of_group(self, channel: Channel, group: Group) -> Iterator[Owed]:
-        state, now = self._groups.read(group), self._clock()
+        state = self._groups.read(group)
         if state.last is None or group == _group(channel.name):
             return
         before, is_acknowledged = state.receipts.get(channel.name), state.acknowledgement is not None
         for action in owed_actions(state.last, before, is_open=state.is_firing, is_acknowledged=is_acknowledged):
-            alert = GroupAlert(
-                group=group,
-                status=state.last.status,
-                severity=state.last.severity,
-                state=state,
-                agents=self._waiting(group, state),
-                at=now,
-                links=self._links,
-                reminder=state.last.reminders,
-            )
             number = number_of(action, state.last, before)
-            yield Owed(group, change_of_group(action, alert, number, state.acknowledgement), 0, before)
+            yield Owed(group, self._change_of_group(action, group, state, state.last, number), 0, before)
+
+    def _change_of_group(
+        self, action: ChangeType, group: Group, state: GroupState, last: LastAlert, number: int
+    ) -> Change:
+        alert = GroupAlert(
+            group=group,
+            status=last.status,
+            severity=last.severity,
+            state=state,
+            agents=self._waiting(group, state),
+            at=self._clock(),
+            links=self._links,
+            reminder=last.reminders,
+        )
+        return change_of_group(action, alert, number, state.acknowledgement)
+
+    def _gets(self, channel: Channel, group: Group) -> bool:
+        """Return True if a channel has the incident of a group, or wants it: then that is its word about the agents."""
+        state = self._groups.read(group)
+        if _is_known(state.receipts.get(channel.name)) or state.last is None:
+            return True
+        return _wants(channel, self._change_of_group(ChangeType.TRIGGER, group, state, state.last, state.last.count))
 
     def _waiting(self, group: Group, state: GroupState) -> tuple[Waiting, ...]:
         """Return the agents that a group's message names: those that no silence is for, as in the group's alert."""
@@ -374,6 +394,13 @@ def _next_parcel(
     message = messages.get(first.key, "")
     changes = tuple(each.change for each in together)
     return Parcel(changes, now, message.removesuffix(SHARED), not message.endswith(SHARED)), together
+
+
+def _wants(channel: Channel, change: Change) -> bool:
+    """Return True if a new incident is for a channel. One that fails has no account and no label, and is for all."""
+    if change.type is IncidentType.CHANNEL_FAILING:
+        channel = replace(channel, account=frozenset(), data_center=frozenset(), label=frozenset())
+    return channel.wants(change)
 
 
 def _is_known(before: Receipt | None) -> bool:

@@ -110,6 +110,16 @@ def owed(record: Record, channel: str = "pager", at: datetime = AT + MINUTE) -> 
     return [each.action for each in owed_changes(record, channel, GracePeriods(), at)]
 
 
+def test_a_channel_that_does_not_get_the_groups_incident_gets_the_agents() -> None:
+    """Its filters leave the group out; the alert about the group says nothing to it."""
+    included = Reason.of(ReasonCode.ALERT_INCLUDED, incident="never_activated", status="firing", group="group")
+    entries = [replace(entry, reason=included) if entry.status else entry for entry in alerted()]
+    record, grace_periods = fold(entries), GracePeriods()
+    assert list(owed_changes(record, "pager", grace_periods, AT, lambda _: True)) == []
+    [change] = owed_changes(record, "pager", grace_periods, AT, lambda _: False)
+    assert change.action is TRIGGER
+
+
 def test_a_delivered_entry_changes_nothing_but_the_receipt() -> None:
     """No state, no deadline, no alert, not even the time of the last news."""
     before = fold(alerted())
