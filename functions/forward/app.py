@@ -52,7 +52,7 @@ def forward_batch(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
             subjects[message_id] = subject_of(record["body"])
         except ValueError:
             logger.error("message not readable", message_id=message_id)
-    done, wait = set[str](), 0.0
+    done = set[str]()
     try:
         stored = read_channels(wiring.channels_secret().read())
         made = forwarder_to(stored)
@@ -62,25 +62,20 @@ def forward_batch(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
         for subject in forwarded.refused:
             dead_letter(wiring.client("sqs"), wiring.settings().dead_letter_queue_url, subject)
         done = {message_id for message_id, subject in subjects.items() if subject not in forwarded.failed}
-        wait = forwarded.retry_after
     finally:  # an error fails the whole batch, which is redelivered soon, too
         failed = sorted(records.keys() - done)
         if failed:
             metrics.add_metric("ChangesWaiting", MetricUnit.Count, len(failed))
             batch = [records[message_id] for message_id in failed]
-            shorten_visibility(
-                wiring.client("sqs"),
-                wiring.settings().forward_queue_url,
-                batch,
-                longest=LONGEST_PAUSE,
-                shortest=int(wait),
-            )
+            queue_url = wiring.settings().forward_queue_url
+            shorten_visibility(wiring.client("sqs"), queue_url, batch, longest=LONGEST_PAUSE)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
 def forwarder_to(stored: Stored) -> Forwarder:
     """Return a forwarder to the channels that are stored."""
-    return Forwarder(wiring.journal(), wiring.groups(), stored.channels, wiring.channel_client(), wiring.links())
+    client, links, quiet = wiring.channel_client(), wiring.links(), wiring.silences().quiet
+    return Forwarder(wiring.journal(), wiring.groups(), stored.channels, client, links, quiet)
 
 
 def report(stored: Stored, forwarder: Forwarder) -> None:

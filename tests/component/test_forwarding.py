@@ -1,6 +1,7 @@
 """Changes that are forwarded to channels: decided from journals and groups as they are now, on real tables."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,15 +13,16 @@ import pytest
 from functions.alert.app import publish_alerts
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.topics import AlertsTopic
-from meeting_agents.channels.channel import Outcome
+from meeting_agents.channels.channel import Answer, Channel, Outcome, Parcel
 from meeting_agents.channels.client import ChannelClient
 from meeting_agents.channels.stored import read_channels
 from meeting_agents.domain.acknowledgement import Acknowledgement
 from meeting_agents.domain.groups import ChannelFailure, Group
 from meeting_agents.domain.model import AlertStatus, EntryType, IncidentType, Severity
 from meeting_agents.domain.record import LastAlert
+from meeting_agents.domain.silences import Silence
 from meeting_agents.errors import MissingSetting, StoreUnavailable
-from meeting_agents.forwarding import PATIENCE, Forwarded, Forwarder
+from meeting_agents.forwarding import LONGEST_WAIT, PATIENCE, Forwarded, Forwarder
 from meeting_agents.operations import acknowledge
 from meeting_agents.publishing import Publisher
 from tests.component.test_publishing import Topic, agent, hear, silence
@@ -56,6 +58,7 @@ class Office:
             channels,
             self._client,
             LINKS,
+            self.desk.silences().quiet,
             lambda: self.desk.now,
             self.pauses.append,
         )
@@ -251,6 +254,105 @@ def test_the_incident_of_a_group_goes_the_same_way(office: Office) -> None:
     assert office.receivers.pagerduty.opened == 2, "it opened again"
 
 
+def test_the_message_about_a_group_names_no_agent_that_a_silence_is_for(office: Office) -> None:
+    """As the alert about the group."""
+    histories = [agent(office.desk, f"review {number}") for number in range(4)]
+    for history in histories:
+        silence(office.desk, history)
+        office.desk.track(history.agent)
+    quiet = Silence(
+        name="known",
+        start=office.desk.now - timedelta(hours=1),
+        end=office.desk.now + timedelta(hours=1),
+        why="a test",
+        agents=frozenset({histories[0].agent}),
+    )
+    office.desk.silences().put(quiet, office.desk.now)
+    group = Group(IncidentType.CALLBACKS_MISSING, "de")
+    fire(office, group)
+    [(_, change)] = office.forward(group).taken
+
+    assert set(change.more["agents"]) == {history.agent for history in histories[1:]}
+
+
+@pytest.mark.parametrize(
+    ("filters", "taken"),
+    [
+        ({}, ["callbacks_missing"]),
+        ({"account": ["acc_567236000909002"]}, ["never_activated"]),
+        ({"account": ["another"]}, []),
+        ({"label": ["team:sales"]}, ["callbacks_missing"]),
+        ({"label": ["team:another"]}, []),
+        ({"type": ["callbacks_missing", "never_activated"]}, ["callbacks_missing"]),
+        ({"type": ["never_activated"]}, ["never_activated"]),
+    ],
+)
+def test_an_agent_of_a_group_is_told_where_the_group_is_not_wanted(
+    office: Office, filters: dict[str, list[str]], taken: list[str]
+) -> None:
+    """The alert about the group covers it; a channel for one account or team never gets that one."""
+    labels = [{"team": "sales"}, {"team": "support"}, {}, {}]
+    histories = [agent(office.desk, f"review {number}", labels=of_one) for number, of_one in enumerate(labels)]
+    for history in histories:
+        silence(office.desk, history)
+        office.desk.track(history.agent)
+    office.alert(*histories)
+    office.stored = [office.receivers.stored["pager"] | filters]
+    group, first = Group(IncidentType.CALLBACKS_MISSING, "de"), histories[0]
+
+    assert [change.type for _, change in office.forward(group, first).taken] == taken
+    assert office.forward(group, first).taken == [], "once"
+    office.over(first)
+    assert [change.action for _, change in office.forward(first).taken] == ["resolve"] * taken.count("never_activated")
+
+
+def test_the_group_of_many_agents_is_looked_at_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage has a thousand of them."""
+    histories = [agent(office.desk, f"review {number}") for number in range(4)]
+    for history in histories:
+        silence(office.desk, history)
+    office.alert(*histories)
+    looked: list[Group] = []
+
+    def waiting(_: Groups, group: Group, *__: Any) -> list[Any]:
+        looked.append(group)
+        return []
+
+    monkeypatch.setattr(Groups, "waiting", waiting)
+    office.forward(*histories)
+    assert looked == [Group(IncidentType.CALLBACKS_MISSING, "de")]
+
+
+@pytest.mark.parametrize("filters", [{"account": ["a"]}, {"data_center": ["de"]}, {"label": ["team:sales"]}])
+def test_a_failing_channel_is_reported_to_channels_for_one_team_too(
+    office: Office, filters: dict[str, list[str]]
+) -> None:
+    failing = Group(IncidentType.CHANNEL_FAILING, "desk")
+    fire(office, failing)
+    office.stored = [office.receivers.stored["pager"] | filters]
+    assert len(office.forward(failing).taken) == 1
+
+
+@pytest.mark.parametrize("name", ["pager", "team-threads", "own"])
+def test_an_incident_that_opens_again_is_told_anew_where_it_is_acknowledged(office: Office, name: str) -> None:
+    """The channel was down when that one ended. Its acknowledged alert would take the new one without a page."""
+    office.stored = [office.receivers.stored[name]]
+    group, groups = Group(IncidentType.CALLBACKS_MISSING, "de"), office.desk.groups()
+    fire(office, group)
+    groups.acknowledge(group, Acknowledgement(at=office.desk.now, note="I look"))
+    assert len(office.forward(group).taken) == 2
+    for status, count in ((AlertStatus.RESOLVED, 2), (AlertStatus.FIRING, 3)):
+        before = groups.read(group)
+        assert before.last
+        groups.record_alert(group, before, replace(before.last, status=status, count=count))
+
+    taken = [change for _, change in office.forward(group).taken]
+    assert [(change.action, change.number) for change in taken] == [("resolve", 1), ("trigger", 3)]
+    receivers = office.receivers
+    assert {"pager": receivers.pagerduty.opened, "team-threads": len(receivers.slack_bot.messages)}.get(name, 2) == 2
+    assert office.forward(group).taken == []
+
+
 # --------------------------------------------------------------------------------------------------- failing channels
 
 
@@ -287,12 +389,50 @@ def test_a_failing_channel_is_reported_through_the_others_alone(office: Office) 
 def test_retry_after_is_waited_for(office: Office) -> None:
     history = office.silent()
     office.receivers.pagerduty.refuse(429, retry_after=90)
-    result = office.forward(history)
-    assert (result.failed, result.retry_after) == ({history.agent}, 90.0)
-    again = office.forward(history)
-    assert (len(office.receivers.pagerduty.requests), again.retry_after) == (1, 90.0), "it was left alone"
+    assert [office.forward(history).failed for _ in range(2)] == [{history.agent}] * 2
+    assert len(office.receivers.pagerduty.requests) == 1, "it was left alone"
     office.desk.now += timedelta(seconds=91)
     assert len(office.forward(history).taken) == 1
+
+
+@pytest.mark.parametrize(("wait", "closed"), [(86_400, LONGEST_WAIT), ("1e400", timedelta())])
+def test_no_channel_is_left_alone_for_ever(office: Office, wait: Any, closed: timedelta) -> None:
+    history = office.silent()
+    office.receivers.pagerduty.refuse(429, retry_after=wait)
+    assert office.forward(history).failed == {history.agent}
+    assert office.failing().retry_at == (office.desk.now + closed if closed else None)
+    office.desk.now += closed
+    assert len(office.forward(history).taken) == 1
+
+
+def test_a_channel_that_is_stored_anew_is_tried_at_once(office: Office) -> None:
+    history = office.silent()
+    office.receivers.pagerduty.refuse(429, retry_after=900)
+    office.forward(history)
+    office.stored = [office.receivers.stored["pager"] | {"url": "https://events.eu.pagerduty.com/v2/enqueue"}]
+    assert len(office.forward(history).taken) == 1
+
+
+def test_an_error_of_one_channel_is_none_of_the_others(office: Office) -> None:
+    """Its words have no address, as the error's own may."""
+    stored = office.receivers.stored
+    office.stored = [stored["pager"], stored["desk"]]
+    history, forwarder = office.silent(), office.forwarder()
+
+    class Failing:
+        def send(self, channel: Channel, parcel: Parcel) -> Answer:
+            if channel.name == "pager":
+                raise OverflowError(channel.address)
+            return office._client.send(channel, parcel)
+
+    forwarder._sender = Failing()
+    result = forwarder.forward({history.agent}, (), ALWAYS)
+
+    assert ([name for name, _ in result.taken], result.failed) == (["desk"], {history.agent})
+    [(name, outcome, problem)] = result.problems
+    assert (name, outcome) == ("pager", Outcome.LATER)
+    assert re.fullmatch(r"OverflowError in line \d+ of test_forwarding\.py", problem)
+    assert office.failing().problem == problem, "after ten minutes it is an incident"
 
 
 def test_a_revoked_address_is_left_alone_until_it_is_stored_anew(office: Office) -> None:
@@ -327,6 +467,21 @@ def test_a_channel_that_is_stored_wrongly_is_recorded_once(office: Office, monke
     assert writes == ["pager", "pager"]
 
 
+def test_a_channel_that_is_stored_wrongly_gets_what_it_missed_once_it_is_corrected(office: Office) -> None:
+    """What happens meanwhile stays in the queue; the other channels get it at once, and once."""
+    history = office.silent()
+    office.stored = [office.receivers.stored["desk"]]
+    for taken in ("desk", ""):
+        forwarder = office.forwarder()
+        forwarder.report("pager", "it has no key")
+        result = forwarder.forward({history.agent}, (), ALWAYS)
+        assert (result.failed, [name for name, _ in result.taken]) == ({history.agent}, [taken] if taken else [])
+    office.stored = [office.receivers.stored["pager"]]
+    result = office.forward(history)
+
+    assert (result.failed, [name for name, _ in result.taken]) == (set(), ["pager"])
+
+
 def test_a_refused_change_does_not_hold_up_the_others(office: Office) -> None:
     """It goes to the dead-letter queue; nothing is recorded, so that a redrive sends it again."""
     histories = [office.silent(f"review {number}") for number in range(3)]
@@ -336,6 +491,42 @@ def test_a_refused_change_does_not_hold_up_the_others(office: Office) -> None:
     assert (len(result.refused), len(result.failed), len(result.taken)) == (1, 0, 2)
     assert "too odd" in result.problems[0][2]
     assert len(office.forward(*histories).taken) == 1
+
+
+def test_a_refused_message_about_several_incidents_is_sent_once_more_for_each(office: Office) -> None:
+    """One of them is the cause, and the others are taken."""
+    histories = [office.silent(f"review {number}") for number in range(3)]
+    office.stored = [office.receivers.stored["team"]]
+    office.receivers.slack.refuse(400, "invalid_blocks", times=2)
+    result = office.forward(*histories)
+
+    assert (len(result.refused), len(result.taken)) == (1, 2)
+    assert [status for status, _ in office.receivers.slack.requests] == [400, 400, 200, 200]
+
+
+def test_what_a_channel_refused_is_a_dead_letter_once_the_others_have_theirs(office: Office) -> None:
+    """Until then its message comes back, and each time there would be one more."""
+    stored = office.receivers.stored
+    office.stored = [stored["pager"], stored["desk"]]
+    history = office.silent()
+    office.receivers.pagerduty.refuse(400, times=2)
+    office.receivers.jira.go_down(503)
+    result = office.forward(history)
+    assert (result.refused, result.failed) == (set(), {history.agent})
+    office.receivers.jira.come_back()
+    result = office.forward(history)
+    assert (result.refused, result.failed) == ({history.agent}, set())
+
+
+def test_nothing_follows_a_refused_change_of_an_incident(office: Office) -> None:
+    """An acknowledgement that is taken alone would say that the channel knows the incident, also after a redrive."""
+    history = office.silent()
+    acknowledge(office.desk.journal(), history.agent, "I call them", "", office.desk.now)
+    office.receivers.pagerduty.refuse(400, {"errors": ["too odd"]})
+    result = office.forward(history)
+    assert (result.refused, result.taken) == ({history.agent}, [])
+
+    assert [change.action for _, change in office.forward(history).taken] == ["trigger", "acknowledge"]
 
 
 def test_a_channel_that_hangs_holds_up_no_other(office: Office) -> None:

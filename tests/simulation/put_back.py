@@ -164,7 +164,7 @@ FAULTS: Mapping[str, tuple[Change, ...]] = {
     ),
     "a deadline of a meeting that was moved has the key of the first": (Change(overdue, "_entry", _without_time),),
     "an alert about an earlier time of the meeting counts for the new one": (
-        Change(alerts, "_last_alert", lambda record, incident: record.alerts.get(incident.key)),
+        Change(alerts, "last_alert", lambda record, incident: record.alerts.get(incident.key)),
     ),
     "the same request after a refusal is not new": (Change(provisioning, "next_request", _refusal_forgotten),),
     "a request that waits is sent again after its cancellation failed": (Change(responses, "_rejected", _sent_again),),

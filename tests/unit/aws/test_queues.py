@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from meeting_agents.aws.queues import MAX_VISIBILITY, dead_letter, send_groups, shorten_visibility
+from meeting_agents.aws.queues import dead_letter, send_groups, shorten_visibility
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.model import IncidentType
 from meeting_agents.errors import QueueUnavailable
@@ -55,8 +55,6 @@ def test_a_dead_letter_has_the_form_of_its_queue() -> None:
         (7, {}, 600),
         (290, {}, 600),
         (290, {"longest": 300}, 300),
-        (1, {"longest": 300, "shortest": 90}, 90),
-        (1, {"longest": 300, "shortest": 10**6}, MAX_VISIBILITY),
     ],
 )
 def test_a_pause_doubles_within_its_bounds(receipts: int, bounds: dict[str, int], pause: int) -> None:

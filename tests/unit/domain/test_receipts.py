@@ -8,15 +8,19 @@ import pytest
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import AlertStatus, ChangeType, Entry, EntryType, IncidentType, Severity
+from meeting_agents.domain.model import AlertStatus, ChangeType, DeadlineType, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
-from meeting_agents.domain.receipts import owed_actions, owed_changes
+from meeting_agents.domain.receipts import number_of, owed_actions, owed_changes
 from meeting_agents.domain.record import LastAlert, Receipt, Record
-from tests.unit.alerting.test_message import silent
+from tests.unit.alerting.test_message import END, MINUTE, START, History, silent
 
 TRIGGER, ACKNOWLEDGE, RESOLVE = ChangeType
 AT = datetime(2026, 4, 29, 15, 41, tzinfo=UTC)
 SECOND = LastAlert(status=AlertStatus.FIRING, severity=Severity.CRITICAL, at=AT, count=2)
+
+
+SILENT_AGAIN = START + timedelta(hours=4, minutes=10)
+"""The silence is noticed at the new time of a meeting that moved."""
 
 
 def took(action: ChangeType, number: int) -> Receipt:
@@ -40,6 +44,8 @@ def took(action: ChangeType, number: int) -> Receipt:
         (took(TRIGGER, 1), False, False, False, (RESOLVE,)),
         (took(TRIGGER, 1), False, False, True, (RESOLVE,)),
         (took(ACKNOWLEDGE, 1), True, True, False, (TRIGGER, ACKNOWLEDGE)),
+        (took(ACKNOWLEDGE, 1), True, False, False, (RESOLVE, TRIGGER)),
+        (took(ACKNOWLEDGE, 1), True, False, True, ()),
         (took(RESOLVE, 1), True, False, False, (TRIGGER,)),
         # that has the last one
         (took(TRIGGER, 2), True, False, False, ()),
@@ -57,6 +63,22 @@ def test_a_channel_is_owed_what_it_does_not_know(
     """Nothing new of an incident that the alert about a group says; an open one is closed anyway."""
     last = replace(SECOND, is_included=is_included)
     assert owed_actions(last, before, is_open=is_open, is_acknowledged=is_acknowledged) == owed
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "before", "number"),
+    [
+        (TRIGGER, AlertStatus.FIRING, took(TRIGGER, 1), 2),
+        (RESOLVE, AlertStatus.FIRING, took(ACKNOWLEDGE, 1), 1),
+        (RESOLVE, AlertStatus.RESOLVED, took(TRIGGER, 1), 2),
+        (TRIGGER, AlertStatus.FIRING, None, 2),
+    ],
+)
+def test_each_end_of_an_incident_has_a_number_of_its_own(
+    action: ChangeType, status: AlertStatus, before: Receipt | None, number: int
+) -> None:
+    """A receiver drops what has the id of something that it took: the end of the second time has another."""
+    assert number_of(action, replace(SECOND, status=status), before) == number
 
 
 def delivered(action: ChangeType, count: int, channel: str = "pager", at: datetime = AT) -> Entry:
@@ -84,8 +106,18 @@ def alerted() -> list[Entry]:
     return history.entries
 
 
-def owed(record: Record, channel: str = "pager") -> list[ChangeType]:
-    return [each.action for each in owed_changes(record, channel, GracePeriods(), AT + timedelta(minutes=1))]
+def owed(record: Record, channel: str = "pager", at: datetime = AT + MINUTE) -> list[ChangeType]:
+    return [each.action for each in owed_changes(record, channel, GracePeriods(), at)]
+
+
+def test_a_channel_that_does_not_get_the_groups_incident_gets_the_agents() -> None:
+    """Its filters leave the group out; the alert about the group says nothing to it."""
+    included = Reason.of(ReasonCode.ALERT_INCLUDED, incident="never_activated", status="firing", group="group")
+    entries = [replace(entry, reason=included) if entry.status else entry for entry in alerted()]
+    record, grace_periods = fold(entries), GracePeriods()
+    assert list(owed_changes(record, "pager", grace_periods, AT, lambda _: True)) == []
+    [change] = owed_changes(record, "pager", grace_periods, AT, lambda _: False)
+    assert change.action is TRIGGER
 
 
 def test_a_delivered_entry_changes_nothing_but_the_receipt() -> None:
@@ -110,6 +142,30 @@ def test_the_last_receipt_of_each_channel_counts_in_any_order_of_the_list() -> N
         record = fold([*entries[:-3], *order])
         receipt = record.receipts["pager", "1/never_activated"]
         assert (receipt.action, receipt.count) == (RESOLVE, 2)
+
+
+def moved() -> History:
+    """An agent that was silent, of which people were alerted, and is silent at the new time of its meeting, too."""
+    history = silent()
+    history.published(AT)
+    history.entries.append(delivered(TRIGGER, 0))
+    later = timedelta(hours=4)
+    history.meeting = replace(history.meeting, start=START + later, end=END + later)
+    history.ask(AT + MINUTE).accepted()
+    missed = Reason.of(ReasonCode.ACTIVATION_MISSED, at="2026-04-29T19:40:00.000Z")
+    history.add(EntryType.OVERDUE, SILENT_AGAIN, revision=2, phase=DeadlineType.ACTIVATION, reason=missed)
+    return history
+
+
+def test_a_meeting_that_moved_is_over_in_a_channel_and_opened_again_by_its_next_alert() -> None:
+    """Not before: a silence may hold that alert back, and the patience before it has its reason."""
+    history = moved()
+    for at in (SILENT_AGAIN, SILENT_AGAIN + timedelta(hours=1)):
+        assert owed(fold(history.entries), at=at) == [RESOLVE]
+    history.entries.append(delivered(RESOLVE, 1, at=SILENT_AGAIN + MINUTE))
+    assert owed(fold(history.entries), at=SILENT_AGAIN + 2 * MINUTE) == []
+    history.published(SILENT_AGAIN + 3 * MINUTE)
+    assert owed(fold(history.entries), at=SILENT_AGAIN + 4 * MINUTE) == [TRIGGER]
 
 
 @pytest.mark.parametrize("change", [{"reason": None}, {"cause": None}, {"attempt": None}])

@@ -168,12 +168,14 @@ class Groups:
         group = Group(IncidentType.CHANNEL_FAILING, channel)
         item = self._table.update(
             keys.group(group.key),
-            "SET failing_since = if_not_exists(failing_since, :since), problem = :problem, retry_at = :at, off = :off",
+            "SET failing_since = if_not_exists(failing_since, :since), problem = :problem, retry_at = :at"
+            ", is_off = :is_off, fingerprint = :fingerprint",
             {
                 ":since": {"S": timestamp(failure.since)},
                 ":problem": {"S": failure.problem},
                 ":at": {"S": timestamp(failure.retry_at)} if failure.retry_at else {"NULL": True},
-                ":off": {"S": failure.off},
+                ":is_off": {"BOOL": failure.is_off},
+                ":fingerprint": {"S": failure.fingerprint},
             },
         )
         return _failure(item or {}) or failure
@@ -181,7 +183,7 @@ class Groups:
     def record_success(self, channel: str, at: datetime) -> None:
         """Record that a channel that was failing took something."""
         group = Group(IncidentType.CHANNEL_FAILING, channel)
-        changes = "SET fixed_at = :at REMOVE failing_since, problem, retry_at, off"
+        changes = "SET fixed_at = :at REMOVE failing_since, problem, retry_at, is_off, fingerprint"
         self._table.update(keys.group(group.key), changes, {":at": {"S": timestamp(at)}})
 
     def _state(self, group: Group, item: Item) -> GroupState:
@@ -252,7 +254,11 @@ def _failure(item: Item) -> ChannelFailure | None:
     if since is None:
         return None
     return ChannelFailure(
-        since=since, problem=item["problem"]["S"], retry_at=_time(item, "retry_at"), off=item["off"]["S"]
+        since=since,
+        problem=item["problem"]["S"],
+        retry_at=_time(item, "retry_at"),
+        is_off=item["is_off"]["BOOL"],
+        fingerprint=item["fingerprint"]["S"],
     )
 
 

@@ -20,8 +20,6 @@ MAX_BATCH = 10
 """Messages that one call changes."""
 INITIAL_BACKOFF, MAX_BACKOFF = 15, 600
 """Seconds until a failed message is redelivered: the first pause, which doubles each time, and the longest."""
-MAX_VISIBILITY = 11 * 3600
-"""SQS takes at most twelve hours from the first receipt."""
 
 
 def send_groups(
@@ -76,11 +74,10 @@ def shorten_visibility(
     records: Sequence[Mapping[str, Any]],
     *,
     longest: int = MAX_BACKOFF,
-    shortest: int = 0,
 ) -> None:
     """Shorten the visibility timeout so that SQS redelivers these records of a Lambda event soon.
 
-    `longest`, `shortest`: the bounds of the pause, in seconds.
+    `longest`: the bound of the pause, in seconds.
     """
     for batch in batched(records, MAX_BATCH, strict=False):
         try:
@@ -90,10 +87,7 @@ def shorten_visibility(
                     {
                         "Id": str(number),
                         "ReceiptHandle": record["receiptHandle"],
-                        "VisibilityTimeout": min(
-                            max(_backoff(int(record["attributes"]["ApproximateReceiveCount"]), longest), shortest),
-                            MAX_VISIBILITY,
-                        ),
+                        "VisibilityTimeout": _backoff(int(record["attributes"]["ApproximateReceiveCount"]), longest),
                     }
                     for number, record in enumerate(batch)
                 ],

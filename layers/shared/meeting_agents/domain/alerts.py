@@ -40,7 +40,7 @@ def alerting_owed(record: Record, grace_periods: GracePeriods, now: datetime) ->
     if not record.attempts:
         return ()
     opened = open_incidents(record, grace_periods, now)
-    firing = (_firing(incident, _last_alert(record, incident), grace_periods, now) for incident in opened)
+    firing = (_firing(incident, last_alert(record, incident), grace_periods, now) for incident in opened)
     keys = {incident.key for incident in opened}
     return (
         *(alert for alert in firing if alert),
@@ -125,7 +125,7 @@ def _firing(incident: Incident, last: LastAlert | None, grace_periods: GracePeri
     return None
 
 
-def _last_alert(record: Record, incident: Incident) -> LastAlert | None:
+def last_alert(record: Record, incident: Incident) -> LastAlert | None:
     """Return the last alert about an incident; that of an earlier time of the meeting counts as resolved."""
     last = record.alerts.get(incident.key)
     if last is None or not last.at < record.current.requested_at <= incident.opened_at:

@@ -83,8 +83,10 @@ class ChannelFailure:
     problem: str
     retry_at: datetime | None = None
     """Nothing is sent before this time."""
-    off: str = ""
-    """The fingerprint of the channel as it is stored, if nothing is sent until that changes."""
+    is_off: bool = False
+    """Nothing is sent until the channel is stored anew."""
+    fingerprint: str = ""
+    """Of the channel as it was stored: stored anew, it is tried at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
