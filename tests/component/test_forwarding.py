@@ -287,7 +287,7 @@ def test_the_message_about_a_group_names_no_agent_that_a_silence_is_for(office: 
         ({"type": ["never_activated"]}, ["never_activated"]),
     ],
 )
-def test_an_agent_of_a_group_is_told_where_the_group_is_not_wanted(
+def test_an_agent_of_a_group_is_sent_where_the_group_is_not_wanted(
     office: Office, filters: dict[str, list[str]], taken: list[str]
 ) -> None:
     """The alert about the group covers it; a channel for one account or team never gets that one."""
@@ -334,7 +334,7 @@ def test_a_failing_channel_is_reported_to_channels_for_one_team_too(
 
 
 @pytest.mark.parametrize("name", ["pager", "team-threads", "own"])
-def test_an_incident_that_opens_again_is_told_anew_where_it_is_acknowledged(office: Office, name: str) -> None:
+def test_an_incident_that_opens_again_is_sent_anew_where_it_is_acknowledged(office: Office, name: str) -> None:
     """The channel was down when that one ended. Its acknowledged alert would take the new one without a page."""
     office.stored = [office.receivers.stored[name]]
     group, groups = Group(IncidentType.CALLBACKS_MISSING, "de"), office.desk.groups()
@@ -468,7 +468,7 @@ def test_a_channel_that_is_stored_wrongly_is_recorded_once(office: Office, monke
 
 
 def test_a_channel_that_is_stored_wrongly_gets_what_it_missed_once_it_is_corrected(office: Office) -> None:
-    """What happens meanwhile stays in the queue; the other channels get it at once, and once."""
+    """Its changes stay in the queue; the other channels get theirs at once, and once."""
     history = office.silent()
     office.stored = [office.receivers.stored["desk"]]
     for taken in ("desk", ""):
@@ -505,7 +505,7 @@ def test_a_refused_message_about_several_incidents_is_sent_once_more_for_each(of
 
 
 def test_what_a_channel_refused_is_a_dead_letter_once_the_others_have_theirs(office: Office) -> None:
-    """Until then its message comes back, and each time there would be one more."""
+    """Its message comes back until then, and each time there would be one more."""
     stored = office.receivers.stored
     office.stored = [stored["pager"], stored["desk"]]
     history = office.silent()

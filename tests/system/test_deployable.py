@@ -82,6 +82,15 @@ def test_a_policy_is_of_one_queue_or_topic_and_speaks_of_it_alone(kind: str, sub
             assert target(resource) == target(subject), name
 
 
+def test_what_waits_comes_to_its_dead_letter_queue_before_it_is_too_old() -> None:
+    """SQS deletes a message at the end of its queue's retention, and says nothing."""
+    queues = [queue for queue in of_type("SQS::Queue").values() if "RedrivePolicy" in queue]
+    assert queues
+    for queue in queues:
+        longest = queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"]
+        assert queue.get("MessageRetentionPeriod", 4 * 86_400) >= 2 * longest
+
+
 def test_every_function_has_a_role_of_its_own_and_no_policy_that_is_not_written_here() -> None:
     """SAM adds AWS's managed policies to the roles that it makes: every queue, every stream, every log group."""
     roles = of_type("IAM::Role", processed())

@@ -125,14 +125,14 @@ class Forwarder:
         self._quiet = Quiet()
         self._clock = clock
         self._sleep = sleep
-        self._gotten: dict[tuple[str, Group], bool] = {}
+        self._covered: dict[tuple[str, Group], bool] = {}
         self._is_one_unusable = False
         self.forwarded = Forwarded()
 
     def forward(self, agent_ids: Collection[str], groups: Collection[Group], has_time: Callable[[], bool]) -> Forwarded:
         """Send what the channels are owed about these agents and groups. `has_time`: False if none more may begin.
 
-        While a channel is stored wrongly, nobody knows what it wants: all of them are looked at again.
+        While a channel is stored wrongly, what it wants is not known: all of them are looked at again.
         """
         self._quiet = self._read_quiet()
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
@@ -210,9 +210,9 @@ class Forwarder:
 
         def gets_group(type_: IncidentType) -> bool:
             group = group_of(record, type_)
-            if group and (channel.name, group) not in self._gotten:  # an outage has many agents and one group
-                self._gotten[channel.name, group] = self._gets(channel, group)
-            return group is not None and self._gotten[channel.name, group]
+            if group and (channel.name, group) not in self._covered:  # an outage has many agents and one group
+                self._covered[channel.name, group] = self._gets(channel, group)
+            return group is not None and self._covered[channel.name, group]
 
         for owed in owed_changes(record, channel.name, self._journal.grace_periods, now, gets_group):
             is_resolved = owed.action is ChangeType.RESOLVE and owed.last.status is AlertStatus.RESOLVED
@@ -374,7 +374,7 @@ def _next_parcel(
     alone: Collection[tuple[Subject, str]],
     now: datetime,
 ) -> tuple[Parcel, list[Owed]]:
-    """Return what is sent next: the first change, and in a chat those that can be told with it.
+    """Return what is sent next: the first change, and in a chat those that can be sent with it.
 
     `alone`: the incidents of which each is sent by itself.
     """
@@ -418,11 +418,11 @@ def _failure(channel: Channel, answer: Answer, now: datetime) -> ChannelFailure:
 
 
 def _words_of(error: Exception) -> str:
-    """Return what went wrong. The message of an error that was not expected may have the secret address."""
+    """Return the words for an error. The message of an error that was not expected may have the secret address."""
     if isinstance(error, MeetingAgentsError):
         return error.detail
-    place = extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in line {place.lineno} of {Path(place.filename).name}"
+    line = extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in line {line.lineno} of {Path(line.filename).name}"
 
 
 def _group(name: str) -> Group:

@@ -43,8 +43,8 @@ def owed_changes(
     opened = {incident.key: incident for incident in open_incidents(record, grace_periods, now)}
     for key, last in record.alerts.items():
         incident = opened.get(key) or incident_of(key, last.at, last.severity, record.current.reason)
-        told = last_alert(record, incident) if key in opened else last
-        is_current = told is not None and told.status is AlertStatus.FIRING
+        current = last_alert(record, incident) if key in opened else last
+        is_current = current is not None and current.status is AlertStatus.FIRING
         is_open = is_current and (key in opened or incident.type in NOTICES)
         is_included = last.is_included and gets_group(incident.type)
         before = record.receipts.get((channel, key))
@@ -65,7 +65,7 @@ def owed_actions(
     if known is None and not is_news:
         return ()  # the alert about a group of agents says it
     if known and is_news and not is_acknowledged and known.action is ChangeType.ACKNOWLEDGE:
-        return ChangeType.RESOLVE, ChangeType.TRIGGER  # a pager would page nobody of what is acknowledged there
+        return ChangeType.RESOLVE, ChangeType.TRIGGER  # a pager would page no one of what is acknowledged there
     is_owed = is_acknowledged and (known is None or is_news or known.action is ChangeType.TRIGGER)
     news = (ChangeType.TRIGGER,) if is_news else ()
     return (*news, ChangeType.ACKNOWLEDGE) if is_owed else news
@@ -77,8 +77,8 @@ def number_of(action: ChangeType, last: LastAlert, before: Receipt | None) -> in
     The end of an incident of which no alert says that it is over has the number of the last change before it, as the
     next alert may open it again.
     """
-    is_untold = action is ChangeType.RESOLVE and last.status is AlertStatus.FIRING
-    return before.number if before and is_untold else last.count
+    is_unannounced = action is ChangeType.RESOLVE and last.status is AlertStatus.FIRING
+    return before.number if before and is_unannounced else last.count
 
 
 def with_receipt(record: Record, entry: Entry) -> Record:
