@@ -116,7 +116,7 @@ class Response:
         """The body's JSON object; empty if it is none."""
         try:
             value = json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import httpx
 from meeting_agents.aws.topics import IncidentsTopic
 from meeting_agents.channels.channel import Answer, Channel, Outcome, Parcel, Request, Response
 from meeting_agents.channels.kinds import kind_of
+from meeting_agents.channels.redaction import redacted
 from meeting_agents.channels.topic import attributes_of
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
@@ -51,7 +53,12 @@ class ChannelClient:
                 answered = Response(response.status_code, headers, content.decode(errors="replace"))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             answered = Response(0, text=type(error).__name__)  # its message may have the secret address
-        return kind_of(channel).read(answered, now)
+        answer = kind_of(channel).read(answered, now)
+        if answer.is_taken:
+            return answer
+        # The words that people read; the rest of the answer, such as the id of a message, needs all of it.
+        problem = kind_of(channel).read(redacted(answered, channel), now).problem
+        return replace(answer, problem=problem or f"it answered {answered.status}")
 
     def _publish(self, request: Request, parcel: Parcel) -> Answer:
         try:
