@@ -251,6 +251,26 @@ def test_the_incident_of_a_group_goes_the_same_way(office: Office) -> None:
     assert office.receivers.pagerduty.opened == 2, "it opened again"
 
 
+def test_a_reminder_whose_message_was_deleted_takes_its_place(office: Office) -> None:
+    """What follows changes the new one."""
+    office.stored = [office.receivers.stored["team-threads"]]
+    group, groups, messages = Group(IncidentType.CALLBACKS_MISSING, "de"), office.desk.groups(), []
+    fire(office, group)
+    office.forward(group)
+    office.receivers.slack_bot.messages.clear()
+    for status in (AlertStatus.FIRING, AlertStatus.RESOLVED):
+        before = groups.read(group)
+        assert before.last
+        last = replace(before.last, status=status, count=before.last.count + 1, reminders=1)
+        groups.record_alert(group, before, last)
+        office.forward(group)
+        messages.append(list(office.receivers.slack_bot.messages.values()))
+
+    [[reminder], [resolved]] = messages
+    assert reminder is resolved
+    assert (resolved.updates, resolved.thread) == (1, [])
+
+
 # --------------------------------------------------------------------------------------------------- failing channels
 
 

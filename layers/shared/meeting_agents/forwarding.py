@@ -259,7 +259,8 @@ class Forwarder:
                 self._groups.record_success(channel.name, self._clock())
                 is_failing = False
             for each in together if answer.is_taken else ():
-                message = messages.get(each.key) or answer.message + (SHARED if answer.message and together[1:] else "")
+                known = "" if answer.is_gone else messages.get(each.key)
+                message = known or answer.message + (SHARED if answer.message and together[1:] else "")
                 messages[each.key] = message
                 self._record(channel, each, counts[each.key], message)
                 self.forwarded.taken.append((channel.name, each.change))

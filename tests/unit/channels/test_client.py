@@ -85,3 +85,41 @@ def test_an_answer_is_read_whole() -> None:
 
 def test_an_answer_of_a_thousand_levels_has_a_meaning() -> None:
     assert send(CHANNELS["pager"], quoting("[" * 60_000, 500)).outcome is Outcome.LATER
+
+
+# ------------------------------------------------------------------------------------------- a message that is gone
+
+
+class Deleted:
+    """Slack, after somebody deleted a message. `answers`: those to the requests, in order."""
+
+    def __init__(self, *answers: dict[str, Any]) -> None:
+        self.answers = list(answers)
+        self.sent: list[dict[str, Any]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(json.loads(request.content))
+        return httpx.Response(200, json=self.answers.pop(0))
+
+
+@pytest.mark.parametrize("error", ["thread_not_found", "message_not_found"])
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_an_escalation_whose_message_was_deleted_is_a_message_of_its_own(error: str, *, is_alone: bool) -> None:
+    """Its id takes the place of the old one."""
+    slack = Deleted({"ok": False, "error": error}, {"ok": True, "channel": "C0123456789", "ts": "2.5"})
+    answer = send(CHANNELS["team-threads"], slack, Parcel(changes(ChangeType.TRIGGER), NOW, "C1/1.5", is_alone))
+    assert [content.get("thread_ts") for content in slack.sent] == ["1.5", None]
+    assert answer == Answer(Outcome.TAKEN, message="C0123456789/2.5", is_gone=True)
+
+
+def test_an_escalation_is_sent_once_more_and_not_again() -> None:
+    slack = Deleted({"ok": False, "error": "thread_not_found"}, {"ok": False, "error": "ratelimited"})
+    answer = send(CHANNELS["team-threads"], slack, Parcel(changes(ChangeType.TRIGGER), NOW, "C1/1.5"))
+    assert (answer.outcome, len(slack.sent)) == (Outcome.LATER, 2)
+
+
+@pytest.mark.parametrize("action", [ChangeType.ACKNOWLEDGE, ChangeType.RESOLVE])
+def test_the_end_of_an_incident_whose_message_was_deleted_is_not_said(action: ChangeType) -> None:
+    slack = Deleted({"ok": False, "error": "message_not_found"})
+    answer = send(CHANNELS["team-threads"], slack, Parcel(changes(action), NOW, "C1/1.5"))
+    assert (answer.outcome, len(slack.sent)) == (Outcome.TAKEN, 1)

@@ -13,6 +13,7 @@ from meeting_agents.channels.channel import Answer, Channel, Outcome, Parcel, Re
 from meeting_agents.channels.kinds import kind_of
 from meeting_agents.channels.redaction import redacted
 from meeting_agents.channels.topic import attributes_of
+from meeting_agents.domain.model import ChangeType
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
 TIMEOUT = httpx.Timeout(5.0, connect=3.0)
@@ -31,9 +32,18 @@ class ChannelClient:
         self._topic = topic
 
     def send(self, channel: Channel, parcel: Parcel) -> Answer:
-        """Send a parcel once, and return what the channel answered. No redirect is followed."""
-        kind = kind_of(channel)
-        request = kind.build(channel, parcel)
+        """Send a parcel once, and return what the channel answered. No redirect is followed.
+
+        If the message is gone that a trigger should answer, it is sent once more by itself: an escalation or a reminder
+        must be seen. An acknowledgement and an end have nothing to say then.
+        """
+        answer = self._send(channel, parcel)
+        if answer.is_gone and parcel.action is ChangeType.TRIGGER:
+            return replace(self._send(channel, replace(parcel, message="", is_alone=True)), is_gone=True)
+        return answer
+
+    def _send(self, channel: Channel, parcel: Parcel) -> Answer:
+        request = kind_of(channel).build(channel, parcel)
         return self._publish(request, parcel) if not request.address else self._post(channel, request, parcel.at)
 
     def _post(self, channel: Channel, request: Request, now: datetime) -> Answer:
