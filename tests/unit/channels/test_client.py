@@ -1,7 +1,11 @@
 """The sending of a parcel to a channel: what its answer says, how long it takes, and what is never said of it."""
 
 import json
+import socket
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
@@ -123,3 +127,25 @@ def test_the_end_of_an_incident_whose_message_was_deleted_is_not_said(action: Ch
     slack = Deleted({"ok": False, "error": "message_not_found"})
     answer = send(CHANNELS["team-threads"], slack, Parcel(changes(action), NOW, "C1/1.5"))
     assert (answer.outcome, len(slack.sent)) == (Outcome.TAKEN, 1)
+
+
+# ------------------------------------------------------------------------------------------------------------- time
+
+
+def test_headers_that_drip_in_end_with_the_total_time() -> None:
+    """Each part comes in time, their sum does not. The channel may take it later."""
+
+    def drip() -> None:
+        with suppress(OSError), server.accept()[0] as connection:
+            connection.recv(65536)
+            for byte in b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 50:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as server, httpx.Client(trust_env=False) as http:
+        Thread(target=drip, daemon=True).start()
+        client = ChannelClient(http, f"http://127.0.0.1:{server.getsockname()[1]}", no_topic, total_timeout=0.5)
+        began = time.monotonic()
+        answer = client.send(CHANNELS["pager"], Parcel(changes(ChangeType.TRIGGER), NOW))
+        assert time.monotonic() - began < 5.0
+    assert (answer.outcome, answer.problem) == (Outcome.LATER, "it did not answer: TimeoutError")

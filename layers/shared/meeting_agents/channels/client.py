@@ -15,21 +15,31 @@ from meeting_agents.channels.redaction import redacted
 from meeting_agents.channels.topic import attributes_of
 from meeting_agents.domain.model import ChangeType
 from meeting_agents.errors import MessageRejected, TopicUnavailable
+from meeting_agents.time_limit import within
 
 TIMEOUT = httpx.Timeout(5.0, connect=3.0)
 """Seconds of silence that end a request."""
 TOTAL_TIMEOUT = 8.0
-"""Seconds for the whole answer."""
+"""Seconds for the whole request and its answer."""
+TIMEOUT_MARGIN = 0.25
+"""Seconds by which that limit is longer than the one of the body, which ends an answer whose status is known."""
 MAX_RESPONSE_BYTES = 64 * 1024
 
 
 class ChannelClient:
     """The way to all channels. `url`: the address under which they are called, with `{host}` for a channel's own."""
 
-    def __init__(self, client: httpx.Client, url: str, topic: Callable[[], IncidentsTopic]) -> None:
+    def __init__(
+        self,
+        client: httpx.Client,
+        url: str,
+        topic: Callable[[], IncidentsTopic],
+        total_timeout: float = TOTAL_TIMEOUT,
+    ) -> None:
         self._client = client
         self._url = url
         self._topic = topic
+        self._total_timeout = total_timeout
 
     def send(self, channel: Channel, parcel: Parcel) -> Answer:
         """Send a parcel once, and return what the channel answered. No redirect is followed.
@@ -49,9 +59,10 @@ class ChannelClient:
     def _post(self, channel: Channel, request: Request, now: datetime) -> Answer:
         parts = urlsplit(request.address)
         address = self._url.format(host=parts.hostname) + parts.path + (f"?{parts.query}" if parts.query else "")
-        until = time.monotonic() + TOTAL_TIMEOUT
-        content = bytearray()
-        try:
+        until = time.monotonic() + self._total_timeout
+
+        def exchange() -> Response:
+            content = bytearray()
             with self._client.stream(
                 "POST", address, content=request.body, headers=dict(request.headers), timeout=TIMEOUT
             ) as response:
@@ -60,8 +71,11 @@ class ChannelClient:
                     if len(content) > MAX_RESPONSE_BYTES or time.monotonic() > until:
                         break
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                answered = Response(response.status_code, headers, content.decode(errors="replace"))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+                return Response(response.status_code, headers, content.decode(errors="replace"))
+
+        try:
+            answered = within(self._total_timeout + TIMEOUT_MARGIN, exchange)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             answered = Response(0, text=type(error).__name__)  # its message may have the secret address
         answer = kind_of(channel).read(answered, now)
         if answer.is_taken:
