@@ -109,7 +109,11 @@ def incidents() -> str:
         )
         for type_, rule in INCIDENTS.items()
     ]
-    rows += [(f"`{type_}`", words, "A callback comes.", "", "", "Critical") for type_, words in GROUPS.items()]
+    ends = {
+        IncidentType.CALLBACKS_MISSING: "A callback comes.",
+        IncidentType.CHANNEL_FAILING: "The channel takes something, a test included.",
+    }
+    rows += [(f"`{type_}`", words, ends[type_], "", "", "Critical") for type_, words in GROUPS.items()]
     rows += [(f"`{type_}`", words, "A notice: it is sent once.", "", "", "warning") for type_, words in NOTICES.items()]
     head = "| type | opens | resolved | patience | inhibits | severity |"
     return "\n".join([head, f"|{'---|' * 6}", *(f"| {' | '.join(row)} |" for row in rows)])
