@@ -111,7 +111,7 @@ def incidents() -> str:
     ]
     ends = {
         IncidentType.CALLBACKS_MISSING: "A callback comes.",
-        IncidentType.CHANNEL_FAILING: "The channel takes something, a test included.",
+        IncidentType.CHANNEL_FAILING: "The channel takes something, a test included, or is stored no more.",
     }
     rows += [(f"`{type_}`", words, ends[type_], "", "", "Critical") for type_, words in GROUPS.items()]
     rows += [(f"`{type_}`", words, "A notice: it is sent once.", "", "", "warning") for type_, words in NOTICES.items()]

@@ -398,6 +398,23 @@ def test_the_incident_of_a_channel_that_is_gone_can_be_ended(office: Office) -> 
     assert office.failing("removed") is None
 
 
+def test_the_incident_of_a_channel_that_is_stored_no_more_ends(office: Office) -> None:
+    """A wrong one without a name is known by its place in the list, where none is wrong after the correction."""
+    for name in ("number 3", "pager"):
+        office.forwarder().report(name, "its name must be 1 to 32 lower-case letters")
+        fire(office, Group(IncidentType.CHANNEL_FAILING, name))
+    fire(office, Group(IncidentType.CALLBACKS_MISSING, "de"))
+    forwarder = office.forwarder()
+    forwarder.forget_others({"pager"})
+    assert forwarder.forwarded.failing == {Group(IncidentType.CHANNEL_FAILING, "number 3")}
+    office.alert(groups=forwarder.forwarded.failing)
+    assert office.desk.groups().firing() == [
+        Group(IncidentType.CALLBACKS_MISSING, "de"),
+        Group(IncidentType.CHANNEL_FAILING, "pager"),
+    ]
+    assert (office.failing("number 3"), office.failing("pager") is None) == (None, False)
+
+
 def test_a_test_ends_at_the_first_refusal(office: Office) -> None:
     office.receivers.pagerduty.refuse(400, {"errors": ["Invalid routing key"]})
     [(action, answer)] = office.forwarder().test(read_channels(json.dumps(office.stored)).channels[0])

@@ -152,6 +152,13 @@ class Forwarder:
         if self._groups.read(_group(name)).failure:
             self._groups.record_success(name, self._clock())
 
+    def forget_others(self, names: Collection[str]) -> None:
+        """Forget the failures of all channels but these, as far as their incidents are open: they are not stored."""
+        for group in self._groups.firing():
+            if group.type is IncidentType.CHANNEL_FAILING and group.name not in names:
+                self.forget(group.name)
+                self.forwarded.failing.add(group)
+
     def _test_change(self, channel: Channel, action: ChangeType, now: datetime) -> Change:
         return Change(
             action=action,
