@@ -251,8 +251,8 @@ def test_the_incident_of_a_group_goes_the_same_way(office: Office) -> None:
     assert office.receivers.pagerduty.opened == 2, "it opened again"
 
 
-def test_a_reminder_whose_message_was_deleted_takes_its_place(office: Office) -> None:
-    """What follows changes the new one."""
+def test_a_reminder_whose_message_was_deleted_is_a_new_message(office: Office) -> None:
+    """The end of the incident changes the new one."""
     office.stored = [office.receivers.stored["team-threads"]]
     group, groups, messages = Group(IncidentType.CALLBACKS_MISSING, "de"), office.desk.groups(), []
     fire(office, group)

@@ -123,7 +123,7 @@ def test_an_escalation_is_sent_once_more_and_not_again() -> None:
 
 
 @pytest.mark.parametrize("action", [ChangeType.ACKNOWLEDGE, ChangeType.RESOLVE])
-def test_the_end_of_an_incident_whose_message_was_deleted_is_not_said(action: ChangeType) -> None:
+def test_no_end_is_sent_where_the_message_was_deleted(action: ChangeType) -> None:
     slack = Deleted({"ok": False, "error": "message_not_found"})
     answer = send(CHANNELS["team-threads"], slack, Parcel(changes(action), NOW, "C1/1.5"))
     assert (answer.outcome, len(slack.sent)) == (Outcome.TAKEN, 1)

@@ -48,7 +48,7 @@ def _build(channel: Channel, parcel: Parcel) -> Request:
             method, content = "chat.update", content | {"channel": room, "ts": at}
         else:
             content |= {"channel": room, "thread_ts": at}
-            if parcel.action is ChangeType.TRIGGER:  # an escalation or a reminder: an answer alone calls nobody
+            if parcel.action is ChangeType.TRIGGER:  # an escalation or a reminder: an answer alone calls no one
                 content["reply_broadcast"] = True
     return Request.of(WEB_API + method, content, Authorization=f"Bearer {channel.key}")
 
