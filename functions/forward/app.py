@@ -79,7 +79,8 @@ def forwarder_to(stored: Stored) -> Forwarder:
 
 
 def report(stored: Stored, forwarder: Forwarder) -> None:
-    """Report the channels that are stored wrongly."""
+    """Report the channels that are stored wrongly, and end the incidents of those that are not stored any more."""
+    forwarder.forget_others({*stored.problems, *(channel.name for channel in stored.channels)})
     for name, problem in stored.problems.items():
         logger.error("channel not usable", channel=name, problem=problem)
         metrics.add_metric("ChannelsFailed", MetricUnit.Count, 1)

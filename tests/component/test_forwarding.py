@@ -353,6 +353,26 @@ def test_an_incident_that_opens_again_is_sent_anew_where_it_is_acknowledged(offi
     assert office.forward(group).taken == []
 
 
+def test_a_reminder_whose_message_was_deleted_is_a_new_message(office: Office) -> None:
+    """The end of the incident changes the new one."""
+    office.stored = [office.receivers.stored["team-threads"]]
+    group, groups, messages = Group(IncidentType.CALLBACKS_MISSING, "de"), office.desk.groups(), []
+    fire(office, group)
+    office.forward(group)
+    office.receivers.slack_bot.messages.clear()
+    for status in (AlertStatus.FIRING, AlertStatus.RESOLVED):
+        before = groups.read(group)
+        assert before.last
+        last = replace(before.last, status=status, count=before.last.count + 1, reminders=1)
+        groups.record_alert(group, before, last)
+        office.forward(group)
+        messages.append(list(office.receivers.slack_bot.messages.values()))
+
+    [[reminder], [resolved]] = messages
+    assert reminder is resolved
+    assert (resolved.updates, resolved.thread) == (1, [])
+
+
 # --------------------------------------------------------------------------------------------------- failing channels
 
 
@@ -567,6 +587,23 @@ def test_the_incident_of_a_channel_that_is_gone_can_be_ended(office: Office) -> 
     forwarder.forget("removed")
     forwarder.forget("never known")
     assert office.failing("removed") is None
+
+
+def test_the_incident_of_a_channel_that_is_stored_no_more_ends(office: Office) -> None:
+    """A wrong one without a name is known by its place in the list, where none is wrong after the correction."""
+    for name in ("number 3", "pager"):
+        office.forwarder().report(name, "its name must be 1 to 32 lower-case letters")
+        fire(office, Group(IncidentType.CHANNEL_FAILING, name))
+    fire(office, Group(IncidentType.CALLBACKS_MISSING, "de"))
+    forwarder = office.forwarder()
+    forwarder.forget_others({"pager"})
+    assert forwarder.forwarded.failing == {Group(IncidentType.CHANNEL_FAILING, "number 3")}
+    office.alert(groups=forwarder.forwarded.failing)
+    assert office.desk.groups().firing() == [
+        Group(IncidentType.CALLBACKS_MISSING, "de"),
+        Group(IncidentType.CHANNEL_FAILING, "pager"),
+    ]
+    assert (office.failing("number 3"), office.failing("pager") is None) == (None, False)
 
 
 def test_a_test_ends_at_the_first_refusal(office: Office) -> None:

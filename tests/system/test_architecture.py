@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 FUNCTIONS = sorted(path.parent for path in ROOT.glob("functions/*/app.py"))
 LEVELS = (
-    {"errors"},
+    {"errors", "time_limit"},
     {"domain"},
     {"wording"},
     {"cronofy"},

@@ -107,3 +107,15 @@ def test_labels_are_in_every_announcement_and_are_one_attribute() -> None:
     assert attributes(history)["labels"] == ("at:12:30", "team:sales")
     full = as_replay(announcement).model_copy(update={"subject": PROBE_PREFIX + "1"})
     assert len(to_message(full).attributes) <= 10
+
+
+def test_an_entry_that_comes_late_before_an_alert_reaches_those_who_were_alerted() -> None:
+    """A channel may be owed a change by it."""
+    history = reminded()
+    timeline = list(steps(history.entries))
+    accepted, *_ = [entry for entry in history.entries if entry.kind is EntryType.ACCEPTED]
+    (built,) = build_announcements(history.agent, timeline, history.bodies, GracePeriods(), {accepted.key})
+    assert to_message(built).attributes["incident"] == "alerted"
+    before = list(steps(failed().entries))
+    (built,) = build_announcements(history.agent, before, history.bodies, GracePeriods(), {accepted.key})
+    assert "incident" not in to_message(built).attributes

@@ -176,7 +176,10 @@ class AnnouncementData(View):
     notification: Any = None
     """Cronofy's own body, where the entry is a notification: its JSON, or `{"base64": "…"}` if it is none."""
     was_alerted: bool = Field(default=False, exclude=True)
-    """An alert about the agent was published, and the entry is not `delivered`: a channel may be owed a change."""
+    """An alert about the agent was published by now, and the entry is not `delivered`: a channel may be owed a change.
+
+    By the whole timeline, since an entry may be written after the alert and have its place before it.
+    """
     replayed: bool = False
     """True for an announcement that a caller requested again; its id does not change."""
 
@@ -195,7 +198,10 @@ class Announcement(View):
     data: AnnouncementData
 
     @classmethod
-    def of(cls, agent_id: str, step: Step, raw: bytes | None, grace_periods: GracePeriods) -> "Announcement":
+    def of(
+        cls, agent_id: str, step: Step, raw: bytes | None, grace_periods: GracePeriods, newest: Record | None = None
+    ) -> "Announcement":
+        """Return the announcement of an entry. `newest`: the agent after all its entries; default: after this one."""
         record = step.after
         next_deadline = deadline(record, grace_periods)
         return cls(
@@ -217,7 +223,7 @@ class Announcement(View):
                 failures=record.current.failures,
                 next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
                 notification=readable(raw),
-                was_alerted=bool(record.alerts) and step.entry.kind is not EntryType.DELIVERED,
+                was_alerted=bool((newest or record).alerts) and step.entry.kind is not EntryType.DELIVERED,
                 **agent_fields(record),
             ),
         )
@@ -245,7 +251,7 @@ def build_announcements(
     `timeline`: the agent's whole one; `raw`: the bytes of the notifications in it by the keys of their entries.
     """
     return [
-        Announcement.of(agent_id, step, raw.get(step.entry.key), grace_periods)
+        Announcement.of(agent_id, step, raw.get(step.entry.key), grace_periods, timeline[-1].after)
         for step in timeline
         if step.entry.key in keys
     ]

@@ -171,6 +171,13 @@ class Forwarder:
         if self._groups.read(_group(name)).failure:
             self._groups.record_success(name, self._clock())
 
+    def forget_others(self, names: Collection[str]) -> None:
+        """Forget the failures of all channels but these, as far as their incidents are open: they are not stored."""
+        for group in self._groups.firing():
+            if group.type is IncidentType.CHANNEL_FAILING and group.name not in names:
+                self.forget(group.name)
+                self.forwarded.failing.add(group)
+
     def _test_change(self, channel: Channel, action: ChangeType, now: datetime) -> Change:
         return Change(
             action=action,
@@ -307,9 +314,8 @@ class Forwarder:
                     is_failing = False
                 message = answer.message + (SHARED if answer.message and together[1:] else "")
                 for each in together:
-                    messages[each.key] = self._record(
-                        channel, each, counts[each.key], messages.get(each.key) or message
-                    )
+                    known = "" if answer.is_gone else messages.get(each.key)
+                    messages[each.key] = self._record(channel, each, counts[each.key], known or message)
                     counts[each.key] += 1
                 owed = [each for each in owed if each not in together]
             elif answer.outcome is not Outcome.REFUSED:

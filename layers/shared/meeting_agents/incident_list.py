@@ -290,7 +290,7 @@ class IncidentList:
     ) -> ListedIncident:
         agents = tuple(self._groups.waiting(group, silent_after(state), now))
         alert = self._alert(group, state, last, agents, now)
-        silenced = quiet.of_group(group, now) or quiet.of_severity(last.severity, now)
+        silenced = quiet.of_group(group, last.severity, now)
         facts = {"detail": alert.detail, "next_steps": alert.next_steps, "agents": agents, "silenced": silenced}
         return _incident(group, state, last, status=IncidentStatus.OPEN, summary=alert.summary, **facts)
 

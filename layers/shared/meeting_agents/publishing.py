@@ -175,7 +175,7 @@ class Publisher:
             return list(members)
         if not (covered or not members):
             return list(members)
-        if hold := self._quiet.of_group(group, now) or self._quiet.of_severity(_severity_of(group, covered), now):
+        if hold := self._quiet.of_group(group, _severity_of(group, covered), now):
             for alert in covered:
                 self._record_held(alert, hold)
             return [*alone, *resolved]

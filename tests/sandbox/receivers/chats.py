@@ -90,6 +90,7 @@ class SlackBot(Receiver):
             case "/api/chat.postMessage":
                 if content["thread_ts"] not in self.messages:
                     return Answer(200, {"ok": False, "error": "thread_not_found"})
+                members(content, "channel text blocks thread_ts", "reply_broadcast")
                 self.messages[content["thread_ts"]].thread.append(content)
             case "/api/chat.update":
                 members(content, "channel text blocks ts")

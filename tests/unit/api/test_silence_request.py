@@ -57,5 +57,23 @@ def test_an_end_out_of_bounds_is_refused(until: str) -> None:
     assert [wrong.field for wrong in refused.value.fields] == ["until"]
 
 
+@pytest.mark.parametrize("start", ["9999-12-31T00:00:00Z", "2026-07-29T00:00:00Z"])
+@pytest.mark.parametrize("until", ["P30D", "9999-12-31T23:59:59Z"])
+def test_a_start_far_ahead_is_refused(start: str, until: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        request(until, **{"from": start}).silence("name", "", NOW)
+    assert [wrong.field for wrong in refused.value.fields] == ["from"]
+
+
+@pytest.mark.parametrize("name", ["from", "until"])
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-12:00"])
+def test_a_time_that_has_no_year_in_utc_is_a_wrong_field(name: str, at: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        request(**{"until": "PT1H", name: at})
+    (error,) = refused.value.errors()
+    assert error["loc"] == (name,)
+    assert "a time with its zone" in error["msg"]
+
+
 def test_thirty_days_are_the_longest_silence() -> None:
     assert request("P30D").silence("name", "", NOW).end == MILLISECOND + timedelta(days=30)

@@ -11,6 +11,7 @@ from functions.provision import app
 from meeting_agents.api import docs
 from meeting_agents.api.bodies import AccountRegistration, AgentRequest, CalendarEventRequest
 from meeting_agents.api.patterns import WORDS
+from meeting_agents.api.silence_request import SilenceRequest
 from meeting_agents.api.wrong_fields import OTHER, as_errors, wrong_field
 from meeting_agents.errors import FieldError
 
@@ -29,6 +30,7 @@ def test_every_pattern_of_the_api_has_words() -> None:
 
 
 EVENT = {"event_id": "e"}
+SILENCE = {"until": "PT2H", "why": "x"}
 AGENT = {"join_url": "https://example.com/"}
 
 
@@ -69,6 +71,8 @@ AGENT = {"join_url": "https://example.com/"}
             "errors.invalid",
             "an e-mail address",
         ),
+        (SilenceRequest, SILENCE | {"account": "x"}, "account", "errors.invalid", "a list"),
+        (SilenceRequest, SILENCE | {"label": ["a:b"] * 51}, "label", "errors.invalid", "at most 50 entries"),
         (
             AccountRegistration,
             {"refresh_token": "t", "data_center": "de", "x": 1},

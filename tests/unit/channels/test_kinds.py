@@ -205,6 +205,7 @@ def test_slack_finds_its_message_again() -> None:
     ]
     contents = [json.loads(each.body) for each in (reminder, resolved, of_many)]
     assert [content.get("thread_ts") for content in contents] == ["1.5", None, "1.5"]
+    assert [content.get("reply_broadcast") for content in contents] == [True, None, None], "a reminder is seen"
     assert contents[1]["ts"] == "1.5"
 
 

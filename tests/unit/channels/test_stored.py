@@ -81,6 +81,9 @@ def test_a_secret_that_is_no_list_is_an_outage(text: str) -> None:
         (PAGER | {"severity": "critical"}, "pager", "its severity must be a list"),
         (PAGER | {"severity": ["urgent"]}, "pager", "critical, info, warning"),
         (PAGER | {"type": []}, "pager", "its type must be a list"),
+        (PAGER | {"label": ["team"]}, "pager", "like team:sales"),
+        (PAGER | {"label": ["my team:sales"]}, "pager", "like team:sales"),
+        (PAGER | {"label": ["team:a,b"]}, "pager", "like team:sales"),
         (PAGER | {"account": [7]}, "pager", "its account must be a list"),
     ],
 )
@@ -98,7 +101,20 @@ def test_each_mistake_is_named_and_no_value_is_quoted(value: Any, where: str, wo
 def test_two_channels_of_one_name_are_a_problem_of_the_second() -> None:
     stored = read(PAGER, SLACK | {"name": "pager"})
     assert [channel.kind for channel in stored.channels] == ["pagerduty"]
-    assert "same name" in stored.problems["pager"]
+    assert list(stored.problems) == ["number 2"], "the first one works"
+    assert "same name" in stored.problems["number 2"]
+
+
+def test_a_wrong_channel_is_no_fault_of_another_with_its_name() -> None:
+    stored = read(PAGER | {"kind": "pager"}, PAGER)
+    assert [channel.name for channel in stored.channels] == ["pager"]
+    assert list(stored.problems) == ["number 1"]
+
+
+def test_a_label_is_stored_as_agents_have_it() -> None:
+    """The names of labels are in lower case."""
+    [channel] = read(PAGER | {"label": ["Team:Sales", "region:emea:north"]}).channels
+    assert channel.label == {"team:Sales", "region:emea:north"}
 
 
 def test_a_fingerprint_changes_with_what_is_stored_and_tells_nothing() -> None:

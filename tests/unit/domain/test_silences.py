@@ -91,9 +91,20 @@ def test_the_incident_of_a_group_is_silenced_only_with_all_its_agents(
     criteria: Mapping[str, Any], *, of_data_center: bool, of_account: bool
 ) -> None:
     quiet = Quiet((silence(**criteria),))
-    found = [quiet.of_group(group, NOW) is not None for group in (DATA_CENTER, ACCOUNT)]
+    found = [quiet.of_group(group, Severity.CRITICAL, NOW) is not None for group in (DATA_CENTER, ACCOUNT)]
     assert found == [of_data_center, of_account]
-    assert quiet.of_group(DATA_CENTER, START - MINUTE) is None
+    assert quiet.of_group(DATA_CENTER, Severity.CRITICAL, START - MINUTE) is None
+
+
+@pytest.mark.parametrize("criteria", [{}, {"types": {IncidentType.CHANNEL_FAILING}}, {"data_centers": {"de"}}])
+def test_nothing_holds_back_the_incident_of_a_channel(criteria: Mapping[str, Any]) -> None:
+    """It is about the system itself. A channel may have the name of a data center."""
+    every_hour = QuietHours(start=time(), end=time(), zone="Etc/UTC", severities=frozenset(Severity))
+    quiet = Quiet((silence(**criteria),), every_hour)
+    assert quiet.of_group(Group(IncidentType.CHANNEL_FAILING, "de"), Severity.CRITICAL, NOW) is None
+    hold = Quiet(quiet_hours=every_hour).of_group(DATA_CENTER, Severity.CRITICAL, NOW)
+    assert hold
+    assert hold.name == QUIET_HOURS
 
 
 # ---------------------------------------------------------------------------------------------------------- quiet hours

@@ -1,16 +1,12 @@
 """Labels of the caller's own: in the headers of a request for an agent, and in the filters of lists. Pure."""
 
-import re
 from collections.abc import Mapping, Sequence
 
-from meeting_agents.domain.labels import Labels, WantedLabels
+from meeting_agents.domain.labels import NAME, VALUE, Labels, WantedLabels
 from meeting_agents.errors import FieldError, InvalidRequest
 
 PREFIX = "x-label-"
 MAX_LABELS = 10
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,30}[a-z0-9])?")
-VALUE = re.compile(r"[!-+\--~](?:[ -+\--~]{0,62}[!-+\--~])?")
-"""Visible ASCII and spaces inside, no comma: with one, two headers of the same name arrive as one."""
 
 
 def read_labels(headers: Mapping[str, str]) -> Labels:

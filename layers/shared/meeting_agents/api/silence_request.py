@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from meeting_agents.api.labels import wanted_labels
 from meeting_agents.api.patterns import AGENT_ID
@@ -32,9 +32,24 @@ def _end(value: object) -> datetime | timedelta:
         at = datetime.fromisoformat(text)
     except ValueError:
         at = datetime.min  # noqa: DTZ901 - without a time zone, so it is refused
+    try:
+        return _in_milliseconds(at)
+    except ValueError:
+        raise ValueError(
+            'must be a time with its zone like "2026-04-29T15:30:00Z", or a duration like "PT2H"'
+        ) from None
+
+
+def _in_milliseconds(at: datetime) -> datetime:
+    """Return a time in UTC as it is stored. Raises `ValueError` if it has no time zone, or no year in UTC."""
+    expected = 'a time with its zone, like "2026-04-29T15:30:00Z"'
     if at.tzinfo is None:
-        raise ValueError('must be a time with its zone like "2026-04-29T15:30:00Z", or a duration like "PT2H"')
-    return at
+        raise ValueError(expected)
+    try:
+        utc = at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(expected) from None
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
 class SilenceRequest(BaseModel):
@@ -46,7 +61,9 @@ class SilenceRequest(BaseModel):
         populate_by_name=True,
     )
 
-    start: AwareDatetime | None = Field(default=None, alias="from", description="at most 90 days ahead; default: now")
+    start: Annotated[AwareDatetime, AfterValidator(_in_milliseconds)] | None = Field(
+        default=None, alias="from", description="at most 90 days ahead; default: now"
+    )
     until: Annotated[datetime | timedelta, BeforeValidator(_end)] = Field(
         description="a time, or how long it lasts, like `PT2H` or `P3D`; at most 30 days after `from`"
     )
@@ -62,13 +79,14 @@ class SilenceRequest(BaseModel):
 
     def silence(self, name: str, by: str, now: datetime) -> Silence:
         """Return the silence. Raises `InvalidRequest`."""
-        start = _in_milliseconds(self.start or now)
-        end = start + self.until if isinstance(self.until, timedelta) else _in_milliseconds(self.until)
+        latest = now + MAX_AHEAD
+        start = self.start or _in_milliseconds(now)
+        end = min(start, latest) + self.until if isinstance(self.until, timedelta) else self.until
         criteria = (self.account, self.data_center, self.type, self.agent, self.label)
         wrong = []
-        if start > now + MAX_AHEAD:
+        if start > latest:
             wrong.append(FieldError("from", "at most 90 days ahead"))
-        if not max(start, now) < end or end - start > MAX_DURATION:
+        elif not max(start, now) < end or end - start > MAX_DURATION:
             wrong.append(FieldError("until", "in the future, after `from` by 30 days at most"))
         if any(criteria) is self.everything:
             expected = "account, data_center, type, agent or label; or `everything: true` without any of them"
@@ -87,9 +105,3 @@ class SilenceRequest(BaseModel):
             agents=frozenset(self.agent),
             labels=wanted_labels(self.label),
         )
-
-
-def _in_milliseconds(at: datetime) -> datetime:
-    """Return a time in UTC as it is stored."""
-    utc = at.astimezone(UTC)
-    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)

@@ -116,19 +116,23 @@ class Response:
         """The body's JSON object; empty if it is none."""
         try:
             value = json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The meaning of a channel's answer. `retry_after`: seconds; `message`: the id of what it took."""
+    """The meaning of a channel's answer. `retry_after`: seconds; `message`: the id of what it took.
+
+    `is_gone`: the message about the incident that it had is gone, and this one, where it has an id, is in its place.
+    """
 
     outcome: Outcome
     problem: str = ""
     retry_after: float | None = None
     message: str = ""
+    is_gone: bool = False
 
     @property
     def is_taken(self) -> bool:

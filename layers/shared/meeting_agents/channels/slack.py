@@ -34,7 +34,7 @@ _OFF = frozenset(
 )
 """The errors after which nothing is taken until a person does something."""
 _GONE = frozenset({"message_not_found", "thread_not_found"})
-"""A person deleted the message that was to be changed: there is nothing to say it to."""
+"""A person deleted the message that was to be changed or answered."""
 
 
 def _build(channel: Channel, parcel: Parcel) -> Request:
@@ -48,6 +48,8 @@ def _build(channel: Channel, parcel: Parcel) -> Request:
             method, content = "chat.update", content | {"channel": room, "ts": at}
         else:
             content |= {"channel": room, "thread_ts": at}
+            if parcel.action is ChangeType.TRIGGER:  # an escalation or a reminder: an answer alone calls no one
+                content["reply_broadcast"] = True
     return Request.of(WEB_API + method, content, Authorization=f"Bearer {channel.key}")
 
 
@@ -76,7 +78,9 @@ def _read(response: Response, now: datetime) -> Answer:
     if response.status != 200 or "ok" not in content:
         return answer_of(response, now)
     error = str(content.get("error", ""))
-    if content["ok"] or error in _GONE:
+    if error in _GONE:
+        return Answer(Outcome.TAKEN, is_gone=True)
+    if content["ok"]:
         sent_at = content.get("ts", "")
         return Answer(Outcome.TAKEN, message=f"{content.get('channel', '')}/{sent_at}" if sent_at else "")
     problem = f"it answered {error}"

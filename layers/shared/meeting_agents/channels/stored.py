@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from meeting_agents.channels.channel import Channel, Kind
 from meeting_agents.channels.kinds import KINDS, MEMBERS
 from meeting_agents.channels.signed import secret_bytes
+from meeting_agents.domain import labels
 from meeting_agents.domain.model import IncidentType, Severity
 from meeting_agents.errors import MissingSecret
 
@@ -55,9 +56,11 @@ def read_channels(text: str) -> Stored:
         raise MissingSecret(f"the secret of the output ChannelsSecretArn is no JSON list; store one like {EXAMPLE}")
     channels: dict[str, Channel] = {}
     problems: dict[str, str] = {}
+    names = [value.get("name") for value in values if isinstance(value, dict)]
     for number, value in enumerate(values, 1):
         name = value.get("name") if isinstance(value, dict) else None
-        where = name if isinstance(name, str) and NAME.fullmatch(name) else f"number {number}"
+        is_name = isinstance(name, str) and NAME.fullmatch(name) and names.count(name) == 1
+        where = str(name) if is_name else f"number {number}"  # one of two with a name is no fault of the other
         try:
             channel = _channel(value, channels.keys())
             channels[channel.name] = channel
@@ -141,6 +144,12 @@ def _filter(member: str, value: Any) -> frozenset[str]:
     wrong = sorted(set(value) - known) if known is not None else []
     if wrong:
         raise _WrongError(f"its {member} must be among {', '.join(sorted(known or ()))}")
-    if member == "label" and not all(all(each.partition(":")) for each in value):
+    return frozenset(map(_label, value) if member == "label" else value)
+
+
+def _label(text: str) -> str:
+    """Return a label as agents have it: its name in lower case."""
+    name, _, value = text.partition(":")
+    if not (labels.NAME.fullmatch(name.lower()) and labels.VALUE.fullmatch(value)):
         raise _WrongError("its label must be a list of texts like team:sales")
-    return frozenset(value)
+    return f"{name.lower()}:{value}"

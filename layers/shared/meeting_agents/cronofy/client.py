@@ -3,9 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
-from threading import Thread
 from typing import Protocol
 
 import httpx
@@ -13,6 +11,7 @@ import httpx
 from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse, Permit
 from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.errors import RateLimited, Unreachable, UntrustedResourceUrl, UpstreamTimeout
+from meeting_agents.time_limit import within
 
 MAX_ATTEMPTS = 2
 TOTAL_TIMEOUT = 20.0
@@ -133,28 +132,11 @@ class CronofyClient:
                 return CronofyResponse.read(response.status_code, _read(response, until, limit), lowercased)
 
         try:
-            return _within(remaining + TIMEOUT_MARGIN, exchange)
+            return within(remaining + TIMEOUT_MARGIN, exchange)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable("Cronofy could not be reached, so the request had no effect") from error
         except (httpx.HTTPError, TimeoutError) as error:
             raise UpstreamTimeout("Cronofy did not answer; the request may have taken effect") from error
-
-
-def _within[T](seconds: float, call: Callable[[], T]) -> T:
-    """Return the result of a call in a thread. Raises `TimeoutError` after `seconds`; the thread ends by itself.
-
-    httpx limits the wait for each part of a response, not their sum: headers that drip in would take forever.
-    """
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
-            future.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    return future.result(seconds)
 
 
 def _read(response: httpx.Response, until: float, limit: int) -> bytes:

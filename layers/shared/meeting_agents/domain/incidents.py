@@ -327,7 +327,7 @@ GROUPS: Mapping[IncidentType, tuple[str, str]] = {
     ),
     IncidentType.CHANNEL_FAILING: (
         "Of a channel: it takes nothing for ten minutes, or says that it never will again.",
-        "The channel takes something.",
+        "The channel takes something, a test included, or is stored no more.",
     ),
     IncidentType.DRILL: (
         "Of the deployment: the time of the parameter `Drill` has come. Nothing is wrong.",

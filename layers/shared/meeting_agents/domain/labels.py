@@ -1,7 +1,12 @@
 """Labels: the caller's own words about an agent, by which its alerts are routed and lists are narrowed down. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,30}[a-z0-9])?")
+VALUE = re.compile(r"[!-+\--~](?:[ -+\--~]{0,62}[!-+\--~])?")
+"""Visible ASCII and spaces inside, no comma: with one, two headers of the same name arrive as one."""
 
 type Labels = Mapping[str, str]
 """The value of each label by its name, which is in lower case."""

@@ -146,17 +146,21 @@ class Quiet:
         """Return the silence that holds back alerts about an agent's incident: of several the one that ends last."""
         return _last(silence for silence in self.silences if silence.is_active(at) and silence.covers(subject))
 
-    def of_group(self, group: Group, at: datetime) -> Hold | None:
-        """Return the silence that holds back alerts about the incident of a group."""
-        return _last(silence for silence in self.silences if silence.is_active(at) and silence.covers_group(group))
+    def of_group(self, group: Group, severity: Severity, at: datetime) -> Hold | None:
+        """Return the silence, or the quiet hours, that hold back alerts about the incident of a group.
+
+        None for a channel that fails: it is an alarm about the system itself, and no agent owes it later.
+        """
+        if group.type is IncidentType.CHANNEL_FAILING:
+            return None
+        silences = (silence for silence in self.silences if silence.is_active(at) and silence.covers_group(group))
+        return _last(silences) or self.of_severity(severity, at)
 
     def of_incident(self, agent_id: str, record: Record, incident: Incident, at: datetime) -> Hold | None:
         """Return the reason why no message about an agent's incident would be sent now."""
         group = group_of(record, incident.type)
-        return (
-            self.of_agent(Subject.of(agent_id, record, incident.type), at)
-            or (self.of_group(group, at) if group else None)
-            or self.of_severity(incident.severity, at)
+        return self.of_agent(Subject.of(agent_id, record, incident.type), at) or (
+            self.of_group(group, incident.severity, at) if group else self.of_severity(incident.severity, at)
         )
 
     def of_severity(self, severity: Severity, at: datetime) -> Hold | None:
