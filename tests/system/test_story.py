@@ -258,6 +258,9 @@ def test_ctrl_c_at_a_terminal_is_no_error_of_make(target: str, tmp_path: Path) -
     with subprocess.Popen(
         [sys.executable, "-c", AT_A_TERMINAL, "make", target],
         cwd=tmp_path,
+        env={
+            name: value for name, value in os.environ.items() if not name.startswith("MAKE")
+        },  # of the tests' own make
         stdin=device,
         stdout=device,
         stderr=device,

@@ -12,7 +12,7 @@ from meeting_agents.domain.model import IncidentType
 
 CALENDAR, EVENT, SCHEDULING_KEY, ACCOUNT, SILENCE = (
     "cal_n23kjnwrw2_jsdfjksn234",
-    "qTtZdczOccgaPncGJaCiLg",
+    "board-meeting-1",
     "board-meeting-2",
     "marty@example.com",
     "move-to-zoom",
