@@ -270,8 +270,12 @@ def test_ctrl_c_at_a_terminal_is_no_error_of_make(target: str, tmp_path: Path) -
         shown = _read(terminal, b"Running")
         os.write(terminal, b"\x03")
         shown += _read(terminal, b"")
-    assert process.returncode == -signal.SIGINT
-    assert shown.replace(b"^C", b"").split() == [b"Running", b"Stopped"]
+    # GNU make has a race of its own, if the program ends before make comes to wait for it: it says so, and no more.
+    is_late = b"No child processes" in shown
+    assert process.returncode == (2 if is_late else -signal.SIGINT)
+    lines = [line.strip() for line in shown.replace(b"^C", b"").splitlines() if not (is_late and b"make: ***" in line)]
+    assert [line for line in lines if line] == [b"Running", b"Stopped"]
+    assert b"Error" not in shown
 
 
 def _read(terminal: int, last: bytes) -> bytes:
