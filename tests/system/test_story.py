@@ -30,7 +30,9 @@ DATES = re.compile(
 PARTS = re.compile(rf"\n *\n|^  ✓  {WEEKLY}  .*$", re.MULTILINE)
 """Separates the parts of the story; the expectation of the weekly meeting is changed here."""
 AT_A_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    " signal.signal(signal.SIGINT, signal.SIG_DFL);"  # a run in the background ignores it, and so would its children
+    " os.execvp(sys.argv[1], sys.argv[1:])"
 )
 """Runs a command whose standard input is its terminal, so that Ctrl-C can be typed."""
 COMPARED = re.compile(r"^  ([✓✗])  (.+?)  +", re.MULTILINE)
