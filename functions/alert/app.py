@@ -1,6 +1,5 @@
 """The queue of agents and groups that may owe alerts: a batch of them becomes few messages."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +9,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from meeting_agents import VERSION, wiring
 from meeting_agents.alerting.group_alert import GroupAlert
 from meeting_agents.aws.lease import Lease
-from meeting_agents.aws.queues import shorten_visibility
-from meeting_agents.domain.groups import Group
+from meeting_agents.aws.queues import shorten_visibility, subject_of
+from meeting_agents.domain.groups import Group, Subject
 from meeting_agents.domain.model import IncidentType
 from meeting_agents.publishing import Published, Publisher
 
@@ -26,7 +25,7 @@ wiring.make_ready(wiring.journal, wiring.alerts_topic)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Publish the alerts of a batch. Failed messages stay in the queue, and move to its dead-letter queue at last."""
     records = {record["messageId"]: record for record in event["Records"]}
-    subjects: dict[str, str | Group] = {}
+    subjects: dict[str, Subject] = {}
     for message_id, record in records.items():
         try:
             subjects[message_id] = subject_of(record["body"])
@@ -48,7 +47,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-def publish_alerts(subjects: set[str | Group], publisher: Publisher, lease: Lease) -> set[str | Group]:
+def publish_alerts(subjects: set[Subject], publisher: Publisher, lease: Lease) -> set[Subject]:
     """Publish the alerts about these agents and groups. Return those whose alerts failed.
 
     Under the lease one copy of this function at a time reads, publishes and journals.
@@ -61,16 +60,6 @@ def publish_alerts(subjects: set[str | Group], publisher: Publisher, lease: Leas
     finally:
         _count(publisher.published)
     return published.failed_agents | published.failed_groups
-
-
-def subject_of(body: str) -> str | Group:
-    """Return the agent or the group that a message is about. Raises `ValueError`."""
-    match json.loads(body):
-        case {"group": str(key)}:
-            return Group.of_key(key)
-        case {"subject": str(agent_id)}:
-            return agent_id
-    raise ValueError("the message names no agent and no group")
 
 
 def _count(published: Published) -> None:

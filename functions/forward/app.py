@@ -1,6 +1,5 @@
 """The queue of agents and groups whose incidents changed: the changes are forwarded to the channels of teams."""
 
-import json
 import time
 from typing import Any
 
@@ -10,10 +9,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from meeting_agents import VERSION, wiring
 from meeting_agents.aws.keys import group_key
 from meeting_agents.aws.lease import Lease
-from meeting_agents.aws.queues import dead_letter, send_groups, shorten_visibility
+from meeting_agents.aws.queues import dead_letter, send_groups, shorten_visibility, subject_of
 from meeting_agents.channels.stored import Stored, read_channels
-from meeting_agents.domain.groups import Group
-from meeting_agents.forwarding import Forwarded, Forwarder, Subject
+from meeting_agents.domain.groups import Group, Subject
+from meeting_agents.forwarding import Forwarded, Forwarder
 
 logger = Logger(version=VERSION)
 metrics = Metrics()
@@ -116,16 +115,6 @@ def send_test(name: str) -> dict[str, Any]:
     answers = forwarder_to(stored).test(channel)
     shown = [{"action": action, "outcome": each.outcome, "problem": each.problem} for action, each in answers]
     return {"channel": name, "kind": channel.kind, "problem": "", "answers": shown}
-
-
-def subject_of(body: str) -> Subject:
-    """Return the agent or the group that a message is about. Raises `ValueError`."""
-    match json.loads(body):
-        case {"group": str(key)}:
-            return Group.of_key(key)
-        case {"subject": str(agent_id)}:
-            return agent_id
-    raise ValueError("the message names no agent and no group")
 
 
 def _count(forwarded: Forwarded) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from functions.alert.app import publish_alerts, subject_of
+from functions.alert.app import publish_alerts
 from meeting_agents.aws.dynamodb import Item, Table
 from meeting_agents.aws.groups import LastCallbacks
 from meeting_agents.aws.notifications import append_notification
-from meeting_agents.aws.queues import send_groups
+from meeting_agents.aws.queues import send_groups, subject_of
 from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.domain.groups import HEARD_EVERY, MIN_SILENT_AGENTS, REPEAT_AFTER, Group
 from meeting_agents.domain.lifecycle import fold

@@ -199,9 +199,9 @@ class Announcement(View):
 
     @classmethod
     def of(
-        cls, agent_id: str, step: Step, raw: bytes | None, grace_periods: GracePeriods, newest: Record | None = None
+        cls, agent_id: str, step: Step, raw: bytes | None, grace_periods: GracePeriods, newest: Record
     ) -> "Announcement":
-        """Return the announcement of an entry. `newest`: the agent after all its entries; default: after this one."""
+        """Return the announcement of an entry. `newest`: the agent after all its entries."""
         record = step.after
         next_deadline = deadline(record, grace_periods)
         return cls(
@@ -223,7 +223,7 @@ class Announcement(View):
                 failures=record.current.failures,
                 next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
                 notification=readable(raw),
-                was_alerted=bool((newest or record).alerts) and step.entry.kind is not EntryType.DELIVERED,
+                was_alerted=bool(newest.alerts) and step.entry.kind is not EntryType.DELIVERED,
                 **agent_fields(record),
             ),
         )

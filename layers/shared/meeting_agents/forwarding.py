@@ -25,19 +25,15 @@ from meeting_agents.channels.channel import Answer, Channel, Outcome, Parcel
 from meeting_agents.channels.kinds import kind_of
 from meeting_agents.domain.acknowledgement import acknowledgement_of
 from meeting_agents.domain.alerts import OwedAlert
-from meeting_agents.domain.groups import ChannelFailure, Group, GroupState, Waiting, group_of, silent_after
+from meeting_agents.domain.groups import ChannelFailure, Group, GroupState, Subject, Waiting, group_of, silent_after
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import AlertStatus, ChangeType, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.receipts import number_of, owed_actions, owed_changes
 from meeting_agents.domain.record import LastAlert, Receipt, Record
-from meeting_agents.domain.silences import Quiet
-from meeting_agents.domain.silences import Subject as SilenceSubject
+from meeting_agents.domain.silences import Quiet, Target
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import MeetingAgentsError
-
-type Subject = str | Group
-"""An agent's id, or a group."""
 
 CONCURRENT_READS = 16
 """Journals that are read at the same time."""
@@ -267,7 +263,7 @@ class Forwarder:
         """Return the agents that a group's message names: those that no silence is for, as in the group's alert."""
         now = self._clock()
         agents = self._groups.waiting(group, silent_after(state), now) if state.is_firing else ()
-        return tuple(agent for agent in agents if not self._quiet.of_agent(SilenceSubject.of_waiting(agent), now))
+        return tuple(agent for agent in agents if not self._quiet.of_agent(Target.of_waiting(agent), now))
 
     # ------------------------------------------------------------------------------------------------- send and record
 
@@ -405,7 +401,7 @@ def _next_parcel(
 def _wants(channel: Channel, change: Change) -> bool:
     """Return True if a new incident is for a channel. One that fails has no account and no label, and is for all."""
     if change.type is IncidentType.CHANNEL_FAILING:
-        channel = replace(channel, account=frozenset(), data_center=frozenset(), label=frozenset())
+        channel = replace(channel, account=frozenset(), data_center=frozenset(), label={})
     return channel.wants(change)
 
 

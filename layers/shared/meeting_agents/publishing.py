@@ -41,7 +41,7 @@ from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import LastAlert, Record
-from meeting_agents.domain.silences import Hold, Quiet, Subject
+from meeting_agents.domain.silences import Hold, Quiet, Target
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
 logger = Logger(child=True)  # its lines have the fields of the function's own logger
@@ -141,7 +141,7 @@ class Publisher:
         return sent
 
     def _silence_of(self, alert: AgentAlert) -> Hold | None:
-        return self._quiet.of_agent(Subject.of(alert.agent_id, alert.record, alert.type), alert.at)
+        return self._quiet.of_agent(Target.of(alert.agent_id, alert.record, alert.type), alert.at)
 
     def _publish_agents(self, message: Alert) -> None:
         agents = {agent.agent_id for agent in message.agents}
@@ -168,7 +168,7 @@ class Publisher:
         if group.type is IncidentType.ACCOUNT_DISCONNECTED and not state.is_disconnected:
             return resolved  # over for all of them, though their requests were not sent again yet
         waiting = self._waiting(group, state, firing) if firing or not members else []
-        waiting = [agent for agent in waiting if not self._quiet.of_agent(Subject.of_waiting(agent), now)]
+        waiting = [agent for agent in waiting if not self._quiet.of_agent(Target.of_waiting(agent), now)]
         ids = {agent.agent_id for agent in waiting}
         covered, alone = _parted(firing, lambda alert: alert.agent_id in ids)
         if not is_open(group, state, len(waiting)):
@@ -313,7 +313,7 @@ class Publisher:
         count = "unknown" if subscribers is None else str(subscribers)
         count = "" if outcome is ReasonCode.PROBE_NOT_PUBLISHED else count
         for alert in alerts:
-            self._append(alert, Reason.of(outcome, incident=alert.type, status=alert.status, subscribers=count))
+            self._record_alerted(alert, Reason.of(outcome, incident=alert.type, status=alert.status, subscribers=count))
 
     def _record_held(self, alert: AgentAlert, hold: Hold) -> None:
         """Journal that an alert is held back, unless the journal says so already."""
@@ -323,38 +323,34 @@ class Publisher:
         if held and (held.severity, held.until) == (alert.severity, hold.until):
             return
         values = {"incident": alert.type, "status": alert.status, "silence": hold.name}
-        entry = Entry(
-            key=f"silenced#{incident.key}#{alert.owed.number}#{held.count if held else 0}",
-            kind=EntryType.SILENCED,
-            at=self._clock(),
-            attempt=incident.attempt,
-            cause=alert.type,
-            status=alert.status,
-            severity=alert.severity,
-            reminder=alert.owed.reminder,
-            until=hold.until,
-            reason=Reason.of(ReasonCode.ALERT_SILENCED, **values, until=timestamp(hold.until)),
-        )
-        self._journal.append(alert.agent_id, entry)
+        reason = Reason.of(ReasonCode.ALERT_SILENCED, **values, until=timestamp(hold.until))
+        key = f"{incident.key}#{alert.owed.number}#{held.count if held else 0}"
+        self._append(alert, EntryType.SILENCED, key, reason, until=hold.until)
 
     def _record_included(self, alerts: Sequence[AgentAlert]) -> None:
         for alert in alerts:
             group = group_of(alert.record, alert.type)
             key = group.key if group else COVERING[alert.type]
             reason = Reason.of(ReasonCode.ALERT_INCLUDED, incident=alert.type, status=alert.status, group=key)
-            self._append(alert, reason)
+            self._record_alerted(alert, reason)
 
-    def _append(self, alert: AgentAlert, reason: Reason) -> None:
-        incident = alert.owed.incident
+    def _record_alerted(self, alert: AgentAlert, reason: Reason) -> None:
+        key = f"{alert.owed.incident.key}#{alert.status}#{alert.owed.number}"
+        self._append(alert, EntryType.ALERTED, key, reason)
+
+    def _append(
+        self, alert: AgentAlert, kind: EntryType, key: str, reason: Reason, until: datetime | None = None
+    ) -> None:
         entry = Entry(
-            key=f"alerted#{incident.key}#{alert.status}#{alert.owed.number}",
-            kind=EntryType.ALERTED,
+            key=f"{kind}#{key}",
+            kind=kind,
             at=self._clock(),
-            attempt=incident.attempt,
+            attempt=alert.owed.incident.attempt,
             cause=alert.type,
             status=alert.status,
             severity=alert.severity,
             reminder=alert.owed.reminder,
+            until=until,
             reason=reason,
         )
         self._journal.append(alert.agent_id, entry)

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,7 +69,7 @@ def text(content: Mapping[str, Any], name: str, longest: int) -> str:
     return found
 
 
-class Receiver:
+class Receiver(ABC):
     """A vendor's stand-in. `hosts`: those of the vendor."""
 
     hosts: tuple[str, ...] = ()
@@ -119,9 +120,9 @@ class Receiver:
         except RefusalError as error:
             return self.refusal(str(error))
 
+    @abstractmethod
     def take(self, request: Request) -> Answer:
         """Take a request; raises `RefusalError`."""
-        raise NotImplementedError
 
     def refusal(self, problem: str) -> Answer:
         """Return the vendor's answer to a request that is not as documented."""

@@ -128,7 +128,7 @@ class History:
     def announced(self) -> Announcement:
         """The announcement of the last entry."""
         step = list(steps(self.entries))[-1]
-        return Announcement.of(self.agent, step, self.bodies.get(step.entry.key), GRACE_PERIODS)
+        return Announcement.of(self.agent, step, self.bodies.get(step.entry.key), GRACE_PERIODS, step.after)
 
     def published(self, at: datetime | None = None) -> "History":
         """Add the entries of the alerts that are owed at a time."""

@@ -697,7 +697,7 @@ def test_any_notification_can_be_announced(raw: bytes | None, notification: Any)
     """As JSON, or in base64 if it is not valid JSON."""
     entry = Entry(key="1", kind=EntryType.UNRECOGNISED, at=NOON, notification=Notification())
     [step] = steps([entry])
-    sent = json.loads(Announcement.of("ma_1", step, raw, GracePeriods()).model_dump_json())
+    sent = json.loads(Announcement.of("ma_1", step, raw, GracePeriods(), step.after).model_dump_json())
     assert sent["data"]["notification"] == notification
     assert (sent["id"], sent["subject"], sent["specversion"]) == ("ma_1.1", "ma_1", "1.0")
     assert sent["data"]["entry"]["ignored_because"] == {
@@ -709,7 +709,7 @@ def test_any_notification_can_be_announced(raw: bytes | None, notification: Any)
 
 def test_an_announcement_is_no_replay_unless_it_says_so() -> None:
     *_, last = steps(HISTORY)
-    data = Announcement.of("ma_1", last, None, GracePeriods()).data
+    data = Announcement.of("ma_1", last, None, GracePeriods(), last.after).data
     assert AnnouncementData.model_validate(data.model_dump(exclude={"replayed"})) == data
     assert not data.replayed
 
@@ -717,7 +717,7 @@ def test_an_announcement_is_no_replay_unless_it_says_so() -> None:
 @given(st.binary(max_size=100))
 def test_no_bytes_stop_an_announcement(raw: bytes) -> None:
     [step] = steps([Entry(key="1", kind=EntryType.UNRECOGNISED, at=NOON, notification=Notification())])
-    announcement = Announcement.of("ma_1", step, raw, GracePeriods())
+    announcement = Announcement.of("ma_1", step, raw, GracePeriods(), step.after)
     assert Announcement.model_validate_json(announcement.model_dump_json()) == announcement
 
 
@@ -732,12 +732,14 @@ def test_a_notification_is_announced_as_json_up_to_the_depth_of_a_request() -> N
 def test_a_deeply_nested_notification_can_be_announced(depth: int) -> None:
     [step] = steps([Entry(key="1", kind=EntryType.UNRECOGNISED, at=NOON, notification=Notification())])
     raw = b'{"a":' * depth + b"1" + b"}" * depth
-    assert json.loads(Announcement.of("ma_1", step, raw, GracePeriods()).model_dump_json())["data"]["notification"]
+    assert json.loads(Announcement.of("ma_1", step, raw, GracePeriods(), step.after).model_dump_json())["data"][
+        "notification"
+    ]
 
 
 def test_a_replay_is_the_same_announcement_marked() -> None:
     *_, last = steps(HISTORY)
-    first = Announcement.of("ma_1", last, None, GracePeriods())
+    first = Announcement.of("ma_1", last, None, GracePeriods(), last.after)
     replay = as_replay(first)
     assert (first.data.replayed, replay.data.replayed) == (False, True)
     assert replay.model_dump(exclude={"data": {"replayed"}}) == first.model_dump(exclude={"data": {"replayed"}})

@@ -39,7 +39,7 @@ AGENT = {"join_url": "https://example.com/"}
     [
         (CalendarEventRequest, {}, "event_id", "errors.required", "a value; it is required"),
         (CalendarEventRequest, {"event_id": 1}, "event_id", "errors.invalid", "text"),
-        (CalendarEventRequest, {"event_id": ""}, "event_id", "errors.invalid", "at least 1 characters"),
+        (CalendarEventRequest, {"event_id": ""}, "event_id", "errors.invalid", "1 or more characters"),
         (CalendarEventRequest, EVENT | {"summary": "x" * 1025}, "summary", "errors.invalid", "at most 1024 characters"),
         (CalendarEventRequest, EVENT | {"subscriptions": {}}, "subscriptions", "errors.invalid", "a list"),
         (CalendarEventRequest, EVENT | {"meeting_agent": "cronofy"}, "meeting_agent", "errors.invalid", "an object"),

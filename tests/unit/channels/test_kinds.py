@@ -16,6 +16,7 @@ from meeting_agents.channels.channel import Channel, Outcome, Parcel, Response, 
 from meeting_agents.channels.kinds import kind_of
 from meeting_agents.channels.stored import read_channels
 from meeting_agents.channels.teams import MAX_BYTES
+from meeting_agents.domain.labels import parse_wanted
 from meeting_agents.domain.model import ChangeType, IncidentType, Severity
 from tests.sandbox.receivers import Receivers
 from tests.sandbox.receivers.receiver import Request
@@ -239,4 +240,4 @@ def test_a_channel_wants_what_its_filters_name() -> None:
 )
 def test_a_channel_wants_one_of_each_labels_values(wanted: tuple[str, ...], is_wanted: bool) -> None:
     change = replace(CHANGE, labels=("region:emea", "team:sales"))
-    assert replace(CHANNELS["pager"], label=frozenset(wanted)).wants(change) is is_wanted
+    assert replace(CHANNELS["pager"], label=parse_wanted(wanted)).wants(change) is is_wanted

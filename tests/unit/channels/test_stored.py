@@ -40,9 +40,9 @@ def test_a_vendors_address_is_known_unless_another_one_of_it_is_stored() -> None
 
 def test_filters_are_read() -> None:
     wanted = {"severity": ["critical"], "type": ["failed"], "account": ["alice"], "data_center": ["de", "us"]}
-    wanted |= {"label": ["region:emea", "team:sales"]}
-    [channel] = read(PAGER | wanted).channels
+    [channel] = read(PAGER | wanted | {"label": ["region:emea", "team:sales", "team:support"]}).channels
     assert {name: sorted(getattr(channel, name)) for name in wanted} == wanted
+    assert channel.label == {"region": ("emea",), "team": ("sales", "support")}
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", '{"name": "pager"}', "[", '"x"'])
@@ -114,7 +114,7 @@ def test_a_wrong_channel_is_no_fault_of_another_with_its_name() -> None:
 def test_a_label_is_stored_as_agents_have_it() -> None:
     """The names of labels are in lower case."""
     [channel] = read(PAGER | {"label": ["Team:Sales", "region:emea:north"]}).channels
-    assert channel.label == {"team:Sales", "region:emea:north"}
+    assert channel.label == {"team": ("Sales",), "region": ("emea:north",)}
 
 
 def test_a_fingerprint_changes_with_what_is_stored_and_tells_nothing() -> None:

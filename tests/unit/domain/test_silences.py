@@ -16,14 +16,12 @@ from meeting_agents.domain.groups import Group
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.overdue import find_missed
-from meeting_agents.domain.silences import QUIET_HOURS, Quiet, QuietHours, Silence, Subject
+from meeting_agents.domain.silences import QUIET_HOURS, Quiet, QuietHours, Silence, Target
 from tests.unit.alerting.test_message import END, MINUTE, START, History, failed, silent
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = START + 20 * MINUTE
-SUBJECT = Subject(
-    agent_id="ma_1", type=IncidentType.FAILED, account="acc_1", data_center="de", labels={"team": "sales"}
-)
+TARGET = Target(agent_id="ma_1", type=IncidentType.FAILED, account="acc_1", data_center="de", labels={"team": "sales"})
 
 
 def silence(name: str = "move", start: datetime = START, end: datetime = START + 2 * HOUR, **criteria: Any) -> Silence:
@@ -51,20 +49,20 @@ CRITERIA: list[tuple[Mapping[str, Any], bool]] = [
 def test_a_silence_is_for_the_incidents_that_meet_each_of_its_criteria(
     criteria: Mapping[str, Any], *, expected: bool
 ) -> None:
-    assert silence(**criteria).covers(SUBJECT) is expected
-    assert (Quiet((silence(**criteria),)).of_agent(SUBJECT, START) is not None) is expected
+    assert silence(**criteria).covers(TARGET) is expected
+    assert (Quiet((silence(**criteria),)).of_agent(TARGET, START) is not None) is expected
 
 
 def test_a_silence_begins_at_its_start_and_ends_before_its_end() -> None:
     quiet = Quiet((silence(),))
     times = [START - timedelta(milliseconds=1), START, START + 2 * HOUR - timedelta(milliseconds=1), START + 2 * HOUR]
-    assert [quiet.of_agent(SUBJECT, at) is not None for at in times] == [False, True, True, False]
+    assert [quiet.of_agent(TARGET, at) is not None for at in times] == [False, True, True, False]
 
 
 def test_of_several_silences_the_one_that_ends_last_counts() -> None:
     """So an alert is looked at once, when the last of them is over."""
     quiet = Quiet((silence("a"), silence("c", end=START + 3 * HOUR), silence("b", agents={"ma_2"}, end=START + DAY)))
-    hold = quiet.of_agent(SUBJECT, NOW)
+    hold = quiet.of_agent(TARGET, NOW)
     assert hold
     assert (hold.name, hold.until, hold.why) == ("c", START + 3 * HOUR, "We move")
 
@@ -319,8 +317,8 @@ def test_no_silence_swallows_an_alert_for_ever_and_none_is_looked_at_each_minute
     for entry in sent:
         assert entry.cause
         assert entry.severity
-        subject = replace(SUBJECT, agent_id=history.agent, type=entry.cause)
-        assert entry.status is AlertStatus.RESOLVED or not quiet.of_agent(subject, entry.at)
+        target = replace(TARGET, agent_id=history.agent, type=entry.cause)
+        assert entry.status is AlertStatus.RESOLVED or not quiet.of_agent(target, entry.at)
         assert entry.status is AlertStatus.RESOLVED or not quiet.of_severity(entry.severity, entry.at)
     final = fold(entries)
     assert alerting_owed(final, grace_periods, final.updated_at + 40 * DAY) == ()
@@ -338,8 +336,8 @@ def lived(entries: list[Entry], agent_id: str, quiet: Quiet, grace_periods: Grac
     while looks < 100:
         for owed in alerting_owed(fold(entries), grace_periods, now):
             incident, before = owed.incident, fold(entries)
-            subject = Subject.of(agent_id, before, incident.type)
-            hold = quiet.of_agent(subject, now) or quiet.of_severity(incident.severity, now)
+            target = Target.of(agent_id, before, incident.type)
+            hold = quiet.of_agent(target, now) or quiet.of_severity(incident.severity, now)
             is_held = hold is not None and owed.status is AlertStatus.FIRING
             about: dict[str, Any] = {"until": hold.until} if hold and is_held else {"reminder": owed.reminder}
             kind = EntryType.SILENCED if is_held else EntryType.ALERTED

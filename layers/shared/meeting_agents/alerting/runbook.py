@@ -231,19 +231,19 @@ def _obstacles(agent: AgentAlert) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupWording:
-    """The words for the incident of a group; `{name}`: account or data center; `{meetings}`, `{agents}`: so many."""
+    """The words for the incident of a group; `{name}`: that of the group; `{meetings}`, `{agents}`: so many."""
 
     firing: str
-    waiting: str
-    """Follows `firing` in a subject."""
     resolved: str
-    still_waiting: str
-    """Follows `resolved` in a subject."""
-    list_heading: str
     next_steps: tuple[str, ...]
     """`{api}` is the address of the API."""
-    next_steps_resolved: tuple[str, ...]
+    next_steps_resolved: tuple[str, ...] = ()
     """While agents still wait; if there are none, there is nothing to do."""
+    waiting: str = ""
+    """Follows `firing` in a subject, where the group has agents."""
+    still_waiting: str = ""
+    """Follows `resolved` in a subject."""
+    list_heading: str = ""
 
 
 _AUTHORISE_AGAIN = (
@@ -331,19 +331,12 @@ GROUP_WORDINGS: Mapping[IncidentType, GroupWording] = {
     ),
     IncidentType.CHANNEL_FAILING: GroupWording(
         firing="Channel {name} takes no alerts",
-        waiting="",
         resolved="Channel {name} takes alerts again",
-        still_waiting="",
-        list_heading="",
         next_steps=(_TELL_ITS_READERS, _MEND_CHANNEL, _SENT_AFTER),
-        next_steps_resolved=(),
     ),
     IncidentType.DRILL: GroupWording(
         firing="Drill, nothing is wrong: acknowledge it to show that alerts are heard",
-        waiting="",
         resolved="Drill acknowledged: alerts are heard",
-        still_waiting="",
-        list_heading="",
         next_steps=(_ACKNOWLEDGE_DRILL, _NOT_IN_A_PAGER),
         next_steps_resolved=(_ASK_FOR_THE_DRILL, _CHECK_CHANNELS, _NEXT_DRILL),
     ),

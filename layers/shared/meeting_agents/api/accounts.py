@@ -24,8 +24,7 @@ VERIFICATION_SECONDS = 10.0
 
 @router.get("/v1/accounts", tags=["Accounts"], responses=responses(200, "a page of accounts", AccountList))
 def list_accounts(
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
-    cursor: Annotated[str | None, Query(max_length=1024)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50, cursor: Annotated[str | None, Query(max_length=1024)] = None
 ) -> AccountList:
     """List the registered accounts, without their tokens, in no order."""
     accounts, last = collaborators().accounts().page(limit, read_account_cursor(cursor) if cursor else "")

@@ -341,10 +341,7 @@ class AgentCancellation(_Vendor):
 class AccountRegistration(BaseModel):
     """The body of `PUT /v1/accounts/{account_id}`, with the refresh token of a user who authorised the application."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     refresh_token: Annotated[
         str, StringConstraints(min_length=1, max_length=2048, pattern=VISIBLE_ASCII), Field(repr=False)

@@ -1,6 +1,6 @@
 """The examples of the API's description, of a meeting that begins tomorrow. Pure.
 
-Each is a request that a deployment answers with success; the calendar event is that of Cronofy's own documentation:
+Each is a request that a deployment answers with success; the calendar event has the shape of Cronofy's own example:
 https://docs.cronofy.com/developers/api/meeting-agents/.
 """
 
@@ -32,9 +32,7 @@ def bodies(data_center: str, now: datetime) -> dict[str, Any]:
             "tzid": "Europe/Berlin",
             "conferencing": {"profile_id": "default"},
             "meeting_agent": {"profile_id": "cronofy"},
-            "subscriptions": [
-                {"type": "webhook", "uri": "https://example.com/notification", "interactions": calls},
-            ],
+            "subscriptions": [{"type": "webhook", "uri": "https://example.com/notification", "interactions": calls}],
         },
         "delete_calendar_event": {"event_id": EVENT},
         "request_agent": {

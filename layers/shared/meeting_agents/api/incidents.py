@@ -34,10 +34,7 @@ def list_incidents(
     account: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
     data_center: DataCenterName | None = None,
     label: WantedLabel = None,
-    start: Annotated[
-        datetime | None,
-        Query(alias="from", description="meetings at that time or later"),
-    ] = None,
+    start: Annotated[datetime | None, Query(alias="from", description="meetings at that time or later")] = None,
     end: Annotated[datetime | None, Query(alias="to", description="meetings before")] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="the agents of one page")] = 50,
     cursor: Annotated[str | None, Query(max_length=1024)] = None,

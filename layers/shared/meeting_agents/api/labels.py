@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from meeting_agents.domain.labels import NAME, VALUE, Labels, WantedLabels
+from meeting_agents.domain.labels import NAME, VALUE, Labels, WantedLabels, parse_wanted
 from meeting_agents.errors import FieldError, InvalidRequest
 
 PREFIX = "x-label-"
@@ -33,13 +33,11 @@ def _wrong(name: str, value: str) -> list[FieldError]:
 
 def wanted_labels(filters: Sequence[str] | None) -> WantedLabels:
     """Return the labels that agents of a list must have. Raises `InvalidRequest`."""
-    wanted: dict[str, tuple[str, ...]] = {}
-    for text in filters or ():
-        name, _, value = text.partition(":")
-        name = name.lower()
-        if not (NAME.fullmatch(name) and VALUE.fullmatch(value)):
-            raise InvalidRequest("the filter is not valid", FieldError("label", "name:value, for instance team:sales"))
-        wanted[name] = (*wanted.get(name, ()), value)
+    try:
+        wanted = parse_wanted(filters or ())
+    except ValueError:
+        expected = "name:value, for instance team:sales"
+        raise InvalidRequest("the filter is not valid", FieldError("label", expected)) from None
     if len(wanted) > MAX_LABELS:
         raise InvalidRequest("the filter is not valid", FieldError("label", f"at most {MAX_LABELS} names"))
     return wanted

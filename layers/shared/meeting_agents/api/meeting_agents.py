@@ -146,10 +146,7 @@ def cancel_agent(
 
 @router.get("/v1/meeting_agents", tags=["Additions"], responses=responses(200, "a page of agents", AgentList))
 def list_agents(
-    state: Annotated[
-        list[State] | None,
-        Query(description="one of these states: `state=failed&state=overdue`"),
-    ] = None,
+    state: Annotated[list[State] | None, Query(description="one of these states: `state=failed&state=overdue`")] = None,
     incident: Annotated[Literal["open"] | None, Query(description="only agents with an open incident")] = None,
     start: Annotated[datetime | None, Query(alias="from", description="meetings that start then or later")] = None,
     end: Annotated[datetime | None, Query(alias="to", description="meetings that start before")] = None,
@@ -279,13 +276,7 @@ def read_resource(
 )
 def read_notification(
     agent_id: AgentId,
-    key: Annotated[
-        str,
-        Path(
-            pattern=NOTIFICATION_KEY,
-            description="the key of its entry in the timeline",
-        ),
-    ],
+    key: Annotated[str, Path(pattern=NOTIFICATION_KEY, description="the key of its entry in the timeline")],
 ) -> Response[bytes]:
     """Read a notification's exact bytes, for instance of one that is too large for its announcement."""
     entries = collaborators().journal().read(agent_id, datetime.now(UTC))

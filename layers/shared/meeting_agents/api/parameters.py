@@ -21,11 +21,7 @@ def _is_path_segment(value: str) -> str:
 
 CalendarId = Annotated[
     str,
-    Path(
-        min_length=1,
-        max_length=512,
-        description="Cronofy's id of the calendar",
-    ),
+    Path(min_length=1, max_length=512, description="Cronofy's id of the calendar"),
     AfterValidator(_is_path_segment),
 ]
 AgentId = Annotated[str, Path(pattern=AGENT_ID, description="the agent's id in this API: ma_…")]

@@ -52,6 +52,7 @@ NEXT_STEPS = {
     429: "Cronofy had too many requests from this application; send the request again later.",
 }
 """The next step for a caller after a response of Cronofy's: https://docs.cronofy.com/developers/api/errors/."""
+LATER = "Cronofy is not ready for the request; send it again later."
 
 
 def responses(status: int, description: str, model: Any, *problems: int) -> dict[int, Any]:
@@ -133,15 +134,11 @@ def _request_failed(failure: RequestFailed) -> Response[Any]:
         logger.warning("Cronofy did not answer", code=error.code)
         return _problem(error.status, error.code, error.detail, agent=agent, location=location)
     logger.warning("Cronofy did not accept the request", status=response.status)
+    other = NEXT_STEPS[400] if response.outcome is Outcome.REJECTED else LATER
     return _problem(
         response.status if 400 <= response.status < 500 else HTTPStatus.BAD_GATEWAY.value,
         f"cronofy_{response.status}",
-        NEXT_STEPS.get(
-            response.status,
-            NEXT_STEPS[400]
-            if response.outcome is Outcome.REJECTED
-            else "Cronofy is not ready for the request; send it again later.",
-        ),
+        NEXT_STEPS.get(response.status, other),
         errors=response.content.get("errors") if isinstance(response.content, dict) else None,
         agent=agent,
         location=location,

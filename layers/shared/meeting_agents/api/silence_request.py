@@ -15,10 +15,9 @@ from meeting_agents.errors import FieldError, InvalidRequest
 
 MAX_VALUES = 50
 """The values of one criterion."""
+TIME = 'a time with its zone, like "2026-04-29T15:30:00Z"'
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 _Values = Field(default=(), max_length=MAX_VALUES)
-
-
 _DURATION = re.compile(r"P(?=.)(?:(\d{1,3})D)?(?:T(?=.)(?:(\d{1,4})H)?(?:(\d{1,5})M)?)?")
 
 
@@ -29,37 +28,26 @@ def _end(value: object) -> datetime | timedelta:
         days, hours, minutes = (int(number or 0) for number in found.groups())
         return timedelta(days=days, hours=hours, minutes=minutes)
     try:
-        at = datetime.fromisoformat(text)
+        return _in_milliseconds(datetime.fromisoformat(text))
     except ValueError:
-        at = datetime.min  # noqa: DTZ901 - without a time zone, so it is refused
-    try:
-        return _in_milliseconds(at)
-    except ValueError:
-        raise ValueError(
-            'must be a time with its zone like "2026-04-29T15:30:00Z", or a duration like "PT2H"'
-        ) from None
+        raise ValueError(f'{TIME}, or a duration like "PT2H"') from None
 
 
 def _in_milliseconds(at: datetime) -> datetime:
     """Return a time in UTC as it is stored. Raises `ValueError` if it has no time zone, or no year in UTC."""
-    expected = 'a time with its zone, like "2026-04-29T15:30:00Z"'
     if at.tzinfo is None:
-        raise ValueError(expected)
+        raise ValueError(TIME)
     try:
         utc = at.astimezone(UTC)
     except OverflowError:
-        raise ValueError(expected) from None
+        raise ValueError(TIME) from None
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
 class SilenceRequest(BaseModel):
     """A silence. Of several values of a criterion one must be the incident's, of different criteria each."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        populate_by_name=True,
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     start: Annotated[AwareDatetime, AfterValidator(_in_milliseconds)] | None = Field(
         default=None, alias="from", description="at most 90 days ahead; default: now"

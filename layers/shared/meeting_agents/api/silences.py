@@ -16,10 +16,7 @@ from meeting_agents.errors import NotFound, TooManySilences
 
 router = APIGatewayHttpRouter()
 
-SilenceName = Annotated[
-    str,
-    Path(pattern=SILENCE_NAME, description="your own name for the silence"),
-]
+SilenceName = Annotated[str, Path(pattern=SILENCE_NAME, description="your own name for the silence")]
 
 
 @router.get("/v1/silences", tags=["Silences"], responses=responses(200, "all silences", SilenceList))

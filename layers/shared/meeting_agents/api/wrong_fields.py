@@ -14,7 +14,7 @@ REQUIRED, INVALID = "errors.required", "errors.invalid"
 EXPECTED = {
     "missing": "a value; it is required",
     "string_type": "text",
-    "string_too_short": "at least {min_length} characters",
+    "string_too_short": "{min_length} or more characters",
     "string_too_long": "at most {max_length} characters",
     "literal_error": "{expected}",
     "enum": "{expected}",
@@ -30,7 +30,7 @@ EXPECTED = {
     "datetime_parsing": 'a time like "2026-04-29T15:30:00Z"',
     "datetime_from_date_parsing": 'a time like "2026-04-29T15:30:00Z"',
     "timezone_aware": 'a time with its zone, like "2026-04-29T15:30:00Z"',
-    "too_short": "at least {min_length} entries",
+    "too_short": "{min_length} or more entries",
     "too_long": "at most {max_length} entries",
     "list_type": "a list",
     "tuple_type": "a list",
@@ -40,8 +40,6 @@ EXPECTED = {
     "string_unicode": "text in UTF-8",
 }
 """The expectation of a field by the type of its error: https://docs.pydantic.dev/latest/errors/validation_errors/."""
-
-
 OTHER = "another value: see the API's description"
 """The expectation after a type of error that no route of today has."""
 

@@ -102,18 +102,18 @@ class Table:
                 ExpressionAttributeValues={":now": {"N": str(int(now))}},
             )
 
-    def put(self, item: Item, condition: str, values: Item | None = None) -> bool:
-        """Write an item if the condition holds; False if it does not."""
+    def put(self, item: Item, condition: str = "", values: Item | None = None) -> bool:
+        """Write an item if the condition holds; False if it does not. Without one, whatever is there is replaced."""
         return self.replace(item, condition, values) is not None
 
-    def replace(self, item: Item, condition: str, values: Item | None = None) -> Item | None:
+    def replace(self, item: Item, condition: str = "", values: Item | None = None) -> Item | None:
         """Write an item and return the one it replaces, empty for a new one; None if the condition does not hold."""
-        options: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+        options = _conditional(condition, values)
         try:
             with store_errors("DynamoDB"):
-                return self.client.put_item(
-                    TableName=self.name, Item=item, ConditionExpression=condition, ReturnValues="ALL_OLD", **options
-                ).get("Attributes", {})
+                return self.client.put_item(TableName=self.name, Item=item, ReturnValues="ALL_OLD", **options).get(
+                    "Attributes", {}
+                )
         except _ConditionFailed:
             return None
 
@@ -174,20 +174,21 @@ class Table:
             return cancelled.codes
         return []
 
-    def remove(self, key: Item, condition: str, values: Item) -> bool:
-        """Delete an item if the condition holds; False if it does not."""
-        options: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+    def delete(self, key: Item, condition: str = "", values: Item | None = None) -> bool:
+        """Delete an item if the condition holds; False if it does not, or if there was none."""
+        options = _conditional(condition, values)
         try:
             with store_errors("DynamoDB"):
-                self.client.delete_item(TableName=self.name, Key=key, ConditionExpression=condition, **options)
+                response = self.client.delete_item(TableName=self.name, Key=key, ReturnValues="ALL_OLD", **options)
+                return "Attributes" in response
         except _ConditionFailed:
             return False
-        return True
 
-    def delete(self, key: Item) -> bool:
-        """Delete an item; False if there was none."""
-        with store_errors("DynamoDB"):
-            return "Attributes" in self.client.delete_item(TableName=self.name, Key=key, ReturnValues="ALL_OLD")
+
+def _conditional(condition: str, values: Item | None) -> dict[str, Any]:
+    """Return the options of a write under a condition, none without one."""
+    options: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+    return options | ({"ExpressionAttributeValues": values} if values else {})
 
 
 class _ConditionFailed(Exception):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from meeting_agents.domain.groups import Group
+from meeting_agents.domain.groups import Group, Subject
 from meeting_agents.errors import QueueUnavailable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def send_groups(
     """
     for group in groups:
         try:
-            client().send_message(QueueUrl=queue_url, MessageBody=json.dumps({"group": group.key}))
+            client().send_message(QueueUrl=queue_url, MessageBody=_body(group))
         except (ClientError, BotoCoreError) as error:
             logger.warning("group not sent", kind=type(error).__name__, group=group.key)
             if must_arrive:
@@ -47,10 +47,7 @@ def send_agents(client: "Callable[[], SQSClient]", queue_url: str, agent_ids: Se
         try:
             response = client().send_message_batch(
                 QueueUrl=queue_url,
-                Entries=[
-                    {"Id": number, "MessageBody": json.dumps({"subject": agent_id})}
-                    for number, agent_id in messages.items()
-                ],
+                Entries=[{"Id": number, "MessageBody": _body(agent_id)} for number, agent_id in messages.items()],
             )
         except (ClientError, BotoCoreError) as error:
             logger.warning("agents not sent", kind=type(error).__name__, agents=len(batch))
@@ -59,21 +56,30 @@ def send_agents(client: "Callable[[], SQSClient]", queue_url: str, agent_ids: Se
     return sent
 
 
-def dead_letter(client: "SQSClient", queue_url: str, subject: str | Group) -> None:
+def dead_letter(client: "SQSClient", queue_url: str, subject: Subject) -> None:
     """Send an agent or a group to a dead-letter queue, in the form in which its own queue takes it again."""
-    body = {"group": subject.key} if isinstance(subject, Group) else {"subject": subject}
     try:
-        client.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
+        client.send_message(QueueUrl=queue_url, MessageBody=_body(subject))
     except (ClientError, BotoCoreError) as error:
         raise QueueUnavailable("the dead-letter queue did not take a message; try again") from error
 
 
+def subject_of(body: str) -> Subject:
+    """Return the agent or the group that a message, or an announcement, is about. Raises `ValueError`."""
+    match json.loads(body):
+        case {"group": str(key)}:
+            return Group.of_key(key)
+        case {"subject": str(agent_id)}:
+            return agent_id
+    raise ValueError("the message names no agent and no group")
+
+
+def _body(subject: Subject) -> str:
+    return json.dumps({"group": subject.key} if isinstance(subject, Group) else {"subject": subject})
+
+
 def shorten_visibility(
-    client: "SQSClient",
-    queue_url: str,
-    records: Sequence[Mapping[str, Any]],
-    *,
-    longest: int = MAX_BACKOFF,
+    client: "SQSClient", queue_url: str, records: Sequence[Mapping[str, Any]], *, longest: int = MAX_BACKOFF
 ) -> None:
     """Shorten the visibility timeout so that SQS redelivers these records of a Lambda event soon.
 

@@ -36,7 +36,5 @@ class SecretText:
             self._read_at = self._clock()
         except (ClientError, BotoCoreError) as error:
             if self._text is None:
-                raise MissingSecret(
-                    "Secrets Manager did not give the secret of ChannelsSecretArn; try again"
-                ) from error
+                raise MissingSecret(f"Secrets Manager did not give the secret {self._secret_arn}; try again") from error
         return self._text

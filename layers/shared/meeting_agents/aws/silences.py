@@ -107,7 +107,7 @@ class Silences:
             **({"changed_at": timestamp(now)} if is_changed else {}),
         }
         packed = {name: pack(value) for name, value in item.items()}
-        self._table.put({**keys.silence(silence.name), **packed}, "attribute_not_exists(sk) OR attribute_exists(sk)")
+        self._table.put({**keys.silence(silence.name), **packed})
 
     def _release(self, name: str, look_at: Callable[[Sequence[str]], Sequence[str]], limit: int) -> tuple[int, bool]:
         """Release the agents of a silence. Return their number, and if none is left."""
@@ -118,7 +118,7 @@ class Silences:
         for batch in batched(held_at, RELEASED_AT_ONCE, strict=False):
             for agent_id in look_at(batch):
                 # One that was looked at by now, and is held back again, stays.
-                self._table.remove(keys.held(name, agent_id), "held_at = :seen", {":seen": held_at[agent_id]})
+                self._table.delete(keys.held(name, agent_id), "held_at = :seen", {":seen": held_at[agent_id]})
                 released += 1
         return released, released == len(held_at) < limit
 
@@ -129,7 +129,7 @@ class Silences:
         condition = "changed_at = :seen" if changed_at else "attribute_not_exists(changed_at) AND attribute_exists(sk)"
         values = {":seen": changed_at} if changed_at else {}
         if is_over:
-            self._table.remove(key, condition, values)
+            self._table.delete(key, condition, values)
         elif changed_at:
             self._table.update(key, "REMOVE changed_at", values, condition)
 

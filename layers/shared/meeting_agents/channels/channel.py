@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from meeting_agents.alerting.change import Change
+from meeting_agents.domain.labels import WantedLabels, match_pairs
 from meeting_agents.domain.model import ChangeType
 
 QUOTED = 200
@@ -34,8 +35,7 @@ class Channel:
     type: frozenset[str] = frozenset()
     account: frozenset[str] = frozenset()
     data_center: frozenset[str] = frozenset()
-    label: frozenset[str] = frozenset()
-    """As `name:value`: of several of one name one, of different names each."""
+    label: WantedLabels = field(default_factory=dict, hash=False)
 
     def wants(self, change: Change) -> bool:
         """Return True if a new incident is for this channel. Later changes of one that it took are sent anyway."""
@@ -45,11 +45,7 @@ class Channel:
             (self.account, change.account),
             (self.data_center, change.data_center),
         )
-        names = {label.partition(":")[0] for label in self.label}
-        has_labels = all(
-            any(label in change.labels for label in self.label if label.startswith(f"{name}:")) for name in names
-        )
-        return has_labels and all(not wanted or value in wanted for wanted, value in pairs)
+        return match_pairs(change.labels, self.label) and all(not wanted or value in wanted for wanted, value in pairs)
 
     @property
     def fingerprint(self) -> str:
@@ -139,25 +135,6 @@ class Answer:
         return self.outcome is Outcome.TAKEN
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of channel: the members of the secret that it needs and allows, its request and its answers."""
-
-    build: Callable[[Channel, Parcel], Request]
-    read: Callable[[Response, datetime], Answer]
-    needs: frozenset[str] = frozenset()
-    allows: frozenset[str] = frozenset()
-    address: str = ""
-    """The vendor's address, where the secret has none."""
-    hosts: tuple[str, ...] = ()
-    """The ends of the hosts that its address may have; empty: any."""
-    actions: frozenset[ChangeType] = ALL_ACTIONS
-    is_chat: bool = False
-    """People read it: many changes become one message."""
-    pause: float = 0.0
-    """Seconds between two requests."""
-
-
 def answer_of(response: Response, now: datetime, words: str = "") -> Answer:
     """Return the meaning of an answer by its status. `words`: the channel's own for a refusal."""
     status = response.status
@@ -191,6 +168,25 @@ def _until(date: str, now: datetime) -> float | None:
 def _quoted(words: str) -> str:
     text = " ".join("".join(character if character.isprintable() else " " for character in words).split())
     return f": {text[:QUOTED]}" if text else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of channel: the members of the secret that it needs and allows, its request and its answers."""
+
+    build: Callable[[Channel, Parcel], Request]
+    read: Callable[[Response, datetime], Answer] = answer_of
+    needs: frozenset[str] = frozenset()
+    allows: frozenset[str] = frozenset()
+    address: str = ""
+    """The vendor's address, where the secret has none."""
+    hosts: tuple[str, ...] = ()
+    """The ends of the hosts that its address may have; empty: any."""
+    actions: frozenset[ChangeType] = ALL_ACTIONS
+    is_chat: bool = False
+    """People read it: many changes become one message."""
+    pause: float = 0.0
+    """Seconds between two requests."""
 
 
 def shortened(text: str, length: int) -> str:

@@ -8,11 +8,10 @@ None of them knows an acknowledgement from outside; each closes an alert by the 
 - Rootly, generic webhook alert source: https://docs.rootly.com/integrations/generic-webhook-alert-source
 """
 
-from datetime import datetime
 from typing import Any
 
 from meeting_agents.alerting.change import Change
-from meeting_agents.channels.channel import Answer, Channel, Kind, Parcel, Request, Response, answer_of, shortened
+from meeting_agents.channels.channel import Channel, Kind, Parcel, Request, shortened
 from meeting_agents.domain.model import ChangeType
 
 ACTIONS = frozenset({ChangeType.TRIGGER, ChangeType.RESOLVE})
@@ -58,10 +57,7 @@ def _kind(content: Any, needs: frozenset[str], hosts: tuple[str, ...] = ()) -> K
         authorization = {"Authorization": f"Bearer {channel.key}"} if channel.key else {}
         return Request.of(channel.address, body, **authorization)
 
-    def read(response: Response, now: datetime) -> Answer:
-        return answer_of(response, now)
-
-    return Kind(build, read, needs=needs, hosts=hosts, actions=ACTIONS)
+    return Kind(build, needs=needs, hosts=hosts, actions=ACTIONS)
 
 
 GRAFANA = _kind(_grafana, frozenset({"url"}))

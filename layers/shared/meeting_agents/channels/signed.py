@@ -7,9 +7,8 @@ several signatures, so that a receiver accepts what is signed with the old or wi
 import base64
 import hashlib
 import hmac
-from datetime import datetime
 
-from meeting_agents.channels.channel import Answer, Channel, Kind, Parcel, Request, Response, answer_of
+from meeting_agents.channels.channel import Channel, Kind, Parcel, Request
 
 PREFIX = "whsec_"
 
@@ -36,8 +35,4 @@ def _build(channel: Channel, parcel: Parcel) -> Request:
     return Request(request.address, request.body, {**request.headers, **headers})
 
 
-def _read(response: Response, now: datetime) -> Answer:
-    return answer_of(response, now)
-
-
-KIND = Kind(_build, _read, needs=frozenset({"url", "secrets"}))
+KIND = Kind(_build, needs=frozenset({"url", "secrets"}))

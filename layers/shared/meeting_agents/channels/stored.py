@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from meeting_agents.channels.channel import Channel, Kind
 from meeting_agents.channels.kinds import KINDS, MEMBERS
 from meeting_agents.channels.signed import secret_bytes
-from meeting_agents.domain import labels
+from meeting_agents.domain.labels import WantedLabels, parse_wanted
 from meeting_agents.domain.model import IncidentType, Severity
 from meeting_agents.errors import MissingSecret
 
@@ -137,19 +137,16 @@ def _check_address(address: str, kind: Kind) -> None:
         raise _WrongError(f"its url must be at {' or '.join(kind.hosts)}")
 
 
-def _filter(member: str, value: Any) -> frozenset[str]:
+def _filter(member: str, value: Any) -> frozenset[str] | WantedLabels:
     if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
         raise _WrongError(f"its {member} must be a list of texts")
     known = FILTERS[member]
     wrong = sorted(set(value) - known) if known is not None else []
     if wrong:
         raise _WrongError(f"its {member} must be among {', '.join(sorted(known or ()))}")
-    return frozenset(map(_label, value) if member == "label" else value)
-
-
-def _label(text: str) -> str:
-    """Return a label as agents have it: its name in lower case."""
-    name, _, value = text.partition(":")
-    if not (labels.NAME.fullmatch(name.lower()) and labels.VALUE.fullmatch(value)):
-        raise _WrongError("its label must be a list of texts like team:sales")
-    return f"{name.lower()}:{value}"
+    if member != "label":
+        return frozenset(value)
+    try:
+        return parse_wanted(value)
+    except ValueError:
+        raise _WrongError("its label must be a list of texts like team:sales") from None

@@ -3,9 +3,7 @@
 It is apart from the topic of alerts, whose subscribers read e-mails: each change of each incident is a message here.
 """
 
-from datetime import datetime
-
-from meeting_agents.channels.channel import Answer, Channel, Kind, Parcel, Request, Response, answer_of
+from meeting_agents.channels.channel import Channel, Kind, Parcel, Request
 
 
 def attributes_of(parcel: Parcel) -> dict[str, str | tuple[str, ...]]:
@@ -27,8 +25,4 @@ def _build(_: Channel, parcel: Parcel) -> Request:
     return Request.of("", parcel.changes[0].to_json())
 
 
-def _read(response: Response, now: datetime) -> Answer:
-    return answer_of(response, now)
-
-
-KIND = Kind(_build, _read)
+KIND = Kind(_build)

@@ -59,6 +59,10 @@ class Group:
         return cls(IncidentType(type_), name)
 
 
+type Subject = str | Group
+"""What an alert, or a change of an incident, is about: an agent, by its id, or a group."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """An agent of a group, as the index of what is open has it."""

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,30}[a-z0-9])?")
 VALUE = re.compile(r"[!-+\--~](?:[ -+\--~]{0,62}[!-+\--~])?")
@@ -25,6 +25,23 @@ def most_frequent(of_agents: Iterable[Labels], limit: int) -> tuple[str, ...]:
     return tuple(sorted(pair for pair, _ in counted.most_common(limit)))
 
 
+def parse_wanted(texts: Iterable[str]) -> WantedLabels:
+    """Return `name:value` texts as the labels that are wanted. Raises `ValueError` for what no label can be."""
+    wanted: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        name, _, value = text.partition(":")
+        name = name.lower()
+        if not (NAME.fullmatch(name) and VALUE.fullmatch(value)):
+            raise ValueError("not a label like team:sales")
+        wanted[name] = (*wanted.get(name, ()), value)
+    return wanted
+
+
 def matches(labels: Labels, wanted: WantedLabels) -> bool:
     """Return True if each wanted label has one of its values."""
     return all(labels.get(name) in values for name, values in wanted.items())
+
+
+def match_pairs(labels: Collection[str], wanted: WantedLabels) -> bool:
+    """Return True if each wanted label has one of its values among these `name:value`, of one agent or of several."""
+    return all(any(f"{name}:{value}" in labels for value in values) for name, values in wanted.items())

@@ -30,7 +30,7 @@ def silence_name(agent_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Target:
     """An agent with an incident, as far as a silence tells agents apart."""
 
     agent_id: str
@@ -41,7 +41,7 @@ class Subject:
     labels: Labels = field(default_factory=dict, hash=False)
 
     @classmethod
-    def of(cls, agent_id: str, record: Record, type_: IncidentType) -> "Subject":
+    def of(cls, agent_id: str, record: Record, type_: IncidentType) -> "Target":
         """Return an agent with an incident of a type."""
         identity = record.identity
         return cls(
@@ -53,7 +53,7 @@ class Subject:
         )
 
     @classmethod
-    def of_waiting(cls, agent: Waiting) -> "Subject":
+    def of_waiting(cls, agent: Waiting) -> "Target":
         """Return an agent of a group."""
         names = {"account": agent.account, "data_center": agent.data_center}
         return cls(agent_id=agent.agent_id, type=agent.type, labels=agent.labels, **names)
@@ -79,15 +79,15 @@ class Silence:
     def is_active(self, at: datetime) -> bool:
         return self.start <= at < self.end
 
-    def covers(self, subject: Subject) -> bool:
+    def covers(self, target: Target) -> bool:
         """Return True if the silence is for an agent's incident."""
         chosen = (
-            (self.types, subject.type),
-            (self.accounts, subject.account),
-            (self.data_centers, subject.data_center),
-            (self.agents, subject.agent_id),
+            (self.types, target.type),
+            (self.accounts, target.account),
+            (self.data_centers, target.data_center),
+            (self.agents, target.agent_id),
         )
-        return all(not values or value in values for values, value in chosen) and matches(subject.labels, self.labels)
+        return all(not values or value in values for values, value in chosen) and matches(target.labels, self.labels)
 
     def covers_group(self, group: Group) -> bool:
         """Return True if the silence is for the incident of a group: for more than some of its agents."""
@@ -142,9 +142,9 @@ class Quiet:
     silences: tuple[Silence, ...] = ()
     quiet_hours: QuietHours | None = None
 
-    def of_agent(self, subject: Subject, at: datetime) -> Hold | None:
+    def of_agent(self, target: Target, at: datetime) -> Hold | None:
         """Return the silence that holds back alerts about an agent's incident: of several the one that ends last."""
-        return _last(silence for silence in self.silences if silence.is_active(at) and silence.covers(subject))
+        return _last(silence for silence in self.silences if silence.is_active(at) and silence.covers(target))
 
     def of_group(self, group: Group, severity: Severity, at: datetime) -> Hold | None:
         """Return the silence, or the quiet hours, that hold back alerts about the incident of a group.
@@ -159,7 +159,7 @@ class Quiet:
     def of_incident(self, agent_id: str, record: Record, incident: Incident, at: datetime) -> Hold | None:
         """Return the reason why no message about an agent's incident would be sent now."""
         group = group_of(record, incident.type)
-        return self.of_agent(Subject.of(agent_id, record, incident.type), at) or (
+        return self.of_agent(Target.of(agent_id, record, incident.type), at) or (
             self.of_group(group, incident.severity, at) if group else self.of_severity(incident.severity, at)
         )
 

@@ -34,9 +34,9 @@ SHOWN_STEPS = 40
 """The newest entries of a timeline that are shown; the API has all."""
 SHOWN_WAITING = 10
 """The meetings of a group that are shown."""
-ACTION, ACKNOWLEDGE, RETRY, REPLAY = "action", "acknowledge", "retry", "replay"
-SILENCE, UNSILENCE = "silence", "unsilence"
-"""The parameter of a button that says what it does, and its values."""
+ACTION = "action"
+"""The parameter of a button that says what it does; these are its values."""
+ACKNOWLEDGE, SILENCE, UNSILENCE, RETRY, REPLAY = "acknowledge", "silence", "unsilence", "retry", "replay"
 AGENT, GROUP = "agent_id", "group"
 """The parameters of a button that say what it is about."""
 _ASK_AGAIN = "Send the newest request for this agent to Cronofy again?"
