@@ -169,6 +169,10 @@ def test_a_channel_that_is_back_gets_what_stands_and_nothing_of_what_is_over(
     assert "pager" not in delivered(stage, passing)
 
 
+def refused(receivers: Receivers) -> int:
+    return len([status for status, _ in receivers.slack.requests if status == 404])
+
+
 def test_a_revoked_address_is_an_incident_in_the_other_channels(stage: Stage, receivers: Receivers) -> None:
     """It is over as soon as a test of the corrected channel succeeds."""
     fail(stage, "revoked")
@@ -176,7 +180,9 @@ def test_a_revoked_address_is_an_incident_in_the_other_channels(stage: Stage, re
     assert wait_until(lambda: key in receivers.pagerduty.alerts, PATIENT), receivers.slack.requests
     assert "no_service" in receivers.pagerduty.alerts[key].messages[0]["payload"]["custom_details"]["detail"]
     assert any("Channel gone takes no alerts" in mail["subject"] for mail in stage.emails())
-    tries = len([status for status, _ in receivers.slack.requests if status == 404])
+    tries = refused(receivers)
+    expect(stage, fail(stage, "afterwards"), lambda taken: "trigger" in taken.get("second", []))
+    assert tries == refused(receivers), "it was left alone"
 
     stored = [
         each | ({"url": receivers.slack.address} if each["name"] == "gone" else {})
@@ -190,4 +196,3 @@ def test_a_revoked_address_is_an_incident_in_the_other_channels(stage: Stage, re
 
     assert [each["outcome"] for each in tested["answers"]] == ["taken"] * 3
     assert wait_until(lambda: receivers.pagerduty.alerts[key].status == "resolved", PATIENT)
-    assert tries == len([status for status, _ in receivers.slack.requests if status == 404]), "it was left alone"

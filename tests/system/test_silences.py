@@ -83,12 +83,14 @@ def test_a_silence_over_failing_meetings_is_seen_and_sends_nothing_and_at_its_en
 
 
 def test_a_silence_ends_by_itself(stage: Stage, team: str) -> None:
-    put(stage, team, 6, label=[f"team:{team}"])
+    put(stage, team, label=[f"team:{team}"])
     agent = failed(stage, team)
     assert wait_until(lambda: is_held(stage, agent))
-    assert alerts(stage, agent) == []
+    silence = put(stage, team, 10, label=[f"team:{team}"])
     assert wait_until(lambda: alerts(stage, agent) or None)
     assert len(alerts(stage, agent)) == 1
+    [alerted] = [entry for entry in stage.read(agent)["timeline"] if entry["kind"] == "alerted"]
+    assert datetime.fromisoformat(alerted["at"]) >= datetime.fromisoformat(silence["until"])
     gone = wait_until(lambda: stage.api.get(f"{SILENCES}/{team}").status_code == 404 or None)
     assert gone
 

@@ -103,7 +103,7 @@ class Table:
             )
 
     def put(self, item: Item, condition: str = "", values: Item | None = None) -> bool:
-        """Write an item if the condition holds; False if it does not. Without one, whatever is there is replaced."""
+        """Write an item if the condition holds; False if it does not. Without one, an item there is replaced."""
         return self.replace(item, condition, values) is not None
 
     def replace(self, item: Item, condition: str = "", values: Item | None = None) -> Item | None:

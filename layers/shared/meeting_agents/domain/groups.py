@@ -60,7 +60,7 @@ class Group:
 
 
 type Subject = str | Group
-"""What an alert, or a change of an incident, is about: an agent, by its id, or a group."""
+"""The subject of an alert, or of a change of an incident: an agent, by its id, or a group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
