@@ -21,7 +21,7 @@ GIVEN_PARAMETERS = $(OPERATE) parameters --environment $(ENVIRONMENT) Architectu
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
 KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
 	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NAME NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL \
-	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH
+	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH DAYS
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
 $(if $(UNKNOWN),$(error no command has a variable $(firstword $(UNKNOWN)): $(shell python3 -c 'import difflib, sys; \
@@ -155,6 +155,9 @@ verdicts: .venv/.sandbox ## What became of every notification that was kept
 export: .venv/.sandbox ## Write the journals of the meetings FROM=… until TO=… to JOURNAL=week.jsonl, for `make simulate`
 	@.venv/bin/python layers/shared/operate.py --stack $(STACK) export --from "$(FROM)" --to "$(TO)" --file "$(JOURNAL)"
 
+cost: .venv/.sandbox ## The bill of the last 30 days by item, from the stack's own metrics, a forecast, and what would lower it (DAYS=7)
+	@$(OPERATE) cost --days "$(or $(DAYS),30)"
+
 docs: .venv/.dev ## Write the API's description to .docs.html, and rewrite the generated parts of the documents (CHECK=1: only name the outdated ones)
 	@$(IN_VENV) python -m tests.documentation $(if $(CHECK),--check)
 
@@ -216,4 +219,4 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy package parameters doctor secret agents agent acknowledge channel-test silence silences unsilence retry replay redrive verdicts export lock clean
+.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy package parameters doctor secret agents agent acknowledge channel-test silence silences unsilence retry replay redrive verdicts export cost lock clean

@@ -25,6 +25,7 @@ from meeting_agents.aws.keys import RECORD, timestamp
 from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.domain.model import State, Verdict
 from operate_channels import test_channel
+from operate_cost import MAX_DAYS, cost
 from operate_doctor import doctor
 from operate_export import export
 from operate_incidents import acknowledge, find_agent, list_agents, list_incidents, retry, show_agent
@@ -111,6 +112,12 @@ def _queue(text: str) -> str:
     return text
 
 
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_DAYS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days from 1 to {MAX_DAYS}: set DAYS=30")
+    return int(text)
+
+
 def _file(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("no file is named: set JOURNAL=week.jsonl")
@@ -177,6 +184,8 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--id", type=_named("ID=ma_…"), required=True, help="ma_…")
     channel = commands.add_parser("channel-test", help="send a test incident to a channel, from trigger to resolve")
     channel.add_argument("--name", type=_named("NAME=pager"), required=True, help="the channel's name in the secret")
+    bill = commands.add_parser("cost", help="print the bill of the last days, and what would lower it")
+    bill.add_argument("--days", type=_days, default=30, help=f"1 to {MAX_DAYS}")
     commands.add_parser("doctor", help="say if the stack will work, and what to do if not")
     secret = commands.add_parser("secret", help="store the client id and the client secret of a data center")
     secret.add_argument("--data-center", choices=list(HOSTS), required=True)
@@ -240,6 +249,7 @@ _COMMANDS: Mapping[str, Callable[[Stack, argparse.Namespace], int | None]] = {
     "acknowledge": lambda stack, given: acknowledge(stack, given.id, given.note),
     "retry": lambda stack, given: retry(stack, given.id),
     "doctor": lambda stack, _: doctor(stack),
+    "cost": lambda stack, given: cost(stack, given.days),
     "channel-test": lambda stack, given: test_channel(stack, given.name),
     "secret": lambda stack, given: store_secret(stack, given.data_center),
     "replay": lambda stack, given: replay(stack, given.start, given.end, given.state, dry_run=given.dry_run),

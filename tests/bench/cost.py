@@ -3,15 +3,13 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from operate_cost import DAYS_PER_MONTH, PRICES, priced
 from tests.bench.steps import TRIGGERS
 from tests.runtime.platform import Platform
 from tests.runtime.stories import Scene
-
-PRICES = json.loads(Path(__file__).with_name("prices.json").read_text(encoding="utf-8"))
 
 FAILING = 0.02
 """Share of meetings whose agent fails, so that an alert is sent."""
@@ -28,7 +26,6 @@ ACCESS_LOG_BYTES = 250
 """Bytes of a line in the API's access log."""
 COLD_SHARE = 0.05
 """Share of invocations that begin with a cold start, whose time is paid for; assumed."""
-DAYS_PER_MONTH = 30.4
 ITEM_OVERHEAD_BYTES = 100
 """Bytes that DynamoDB stores with each item."""
 KEY_REUSE_SECONDS = 300.0
@@ -80,12 +77,6 @@ def cost(scene: Scene, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[st
         "usd_per_month_at_rest": _rounded(priced(at_rest(platform, steps, cold))),
         "usd_per_month_of_the_dashboard": _rounded(priced(standing(of_the_dashboard(platform)))),
     }
-
-
-def priced(amounts: Mapping[str, float]) -> dict[str, float]:
-    """US dollars by item, the largest first. KeyError for an item without a price."""
-    usd = {name: amount * PRICES["usd"][name] for name, amount in amounts.items()}
-    return dict(sorted(usd.items(), key=lambda item: -item[1]))
 
 
 def _rounded(usd: dict[str, float]) -> dict[str, float]:

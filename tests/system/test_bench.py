@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
+from operate_cost import DAYS_PER_MONTH, PRICES
 from tests.bench.__main__ import RESULTS
 from tests.bench.cold_start import clients, cold_starts, first_invocations, folders, start
 from tests.bench.cost import (
-    DAYS_PER_MONTH,
-    PRICES,
     Steps,
     at_rest,
     cost,
