@@ -21,7 +21,7 @@ GIVEN_PARAMETERS = $(OPERATE) parameters --environment $(ENVIRONMENT) Architectu
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
 KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
 	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NAME NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL \
-	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH DAYS
+	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH DAYS YES
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
 $(if $(UNKNOWN),$(error no command has a variable $(firstword $(UNKNOWN)): $(shell python3 -c 'import difflib, sys; \
@@ -146,6 +146,9 @@ replay: .venv/.sandbox ## Announce again what was written down FROM=… until TO
 	@$(OPERATE) replay --from "$(FROM)" --to "$(TO)" \
 		$(if $(STATE),--state $(STATE)) $(if $(DRY_RUN),--dry-run "$(DRY_RUN)")
 
+erase: .venv/.sandbox ## Erase the data of ID=ma_…, of ACCOUNT=… with its tokens, or of the meetings FROM=… until TO=…; asks before (YES=1: does not)
+	@$(OPERATE) erase --id "$(ID)" --account "$(ACCOUNT)" $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(YES),--yes)
+
 redrive: .venv/.sandbox ## Give back what is in the dead-letter queue of QUEUE=track, alert, …
 	@$(OPERATE) redrive --queue "$(QUEUE)"
 
@@ -219,4 +222,4 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy package parameters doctor secret agents agent acknowledge channel-test silence silences unsilence retry replay redrive verdicts export cost lock clean
+.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy package parameters doctor secret agents agent acknowledge channel-test silence silences unsilence retry replay erase redrive verdicts export cost lock clean

@@ -12,6 +12,7 @@ import httpx
 from meeting_agents.api.bodies import AgentRequest, CalendarEventRequest
 from meeting_agents.aws.accounts import Accounts, connection_of
 from meeting_agents.aws.dynamodb import Table
+from meeting_agents.aws.erasures import Erasures
 from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
@@ -30,6 +31,7 @@ from meeting_agents.domain.model import EntryType
 from meeting_agents.domain.record import Record
 from meeting_agents.domain.silences import QuietHours
 from meeting_agents.domain.verdicts import Step
+from meeting_agents.erasing import Eraser
 from meeting_agents.profiles import Profiles
 from meeting_agents.provisioning import Provisioning, ProvisioningRequest, ProvisioningResult
 from meeting_agents.tokens import Tokens
@@ -102,6 +104,9 @@ class Desk:
 
     def silences(self) -> Silences:
         return Silences(self._table(), self.quiet_hours)
+
+    def eraser(self) -> Eraser:
+        return Eraser(self.journal(), Erasures(self._table()), self.silences())
 
     def rate_limiter(self) -> RateLimiter:
         return RateLimiter(self._table(), self.limits, self.seconds, self.sleep)

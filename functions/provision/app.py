@@ -37,6 +37,7 @@ COLLABORATORS = Collaborators(
     tokens=wiring.tokens,
     profiles=wiring.profiles,
     silences=wiring.silences,
+    eraser=wiring.eraser,
     incident_list=lambda address: wiring.incident_list(Links(address, "")),
 )
 

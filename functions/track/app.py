@@ -16,12 +16,13 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import VERSION, wiring
-from meeting_agents.announcement import build_announcements, to_message
+from meeting_agents.announcement import build_announcements, erasure_announcement, to_message
 from meeting_agents.aws.groups import LastCallbacks
-from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.journal import Journal, StoredEntry
 from meeting_agents.aws.keys import entry_key, is_probe
 from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.cronofy.payloads import EVENT_TRIGGERS
+from meeting_agents.domain.erasures import ERASED_KEY, Erasure
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import Outage
@@ -64,9 +65,12 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 def announce(
     agent_id: str, keys: set[str], journal: Journal, last_callbacks: LastCallbacks, topic: LifecycleTopic
 ) -> None:
-    """Store the agent's current record, and announce the entries with these keys."""
+    """Store the agent's current record, and announce the entries with these keys; delete those of an erased agent."""
     now = datetime.now(UTC)
-    entries = journal.read(agent_id, now)
+    entries, erasure = journal.read_with_erasure(agent_id, now)
+    if erasure:
+        _erase(agent_id, keys, entries, erasure, topic)
+        return
     steps = timeline(entries)
     raw = {stored.entry.key: stored.raw for stored in entries}
     announcements = build_announcements(agent_id, steps, raw, journal.grace_periods, keys)
@@ -90,6 +94,15 @@ def announce(
         )
     if expired := len(keys) - len(announcements):
         logger.warning("entries expired before they were announced", agent_id=agent_id, entries=expired)
+
+
+def _erase(agent_id: str, keys: set[str], entries: list[StoredEntry], erasure: Erasure, topic: LifecycleTopic) -> None:
+    """Delete what is left, or came late, of an agent whose data was erased; announce the erasure if it is new."""
+    left = wiring.eraser().finish(agent_id, entries)
+    if ERASED_KEY in keys:
+        topic.publish([to_message(erasure_announcement(agent_id, erasure))])
+        _count(agent_id, {"AgentsErased": 1})
+    logger.info("data erased", agent_id=agent_id, entries=left)
 
 
 def _hear(agent_id: str, new: Sequence[Step], last_callbacks: LastCallbacks) -> None:

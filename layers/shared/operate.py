@@ -20,6 +20,7 @@ import boto3
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+import operate_erase
 import operate_silences
 from meeting_agents.aws.keys import RECORD, timestamp
 from meeting_agents.cronofy.payloads import HOSTS
@@ -32,7 +33,7 @@ from operate_incidents import acknowledge, find_agent, list_agents, list_inciden
 from operate_parameters import parameters_of
 from operate_redrive import redrive
 from operate_secret import store_secret
-from operate_stack import TIMEOUT, OperatorError, Stack, finish, nearest, show_progress
+from operate_stack import TIMEOUT, OperatorError, Stack, clear_progress, finish, nearest, show_progress
 
 CONCURRENT_REQUESTS = 4
 """Requests to the API at the same time: few, so that a replay does not crowd out callers."""
@@ -202,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     redrives = commands.add_parser("redrive", help="return the messages of a dead-letter queue to their source")
     redrives.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
     operate_silences.add_commands(commands, _time, _named)
+    operate_erase.add_command(commands, _time)
     exports = commands.add_parser("export", help="write the journals of the meetings of a span of time to a file")
     exports.add_argument("--file", type=_file, required=True, help="week.jsonl")
     for span in (replays, exports):
@@ -219,6 +221,8 @@ def main(arguments: list[str]) -> int:
         _refuse(options.command, "FROM must be before TO")
     if options.command == "agent" and bool(options.id) == bool(options.event and options.calendar):
         _refuse("agent", "set ID=ma_…, or EVENT=… and CALENDAR=…")
+    if options.command == "erase" and (problem := operate_erase.wrong_arguments(options)):
+        _refuse("erase", problem)
     try:
         if options.command == "parameters":
             print(shlex.join(parameters_of(options.environment, options.pairs)))  # noqa: T201
@@ -228,6 +232,10 @@ def main(arguments: list[str]) -> int:
     except (BotoCoreError, ClientError, httpx.HTTPError, OSError, OperatorError) as error:
         print(f"operate: {_problem(error)}", file=sys.stderr)  # noqa: T201
         return 2
+    except KeyboardInterrupt:
+        clear_progress()
+        print("operate: stopped; the same command again does the rest", file=sys.stderr)  # noqa: T201
+        return 130
     return 1 if remaining else 0
 
 
@@ -257,6 +265,7 @@ _COMMANDS: Mapping[str, Callable[[Stack, argparse.Namespace], int | None]] = {
     "export": lambda stack, given: export(stack, given.start, given.end, given.file),
     "verdicts": lambda stack, _: verdicts(stack),
     **operate_silences.COMMANDS,
+    **operate_erase.COMMANDS,
 }
 """Each returns the number of things that remain to be done; None: nothing can remain."""
 

@@ -17,7 +17,7 @@ def export(stack: Stack, start: datetime, end: datetime, file: Path) -> None:
     The first line has the stack's parameters. Journals have titles of meetings and addresses of people: only the
     file's owner can read it.
     """
-    agents, entries = list(_agents(stack, start, end)), 0
+    agents, entries = list(agents_between(stack, start, end)), 0
     head = {"stack": stack.name, "from": timestamp(start), "to": timestamp(end), "parameters": stack.parameters}
     with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as lines:
         print(json.dumps(head), file=lines)
@@ -32,7 +32,8 @@ def export(stack: Stack, start: datetime, end: datetime, file: Path) -> None:
     finish([], f"{entries} entries of {len(agents)} agents are in {file}")
 
 
-def _agents(stack: Stack, start: datetime, end: datetime) -> Iterator[str]:
+def agents_between(stack: Stack, start: datetime, end: datetime) -> Iterator[str]:
+    """Iterate over the agents whose meetings start from `start` until before `end`."""
     bounds = {":start": {"S": timestamp(start)}, ":end": {"S": timestamp(end)}}  # a meeting at the end sorts after it
     for number in range((end.date() - start.date()).days + 1):
         day = (start.date() + timedelta(days=number)).isoformat()

@@ -125,6 +125,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {by_lower[found[0]]}?" if found else f"known are {', '.join(names)}"
 
 
+def confirm(question: str, *, is_given: bool) -> None:
+    """Ask before what cannot be undone. Raises `OperatorError` unless the answer is yes. `is_given`: by YES=1."""
+    if is_given:
+        return
+    if not sys.stdin.isatty():
+        raise OperatorError("nothing was done, because no one can be asked here: YES=1 says yes")
+    if input(f"{question} Type yes: ").strip().lower() != "yes":
+        raise OperatorError("nothing was done")
+
+
 # --------------------------------------------------------------------------------------------------------------- output
 
 

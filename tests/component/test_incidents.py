@@ -54,6 +54,7 @@ def call(room: Room, monkeypatch: pytest.MonkeyPatch) -> Call:
         lifecycle_topic=wiring.lifecycle_topic,
         groups=desk.groups,
         silences=desk.silences,
+        eraser=desk.eraser,
         tokens=desk.tokens,
         profiles=desk.profiles,
         incident_list=lambda address: IncidentList(desk.journal(), desk.groups(), Links(address, "")),

@@ -180,6 +180,7 @@ def test_every_example_is_a_request_that_succeeds(stage: Stage, document: dict[s
     assert sent("delete_calendar_event").status_code in (200, 202)
     assert sent("request_agent").json()["agent"]["state"] == "scheduled"
     assert sent("cancel_agent").json()["agent"]["state"] == "cancelled"
+    assert sent("erase_agent").json() == sent("read_erasure").json()
     assert sent("delete_account").status_code == 204
     assert sent.names == {operation["operationId"] for operation in operations(document).values()}
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from meeting_agents.aws import keys
 from meeting_agents.aws.keys import is_probe
+from meeting_agents.domain.erasures import ERASED_KEY
 from tests.runtime.platform import FAULT_TYPES, Fault, Invocation
 from tests.runtime.stories import STORIES, Scene
 from tests.sandbox.deployment import source_template
@@ -57,10 +59,13 @@ def outcome(scene: Scene) -> Outcome:
     """Read the present outcome. The topics' queues are empty afterwards."""
     items = [item for item in scene.platform.items() if not is_probe(item["pk"]["S"])]  # their ids contain the time
     fault_entries = {_id(item) for item in items if item.get("kind", {}).get("S") in FAULT_ENTRIES}
+    erased = {item["pk"]["S"] for item in items if item["sk"]["S"] == keys.ENTRY_PREFIX + ERASED_KEY}
     announcements = {
         announcement["id"]: announcement["data"]
         for announcement in scene.platform.announcements()
         if not is_probe(announcement["subject"])
+        # what was announced of an agent before its data was erased is no longer there
+        and (announcement["subject"] not in erased or announcement["data"]["entry"]["key"] == ERASED_KEY)
     }
     alerts = [json.loads(text) for text in scene.platform.alerts()]
     return Outcome(

@@ -259,6 +259,19 @@ def acknowledged(scene: Scene) -> None:
     scene.platform.settle()
 
 
+def erased(scene: Scene) -> None:
+    """The data of an agent that failed is erased, while a silence holds its alert back; then Cronofy calls again."""
+    agent = scene.request_agent(scene.event("erased"))
+    until = f"{datetime.now(UTC) + timedelta(days=1):%FT%TZ}"
+    scene.platform.request("PUT", "/v1/silences/erased", {"until": until, "why": "x", "agent": [agent]})
+    scene.notify(agent, "erased", "meeting_agent_failed")
+    scene.platform.settle()
+    scene.platform.request("DELETE", f"/v1/meeting_agents/{agent}/data")
+    scene.platform.settle()
+    scene.notify(agent, "erased", "meeting_agent_complete")
+    scene.platform.settle()
+
+
 def replayed(scene: Scene) -> None:
     agent = scene.request_agent(scene.event("replayed"))
     scene.notify(agent, "replayed", "meeting_agent_complete")
@@ -458,6 +471,7 @@ STORIES: dict[str, Callable[[Scene], None]] = {
     "silenced": silenced,
     "pressed": pressed,
     "replayed": replayed,
+    "erased": erased,
 }
 
 

@@ -124,6 +124,8 @@ class Examples:
             Example("Find its transcript", "GET", f"{_AGENT}/resources/transcript?format=json"),
             Example("Publish its announcements again", "POST", f"{_AGENT}/replay"),
             Example("Delete its calendar event", "DELETE", events, removed, (_AS_USER,)),
+            Example("Erase its data", "DELETE", f"{_AGENT}/data"),
+            Example("Read what remains", "GET", f"{_AGENT}/data"),
             Example("Schedule an agent without a calendar event", "POST", agents, self._json(scheduled)),
             Example("Cancel it", "DELETE", agents, cancellation),
             Example(

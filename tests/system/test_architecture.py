@@ -26,7 +26,7 @@ LEVELS = (
     {"cronofy"},
     {"aws"},
     {"announcement", "delivery", "tokens"},
-    {"provisioning", "calendars", "profiles"},
+    {"provisioning", "calendars", "profiles", "erasing"},
     {"alerting", "sweeping"},
     {"channels", "incident_list", "operations"},
     {"api", "forwarding", "publishing", "widget"},

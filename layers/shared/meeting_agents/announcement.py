@@ -14,6 +14,7 @@ from meeting_agents.aws.topic_message import MAX_TEXT_BYTES, Message
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.alerts import OwedAlert, alerting_owed
 from meeting_agents.domain.deadlines import deadline
+from meeting_agents.domain.erasures import ERASED_KEY, Erasure
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.labels import pairs as label_pairs
 from meeting_agents.domain.model import (
@@ -227,6 +228,51 @@ class Announcement(View):
                 **agent_fields(record),
             ),
         )
+
+
+def erasure_announcement(agent_id: str, erasure: Erasure) -> Announcement:
+    """Return the announcement that an agent's data was erased, the same each time. What named its meeting is empty."""
+    reason = ReasonView.model_validate(erasure.reason)
+    entry = EntryView(
+        key=ERASED_KEY,
+        at=erasure.at,
+        kind=EntryType.ERASED,
+        verdict=Verdict.APPLIED,
+        state=erasure.state,
+        attempt=erasure.attempt,
+        interactions=(),
+        sub="",
+        reason=reason,
+        correlation_id="",
+        ignored_because=None,
+    )
+    return Announcement(
+        id=f"{agent_id}.{ERASED_KEY}",
+        source="/meeting_agents",
+        type=f"meeting_agents.{EntryType.ERASED}",
+        subject=agent_id,
+        time=erasure.at,
+        data=AnnouncementData(
+            agent_id=agent_id,
+            entry=entry,
+            state=erasure.state,
+            previous_state=erasure.state,
+            alerts=(),
+            since=erasure.at,
+            reason=reason,
+            attempt=erasure.attempt,
+            resources=(),
+            failures=(),
+            next_deadline=None,
+            data_center="",
+            calendar_id="",
+            event_id="",
+            scheduling_key="",
+            account="",
+            labels={},
+            meeting=MeetingView(),
+        ),
+    )
 
 
 def as_replay(announcement: Announcement) -> Announcement:

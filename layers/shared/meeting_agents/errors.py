@@ -10,6 +10,8 @@ MeetingAgentsError
 │   ├── InvalidGrant            a refresh token is registered that Cronofy does not accept
 │   ├── ReauthorisationRequired a person must authorise the account again
 │   ├── RateLimited             Cronofy's rate limits are reached
+│   ├── AgentExpected           the data of an agent is to be erased that may still come
+│   ├── Erased                  a request is for an agent whose data was erased
 │   ├── InProgress              the same request is still being processed
 │   ├── NothingToRetry          no request of the agent needs to be sent again
 │   ├── RetryLeftToCaller       only its caller can send the agent's request again
@@ -123,6 +125,20 @@ class RateLimited(Refusal):
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Cronofy's rate limits for the application are reached; try again in {retry_after} seconds")
         self.retry_after = retry_after
+
+
+class AgentExpected(Refusal):
+    """The data of an agent is to be erased that may still come."""
+
+    status = 409
+    code = "agent_expected"
+
+
+class Erased(Refusal):
+    """A request is for an agent whose data was erased."""
+
+    status = 409
+    code = "erased"
 
 
 class InProgress(Refusal):

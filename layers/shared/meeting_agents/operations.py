@@ -4,7 +4,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from meeting_agents.announcement import as_replay, build_announcements, to_message
+from meeting_agents.announcement import (
+    Announcement,
+    as_replay,
+    build_announcements,
+    erasure_announcement,
+    to_message,
+)
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal, StoredEntry
 from meeting_agents.aws.silences import Silences
@@ -28,8 +34,13 @@ def read_journal(journal: Journal, agent_id: str, now: datetime) -> list[StoredE
     """Return the entries of an agent. Raises `NotFound` and `StoreUnavailable`."""
     entries = journal.read(agent_id, now)
     if not entries:
-        raise NotFound(f"no agent {agent_id} is known here; its journal may have expired")
+        raise unknown(agent_id)
     return entries
+
+
+def unknown(agent_id: str) -> NotFound:
+    """Return the error for an agent without a journal."""
+    return NotFound(f"no agent {agent_id} is known here; its journal may have expired, or its data was erased")
 
 
 def acknowledge(journal: Journal, agent_id: str, note: str, by: str, now: datetime) -> None:
@@ -137,17 +148,24 @@ def replay(
     `start`, `end`: of entries written from then until before then; `state`: after which the agent is in this state;
     `dry_run`: publish nothing. Raises `NotFound`, `StoreUnavailable` and `TopicUnavailable`.
     """
-    entries = read_journal(journal, agent_id, now)
-    steps = timeline(entries)
-    keys = {
-        step.entry.key
-        for step in steps
-        if (start is None or start <= step.entry.at)
-        and (end is None or step.entry.at < end)
-        and state in (None, step.after.state)
-    }
-    raw = {stored.entry.key: stored.raw for stored in entries}
-    replays = [as_replay(each) for each in build_announcements(agent_id, steps, raw, journal.grace_periods, keys)]
+    replays = [
+        as_replay(each)
+        for each in _announcements(journal, agent_id, now)
+        if (start is None or start <= each.time)
+        and (end is None or each.time < end)
+        and state in (None, each.data.state)
+    ]
     if not dry_run:
         topic().publish(map(to_message, replays))
     return tuple(announcement.id for announcement in replays)
+
+
+def _announcements(journal: Journal, agent_id: str, now: datetime) -> list[Announcement]:
+    """Return all announcements of an agent; of one whose data was erased only that."""
+    entries, erasure = journal.read_with_erasure(agent_id, now)
+    if erasure:
+        return [erasure_announcement(agent_id, erasure)]
+    if not entries:
+        raise unknown(agent_id)
+    steps, raw = timeline(entries), {stored.entry.key: stored.raw for stored in entries}
+    return build_announcements(agent_id, steps, raw, journal.grace_periods, raw.keys())

@@ -37,6 +37,7 @@ from meeting_agents.domain.readings import next_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Record
 from meeting_agents.errors import (
+    Erased,
     IdempotencyKeyReused,
     InProgress,
     MeetingAgentsError,
@@ -113,7 +114,8 @@ class Provisioning:
         be sent again.
 
         Raises `RateLimited`, for a caller's own token, before anything is journalled; `InProgress` and
-        `IdempotencyKeyReused` for a request that is sent at most once; `StoreUnavailable` if the journal cannot be
+        `IdempotencyKeyReused` for a request that is sent at most once; `Erased` for an agent whose data was erased;
+        `StoreUnavailable` if the journal cannot be
         read or written: then Cronofy has not received the request, or it may be sent to Cronofy again.
         """
         is_retried = request.credentials.outlives_the_request
@@ -166,7 +168,12 @@ class Provisioning:
         """Journal the request unless it is there already; return its delivery and the journal before it."""
         for _ in range(MAX_WRITE_CONFLICTS):
             now = self._clock()
-            entries = self._journal.read(request.agent_id, now)
+            entries, erasure = self._journal.read_with_erasure(request.agent_id, now)
+            if erasure:  # a repetition would bring the data back, and might send another agent
+                raise Erased(
+                    f"the data of this agent was erased at {erasure.at:%Y-%m-%dT%H:%M:%SZ}; a new agent needs another"
+                    " event_id, scheduling_key or Idempotency-Key"
+                )
             record = fold(stored.entry for stored in entries) if entries else None
             attempt, revision, is_new = next_request(record, request.request, now)
             delivery = _delivery(request, attempt, revision, now)

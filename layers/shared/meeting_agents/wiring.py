@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
     from meeting_agents.domain.drills import DrillTime
+    from meeting_agents.erasing import Eraser
     from meeting_agents.incident_list import IncidentList
     from meeting_agents.profiles import Profiles
     from meeting_agents.provisioning import Provisioning
@@ -187,6 +188,15 @@ def silences() -> "Silences":
             start=hours[0], end=hours[1], zone=values.quiet_hours_time_zone, severities=frozenset(severities)
         )
     return Silences(agents_table(), quiet_hours)
+
+
+@cache
+def eraser() -> "Eraser":
+    """Return the way by which the data of agents is erased."""
+    from meeting_agents.aws.erasures import Erasures
+    from meeting_agents.erasing import Eraser
+
+    return Eraser(journal(), Erasures(agents_table()), silences())
 
 
 @cache

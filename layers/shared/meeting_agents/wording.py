@@ -50,6 +50,7 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.GROUP_RESOLVED: "the alert about {group} is resolved; {incident} is decided for this agent alone",
     ReasonCode.PROBE_NOT_PUBLISHED: "alert of a probe, not published: {incident} {status}",
     ReasonCode.DELIVERED: "channel {channel} took it: {incident} {action}",
+    ReasonCode.ERASED: "the data of the agent was erased: {entries} entries[, by {caller}]",
     ReasonCode.NOTE: "{note}[ ({caller})]",
     ReasonCode.ALREADY_KNOWN: "the record says so already",
     ReasonCode.COMPLETE_AND_FAILED: "both complete and failed were reported; complete counts, as it has the resources",

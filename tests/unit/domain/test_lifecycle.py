@@ -328,6 +328,8 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
     EntryType.ACKNOWLEDGED: {state: (state, applied) for state in State},
     EntryType.DELIVERED: {state: (state, applied) for state in State},
     EntryType.SILENCED: {state: (state, applied) for state in State},
+    # A journal with it is not folded.
+    EntryType.ERASED: {state: (state, Verdict.UNRECOGNISED) for state in State},
     # Nor do other labels.
     EntryType.LABELLED: {state: (state, applied) for state in State},
 }
@@ -354,7 +356,12 @@ def followed_by(history: History, kind: EntryType) -> Step:
         case EntryType.PROFILE_READ:
             history.answer(kind, reason=Reason.of(ReasonCode.PROFILE_DISCONNECTED, profile="default"))
         case (
-            EntryType.ALERT_DUE | EntryType.ALERTED | EntryType.SILENCED | EntryType.ACKNOWLEDGED | EntryType.DELIVERED
+            EntryType.ALERT_DUE
+            | EntryType.ALERTED
+            | EntryType.SILENCED
+            | EntryType.ACKNOWLEDGED
+            | EntryType.DELIVERED
+            | EntryType.ERASED
         ):
             history.answer(kind)
         case EntryType.LABELLED:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from meeting_agents import operations
 from meeting_agents.api.labels import read_labels
 from meeting_agents.api.views import Links
 from meeting_agents.aws.accounts import Accounts
@@ -26,7 +27,8 @@ from meeting_agents.domain.model import State
 from meeting_agents.domain.record import Record
 from meeting_agents.domain.silences import Quiet
 from meeting_agents.domain.state_machine import TERMINAL_STATES
-from meeting_agents.errors import FieldError, InvalidRequest, MissingToken, NotFound
+from meeting_agents.erasing import Eraser
+from meeting_agents.errors import FieldError, InvalidRequest, MissingToken
 from meeting_agents.incident_list import IncidentList
 from meeting_agents.profiles import Profiles
 from meeting_agents.provisioning import Provisioning
@@ -56,6 +58,7 @@ class Collaborators:
     incident_list: Callable[[str], IncidentList]
     """Given the address of this API."""
     silences: Callable[[], Silences]
+    eraser: Callable[[], Eraser]
 
 
 def collaborators() -> Collaborators:
@@ -191,18 +194,13 @@ def read_record(agent_id: str) -> Record:
     """Return the record that the agent's journal folds to. Raises `NotFound` and `StoreUnavailable`."""
     record = find_record(agent_id)
     if record is None:
-        raise unknown_agent(agent_id)
+        raise operations.unknown(agent_id)
     return record
 
 
 def quiet() -> Quiet:
     """Return all silences and the quiet hours. Raises `StoreUnavailable`."""
     return collaborators().silences().quiet()
-
-
-def unknown_agent(agent_id: str) -> NotFound:
-    """Return the error for an agent without a journal."""
-    return NotFound(f"no agent {agent_id} is known here; its journal may have expired")
 
 
 def may_be_cancelled(record: Record | None) -> bool:

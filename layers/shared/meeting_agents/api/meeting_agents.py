@@ -29,7 +29,6 @@ from meeting_agents.api.context import (
     raw_body,
     read_record,
     require_client_secret,
-    unknown_agent,
     with_our_subscription,
 )
 from meeting_agents.api.labels import wanted_labels
@@ -46,7 +45,15 @@ from meeting_agents.api.parameters import (
 from meeting_agents.api.passthrough import forward, respond, submit
 from meeting_agents.api.patterns import CATEGORY, NOTIFICATION_KEY
 from meeting_agents.api.problems import CRONOFYS, RequestFailed, responses
-from meeting_agents.api.views import AgentList, AgentRow, AgentView, PassthroughResponse, Replay, ResourceAddress
+from meeting_agents.api.views import (
+    AgentList,
+    AgentRow,
+    AgentView,
+    ErasureView,
+    PassthroughResponse,
+    Replay,
+    ResourceAddress,
+)
 from meeting_agents.aws.keys import open_shards
 from meeting_agents.cronofy.messages import CronofyRequest
 from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
@@ -68,7 +75,7 @@ metrics = Metrics()
     "/v1/meeting_agents",
     tags=["Cronofy's API"],
     responses=responses(
-        200, "the agent is sent: `meeting_agent.sub` is Cronofy's id of it", PassthroughResponse, *CRONOFYS, 409
+        200, "the agent is sent: `meeting_agent.sub` is Cronofy's id of it", PassthroughResponse, *CRONOFYS
     )
     | responses(202, "Cronofy accepted it, or it is sent again: see `agent.state`", PassthroughResponse),
 )
@@ -199,7 +206,7 @@ def read_agent(agent_id: AgentId) -> AgentView:
     journal = collaborators().journal()
     entries = journal.read(agent_id, datetime.now(UTC))
     if not entries:
-        raise unknown_agent(agent_id)
+        raise operations.unknown(agent_id)
     steps = timeline(entries)
     return AgentView.of(agent_id, steps, journal.grace_periods, datetime.now(UTC), links_to(agent_id), quiet)
 
@@ -218,7 +225,7 @@ def acknowledge_agent(agent_id: AgentId, body: Annotated[Acknowledgement, Body()
 @router.post(
     "/v1/meeting_agents/<agent_id>/retry",
     tags=["Additions"],
-    responses=responses(200, "Cronofy accepted it: as for the request itself", PassthroughResponse, *CRONOFYS, 409)
+    responses=responses(200, "Cronofy accepted it: as for the request itself", PassthroughResponse, *CRONOFYS)
     | responses(202, "Cronofy accepted it, or it is sent again: see `agent.state`", PassthroughResponse),
 )
 def retry_agent(agent_id: AgentId, correlation_id: CorrelationId = None) -> Response[PassthroughResponse]:
@@ -232,6 +239,30 @@ def retry_agent(agent_id: AgentId, correlation_id: CorrelationId = None) -> Resp
         raise InvalidRequest("a retry has no body", FieldError("body", "none"))
     journal, provisioning, now = collaborators().journal(), collaborators().provisioning(), datetime.now(UTC)
     return respond(agent_id, lambda: operations.retry(journal, provisioning, agent_id, now, correlation_id or ""))
+
+
+@router.delete(
+    "/v1/meeting_agents/<agent_id>/data",
+    tags=["Erasures"],
+    responses=responses(200, "what remains", ErasureView, 404, 409),
+)
+def erase_agent(agent_id: AgentId) -> ErasureView:
+    """Erase an agent's data: its journal, its record, all notifications. Who, when and how many entries remains.
+
+    409 with the code `agent_expected` for an agent that may still come. The same again finishes an erasure that was
+    interrupted, and says the same. What Cronofy sends later about the agent is deleted; a request for it is refused
+    with 409 and the code `erased`.
+    """
+    erasure = collaborators().eraser().erase(agent_id, caller_name(), datetime.now(UTC))
+    return ErasureView.of(agent_id, erasure)
+
+
+@router.get(
+    "/v1/meeting_agents/<agent_id>/data", tags=["Erasures"], responses=responses(200, "what remains", ErasureView, 404)
+)
+def read_erasure(agent_id: AgentId) -> ErasureView:
+    """Read what remains of an agent whose data was erased."""
+    return ErasureView.of(agent_id, collaborators().eraser().find(agent_id, datetime.now(UTC)))
 
 
 @router.get(

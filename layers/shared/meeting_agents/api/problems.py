@@ -29,7 +29,7 @@ STATUSES = {
     402: "Cronofy: the plan lacks the feature",
     403: "Cronofy: the scope is missing; or the account must be authorised again",
     404: "not found here; or Cronofy knows no such calendar",
-    409: "the same request is in progress; or it need not, or cannot, be sent again: see `code`",
+    409: "the agent, or the request, is in a state in which this cannot be done: see `code`",
     413: "the body is too large",
     422: "fields are wrong or missing, here or for Cronofy: see `errors`",
     423: "Cronofy has locked the account for the moment",
@@ -64,7 +64,7 @@ def responses(status: int, description: str, model: Any, *problems: int) -> dict
     }
 
 
-CRONOFYS = (400, 401, 402, 403, 404, 413, 423, 429, 502, 504)
+CRONOFYS = (400, 401, 402, 403, 404, 409, 413, 423, 429, 502, 504)
 """The statuses of a route that sends a request to Cronofy, besides those of every route."""
 
 

@@ -18,6 +18,7 @@ from meeting_agents.announcement import (
 from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.cronofy.payloads import DataCenter
 from meeting_agents.domain.deadlines import deadline
+from meeting_agents.domain.erasures import Erasure
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import Incident, open_incidents
 from meeting_agents.domain.model import AlertStatus, Conference, IncidentType, Severity, State
@@ -413,6 +414,19 @@ class AgentView(View):
             links=links,
             **agent_fields(record),
         )
+
+
+class ErasureView(View):
+    """The remains of an agent whose data was erased."""
+
+    agent_id: str
+    at: datetime
+    by: str = Field(description="the caller's IAM ARN or JWT subject; empty if the caller was not signed in")
+    entries: int = Field(description="the entries of its journal that were erased")
+
+    @classmethod
+    def of(cls, agent_id: str, erasure: Erasure) -> "ErasureView":
+        return cls(agent_id=agent_id, at=erasure.at, by=erasure.by, entries=erasure.entries)
 
 
 class Replay(View):

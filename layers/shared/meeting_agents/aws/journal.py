@@ -19,6 +19,7 @@ from meeting_agents.aws.keys import is_probe, timestamp
 from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.deadlines import deadline, relevant_until
+from meeting_agents.domain.erasures import Erasure
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.groups import group_of, waits_from
 from meeting_agents.domain.incidents import open_incidents
@@ -81,18 +82,25 @@ class Journal:
         self._retention = retention
 
     def read(self, agent_id: str, now: datetime) -> list[StoredEntry]:
-        """Return all entries of an agent, with the newest writes.
+        """Return all entries of an agent, with the newest writes; none of one whose data was erased.
 
         Entries past their TTL are ignored even if DynamoDB has not deleted them yet: a part of a journal folds to
         another record than the whole.
         """
+        entries, erasure = self.read_with_erasure(agent_id, now)
+        return [] if erasure else entries
+
+    def read_with_erasure(self, agent_id: str, now: datetime) -> tuple[list[StoredEntry], Erasure | None]:
+        """Return an agent's entries as `read` does, and its erasure; with one, they are those left to delete."""
         items = self._table.query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :entry)",
             ExpressionAttributeValues={":pk": {"S": agent_id}, ":entry": {"S": keys.ENTRY_PREFIX}},
             ConsistentRead=True,
         )
-        entries, at = map(read_entry, items), now.timestamp()
-        return [stored for stored in entries if stored.expires_at is None or stored.expires_at > at]
+        at = now.timestamp()
+        alive = [each for each in map(read_entry, items) if each.expires_at is None or each.expires_at > at]
+        erasure = next((Erasure.of(each.entry) for each in alive if each.entry.kind is EntryType.ERASED), None)
+        return [each for each in alive if each.entry.kind is not EntryType.ERASED], erasure
 
     def append(
         self,

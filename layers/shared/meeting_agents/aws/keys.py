@@ -1,17 +1,19 @@
 """The layout of the tables: the key of each kind of item, and the names of attributes and indexes.
 
-| item | `pk` | `sk` |
-|---|---|---|
-| entry of a journal | id of the agent | `entry#` and the entry's key |
-| record | id of the agent | `record` |
-| lease | `lease#` and its name | `lease` |
-| requests counted | `rate#` and the data center | `counts` |
-| event triggers | `triggers#` and the data center | `triggers` |
-| group of agents | `group#` and the group's key | `group` |
-| silence | `silences` | its name |
-| agent whose alert is held back | `held#` and the name of the silence | id of the agent |
+| item | `pk` | `sk` | when an agent's data is erased |
+|---|---|---|---|
+| entry of a journal | id of the agent | `entry#` and the entry's key | is deleted |
+| erasure of an agent's data | id of the agent | `entry#erased` | is what remains |
+| record | id of the agent | `record` | is replaced by an empty one |
+| lease | `lease#` and its name | `lease` | names no agent |
+| requests counted | `rate#` and the data center | `counts` | names no agent |
+| event triggers | `triggers#` and the data center | `triggers` | names no agent |
+| group of agents | `group#` and the group's key | `group` | names no agent; an account's goes with the account |
+| silence | `silences` | its name | names the agent no more; one for it alone is deleted |
+| agent whose alert is held back | `held#` and the name of the silence | id of the agent | is deleted |
 
-These are in the agents table. The accounts table has one item for each account, under its `account_id`.
+These are in the agents table. The accounts table has one item for each account, under its `account_id`: it names no
+agent.
 """
 
 from datetime import datetime

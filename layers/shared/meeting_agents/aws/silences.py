@@ -4,7 +4,7 @@ Those agents are looked at once, when their silence is over, changed or deleted:
 lasts.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched, islice
@@ -85,6 +85,26 @@ class Silences:
             count, _ = self._release(QUIET_HOURS, look_at, limit)
             released += count
         return released
+
+    def forget(self, agent_id: str, held_by: Collection[str] = ()) -> None:
+        """Forget an agent: that its alerts are held back, and that a silence names it; one for it alone goes.
+
+        `held_by`: silences that may be gone, by which its alerts were held back.
+        """
+        items = list(self._items())
+        for item in items:
+            agents = _silence(item).agents
+            if agent_id in agents:
+                seen = {":seen": item["agents"]}  # one that a person replaces at this moment is that person's
+                others = {":others": pack(sorted(agents - {agent_id}))}
+                if agents == {agent_id}:  # without its last agent it would be for all
+                    self._table.delete(keys.silence(item["sk"]["S"]), "agents = :seen", seen)
+                else:
+                    self._table.update(
+                        keys.silence(item["sk"]["S"]), "SET agents = :others", seen | others, "agents = :seen"
+                    )
+        for name in {*held_by, QUIET_HOURS, *(item["sk"]["S"] for item in items)}:
+            self._table.delete(keys.held(name, agent_id))
 
     # ---------------------------------------------------------------------------------------------------------- items
 

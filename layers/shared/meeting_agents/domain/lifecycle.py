@@ -147,7 +147,8 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             | EntryType.BEFORE_START
             | EntryType.AFTER_END
             | EntryType.UNRECOGNISED
-        ):  # an entry of these types without its request or notification says nothing
+            | EntryType.ERASED
+        ):  # an entry of these types without its request or notification says nothing; an erased journal is not folded
             return _begun(record, entry), Verdict.UNRECOGNISED
         case _:
             assert_never(entry.kind)
@@ -333,6 +334,7 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             | EntryType.UNCONFIRMED
             | EntryType.CANCELLED
             | EntryType.LABELLED
+            | EntryType.ERASED
             | EntryType.UNRECOGNISED
             | EntryType.CALENDAR_READ
             | EntryType.PROFILE_READ

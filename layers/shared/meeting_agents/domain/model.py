@@ -50,6 +50,8 @@ class EntryType(StrEnum):
     """Cronofy accepted the de-provisioning or the deletion."""
     LABELLED = "labelled"
     """A caller sent the same request again with other labels."""
+    ERASED = "erased"
+    """The agent's data was erased: this entry takes the place of all others."""
     # from Cronofy
     CONFERENCING_FAILING = "conferencing_failing"
     """Cronofy could not make the conference, and tries again."""

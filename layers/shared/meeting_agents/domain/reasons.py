@@ -85,6 +85,8 @@ class ReasonCode(StrEnum):
     DELIVERED = "delivered"
     """Values: `channel`, its name; `action`; `incident`; `number`, of the alerts so far; `message`, the channel's id
     for what it took."""
+    ERASED = "erased"
+    """Values: `entries`, their number; `caller`, if the caller is signed in; `state`, the agent's last one."""
     NOTE = "note"
     """A person wrote it. Values: `note`; `caller`, if the caller is signed in."""
     # verdicts other than `applied`

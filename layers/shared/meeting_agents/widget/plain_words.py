@@ -11,6 +11,7 @@ ENTRIES: Mapping[EntryType, str] = {
     EntryType.UNCONFIRMED: "Cronofy has not confirmed it",
     EntryType.CANCELLED: "Cancelled",
     EntryType.LABELLED: "Other labels came with the same request",
+    EntryType.ERASED: "The data of the agent was erased",
     EntryType.CONFERENCING_FAILING: "Cronofy could not make the conference yet",
     EntryType.CONFERENCING_ASSIGNED: "The meeting has a conference",
     EntryType.ACTIVATED: "The agent prepares to join",
