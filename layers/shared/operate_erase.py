@@ -19,7 +19,7 @@ from operate_stack import TIMEOUT, Stack, confirm, finish, problem_of, show_prog
 CONCURRENT_REQUESTS = 4
 """Erasures at the same time: few, so that they do not crowd out callers."""
 QUEUES = ("AlertDeadLetterQueue", "ForwardDeadLetterQueue")
-"""They hold whole announcements until an operator redrives them. The other queues empty themselves, or have only ids."""
+"""They hold whole announcements until a redrive. The other queues empty themselves, or have only ids."""
 VISIBILITY_SECONDS = 300
 """Longer than a queue takes to be looked through."""
 BACKUP_DAYS = 35

@@ -1,18 +1,14 @@
 """`make secret` as a person at a terminal uses it: what is typed is not shown, and what was stored before stays."""
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from operate_stack import Stack
-from tests.sandbox.deployment import ROOT
-from tests.sandbox.embedded_aws import REGION, EmbeddedAws
+from tests import terminal
+from tests.sandbox.embedded_aws import EmbeddedAws
 
 ACCOUNT = "000000000008"
 
@@ -32,29 +28,7 @@ def stack(aws: EmbeddedAws) -> Iterator[Stack]:
 
 def typed(aws: EmbeddedAws, *answers: str, data_center: str = "de") -> tuple[int, str]:
     """Run the command in a terminal, and answer its questions. Return its exit status, and what was on the screen."""
-    terminal, inside = pty.openpty()
-    environment = os.environ | {
-        "AWS_ENDPOINT_URL": aws.url,
-        "AWS_ACCESS_KEY_ID": ACCOUNT,
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": REGION,
-    }
-    command = [sys.executable, "layers/shared/operate.py", "--stack", "secrets", "secret", "--data-center", data_center]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=inside, stdout=inside, stderr=inside, start_new_session=True
-    ) as process:
-        os.close(inside)
-        screen, waiting = "", list(answers)
-        with os.fdopen(terminal, "rb+", buffering=0) as opened:
-            while True:
-                try:
-                    screen += opened.read(1024).decode()
-                except OSError:  # the command has ended
-                    break
-                if waiting and screen.endswith(": "):
-                    opened.write(f"{waiting.pop(0)}\n".encode())
-                    screen += "\n"
-    return process.returncode, screen
+    return terminal.typed(aws, ACCOUNT, "secrets", ["secret", "--data-center", data_center], *answers)
 
 
 def stored(stack: Stack) -> ClientSecrets:
