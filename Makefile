@@ -21,7 +21,7 @@ GIVEN_PARAMETERS = $(OPERATE) parameters --environment $(ENVIRONMENT) Architectu
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
 KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
 	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NAME NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL \
-	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH DAYS YES
+	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH DAYS YES AT SOURCE SOURCE_REGION SOURCE_PROFILE
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
 $(if $(UNKNOWN),$(error no command has a variable $(firstword $(UNKNOWN)): $(shell python3 -c 'import difflib, sys; \
@@ -161,6 +161,13 @@ export: .venv/.sandbox ## Write the journals of the meetings FROM=… until TO=�
 cost: .venv/.sandbox ## The bill of the last 30 days by item, from the stack's own metrics, a forecast, and what would lower it (DAYS=7)
 	@$(OPERATE) cost --days "$(or $(DAYS),30)"
 
+restore: .venv/.sandbox ## Give a new stack the tables of another: SOURCE=meeting-agents AT=2026-11-22T08:00:00Z (or latest); again, after the deploy: what was written since (YES=1: do not ask; SOURCE_REGION=… SOURCE_PROFILE=…: from elsewhere)
+	@$(OPERATE) restore --source "$(SOURCE)" $(if $(AT),--at "$(AT)") $(if $(SOURCE_REGION),--source-region "$(SOURCE_REGION)") \
+		$(if $(SOURCE_PROFILE),--source-profile "$(SOURCE_PROFILE)") $(if $(YES),--yes)
+
+uninstall: .venv/.sandbox ## Delete the stack; its tables and their key stay (EVERYTHING=1: they go, too; YES=1: do not ask)
+	@$(OPERATE) uninstall $(if $(EVERYTHING),--everything) $(if $(YES),--yes)
+
 docs: .venv/.dev ## Write the API's description to .docs.html, and rewrite the generated parts of the documents (CHECK=1: only name the outdated ones)
 	@$(IN_VENV) python -m tests.documentation $(if $(CHECK),--check)
 
@@ -222,4 +229,4 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy package parameters doctor secret agents agent acknowledge channel-test silence silences unsilence retry replay erase redrive verdicts export cost lock clean
+.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy package parameters doctor secret agents agent acknowledge channel-test silence silences unsilence retry replay erase redrive verdicts export cost restore uninstall lock clean

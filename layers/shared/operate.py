@@ -21,7 +21,9 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 import operate_erase
+import operate_restore
 import operate_silences
+import operate_uninstall
 from meeting_agents.aws.keys import RECORD, timestamp
 from meeting_agents.cronofy.payloads import HOSTS
 from meeting_agents.domain.model import State, Verdict
@@ -105,6 +107,10 @@ def _time(text: str) -> datetime:
             f"{text!r} is not a time: set FROM=2026-11-22T08:00:00Z TO=2026-11-22T09:00:00Z"
         ) from None
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _time_or_latest(text: str) -> datetime | str:
+    return text if text in ("", operate_restore.LATEST) else _time(text)
 
 
 def _queue(text: str) -> str:
@@ -204,6 +210,8 @@ def _parser() -> argparse.ArgumentParser:
     redrives.add_argument("--queue", type=_queue, required=True, help="track, alert, …")
     operate_silences.add_commands(commands, _time, _named)
     operate_erase.add_command(commands, _time)
+    operate_restore.add_command(commands, _time_or_latest, _named)
+    operate_uninstall.add_command(commands)
     exports = commands.add_parser("export", help="write the journals of the meetings of a span of time to a file")
     exports.add_argument("--file", type=_file, required=True, help="week.jsonl")
     for span in (replays, exports):
@@ -264,6 +272,8 @@ _COMMANDS: Mapping[str, Callable[[Stack, argparse.Namespace], int | None]] = {
     "redrive": lambda stack, given: redrive(stack, given.queue),
     "export": lambda stack, given: export(stack, given.start, given.end, given.file),
     "verdicts": lambda stack, _: verdicts(stack),
+    "restore": operate_restore.restore,
+    "uninstall": operate_uninstall.uninstall,
     **operate_silences.COMMANDS,
     **operate_erase.COMMANDS,
 }

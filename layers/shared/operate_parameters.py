@@ -37,7 +37,16 @@ def _overrides(environment: str) -> list[str]:
     return overrides
 
 
+def default_parameters() -> dict[str, str]:
+    """Return the defaults of the template's parameters."""
+    found = re.findall(r"^  (\w+):\n(?:    .*\n)*?    Default: (.*)$", _section(), re.MULTILINE)
+    return {name: value.strip('"') for name, value in found}
+
+
 def _known_parameters() -> list[str]:
+    return re.findall(r"^  (\w+):$", _section(), re.MULTILINE)
+
+
+def _section() -> str:
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    section = text.partition("\nParameters:\n")[2].partition("\nConditions:\n")[0]
-    return re.findall(r"^  (\w+):$", section, re.MULTILINE)
+    return text.partition("\nParameters:\n")[2].partition("\nConditions:\n")[0]

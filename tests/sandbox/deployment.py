@@ -86,7 +86,7 @@ def deploy(
     account: str = ACCOUNT,
     enforces_iam: bool = False,
 ) -> "Stack":
-    """Create the stack and return it when it works; RuntimeError with the resources that failed, and why.
+    """Create or update the stack and return it when it works; RuntimeError with the resources that failed, and why.
 
     The architecture and the public address are added to the parameters. With `enforces_iam`, callers of the HTTP API
     must sign as on AWS; without it, a plain `curl` is enough.
@@ -95,18 +95,24 @@ def deploy(
     defaults = {"Architecture": ARCHITECTURE, "PublicUrl": api_url(aws, name)}
     try:
         cloudformation = session.client("cloudformation")
-        cloudformation.create_stack(
-            StackName=name,
-            TemplateURL=_package(session, built, f"artifacts-{account}-{name}"),
-            Parameters=[
+        stack: Any = {
+            "StackName": name,
+            "TemplateURL": _package(session, built, f"artifacts-{account}-{name}"),
+            "Parameters": [
                 {"ParameterKey": key, "ParameterValue": value} for key, value in (defaults | dict(parameters)).items()
             ],
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-            Tags=[{"Key": "ms-custom-id", "Value": name}],  # the id that ministack gives to the stack's API
-            OnFailure="DO_NOTHING",
-        )
-        _wait(session, name, "CREATE_COMPLETE")
-        _open_routes(session, name, enforces_iam=enforces_iam)
+            "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            "Tags": [{"Key": "ms-custom-id", "Value": name}],  # the id that ministack gives to the stack's API
+        }
+        before = _resources_of_any(session, name)
+        if before:
+            cloudformation.update_stack(**stack)
+            _wait(session, name, "UPDATE_COMPLETE")
+        else:
+            cloudformation.create_stack(**stack, OnFailure="DO_NOTHING")
+            _wait(session, name, "CREATE_COMPLETE")
+        if "Api" not in before:
+            _open_routes(session, name, enforces_iam=enforces_iam)
     except Exception as error:
         error.add_note(f"The end of the embedded AWS's log:\n{aws.log_tail()}")
         raise
@@ -289,6 +295,14 @@ def _resources(session: boto3.Session, stack: str, kind: str = "") -> dict[str, 
         for resource in page["StackResourceSummaries"]
         if kind in resource["ResourceType"]
     }
+
+
+def _resources_of_any(session: boto3.Session, stack: str) -> dict[str, str]:
+    """Return the resources of a stack that may not be there."""
+    try:
+        return _resources(session, stack)
+    except session.client("cloudformation").exceptions.ClientError:
+        return {}
 
 
 def _open_routes(session: boto3.Session, stack: str, *, enforces_iam: bool) -> None:

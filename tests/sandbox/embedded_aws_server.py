@@ -19,7 +19,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app as ministack  # type: ignore[import-untyped]
 from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-untyped]
-from ministack.services import lambda_svc, sns  # type: ignore[import-untyped]
+from ministack.services import dynamodb, lambda_svc, sns  # type: ignore[import-untyped]
 from ministack.services.cloudformation import provisioners  # type: ignore[import-untyped]
 
 type Message = MutableMapping[str, Any]
@@ -39,6 +39,7 @@ def main(descriptor: int) -> None:
     allow_batches()
     repeat_failed_entries()
     accept_sums()
+    keep_tables()
     extract_once(Path(os.environ["TMPDIR"]) / "extracted")
     config = Config()
     config.bind = [f"fd://{descriptor}"]
@@ -144,6 +145,37 @@ def accept_sums() -> None:
         return describe(name, properties)
 
     provisioners._cw_metric_alarm_record = describing
+
+
+def keep_tables() -> None:
+    """Update an imported table in place, and note each table's expiry and backups; ministack does neither.
+
+    It would replace a table whose name it did not make itself. The expiry is never more than `ENABLING`: AWS deletes an
+    expired item within days, and ministack's next look at it may be within a test.
+    """
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]
+    create, update = handlers["create"], handlers["update"]
+
+    def note(name: str, properties: dict[str, Any]) -> None:
+        if expiry := properties.get("TimeToLiveSpecification"):
+            setting = {"TimeToLiveStatus": "ENABLING", "AttributeName": expiry["AttributeName"]}
+            dynamodb._ttl_settings[name] = setting
+        if backups := properties.get("PointInTimeRecoverySpecification"):
+            dynamodb._update_continuous_backups({"TableName": name, "PointInTimeRecoverySpecification": backups})
+
+    def creating(*request: Any) -> Any:
+        name, attributes = create(*request)
+        note(name, request[1])
+        return name, attributes
+
+    def updating(name: str, before: Any, after: Any, stack: str, logical_id: str | None = None) -> Any:
+        own = {"TableName": name}
+        result = update(name, own | before, own | after, stack, logical_id)
+        if before != after:
+            note(name, after)
+        return result
+
+    handlers |= {"create": creating, "update": updating}
 
 
 def extract_once(folder: Path) -> None:

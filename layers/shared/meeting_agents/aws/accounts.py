@@ -213,7 +213,9 @@ class Accounts:
     def _encrypt(self, account_id: str, data_center: str, token: str) -> bytes:
         with store_errors("KMS"):
             return self._kms.encrypt(
-                KeyId=self._key_id, Plaintext=token.encode(), EncryptionContext=_context(account_id, data_center)
+                KeyId=self._key_id,
+                Plaintext=token.encode(),
+                EncryptionContext=encryption_context(account_id, data_center),
             )["CiphertextBlob"]
 
     def _decrypt(self, account: Account, ciphertext: bytes) -> str:
@@ -221,7 +223,7 @@ class Accounts:
             return self._kms.decrypt(
                 KeyId=self._key_id,
                 CiphertextBlob=ciphertext,
-                EncryptionContext=_context(account.id, account.data_center),
+                EncryptionContext=encryption_context(account.id, account.data_center),
             )["Plaintext"].decode()
 
 
@@ -242,7 +244,7 @@ def connection_of(table: Table, account_id: str) -> Connection | None:
     return Connection(state=AccountState(item["state"]["S"]), disconnected=_profiles(item, "disconnected_profiles"))
 
 
-def _context(account_id: str, data_center: str) -> dict[str, str]:
+def encryption_context(account_id: str, data_center: str) -> dict[str, str]:
     """Return the context that binds a ciphertext to its account: in another account's item it cannot be decrypted."""
     return {"account": account_id, "data_center": data_center}
 
