@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from hashlib import sha256
 from pathlib import Path
@@ -40,6 +41,7 @@ def main(descriptor: int) -> None:
     repeat_failed_entries()
     accept_sums()
     keep_tables()
+    finish_invocations()
     extract_once(Path(os.environ["TMPDIR"]) / "extracted")
     config = Config()
     config.bind = [f"fd://{descriptor}"]
@@ -176,6 +178,32 @@ def keep_tables() -> None:
         return result
 
     handlers |= {"create": creating, "update": updating}
+
+
+def finish_invocations() -> None:
+    """Let an invocation end on the code with which it began while its function is updated; ministack kills it."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    update, kill, current = handlers["update"], lambda_runtime.kill_workers, threading.local()
+
+    def updating(*request: Any) -> Any:
+        current.is_update = True
+        try:
+            return update(*request)
+        finally:
+            current.is_update = False
+
+    def killing(workers: list[Any]) -> None:
+        if getattr(current, "is_update", False):
+            threading.Thread(target=kill_when_done, args=(workers,), daemon=True).start()
+        else:
+            kill(workers)
+
+    def kill_when_done(workers: list[Any]) -> None:
+        while any(worker.in_use for worker in workers):
+            time.sleep(0.05)
+        kill(workers)
+
+    handlers["update"], lambda_runtime.kill_workers = updating, killing
 
 
 def extract_once(folder: Path) -> None:
