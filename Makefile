@@ -21,7 +21,7 @@ GIVEN_PARAMETERS = $(OPERATE) parameters --environment $(ENVIRONMENT) Architectu
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
 KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
 	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NAME NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL \
-	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH DAYS YES AT SOURCE SOURCE_REGION SOURCE_PROFILE
+	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH DAYS YES CALLER AT SOURCE SOURCE_REGION SOURCE_PROFILE
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
 $(if $(UNKNOWN),$(error no command has a variable $(firstword $(UNKNOWN)): $(shell python3 -c 'import difflib, sys; \
@@ -149,6 +149,15 @@ replay: .venv/.sandbox ## Announce again what was written down FROM=… until TO
 erase: .venv/.sandbox ## Erase the data of ID=ma_…, of ACCOUNT=… with its tokens, or of the meetings FROM=… until TO=…; asks before (YES=1: does not)
 	@$(OPERATE) erase --id "$(ID)" --account "$(ACCOUNT)" $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(YES),--yes)
 
+bind: .venv/.sandbox ## Bind a caller to accounts and labels, if Isolation is on: CALLER=arn:aws:iam::111122223333:role/sales and ACCOUNT=a,b, LABEL=team:sales or EVERYTHING=1
+	@$(OPERATE) bind --caller "$(CALLER)" $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(LABEL),--label "$(LABEL)") $(if $(EVERYTHING),--everything)
+
+bindings: .venv/.sandbox ## The callers that are bound, and to what
+	@$(OPERATE) bindings
+
+unbind: .venv/.sandbox ## Take the binding of a caller away, which then is refused: CALLER=…
+	@$(OPERATE) unbind --caller "$(CALLER)"
+
 redrive: .venv/.sandbox ## Give back what is in the dead-letter queue of QUEUE=track, alert, …
 	@$(OPERATE) redrive --queue "$(QUEUE)"
 
@@ -229,4 +238,4 @@ clean: ## Remove what these commands made, the environments included; what bench
 	@$(UV) pip install --quiet --python $(@D) --require-hashes --requirement $<
 	@touch $@
 
-.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy package parameters doctor secret agents agent acknowledge channel-test silence silences unsilence retry replay erase redrive verdicts export cost restore uninstall lock clean
+.PHONY: help docs run sandbox test moments fuzz bench crash soak simulate mutate scan sbom check format build deploy package parameters doctor secret agents agent acknowledge channel-test silence silences unsilence retry replay erase bind bindings unbind redrive verdicts export cost restore uninstall lock clean

@@ -15,7 +15,7 @@ from tests.sandbox.stage import Stage
 
 ON_THE_SCENE = {
     f"test_{name}.py"
-    for name in ("bench", "crash", "expiry", "failed_alerts", "order", "policies", "secrecy", "subscribers")
+    for name in ("bench", "crash", "erasure", "expiry", "failed_alerts", "order", "policies", "secrecy", "subscribers")
 }
 """Files whose tests share the scene, which is slow to set up; they begin first, because together they take longest."""
 

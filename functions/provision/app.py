@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from meeting_agents import VERSION, wiring
 from meeting_agents.alerting.message import Links
-from meeting_agents.api import accounts, calendar_events, docs, incidents, meeting_agents, problems, silences
+from meeting_agents.api import accounts, calendar_events, docs, incidents, isolation, meeting_agents, problems, silences
 from meeting_agents.api.context import Collaborators, request
 from meeting_agents.api.strict_json import strict_json
 
@@ -18,7 +18,7 @@ metrics = Metrics()
 app = APIGatewayHttpResolver(
     enable_validation=True, response_validation_error_http_code=500, json_body_deserializer=strict_json
 )
-for part in (problems, calendar_events, meeting_agents, incidents, silences, accounts, docs):
+for part in (problems, isolation, calendar_events, meeting_agents, incidents, silences, accounts, docs):
     app.include_router(part.router)
 app.include_router(request)
 
@@ -38,6 +38,8 @@ COLLABORATORS = Collaborators(
     profiles=wiring.profiles,
     silences=wiring.silences,
     eraser=wiring.eraser,
+    bindings=wiring.bindings,
+    claims=lambda: (wiring.settings().accounts_claim, wiring.settings().labels_claim),
     incident_list=lambda address: wiring.incident_list(Links(address, "")),
 )
 

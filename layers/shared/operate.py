@@ -20,6 +20,7 @@ import boto3
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+import operate_bindings
 import operate_erase
 import operate_restore
 import operate_silences
@@ -212,6 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     operate_erase.add_command(commands, _time)
     operate_restore.add_command(commands, _time_or_latest, _named)
     operate_uninstall.add_command(commands)
+    operate_bindings.add_commands(commands, _named)
     exports = commands.add_parser("export", help="write the journals of the meetings of a span of time to a file")
     exports.add_argument("--file", type=_file, required=True, help="week.jsonl")
     for span in (replays, exports):
@@ -276,6 +278,7 @@ _COMMANDS: Mapping[str, Callable[[Stack, argparse.Namespace], int | None]] = {
     "uninstall": operate_uninstall.uninstall,
     **operate_silences.COMMANDS,
     **operate_erase.COMMANDS,
+    **operate_bindings.COMMANDS,
 }
 """Each returns the number of things that remain to be done; None: nothing can remain."""
 

@@ -103,3 +103,12 @@ def test_the_dashboard_gets_a_page_and_a_description(stage: Stage) -> None:
     assert given(stage, "widget", "show").lstrip().startswith("<")
     assert "## Overview of the meeting agents" in given(stage, "widget", "describe")
     assert "Not done" in given(stage, "button", "acknowledge")  # there is no such agent
+
+
+def test_the_data_of_an_agent_is_erased(stage: Stage) -> None:
+    """That of the example, which no test needs after this one."""
+    given(stage, "provision", "delete_calendar_event")
+    erased = given(stage, "provision", "erase_agent")
+    content = json.loads(erased["body"])
+    assert (erased["statusCode"], content["by"]) == (200, "arn:aws:iam::111122223333:user/calendar-service")
+    assert given(stage, "provision", "read_agent")["statusCode"] == 404

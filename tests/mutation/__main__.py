@@ -60,6 +60,7 @@ RULES = {
         "tests/system/test_template.py",
     ],
     "domain.grace_periods": ["tests/unit/domain/test_lifecycle.py", "tests/system/test_template.py"],
+    "domain.bindings": ["tests/unit/domain/test_bindings.py"],
     "domain.erasures": ["tests/unit/domain/test_erasures.py"],
     "domain.overdue": ["tests/unit/domain/test_overdue.py"],
     "domain.readings": ["tests/unit/domain/test_readings.py", "tests/unit/domain/test_profiles.py"],

@@ -37,7 +37,7 @@ LEVELS = (
 IMPURE = {
     *("channels.client", "cronofy.client", "cronofy.client_secrets"),
     *("api.accounts", "api.calendar_events", "api.context", "api.docs", "api.incidents", "api.meeting_agents"),
-    *("api.pagination", "api.parameters", "api.passthrough", "api.problems", "api.silences"),
+    *("api.isolation", "api.pagination", "api.parameters", "api.passthrough", "api.problems", "api.silences"),
 }
 """The modules of `channels`, `cronofy` and `api` that reach the outside, or the current request."""
 OUTSIDE = {

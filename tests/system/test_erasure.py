@@ -258,7 +258,12 @@ def test_the_layout_says_of_every_kind_of_item_what_an_erasure_does_to_it() -> N
     for name, builder in BUILDERS.items():
         arguments = inspect.signature(builder).parameters
         key = {attribute: value["S"] for attribute, value in builder(*(f"<{each}>" for each in arguments)).items()}
-        words = {"agent_id": "id of the agent", "silence_name": "the name of the silence", "name": "its name"}
+        words = {
+            "agent_id": "id of the agent",
+            "caller": "the caller",
+            "silence_name": "the name of the silence",
+            "name": "its name",
+        }
         words |= {"data_center": "the data center", "key": "the group's key" if name == "group" else "the entry's key"}
         shown = [key["pk"], key["sk"]]
         for argument in arguments:

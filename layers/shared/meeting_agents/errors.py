@@ -9,6 +9,7 @@ MeetingAgentsError
 │   ├── UnknownAccount          `Cronofy-Account` names an account that is not registered
 │   ├── InvalidGrant            a refresh token is registered that Cronofy does not accept
 │   ├── ReauthorisationRequired a person must authorise the account again
+│   ├── NotPermitted            the caller is bound to other accounts or labels
 │   ├── RateLimited             Cronofy's rate limits are reached
 │   ├── AgentExpected           the data of an agent is to be erased that may still come
 │   ├── Erased                  a request is for an agent whose data was erased
@@ -114,6 +115,13 @@ class ReauthorisationRequired(Refusal):
 
     status = 403
     code = "reauthorisation_required"
+
+
+class NotPermitted(Refusal):
+    """The caller is bound to other accounts or labels."""
+
+    status = 403
+    code = "not_permitted"
 
 
 class RateLimited(Refusal):

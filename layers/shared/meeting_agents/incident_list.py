@@ -22,6 +22,7 @@ from meeting_agents.aws.keys import timestamp
 from meeting_agents.delivery import repeatable_request
 from meeting_agents.domain.acknowledgement import Acknowledgement, acknowledgement_of
 from meeting_agents.domain.alerts import OwedAlert
+from meeting_agents.domain.bindings import EVERYTHING, Binding
 from meeting_agents.domain.groups import Group, GroupState, Waiting, group_of, is_over, silent_after
 from meeting_agents.domain.history import PastIncident, past_incidents
 from meeting_agents.domain.incidents import open_incidents
@@ -58,17 +59,21 @@ class Filter:
     account: str = ""
     data_center: str = ""
     labels: WantedLabels = field(default_factory=dict, hash=False)
+    binding: Binding = EVERYTHING
+    """Of the caller."""
     start: datetime | None = None
     """The meeting is then or later, by its start, or by its end if that was not reported."""
     end: datetime | None = None
     """The meeting is before."""
 
     @property
-    def of_record(self) -> dict[str, tuple[str, ...]]:
-        """The values that attributes of a record must have."""
-        values = {"account": self.account, "data_center": self.data_center}
+    def of_record(self) -> dict[str, Sequence[str]] | None:
+        """The values that attributes of a record must have; None: no record has them."""
+        values: dict[str, Sequence[str]] = {
+            name: (value,) for name, value in (("account", self.account), ("data_center", self.data_center)) if value
+        }
         of_labels = {f"labels.{name}": values for name, values in self.labels.items()}
-        return {name: (value,) for name, value in values.items() if value} | of_labels
+        return self.binding.narrowed({**values, **of_labels})
 
     def since(self, start: datetime | None) -> "Filter":
         """Return the same filter for meetings that are at a time or later."""
@@ -160,7 +165,8 @@ class IncidentList:
         incidents = [] if position else list(self._of_groups(wanted, now, quiet))
         after = timestamp(wanted.start) if wanted.start else ""
         before = position or (timestamp(wanted.end) if wanted.end else "")
-        rows = self._journal.query_open(after, before, wanted.of_record, now)
+        of_record = wanted.of_record
+        rows = iter(()) if of_record is None else self._journal.query_open(after, before, of_record, now)
         agents = journals = 0
         with ThreadPoolExecutor(CONCURRENT_READS) as pool:
             for chunk in batched(rows, limit, strict=False):
@@ -241,6 +247,8 @@ class IncidentList:
             alert = AgentAlert(agent_id=agent_id, owed=owed, record=record, at=now, provider=provider)
             attempt = alert.attempt
             names: dict[str, Any] = alert.names
+            if not wanted.binding.covers(names["account"], record.labels):  # others may have come since it was stored
+                continue
             yield ListedIncident(
                 dedup_key=alert.dedup_key,
                 type=incident.type,
@@ -332,7 +340,7 @@ def _incident(group: Group, state: GroupState, last: LastAlert, **facts: Any) ->
 def _selects(wanted: Filter, group: Group, severity: Severity) -> bool:
     account, data_center = _names(group)
     is_named = wanted.account in ("", account) and wanted.data_center in ("", data_center)
-    return is_named and wanted.selects(group.type, severity)
+    return is_named and wanted.selects(group.type, severity) and wanted.binding.covers_group(group)
 
 
 def _names(group: Group) -> tuple[str, str]:

@@ -210,6 +210,21 @@ class Settings:
         return self._text("QUIET_HOURS_SEVERITY") == "all"
 
     @property
+    def is_isolated(self) -> bool:
+        """True if callers see and act for what they are bound to alone."""
+        return self._environ.get("ISOLATION") == "on"
+
+    @property
+    def accounts_claim(self) -> str:
+        """The claim of a token that has the accounts of its caller; empty: none has."""
+        return self._environ.get("ACCOUNTS_CLAIM", "")
+
+    @property
+    def labels_claim(self) -> str:
+        """The claim of a token that has the labels of its caller; empty: none has."""
+        return self._environ.get("LABELS_CLAIM", "")
+
+    @property
     def retention(self) -> timedelta:
         return timedelta(days=self._number("RETENTION_DAYS"))
 

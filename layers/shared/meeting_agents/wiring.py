@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from meeting_agents.alerting.message import Links
     from meeting_agents.aws.accounts import Accounts, Connection
+    from meeting_agents.aws.bindings import Bindings
     from meeting_agents.aws.dynamodb import Table
     from meeting_agents.aws.event_triggers import TriggerSupport
     from meeting_agents.aws.groups import Groups, LastCallbacks
@@ -188,6 +189,14 @@ def silences() -> "Silences":
             start=hours[0], end=hours[1], zone=values.quiet_hours_time_zone, severities=frozenset(severities)
         )
     return Silences(agents_table(), quiet_hours)
+
+
+@cache
+def bindings() -> "Bindings | None":
+    """Return the bindings of callers; None if each caller may act for all."""
+    from meeting_agents.aws.bindings import Bindings
+
+    return Bindings(agents_table()) if settings().is_isolated else None
 
 
 @cache

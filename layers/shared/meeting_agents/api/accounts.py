@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from meeting_agents.api.bodies import AccountRegistration
 from meeting_agents.api.context import collaborators
+from meeting_agents.api.isolation import binding
 from meeting_agents.api.pagination import read_account_cursor, write_cursor
 from meeting_agents.api.parameters import AccountId
 from meeting_agents.api.problems import responses
@@ -28,7 +29,8 @@ def list_accounts(
 ) -> AccountList:
     """List the registered accounts, without their tokens, in no order."""
     accounts, last = collaborators().accounts().page(limit, read_account_cursor(cursor) if cursor else "")
-    return AccountList(accounts=tuple(map(to_view, accounts)), next_cursor=write_cursor(last, ""))
+    own = filter(lambda account: binding().covers_account(account.id), accounts)
+    return AccountList(accounts=tuple(map(to_view, own)), next_cursor=write_cursor(last, ""))
 
 
 @router.put(

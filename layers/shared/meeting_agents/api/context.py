@@ -11,6 +11,7 @@ from meeting_agents import operations
 from meeting_agents.api.labels import read_labels
 from meeting_agents.api.views import Links
 from meeting_agents.aws.accounts import Accounts
+from meeting_agents.aws.bindings import Bindings
 from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
@@ -59,6 +60,10 @@ class Collaborators:
     """Given the address of this API."""
     silences: Callable[[], Silences]
     eraser: Callable[[], Eraser]
+    bindings: Callable[[], Bindings | None] = lambda: None
+    """None: each caller may act for all."""
+    claims: Callable[[], tuple[str, str]] = lambda: ("", "")
+    """The claims of a token that have the accounts and the labels of its caller; empty: none has."""
 
 
 def collaborators() -> Collaborators:

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from meeting_agents import operations
 from meeting_agents.api.bodies import Acknowledgement
 from meeting_agents.api.context import caller_name, collaborators, links_to, public_url
+from meeting_agents.api.isolation import binding
 from meeting_agents.api.labels import wanted_labels
 from meeting_agents.api.pagination import open_range, parse_range, read_open_cursor, read_rows, write_cursor
 from meeting_agents.api.parameters import DECODED, WantedLabel
@@ -54,6 +55,7 @@ def list_incidents(
         account=account or "",
         data_center=data_center or "",
         labels=wanted_labels(label),
+        binding=binding(),
         start=first,
         end=last,
     )
@@ -72,8 +74,11 @@ def _open(wanted: Filter, limit: int, cursor: str | None) -> IncidentPageView:
 def _all(wanted: Filter, limit: int, cursor: str | None) -> IncidentPageView:
     now = datetime.now(UTC)
     bounds = parse_range(wanted.start, wanted.end, cursor, now)
-    of_record: Wanted = {**wanted.of_record, "had_incident": (True,)}
-    rows, position = read_rows(collaborators().journal(), bounds, of_record, limit, now)
+    of_record = wanted.of_record
+    if of_record is None:
+        return IncidentPageView(incidents=(), next_cursor=None)
+    had_incident: Wanted = {**of_record, "had_incident": (True,)}
+    rows, position = read_rows(collaborators().journal(), bounds, had_incident, limit, now)
     listed = _incident_list()
     of_groups = () if cursor else listed.all_of_groups(wanted, *map(datetime.fromisoformat, bounds))
     incidents = (*of_groups, *listed.of_agents([row["pk"] for row in rows], wanted))

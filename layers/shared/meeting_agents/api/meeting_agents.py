@@ -31,6 +31,7 @@ from meeting_agents.api.context import (
     require_client_secret,
     with_our_subscription,
 )
+from meeting_agents.api.isolation import binding, covers_record
 from meeting_agents.api.labels import wanted_labels
 from meeting_agents.api.pagination import list_page, parse_range
 from meeting_agents.api.parameters import (
@@ -185,7 +186,9 @@ def list_agents(
             else agent_id(data_center, calendar_id or "", event_id or "")
         )
         record, grace_periods = find_record(agent), collaborators().journal().grace_periods
-        rows = (AgentRow.of(agent, record, grace_periods, datetime.now(UTC), links_to(agent), quiet),) if record else ()
+        is_own = record is not None and covers_record(binding(), record)
+        now, links = datetime.now(UTC), links_to(agent)
+        rows = (AgentRow.of(agent, record, grace_periods, now, links, quiet),) if record and is_own else ()
         return AgentList(agents=rows, next_cursor=None)
     now = datetime.now(UTC)
     bounds = parse_range(start, end, cursor, now)
@@ -196,7 +199,9 @@ def list_agents(
         "open_shard": open_shards() if incident else (),
         **{f"labels.{name}": values for name, values in wanted_labels(label).items()},
     }
-    wanted = {name: tuple(map(str, values)) for name, values in filters.items() if values}
+    wanted = binding().narrowed({name: tuple(map(str, values)) for name, values in filters.items() if values})
+    if wanted is None:
+        return AgentList(agents=(), next_cursor=None)
     return list_page(collaborators().journal(), bounds, wanted, limit, now, links_to, quiet)
 
 

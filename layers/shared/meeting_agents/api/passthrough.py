@@ -9,6 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents.api.bodies import BodyWarning
 from meeting_agents.api.context import collaborators, links_to
+from meeting_agents.api.isolation import permit
 from meeting_agents.api.problems import RequestFailed
 from meeting_agents.api.views import AgentSummary, PassthroughResponse, WarningView
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
@@ -22,8 +23,9 @@ metrics = Metrics()
 def submit(request: ProvisioningRequest, warnings: Sequence[BodyWarning] = ()) -> Response[PassthroughResponse]:
     """Submit a request for an agent, and return Cronofy's response, or 202 if the request will be sent again.
 
-    Raises `RequestFailed`, and what `Provisioning.submit` raises.
+    Raises `NotPermitted`, `RequestFailed`, and what `Provisioning.submit` raises.
     """
+    permit(request.agent_id, request.credentials.account)
     return respond(request.agent_id, lambda: collaborators().provisioning().submit(request), warnings)
 
 
@@ -58,8 +60,9 @@ def forward(
 ) -> Response[PassthroughResponse]:
     """Send a request that concerns no active agent to Cronofy, without a journal entry.
 
-    Raises `RequestFailed`, and what `Provisioning.forward` raises.
+    Raises `NotPermitted`, `RequestFailed`, and what `Provisioning.forward` raises.
     """
+    permit(agent_id, credentials.account)
     response = collaborators().provisioning().forward(request, credentials)
     agent = AgentSummary.of(agent_id, record, links_to(agent_id)) if record else None
     if response.outcome is not Outcome.ACCEPTED:

@@ -27,7 +27,8 @@ STATUSES = {
     400: "Cronofy could not read the request",
     401: "no token for Cronofy, or one that it does not accept",
     402: "Cronofy: the plan lacks the feature",
-    403: "Cronofy: the scope is missing; or the account must be authorised again",
+    403: "the caller is bound to other accounts or labels; Cronofy: the scope is missing; or the account must be"
+    " authorised again: see `code`",
     404: "not found here; or Cronofy knows no such calendar",
     409: "the agent, or the request, is in a state in which this cannot be done: see `code`",
     413: "the body is too large",
@@ -60,7 +61,7 @@ def responses(status: int, description: str, model: Any, *problems: int) -> dict
     success = {"description": description} | ({"content": {"application/json": {"model": model}}} if model else {})
     return {status: success} | {
         code: {"description": STATUSES[code], "content": {"application/problem+json": {"model": Problem}}}
-        for code in (*problems, 422, 500, 503)
+        for code in sorted({*problems, 403, 422, 500, 503})
     }
 
 

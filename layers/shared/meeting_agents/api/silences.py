@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from meeting_agents.api.context import caller_name, collaborators
+from meeting_agents.api.isolation import binding, covers_silence
 from meeting_agents.api.patterns import SILENCE_NAME
 from meeting_agents.api.problems import responses
 from meeting_agents.api.silence_request import SilenceRequest
@@ -24,7 +25,8 @@ def list_silences() -> SilenceList:
     """List the silences that are planned or active, the one that begins first at the top."""
     now = datetime.now(UTC)
     silences = [silence for silence in collaborators().silences().quiet().silences if silence.end > now]
-    ordered = sorted(silences, key=lambda silence: (silence.start, silence.name))
+    own = (silence for silence in silences if covers_silence(binding(), silence))
+    ordered = sorted(own, key=lambda silence: (silence.start, silence.name))
     return SilenceList(silences=tuple(SilenceView.of(silence, now) for silence in ordered))
 
 

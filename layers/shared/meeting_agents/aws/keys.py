@@ -10,6 +10,7 @@
 | event triggers | `triggers#` and the data center | `triggers` | names no agent |
 | group of agents | `group#` and the group's key | `group` | names no agent; an account's goes with the account |
 | silence | `silences` | its name | names the agent no more; one for it alone is deleted |
+| binding of a caller | `bindings` | the caller | names no agent |
 | agent whose alert is held back | `held#` and the name of the silence | id of the agent | is deleted |
 
 These are in the agents table. The accounts table has one item for each account, under its `account_id`: it names no
@@ -50,6 +51,8 @@ RECEIPT_PREFIX = "receipt#"
 """Begins the attribute of a group that has the last change that a channel took; the channel's name follows."""
 SILENCES = "silences"
 """The partition of all silences: few, and read together."""
+BINDINGS = "bindings"
+"""The partition of all bindings of callers."""
 PROBE_PREFIX = "ma_probe-"
 """Begins the id of the probe's own agents. No id made from a natural key contains a hyphen."""
 
@@ -102,6 +105,11 @@ def silence(name: str) -> "Key":
 def held(silence_name: str, agent_id: str) -> "Key":
     """Return the key of the item which says that an agent's alert is held back by a silence."""
     return {"pk": {"S": f"held#{silence_name}"}, "sk": {"S": agent_id}}
+
+
+def binding(caller: str) -> "Key":
+    """Return the key of a caller's binding."""
+    return {"pk": {"S": BINDINGS}, "sk": {"S": caller}}
 
 
 def account(account_id: str) -> "Key":
