@@ -141,7 +141,7 @@ def test_a_binding_that_cannot_be_read_permits_nothing(send: Send, monkeypatch: 
 def test_a_route_without_a_rule_is_for_those_alone_that_are_bound_to_everything(
     send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(RULES, "GET /v1/silences")  # type: ignore[arg-type]
+    monkeypatch.delitem(RULES, "GET /v1/silences")
     status, problem = send(token(accounts="alice", labels="*"), "GET", "/v1/silences")
     assert (status, "has no rule" in problem["detail"]) == (403, True)
     assert send(token(accounts="*", labels="*"), "GET", "/v1/silences")[0] == 200
