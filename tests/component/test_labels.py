@@ -201,9 +201,10 @@ def test_labels_that_came_at_the_same_time_are_all_in_the_journal(desk: Desk) ->
     provisioning = desk.provisioning()
     entries = desk.journal().read(request.agent_id, desk.now)
     desk.provisioning().submit(replace(request, labels={"team": "sales"}))
-    read = provisioning._journal.read
-    stale = [entries]
-    provisioning._journal.read = lambda *arguments: stale.pop() if stale else read(*arguments)  # type: ignore[method-assign]
+    read, stale = provisioning._journal.read_with_erasure, [(entries, None)]
+    provisioning._journal.read_with_erasure = lambda *arguments: (  # type: ignore[method-assign]
+        stale.pop() if stale else read(*arguments)
+    )
     result = provisioning.submit(replace(request, labels={"team": "support"}))
     assert desk.kinds(request.agent_id).count(EntryType.LABELLED) == 2
     assert result.record.labels == {"team": "support"}
