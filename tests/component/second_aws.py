@@ -11,7 +11,7 @@ from typing import Self
 import boto3
 
 from tests.sandbox.child_server import start_server
-from tests.sandbox.embedded_aws import EmbeddedAws
+from tests.sandbox.embedded_aws import REGION, EmbeddedAws
 
 
 class SecondAws(EmbeddedAws):
@@ -41,6 +41,6 @@ class SecondAws(EmbeddedAws):
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def session(self, account: str = "123456789012") -> boto3.Session:
+    def session(self, account: str = "123456789012", region: str = REGION) -> boto3.Session:
         """Return a session; the account does not matter here."""
-        return super().session(account)
+        return super().session(account, region)

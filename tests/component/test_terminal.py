@@ -24,12 +24,14 @@ FAR = datetime(2099, 4, 29, 15, 30, tzinfo=UTC)
 type Operate = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def run(aws: EmbeddedAws, key: str, stack: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    aws: EmbeddedAws, key: str, stack: str, *arguments: str, region: str = REGION
+) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
         "AWS_ENDPOINT_URL": aws.url,
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": REGION,
+        "AWS_REGION": region,
     }
     command = [sys.executable, "layers/shared/operate.py", "--stack", stack, *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)

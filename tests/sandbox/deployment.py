@@ -84,6 +84,7 @@ def deploy(
     *,
     name: str = "meeting-agents",
     account: str = ACCOUNT,
+    region: str = REGION,
     enforces_iam: bool = False,
 ) -> "Stack":
     """Create or update the stack and return it when it works; RuntimeError with the resources that failed, and why.
@@ -91,13 +92,13 @@ def deploy(
     The architecture and the public address are added to the parameters. With `enforces_iam`, callers of the HTTP API
     must sign as on AWS; without it, a plain `curl` is enough.
     """
-    session = aws.session(account)
+    session = aws.session(account, region)
     defaults = {"Architecture": ARCHITECTURE, "PublicUrl": api_url(aws, name)}
     try:
         cloudformation = session.client("cloudformation")
         stack: Any = {
             "StackName": name,
-            "TemplateURL": _package(session, built, f"artifacts-{account}-{name}"),
+            "TemplateURL": _package(session, built, f"artifacts-{account}-{region}-{name}"),
             "Parameters": [
                 {"ParameterKey": key, "ParameterValue": value} for key, value in (defaults | dict(parameters)).items()
             ],
@@ -250,7 +251,8 @@ def _package(session: boto3.Session, built: Path, bucket: str) -> str:
     """
     s3 = session.client("s3")
     with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        where: Any = {"LocationConstraint": session.region_name}
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
     template = json.loads((built / "template.yaml").read_text(encoding="utf-8"))
     for name, resource in _with_code(template):
         archive = _zip(built / name)

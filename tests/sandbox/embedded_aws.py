@@ -68,9 +68,9 @@ class EmbeddedAws:
         self._process.stdin.close()  # only now: the server would begin to remove its folder, and we do that
         shutil.rmtree(self.log.parent, ignore_errors=True)
 
-    def session(self, account: str = ACCOUNT) -> boto3.Session:
-        """Return a session whose clients speak to this AWS as the given 12-digit account."""
-        session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="secret", region_name=REGION)
+    def session(self, account: str = ACCOUNT, region: str = REGION) -> boto3.Session:
+        """Return a session whose clients speak to this AWS as the given 12-digit account, in a region."""
+        session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="secret", region_name=region)
         # An argument overrides every environment variable and profile.
         session.client = partial(session.client, endpoint_url=self.url)  # type: ignore[method-assign]
         return session

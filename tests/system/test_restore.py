@@ -6,18 +6,22 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from meeting_agents.aws.accounts import encryption_context
 from meeting_agents.domain.identity import agent_id
 from operate_restore import TABLES, template_of
+from operate_stack import Stack
 from tests.component.test_terminal import run
 from tests.sandbox import deployment
 from tests.sandbox.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from tests.sandbox.stage import Stage, wait_until
+from tests.terminal import typed
 
 NAME = "meeting-agents-restored"
 HOUR = timedelta(hours=1)
@@ -165,6 +169,55 @@ def test_everything_goes_if_that_is_wanted(world: World, command: Run) -> None:
     assert command("uninstall", "--everything", "--yes").returncode == 0
 
 
+@pytest.mark.parametrize("elsewhere", ["account", "region"])
+def test_a_stack_moves_to_another_account_or_region(
+    stage: Stage, aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+) -> None:
+    """A new stack there gets all that the old one has, and an alert that people have had does not come again."""
+    world = World(stage)
+    agent = world.request(stage.stack.api_url)
+    stage.cronofy.report("fail", world.events[-1])
+    assert wait_until(lambda: "alerted" in [entry["kind"] for entry in world.read(agent)["timeline"]] or None)
+
+    name, account, region = f"moved-{elsewhere}", ACCOUNT, "eu-west-1"
+    where = ("--source-region", REGION)
+    if elsewhere == "account":
+        account, region, where = "000000000077", REGION, ("--source-profile", "old")
+        config = tmp_path / "config"
+        config.write_text(f"[profile old]\naws_access_key_id = {ACCOUNT}\naws_secret_access_key = secret\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    parameters = {"CronofyUrl": stage.cronofy.url + "/{host}", "AlertGroupWait": "1", "AlertEmail": "a@example.com"}
+    moved = deployment.deploy(aws, deployment.build(), parameters, name=name, account=account, region=region)
+    secrets = stage.stack.session.client("secretsmanager")
+    value = secrets.get_secret_value(SecretId=stage.stack.outputs["CronofySecretArn"])["SecretString"]
+    moved.session.client("secretsmanager").put_secret_value(
+        SecretId=moved.outputs["CronofySecretArn"], SecretString=value
+    )
+    done = run(aws, account, name, "restore", "--source", stage.stack.name, *where, "--yes", region=region)
+    assert done.returncode == 0, done.stderr
+    assert "came over from meeting-agents" in done.stdout
+    assert wait_until(lambda: record_of(moved, agent) or None)
+    there = Stack(name, moved.session).call("GET", f"/v1/meeting_agents/{agent}")
+    assert there["timeline"] == world.read(agent)["timeline"]
+    assert token(moved, world.account) == token(stage.stack, world.account)
+    moved.delete()
+
+
+def record_of(stack: deployment.Stack, agent: str) -> Any:
+    key = {"pk": {"S": agent}, "sk": {"S": "record"}}
+    return stack.session.client("dynamodb").get_item(TableName=stack.outputs["AgentsTableName"], Key=key).get("Item")
+
+
+def token(stack: deployment.Stack, account: str) -> bytes:
+    """The refresh token of an account, decrypted as the stack's functions do."""
+    table, key = stack.resources["AccountsTable"], stack.resources["EncryptionKey"]
+    found = stack.session.client("dynamodb").get_item(TableName=table, Key={"account_id": {"S": account}})["Item"]
+    encrypted: Any = found["refresh_token"]["B"]
+    context = encryption_context(account, "us")
+    kms = stack.session.client("kms")
+    return kms.decrypt(KeyId=key, CiphertextBlob=encrypted, EncryptionContext=context)["Plaintext"]
+
+
 def test_what_is_imported_is_described_as_it_is(stage: Stage) -> None:
     """Not as the template would have it: what CloudFormation takes for done, no update does."""
     dynamodb = stage.stack.session.client("dynamodb")
@@ -200,6 +253,27 @@ def test_a_restore_that_cannot_be_says_why_and_does_nothing(
     assert problem in done.stderr
     names = [each["StackName"] for each in stage.stack.session.client("cloudformation").list_stacks()["StackSummaries"]]
     assert "meeting-agents-not-made" not in names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        (["restore", "--source", "meeting-agents", "--at", "latest"], "both would alert about the same agents."),
+        (["uninstall"], "It leaves their key: "),
+    ],
+)
+@pytest.mark.parametrize(("answer", "status", "says"), [("no", 2, "nothing was done"), (None, 130, "stopped; ")])
+def test_a_person_reads_what_will_be_done_before_it_is(
+    stage: Stage, aws: EmbeddedAws, arguments: list[str], left: str, answer: str | None, status: int, says: str
+) -> None:
+    """No, and Ctrl-C, leave everything as it was."""
+    name = stage.stack.name if arguments == ["uninstall"] else "meeting-agents-not-made"
+    exit_status, screen = typed(aws, ACCOUNT, name, arguments, answer)
+    assert left in screen
+    assert f"operate: {says}" in screen.replace("\r", "")
+    assert exit_status == status
+    names = [each["StackName"] for each in stage.stack.session.client("cloudformation").list_stacks()["StackSummaries"]]
+    assert (stage.stack.name in names, "meeting-agents-not-made" in names) == (True, False)
 
 
 def test_an_uninstall_that_is_not_confirmed_does_nothing(stage: Stage, aws: EmbeddedAws) -> None:
