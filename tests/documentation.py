@@ -434,6 +434,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"lifecycle": lifecycle},
     "CHANNELS.md": {"change": change},
     "OPERATIONS.md": {"parameters": parameters, "alarms": alarms, "costs": costs, "commands": commands},
+    "YEAR.md": {},
     "functions/README.md": {
         "routes": routes,
         "warnings": warnings,

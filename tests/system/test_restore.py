@@ -1,7 +1,9 @@
 """A stack is copied from its backup, caught up with, uninstalled, taken up again, and deleted with everything."""
 
 import json
+import os
 import re
+import shlex
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,15 +17,17 @@ import pytest
 
 from meeting_agents.aws.accounts import encryption_context
 from meeting_agents.domain.identity import agent_id
-from operate_restore import TABLES, template_of
+from operate_restore import TABLES, find_source, next_steps, template_of
 from operate_stack import Stack
 from tests.component.test_terminal import run
 from tests.sandbox import deployment
+from tests.sandbox.deployment import ROOT
 from tests.sandbox.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from tests.sandbox.stage import Stage, wait_until
 from tests.terminal import typed
 
-NAME = "meeting-agents-restored"
+NAME = "meeting-agents-2"
+"""The name that the page has."""
 HOUR = timedelta(hours=1)
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -82,6 +86,24 @@ class World:
         return stack
 
 
+def page() -> list[str]:
+    """The commands of the page: to restore, to deploy, to store the secret, and to catch up."""
+    block = re.search(
+        r"^## Restore\n.*?```sh\n(.*?)```", (ROOT / "YEAR.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    assert block
+    return block[1].splitlines()
+
+
+def pasted(aws: EmbeddedAws, line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of the page in a script."""
+    given = {"AWS_ENDPOINT_URL": aws.url, "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "secret"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = [*shlex.split(line), "YES=1", "--old-file", ".venv/.sandbox"]  # the environment is that of the tests
+    environment = inherited | given | {"AWS_REGION": REGION}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
 @pytest.fixture(scope="module")
 def world(stage: Stage) -> World:
     return World(stage)
@@ -94,7 +116,7 @@ def test_a_copy_of_the_tables_becomes_a_whole_stack_that_is_caught_up_with(world
     stage.cronofy.report("fail", world.events[-1])
     assert wait_until(lambda: "alerted" in [entry["kind"] for entry in world.read(before)["timeline"]] or None)
 
-    done = command("restore", "--source", stage.stack.name, "--at", "latest", "--yes")
+    done = pasted(stage.aws, page()[0])
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{NAME} in {REGION} gets a copy of the tables of {stage.stack.name}, of the latest")
     cloudformation = stage.stack.session.client("cloudformation")
@@ -124,7 +146,7 @@ def test_a_copy_of_the_tables_becomes_a_whole_stack_that_is_caught_up_with(world
     erased = httpx.delete(f"{stage.stack.api_url}/v1/meeting_agents/{before}/data", timeout=40, trust_env=False)
     assert erased.is_success, erased.text
     emails = len(stage.aws.emails(stack.outputs["AlertsTopicArn"]))
-    done = command("restore", "--source", stage.stack.name, "--yes")
+    done = pasted(stage.aws, page()[-1])
     assert done.returncode == 0, done.stderr
     assert re.search(
         r"^\d+ entries of \d+ agents and \d+ accounts came over from meeting-agents$", done.stdout, re.MULTILINE
@@ -136,6 +158,13 @@ def test_a_copy_of_the_tables_becomes_a_whole_stack_that_is_caught_up_with(world
     assert stage.aws.emails(stack.outputs["AlertsTopicArn"])[emails:] == []
     done = command("restore", "--source", stage.stack.name, "--yes")
     assert done.stdout.splitlines()[-1].startswith("0 entries of 0 agents and ")
+
+
+def test_what_the_command_prints_is_what_the_page_says(stage: Stage) -> None:
+    """But for the parameters of the stack."""
+    source = find_source(stage.stack.session, stage.stack.name)
+    printed = [line.partition("    #")[0].strip() for line in next_steps(Stack(NAME, stage.stack.session), source)]
+    assert [re.sub(r" PARAMETERS=.*", "", line) for line in printed if line.startswith("make")] == page()[1:]
 
 
 def test_a_stack_that_was_deleted_is_taken_up_again_with_its_tables(world: World, command: Run) -> None:

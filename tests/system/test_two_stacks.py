@@ -18,7 +18,7 @@ AGENT = agent_id(HOME, CALENDAR, EVENT)
 @pytest.fixture(scope="module")
 def other(aws: EmbeddedAws, stage: Stage) -> Iterator[Stage]:
     """A second stack in the account and region of the first; its name begins as the first's does."""
-    with Stage(aws, name=f"{stage.stack.name}-2") as other:
+    with Stage(aws, name=f"{stage.stack.name}-beside") as other:
         yield other
 
 
