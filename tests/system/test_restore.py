@@ -17,7 +17,7 @@ import pytest
 
 from meeting_agents.aws.accounts import encryption_context
 from meeting_agents.domain.identity import agent_id
-from operate_restore import TABLES, find_source, next_steps, template_of
+from operate_restore import TABLES, copy, find_source, next_steps, template_of
 from operate_stack import Stack
 from tests.component.test_terminal import run
 from tests.sandbox import deployment
@@ -165,6 +165,42 @@ def test_what_the_command_prints_is_what_the_page_says(stage: Stage) -> None:
     source = find_source(stage.stack.session, stage.stack.name)
     printed = [line.partition("    #")[0].strip() for line in next_steps(Stack(NAME, stage.stack.session), source)]
     assert [re.sub(r" PARAMETERS=.*", "", line) for line in printed if line.startswith("make")] == page()[1:]
+
+
+def test_a_restore_that_was_stopped_goes_on_where_it_was(world: World, aws: EmbeddedAws) -> None:
+    """With the tables, the key and the change set that are there; the tokens are not encrypted twice."""
+    name, session = "meeting-agents-stopped", world.stage.stack.session
+    at = datetime.now(UTC).replace(microsecond=0)
+    source = find_source(session, world.stage.stack.name)
+    ids = copy(Stack(name, session), source, at)
+    tables = session.client("dynamodb")
+    account: Any = {"TableName": ids["AccountsTable"], "Key": {"account_id": {"S": world.account}}}
+    encrypted = tables.get_item(**account)["Item"]
+    theirs = tables.get_item(**account | {"TableName": source.ids["AccountsTable"]})["Item"]
+    assert encrypted["refresh_token"] != theirs["refresh_token"]
+    resources = template_of(session, ids)
+    imported: Any = [
+        {
+            "ResourceType": resources[each]["Type"],
+            "LogicalResourceId": each,
+            "ResourceIdentifier": {"KeyId" if each == "EncryptionKey" else "TableName": id_},
+        }
+        for each, id_ in ids.items()
+    ]
+    session.client("cloudformation").create_change_set(
+        StackName=name,
+        ChangeSetName="restore",
+        ChangeSetType="IMPORT",
+        TemplateBody=json.dumps({"Resources": resources}),
+        ResourcesToImport=imported,
+    )
+    done = run(aws, ACCOUNT, name, "restore", "--source", source.name, "--at", f"{at:%Y-%m-%dT%H:%M:%SZ}", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert Stack(name, session).resources == ids
+    assert tables.get_item(**account)["Item"] == encrypted
+    assert [alias for alias in session.client("kms").list_aliases()["Aliases"] if name in alias["AliasName"]] == []
+    done = run(aws, ACCOUNT, name, "uninstall", "--everything", "--yes")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_stack_that_was_deleted_is_taken_up_again_with_its_tables(world: World, command: Run) -> None:

@@ -58,6 +58,12 @@ CREATE_ONLY = {
     "ApiLog": {"LogGroupName": {"Fn::Sub": ["/aws/vendedlogs/${AWS::StackName}-${Unique}/api", {"Unique": UNIQUE}]}},
 }
 """The create-only properties of what is kept, as they were deployed. What is not named has none."""
+INDEXES = {
+    "due": (["due_shard", "due_at"], "KEYS_ONLY"),
+    "day": (["day", "listed"], "ALL"),
+    "open": (["open_shard", "open_listed"], "ALL"),
+}
+"""The indexes of the agents table in the last release: their keys and their projection."""
 KINDS = set(KEPT.values())
 
 
@@ -104,6 +110,24 @@ def test_no_update_replaces_what_holds_something() -> None:
 def test_only_what_a_parameter_switches_off_can_go() -> None:
     conditional = {name: processed()[name]["Condition"] for name in KEPT if "Condition" in processed()[name]}
     assert conditional == {name: condition for condition, names in OPTIONAL.items() for name in names}
+
+
+def test_an_update_adds_or_removes_one_index_at_most() -> None:
+    """CloudFormation can neither do more in one update, nor change the keys or the projection of an index.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
+    """
+    found = {
+        index["IndexName"]: (
+            [key["AttributeName"] for key in index["KeySchema"]],
+            index["Projection"]["ProjectionType"],
+        )
+        for index in of_type("DynamoDB::Table")["AgentsTable"]["GlobalSecondaryIndexes"]
+    }
+    assert {name: found[name] for name in found.keys() & INDEXES} == {
+        name: INDEXES[name] for name in found.keys() & INDEXES
+    }
+    assert len(found.keys() ^ INDEXES.keys()) <= 1
 
 
 @pytest.mark.parametrize("name", ["AgentsTable", "AccountsTable", "EncryptionKey"])
