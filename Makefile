@@ -8,6 +8,10 @@ ENVIRONMENT  ?= default
 STACK        ?= $(shell sed -n '/^\[$(ENVIRONMENT)\./,/^$$/s/^stack_name = "\(.*\)"/\1/p' samconfig.toml)
 $(if $(STACK),,$(error samconfig.toml has no environment $(ENVIRONMENT)))
 export SAM_CLI_TELEMETRY := 0
+# The SAM CLI and boto3 read only the second name.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
 # Bytecode is kept, because without it each of many short processes compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -21,7 +25,7 @@ GIVEN_PARAMETERS = $(OPERATE) parameters --environment $(ENVIRONMENT) Architectu
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
 KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
 	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NAME NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL \
-	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH DAYS YES CALLER AT SOURCE SOURCE_REGION SOURCE_PROFILE
+	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH DAYS YES CALLER AT SOURCE SOURCE_REGION SOURCE_PROFILE SIGNED AWS_PROFILE AWS_REGION
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
 $(if $(UNKNOWN),$(error no command has a variable $(firstword $(UNKNOWN)): $(shell python3 -c 'import difflib, sys; \
@@ -37,8 +41,8 @@ help:
 run: .venv/.sandbox ## Tell the whole story in a sandbox on this machine, then stay up to be tried (ONCE=1: end after the story)
 	@$(IN_VENV) exec python -m tests.sandbox run $(if $(ONCE),--once)
 
-sandbox: .venv/.sandbox ## The same stack without the story, until Ctrl-C: the overview in a browser; its addresses are in .sandbox.json
-	@$(IN_VENV) exec python -m tests.sandbox serve
+sandbox: .venv/.sandbox ## The same stack without the story, until Ctrl-C: the overview in a browser; its addresses are in .sandbox.json (SIGNED=1: it wants signed requests, as on AWS)
+	@$(IN_VENV) exec python -m tests.sandbox serve $(if $(SIGNED),--signed)
 
 test: .venv/.dev .venv/.sdk .venv-sam/.sam ## All tests: no account, no Docker (ARGS="-k webhook": some of them)
 # Three processes keep two processors busy: some tests wait for deployed functions.

@@ -1,7 +1,7 @@
 """A consumer of a queue that is subscribed to the lifecycle topic with raw message delivery.
 
 pip install boto3
-QUEUE_URL=… python announcements_queue.py
+QUEUE_URL=… AWS_REGION=… python announcements_queue.py
 """
 
 import json
@@ -9,7 +9,7 @@ import os
 
 import boto3
 
-sqs, queue = boto3.client("sqs"), os.environ["QUEUE_URL"]
+sqs, queue = boto3.client("sqs", region_name=os.environ.get("AWS_REGION")), os.environ["QUEUE_URL"]
 while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=2).get("Messages"):
     for message in messages:
         announcement = json.loads(message["Body"])

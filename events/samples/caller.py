@@ -1,10 +1,10 @@
 """A caller in Python: requests an agent, follows it to its end, and fetches the transcript.
 
     pip install boto3 httpx
-    API_URL=… CALENDAR_ID=… CRONOFY_ACCESS_TOKEN=… python caller.py
+    API_URL=… CALENDAR_ID=… CRONOFY_ACCESS_TOKEN=… AWS_REGION=… python caller.py
 
-The access token is that of the calendar's user, as Cronofy's own SDK gets it. AWS credentials and the region are taken
-from the environment, as by every AWS tool; their role needs `execute-api:Invoke`.
+The access token is that of the calendar's user, as Cronofy's own SDK gets it. AWS credentials are taken from the
+environment or a profile, as by every AWS tool; their role needs `execute-api:Invoke`.
 """
 
 import os
@@ -27,7 +27,7 @@ class Signed(httpx.Auth):
     requires_request_body = True
 
     def __init__(self) -> None:
-        self._session = boto3.Session()
+        self._session = boto3.Session(region_name=os.environ.get("AWS_REGION"))  # boto3 reads only AWS_DEFAULT_REGION
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
         """Add AWS's headers to a request."""

@@ -114,6 +114,14 @@ def _time_or_latest(text: str) -> datetime | str:
     return text if text in ("", operate_restore.LATEST) else _time(text)
 
 
+def _data_center(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("no data center is named: set DATA_CENTER=de")
+    if text not in HOSTS:
+        raise argparse.ArgumentTypeError(f"there is no data center {text}: {nearest(text, HOSTS)}")
+    return text
+
+
 def _queue(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("no queue is named: set QUEUE=track|alert|…")
@@ -196,7 +204,7 @@ def _parser() -> argparse.ArgumentParser:
     bill.add_argument("--days", type=_days, default=30, help=f"1 to {MAX_DAYS}")
     commands.add_parser("doctor", help="say if the stack will work, and what to do if not")
     secret = commands.add_parser("secret", help="store the client id and the client secret of a data center")
-    secret.add_argument("--data-center", choices=list(HOSTS), required=True)
+    secret.add_argument("--data-center", type=_data_center, required=True)
     parameters = commands.add_parser(
         "parameters", help="print the parameters of an environment, with those given on top"
     )
@@ -225,7 +233,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command. Return 1 if something remains to be done, 2 if the command could not run."""
+    """Run a command. Return 1 if something remains to be done, 2 if it could not run, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     if options.command in ("replay", "export") and options.start >= options.end:
         _refuse(options.command, "FROM must be before TO")

@@ -108,7 +108,7 @@ def _version(stack: Stack) -> Iterator[Finding]:
 
 
 def _secrets(stack: Stack) -> Iterator[Finding]:
-    arn, value = stack.outputs["CronofySecretArn"], _stored_secrets(stack)
+    value = _stored_secrets(stack)
     home = stack.parameters.get("DefaultDataCenter", "us")
     needed = _data_centers_of_accounts(stack) | {home: "the default data center"}
     complete, incomplete = [], []
@@ -125,13 +125,11 @@ def _secrets(stack: Stack) -> Iterator[Finding]:
     if complete:
         yield Finding(Health.OK, f"client id and secret for {', '.join(complete)}")
     if incomplete:
-        template = {name: {"client_id": "…", "client_secrets": ["…"]} for name, _ in incomplete}
-        stored = json.dumps(dict.fromkeys(value, "as it is stored") | template, ensure_ascii=False)
+        commands = "\n".join(f"make secret DATA_CENTER={name} STACK={stack.name}" for name, _ in incomplete)
         yield Finding(
             Health.RED,
             f"{'; '.join(text for _, text in incomplete)}. Callbacks are refused there",
-            "Store what Cronofy's developer dashboard shows for your application, all data centers in one value:\n"
-            f"aws secretsmanager put-secret-value --secret-id \\\n  {arn} \\\n  --secret-string '{stored}'",
+            f"Type what Cronofy's developer dashboard shows for your application:\n{commands}",
         )
 
 
@@ -185,7 +183,7 @@ def _round_trip(stack: Stack) -> Iterator[Finding]:
     """Send a notification as Cronofy does, and wait for the alert; it is journalled, and not published."""
     secrets = [secret for application in _stored_secrets(stack).values() for secret in _secrets_of(application)]
     if not secrets:
-        cure = "Store one, as above, then:\nmake doctor"
+        cure = f"Store one, as above, then:\nmake doctor STACK={stack.name}"
         yield Finding(Health.RED, "not sent: there is no client secret to sign with", cure)
         return
     agent_id = f"{PROBE_PREFIX}doctor-{uuid4().hex[:12]}"

@@ -3,6 +3,7 @@
 import json
 import sys
 from getpass import getpass
+from typing import Any
 
 from operate_stack import OperatorError, Stack
 
@@ -14,7 +15,7 @@ def store_secret(stack: Stack, data_center: str) -> None:
     replaces the oldest. Raises `OperatorError` for input that cannot be a credential.
     """
     secrets, arn = stack.session.client("secretsmanager"), stack.outputs["CronofySecretArn"]
-    stored = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
+    stored = _applications(secrets.get_secret_value(SecretId=arn)["SecretString"])
     application = stored.get(data_center, {})
     known = application.get("client_id", "")
     client_id = _answer_to(f"Client id of the application in {data_center}{f' [{known}]' if known else ''}: ") or known
@@ -30,6 +31,20 @@ def store_secret(stack: Stack, data_center: str) -> None:
     secrets.put_secret_value(SecretId=arn, SecretString=json.dumps(stored))
     rotating = "; the one before still verifies callbacks" if len(client_secrets) > 1 else ""
     print(f"Stored for {data_center}{rotating}. The functions use it within five minutes.")  # noqa: T201
+
+
+def _applications(text: str) -> dict[str, dict[str, Any]]:
+    """Return what is stored, by data center; `OperatorError` if it is not as `make secret` stores it."""
+    try:
+        stored = json.loads(text)
+    except ValueError:
+        stored = None
+    if not (isinstance(stored, dict) and all(isinstance(application, dict) for application in stored.values())):
+        raise OperatorError(
+            "nothing was stored: what is in the secret is not JSON as OPERATIONS.md shows it; "
+            "store {} with `aws secretsmanager put-secret-value`, and run this again for each data center"
+        )
+    return stored
 
 
 def _answer_to(question: str) -> str:

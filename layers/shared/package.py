@@ -28,23 +28,58 @@ PARAMETERS = {
 }
 DEPLOY = """# Meeting agents {version}, {architecture}
 
-Put the files into a bucket of the region to which you deploy, then create or update the stack:
+You need the AWS CLI, and credentials that may make roles. It costs about US$ 6 a month and US$ 0.10 per 1,000 meetings.
 
-    aws s3 cp . s3://$BUCKET/{folder} --recursive
-    aws cloudformation deploy --stack-name meeting-agents --template-file template.yaml \\
-      --s3-bucket $BUCKET --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \\
-      --parameter-overrides CodeBucket=$BUCKET DefaultDataCenter=de AlertEmail=oncall@example.com
+1. In this folder: the region, a bucket of your own in it (the second line makes one), and the files into the bucket.
 
-Or open CloudFormation's console, after the first of these commands:
+   ```sh
+   export AWS_REGION=eu-central-1 AWS_DEFAULT_REGION=eu-central-1 BUCKET=my-releases
+   aws s3 mb "s3://$BUCKET"
+   aws s3 cp . "s3://$BUCKET/{folder}" --recursive
+   ```
 
-    https://console.aws.amazon.com/cloudformation/home#/stacks/quickcreate?templateURL=https://$BUCKET.s3.amazonaws.com/{folder}/template.yaml&stackName=meeting-agents&param_CodeBucket=$BUCKET
+2. Create the stack, or update it. `DefaultDataCenter` is where your Cronofy application is:
 
-Then confirm the e-mail that AWS sends to AlertEmail, and store the client id and the client secrets of your Cronofy
-application as JSON in the secret that the output CronofySecretArn names:
+   ```sh
+   aws cloudformation deploy --stack-name meeting-agents --template-file template.yaml \\
+     --s3-bucket "$BUCKET" --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \\
+     --parameter-overrides "CodeBucket=$BUCKET" DefaultDataCenter=de AlertEmail=oncall@example.com
+   ```
 
-    aws secretsmanager put-secret-value --secret-id $CRONOFY_SECRET_ARN --secret-string file://secret.json
+   Or in the console, at the address that this prints:
 
-    {{"de": {{"client_id": "...", "client_secrets": ["..."]}}}}
+   ```sh
+   link="https://console.aws.amazon.com/cloudformation/home?region=$AWS_REGION#/stacks/quickcreate"
+   template="https://$BUCKET.s3.$AWS_REGION.amazonaws.com/{folder}/template.yaml"
+   echo "$link?templateURL=$template&stackName=meeting-agents&param_CodeBucket=$BUCKET"
+   ```
+
+3. Confirm the e-mail that AWS sends to `AlertEmail`, "AWS Notification - Subscription Confirmation", within two days.
+   An address that is not confirmed receives no alert.
+4. Store the client id and the client secret of your Cronofy application. Write `secret.json`:
+
+   ```json
+   {{"de": {{"client_id": "…", "client_secrets": ["…"]}}}}
+   ```
+
+   Then store it, and delete the file:
+
+   ```sh
+   secret=$(aws cloudformation describe-stacks --stack-name meeting-agents --output text \\
+     --query "Stacks[0].Outputs[?OutputKey=='CronofySecretArn'].OutputValue")
+   aws secretsmanager put-secret-value --secret-id "$secret" --secret-string file://secret.json
+   rm secret.json
+   ```
+
+5. Read the address for your callers, `ApiUrl`, and the others:
+
+   ```sh
+   aws cloudformation describe-stacks --stack-name meeting-agents --output text \\
+     --query "Stacks[0].Outputs[].[OutputKey, OutputValue]"
+   ```
+
+A probe goes the whole way from a callback to its alert every five minutes. If it fails, or no address is confirmed, an
+alarm of the stack says so: `ProbeFailedAlarm`, `AlertSubscribersAlarm`.
 """
 
 

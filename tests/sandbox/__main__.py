@@ -35,7 +35,8 @@ def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EX
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the story, then stay up")
     run.add_argument("--once", action="store_true", help="end after the story")
-    commands.add_parser("serve", help="stay up; the addresses are in .sandbox.json")
+    serve = commands.add_parser("serve", help="stay up; the addresses are in .sandbox.json")
+    serve.add_argument("--signed", action="store_true", help="answer only signed requests, and enforce every policy")
     chosen = parser.parse_args(arguments)
 
     screen = Screen(out)
@@ -59,15 +60,19 @@ def main(arguments: Sequence[str], out: TextIO, expected: Mapping[str, str] = EX
                     _follow(LiveView(stage, screen))
         else:
             screen.title("Meeting agents", "A sandbox on this machine: an embedded AWS, a stand-in for Cronofy.")
-            # Any access key is accepted here; policies would reject an invented one.
+            # Unless requests must be signed, any access key is accepted; policies would reject an invented one.
             with (
-                EmbeddedAws(enforces_policies=False) as aws,
-                Stage(aws, screen=screen) as stage,
+                EmbeddedAws(enforces_policies=chosen.signed) as aws,
+                Stage(aws, screen=screen, enforces_iam=chosen.signed) as stage,
                 _addresses_in_file(stage),
             ):
                 status = 0
                 screen.step("addresses", f"{ADDRESSES.name}, until this ends")
-                _show_examples(stage, screen)
+                if chosen.signed:
+                    screen.scene("Try it", "OPERATIONS.md, “A sandbox on this machine”, has a caller that signs.")
+                    screen.line()
+                else:
+                    _show_examples(stage, screen)
                 screen.line("Running until Ctrl-C.")
                 threading.Event().wait()
     except KeyboardInterrupt:

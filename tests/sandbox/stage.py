@@ -61,6 +61,8 @@ class Stage:
     """Its base address is the HTTP API's; it sends the access token of a user of `CALENDAR`."""
     grant: Grant
     """Of the user of `CALENDAR`."""
+    access_key: dict[str, str]
+    """Of an AWS user who may do everything: `access_key_id`, `secret_access_key`."""
     lifecycle: TopicQueue
     alerts: TopicQueue
     page: LocalPage
@@ -117,6 +119,7 @@ class Stage:
             self.lifecycle = TopicQueue(self.stack, "LifecycleTopic")
             self.alerts = TopicQueue(self.stack, "AlertsTopic")
             self.grant = self.cronofy.grant(HOME, calendars=(CALENDAR,))
+            self.access_key = self._access_key()
             self.api = opened.enter_context(
                 httpx.Client(
                     base_url=self.stack.api_url,
@@ -160,6 +163,7 @@ class Stage:
             "page_url": self.page.url,
             "access_token": self.grant.access_token,
             "calendar_id": CALENDAR,
+            **self.access_key,
         }
 
     def request(self, event_id: str, summary: str, start: datetime, end: datetime, **changes: Any) -> httpx.Response:
@@ -183,6 +187,15 @@ class Stage:
     def emails(self) -> list[dict[str, str]]:
         """E-mails of the alerts topic, oldest first: `to`, `subject`, `text`."""
         return self.aws.emails(self.stack.outputs["AlertsTopicArn"])
+
+    def _access_key(self) -> dict[str, str]:
+        iam, name = self.stack.session.client("iam"), f"{self._name}-user"
+        statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName="everything", PolicyDocument=policy)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}
 
     def _store_secrets(self) -> None:
         secrets = {

@@ -241,10 +241,8 @@ def test_ten_thousand_agents_of_a_day_are_counted_from_the_index(
 
 def follow_the_story(stage: Stage, folder: Path) -> str:
     """Run the commands of OPERATIONS.md as they are, in a folder with the sandbox's addresses; their output."""
-    text = (
-        (ROOT / "OPERATIONS.md").read_text(encoding="utf-8").partition("<!-- the browser tests run these commands")[2]
-    )
-    commands = text.split("```")[1]
+    text = (ROOT / "OPERATIONS.md").read_text(encoding="utf-8")
+    commands = text.partition("<!-- run by tests/system/test_overview.py -->\n```sh\n")[2].partition("```")[0]
     (folder / ".sandbox.json").write_text(json.dumps(stage.addresses), encoding="utf-8")
     done = subprocess.run(
         ["bash", "-euc", commands],
