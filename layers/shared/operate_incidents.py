@@ -29,7 +29,7 @@ AGENTS, INCIDENTS = "/v1/meeting_agents", "/v1/incidents"
 
 
 def list_incidents(stack: Stack, account: str, labels: list[str], start: datetime | None) -> int:
-    """Print the open incidents, the critical ones first, then the latest meeting. Return 0: `make` would call it an error."""
+    """Print the open incidents, the critical ones first, then the latest meeting. Return 0: it is no error."""
     query = {"account": account, "label": labels, "from_": timestamp(start) if start else ""}
     rows, has_more = _pages(stack, INCIDENTS, "incidents", query)
     now = datetime.now(UTC)

@@ -58,6 +58,17 @@ def test_a_second_secret_keeps_the_first_and_other_data_centers(aws: EmbeddedAws
     assert values == ["CRN_third", "CRN_second"]
 
 
+@pytest.mark.parametrize("text", ["CRN_1", "[]", '{"de": "CRN_1"}'])
+def test_what_was_stored_in_another_shape_stays(aws: EmbeddedAws, stack: Stack, text: str) -> None:
+    """It may be the only copy; the message does not show it."""
+    secrets, arn = stack.session.client("secretsmanager"), stack.outputs["CronofySecretArn"]
+    secrets.put_secret_value(SecretId=arn, SecretString=text)
+    status, screen = typed(aws)
+    assert (status, "CRN_1" in screen) == (2, False)
+    assert screen.startswith("operate: nothing was stored: what is in the secret is not JSON as OPERATIONS.md shows it")
+    assert secrets.get_secret_value(SecretId=arn)["SecretString"] == text
+
+
 @pytest.mark.parametrize("answers", [("client-1", ""), ("", "CRN_1"), ("client-1", "two words"), ("client-1", "CRN_ä")])
 def test_what_can_be_no_credential_is_refused(aws: EmbeddedAws, stack: Stack, answers: tuple[str, str]) -> None:
     status, screen = typed(aws, *answers)

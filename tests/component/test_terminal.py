@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -103,7 +104,7 @@ def test_the_open_incidents_are_listed_acknowledged_and_sent_again(stage: Stage,
     assert re.fullmatch(r" {10}Meeting agent was refused, \d+ seconds? ago\. No alert yet\.", lines[2])
     assert lines[3].startswith("          Next: Correct the fields that Cronofy named (422).")
     assert f"          {agent}" in lines
-    assert lines[-1] == "1 open incident: 1 warning"
+    assert (listed.returncode, lines[-1]) == (0, "1 open incident: 1 warning")
 
     done = operate("acknowledge", "--id", agent, "--note", "I ask the organiser")
     assert (done.returncode, done.stdout) == (0, f"{agent}: acknowledged: rejected\n")
@@ -115,6 +116,34 @@ def test_the_open_incidents_are_listed_acknowledged_and_sent_again(stage: Stage,
     again = operate("retry", "--id", agent)
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr.startswith("operate: 409: nothing to retry: ")
+
+
+def test_a_command_ends_at_ctrl_c_without_a_traceback(stage: Stage) -> None:
+    """While the doctor waits for its probe, or before."""
+    environment = os.environ | {
+        "AWS_ENDPOINT_URL": stage.aws.url,
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": REGION,
+    }
+    # A shell that runs tests in the background has Ctrl-C ignored.
+    start = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+    )
+    command = [sys.executable, "-u", "layers/shared/operate.py", "--stack", stage.stack.name, "doctor"]
+    with subprocess.Popen(
+        [sys.executable, "-c", start, *command],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, problem = process.communicate(timeout=30)
+    assert (process.returncode, problem.strip()) == (130, "operate: interrupted")
 
 
 def test_critical_incidents_are_listed_first(stage: Stage, operate: Operate) -> None:
@@ -208,6 +237,8 @@ def test_a_silence_is_made_listed_seen_and_ended(stage: Stage, operate: Operate)
             "404: no alert about account_disconnected/no",
         ),
         (("retry", "--id", ""), "it is empty: set ID=ma_…"),
+        (("secret", "--data-center", ""), "no data center is named: set DATA_CENTER=de"),
+        (("secret", "--data-center", "eu"), "there is no data center eu: known are au, ca, de, sg, uk, us"),
         (("retry", "--id", "ma_unknown"), "404: no agent ma_unknown is known here"),
     ],
 )
@@ -289,6 +320,24 @@ def test_a_misspelt_variable_is_refused(arguments: tuple[str, ...], words: str) 
     done = make(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
+
+
+@pytest.mark.parametrize("given", ["environment", "command"])
+def test_the_region_has_both_names(given: str) -> None:
+    """The SAM CLI and boto3 read only the second. Of two regions, the first name's counts, as for the AWS CLI 2."""
+    question = 'include Makefile\nquestion:\n\t@echo "$$AWS_REGION $$AWS_DEFAULT_REGION"\n'
+    regions = {"AWS_DEFAULT_REGION": "us-east-1"} | ({"AWS_REGION": "eu-west-1"} if given == "environment" else {})
+    arguments = [] if given == "environment" else ["AWS_REGION=eu-west-1", "AWS_PROFILE=p"]
+    done = subprocess.run(
+        ["make", "-f", "-", "question", *arguments],
+        input=question,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]} | regions,
+    )
+    assert done.stdout == "eu-west-1 eu-west-1\n"
 
 
 def test_every_variable_of_a_command_is_known() -> None:
@@ -448,7 +497,7 @@ def test_the_doctor_says_what_is_wrong_and_how_to_cure_it(aws: EmbeddedAws, bare
     assert "0.9.0 is deployed, 1.0.0 is in this folder" in checks["Version"]
     assert "make deploy" in checks["Version"]
     assert "de, the default data center: client id and client secret missing." in checks["Secrets"]
-    assert f"--secret-id \\\n{' ' * 24}{outputs['CronofySecretArn']} \\\n" in checks["Secrets"]
+    assert f"\n{' ' * 22}make secret DATA_CENTER=de STACK=bare\n" in checks["Secrets"]
     assert "none: alerts reach no one" in checks["Subscribers"]
     assert f"--topic-arn {outputs['AlertsTopicArn']}\n" in checks["Subscribers"]
     assert "there is no client secret to sign with" in checks["Round trip"]
@@ -474,7 +523,8 @@ def test_the_doctor_names_the_data_centers_of_accounts_and_keeps_what_is_stored(
         checks["Secrets"].split()
     )
     assert "client id and secret for de (2 secrets)" in checks["Secrets"]
-    assert checks["Secrets"].count("put-secret-value") == checks["Secrets"].count('"de": "as it is stored"') == 1
+    commands = [line.strip() for line in checks["Secrets"].splitlines() if "make secret" in line]
+    assert commands == [f"make secret DATA_CENTER={name} STACK=bare" for name in ("uk", "us")]
     assert "CRN_" not in checks["Secrets"]
     assert "/webhooks/cronofy/… : ConnectError" in checks["Round trip"]
 

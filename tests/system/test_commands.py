@@ -139,7 +139,7 @@ def commands() -> list[str]:
 
 
 def scripts() -> list[Any]:
-    """What the general test runs: each block of commands, and each command of a sentence, without those excused."""
+    """The scripts of the general test: each block of commands, and each command of a sentence, without those excused."""
     whole = [
         (block.document, lines_of(block.text)) for block in blocks() if block.language == "sh" and not block.runner
     ]
@@ -189,20 +189,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Stage]:
+def own_stage() -> Iterator[Stage]:
     """A sandbox of these tests' own, because the commands change what is set up. Every policy is enforced."""
     with EmbeddedAws() as aws, Stage(aws) as stage:
         yield stage
 
 
 @pytest.fixture(scope="module")
-def values(place: Stage, folder: Path) -> dict[str, str]:
-    """What stands for the placeholders: a refused agent of an account, ARNs, a key of a pager. A week is exported."""
-    grant = place.cronofy.grant("us", calendars=("cal_commands",))
+def values(own_stage: Stage, folder: Path) -> dict[str, str]:
+    """Stand-ins for the placeholders: a refused agent of an account, ARNs, a key of a pager. A week is exported."""
+    grant = own_stage.cronofy.grant("us", calendars=("cal_commands",))
     account = {"refresh_token": grant.refresh_token, "data_center": "us"}
-    assert place.api.put("/v1/accounts/commands", json=account).is_success
+    assert own_stage.api.put("/v1/accounts/commands", json=account).is_success
     path, start = "/v1/calendars/cal_commands/events", datetime.now(UTC) + timedelta(hours=2)
-    place.cronofy.faults.add("POST", path, status=404)
+    own_stage.cronofy.faults.add("POST", path, status=404)
     event = {
         "event_id": uuid4().hex,
         "summary": "Board meeting",
@@ -210,21 +210,21 @@ def values(place: Stage, folder: Path) -> dict[str, str]:
         "end": f"{start + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
         "meeting_agent": {"profile_id": "cronofy"},
     }
-    url, headers = place.stack.api_url + path, {"Cronofy-Account": "commands"}
+    url, headers = own_stage.stack.api_url + path, {"Cronofy-Account": "commands"}
     answer = httpx.post(url, json=event, headers=headers, timeout=40, trust_env=False)
     agent = answer.json()["agent"]["id"]
-    assert wait_until(lambda: place.read(agent).get("incidents"))
+    assert wait_until(lambda: own_stage.read(agent).get("incidents"))
     export = today("make export FROM=0Z TO=0Z JOURNAL=week.jsonl")
-    exported = run(export, folder, environment(place.aws.url, place.access_key))
+    exported = run(export, folder, environment(own_stage.aws.url, own_stage.access_key))
     assert exported.returncode == 0, exported.stdout
-    topic = place.stack.outputs["AlertsTopicArn"]
-    subscriptions = place.stack.session.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    topic = own_stage.stack.outputs["AlertsTopicArn"]
+    subscriptions = own_stage.stack.session.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     return {
         "ma_…": agent,
         "<AlertsTopicArn of the outputs>": topic,
-        "<ChannelsSecretArn of the outputs>": place.stack.outputs["ChannelsSecretArn"],
+        "<ChannelsSecretArn of the outputs>": own_stage.stack.outputs["ChannelsSecretArn"],
         "<its ARN>": next(one["SubscriptionArn"] for one in subscriptions if one["SubscriptionArn"].startswith("arn:")),
-        '"routing_key": "…"': f'"routing_key": "{place.receivers.pagerduty.key}"',
+        '"routing_key": "…"': f'"routing_key": "{own_stage.receivers.pagerduty.key}"',
     }
 
 
@@ -265,12 +265,12 @@ def run(script: str, folder: Path, shell: Mapping[str, str], *, make: str = "") 
 
 
 @pytest.mark.parametrize("script", scripts())
-def test_a_command_of_the_documents_works(script: str, folder: Path, place: Stage, values: dict[str, str]) -> None:
+def test_a_command_of_the_documents_works(script: str, folder: Path, own_stage: Stage, values: dict[str, str]) -> None:
     """It ends well. A time in it becomes one of today; a deploy only checks its parameters, after the first one."""
     script = filled(today(script), values).replace("make deploy ", "make parameters ")
     if "channel-test" in script:
-        place.receivers.store(place.stack, *place.receivers.stored, more=[{"name": "bus", "kind": "topic"}])
-    done = run(script, folder, environment(place.aws.url, place.access_key))
+        own_stage.receivers.store(own_stage.stack, *own_stage.receivers.stored, more=[{"name": "bus", "kind": "topic"}])
+    done = run(script, folder, environment(own_stage.aws.url, own_stage.access_key))
     assert done.returncode == 0, f"{script}\n{done.stdout}"
 
 
@@ -408,7 +408,7 @@ def parameters() -> list[tuple[str, str]]:
     """Each parameter of the template that a command sets, with its value."""
     given = [pairs for one in commands() for pairs in re.findall(r'PARAMETERS="([^"]*)"', one)]
     given += [pairs for one in commands() for pairs in re.findall(r'WITH="([^"]*)"', one)]
-    return sorted({tuple(pair.split("=", 1)) for pairs in given for pair in pairs.split() if "=" in pair})  # type: ignore[misc]
+    return sorted({tuple(pair.split("=", 1)) for pairs in given for pair in pairs.split() if "=" in pair})
 
 
 @pytest.mark.parametrize(("name", "value"), [pair for pair in parameters() if pair[0] != "Name"])

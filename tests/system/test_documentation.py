@@ -1,11 +1,13 @@
 """The documents are true: made from the code, found in the tree, or seen in a run."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from package import DEPLOY
 from tests.documentation import DOCUMENTS, main, written
 from tests.sandbox.deployment import ROOT
 
@@ -95,7 +97,7 @@ def test_every_make_command_named_exists(name: str) -> None:
     """`make something` in the text is a target of the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
     text = text_of(name)
-    named = {match for code in CODE.findall(text) for match in re.findall(r"\bmake ([a-z-]+)", code)}
+    named = {match for code in CODE.findall(text) for match in re.findall(r"(?<!git )\bmake ([a-z-]+)", code)}
     named |= set(re.findall(r"^ *make ([a-z-]+)", text, re.MULTILINE))
 
     assert named <= targets
@@ -112,6 +114,13 @@ def test_every_file_named_exists(name: str) -> None:
 
     assert [path for path in missing if path not in NOT_PATHS] == []
     assert [code for code in codes if re.fullmatch(r"\w+\.py", code) and code not in files] == []
+
+
+@pytest.mark.parametrize("text", [text_of("README.md"), DEPLOY], ids=["README.md", "DEPLOY.md"])
+def test_the_cost_that_is_named_first_is_the_one_that_was_computed(text: str) -> None:
+    found = json.loads(text_of(".bench.json"))["cost"]
+    at_rest, meetings = sum(found["usd_per_month_at_rest"].values()), found["usd_per_1000_meetings"]
+    assert f"about US$ {at_rest:.0f} a month and US$ {meetings:.2f} per 1,000 meetings" in text
 
 
 def test_the_functions_named_are_the_functions() -> None:

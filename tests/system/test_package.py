@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from meeting_agents import VERSION
 from package import package
 from tests.sandbox.deployment import ARCHITECTURE, ROOT, Stack, build, default_functions
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
@@ -31,33 +32,36 @@ def test_the_same_build_makes_the_same_package(folder: Path, tmp_path: Path) -> 
 
 
 def test_the_package_deploys_with_its_own_commands(aws: EmbeddedAws, folder: Path) -> None:
-    """The two commands of its document, word for word; then the functions answer, from the code of the package."""
+    """Every command of its document, word for word; then the functions answer, from the code of the package."""
     session = aws.session(ACCOUNT)
-    session.client("s3").create_bucket(Bucket="releases", CreateBucketConfiguration={"LocationConstraint": REGION})
     text = (folder / "DEPLOY.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^    (aws (?:s3|cloudformation) .*(?:\n      .*)*)", text, re.MULTILINE)
-    assert len(commands) == 2
-    environment = {
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "BUCKET": "releases",
-        "AWS_ENDPOINT_URL": aws.url,
-        "AWS_ACCESS_KEY_ID": ACCOUNT,
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }
-    for command in commands:
-        ran = subprocess.run(
-            ["sh", "-c", command],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stdout
+    [secret] = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    (folder / "secret.json").write_text(secret.replace("…", "x"), encoding="utf-8")
+    script = "\n".join(re.findall(r"^ *```sh\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL))
+    assert script.count("aws ") == 6
+    ran = subprocess.run(
+        ["sh", "-euc", script],
+        cwd=folder,
+        env={
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "AWS_ENDPOINT_URL": aws.url,
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
+    release = f"meeting-agents/{VERSION}-{ARCHITECTURE}/template.yaml"
+    assert f"home?region={REGION}#/stacks/quickcreate?templateURL=https://my-releases.s3.{REGION}" in ran.stdout
+    assert f"/{release}&stackName=meeting-agents&param_CodeBucket=my-releases\n" in ran.stdout
+    session.client("s3").head_object(Bucket="my-releases", Key=release)  # where the console would read it
+    assert re.search(r"^ApiUrl\thttps://", ran.stdout, re.MULTILINE)
+    assert not (folder / "secret.json").exists()
     stack = Stack("meeting-agents", "", session)
     assert set(stack.functions) == default_functions()
     for name in ("sweep", "webhook"):

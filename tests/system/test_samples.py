@@ -43,7 +43,6 @@ def signed(aws: EmbeddedAws) -> Iterator[tuple[Stage, dict[str, str]]]:
                 "CALENDAR_ID": CALENDAR,
                 "CRONOFY_ACCESS_TOKEN": stage.grant.access_token,
                 "AWS_REGION": REGION,
-                "AWS_DEFAULT_REGION": REGION,
                 "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
                 "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
                 "PAUSE": "0.3",
@@ -132,25 +131,21 @@ def test_a_caller_with_a_wrong_key_learns_it(
     assert "403" in text
 
 
-def test_the_documents_caller_works_in_the_sandbox(stage: Stage, tmp_path: Path) -> None:
-    """The commands of OPERATIONS.md, as they are, from the project's folder."""
-    text = (ROOT / "OPERATIONS.md").read_text(encoding="utf-8")
-    commands = text.partition("<!-- a test runs these commands")[2].split("```")[1]
-    (tmp_path / ".sandbox.json").write_text(json.dumps(stage.addresses), encoding="utf-8")
-    (tmp_path / "events").symlink_to(ROOT / "events")
-    done = subprocess.run(
-        ["bash", "-euc", commands],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    output = done.stdout.splitlines()
-    assert output[0].startswith("requested: ")
-    assert output[-2] == "end: complete"
-    assert re.fullmatch(r"transcript: [0-9]+ bytes", output[-1])
+@pytest.mark.parametrize("sample", ["announcements_queue.py", "caller.py", "caller.mjs", "caller.sh"])
+def test_a_sample_names_the_variables_that_it_needs(sample: str) -> None:
+    """The command in its first comment sets each variable that has no default, and no other."""
+    text = (SAMPLES / sample).read_text(encoding="utf-8")
+    named = set(re.findall(r"\b([A-Z_]+)=…", text))
+    if sample.endswith(".py"):
+        read = set(re.findall(r"environ\[.([A-Z_]+).\]", text)) | {"AWS_REGION"}
+    elif sample.endswith(".mjs"):
+        [variables] = re.findall(r"const \{ (.*) \} = process\.env;", text)
+        read = {name for name in variables.split(", ") if "=" not in name}
+    else:
+        assigned = set(re.findall(r"\b([A-Z_]+)=[\"$]", text))
+        read = set(re.findall(r"\$([A-Z_]+)\b", text)) - assigned - {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+        read = {name for name in read if not name.startswith("AWS_SESSION")} - {"HEADERS", "BODY", "STATE"}
+    assert named == read
 
 
 def test_a_lambda_function_gets_every_step(signed: tuple[Stage, dict[str, str]]) -> None:
