@@ -143,7 +143,7 @@ def test_a_command_ends_at_ctrl_c_without_a_traceback(stage: Stage) -> None:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, problem = process.communicate(timeout=30)
-    assert (process.returncode, problem.strip()) == (130, "operate: interrupted")
+    assert (process.returncode, problem.strip()) == (130, "operate: stopped; the same command again does the rest")
 
 
 def test_critical_incidents_are_listed_first(stage: Stage, operate: Operate) -> None:

@@ -58,6 +58,7 @@ EXCUSED: Mapping[str, str] = {
     "make lock": "it asks a package index",
     "make clean": "it would remove the environment of this test",
     "make acknowledge ID=drill/weekly": "a drill must have begun; tests/system/test_drill.py",
+    "make erase": "it erases what the others are about, and asks; tests/component/test_erase_command.py",
     "sam local invoke": "it needs Docker",
     "sam build": "tests/system/test_sam_cli.py",
     "eval": "it needs the AWS CLI 2 and a profile",
@@ -139,7 +140,7 @@ def commands() -> list[str]:
 
 
 def scripts() -> list[Any]:
-    """The scripts of the general test: each block of commands, and each command of a sentence, without those excused."""
+    """The scripts of the general test: each block, and each command of a sentence, without what is excused."""
     whole = [
         (block.document, lines_of(block.text)) for block in blocks() if block.language == "sh" and not block.runner
     ]
