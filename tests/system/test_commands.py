@@ -58,6 +58,7 @@ EXCUSED: Mapping[str, str] = {
     "make lock": "it asks a package index",
     "make clean": "it would remove the environment of this test",
     "make acknowledge ID=drill/weekly": "a drill must have begun; tests/system/test_drill.py",
+    "make restore": "it needs a second stack; tests/system/test_restore.py",
     "make erase": "it erases what the others are about, and asks; tests/component/test_erase_command.py",
     "sam local invoke": "it needs Docker",
     "sam build": "tests/system/test_sam_cli.py",
@@ -76,7 +77,7 @@ EXCUSED: Mapping[str, str] = {
 }
 """The beginning of a command that no test runs as it stands, and why."""
 
-IN_A_NEW_ACCOUNT = ('make deploy PARAMETERS="DefaultDataCenter', "make package", "aws cloudformation delete-stack")
+IN_A_NEW_ACCOUNT = ('make deploy PARAMETERS="DefaultDataCenter', "make package", "make uninstall")
 """The commands that `test_the_first_deploy` runs, in this order."""
 
 FENCE = re.compile(r"(?:^ *<!-- run by (\S+) -->\n)?^( *)```(\w*)\n(.*?)^\2```$", re.MULTILINE | re.DOTALL)
@@ -335,7 +336,7 @@ def test_the_first_deploy(aws: EmbeddedAws, folder: Path) -> None:
     done = run(package, folder, shell, make=f"ARCHITECTURE={ARCHITECTURE} ")
     assert done.returncode == 0, done.stdout
     assert (folder / ".package/DEPLOY.md").exists()
-    done = run(remove, folder, shell)
+    done = run(remove, folder, shell, make="YES=1 ")  # no one can be asked here
     assert done.returncode == 0, done.stdout
     stacks = aws.session(account).client("cloudformation")
 
