@@ -312,7 +312,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (("replay", "STAT=failed"), "no command has a variable STAT: did you mean STATE?"),
         (("deploy", "PARAMETER=a=b"), "no command has a variable PARAMETER: did you mean PARAMETERS?"),
-        (("agents", "COLOUR=red"), "no command has a variable COLOUR: known are ACCOUNT, "),
+        (("agents", "XYZ=red"), "no command has a variable XYZ: known are ACCOUNT, "),
     ],
 )
 def test_a_misspelt_variable_is_refused(arguments: tuple[str, ...], words: str) -> None:
