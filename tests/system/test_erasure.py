@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 
 from meeting_agents.aws import keys
+from meeting_agents.aws.dynamodb import Table
+from meeting_agents.aws.journal import Journal
 from meeting_agents.domain.erasures import ERASED_KEY
+from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.identity import agent_id
+from meeting_agents.domain.lifecycle import timeline
 from tests.runtime.stories import CALENDAR, EVENTS, MARKS, Scene
 from tests.system.template import RESOURCES
 
@@ -154,29 +158,18 @@ def test_what_cronofy_sends_later_is_answered_and_deleted(scene: Scene) -> None:
 
 def test_a_record_of_before_cannot_be_stored_again(scene: Scene) -> None:
     """A `track` that read the journal before the erasure stores the record after it: it finds the place taken."""
-    scene.platform.repeats = 1
-    try:
-        headers = scene.register(NAME)
-        scene.platform.request("POST", EVENTS, scene.event(NAME), headers)
-        scene.notify(AGENT, NAME, "meeting_agent_failed")
-        before = [item for item in scene.platform.items() if item["pk"]["S"] == AGENT]
-        scene.platform.settle()
-        (record,) = [i for i in scene.platform.items() if (i["pk"]["S"], i["sk"]["S"]) == (AGENT, keys.RECORD)]
-        erase(scene)
-        client, table = scene.platform.client("dynamodb"), scene.platform.table
-        for item in before:  # as if they were written late: none of them comes back
-            client.put_item(TableName=table, Item=item)
-        with pytest.raises(client.exceptions.ConditionalCheckFailedException):
-            client.put_item(
-                TableName=table,
-                Item=record,
-                ConditionExpression="attribute_not_exists(sk) OR entries < :entries OR expires_at <= :now",
-                ExpressionAttributeValues={":entries": record["entries"], ":now": {"N": "9999999999"}},
-            )
-        scene.platform.settle()
-        assert naming(scene) == REMAINING
-    finally:
-        scene.platform.repeats = 4
+    failed(scene)
+    client, now = scene.platform.client("dynamodb"), datetime.now(UTC)
+    journal = Journal(Table(client, scene.platform.table), GracePeriods(), timedelta(days=90))
+    entries = journal.read(AGENT, now)
+    before = [item for item in scene.platform.items() if item["pk"]["S"] == AGENT and item["sk"]["S"] != keys.RECORD]
+    erase(scene)
+    assert journal.save_record(AGENT, timeline(entries), entries, now) == {}
+    assert naming(scene) == REMAINING
+    for item in before:  # as if they were written late
+        client.put_item(TableName=scene.platform.table, Item=item)
+    scene.platform.settle()
+    assert naming(scene) == REMAINING
 
 
 def test_a_request_for_an_erased_agent_is_refused_and_not_sent(scene: Scene) -> None:
