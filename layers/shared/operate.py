@@ -111,7 +111,12 @@ def _time(text: str) -> datetime:
 
 
 def _time_or_latest(text: str) -> datetime | str:
-    return text if text in ("", operate_restore.LATEST) else _time(text)
+    if text in ("", operate_restore.LATEST):
+        return text
+    try:
+        return _time(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time: set AT=2026-11-22T08:00:00Z or AT=latest") from None
 
 
 def _data_center(text: str) -> str:

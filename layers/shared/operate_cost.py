@@ -288,7 +288,7 @@ def lines(name: str, region: str, bill: Bill) -> Iterator[str]:
     yield _row("", f"{span:.1f} days", "US$", "US$ a month")
     for item, usd in month.items():
         amount = bill.used.get(item)
-        if usd:
+        if amount or usd >= LEAST_SAVING / 100:
             name_of = f"{item}, estimated" if item in ESTIMATED else item
             yield _row(name_of, *((_plain(amount), f"{used[item]:.4f}") if amount else ("", "")), f"{usd:.4f}")
     total, forecast = sum(used.values()), sum(month.values())

@@ -23,7 +23,7 @@ from meeting_agents.aws.accounts import encryption_context
 from meeting_agents.aws.keys import ENTRY_PREFIX, EXPIRES_AT, entry, is_probe
 from meeting_agents.domain.erasures import ERASED_KEY
 from operate_parameters import default_parameters
-from operate_stack import OperatorError, Stack, confirm, finish, show_progress
+from operate_stack import OperatorError, Stack, confirm, finish, nearest, show_progress
 
 TABLES = ("AgentsTable", "AccountsTable")
 KEY = "EncryptionKey"
@@ -93,8 +93,8 @@ def _plan(stack: Stack, source: Source, at: datetime | str) -> Iterator[str]:
     if not at:
         yield f"{where} takes the tables and the key that {source.name} left behind, with all that they hold."
         return
-    time_ = "the latest time possible, some five minutes ago" if at == LATEST else f"{at:%Y-%m-%d %H:%M:%S} UTC"
-    yield f"{where} gets a copy of the tables of {source.name}, of {time_}:"
+    yield f"{where} gets a copy of the tables of {source.name},"
+    yield "as they were some five minutes ago:" if at == LATEST else f"as they were at {at:%Y-%m-%d %H:%M:%S} UTC:"
     for table in TABLES:
         size = source.session.client("dynamodb").describe_table(TableName=source.ids[table])["Table"]
         yield f"  {table}: about {size.get('ItemCount', 0):,} items, {size.get('TableSizeBytes', 0) / 1e9:.3f} GB"
@@ -104,10 +104,13 @@ def _plan(stack: Stack, source: Source, at: datetime | str) -> Iterator[str]:
 
 def next_steps(stack: Stack, source: Source) -> Iterator[str]:
     """Iterate over what the operator does next."""
-    parameters = shlex.join(f"{name}={value}" for name, value in source.parameters.items() if name != "Architecture")
+    later = ("Architecture", "PublicUrl")
+    parameters = shlex.join(f"{name}={value}" for name, value in source.parameters.items() if name not in later)
     yield "Next:"
     yield f"  make deploy STACK={stack.name}" + (f' PARAMETERS="{parameters}"' if parameters else "")
     yield f"  make secret STACK={stack.name} DATA_CENTER={source.parameters.get('DefaultDataCenter', 'us')}"
+    if domain := source.parameters.get("PublicUrl"):
+        yield f'  make deploy STACK={stack.name} PARAMETERS="PublicUrl={domain}"    # when that leads here'
     if not source.is_deleted:
         yield f"  make restore STACK={stack.name} SOURCE={source.name}    # again: what {source.name} has written since"
 
@@ -122,10 +125,11 @@ def find_source(session: boto3.Session, name: str) -> Source:
     if found := _resources(stack):
         ids, id_, is_deleted = found, stack.description["StackId"], False
     else:
-        pages = client.get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
-        gone = [each for page in pages for each in page["StackSummaries"] if each["StackName"] == name]
+        stacks = [each for page in client.get_paginator("list_stacks").paginate() for each in page["StackSummaries"]]
+        gone = [each for each in stacks if (each["StackName"], each["StackStatus"]) == (name, "DELETE_COMPLETE")]
         if not gone:
-            raise OperatorError(f"there is no stack {name} in {session.region_name}, and none was deleted in 90 days")
+            guess = nearest(name, {each["StackName"] for each in stacks})
+            raise OperatorError(f"{session.region_name} has no stack {name}, and had none in 90 days: {guess}")
         id_, is_deleted = max(gone, key=lambda each: each["CreationTime"])["StackId"], True
         events = client.get_paginator("describe_stack_events").paginate(StackName=id_)
         ids = {
@@ -342,7 +346,7 @@ def bring_over(stack: Stack, source: Source, *, is_confirmed: bool) -> None:
     """
     ids = {name: stack.resources[name] for name in (*TABLES, KEY)}
     if ids["AgentsTable"] == source.ids["AgentsTable"]:
-        raise OperatorError(f"{stack.name} is {source.name}, or has its very tables")
+        raise OperatorError(f"{stack.name} has these tables: set STACK=… to the new stack, SOURCE=… to the old one")
     print(f"{stack.name} gets each entry of {source.name} that it lacks, and each account that is newer there.")  # noqa: T201
     print("Its subscribers hear of these entries. People are alerted of what still stands.")  # noqa: T201
     confirm(f"Bring this over into {stack.name}?", is_given=is_confirmed)
