@@ -5,9 +5,14 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 from tests.sandbox.deployment import ROOT
 from tests.sandbox.embedded_aws import REGION, EmbeddedAws
+
+AGAIN_SECONDS = 10.0
+"""Longer than a command takes to end, also on a busy machine."""
 
 
 def typed(aws: EmbeddedAws, account: str, stack: str, arguments: list[str], *answers: str | None) -> tuple[int, str]:
@@ -34,8 +39,15 @@ def typed(aws: EmbeddedAws, account: str, stack: str, arguments: list[str], *ans
                 if waiting and screen.endswith(": "):
                     answer = waiting.pop(0)
                     if answer is None:
-                        process.send_signal(signal.SIGINT)
+                        threading.Thread(target=interrupt, args=(process,), daemon=True).start()
                     else:
                         opened.write(f"{answer}\n".encode())
                     screen += "\n"
     return process.returncode, screen
+
+
+def interrupt(process: subprocess.Popen[bytes]) -> None:
+    """Press Ctrl-C until the command ends: one that comes between a question and its reading is not noticed."""
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(AGAIN_SECONDS)
