@@ -64,6 +64,7 @@ EXCUSED: Mapping[str, str] = {
     "aws acm": "it needs a domain of one's own",
     "aws apigatewayv2": "it needs a domain of one's own",
     "aws service-quotas": "it asks AWS for more",
+    ".venv/bin/python -m tests.stored": "it writes what a release stores; tests/system/test_update_story.py reads it",
     "make restore": "it needs a second stack; tests/system/test_restore.py",
     "make erase": "it erases what the others are about, and asks; tests/component/test_erase_command.py",
     "sam local invoke": "it needs Docker",

@@ -89,7 +89,9 @@ class World:
 def page() -> list[str]:
     """The commands of the page: to restore, to deploy, to store the secret, and to catch up."""
     block = re.search(
-        r"^## Restore\n.*?```sh\n(.*?)```", (ROOT / "YEAR.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        r"^<!-- run by tests/system/test_restore.py -->\n```sh\n(.*?)```",
+        (ROOT / "YEAR.md").read_text(encoding="utf-8"),
+        re.DOTALL | re.MULTILINE,
     )
     assert block
     return block[1].splitlines()
