@@ -101,7 +101,8 @@ class Falsehoods(Truth):
             return "the agent is wanted", self._known(desire)
         if self._active(at) or any(a.is_present(at) for a in self.agents) or (state and state.is_planned):
             return None
-        is_under_way = any(a.activated_at and a.activated_at < desire.since for a in self.agents)
+        taken = state.at if state else desire.since  # when Cronofy took the cancellation
+        is_under_way = any(a.activated_at and a.activated_at <= taken for a in self.agents)
         is_unknown = not desire.is_answered or self.is_effect_unknown(at)
         return "the agent will not come", UNDER_WAY if is_under_way else UNANSWERED if is_unknown else ""
 
@@ -122,7 +123,8 @@ class Falsehoods(Truth):
         left = [a for a in left if switched_off < (a.captured_at or 0.0) <= at - SLACK]
         if left:
             known = [t for a in left if (t := self.reported(a, "complete")) and t < at - SLACK]
-            return "the agent was there, and left what it had", "" if known else LOST
+            is_reused = self.meeting.script.reuses_sub and any(a.is_gone for a in self.agents)
+            return "the agent was there, and left what it had", REUSED if is_reused else "" if known else LOST
         active = self._active(at)
         if not active and not any(a.is_present(at) for a in self.agents):
             return None
@@ -153,7 +155,10 @@ class Falsehoods(Truth):
         newest = [a for a in self.agents if a.start == desire.start and a.since <= at][-1:]
         known = [t for a in newest if (t := self.reported(a, "complete")) and t < at - SLACK]
         is_reused = self.meeting.script.reuses_sub and any(a.is_gone for a in self.agents)
-        return ("the agent is complete", REUSED if is_reused else "") if known else None
+        if not known or self._active(at):
+            return None
+        is_silent = any(a.is_gone and self.reported(a, "activated") and not a.complete_at for a in self.agents)
+        return "the agent is complete", REUSED if is_reused else STAYS if is_silent else ""
 
     def _has_conference(self, _: Desire, at: float) -> Verdict:
         assigned = self.meeting.event.conference_at

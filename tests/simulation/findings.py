@@ -35,6 +35,8 @@ KILLED = "the process ended after it had sent an alert, and before it could note
 AT_ONCE = "two requests at the same time have no order"
 STAYS = "the agent stays or leaves after a cancellation or a move, and reports nothing"
 
+UNCONFIRMED = "cancelled after an end that no event trigger had confirmed"
+
 
 @dataclass(frozen=True)
 class Fault:

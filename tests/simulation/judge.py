@@ -29,6 +29,7 @@ from tests.simulation.findings import (
     REUSED,
     SLACK,
     STAYS,
+    UNCONFIRMED,
     Desire,
     Fault,
     Figures,
@@ -129,7 +130,8 @@ class _Case(Falsehoods):
         own = [a for a in self.agents if not a.is_moot and a.since < until and not a.is_over_at(desire.since)]
         own = [a for a in own if a.start == desire.start or desire.start <= desire.since]
         failures = [at for a in own if not a.is_gone and (at := self.reported(a, "failed"))]
-        ends = [at for a in self.agents if (at := self.reported(a, "complete")) and at >= desire.since]
+        ends = [at for a in self.agents if not a.is_gone and (at := self.reported(a, "complete"))]
+        ends = [at for at in ends if at >= desire.since]
         is_active = any((at := self.reported(a, "activated")) and at < deadline for a in own)
         again = [d.since for d in self.desires() if failures and abs(d.since - failures[0]) < ALLOWANCE]
         if again:
@@ -240,7 +242,7 @@ class _Case(Falsehoods):
         return any(sent.status == "firing" for sent in last.values())
 
     def _excuse(self, desire: Desire, deadline: float, at: float, *, is_late: bool) -> str:
-        if self.is_unordered(desire):
+        if self.is_unordered(desire) or self.is_off_and_on_at_once(desire):
             return AT_ONCE
         if is_late and self.meeting.script.reuses_sub and any(a.is_gone for a in self.agents):
             return REUSED
@@ -254,6 +256,8 @@ class _Case(Falsehoods):
             return AWS  # it did not work again before it was over
         if not desire.is_answered:
             return CALLER_KNOWS
+        if not is_late and self.is_cancelled_unconfirmed(desire, deadline):
+            return UNCONFIRMED
         return STAYS if is_late and self._has_left_in_silence(desire) else ""
 
     def _has_left_in_silence(self, desire: Desire) -> bool:
@@ -289,6 +293,7 @@ class _Case(Falsehoods):
     def _is_over(self, sent: Sent) -> str:
         """Return why a firing alert is not true any more at the end; empty if it is."""
         agents = [a for a in self.agents if sent.start is None or a.start == sent.start]
+        newest = [a for a in agents if a.since <= sent.at][-1:]
         good = [a for a in agents if (at := self.reported(a, "complete")) and at > sent.at and a.joined_at]
         desire, connected = self.desires()[-1], self.is_connected(self.month.until)
         match sent.type:
@@ -300,7 +305,7 @@ class _Case(Falsehoods):
                 return "the agent came"
             case "no_conference" if good:
                 return "the agent came"
-            case "resources_missing" if any(name.endswith("with resources") for a in agents for _, name in a.known):
+            case "resources_missing" if any(name.endswith("with resources") for a in newest for _, name in a.known):
                 return "the resources are there"
             case "account_disconnected" if connected:
                 return connected[0]

@@ -5,10 +5,10 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
+from multiprocessing import Pool
 from typing import Any
 
 from tests.simulation.chance import month
@@ -124,8 +124,8 @@ def part_with(seed: int, meetings: int, number: int) -> MonthScript:
 def all_of(seeds: Sequence[int], meetings: int, processes: int | None = None) -> Iterator[Total]:
     """Yield what was found with each seed, as soon as it is known. The number of processes changes nothing in it."""
     of_month = parts(meetings)
-    with ProcessPoolExecutor(processes, max_tasks_per_child=MAX_TASKS) as pool:
-        found = pool.map(_of_part, *zip(*((seed, part) for seed in seeds for part in of_month), strict=True))
+    with Pool(processes or os.cpu_count(), maxtasksperchild=MAX_TASKS) as pool:
+        found = pool.imap(_of_part, ((seed, part) for seed in seeds for part in of_month))
         for seed in seeds:
             total = Total(seeds=[seed])
             for of_part in islice(found, len(of_month)):
@@ -133,7 +133,8 @@ def all_of(seeds: Sequence[int], meetings: int, processes: int | None = None) ->
             yield total
 
 
-def _of_part(seed: int, numbers: range) -> Total:
+def _of_part(part: tuple[int, range]) -> Total:
+    seed, numbers = part
     gc.freeze()  # what is loaded stays: the collector needs not look at it again
     gc.disable()  # nor at what is alive until the end of the month, which is nearly all
     try:

@@ -280,4 +280,81 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "a meeting that is dragged while its agent waits in the lobby for ever": MonthScript(
+        301, (Script(46, NINE, agents=("waits in the lobby for ever",), acts=(Act(22.9, "drags", 15.0),)),)
+    ),
+    "a meeting that is moved into the time in which its agent left, and gets another": MonthScript(
+        301,
+        (Script(2651, NINE, agents=("leaves early", "waits in the lobby for ever"), acts=(Act(42.7, "moves", 15.0),)),),
+    ),
+    "a meeting that left nothing, and is moved away and back": MonthScript(
+        301,
+        (
+            Script(
+                4138,
+                NINE,
+                45,
+                agents=("captures nothing",),
+                acts=(Act(55.4, "moves", 1440.0), Act(255.4, "moves", -1440.0)),
+            ),
+        ),
+    ),
+    "two moves at the same time after the agent was active, and a disconnected profile": MonthScript(
+        301,
+        (Script(5258, NINE, requested=39, acts=(Act(0.37, "moves twice at once", 60.0),), account="user_25"),),
+        (("profile user_25", NINE - 83 * MINUTE, NINE + 97 * MINUTE),),
+    ),
+    "a request that waits is moved to yesterday": MonthScript(
+        301,
+        (Script(9670, NINE, requested=-22, acts=(Act(0.2, "moves", -1440.0),)),),
+        (("cronofy", NINE - 94 * MINUTE, NINE + 26 * MINUTE),),
+    ),
+    "an agent by its scheduling key that has left is switched off and on again": MonthScript(
+        302,
+        (
+            Script(
+                2248,
+                NINE,
+                caller="key",
+                agents=("leaves early",),
+                acts=(Act(25.6, "switches off"), Act(25.8, "switches on")),
+            ),
+        ),
+    ),
+    "an agent that never ended is switched off after the end": MonthScript(
+        302,
+        (
+            Script(
+                3859, NINE, agents=("waits in the lobby for ever",), after_move=None, acts=(Act(70.3, "switches off"),)
+            ),
+        ),
+    ),
+    "a cancellation is accepted while the agent reports itself": MonthScript(
+        302, (Script(3888, NINE, acts=(Act(-2.06, "switches off"),), fates=((2, "423"),)),)
+    ),
+    "a meeting that is over is moved twice at once, so that it runs": MonthScript(
+        302,
+        (Script(5271, NINE, 90, agents=("works", "never comes"), acts=(Act(100.0, "moves twice at once", 60.0),)),),
+    ),
+    "a meeting that is over is moved so that it runs": MonthScript(
+        304, (Script(4750, NINE, 120, agents=("a little late", "never comes"), acts=(Act(130.6, "moves", 60.0),)),)
+    ),
+    "the reports of an agent come after its meeting was moved in vain": MonthScript(
+        304,
+        (
+            Script(
+                3784,
+                NINE,
+                30,
+                caller="own token",
+                acts=(Act(50.0, "moves", 10080.0), Act(20210.0, "moves", 10080.0)),
+            ),
+        ),
+        (("cronofy", NINE - 27 * MINUTE, NINE + 93 * MINUTE),),
+    ),
+    "a profile that is disconnected after Cronofy could not make the conference": MonthScript(
+        307,
+        (Script(2822, NINE, conference="never", account="user_14"),),
+        (("profile user_14", NINE - 203 * MINUTE, NINE + 997 * MINUTE),),
+    ),
 }

@@ -33,6 +33,8 @@ from tests.simulation.scheduler import Scheduler
 SECRET = "CRN_secret"
 ACCOUNT = "123456789012"
 MINUTE = 60.0
+LONG_DELAY = 30.0
+"""Seconds after which an entry that comes out of order holds up an alert about its agent."""
 STREAM_DELAY = 0.4
 """Seconds from a write to the function that reads the stream."""
 INDEX_DELAY, LONG_INDEX_DELAY = 0.3, 30.0
@@ -314,6 +316,8 @@ class Stack:
         if delay:
             self.happened["aws: stream doubled" if delay < 0 else "aws: stream out of order"] += 1
             self.scheduler.after(STREAM_DELAY + abs(delay), lambda: self._deliver(agent, [key]))
+            if delay > LONG_DELAY:
+                self.disturbed.setdefault(agent, []).append(self.scheduler.now)
             if delay > 0:
                 return
         waiting = self._waiting.setdefault(agent, [])

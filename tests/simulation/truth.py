@@ -40,9 +40,12 @@ class Truth:
     def is_unordered(self, desire: Desire) -> bool:
         """Return True if a call of AWS was so slow that the request sent next to this one overtook the first.
 
-        Or the two were sent at the same time, and Cronofy took one of them only.
+        Or the two were sent at the same time, and Cronofy took one of them only; or a person changed the meeting in the
+        calendar while a request was on its way.
         """
         disturbed = self.month.disturbed.get(self.meeting.agent_id, ())
+        if desire.by == "person":
+            return any(wish.at <= desire.since <= wish.answered_at for wish in self.meeting.wishes)
         at_once = [
             pair
             for pair in pairwise(self.meeting.wishes)
@@ -53,6 +56,14 @@ class Truth:
             and desire.since in (first.at, second.at)
             and any(first.at <= at <= first.answered_at for at in disturbed)
             for first, second in pairwise(self.meeting.wishes)
+        )
+
+    def is_off_and_on_at_once(self, desire: Desire) -> bool:
+        """Return True if two requests at the same time, in this spell, may have brought two agents of one attempt."""
+        return any(
+            desire.since <= first.at < desire.end and second.at <= first.answered_at
+            for first, second in pairwise(self.meeting.wishes)
+            if first.is_wanted != second.is_wanted
         )
 
     def is_effect_unknown(self, at: float) -> bool:
@@ -66,6 +77,13 @@ class Truth:
         """Return True if a meeting that was over was moved to a time until after its deadline: it is judged then."""
         later = (d for d in self.desires() if desire.end <= d.since < deadline)
         return any(d.is_wanted and d.start < deadline for d in later)
+
+    def is_cancelled_unconfirmed(self, desire: Desire, deadline: float) -> bool:
+        """Return True if the agent was cancelled after the end, before it was due to report that, without a trigger."""
+        later = next((d for d in self.desires() if d.since >= desire.end), None)
+        is_cancelled = later is not None and not later.is_wanted and later.since < deadline
+        confirmed = [at for at, name in self.meeting.event.deliveries if name == "trigger" and at >= desire.end]
+        return is_cancelled and later is not None and not any(at < later.since for at in confirmed)
 
     def state_at(self, at: float) -> State | None:
         return next((state for state in reversed(self.meeting.event.states) if state.at <= at), None)
@@ -81,7 +99,8 @@ class Truth:
             last = merged[-1] if merged else None
             if last and (last.is_wanted, last.start) == (desire.is_wanted, desire.start):
                 is_answered = last.is_answered or (desire.is_answered and desire.since < last.end)
-                merged[-1] = Desire(last.since, last.is_wanted, last.start, desire.end, last.by, is_answered)
+                since = last.since if last.is_answered else desire.since
+                merged[-1] = Desire(since, last.is_wanted, last.start, desire.end, last.by, is_answered)
             else:
                 merged.append(desire)
         for number, desire in enumerate(merged):

@@ -356,8 +356,18 @@ def test_near_the_meeting_there_is_little_patience() -> None:
     assert owed_at(history) == history.at + 2 * MINUTE
 
 
+@pytest.mark.parametrize(("minutes", "patience"), [(1, 1), (2, 0), (25 * 60, 0)])
+def test_an_agent_that_is_not_wanted_is_owed_once_its_report_cannot_have_crossed_the_cancellation(
+    minutes: int, patience: int
+) -> None:
+    history = scheduled().cancel()
+    history.at += (minutes - 1) * MINUTE
+    history.report(EntryType.ACTIVATED)
+    assert owed_at(history) == history.at + patience * MINUTE
+
+
 @pytest.mark.parametrize(
-    "history", [expired, back, silent, unfinished, lambda: scheduled().report(EntryType.FAILED), lambda: without("any")]
+    "history", [expired, silent, unfinished, lambda: scheduled().report(EntryType.FAILED), lambda: without("any")]
 )
 def test_what_no_one_knows_yet_is_owed_at_once(history: Callable[[], History]) -> None:
     made = history()

@@ -580,7 +580,7 @@ def test_a_deadline_exists_exactly_where_something_is_expected(
     """Only a terminal state, a missed deadline and an open cancellation have none."""
     for step in steps(entries):
         attempt = step.after.current
-        due = [d for d in deadlines(step.after, grace_periods) if d.phase is not DeadlineType.ALERT]
+        due = [d for d in deadlines(step.after, grace_periods) if d.phase is not DeadlineType.ALERT and not d.attempt]
         was_over = end_of(attempt, grace_periods) <= attempt.requested_at
         expected = {
             State.REQUESTED: attempt.latest_request is not None and not was_over,
@@ -613,7 +613,8 @@ def test_an_earlier_attempt_may_learn_facts_and_never_changes_the_state(entries:
     for step in steps(entries):
         earlier = step.before.attempts[:-1]
         if step.after.attempts[: len(earlier)] != earlier and step.after.meeting == step.before.meeting:
-            assert step.verdict is Verdict.STALE
+            is_sweep = step.entry.kind is EntryType.OVERDUE
+            assert step.verdict is (Verdict.APPLIED if is_sweep else Verdict.STALE)
             assert step.after.current == step.before.current
 
 
@@ -1172,7 +1173,14 @@ def test_an_agent_has_more_time_until_an_event_trigger_confirms_the_end() -> Non
     assert due(history) == Deadline(later, DeadlineType.COMPLETION)
     history.at = END + 65 * MINUTE
     history.report(EntryType.AFTER_END, meeting=at_time(START, END + 60 * MINUTE))
-    assert due(history) == Deadline(history.at + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
+    assert due(history) == Deadline(END + 60 * MINUTE + GRACE_PERIODS.completion, DeadlineType.COMPLETION)
+
+
+def test_an_agent_of_an_end_that_is_moved_into_the_past_has_some_time_to_leave() -> None:
+    history = activated()
+    history.at = END - MINUTE
+    history.report(EntryType.CONFERENCING_ASSIGNED, meeting=at_time(START, START + 20 * MINUTE))
+    assert due(history) == Deadline(history.at + GRACE_PERIODS.activation, DeadlineType.COMPLETION)
 
 
 def test_a_sweep_that_did_not_see_a_move_misses_no_deadline() -> None:

@@ -29,6 +29,7 @@ from meeting_agents.domain.model import (
 from meeting_agents.domain.profiles import (
     FRESH,
     LOOK_AFTER,
+    LOOK_BEFORE,
     LOOK_WINDOW,
     READ_AGAIN_AFTER,
     KnownProfiles,
@@ -145,7 +146,7 @@ def test_a_meeting_waits_for_no_profile_that_is_not_to_make_its_conference(chang
 
 def test_a_profile_is_looked_at_soon_after_the_request_and_shortly_before_the_meeting() -> None:
     record = scheduled()
-    first, last = ACCEPTED_AT + LOOK_AFTER, START - GRACE_PERIODS.arrangement
+    first, last = ACCEPTED_AT + LOOK_AFTER, START - GRACE_PERIODS.arrangement - LOOK_BEFORE
     assert next_own_look(record, GRACE_PERIODS, ACCEPTED_AT) == first
     assert next_own_look(record, GRACE_PERIODS, first) == last
     assert next_own_look(record, GRACE_PERIODS, last - MINUTE) == last

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from meeting_agents.domain import reasons
+from meeting_agents.domain.deadlines import deadlines
+from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import (
+    DeadlineType,
     Entry,
     EntryType,
     IncidentType,
@@ -19,6 +22,7 @@ from meeting_agents.domain.model import (
     State,
     Verdict,
 )
+from meeting_agents.domain.overdue import find_missed
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Record
 from meeting_agents.domain.reports import EARLIEST_ACTIVATION, attempt_of, reports_end
@@ -28,6 +32,7 @@ from tests.unit.domain.test_lifecycle import (
     AWAY,
     DASHBOARD,
     END,
+    GRACE_PERIODS,
     MINUTE,
     NOON,
     START,
@@ -37,7 +42,7 @@ from tests.unit.domain.test_lifecycle import (
     scheduled,
 )
 
-TOMORROW = timedelta(days=1)
+HOUR, TOMORROW = timedelta(hours=1), timedelta(days=1)
 LOCKED = Reason.of(ReasonCode.RETRY_PLANNED, failure=423)
 TIMED_OUT = Reason.of(ReasonCode.RETRY_PLANNED, failure="cronofy_timed_out")
 DURING = START + 5 * MINUTE
@@ -545,3 +550,122 @@ def test_a_cancellation_is_no_request_for_an_agent() -> None:
 
 def test_the_meeting_of_a_cancellation_alone_is_its_own() -> None:
     assert History().request(AWAY).record.meeting == WISH.meeting
+
+
+# ------------------------------------------------------------------------------------------ of which agent, by the time
+
+
+def test_a_first_report_that_names_an_earlier_time_is_about_it() -> None:
+    """An hour before the new time a report may be of either agent, unless it has the meeting's old time."""
+    for meeting, expected in ((WISH.meeting, 2), (wish(30 * MINUTE).meeting, 1), (Meeting(), 1)):
+        history = moved(30 * MINUTE).report(EntryType.ACTIVATED, sub="agt_1", meeting=meeting)
+        assert len(history.record.attempts) == expected
+
+
+def test_the_time_of_an_agent_that_is_known_is_separated_once() -> None:
+    """A move waits. What the agent reports after that is its own, and the move keeps its attempt."""
+    history = later(waiting(TOMORROW, TIMED_OUT), DURING).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, END).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,), meeting=WISH.meeting)
+    assert states(history) == [State.COMPLETE, State.REQUESTED]
+
+
+def requested_again(by: timedelta = 2 * MINUTE) -> History:
+    """An agent that is complete, and was requested again for a time that began before it left."""
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, START + 20 * MINUTE).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    return history.request(wish(by)).answer(EntryType.ACCEPTED)
+
+
+def test_a_second_agent_that_becomes_active_after_a_request_is_another_attempt() -> None:
+    history = requested_again().report(EntryType.ACTIVATED, sub="agt_2")
+    assert states(history) == [State.COMPLETE, State.ACTIVATED]
+    assert [attempt.subs for attempt in history.record.attempts] == [("agt_1",), ("agt_2",)]
+    later(history, END).report(EntryType.COMPLETE, sub="agt_2", resources=(TRANSCRIPT,))
+    assert states(history) == [State.COMPLETE, State.COMPLETE]
+
+
+def test_nothing_else_is_a_second_agent() -> None:
+    assert states(requested_again().report(EntryType.ACTIVATED, sub="agt_1")) == [State.COMPLETE]
+    assert states(requested_again().report(EntryType.ACTIVATED)) == [State.COMPLETE]
+    assert states(requested_again().report(EntryType.COMPLETE, sub="agt_2")) == [State.COMPLETE]
+    unrequested = later(scheduled(), START).report(EntryType.COMPLETE, sub="agt_1")
+    assert states(unrequested.report(EntryType.ACTIVATED, sub="agt_2")) == [State.COMPLETE]
+
+
+def test_a_report_before_the_agent_of_a_new_attempt_can_come_is_of_the_one_before() -> None:
+    """Cronofy refused a move, and the next one began another attempt, to whose address all callbacks go."""
+    for at, expected in (
+        (DURING, [State.COMPLETE, State.SCHEDULED]),
+        (START + TOMORROW - EARLIEST_ACTIVATION, [State.REJECTED, State.COMPLETE]),
+    ):
+        history = later(scheduled(), START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION)
+        history.request(wish(timedelta(hours=2))).answer(EntryType.REJECTED)
+        history.request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
+        later(history, max(at, history.at)).report(EntryType.COMPLETE, sub="agt_1", attempt=2)
+        assert states(history) == expected
+
+
+# ------------------------------------------------------------------------------------------------------- after the end
+
+
+def left_empty(at: datetime = END + MINUTE) -> History:
+    """A meeting that is moved after its agent was complete, and had left nothing."""
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, at).report(EntryType.COMPLETE, sub="agt_1", resources=(DASHBOARD,))
+    return later(history, END + 5 * MINUTE).request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
+
+
+def test_resources_that_are_missing_of_an_earlier_time_are_a_notice() -> None:
+    history = left_empty()
+    due = next(each for each in deadlines(history.record, GRACE_PERIODS) if each.attempt)
+    assert (due.phase, due.attempt) == (DeadlineType.RESOURCES, 1)
+    [finding] = find_missed(history.record, GRACE_PERIODS, due.at)
+    history.entries.append(finding.entry)
+    assert history.last.verdict is Verdict.APPLIED
+    assert history.record.notices.keys() == {"1/resources_missing"}
+    assert finding.entry.missing == ("transcript",)
+    assert not [each for each in deadlines(history.record, GRACE_PERIODS) if each.attempt]
+    again = replace(finding.entry, key="again", at=due.at + MINUTE)
+    assert fold([*history.entries, again]).verdicts["duplicate"] == 1
+
+
+def test_resources_that_came_or_that_no_one_waits_for_are_no_notice() -> None:
+    history = left_empty()
+    [finding] = find_missed(history.record, GRACE_PERIODS, END + HOUR)
+    history.report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    late = replace(finding.entry, at=history.at + MINUTE)
+    assert fold([*history.entries, late]).notices == {}
+    assert not [each for each in deadlines(history.record, GRACE_PERIODS) if each.attempt]
+    cancelled = later(scheduled(), DURING).report(EntryType.ACTIVATED, sub="agt_1").cancel()
+    cancelled.report(EntryType.COMPLETE, sub="agt_1").request()
+    assert not [each for each in deadlines(cancelled.record, GRACE_PERIODS) if each.attempt]
+
+
+def over(trigger: bool) -> History:
+    """An agent that was active, and reported nothing by the end of its meeting."""
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, END + 5 * MINUTE)
+    return history.report(EntryType.AFTER_END, meeting=WISH.meeting) if trigger else history
+
+
+def test_a_cancellation_after_the_end_leaves_open_what_became_of_the_agent() -> None:
+    for history in (over(trigger=True).cancel(), over(trigger=True).request(AWAY).answer(EntryType.REJECTED)):
+        assert states(history) == [State.ACTIVATED]
+        assert [each.phase for each in deadlines(history.record, GRACE_PERIODS)] == [DeadlineType.COMPLETION]
+    waits = over(trigger=True).request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END + HOUR)
+    phases = {each.phase for each in deadlines(waits.record, GRACE_PERIODS)}
+    assert phases == {DeadlineType.COMPLETION, DeadlineType.RETRY}
+
+
+def test_a_cancellation_before_a_confirmed_end_is_the_last_word() -> None:
+    assert states(over(trigger=False).cancel()) == [State.CANCELLED]
+
+
+def test_a_request_that_expires_takes_those_before_it_along() -> None:
+    """The newest one moved the meeting to a time that is over: no one wants what was requested before."""
+    history = later(History(), START - 20 * MINUTE).request()
+    history.answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED).request(wish(-TOMORROW))
+    history.answer(EntryType.REJECTED, reason=Reason.of(ReasonCode.REQUEST_EXPIRED, failure=423))
+    assert (states(history), history.record.current.unanswered) == ([State.REJECTED], ())
+    assert types(history) == []
+    assert not history.record.current.may_have_arrived

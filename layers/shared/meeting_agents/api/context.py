@@ -211,6 +211,9 @@ def quiet() -> Quiet:
 def may_be_cancelled(record: Record | None) -> bool:
     """True if a cancellation concerns an agent that is known here: one that has not ended, was refused, or has failed.
 
-    No one is alerted of an agent that is not wanted, and no one lets Cronofy be asked for it again.
+    No one is alerted of an agent that is not wanted, and no one lets Cronofy be asked for it again. While the meeting
+    lasts, that of an agent that is done counts as well: the next request is for another one.
     """
+    if record is not None and record.state is State.COMPLETE:
+        return record.meeting.end is None or record.meeting.end > datetime.now(UTC)
     return record is not None and record.state not in TERMINAL_STATES - {State.REJECTED, State.FAILED}

@@ -6,7 +6,7 @@ follows its meeting to another time while nothing was heard of its agent. After 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from meeting_agents.domain.model import (
     Action,
@@ -22,6 +22,9 @@ from meeting_agents.domain.model import (
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Pending, Record
 from meeting_agents.domain.state_machine import REPORTS, TERMINAL_STATES, TRANSITIONS
+
+LEAVES_WITHIN = timedelta(minutes=5)
+"""After an agent has left, until it has reported that."""
 
 # ------------------------------------------------------------------------------------------------------------- requests
 
@@ -55,17 +58,28 @@ def _begins_attempt(attempt: Attempt, meeting: Meeting, at: datetime) -> bool:
         return False
     if attempt.state in (State.FAILED, State.CANCELLED):
         return True
-    is_cancelled = attempt.pending is not None and attempt.pending.request.action is Action.CANCEL
-    if attempt.state is State.COMPLETE and (attempt.cancelled_at is not None or is_cancelled):
+    if attempt.state is State.COMPLETE and (attempt.cancelled_at or _is_cancellation_newest(attempt)):
         return True
     return attempt.is_heard_of and (_is_moved_ahead(attempt.meeting, meeting, at) or _is_after(attempt, meeting))
 
 
+def _is_cancellation_newest(attempt: Attempt) -> bool:
+    """Return True if the newest request is a cancellation without an answer, or one that was refused."""
+    if attempt.pending:
+        return attempt.pending.request.action is Action.CANCEL
+    return attempt.refusal is not None and attempt.refusal.action is Action.CANCEL
+
+
 def _is_after(attempt: Attempt, meeting: Meeting) -> bool:
-    """Return True if a meeting begins after the agent of an attempt has left the one that it was in."""
-    if attempt.ended_at is None or meeting.start in (None, attempt.meeting.start):
+    """Return True if a meeting begins later than the one that the agent of an attempt has left.
+
+    The agent left when that was over, or about when the other begins.
+    """
+    before = attempt.meeting
+    if attempt.ended_at is None or meeting.start is None or before.start is None or meeting.start <= before.start:
         return False
-    return meeting.start >= min(attempt.ended_at, attempt.meeting.end or attempt.ended_at)
+    was_over = before.end is not None and attempt.ended_at >= before.end
+    return was_over or meeting.start >= attempt.ended_at - LEAVES_WITHIN
 
 
 def _is_moved_ahead(before: Meeting, after: Meeting, at: datetime) -> bool:
@@ -219,6 +233,15 @@ def is_another_agent(record: Record, notification: Notification) -> bool:
     is_report = bool(REPORTS.keys() & set(notification.kinds))
     is_known = any(notification.sub in attempt.subs for attempt in record.attempts)
     return is_report and bool(record.current.subs and notification.sub) and not is_known
+
+
+def is_after_end(attempt: Attempt, at: datetime) -> bool:
+    """Return True if the meeting in which an agent was active was over: a cancellation says nothing about it any more.
+
+    An event trigger must have confirmed the end: people may have prolonged the meeting in the calendar.
+    """
+    end = attempt.meeting.end
+    return attempt.state is State.ACTIVATED and attempt.after_end_at is not None and end is not None and end <= at
 
 
 def is_gone(attempt: Attempt) -> bool:

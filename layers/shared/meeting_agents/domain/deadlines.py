@@ -36,12 +36,16 @@ def deadlines(record: Record, grace_periods: GracePeriods) -> tuple[Deadline, ..
 
 
 def _of_earlier_attempts(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:
-    """Iterate over the deadlines of agents that were active in a meeting which was over before it moved."""
+    """Iterate over the deadlines of agents that were active, or done, in a meeting which moved only after that."""
     for attempt, later in pairwise(record.attempts):
         end = end_of(attempt, grace_periods)
         if attempt.state is State.ACTIVATED and end <= later.began_at:
             since = max(end, attempt.activated_at or end)
             yield Deadline(since + grace_periods.completion, DeadlineType.COMPLETION, attempt.number)
+        is_done = attempt.state is State.COMPLETE and min(attempt.since, end) < later.began_at
+        is_expected = is_done and not attempt.cancelled_at
+        if is_expected and DeadlineType.RESOURCES not in attempt.missed and missing_resources(attempt, grace_periods):
+            yield Deadline(attempt.since + grace_periods.resources, DeadlineType.RESOURCES, attempt.number)
 
 
 def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:
@@ -57,22 +61,23 @@ def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline
         case DeadlineType.ACTIVATION:
             yield from _before_activation(attempt, grace_periods)
         case DeadlineType.COMPLETION:
-            yield Deadline(_expected_end(record, grace_periods) + grace_periods.completion, type_)
+            yield Deadline(_completion_by(record, grace_periods), type_)
         case DeadlineType.RESOURCES if missing_resources(attempt, grace_periods):
             yield Deadline(attempt.since + grace_periods.resources, type_)
 
 
-def _expected_end(record: Record, grace_periods: GracePeriods) -> datetime:
-    """Return the time from which an agent has its grace period to report its end.
+def _completion_by(record: Record, grace_periods: GracePeriods) -> datetime:
+    """Return the time by which an agent must report its end.
 
     If event triggers come at all, one confirms the end. As long as it does not come, people may have prolonged the
-    meeting in the calendar.
+    meeting in the calendar. An end that is moved into the past leaves the agent some time to leave.
     """
     attempt = record.current
     end = end_of(attempt, grace_periods)
     if has_event_triggers(record) and not attempt.after_end_at:
         end += grace_periods.assumed_meeting_duration
-    return max(end, attempt.rescheduled_at or end, attempt.activated_at or end)
+    changed_at = attempt.rescheduled_at or end
+    return max(max(end, attempt.activated_at or end) + grace_periods.completion, changed_at + grace_periods.activation)
 
 
 def _before_activation(attempt: Attempt, grace_periods: GracePeriods) -> Iterator[Deadline]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from meeting_agents.domain.attempts import is_after_end
 from meeting_agents.domain.grace_periods import ANYTHING, GracePeriods, end_of, missing_of, start_of
 from meeting_agents.domain.model import Action, Conference, DeadlineType, IncidentType, Meeting, Severity, State
 from meeting_agents.domain.profiles import disconnected_since
@@ -164,7 +165,7 @@ def _is_given_up(at: Situation) -> bool:
     """Return True if the request is not sent again, which is no news near the meeting: it was not accepted before."""
     attempt = at.attempt
     is_expired = attempt.state is State.REJECTED and attempt.reason.code is ReasonCode.REQUEST_EXPIRED
-    return is_expired and attempt.since >= at.lead_time and not is_cancellation_requested(attempt)
+    return is_expired and not at.was_over and attempt.since >= at.lead_time and not is_cancellation_requested(attempt)
 
 
 def _is_elsewhere(attempt: Attempt, wanted: Meeting) -> bool:
@@ -352,12 +353,16 @@ def open_incidents(record: Record, grace_periods: GracePeriods, now: datetime) -
 def is_cancellation_requested(attempt: Attempt) -> bool:
     """Return True if a cancellation is still to be sent, or was refused: no deadline of the meeting applies.
 
-    A cancellation that only its caller can send again changes nothing: the agent is expected as before.
+    A cancellation that only its caller can send again changes nothing: the agent is expected as before. Nor does one
+    after the end, or of an agent that is done.
     """
     pending, refusal = attempt.pending, attempt.refusal
+    if attempt.state is State.COMPLETE:
+        return False
     if pending and not (refusal and refusal.revision > pending.revision):
-        return pending.request.action is Action.CANCEL and pending.retry_at is not None
-    return refusal is not None and refusal.action is Action.CANCEL
+        is_sent_again = pending.request.action is Action.CANCEL and pending.retry_at is not None
+        return is_sent_again and not is_after_end(attempt, pending.requested_at)
+    return refusal is not None and refusal.action is Action.CANCEL and not is_after_end(attempt, refusal.at)
 
 
 def all_incidents(record: Record, grace_periods: GracePeriods, now: datetime) -> Iterator[Incident]:
@@ -407,8 +412,11 @@ def _reason(type_: IncidentType, attempt: Attempt, opened_at: datetime) -> Reaso
 def _owed_at(situation: Situation, opened_at: datetime) -> datetime:
     """Return the end of the patience: the deployment's, or less near the start.
 
-    There is none with an agent that is active, or a refusal that the caller did not get as the response.
+    There is none with an agent that is active, or a refusal that the caller did not get as the response. The report of
+    an agent that is cancelled may have been on its way while Cronofy accepted that.
     """
+    if situation.attempt.is_unwanted:
+        return max(opened_at, (situation.attempt.cancelled_at or opened_at) + LEAST_PATIENCE)
     refusal = situation.attempt.refusal
     if situation.attempt.activated_at or (refusal and refusal.tries):
         return opened_at

@@ -39,6 +39,7 @@ from meeting_agents.domain.attempts import (
     united,
     with_attempt,
 )
+from meeting_agents.domain.incidents import has_resources
 from meeting_agents.domain.model import (
     Action,
     Conference,
@@ -56,7 +57,7 @@ from meeting_agents.domain.readings import apply_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.receipts import with_receipt
 from meeting_agents.domain.record import Attempt, Pending, Record, incident_key
-from meeting_agents.domain.reports import apply_report, attempt_of, reports_end, separated
+from meeting_agents.domain.reports import apply_report, attempt_of, reports_end, separated, succeeded
 from meeting_agents.domain.responses import apply_response
 from meeting_agents.domain.state_machine import EXPECTED
 from meeting_agents.domain.verdicts import Step, verdict_of
@@ -212,6 +213,8 @@ def _with_request(attempt: Attempt, pending: Pending) -> Attempt:
     after = attempt.meeting
     if (before.start, before.end) != (after.start, after.end):
         attempt = replace(attempt, replaced=(*attempt.replaced, before))
+    if pending.request.action is Action.PROVISION:
+        attempt = replace(attempt, newest_request_at=pending.requested_at)
     return rescheduled(attempt, before, pending.requested_at)
 
 
@@ -227,8 +230,8 @@ def _apply_missed_deadline(record: Record, entry: Entry) -> tuple[Record, Verdic
     record = _begun(record, entry)
     attempt, phase = record.current, entry.phase
     earlier = next((each for each in record.attempts[:-1] if each.number == entry.attempt), None)
-    if earlier and phase is DeadlineType.COMPLETION:
-        return _apply_unfinished(record, earlier, entry)
+    if earlier and phase in _OF_EARLIER:
+        return _apply_missed_earlier(record, earlier, entry, phase)
     if entry.attempt != attempt.number or entry.revision != record.revision or phase is None:
         return record, Verdict.STALE
     if phase in attempt.missed:
@@ -242,16 +245,29 @@ def _apply_missed_deadline(record: Record, entry: Entry) -> tuple[Record, Verdic
     return with_attempt(record, attempt), Verdict.APPLIED
 
 
-def _apply_unfinished(record: Record, attempt: Attempt, entry: Entry) -> tuple[Record, Verdict]:
-    """Return the record after an agent did not report the end of a meeting that has moved since: a notice says so."""
-    if attempt.state is not State.ACTIVATED:
-        is_known = DeadlineType.COMPLETION in attempt.missed
-        return record, Verdict.DUPLICATE if is_known else Verdict.STALE
-    reason = entry.reason or Reason.of(ReasonCode.COMPLETION_MISSED)
-    missed = replace(attempt, missed=(*attempt.missed, DeadlineType.COMPLETION), overdue_at=entry.at)
-    record = with_attempt(record, transition(missed, EntryType.OVERDUE, entry.at, reason))
-    key = incident_key(attempt.number, IncidentType.NOT_FINISHED)
-    return replace(record, notices={**record.notices, key: (entry.at, reason)}), Verdict.APPLIED
+_OF_EARLIER = {
+    DeadlineType.COMPLETION: (State.ACTIVATED, IncidentType.NOT_FINISHED),
+    DeadlineType.RESOURCES: (State.COMPLETE, IncidentType.RESOURCES_MISSING),
+}
+"""The deadlines that apply to an earlier attempt: the state in which each can be missed, and the notice of it."""
+
+
+def _apply_missed_earlier(
+    record: Record, attempt: Attempt, entry: Entry, phase: DeadlineType
+) -> tuple[Record, Verdict]:
+    """Return the record after a deadline was missed of a meeting that has moved since: a notice says so."""
+    state, type_ = _OF_EARLIER[phase]
+    missed = replace(attempt, missed=(*attempt.missed, phase), missing=frozenset(entry.missing))
+    if phase in attempt.missed:
+        return record, Verdict.DUPLICATE
+    if attempt.state is not state or has_resources(missed):
+        return record, Verdict.STALE
+    reason = entry.reason
+    if phase is DeadlineType.COMPLETION:
+        reason = reason or Reason.of(_MISSED[phase])
+        missed = transition(replace(missed, overdue_at=entry.at), EntryType.OVERDUE, entry.at, reason)
+    notices = {**record.notices, incident_key(attempt.number, type_): (entry.at, reason)}
+    return replace(with_attempt(record, missed), notices=notices), Verdict.APPLIED
 
 
 def _is_before(entry: Entry, phase: DeadlineType, meeting: Meeting) -> bool:
@@ -277,6 +293,7 @@ def _apply_notification(record: Record, entry: Entry, notification: Notification
     if not notification.kinds:
         return record, Verdict.UNRECOGNISED
     record = replace(record, event_id=record.event_id or notification.event_id)
+    record = succeeded(record, entry, notification)
     known = len(record.attempts)
     record = separated(record, entry, notification)
     is_separated = len(record.attempts) > known

@@ -77,6 +77,6 @@ def _entry(record: Record, deadline: Deadline, at: datetime, grace_periods: Grac
         return replace(
             entry, key=key, kind=EntryType.ALERT_DUE, reason=Reason.of(ReasonCode.ALERT_OWED, incidents=types)
         )
-    missing = tuple(sorted(missing_resources(record.current, grace_periods)))
+    missing = tuple(sorted(missing_resources(attempt, grace_periods)))
     reason = Reason.of(_REASONS[deadline.phase], at=at_text)
     return replace(entry, missing=missing, reason=reason)

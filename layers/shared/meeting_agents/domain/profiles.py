@@ -19,6 +19,8 @@ DEFAULT = "default"
 """The profile of a request that leaves the choice to Cronofy."""
 LOOK_AFTER = timedelta(minutes=2)
 """After Cronofy accepted a request, or could not make its conference: a conference takes moments to make."""
+LOOK_BEFORE = timedelta(minutes=2)
+"""Before the time at which a missing conference is critical."""
 LOOK_WINDOW = timedelta(hours=1)
 """After the time of a look, until it is left out."""
 FRESH = timedelta(hours=23)
@@ -83,13 +85,16 @@ def disconnected_since(attempt: Attempt) -> datetime | None:
 
 
 def next_own_look(record: Record, grace_periods: GracePeriods, after: datetime) -> datetime | None:
-    """Return the next time to look at the profile of a meeting that is near or new; the daily reading looks, too."""
+    """Return the next time to look at the profile of a meeting that is near or new; the daily reading looks, too.
+
+    Near: a little before an alert about the missing conference would be critical, so that it can say the cause.
+    """
     attempt = record.current
     if attempt.accepted_at is None or attempt.unanswered or not needed_profile(attempt):
         return None
     start = start_of(attempt)
     newest = max(attempt.accepted_at, attempt.conference_at or attempt.accepted_at)  # accepted, or reported as failing
-    times = (newest + LOOK_AFTER, start - grace_periods.arrangement)
+    times = (newest + LOOK_AFTER, start - grace_periods.arrangement - LOOK_BEFORE)
     return min((at for at in times if after < at < start), default=None)
 
 
@@ -102,8 +107,8 @@ def is_own_look_due(record: Record, grace_periods: GracePeriods, now: datetime) 
 def is_outdated(known: KnownProfiles, records: Collection[Record], now: datetime) -> bool:
     """Return True if the profiles must be read again to decide on these agents.
 
-    Once a day, unless one of the agents waits: because Cronofy could not make its conference since they were read, or
-    for a profile that was disconnected then.
+    Once a day, unless one of the agents waits: because Cronofy could not make its conference, or for a profile that was
+    disconnected then.
     """
     if known.read_at is None or known.read_at + FRESH <= now:
         return True
@@ -111,7 +116,9 @@ def is_outdated(known: KnownProfiles, records: Collection[Record], now: datetime
     failed_at = (at.conference_at for at in attempts if needed_profile(at))  # it is not assigned
     if any(at is not None and at > known.read_at for at in failed_at):
         return True
-    is_waiting = any(disconnected_since(at) or blocking(needed_profile(at), known.profiles) for at in attempts)
+    failing = (needed_profile(at) and at.conference is Conference.FAILING for at in attempts)
+    blocked = (disconnected_since(at) or blocking(needed_profile(at), known.profiles) for at in attempts)
+    is_waiting = any(failing) or any(blocked)
     return is_waiting and known.read_at + READ_AGAIN_AFTER <= now
 
 

@@ -109,6 +109,8 @@ class Attempt:
     began_at: datetime
     requested_at: datetime
     """The time of the request for this time of the meeting. A new title gives silence no more time."""
+    newest_request_at: datetime = NEVER
+    """The time of the newest request for its agent; `NEVER` if none has come since it began."""
     rescheduled_at: datetime | None = None
     """The last change of the start or the end of its meeting; None: none."""
     is_requested: bool = True

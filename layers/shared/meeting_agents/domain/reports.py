@@ -6,7 +6,7 @@ An agent is known by its `sub`. Cronofy may use one again, and two requests at t
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meeting_agents.domain.attempts import is_gone, transition, with_attempt, with_successor
+from meeting_agents.domain.attempts import is_another_agent, is_gone, transition, with_attempt, with_successor
 from meeting_agents.domain.model import Entry, EntryType, Meeting, Notification, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Record
@@ -22,6 +22,21 @@ _MAX_FAILURES = 20
 # ------------------------------------------------------------------------------------------------- whose report it is
 
 
+def succeeded(record: Record, entry: Entry, notification: Notification) -> Record:
+    """Return the record with another attempt if a second agent becomes active in a meeting whose first one is done.
+
+    An agent was requested since: Cronofy may send another one for that.
+    """
+    attempt, done_at = record.current, record.current.complete_at
+    starts = [meeting.start for meeting in (attempt.meeting, *attempt.replaced) if meeting.start]
+    is_requested_since = done_at is not None and any(start <= done_at < attempt.newest_request_at for start in starts)
+    if not (
+        is_requested_since and EntryType.ACTIVATED in notification.kinds and is_another_agent(record, notification)
+    ):
+        return record
+    return with_successor(record, replace(attempt, unanswered=()), attempt.meeting, entry.at)
+
+
 def separated(record: Record, entry: Entry, notification: Notification) -> Record:
     """Return the record with an attempt of its own for the time at which an agent reports itself.
 
@@ -30,8 +45,8 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
     """
     attempt, reports = record.current, REPORTS.keys() & set(notification.kinds)
     is_first = bool(reports) and not attempt.is_heard_of and attempt.state not in TERMINAL_STATES
-    before = _earlier_time(attempt, entry.at) if is_first else None
-    if before is None:
+    before = _earlier_time(attempt, entry.at, notification.meeting) if is_first else None
+    if before is None or any(a.is_heard_of and a.meeting.start == before.start for a in record.attempts[:-1]):
         return record
     ended = replace(attempt, unanswered=(), reported=before, reported_at=entry.at)
     after = with_successor(record, ended, attempt.meeting, entry.at)
@@ -52,8 +67,11 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
     return with_attempt(after, unaccepted)
 
 
-def _earlier_time(attempt: Attempt, at: datetime) -> Meeting | None:
-    """Return the meeting at the earlier time of which an agent may report itself; None: it is of the current time."""
+def _earlier_time(attempt: Attempt, at: datetime, reported: Meeting) -> Meeting | None:
+    """Return the meeting at the earlier time of which an agent may report itself; None: it is of the current time.
+
+    `reported`: the meeting as the report has it; it may be an earlier one itself.
+    """
     waiting, accepted = attempt.newest_provision, attempt.request.meeting if attempt.request else Meeting()
     move = waiting if waiting and waiting.request.meeting.start != accepted.start else None
     start = (move.request.meeting if move else attempt.meeting).start
@@ -63,9 +81,9 @@ def _earlier_time(attempt: Attempt, at: datetime) -> Meeting | None:
     earlier = [old for old in times if old.start not in (None, start)]
     if move and not move.may_have_arrived:
         return next(iter(earlier), None)
+    possible = [old for old in reversed(earlier) if old.start and old.start - EARLIEST_ACTIVATION <= at]
     is_too_early = at < start - EARLIEST_ACTIVATION
-    possible = (old for old in reversed(earlier) if old.start and old.start - EARLIEST_ACTIVATION <= at)
-    return next(possible, None) if is_too_early else None
+    return next((old for old in possible if is_too_early or old.start == reported.start), None)
 
 
 def reports_end(notification: Notification) -> bool:
@@ -93,6 +111,8 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
         is_over = attempt.ended_at is not None or (is_gone(attempt) and EntryType.FAILED not in reports)
         is_reused = current in known and is_over
         return current if is_reused or (is_repeated and is_due) else attempt
+    if not is_due and current.is_requested and (awaited := _still_awaited(record, entry.at, notification)):
+        return awaited
     addressed = candidates[-1]
     if reports & _ENDS and current.meeting.start is not None and entry.at < current.meeting.start:
         for attempt in candidates[-2::-1]:
@@ -101,6 +121,17 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
     if addressed is current or addressed.ended_at or _differs(addressed, notification):
         return current
     return current if is_gone(addressed) and EntryType.FAILED not in reports else addressed
+
+
+def _still_awaited(record: Record, at: datetime, notification: Notification) -> Attempt | None:
+    """Return the newest earlier attempt whose agent may report itself now, before that of the current one can."""
+    for attempt in record.attempts[-2::-1]:
+        starts = [meeting.start for meeting in (attempt.meeting, *attempt.replaced) if meeting.start]
+        has_begun = any(start - EARLIEST_ACTIVATION <= at for start in starts)
+        is_possible = attempt.accepted_revision and not attempt.ended_at and not _differs(attempt, notification)
+        if has_begun and is_possible and not record.current.is_heard_of:
+            return attempt
+    return None
 
 
 def _addressed(record: Record, number: int) -> list[Attempt]:

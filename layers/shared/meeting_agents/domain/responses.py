@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from meeting_agents.domain.attempts import collected, rescheduled, transition, united, with_attempt
+from meeting_agents.domain.attempts import collected, is_after_end, rescheduled, transition, united, with_attempt
 from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, State, Verdict
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Pending, Record, Refusal
@@ -111,6 +111,8 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         attempt = replace(attempt, unanswered=tuple(older))
         stays = attempt.latest_request is not None or not is_unconfirmed
     else:
+        if is_newest and reason.code is ReasonCode.REQUEST_EXPIRED:
+            attempt = _without_unanswered(attempt)  # no one wants any more what was requested before
         stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
         attempt = attempt if stays else replace(attempt, request=pending.request)
         if _may_have_arrived(pending, entry.at, reason):
@@ -121,6 +123,11 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         return transition(attempt, EntryType.REJECTED, entry.at, reason)
     replaced = tuple(old for old in attempt.replaced if old.start != attempt.meeting.start)
     return rescheduled(replace(attempt, replaced=replaced), before, entry.at)
+
+
+def _without_unanswered(attempt: Attempt) -> Attempt:
+    may_have_arrived = any(p.may_have_arrived for p in attempt.unanswered if p.request.action is Action.PROVISION)
+    return replace(attempt, unanswered=(), may_have_arrived=attempt.may_have_arrived or may_have_arrived)
 
 
 def _refusal(pending: Pending, at: datetime, reason: Reason) -> Refusal:
@@ -141,6 +148,8 @@ def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         attempt, cancelled_at=entry.at, unwanted_at=None, unanswered=_newer_than(attempt, pending), refusal=None
     )
     reason = entry.reason or Reason.of(ReasonCode.CANCELLATION_ACCEPTED)
+    if is_after_end(attempt, pending.requested_at):
+        return attempt
     # What was accepted before is undone, even if a newer request waits.
     return transition(attempt, entry.kind, entry.at, reason) if is_newest else replace(attempt, accepted_revision=0)
 
