@@ -111,8 +111,8 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
         is_over = attempt.ended_at is not None or (is_gone(attempt) and EntryType.FAILED not in reports)
         is_reused = current in known and is_over
         return current if is_reused or (is_repeated and is_due) else attempt
-    if not is_due and current.is_requested and (awaited := _still_awaited(record, entry.at, notification)):
-        return awaited
+    if not is_due and current.is_requested and (expected := _still_expected(record, entry.at, notification)):
+        return expected
     addressed = candidates[-1]
     if reports & _ENDS and current.meeting.start is not None and entry.at < current.meeting.start:
         for attempt in candidates[-2::-1]:
@@ -123,7 +123,7 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
     return current if is_gone(addressed) and EntryType.FAILED not in reports else addressed
 
 
-def _still_awaited(record: Record, at: datetime, notification: Notification) -> Attempt | None:
+def _still_expected(record: Record, at: datetime, notification: Notification) -> Attempt | None:
     """Return the newest earlier attempt whose agent may report itself now, before that of the current one can."""
     for attempt in record.attempts[-2::-1]:
         starts = [meeting.start for meeting in (attempt.meeting, *attempt.replaced) if meeting.start]
