@@ -127,6 +127,7 @@ def test_a_list_has_the_callers_own_of_what_is_wanted() -> None:
         "labels.region": ("emea",),
     }
     assert TEAM.narrowed({"labels.team": ("support",)}) is None
+    assert BOTH.narrowed({"labels.team": ("support",)}) is None
     assert BOTH.narrowed({}) == {"account": ("ann",), "labels.team": ("sales",), "labels.region": ("emea",)}
 
 
@@ -148,6 +149,7 @@ def test_a_list_has_the_callers_own_of_what_is_wanted() -> None:
         ({"acc": "[]", "lab": "*"}, NOTHING),
         ({"acc": None, "lab": "*"}, NOTHING),
         ({"acc": "*", "lab": "sales"}, NOTHING),  # no label
+        ({"acc": "[ann bob", "lab": "*"}, Binding(accounts=frozenset({"[ann bob"}))),  # no array: no one's name
         ({}, NOTHING),
     ],
 )
