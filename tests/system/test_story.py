@@ -52,7 +52,8 @@ def test_the_story_meets_its_expectations_and_one_that_it_cannot_meet_is_status_
     assert f"{len(EXPECTED) - 1} of {len(EXPECTED)} as expected." in page
     assert re.search(r"│ To: +oncall@example.com\n +│ Subject: .*Design review", page), "alerts are shown as e-mails"
     assert "\x1b" not in page, "a page that is no terminal gets no colours"
-    shown = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- story -->")[1].split("<!-- /story -->")[0]
+    story = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- story -->")[1].split("<!-- /story -->")[0]
+    shown = story.partition("```text")[2]
     *parts, last = [part for part in PARTS.split(shown) if part.strip(" \n`…")]
     assert last.endswith(f"{len(EXPECTED)} of {len(EXPECTED)} as expected.\n```\n")
     assert len(parts) > 10
