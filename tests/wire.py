@@ -19,6 +19,7 @@ STORED_AT = 1_777_000_000
 
 ENVIRONMENT = {
     "AGENTS_TABLE": "agents",
+    "RETENTION_DAYS": "90",
     "CRONOFY_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:111122223333:secret:cronofy",
     "AWS_DEFAULT_REGION": "eu-central-1",
     "AWS_ACCESS_KEY_ID": "testing",

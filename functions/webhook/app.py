@@ -81,6 +81,7 @@ def receive(event: dict[str, Any], agent_id: str) -> bool:
         attempt=int(attempt) if _ATTEMPT.fullmatch(attempt) else None,
         trigger=trigger if trigger in ("before", "after") else "",
         signed_with=f"{signers[0].data_center}:{signers[0].slot}",
+        retention=wiring.settings().retention,
     )
 
 

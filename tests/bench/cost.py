@@ -1,13 +1,20 @@
-"""The cost of 1,000 meetings on AWS: measured amounts, times a list of prices."""
+"""The cost of 1,000 meetings on AWS, and of a month in which nothing happens: measured amounts, times a list of prices.
+
+All is counted for the template's default parameters.
+"""
 
 import json
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from meeting_agents.cronofy.client_secrets import CACHE_SECONDS
 from operate_cost import DAYS_PER_MONTH, PRICES, priced
-from tests.bench.steps import TRIGGERS
+from tests.bench.bodies import real_request
+from tests.bench.item_size import item_size
+from tests.bench.steps import LIFE, TRIGGERS, report
 from tests.runtime.platform import Platform
 from tests.runtime.stories import Scene
 
@@ -24,8 +31,18 @@ https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level
 """
 ACCESS_LOG_BYTES = 250
 """Bytes of a line in the API's access log."""
-COLD_SHARE = 0.05
-"""Share of invocations that begin with a cold start, whose time is paid for; assumed."""
+KEPT_SECONDS = 300.0
+"""Seconds for which Lambda keeps a process that is not used; assumed, since AWS documents none."""
+LEAST_COLD_SHARE = 0.01
+"""Share of invocations that begin with a cold start at any load, because processes end and others are added.
+
+https://aws.amazon.com/blogs/compute/operating-lambda-performance-optimization-part-1/: "under 1% of invocations".
+"""
+MONTH_SECONDS = DAYS_PER_MONTH * 24 * 3600
+BUSY_SECONDS = 170 * 3600.0
+"""Seconds of a month in which people meet: eight hours of each working day; assumed."""
+LOADS = (1_000, 100_000)
+"""Meetings in a month: with few, more invocations begin with a cold start."""
 ITEM_OVERHEAD_BYTES = 100
 """Bytes that DynamoDB stores with each item."""
 KEY_REUSE_SECONDS = 300.0
@@ -39,44 +56,104 @@ type Steps = dict[str, Step]
 
 
 def cost(scene: Scene, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """US dollars for 1,000 meetings by item, and for a month in which nothing happens."""
+    """US dollars for 1,000 meetings by item, at each load, and for a month in which nothing happens."""
     platform = scene.platform
-    shares = {
-        "requested": 1.0,
-        "conferencing_assigned": 1.0,
-        "activated": 1.0,
-        "complete": 1 - FAILING,
-        "failed": FAILING,
-    }
-    amounts: defaultdict[str, float] = defaultdict(float)
-    shares |= dict.fromkeys(TRIGGERS, 1.0)
-    at_hand = {use for _, step in idle(platform, steps) for use in key_uses(platform, step)}
-    of_triggers: defaultdict[str, float] = defaultdict(float)
-    for step, share in shares.items():
-        for name, amount in _amounts(platform, steps[step], cold):
-            amounts[name] += amount * share * 1000
-            of_triggers[name] += amount * share * 1000 * (step in TRIGGERS)
-        for use, requests in key_uses(platform, steps[step]).items():
-            amounts["KMS requests"] += requests * share * 1000 * (use not in at_hand)
-    amounts["alarm e-mails"] = 1000 * FAILING
+    steps = by_default(platform, steps)
+    shares = {"requested": 1.0, **{name: 1.0 for name, _, _ in LIFE}, "complete": 1 - FAILING, "failed": FAILING}
     stored, items = _stored(scene)
-    amounts["table GB-months"] = 1000 * stored * _default(scene, "RetentionDays") / DAYS_PER_MONTH / 1e9
-    amounts["backup GB-months"] = amounts["table GB-months"]
-    by_item = priced(amounts)
+    gigabyte_months = 1000 * stored * _default(scene, "RetentionDays") / DAYS_PER_MONTH / 1e9
+    of_all = {"alarm e-mails": 1000 * FAILING, "table GB-months": gigabyte_months, "backup GB-months": gigabyte_months}
+
+    def amounts(shares: Mapping[str, float], meetings: int) -> dict[str, float]:
+        found = of_load(platform, steps, cold, shares, meetings)
+        return {name: amount * 1000 / meetings for name, amount in found.items()}
+
+    few, many = ({**amounts(shares, meetings), **of_all} for meetings in LOADS)
+    by_item = priced(few)
+    of_triggers = priced(amounts(dict.fromkeys(TRIGGERS, 1.0), LOADS[0]))
     return {
         "region": PRICES["region"],
         "prices_as_known": PRICES["as_known"],
         "usd_per_1000_meetings": round(sum(by_item.values()), 4),
-        "usd_of_event_triggers": round(sum(priced(of_triggers).values()), 4),
-        "usd_with_traces": round(sum(by_item.values()) + amounts["Lambda requests"] * PRICES["usd"]["X-Ray traces"], 4),
+        "usd_per_1000_of_many_meetings": round(sum(priced(many).values()), 4),
+        "usd_of_event_triggers": round(sum(of_triggers.values()), 4),
+        "usd_with_traces": round(sum(by_item.values()) + few["Lambda requests"] * PRICES["usd"]["X-Ray traces"], 4),
         "largest": next(iter(by_item)),
         "usd_by_item": {name: round(usd, 5) for name, usd in by_item.items()},
-        "amounts": {name: round(amount, 4) for name, amount in amounts.items()},
+        "usd_by_item_of_many_meetings": {name: round(usd, 5) for name, usd in priced(many).items()},
+        "amounts": {name: round(amount, 4) for name, amount in few.items()},
+        "cold_share": {name: round(share, 3) for name, share in cold_shares(platform, steps, shares, LOADS[0]).items()},
         "bytes_in_the_table_per_meeting": stored,
         "items_per_meeting": items,
         "usd_per_month_at_rest": _rounded(priced(at_rest(platform, steps, cold))),
         "usd_per_month_of_the_dashboard": _rounded(priced(standing(of_the_dashboard(platform)))),
     }
+
+
+def of_load(
+    platform: Platform,
+    steps: Steps,
+    cold: dict[str, dict[str, Any]],
+    shares: Mapping[str, float],
+    meetings: int,
+) -> dict[str, float]:
+    """Amounts of a month's meetings, beside those of a month at rest. `shares`: of meetings, by step."""
+    begins = cold_shares(platform, steps, shares, meetings)
+    month: defaultdict[str, float] = defaultdict(float)
+    readers: Counter[str] = Counter()
+    at_hand = {use for _, step in idle(platform, steps) for use in key_uses(platform, step)}
+    for name, share in shares.items():
+        for item, amount in _amounts(platform, steps[name], cold, begins):
+            month[item] += amount * share * meetings
+        for function, did in steps[name].items():
+            if _reads_secrets(did):
+                readers[function] += round(did["invocations"] * share * meetings)
+        for use, requests in key_uses(platform, steps[name]).items():
+            month["KMS requests"] += requests * share * meetings * (use not in at_hand)
+    month["secret requests"] += sum(min(number, BUSY_SECONDS / CACHE_SECONDS) for number in readers.values())
+    return dict(month)
+
+
+def cold_shares(platform: Platform, steps: Steps, shares: Mapping[str, float], meetings: int) -> dict[str, float]:
+    """Share of invocations that begin with a cold start, by function, if they come at random.
+
+    A process is gone when none came for `KEPT_SECONDS`.
+    """
+    a_second: Counter[str] = Counter()
+    for name, share in shares.items():
+        for function, did in steps[name].items():
+            a_second[function] += did["invocations"] * share * meetings / BUSY_SECONDS
+    for often, step in idle(platform, steps):
+        for function, did in step.items():
+            a_second[function] += did["invocations"] * often / MONTH_SECONDS
+    return {function: max(LEAST_COLD_SHARE, math.exp(-rate * KEPT_SECONDS)) for function, rate in a_second.items()}
+
+
+def by_default(platform: Platform, steps: Steps) -> Steps:
+    """The steps without the functions that the default parameters do not create."""
+    there = {name for name in platform.functions if _is_created(platform, platform.logical(name))}
+    return {name: {one: did for one, did in step.items() if one in there} for name, step in steps.items()}
+
+
+def _is_created(platform: Platform, resource: str) -> bool:
+    name = platform.template["Resources"][resource].get("Condition")
+    return name is None or _holds(platform, platform.template["Conditions"][name])
+
+
+def _holds(platform: Platform, condition: Any) -> bool:
+    """Whether a condition of the template holds with the default parameters."""
+    match condition:
+        case {"Fn::Not": [other]}:
+            return not _holds(platform, other)
+        case {"Fn::Equals": [{"Ref": parameter}, value]}:
+            return bool(platform.template["Parameters"][parameter]["Default"] == value)
+    raise NotImplementedError(f"the condition {condition}")
+
+
+def priced(amounts: Mapping[str, float]) -> dict[str, float]:
+    """US dollars by item, the largest first. KeyError for an item without a price."""
+    usd = {name: amount * PRICES["usd"][name] for name, amount in amounts.items()}
+    return dict(sorted(usd.items(), key=lambda item: -item[1]))
 
 
 def _rounded(usd: dict[str, float]) -> dict[str, float]:
@@ -93,7 +170,10 @@ def item_of(call: str) -> str:
     return str(PRICES["calls"][service])
 
 
-def _amounts(platform: Platform, step: Step, cold: dict[str, dict[str, Any]]) -> Iterator[tuple[str, float]]:
+def _amounts(
+    platform: Platform, step: Step, cold: dict[str, dict[str, Any]], begins: Mapping[str, float]
+) -> Iterator[tuple[str, float]]:
+    """Amounts of a step. `begins`: the share of cold starts by function; only these read the secret."""
     total: defaultdict[str, float] = defaultdict(float)
     for name, did in step.items():
         memory = _memory(platform, name)
@@ -101,7 +181,7 @@ def _amounts(platform: Platform, step: Step, cold: dict[str, dict[str, Any]]) ->
             n * (CRONOFY_CALL_MS if c.startswith(("cronofy", "http")) else AWS_CALL_MS) for c, n in did["calls"].items()
         )
         busy = did["processor_ms"] * max(1.0, MEGABYTES_PER_PROCESSOR / memory)
-        started = cold[name]["ready_ms"]["function"]["median"] * COLD_SHARE if name in cold else 0.0
+        started = cold[name]["ready_ms"]["function"]["median"] * begins[name] if name in cold else 0.0
         is_api = name in _called_by(platform, "HttpApi")
         number = did["invocations"]
         total["Lambda requests"] += number
@@ -114,8 +194,12 @@ def _amounts(platform: Platform, step: Step, cold: dict[str, dict[str, Any]]) ->
         total["log GB"] += (did["bytes_logged"] + number * by_others) / 1e9
         for call, n in did["calls"].items():
             if item := item_of(call):
-                total[item] += n
+                total[item] += n * (begins[name] if call.startswith("secretsmanager") else 1)
     yield from total.items()
+
+
+def _reads_secrets(did: dict[str, Any]) -> bool:
+    return any(call.startswith("secretsmanager") for call in did["calls"])
 
 
 def key_uses(platform: Platform, step: Step) -> dict[tuple[str, str], int]:
@@ -125,8 +209,10 @@ def key_uses(platform: Platform, step: Step) -> dict[tuple[str, str], int]:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html: two for each
     sender, here SNS, and one for each receiver.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html: one for each client, if
-    the table's key is not DynamoDB's own. Secrets Manager's default key is free.
+    a table's key is not DynamoDB's own. Secrets Manager's default key is free.
     """
+    tables = [one["Properties"] for one in platform.template["Resources"].values() if one["Type"].endswith("::Table")]
+    is_key_paid = any(table.get("SSESpecification", {}).get("SSEEnabled") for table in tables)
     uses: dict[tuple[str, str], int] = {}
     for name, did in step.items():
         services = {call.partition(" ")[0] for call in did["calls"]}
@@ -134,7 +220,7 @@ def key_uses(platform: Platform, step: Step) -> dict[tuple[str, str], int]:
             uses[name, "sns"] = 2
         if name in _called_by(platform, "SQS"):
             uses[name, "sqs"] = 3
-        if "dynamodb" in services:
+        if "dynamodb" in services and is_key_paid:
             uses[name, "dynamodb"] = 1
     return uses
 
@@ -145,18 +231,25 @@ def at_rest(platform: Platform, steps: Steps, cold: dict[str, dict[str, Any]]) -
     A metric is paid for by the hour in which it is sent: https://aws.amazon.com/cloudwatch/pricing/.
     """
     optional = of_the_dashboard(platform)
-    standing_there = [one for one in platform.template["Resources"].values() if one not in optional]
-    month = defaultdict[str, float](float, standing(standing_there))
+    there = [one for name, one in platform.template["Resources"].items() if _is_created(platform, name)]
+    month = defaultdict[str, float](float, standing([one for one in there if one not in optional]))
     hours: dict[str, float] = {}
+    begins = cold_shares(platform, steps, {}, 0)
     for often, step in idle(platform, steps):
-        for item, amount in _amounts(platform, step, cold):
+        for item, amount in _amounts(platform, step, cold, begins):
             month[item] += amount * often
         for metric in {metric for did in step.values() for metric in did["metrics"]}:
             hours[metric] = max(hours.get(metric, 0.0), min(1.0, often / (DAYS_PER_MONTH * 24)))
         for requests in key_uses(platform, step).values():
-            month["KMS requests"] += requests * min(often, DAYS_PER_MONTH * 24 * 3600 / KEY_REUSE_SECONDS)
+            month["KMS requests"] += requests * min(often, MONTH_SECONDS / KEY_REUSE_SECONDS)
+        month["secret requests"] += sum(
+            min(did["invocations"] * often, MONTH_SECONDS / CACHE_SECONDS)
+            for did in step.values()
+            if _reads_secrets(did)
+        )
     month["metric months"] = sum(hours.values())
-    month["SQS requests"] += len(_called_by(platform, "SQS")) * POLLERS * DAYS_PER_MONTH * 24 * 3600 / POLL_SECONDS
+    receivers = [name for name in _called_by(platform, "SQS") if _is_created(platform, platform.logical(name))]
+    month["SQS requests"] += len(receivers) * POLLERS * MONTH_SECONDS / POLL_SECONDS
     return dict(month)
 
 
@@ -220,35 +313,10 @@ def _default(scene: Scene, parameter: str) -> float:
 def _stored(scene: Scene) -> tuple[int, int]:
     """Bytes and items of a meeting in the table, with the copies in an index."""
     scene.platform.forget()
-    agent = scene.request_agent(scene.event("stored", conferencing={"profile_id": "default"}))
-    for name in ("conferencing_assigned", "meeting_agent_activated", "meeting_agent_complete"):
-        scene.notify(agent, "stored", name)
+    agent = scene.request_agent(real_request(scene.event("stored", conferencing={"profile_id": "default"})))
+    for _, interaction, trigger in LIFE:
+        report(scene, agent, "stored", interaction, trigger)
     scene.platform.settle()
-    items = scene.platform.items()
+    items = [item for item in scene.platform.items() if item["pk"]["S"] == agent]
     copies = [item for item in items if "day" in item]  # in the index for lists, which has all of an item
     return sum(item_size(item) + ITEM_OVERHEAD_BYTES for item in items + copies), len(items)
-
-
-def item_size(item: dict[str, Any]) -> int:
-    """Bytes of an item as DynamoDB counts them.
-
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-    """
-    return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
-
-
-def _value_size(value: dict[str, Any]) -> int:
-    ((kind, content),) = value.items()
-    match kind:
-        case "S":
-            return len(content.encode())
-        case "B":
-            return len(content)
-        case "N":
-            return (len(content.strip("-0.").replace(".", "")) + 1) // 2 + 1
-        case "M":
-            return 3 + sum(1 + len(name.encode()) + _value_size(part) for name, part in content.items())
-        case "L":
-            return 3 + sum(1 + _value_size(part) for part in content)
-        case _:
-            return 1

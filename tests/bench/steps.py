@@ -1,6 +1,7 @@
 """The cost of each step of an agent's life: invocations, AWS calls, units of the table, metrics, bytes logged, time.
 
-The calls are those that the functions make; the units are those in DynamoDB's answers.
+The calls are those that the functions make; the units are those in DynamoDB's answers, by the size of what is read and
+written. The bodies are as long as real ones.
 """
 
 import json
@@ -11,12 +12,22 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+from tests.bench.bodies import real_notification, real_request
+from tests.bench.item_size import item_size
 from tests.runtime.platform import Invocation
 from tests.runtime.stories import Scene
 from tests.sandbox.stand_in import sign
 
 TRIGGERS = ("before", "after")
 """The event triggers of a meeting, by the names in their addresses."""
+LIFE = (
+    ("conferencing_assigned", "conferencing_assigned", ""),
+    ("before", "", "before"),
+    ("activated", "meeting_agent_activated", ""),
+    ("after", "", "after"),
+    ("complete", "meeting_agent_complete", ""),
+)
+"""What Cronofy reports of a meeting, in order: name of the step, interaction, event trigger."""
 WARM = 6
 """Invocations in one process, the first of which is not counted: warm processor time."""
 
@@ -38,14 +49,13 @@ def steps(scene: Scene) -> dict[str, dict[str, dict[str, Any]]]:
         counts[name] = _counted(scene, runs[name], before)
         return result
 
-    agent = step("requested", lambda: scene.request_agent(scene.event("steps", conferencing={"profile_id": "default"})))
-    for name in ("conferencing_assigned", "meeting_agent_activated", "meeting_agent_complete"):
-        step(name.removeprefix("meeting_agent_"), partial(scene.notify, agent, "steps", name))
-    for trigger in TRIGGERS:
-        step(trigger, partial(scene.call, agent, "steps", trigger))
-    step("the same again", lambda: scene.notify(agent, "steps", "meeting_agent_complete"))
-    failing = step("requested again", lambda: scene.request_agent(scene.event("steps-failing")))
-    step("failed", lambda: scene.notify(failing, "steps-failing", "meeting_agent_failed"))
+    request = real_request(scene.event("steps", conferencing={"profile_id": "default"}))
+    agent = step("requested", lambda: scene.request_agent(request))
+    for name, interaction, trigger in LIFE:
+        step(name, partial(report, scene, agent, "steps", interaction, trigger))
+    step("the same again", partial(report, scene, agent, "steps", "meeting_agent_complete"))
+    failing = step("requested again", lambda: scene.request_agent(real_request(scene.event("steps-failing"))))
+    step("failed", partial(report, scene, failing, "steps-failing", "meeting_agent_failed"))
     del counts["requested again"]
     scene.platform.forget()
     scene.request_agent(scene.event("steps-silent", year=2020))
@@ -59,6 +69,12 @@ def steps(scene: Scene) -> dict[str, dict[str, dict[str, Any]]]:
             figure["processor_ms"] = round(_warm(scene, first), 1)
     scene.platform.settle()
     return counts
+
+
+def report(scene: Scene, agent: str, event_id: str, interaction: str, trigger: str = "") -> None:
+    """Let Cronofy report an interaction, or call for an event trigger."""
+    changes: dict[str, Any] = {"notification": {"type": "event_subscription"}, "meeting_agent": None} if trigger else {}
+    scene.post(agent, real_notification(event_id, interaction, **changes), trigger)
 
 
 def _receive(scene: Scene) -> None:
@@ -86,11 +102,12 @@ def _counted(scene: Scene, invocations: list[Invocation], before: dict[str, int]
         calls = Counter(f"{call['service']} {call['operation']}" for run in runs for call in run.calls)
         read = written = 0.0
         for run in runs:
-            operations = [call["operation"] for call in run.calls if call["service"] not in ("cronofy", "http")]
-            for operation, answer in zip(operations, run.answered, strict=True):
+            calls_of_aws = [call for call in run.calls if call["service"] not in ("cronofy", "http")]
+            for call, answer in zip(calls_of_aws, run.answered, strict=True):
+                operation, fields = call["operation"], call["fields"]
                 units = consumed_units(answer)
                 if operation == "PutItem" and answer["status"] == 400:
-                    units = 1.0  # a failed condition costs as much as the write, and its answer has no count
+                    units = float(-(-item_size(fields["Item"]) // 1024))  # paid as a write, and not in the answer
                 if re.match(r"Query|Get|BatchGet|Scan|TransactGet", operation):
                     read += units
                 else:

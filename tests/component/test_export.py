@@ -49,7 +49,7 @@ def test_an_exported_journal_can_be_lived_again_with_other_parameters(
     assert done.stdout == f"{len(journals.items)} entries of 1 agents are in {file}\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert {item["pk"]["S"] for item in journals.items} == {agent_id}
-    assert sum(isinstance(item.get("raw", {}).get("B"), bytes) for item in journals.items) == 2
+    assert sum(isinstance(item.get("zipped", {}).get("B"), bytes) for item in journals.items) == 2
     assert "ActivationGracePeriod" in journals.parameters
 
     assert rerun.run(file, {"AlertPatience": "0"}) == 0

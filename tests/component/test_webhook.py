@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -123,7 +124,7 @@ def test_the_exact_bytes_are_stored_under_their_digest(aws: Aws) -> None:
     receive(signed(body))
     ((key, item),) = aws.items.items()
     assert key == (AGENT, f"entry#{sha256(body).hexdigest()}")
-    assert base64.b64decode(item["raw"]["B"]) == body
+    assert zlib.decompress(base64.b64decode(item["zipped"]["B"])) == body
     assert item["signed_with"] == {"S": "us:current"}
 
 

@@ -108,18 +108,15 @@ class Scene:
         }
         return self._agent_id("POST", "/v1/meeting_agents", body, {})
 
-    def call(self, agent: str, event_id: str, trigger: str) -> dict[str, Any]:
-        """Send a signed event trigger; its bytes are the same every time."""
-        body = notification(event_id, "", notification={"type": "event_subscription"}, meeting_agent=None)
-        header = {"cronofy-hmac-sha256": sign(body.encode(), self.cronofy.applications["us"].client_secrets)}
-        return self.platform.request("POST", f"/webhooks/cronofy/{agent}?trigger={trigger}", body, header)
-
     def notify(self, agent: str, event_id: str, interaction: str, **changes: Any) -> dict[str, Any]:
         """Send a signed notification; its bytes are the same every time."""
-        body = notification(event_id, interaction, **changes)
-        secrets = self.cronofy.applications["us"].client_secrets
-        header = {"cronofy-hmac-sha256": sign(body.encode(), secrets)}
-        return self.platform.request("POST", f"/webhooks/cronofy/{agent}", body, header)
+        return self.post(agent, notification(event_id, interaction, **changes))
+
+    def post(self, agent: str, body: str, trigger: str = "") -> dict[str, Any]:
+        """Sign a body and send it as Cronofy does. `trigger`: the event trigger that it is."""
+        header = {"cronofy-hmac-sha256": sign(body.encode(), self.cronofy.applications["us"].client_secrets)}
+        query = f"?trigger={trigger}" if trigger else ""
+        return self.platform.request("POST", f"/webhooks/cronofy/{agent}{query}", body, header)
 
 
 def notification(event_id: str, interaction: str, **changes: Any) -> str:

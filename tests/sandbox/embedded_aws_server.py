@@ -42,6 +42,7 @@ def main(descriptor: int) -> None:
     accept_sums()
     keep_tables()
     finish_invocations()
+    charge_reads_by_size()
     extract_once(Path(os.environ["TMPDIR"]) / "extracted")
     config = Config()
     config.bind = [f"fd://{descriptor}"]
@@ -204,6 +205,62 @@ def finish_invocations() -> None:
         kill(workers)
 
     handlers["update"], lambda_runtime.kill_workers = updating, killing
+
+
+def charge_reads_by_size() -> None:
+    """Count the units of a read by the bytes that it reads; for ministack each query and each item is a small one.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html: a query is charged for
+    all that it reads before its filter and its projection, each other read for whole items.
+    """
+    paginate, add, get_all = (
+        dynamodb._paginate_evaluated_items,
+        dynamodb._add_consumed_capacity,
+        dynamodb._batch_get_item,
+    )
+    sizes: list[int] = []
+
+    def paginating(items: Any, limit: Any, table: Any, index_name: Any = None) -> Any:
+        page, has_more = paginate(items, limit, table, index_name)
+        shown = (dynamodb._apply_index_projection(item, table, index_name) if index_name else item for item in page)
+        sizes[:] = [dynamodb._item_size_bytes(item) for item in shown]
+        return page, has_more
+
+    def adding(result: Any, data: Any, table_name: str, write: bool = False, **more: Any) -> None:
+        add(result, data, table_name, write=write, **more)
+        if write or "ConsumedCapacity" not in result:
+            return
+        if "Key" in data:
+            sizes[:] = [_size_of(table_name, data["Key"])]
+        consumed = result["ConsumedCapacity"]
+        for part in [consumed, consumed.get("Table", {}), *consumed.get("GlobalSecondaryIndexes", {}).values()]:
+            if "CapacityUnits" in part:
+                part["CapacityUnits"] *= _blocks(sum(sizes))
+
+    def getting_all(data: Any) -> Any:
+        status, headers, body = get_all(data)
+        if status != 200 or data.get("ReturnConsumedCapacity", "NONE") == "NONE":
+            return status, headers, body
+        consumed = []
+        for name, config in data["RequestItems"].items():
+            blocks = sum(_blocks(_size_of(name, key)) for key in config["Keys"])
+            units = blocks if config.get("ConsistentRead") else blocks / 2
+            consumed.append({"TableName": name, "CapacityUnits": float(units)})
+        return status, headers, json.dumps({**json.loads(body), "ConsumedCapacity": consumed}).encode()
+
+    dynamodb._paginate_evaluated_items = paginating
+    dynamodb._add_consumed_capacity = adding
+    dynamodb._batch_get_item = getting_all
+
+
+def _size_of(table_name: str, key: Any) -> int:
+    item = dynamodb._get_item_by_key(dynamodb._tables[dynamodb._normalize_table_name(table_name)], key)
+    return int(dynamodb._item_size_bytes(item or {}))
+
+
+def _blocks(size: int) -> int:
+    """Return the number of blocks of 4 KB, which is at least one."""
+    return max(1, -(-size // 4096))
 
 
 def extract_once(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from meeting_agents import wiring
-from meeting_agents.aws.keys import ENTRY_PREFIX
+from meeting_agents.aws.keys import ENTRY_PREFIX, ZIPPED
 from meeting_agents.domain.identity import agent_id
 from tests.simulation.calendar_events import CalendarEvent
 from tests.simulation.cronofy import Cronofy
@@ -94,7 +94,7 @@ class Month:
         """The keys of the notifications in the journals, by agent."""
         found: dict[str, set[str]] = {}
         for item in self.entries:
-            if "raw" in item:
+            if ZIPPED in item:
                 found.setdefault(item["pk"]["S"], set()).add(item["sk"]["S"].removeprefix(ENTRY_PREFIX))
         return found
 

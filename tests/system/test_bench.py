@@ -14,12 +14,12 @@ from tests.bench.cost import (
     at_rest,
     cost,
     item_of,
-    item_size,
     of_the_dashboard,
     standing,
 )
 from tests.bench.detection import outage
 from tests.bench.growth import growth
+from tests.bench.item_size import item_size
 from tests.bench.report import table
 from tests.bench.steps import steps
 from tests.bench.warm import warm

@@ -188,9 +188,7 @@ class Provisioning:
                 return repeated, entries
             if not is_new or (entries and not request.is_idempotent):
                 return replace(delivery, is_settled=True), entries
-            if self._journal.append(
-                request.agent_id, delivery.requested_entry(), cronofy_request=delivery.cronofy_request
-            ):
+            if self._append_request(delivery):
                 return delivery, entries
         raise StoreUnavailable("too many requests for this agent at the same time; try again")
 
@@ -311,7 +309,16 @@ class Provisioning:
             reason=outcome.reason,
             correlation_id=delivery.correlation_id,
         )
-        self._journal.append(delivery.agent_id, entry, cronofy_response=response)
+        self._journal.append(delivery.agent_id, entry, cronofy_response=response, meeting=delivery.request.meeting)
+
+    def _append_request(self, delivery: Delivery) -> bool:
+        """Journal a request before it is sent; False if another one came first."""
+        return self._journal.append(
+            delivery.agent_id,
+            delivery.requested_entry(),
+            cronofy_request=delivery.cronofy_request,
+            meeting=delivery.request.meeting,
+        )
 
     # -------------------------------------------------------------------------------------------------- keep the order
 
@@ -360,8 +367,7 @@ class Provisioning:
         last = max(stored.entry.at for stored in entries)  # clocks differ, and the timeline is in the order of times
         now = max(self._clock(), last + timedelta(milliseconds=1))
         delivery = repeated(agent_id, stored, revision, credentials, now)
-        entry = delivery.requested_entry()
-        return delivery if self._journal.append(agent_id, entry, cronofy_request=delivery.cronofy_request) else None
+        return delivery if self._append_request(delivery) else None
 
     def _planned(self, entries: Sequence[StoredEntry]) -> datetime | None:
         """Return the time at which the sweep is to look at an agent next, as the record of these entries has it."""

@@ -2,6 +2,7 @@
 
 import json
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -15,6 +16,7 @@ from typing import Any
 from meeting_agents.aws import keys
 from meeting_agents.aws.attributes import pack, unpack_item
 from meeting_agents.aws.dynamodb import MAX_WRITES, NOT_EXISTS, Table
+from meeting_agents.aws.expiry import expires_at
 from meeting_agents.aws.keys import is_probe, timestamp
 from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse
 from meeting_agents.cronofy.payloads import read_notification
@@ -109,11 +111,18 @@ class Journal:
         *,
         cronofy_request: CronofyRequest | None = None,
         cronofy_response: CronofyResponse | None = None,
+        meeting: Meeting | None = None,
     ) -> bool:
-        """Append an entry, with the request to Cronofy or its response; False if the journal has the key already."""
+        """Append an entry, with the request to Cronofy or its response; False if the journal has the key already.
+
+        `meeting`: the agent's. With its end the entry has its expiry from the beginning; `save_record` corrects it.
+        """
         item: dict[str, Any] = {}
+        if meeting and meeting.end:
+            item[keys.EXPIRES_AT] = expires_at(max(meeting.end, entry.at), self._retention)
         if cronofy_request:
-            item["cronofy_request"] = cronofy_request
+            values = {name: value for name, value in _plain(cronofy_request).items() if name != "body"}
+            item["cronofy_request"] = {**values, keys.ZIPPED: zlib.compress(cronofy_request.body.encode())}
         if cronofy_response:
             content = json.dumps(cronofy_response.content)
             item["cronofy_response"] = {"status": cronofy_response.status, "content": content}
@@ -148,12 +157,12 @@ class Journal:
         record. The sum of all growths is the number of notifications, in any order of stored records.
         """
         record = timeline[-1].after
-        expires_at = max([self._expiry(agent_id, record), *(stored.expires_at or 0 for stored in entries)])
+        expiry = max([self._expiry(agent_id, record), *(stored.expires_at or 0 for stored in entries)])
         for stored in entries:
-            if stored.expires_at != expires_at:
-                self._extend_ttl(agent_id, stored.entry.key, expires_at)
+            if stored.expires_at != expiry:
+                self._extend_ttl(agent_id, stored.entry.key, expiry)
         judged = Counter(step.verdict.value for step in timeline if step.entry.notification)
-        item = {keys.EXPIRES_AT: expires_at, **self._summary(agent_id, record), "judged": judged}
+        item = {keys.EXPIRES_AT: expiry, **self._summary(agent_id, record), "judged": judged}
         replaced = self._table.replace(
             keys.record(agent_id) | _packed(item),
             "attribute_not_exists(sk) OR entries < :entries OR expires_at <= :now",
@@ -166,12 +175,12 @@ class Journal:
         growth = {verdict: judged[verdict] - counted.get(verdict, 0) for verdict in {*judged, *counted}}
         return {verdict: count for verdict, count in growth.items() if count}
 
-    def _extend_ttl(self, agent_id: str, key: str, expires_at: int) -> None:
+    def _extend_ttl(self, agent_id: str, key: str, expiry: int) -> None:
         """Let an entry expire later, never earlier: a writer that has read a part of the journal changes nothing."""
         self._table.update(
             keys.entry(agent_id, key),
             "SET expires_at = :at",
-            {":at": {"N": str(expires_at)}},
+            {":at": {"N": str(expiry)}},
             "attribute_exists(sk) AND (attribute_not_exists(expires_at) OR expires_at < :at)",
         )
 
@@ -285,9 +294,8 @@ class Journal:
         return (row for row in map(unpack_item, items) if row["open_listed"] not in (after, before))
 
     def _expiry(self, agent_id: str, record: Record) -> int:
-        """Return the end of a whole day, so that a late notification seldom changes the expiry of all other entries."""
-        until = relevant_until(record, self.grace_periods) + (timedelta() if is_probe(agent_id) else self._retention)
-        return (int(until.timestamp()) // 86_400 + 1) * 86_400
+        retention = timedelta() if is_probe(agent_id) else self._retention
+        return expires_at(relevant_until(record, self.grace_periods), retention)
 
     def _summary(self, agent_id: str, record: Record) -> dict[str, Any]:
         current, identity, meeting = record.current, record.identity, record.meeting
@@ -386,7 +394,7 @@ def _time(value: str | None) -> datetime | None:
 def read_entry(attributes: Mapping[str, Any]) -> StoredEntry:
     """Read an item. A type of entry that this version does not know is unrecognised, never an error."""
     item = unpack_item(attributes)
-    raw = item.get("raw")
+    raw = zlib.decompress(item[keys.ZIPPED]) if keys.ZIPPED in item else item.get("raw")
     notification = read_notification(raw, item.get("trigger", "")) if raw is not None else None
     kind = item.get("kind", EntryType.UNRECOGNISED)
     if notification is not None:
@@ -419,7 +427,11 @@ def read_entry(attributes: Mapping[str, Any]) -> StoredEntry:
 
 def _cronofy_request(item: dict[str, Any]) -> CronofyRequest | None:
     values = item.get("cronofy_request")
-    return CronofyRequest(**{"body": "", "is_idempotent": False} | values) if values else None
+    if not values:
+        return None
+    if zipped := values.pop(keys.ZIPPED, b""):
+        values["body"] = zlib.decompress(zipped).decode()
+    return CronofyRequest(**{"body": "", "is_idempotent": False} | values)
 
 
 def _cronofy_response(item: dict[str, Any]) -> CronofyResponse | None:

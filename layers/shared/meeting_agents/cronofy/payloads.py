@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from meeting_agents.cronofy.meeting_end import BELIEVED_YEARS
 from meeting_agents.domain.model import EntryType, Meeting, Notification, Reading, Resource
 
 DataCenter = Literal["us", "au", "ca", "de", "sg", "uk"]
@@ -49,8 +50,6 @@ MAX_REMARKS = 20
 """The most undocumented fields, and the most interactions, that are read from a notification."""
 _MAX_LENGTH = 1024
 """The most characters of a title or an id, as in the requests of our API."""
-_YEARS = range(1970, 3000)
-"""The years in which a time is believed: a deadline after the last year of the calendar cannot be calculated."""
 
 
 def parse_time(value: object, tzid: str = "Etc/UTC", *, fold: int = 0) -> datetime | None:
@@ -68,7 +67,7 @@ def parse_time(value: object, tzid: str = "Etc/UTC", *, fold: int = 0) -> dateti
         parsed = datetime.fromisoformat(value) if "T" in value else datetime.combine(date.fromisoformat(value), time())
         if parsed.tzinfo is None:
             parsed = parsed.replace(tzinfo=ZoneInfo(tzid), fold=fold)
-        return parsed.astimezone(UTC) if parsed.year in _YEARS else None
+        return parsed.astimezone(UTC) if parsed.year in BELIEVED_YEARS else None
     except (ValueError, OverflowError, ZoneInfoNotFoundError, OSError):
         return None
 
