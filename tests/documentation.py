@@ -324,7 +324,12 @@ def costs() -> str:
     """The prices of meetings and of an idle month, as `make bench` found them; the dashboard apart."""
     found = json.loads(RESULTS.read_text(encoding="utf-8"))["cost"]
     rows = [
-        ("1,000 meetings", found["usd_per_1000_meetings"], found["usd_by_item"]),
+        ("1,000 meetings in a month", found["usd_per_1000_meetings"], found["usd_by_item"]),
+        (
+            "1,000 of 100,000 meetings in a month",
+            found["usd_per_1000_of_many_meetings"],
+            found["usd_by_item_of_many_meetings"],
+        ),
         (
             "a month in which nothing happens",
             sum(found["usd_per_month_at_rest"].values()),

@@ -7,10 +7,11 @@ import json
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from meeting_agents.cronofy.client_secrets import CACHE_SECONDS
+from meeting_agents.domain.groups import HEARD_EVERY
 from operate_cost import DAYS_PER_MONTH, PRICES, priced
 from tests.bench.bodies import real_request
 from tests.bench.item_size import item_size
@@ -101,15 +102,18 @@ def of_load(
     begins = cold_shares(platform, steps, shares, meetings)
     month: defaultdict[str, float] = defaultdict(float)
     readers: Counter[str] = Counter()
+    occasional = 0.0
     at_hand = {use for _, step in idle(platform, steps) for use in key_uses(platform, step)}
     for name, share in shares.items():
         for item, amount in _amounts(platform, steps[name], cold, begins):
             month[item] += amount * share * meetings
         for function, did in steps[name].items():
+            occasional += did["occasional_units"] * share * meetings
             if _reads_secrets(did):
                 readers[function] += round(did["invocations"] * share * meetings)
         for use, requests in key_uses(platform, steps[name]).items():
             month["KMS requests"] += requests * share * meetings * (use not in at_hand)
+    month["write units"] += min(occasional, BUSY_SECONDS / HEARD_EVERY.total_seconds())
     month["secret requests"] += sum(min(number, BUSY_SECONDS / CACHE_SECONDS) for number in readers.values())
     return dict(month)
 
@@ -148,12 +152,6 @@ def _holds(platform: Platform, condition: Any) -> bool:
         case {"Fn::Equals": [{"Ref": parameter}, value]}:
             return bool(platform.template["Parameters"][parameter]["Default"] == value)
     raise NotImplementedError(f"the condition {condition}")
-
-
-def priced(amounts: Mapping[str, float]) -> dict[str, float]:
-    """US dollars by item, the largest first. KeyError for an item without a price."""
-    usd = {name: amount * PRICES["usd"][name] for name, amount in amounts.items()}
-    return dict(sorted(usd.items(), key=lambda item: -item[1]))
 
 
 def _rounded(usd: dict[str, float]) -> dict[str, float]:

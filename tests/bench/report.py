@@ -118,17 +118,27 @@ def _cost(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     largest = ", ".join(f"{name} {usd:.2f}" for name, usd in list(at_rest.items())[:3])
     return [
         (
-            f"1,000 meetings on AWS, {cost['region']}, prices of {cost['prices_as_known']}",
+            f"1,000 meetings in a month on AWS, {cost['region']}, prices of {cost['prices_as_known']}; real bodies",
             f"US$ {cost['usd_per_1000_meetings']:.3f} ({items})",
             "",
         ),
         (
-            "The same with EventTriggers=off",
-            f"US$ {cost['usd_per_1000_meetings'] - cost['usd_of_event_triggers']:.3f}",
-            "< US$ 0.07",
+            "1,000 of 100,000 meetings in a month, which begin with fewer cold starts",
+            f"US$ {cost['usd_per_1000_of_many_meetings']:.3f}",
+            "",
         ),
         (
-            "The same with Tracing=Active: X-Ray takes more than anything else",
+            "Units of a meeting, by size: written, read",
+            f"{cost['amounts']['write units'] / 1000:.1f}, {cost['amounts']['read units'] / 1000:.1f}",
+            "",
+        ),
+        (
+            "1,000 meetings in a month with EventTriggers=off",
+            f"US$ {cost['usd_per_1000_meetings'] - cost['usd_of_event_triggers']:.3f}",
+            "",
+        ),
+        (
+            "1,000 meetings in a month with Tracing=Active: X-Ray takes more than anything else",
             f"US$ {cost['usd_with_traces']:.3f}",
             "",
         ),

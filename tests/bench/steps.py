@@ -12,6 +12,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+from meeting_agents.aws import keys
 from tests.bench.bodies import real_notification, real_request
 from tests.bench.item_size import item_size
 from tests.runtime.platform import Invocation
@@ -28,6 +29,8 @@ LIFE = (
     ("complete", "meeting_agent_complete", ""),
 )
 """What Cronofy reports of a meeting, in order: name of the step, interaction, event trigger."""
+OCCASIONAL = (keys.GROUP_PREFIX, "triggers#")
+"""Begins the keys of what a process writes at most once in `HEARD_EVERY`, however much it does."""
 WARM = 6
 """Invocations in one process, the first of which is not counted: warm processor time."""
 
@@ -100,16 +103,18 @@ def _counted(scene: Scene, invocations: list[Invocation], before: dict[str, int]
     figures: dict[str, dict[str, Any]] = {}
     for name, runs in functions.items():
         calls = Counter(f"{call['service']} {call['operation']}" for run in runs for call in run.calls)
-        read = written = 0.0
+        read = written = occasional = 0.0
         for run in runs:
             calls_of_aws = [call for call in run.calls if call["service"] not in ("cronofy", "http")]
             for call, answer in zip(calls_of_aws, run.answered, strict=True):
                 operation, fields = call["operation"], call["fields"]
                 units = consumed_units(answer)
-                if operation == "PutItem" and answer["status"] == 400:
-                    units = float(-(-item_size(fields["Item"]) // 1024))  # paid as a write, and not in the answer
+                if answer["status"] == 400:  # a condition that fails is paid as a write, and not in the answer
+                    units = float(-(-item_size(fields.get("Item", {})) // 1024) or 1)
                 if re.match(r"Query|Get|BatchGet|Scan|TransactGet", operation):
                     read += units
+                elif fields.get("Key", {}).get("pk", {}).get("S", "").startswith(OCCASIONAL):
+                    occasional += units
                 else:
                     written += units
         with (scene.platform.logs / name).open("rb") as log:
@@ -120,6 +125,7 @@ def _counted(scene: Scene, invocations: list[Invocation], before: dict[str, int]
             "calls": dict(calls),
             "read_units": read,
             "write_units": written,
+            "occasional_units": occasional,
             "bytes_logged": len(printed),
             "metrics": sorted(_metrics(printed.decode(errors="replace"))),
         }

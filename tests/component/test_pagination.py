@@ -3,7 +3,8 @@
 import base64
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import batched
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,7 +13,7 @@ import pytest
 from functions.provision import app
 from functions.track import app as track
 from meeting_agents import wiring
-from meeting_agents.api import docs
+from meeting_agents.api import docs, pagination
 from meeting_agents.aws.notifications import append_notification
 from tests.callback import example
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -71,6 +72,31 @@ def test_a_list_without_parameters_is_read_to_its_last_page(tables: Tables) -> N
         pages += 1
     assert pages == 2
     assert tables.calls.count("Query") == 16
+
+
+def test_a_page_reads_no_more_than_it_shows_and_a_rare_state_a_bounded_part(tables: Tables) -> None:
+    """Each row that is read is paid for. A cursor leads on to what was not read, and nothing is left out."""
+    key = tables.notify(AGENT)
+    track.handler(tables.batch((AGENT, key)), CONTEXT)
+    dynamodb = wiring.client("dynamodb")
+    record = dynamodb.get_item(TableName=tables.table, Key={"pk": {"S": AGENT}, "sk": {"S": "record"}})["Item"]
+    at = record["listed"]["S"].partition("#")[0]
+    for numbers in batched(range(pagination.MAX_READ + 100), 25, strict=False):
+        copies = [{**record, "pk": {"S": f"ma_{n:026}"}, "listed": {"S": f"{at}#ma_{n:026}"}} for n in numbers]
+        dynamodb.batch_write_item(RequestItems={tables.table: [{"PutRequest": {"Item": item}} for item in copies]})
+    read: list[int] = []
+    dynamodb.meta.events.register("after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["ScannedCount"]))
+    span = {"from": at, "to": f"{datetime.fromisoformat(at) + timedelta(seconds=1):%FT%TZ}"}
+
+    _, page = get(AGENTS, limit="50", **span)
+    assert (len(page["agents"]), sum(read)) == (50, 51)
+    read.clear()
+    _, page = get(AGENTS, state="failed", **span)
+    assert (page["agents"], sum(read)) == ([], pagination.MAX_READ)
+    _, page = get(AGENTS, cursor=page["next_cursor"], state="activated", limit="100")
+    assert len(page["agents"]) == 100
+    _, page = get(AGENTS, cursor=page["next_cursor"], state="activated", limit="100")
+    assert (len(page["agents"]), page["next_cursor"]) == (1, None)
 
 
 def test_an_empty_time_range_is_refused(tables: Tables) -> None:

@@ -190,7 +190,7 @@ class MemoryDynamoDb:
         items = _selected(table, KeyConditionExpression, options.get("IndexName"), values, names)
         items = items if options.get("ScanIndexForward", True) else items[::-1]
         page = items if limit is None else items[:limit]
-        result: dict[str, Any] = {}
+        result: dict[str, Any] = {"ScannedCount": len(page)}
         if limit is not None and len(items) >= limit:
             last, index = page[-1], table.indexes.get(options.get("IndexName", ""))
             wanted = {table.hash, table.range, *((index.hash, index.range) if index else ())} - {None}

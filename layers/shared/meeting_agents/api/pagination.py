@@ -22,8 +22,11 @@ TIME_BEFORE_NOW, TIME_AFTER_NOW = timedelta(days=1), timedelta(days=14)
 MAX_RANGE = timedelta(days=92)
 CONCURRENT_READS = 16
 """Journals that are read at the same time."""
-MAX_QUERIES = 10
-"""Queries of the table for one page; a page that needs more ends early, with a cursor."""
+MAX_QUERIES, MAX_READ = 10, 500
+"""Queries of the table for one page, and rows that these read where a filter leaves some out.
+
+A page that needs more ends early, with a cursor. So none costs more than 30 read units, however rare a state is.
+"""
 
 
 def parse_range(start: datetime | None, end: datetime | None, cursor: str | None, now: datetime) -> tuple[str, str]:
@@ -110,18 +113,18 @@ def read_rows(
 ) -> tuple[list[dict[str, Any]], str]:
     """Return at most `limit` stored records, and the position of the next ones, empty if there are none.
 
-    A page that would need too many queries ends early, with a position.
+    A page that would need too many queries, or read too many rows, ends early, with a position.
     """
     after, before = bounds
     rows: list[dict[str, Any]] = []
-    queries = 0
+    queries, unread = 0, MAX_READ
     for day in _days(after, before):
         position = after if after[:10] == day else day
         while position:
-            if queries == MAX_QUERIES:
+            if queries == MAX_QUERIES or unread <= 0:
                 return rows, position
-            page = journal.query_day(day, position, before, wanted, limit - len(rows), now)
-            queries += 1
+            page = journal.query_day(day, position, before, wanted, limit - len(rows), now, unread)
+            queries, unread = queries + 1, unread - page.read
             rows += page.rows
             if len(rows) == limit:
                 return rows, rows[-1]["listed"]

@@ -60,11 +60,14 @@ class Table:
             for page in self.client.get_paginator("query").paginate(TableName=self.name, **condition):
                 yield from page["Items"]
 
-    def query_page(self, **condition: Any) -> tuple[list[Item], Item]:
-        """Return one page of a query, and the key after which the next page begins, empty if there is none."""
+    def query_page(self, **condition: Any) -> tuple[list[Item], Item, int]:
+        """Return one page of a query, the key after which the next page begins, and the number of items read.
+
+        The key is empty if there is no next page. More items are read than returned where a filter leaves some out.
+        """
         with store_errors("DynamoDB"):
             response = self.client.query(TableName=self.name, **condition)
-        return list(response["Items"]), response.get("LastEvaluatedKey", {})
+        return list(response["Items"]), response.get("LastEvaluatedKey", {}), response["ScannedCount"]
 
     def scan_page(self, **options: Any) -> tuple[list[Item], Item]:
         """Return one page of all items, and the key after which the next page begins, empty if there is none."""

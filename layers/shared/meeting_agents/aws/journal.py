@@ -44,7 +44,7 @@ from meeting_agents.domain.record import Record
 from meeting_agents.domain.verdicts import Step
 
 PAGE_SIZE = 500
-"""The most items that one page reads from the index by day."""
+"""The most items that one query reads from the index by day."""
 _ENTRY_TYPES, _REASON_CODES = frozenset(EntryType), frozenset(ReasonCode)
 _PLAIN_TYPES = frozenset({str, bool, int, bytes, dict})
 type Wanted = Mapping[str, Sequence[str | bool]]
@@ -69,10 +69,13 @@ class StoredEntry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the records of a query. `last`: the position of the next page, empty if there is none."""
+    """Some of the records of a query."""
 
     rows: list[dict[str, Any]]
     last: str
+    """The position of the next page; empty if there is none."""
+    read: int = 0
+    """The number of items that the query read, each of which is paid for by its size."""
 
 
 class Journal:
@@ -231,30 +234,32 @@ class Journal:
         )
         return claimed is not None
 
-    def query_day(self, day: str, after: str, before: str, wanted: Wanted, limit: int, now: datetime) -> Page:
+    def query_day(
+        self, day: str, after: str, before: str, wanted: Wanted, limit: int, now: datetime, most: int = PAGE_SIZE
+    ) -> Page:
         """Return records of agents with a meeting on a day (`2026-04-29`, UTC), in the order of their start.
 
         `after`, `before`: the exclusive bounds of `listed` (start, `#`, agent id). `wanted`: the values that attributes
-        may have. A page reads a bounded part of the table, so it may have fewer than `limit` rows, or none, although
-        more exist: then `last` is the position of the next page.
+        may have; without any, no more is read than one row beyond `limit`, and otherwise at most `most`. So a page may
+        have fewer than `limit` rows, or none, although more exist: then `last` is the position of the next page.
         """
         first = after + " "
         if first > before:  # DynamoDB rejects such a BETWEEN
             return Page([], "")
         condition, names, values = _filter(wanted)
         values |= {":day": day, ":after": first, ":before": before, ":now": int(now.timestamp())}
-        items, last = self._table.query_page(
+        items, last, read = self._table.query_page(
             IndexName=keys.DAY_INDEX,
             KeyConditionExpression="#day = :day AND listed BETWEEN :after AND :before",
             FilterExpression=f"expires_at > :now{condition}",
             ExpressionAttributeNames={"#day": "day", **names},
             ExpressionAttributeValues=_packed(values),
-            Limit=PAGE_SIZE,
+            Limit=most if wanted else limit + 1,
         )
         rows = [unpack_item(item) for item in items]
         if len(rows) > limit:
-            return Page(rows[:limit], rows[limit - 1]["listed"])
-        return Page(rows, last.get("listed", {}).get("S", ""))
+            return Page(rows[:limit], rows[limit - 1]["listed"], read)
+        return Page(rows, last.get("listed", {}).get("S", ""), read)
 
     def query_range(self, start: datetime, end: datetime, now: datetime) -> Iterator[dict[str, Any]]:
         """Iterate over the records of all agents with a meeting in a range, in the order of their start."""

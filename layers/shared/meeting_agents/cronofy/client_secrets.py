@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 SLOTS = ("current", "previous")
-CACHE_SECONDS = 300.0
-"""Seconds for which the secrets are used without being read again."""
+CACHE_SECONDS = 3600.0
+"""Seconds for which the secrets are used without being read again, each of which is paid for.
+
+A new secret need not wait so long: a signature that matches none, or a key that Cronofy refuses, causes a reload.
+"""
 RELOAD_INTERVAL_SECONDS = 60.0
 """Seconds at least between two reads, however many unknown signatures or failures there are."""
 
 
 class ClientSecrets:
-    """The client secrets, read when first needed and cached for five minutes.
+    """The client secrets, read when first needed and cached for an hour.
 
     Cached secrets stay in use while Secrets Manager is down, so that its outage loses no notification.
     """
