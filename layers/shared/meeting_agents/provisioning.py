@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from meeting_agents.aws.event_triggers import TriggerSupport
-from meeting_agents.aws.journal import Journal, StoredEntry
+from meeting_agents.aws.journal import Entries, Journal, StoredEntry
 from meeting_agents.cronofy.client import TOTAL_TIMEOUT, CronofyClient
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome, Permit
 from meeting_agents.cronofy.payloads import read_resources
@@ -77,6 +77,8 @@ class ProvisioningRequest:
     """Cronofy does not document the effect of a second such request, so a repetition gets the first response."""
     is_idempotent: bool = True
     """It may be sent again even if it may have arrived."""
+    journal: Entries | None = field(default=None, repr=False, hash=False)
+    """The agent's journal, where the caller has just read it. A request that came since makes it be read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,11 @@ class Provisioning:
 
     def _record_request(self, request: ProvisioningRequest) -> tuple[Delivery, list[StoredEntry]]:
         """Journal the request unless it is there already; return its delivery and the journal before it."""
+        at_hand = request.journal
         for _ in range(MAX_WRITE_CONFLICTS):
             now = self._clock()
-            entries, erasure = self._journal.read_with_erasure(request.agent_id, now)
+            entries, erasure = at_hand or self._journal.read_with_erasure(request.agent_id, now)
+            at_hand = None
             if erasure:  # a repetition would bring the data back, and might send another agent
                 raise Erased(
                     f"the data of this agent was erased at {erasure.at:%Y-%m-%dT%H:%M:%SZ}; a new agent needs another"

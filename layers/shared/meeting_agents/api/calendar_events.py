@@ -11,10 +11,10 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from meeting_agents.api.bodies import CalendarEventDeletion, CalendarEventRequest, digest
 from meeting_agents.api.context import (
     as_user,
-    find_record,
     labels_of_request,
     may_be_cancelled,
     raw_body,
+    read_journal,
     require_client_secret,
     trigger_lead_time,
     with_our_subscription,
@@ -54,7 +54,7 @@ def upsert_calendar_event(
     labels = labels_of_request()
     credentials, data_center = as_user(data_center_name, own_token, account)
     agent, path, text = agent_id(data_center, calendar_id, body.event_id), _path(calendar_id), raw_body()
-    record = find_record(agent)
+    journal, record = read_journal(agent)
     if not body.provisions_agent and not may_be_cancelled(record):
         return forward(CronofyRequest("POST", path, data_center, text), credentials, agent, record)
     earlier = (
@@ -73,6 +73,7 @@ def upsert_calendar_event(
             with_our_subscription(agent, text, trigger_lead_time(data_center)),
             correlation_id or "",
             labels,
+            journal=journal,
         ),
         body.warnings(request),
     )
@@ -101,7 +102,7 @@ def delete_calendar_event(
     labels = labels_of_request()
     credentials, data_center = as_user(data_center_name, own_token, account)
     agent, path, text = agent_id(data_center, calendar_id, body.event_id), _path(calendar_id), raw_body()
-    record = find_record(agent)
+    journal, record = read_journal(agent)
     if record is None or not may_be_cancelled(record):
         return forward(CronofyRequest("DELETE", path, data_center, text), credentials, agent, record)
     request = Request(
@@ -114,7 +115,9 @@ def delete_calendar_event(
         digest=digest(text),
     )
     return submit(
-        ProvisioningRequest(agent, request, "DELETE", path, credentials, lambda _: text, correlation_id or "", labels)
+        ProvisioningRequest(
+            agent, request, "DELETE", path, credentials, lambda _: text, correlation_id or "", labels, journal=journal
+        )
     )
 
 

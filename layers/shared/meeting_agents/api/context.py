@@ -14,7 +14,7 @@ from meeting_agents.aws.accounts import Accounts
 from meeting_agents.aws.bindings import Bindings
 from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.groups import Groups
-from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.journal import Entries, Journal
 from meeting_agents.aws.silences import Silences
 from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.cronofy.client import CronofyClient
@@ -191,8 +191,14 @@ def links_to(agent_id: str) -> Links:
 
 def find_record(agent_id: str) -> Record | None:
     """Return the record that the agent's journal folds to, or None without a journal. Raises `StoreUnavailable`."""
-    stored = collaborators().journal().read(agent_id, datetime.now(UTC))
-    return fold(line.entry for line in stored) if stored else None
+    return read_journal(agent_id)[1]
+
+
+def read_journal(agent_id: str) -> tuple[Entries, Record | None]:
+    """Return the agent's journal with the record that it folds to, None without one. Raises `StoreUnavailable`."""
+    entries, erasure = collaborators().journal().read_with_erasure(agent_id, datetime.now(UTC))
+    record = fold(stored.entry for stored in entries) if entries and not erasure else None
+    return (entries, erasure), record
 
 
 def read_record(agent_id: str) -> Record:

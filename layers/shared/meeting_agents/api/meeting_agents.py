@@ -27,6 +27,7 @@ from meeting_agents.api.context import (
     may_be_cancelled,
     quiet,
     raw_body,
+    read_journal,
     read_record,
     require_client_secret,
     with_our_subscription,
@@ -134,7 +135,7 @@ def cancel_agent(
     labels = labels_of_request()
     credentials, data_center = as_application(data_center_name, own_token)
     agent, path, text = agent_id(data_center, body.scheduling_key), "/v1/meeting_agents", raw_body()
-    record = find_record(agent)
+    journal, record = read_journal(agent)
     if record is None or not may_be_cancelled(record):
         return forward(CronofyRequest("DELETE", path, data_center, text), credentials, agent, record)
     request = Request(
@@ -145,7 +146,9 @@ def cancel_agent(
         digest=digest(text),
     )
     return submit(
-        ProvisioningRequest(agent, request, "DELETE", path, credentials, lambda _: text, correlation_id or "", labels)
+        ProvisioningRequest(
+            agent, request, "DELETE", path, credentials, lambda _: text, correlation_id or "", labels, journal=journal
+        )
     )
 
 

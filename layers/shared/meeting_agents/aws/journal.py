@@ -67,6 +67,10 @@ class StoredEntry:
     expires_at: int | None = None
 
 
+type Entries = tuple[list[StoredEntry], Erasure | None]
+"""The entries of a journal, and the erasure of its agent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some of the records of a query."""
@@ -95,7 +99,7 @@ class Journal:
         entries, erasure = self.read_with_erasure(agent_id, now)
         return [] if erasure else entries
 
-    def read_with_erasure(self, agent_id: str, now: datetime) -> tuple[list[StoredEntry], Erasure | None]:
+    def read_with_erasure(self, agent_id: str, now: datetime) -> Entries:
         """Return an agent's entries as `read` does, and its erasure; with one, they are those left to delete."""
         items = self._table.query(
             KeyConditionExpression="pk = :pk AND begins_with(sk, :entry)",
