@@ -17,9 +17,8 @@ from meeting_agents.alerting.text import (
     title_of,
     truncate,
 )
-from meeting_agents.announcement import MeetingView
 from meeting_agents.aws.keys import timestamp
-from meeting_agents.domain.model import Severity
+from meeting_agents.domain.model import Meeting, Severity
 from operate_stack import WIDTH, OperatorError, Stack, finish
 
 INDENT = " " * 10
@@ -49,7 +48,7 @@ def list_agents(stack: Stack, states: list[str], account: str, labels: list[str]
     query = {"state": states, "account": account, "label": labels, "from_": timestamp(start) if start else ""}
     rows, has_more = _pages(stack, AGENTS, "agents", query)
     for row in rows:
-        meeting = MeetingView.model_validate(row["meeting"])
+        meeting = Meeting.of(row["meeting"])
         at = format_time(meeting.start, timezone(meeting.tzid), "%d %b %H:%M") if meeting.start else "no time"
         title = truncate(_title(meeting, row), 34)
         print(f"{row['state']:<9}  {at:<18}  {title:<34}  {row['id']}")  # noqa: T201 - a command prints
@@ -115,7 +114,7 @@ def _incident(row: dict[str, Any], now: datetime) -> Iterator[str]:
     agent, opened_at = row["agent"], datetime.fromisoformat(row["opened_at"])
     mark = f"{row['severity'].upper():<10}"
     if agent:
-        meeting = MeetingView.model_validate(agent["meeting"])
+        meeting = Meeting.of(agent["meeting"])
         yield f"{mark}{truncate(sanitize(agent['title']), WIDTH - 10)}"
         yield f"{INDENT}{format_meeting(meeting)}"
         yield _filled(f"{row['summary']}, {_ago(now - opened_at)}. {_known(row)}")
@@ -155,7 +154,7 @@ def _filled(text: str) -> str:
 
 def _agent(agent: dict[str, Any], now: datetime) -> Iterator[str]:
     """Iterate over the lines about an agent."""
-    meeting = MeetingView.model_validate(agent["meeting"])
+    meeting = Meeting.of(agent["meeting"])
     zone = timezone(meeting.tzid)
     yield _title(meeting, agent)
     since = datetime.fromisoformat(agent["since"])
@@ -196,6 +195,6 @@ def _at(text: str, zone: Any, form: str = "%d %b %H:%M") -> str:
     return format_time(datetime.fromisoformat(text), zone, form)
 
 
-def _title(meeting: MeetingView, agent: dict[str, Any]) -> str:
+def _title(meeting: Meeting, agent: dict[str, Any]) -> str:
     names = {name: agent[name] for name in ("event_id", "scheduling_key")}
     return title_of(meeting.summary, agent["id"], **names)

@@ -14,6 +14,7 @@ import pytest
 from meeting_agents.alerting.agent_alert import AgentAlert
 from meeting_agents.alerting.grouping import group_alerts
 from meeting_agents.alerting.runbook import WORDINGS
+from meeting_agents.announcement import to_message
 from meeting_agents.aws.topics import AlertsTopic
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.model import AlertStatus, IncidentType
@@ -322,7 +323,7 @@ def test_a_warning_is_never_sent_again(alerted: Alerted) -> None:
 
 def batch(histories: list[History]) -> bytes:
     """Return the event that Lambda makes of messages from the queue."""
-    records = [record(f"message-{n}", history.announced().model_dump_json()) for n, history in enumerate(histories)]
+    records = [record(f"message-{n}", to_message(history.announced()).text) for n, history in enumerate(histories)]
     return json.dumps({"Records": records}).encode()
 
 

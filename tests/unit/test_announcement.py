@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from meeting_agents.announcement import AlertView, as_replay, build_announcements, to_message
@@ -45,7 +46,7 @@ def test_a_subscriber_can_filter_on_what_an_entry_is_and_did() -> None:
 def test_a_replay_and_a_probe_are_marked() -> None:
     replayed = to_message(as_replay(failed().announced()))
     assert (replayed.attributes["replayed"], "probe" in replayed.attributes) == ("true", False)
-    probe = failed().announced().model_copy(update={"subject": f"{PROBE_PREFIX}1"})
+    probe = replace(failed().announced(), subject=f"{PROBE_PREFIX}1")
     assert (to_message(probe).attributes["probe"], "replayed" in to_message(probe).attributes) == ("true", False)
 
 
@@ -77,11 +78,11 @@ def test_a_body_that_is_too_long_is_a_reference_to_the_notification() -> None:
 
 def test_a_body_that_just_fits_is_whole() -> None:
     announcement = History().ask().announced()
-    padded = announcement.model_copy(update={"data": announcement.data.model_copy(update={"notification": ""})})
-    left = MAX_TEXT_BYTES - len(padded.model_dump_json().encode())
-    exact = padded.model_copy(update={"data": padded.data.model_copy(update={"notification": "x" * left})})
+    padded = replace(announcement, data=replace(announcement.data, notification=""))
+    left = MAX_TEXT_BYTES - len(to_message(padded).text.encode())
+    exact = replace(padded, data=replace(padded.data, notification="x" * left))
     assert len(to_message(exact).text.encode()) == MAX_TEXT_BYTES
-    longer = padded.model_copy(update={"data": padded.data.model_copy(update={"notification": "x" * (left + 1)})})
+    longer = replace(padded, data=replace(padded.data, notification="x" * (left + 1)))
     assert "too_large" in to_message(longer).text
 
 
@@ -105,7 +106,7 @@ def test_labels_are_in_every_announcement_and_are_one_attribute() -> None:
     announcement = history.announced()
     assert announcement.data.labels == labels
     assert attributes(history)["labels"] == ("at:12:30", "team:sales")
-    full = as_replay(announcement).model_copy(update={"subject": PROBE_PREFIX + "1"})
+    full = replace(as_replay(announcement), subject=PROBE_PREFIX + "1")
     assert len(to_message(full).attributes) <= 10
 
 

@@ -1,19 +1,19 @@
 """The announcement of an entry as a CloudEvent, and the views of an agent in it. Pure."""
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 from urllib.parse import quote
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, computed_field
 
 from meeting_agents import wording
 from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.topic_message import MAX_TEXT_BYTES, Message
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.alerts import OwedAlert, alerting_owed
-from meeting_agents.domain.deadlines import deadline
+from meeting_agents.domain.deadlines import Deadline, deadline
 from meeting_agents.domain.erasures import ERASED_KEY, Erasure
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.labels import pairs as label_pairs
@@ -22,7 +22,9 @@ from meeting_agents.domain.model import (
     DeadlineType,
     EntryType,
     IncidentType,
+    Meeting,
     Notification,
+    Resource,
     Severity,
     State,
     Verdict,
@@ -30,58 +32,44 @@ from meeting_agents.domain.model import (
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Record
 from meeting_agents.domain.verdicts import Step
+from meeting_agents.plain_values import plain
 
 MAX_REMARKS = 10
 """The undocumented fields of a notification that a reason quotes; one notification can have thousands."""
 
 
-class View(BaseModel):
-    """A model that is made from the domain's own values."""
-
-    model_config = ConfigDict(from_attributes=True, frozen=True, populate_by_name=True)
-
-
-class ReasonView(View):
+@dataclass(frozen=True, slots=True)
+class ReasonView:
     """The reason of an entry, a state or a verdict: a code with its values, and their sentence."""
 
     code: str
-    values: Annotated[dict[str, str], BeforeValidator(dict)] = {}
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def text(self) -> str:
-        return wording.text(self.code, self.values)
+    values: Mapping[str, str]
+    text: str
 
     @classmethod
-    def of(cls, reason: Reason | None) -> "ReasonView | None":
-        return cls.model_validate(reason) if reason else None
+    def of(cls, reason: Reason) -> "ReasonView":
+        return cls.of_values(reason.code.value, dict(reason.values))
+
+    @classmethod
+    def of_values(cls, code: str, values: Mapping[str, str]) -> "ReasonView":
+        """Return the view of a reason as it is stored, which may have a code that this version does not know."""
+        return cls(code, values, wording.text(code, values))
 
 
-class DeadlineView(View):
+@dataclass(frozen=True, slots=True)
+class DeadlineView:
     """The next deadline."""
 
     phase: DeadlineType
     at: datetime
 
-
-class ResourceView(View):
-    """A resource that the agent left; `url` is Cronofy's and needs the API key, except the dashboard's."""
-
-    category: str
-    type: str
-    url: str
+    @classmethod
+    def of(cls, next_deadline: Deadline) -> "DeadlineView":
+        return cls(next_deadline.phase, next_deadline.at)
 
 
-class MeetingView(View):
-    """The meeting as it was last requested."""
-
-    summary: str = ""
-    start: datetime | None = None
-    end: datetime | None = None
-    tzid: str = "Etc/UTC"
-
-
-class EntryView(View):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryView:
     """One line of the timeline: an entry, its verdict, and the state after it."""
 
     key: str
@@ -109,10 +97,14 @@ class EntryView(View):
             attempt=entry.attempt,
             interactions=notification.interactions[:MAX_REMARKS] if notification else (),
             sub=notification.sub if notification else entry.sub,
-            reason=ReasonView.of(entry.reason or _remarks(notification)),
+            reason=_view(entry.reason or _remarks(notification)),
             correlation_id=entry.correlation_id,
-            ignored_because=ReasonView.of(step.ignored_because),
+            ignored_because=_view(step.ignored_because),
         )
+
+
+def _view(reason: Reason | None) -> ReasonView | None:
+    return ReasonView.of(reason) if reason else None
 
 
 def _remarks(notification: Notification | None) -> Reason | None:
@@ -130,11 +122,12 @@ def agent_fields(record: Record) -> dict[str, Any]:
         "scheduling_key": identity.scheduling_key if identity else "",
         "account": identity.account if identity else "",
         "labels": dict(record.labels),
-        "meeting": MeetingView.model_validate(record.meeting),
+        "meeting": record.meeting,
     }
 
 
-class AlertView(View):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertView:
     """An alert that is owed after an entry."""
 
     status: AlertStatus
@@ -149,7 +142,8 @@ class AlertView(View):
         return cls(status=owed.status, type=incident.type, severity=incident.severity, reminder=owed.reminder)
 
 
-class AnnouncementData(View):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnouncementData:
     """The `data` of an announcement: one entry, and the agent after it."""
 
     agent_id: str
@@ -170,33 +164,32 @@ class AnnouncementData(View):
     account: str
     labels: dict[str, str]
     """The caller's own."""
-    meeting: MeetingView
-    resources: tuple[ResourceView, ...]
+    meeting: Meeting
+    resources: tuple[Resource, ...]
     failures: tuple[str, ...]
     next_deadline: DeadlineView | None
     notification: Any = None
     """Cronofy's own body, where the entry is a notification: its JSON, or `{"base64": "…"}` if it is none."""
-    was_alerted: bool = Field(default=False, exclude=True)
-    """An alert about the agent was published by now, and the entry is not `delivered`: a channel may be owed a change.
-
-    By the whole timeline, since an entry may be written after the alert and have its place before it.
-    """
     replayed: bool = False
     """True for an announcement that a caller requested again; its id does not change."""
 
 
-class Announcement(View):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
     """A CloudEvent (1.0, JSON format) on the lifecycle topic: https://github.com/cloudevents/spec."""
 
-    specversion: Literal["1.0"] = "1.0"
     id: str
     """The same each time this entry is announced."""
     source: str
     type: str
     subject: str
     time: datetime
-    datacontenttype: Literal["application/json"] = "application/json"
     data: AnnouncementData
+    was_alerted: bool = False
+    """An alert about the agent was published by now, and the entry is not `delivered`: a channel may be owed a change.
+
+    By the whole timeline, since an entry may be written after the alert and have its place before it.
+    """
 
     @classmethod
     def of(
@@ -218,21 +211,34 @@ class Announcement(View):
                 previous_state=step.state_before,
                 alerts=tuple(map(AlertView.of, alerting_owed(record, grace_periods, step.entry.at))),
                 since=record.current.since,
-                reason=ReasonView.model_validate(record.current.reason),
+                reason=ReasonView.of(record.current.reason),
                 attempt=record.current.number,
-                resources=tuple(ResourceView.model_validate(resource) for resource in record.current.resources),
+                resources=record.current.resources,
                 failures=record.current.failures,
-                next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
+                next_deadline=DeadlineView.of(next_deadline) if next_deadline else None,
                 notification=readable(raw),
-                was_alerted=bool(newest.alerts) and step.entry.kind is not EntryType.DELIVERED,
                 **agent_fields(record),
             ),
+            was_alerted=bool(newest.alerts) and step.entry.kind is not EntryType.DELIVERED,
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the CloudEvent, which has neither `was_alerted` nor anything else that is only for the topic."""
+        return {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": plain(self.time),
+            "datacontenttype": "application/json",
+            "data": plain(self.data),
+        }
 
 
 def erasure_announcement(agent_id: str, erasure: Erasure) -> Announcement:
     """Return the announcement that an agent's data was erased, the same each time. What named its meeting is empty."""
-    reason = ReasonView.model_validate(erasure.reason)
+    reason = ReasonView.of(erasure.reason)
     entry = EntryView(
         key=ERASED_KEY,
         at=erasure.at,
@@ -270,14 +276,14 @@ def erasure_announcement(agent_id: str, erasure: Erasure) -> Announcement:
             scheduling_key="",
             account="",
             labels={},
-            meeting=MeetingView(),
+            meeting=Meeting(),
         ),
     )
 
 
 def as_replay(announcement: Announcement) -> Announcement:
     """Return the same announcement, marked as one that was requested again."""
-    return announcement.model_copy(update={"data": announcement.data.model_copy(update={"replayed": True})})
+    return replace(announcement, data=replace(announcement.data, replayed=True))
 
 
 def is_link(url: str) -> bool:
@@ -319,7 +325,7 @@ def to_message(announcement: Announcement) -> Message:
         "account": data.account,
         "labels": label_pairs(data.labels),
         "alert": "owed" if data.alerts else "",
-        "incident": "alerted" if data.was_alerted and not is_probe(announcement.subject) else "",
+        "incident": "alerted" if announcement.was_alerted and not is_probe(announcement.subject) else "",
         "replayed": "true" if data.replayed else "",
         "probe": "true" if is_probe(announcement.subject) else "",
     }
@@ -328,10 +334,14 @@ def to_message(announcement: Announcement) -> Message:
 
 def _fitting(announcement: Announcement) -> str:
     """Return the announcement as text; if that is too long, with a reference instead of Cronofy's body."""
-    message = announcement.model_dump_json()
+    message = _text(announcement)
     if len(message.encode()) <= MAX_TEXT_BYTES:
         return message
     key = quote(announcement.data.entry.key, safe="")
     reference = {"too_large": True, "read": f"/v1/meeting_agents/{announcement.subject}/notifications/{key}"}
-    shorter = announcement.data.model_copy(update={"notification": reference, "resources": (), "failures": ()})
-    return announcement.model_copy(update={"data": shorter}).model_dump_json()
+    shorter = replace(announcement.data, notification=reference, resources=(), failures=())
+    return _text(replace(announcement, data=shorter))
+
+
+def _text(announcement: Announcement) -> str:
+    return json.dumps(announcement.to_json(), ensure_ascii=False, separators=(",", ":"))

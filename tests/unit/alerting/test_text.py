@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from meeting_agents.alerting.text import format_time, relative_to_meeting, sanitize
-from meeting_agents.announcement import MeetingView
+from meeting_agents.domain.model import Meeting
 
 AT = datetime(2026, 4, 29, 15, 31, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ def test_a_time_names_its_zone_or_its_difference_to_utc(zone: ZoneInfo | timezon
     ],
 )
 def test_a_moment_before_or_after_is_not_0_seconds(seconds: float, words: str) -> None:
-    meeting = MeetingView(start=AT, end=AT + timedelta(minutes=10))
+    meeting = Meeting(start=AT, end=AT + timedelta(minutes=10))
     assert relative_to_meeting(AT + timedelta(seconds=seconds), meeting) == words
 
 

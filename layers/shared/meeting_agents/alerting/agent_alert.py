@@ -14,14 +14,15 @@ from meeting_agents.alerting.text import (
     title_of,
     without_links,
 )
-from meeting_agents.announcement import MeetingView, ReasonView, is_link
+from meeting_agents.announcement import ReasonView, is_link
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.alerts import OwedAlert
 from meeting_agents.domain.grace_periods import ANYTHING, missing_of
 from meeting_agents.domain.labels import Labels
-from meeting_agents.domain.model import AlertStatus, IncidentType, Severity
+from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
 from meeting_agents.domain.reasons import Reason
 from meeting_agents.domain.record import Attempt, Record
+from meeting_agents.plain_values import plain
 
 MAX_QUOTED = 10
 """The undocumented fields shown; one notification can have thousands."""
@@ -102,10 +103,10 @@ class AgentAlert:
         return current if self.is_resolved else numbers.get(self.owed.incident.attempt, current)
 
     @property
-    def meeting(self) -> MeetingView:
+    def meeting(self) -> Meeting:
         attempt = self.attempt
         is_current = attempt is self.record.current
-        return MeetingView.model_validate(self.record.meeting if is_current else attempt.meeting)
+        return self.record.meeting if is_current else attempt.meeting
 
     @property
     def title(self) -> str:
@@ -205,7 +206,7 @@ class AgentAlert:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields that a machine reads, without the texts of the runbook."""
-        reason = without_links(ReasonView.model_validate(self.attempt.reason).model_dump(mode="json"))
+        reason = without_links(plain(ReasonView.of(self.attempt.reason)))
         return {
             "dedup_key": self.dedup_key,
             "agent_id": self.agent_id,
@@ -214,7 +215,7 @@ class AgentAlert:
             "state": self.record.state,
             "reason": reason,
             "attempt": self.owed.incident.attempt,
-            "meeting": without_links(self.meeting.model_dump(mode="json")),
+            "meeting": without_links(plain(self.meeting)),
             "failures": without_links(list(self.attempt.failures)),
             **self.names,
             "labels": without_links(dict(self.labels)),

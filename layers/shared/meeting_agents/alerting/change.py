@@ -31,6 +31,7 @@ from meeting_agents.aws.keys import timestamp
 from meeting_agents.domain.acknowledgement import Acknowledgement
 from meeting_agents.domain.labels import most_frequent, pairs
 from meeting_agents.domain.model import ChangeType, IncidentType, Severity
+from meeting_agents.plain_values import plain
 
 SHOWN_WAITING = 20
 """The agents of a group that its change names."""
@@ -155,7 +156,7 @@ def change_of_agent(
             "attempt": incident.attempt,
             "agent_id": alert.agent_id,
             "state": str(alert.record.state),
-            "meeting": without_links(meeting.model_dump(mode="json")),
+            "meeting": without_links(plain(meeting)),
             **names,
         },
     )

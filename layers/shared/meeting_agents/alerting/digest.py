@@ -12,8 +12,7 @@ from meeting_agents.alerting.chat_notification import DESCRIPTION_LENGTH
 from meeting_agents.alerting.message import SMS_LENGTH, STACK_LENGTH, SUBJECT_LENGTH, Links
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import for_chat, format_meeting, relative_to_meeting, table, title_of, truncate
-from meeting_agents.announcement import MeetingView
-from meeting_agents.domain.model import IncidentType, Severity, State
+from meeting_agents.domain.model import IncidentType, Meeting, Severity, State
 from meeting_agents.wording import STATES
 
 DAYS_BEFORE = 7
@@ -183,5 +182,5 @@ def _words(state: str) -> str:
     return STATES[State(state)]
 
 
-def _meeting(row: Mapping[str, Any]) -> MeetingView:
-    return MeetingView.model_validate({"summary": "", "start": None, "end": None, "tzid": ""} | dict(row["meeting"]))
+def _meeting(row: Mapping[str, Any]) -> Meeting:
+    return Meeting.of(row["meeting"])

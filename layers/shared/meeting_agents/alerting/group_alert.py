@@ -47,11 +47,12 @@ from meeting_agents.alerting.text import (
     truncate,
     without_links,
 )
-from meeting_agents.announcement import MeetingView, is_link
+from meeting_agents.announcement import is_link
 from meeting_agents.domain.alerts import MAX_REMINDERS
 from meeting_agents.domain.groups import Group, GroupState, Waiting
 from meeting_agents.domain.labels import most_frequent
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
+from meeting_agents.plain_values import plain
 
 NAMED_BY: Mapping[IncidentType, str] = {
     IncidentType.ACCOUNT_DISCONNECTED: "account",
@@ -279,10 +280,9 @@ class GroupAlert:
         return whole if len(whole) <= room else truncate(ascii_only(self._sentence), room)
 
     def _line(self, agent: Waiting, written: Callable[[str], str] = str) -> str:
-        meeting = MeetingView.model_validate(agent.meeting)
         words = "" if agent.type is self.group.type else f"\n  {WORDINGS[agent.type].one}"
         labels = f"\n  {written(format_labels(agent.labels))}" if agent.labels else ""
-        title = f"{written(_title(agent))}, {format_meeting(meeting)}"
+        title = f"{written(_title(agent))}, {format_meeting(agent.meeting)}"
         return f"- {title}{words}{labels}\n  {self._timeline(agent.agent_id)}"
 
     def _short(self, agent: Waiting) -> str:
@@ -296,7 +296,7 @@ class GroupAlert:
         return {
             "agent_id": agent.agent_id,
             "type": agent.type,
-            "meeting": without_links(MeetingView.model_validate(agent.meeting).model_dump(mode="json")),
+            "meeting": without_links(plain(agent.meeting)),
             "event_id": agent.event_id,
             "labels": without_links(dict(agent.labels)),
             "timeline": self._timeline(agent.agent_id),

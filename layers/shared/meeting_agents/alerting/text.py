@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from meeting_agents.announcement import MeetingView
 from meeting_agents.domain.labels import Labels
+from meeting_agents.domain.model import Meeting
 
 MAX_LISTED, MAX_TEXT_LENGTH = 10, 1024
 """The values of a list, and the characters of a text from outside, in the JSON of an alert."""
@@ -152,7 +152,7 @@ def format_time_with_utc(at: datetime, zone: tzinfo) -> str:
     return f"{format_time(at, zone)} ({format_time(at, UTC, '%H:%M' if is_same_day else '%a %d %b %Y, %H:%M')})"
 
 
-def format_meeting(meeting: MeetingView) -> str:
+def format_meeting(meeting: Meeting) -> str:
     """`Wed 29 Apr 2026, 17:30 - 19:00 CEST (15:30 - 17:00 UTC)`."""
     if meeting.start is None:
         return "at an unknown time"
@@ -165,7 +165,7 @@ def format_meeting(meeting: MeetingView) -> str:
     return f"{local} ({universal.removeprefix(date)})"
 
 
-def relative_to_meeting(at: datetime, meeting: MeetingView) -> str:
+def relative_to_meeting(at: datetime, meeting: Meeting) -> str:
     """`, 3 minutes after the meeting began`; empty if its time is unknown."""
     if meeting.start is None:
         return ""
@@ -177,7 +177,7 @@ def relative_to_meeting(at: datetime, meeting: MeetingView) -> str:
     return f", {format_duration(since)} after the meeting began" if since >= _MOMENT else ", as the meeting began"
 
 
-def time_left(at: datetime, meeting: MeetingView) -> str:
+def time_left(at: datetime, meeting: Meeting) -> str:
     """` The meeting begins in 15 minutes.`, ` The meeting ends in …`; empty after it, or if its time is unknown."""
     if meeting.start and at < meeting.start:
         return f" The meeting begins in {format_duration(max(_MOMENT, meeting.start - at))}."

@@ -2,29 +2,41 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from meeting_agents.announcement import (
-    DeadlineView,
-    EntryView,
-    MeetingView,
-    ReasonView,
-    ResourceView,
-    View,
-    agent_fields,
-)
+from meeting_agents.announcement import DeadlineView, EntryView, ReasonView, agent_fields
 from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.cronofy.payloads import DataCenter
 from meeting_agents.domain.deadlines import deadline
 from meeting_agents.domain.erasures import Erasure
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import Incident, open_incidents
-from meeting_agents.domain.model import AlertStatus, Conference, IncidentType, Severity, State
+from meeting_agents.domain.model import AlertStatus, Conference, IncidentType, Meeting, Resource, Severity, State
+from meeting_agents.domain.reasons import Reason
 from meeting_agents.domain.record import Record
 from meeting_agents.domain.silences import Hold, Quiet, Silence
 from meeting_agents.domain.verdicts import Step
+
+
+class View(BaseModel):
+    """A model that is made from the domain's own values."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True, populate_by_name=True)
+
+
+def _with_sentence(reason: object) -> object:
+    match reason:
+        case Reason():
+            return ReasonView.of(reason)
+        case {"code": str(code), "values": dict(values)}:
+            return ReasonView.of_values(code, values)
+    return reason
+
+
+type ReasonOf = Annotated[ReasonView, BeforeValidator(_with_sentence)]
+"""A reason of the domain, or as it is stored, with its sentence."""
 
 
 class Links(View):
@@ -53,7 +65,7 @@ class AgentSummary(View):
             state=record.state,
             attempt=record.current.number,
             retry_at=pending.retry_at if pending else None,
-            reason=ReasonView.model_validate(record.current.reason),
+            reason=ReasonView.of(record.current.reason),
             links=links,
         )
 
@@ -83,9 +95,9 @@ class AttemptView(View):
     number: int
     state: State
     since: datetime
-    reason: ReasonView
+    reason: ReasonOf
     subs: tuple[str, ...]
-    resources: tuple[ResourceView, ...]
+    resources: tuple[Resource, ...]
     failures: tuple[str, ...]
     conference: Conference | None
     conflicting: bool = Field(validation_alias="is_conflicting")
@@ -128,7 +140,7 @@ class AgentRow(View):
     id: str
     state: State
     since: datetime
-    reason: ReasonView
+    reason: ReasonOf
     attempt: int
     data_center: str = ""
     calendar_id: str = ""
@@ -136,7 +148,7 @@ class AgentRow(View):
     scheduling_key: str = ""
     account: str = ""
     labels: dict[str, str] = Field(default={}, description="the caller's own, from the headers `X-Label-…`")
-    meeting: MeetingView
+    meeting: Meeting
     incident: IncidentView | None = Field(default=None, description="the open incident; null: none is open")
     next_deadline: DeadlineView | None = None
     links: Links
@@ -157,10 +169,10 @@ class AgentRow(View):
             id=agent_id,
             state=record.state,
             since=record.current.since,
-            reason=ReasonView.model_validate(record.current.reason),
+            reason=ReasonView.of(record.current.reason),
             attempt=record.current.number,
             incident=first_incident(agent_id, record, incidents, now, quiet),
-            next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
+            next_deadline=DeadlineView.of(next_deadline) if next_deadline else None,
             links=links,
             **agent_fields(record),
         )
@@ -263,7 +275,7 @@ class IncidentAgent(View):
     event_id: str
     scheduling_key: str
     labels: dict[str, str] = Field(description="the caller's own, from the headers `X-Label-…`")
-    meeting: MeetingView
+    meeting: Meeting
     retry_problem: str = Field(description="why Cronofy cannot be asked again; empty: POST …/retry asks it")
     links: Links
 
@@ -380,7 +392,7 @@ class AgentView(View):
     scheduling_key: str
     account: str
     labels: dict[str, str] = Field(description="the caller's own, from the headers `X-Label-…`")
-    meeting: MeetingView
+    meeting: Meeting
     next_deadline: DeadlineView | None
     incidents: tuple[IncidentView, ...] = Field(description="the open incidents of the current attempt")
     verdicts: dict[str, int]
@@ -404,9 +416,9 @@ class AgentView(View):
             id=agent_id,
             state=record.state,
             since=record.current.since,
-            reason=ReasonView.model_validate(record.current.reason),
+            reason=ReasonView.of(record.current.reason),
             origin="request" if record.was_requested else "notification",
-            next_deadline=DeadlineView.model_validate(next_deadline) if next_deadline else None,
+            next_deadline=DeadlineView.of(next_deadline) if next_deadline else None,
             incidents=incidents_of(agent_id, record, open_incidents(record, grace_periods, now), now, quiet),
             verdicts=dict(record.verdicts),
             attempts=tuple(AttemptView.model_validate(attempt) for attempt in record.attempts),

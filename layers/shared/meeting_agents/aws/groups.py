@@ -275,11 +275,10 @@ def _receipt(item: Item) -> Receipt:
 def _waiting(item: Item) -> Waiting:
     meeting = item.get("meeting", {}).get("M", {})
     texts = {name: value["S"] for name, value in meeting.items()}
-    times = {name: datetime.fromisoformat(texts[name]) for name in ("start", "end") if name in texts}
     return Waiting(
         agent_id=item["pk"]["S"],
         type=IncidentType(item["incident"]["S"]),
-        meeting=Meeting(**texts | times),
+        meeting=Meeting.of(texts),
         event_id=item.get("event_id", {}).get("S", ""),
         scheduling_key=item.get("scheduling_key", {}).get("S", ""),
         acknowledged_at=_time(item, "acknowledged_at"),

@@ -455,13 +455,9 @@ def _reason(values: dict[str, Any]) -> Reason | None:
 
 
 def _request(values: dict[str, Any]) -> Request:
-    meeting = _meeting(values.pop("meeting", {}))
+    meeting = Meeting.of(values.pop("meeting", {}))
     return Request(**values | {"action": Action(values["action"])}, meeting=meeting)
 
 
 def _reading(values: dict[str, Any]) -> Reading:
-    return Reading(meeting=_meeting(values.get("meeting", {})), is_deleted=values.get("is_deleted", False))
-
-
-def _meeting(values: dict[str, Any]) -> Meeting:
-    return Meeting(**values | {"start": _time(values.get("start")), "end": _time(values.get("end"))})
+    return Reading(meeting=Meeting.of(values.get("meeting", {})), is_deleted=values.get("is_deleted", False))

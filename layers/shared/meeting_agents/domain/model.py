@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from meeting_agents.domain.reasons import Reason
 
@@ -197,10 +198,16 @@ class Conference(StrEnum):
 class Meeting:
     """The meeting of an agent. Times are aware and in UTC; `tzid` is for showing them to people."""
 
+    summary: str = ""
     start: datetime | None = None
     end: datetime | None = None
     tzid: str = "Etc/UTC"
-    summary: str = ""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Meeting:
+        """Return a meeting from its values as they are stored, published and shown: times are text."""
+        times = {name: datetime.fromisoformat(values[name]) for name in ("start", "end") if values.get(name)}
+        return cls(**{**values, "start": None, "end": None, **times})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

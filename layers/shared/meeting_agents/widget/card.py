@@ -8,7 +8,7 @@ from html import escape
 from meeting_agents import wording
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import format_duration, format_meeting, format_time, format_time_with_utc, title_of
-from meeting_agents.announcement import MeetingView, is_link
+from meeting_agents.announcement import is_link
 from meeting_agents.domain.groups import Waiting
 from meeting_agents.domain.labels import Labels, pairs
 from meeting_agents.domain.model import (
@@ -202,7 +202,7 @@ def _sentence(words: str) -> str:
 
 
 def _meeting(meeting: Meeting | None) -> str:
-    return escape(format_meeting(MeetingView.model_validate(meeting or Meeting())))
+    return escape(format_meeting(meeting or Meeting()))
 
 
 def _names(incident: ListedIncident) -> str:
