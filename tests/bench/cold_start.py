@@ -170,7 +170,7 @@ def _calls(seen: Invocation) -> list[tuple[str, str, dict[str, Any]]]:
     """The function's AWS calls, for the bare handler to repeat."""
     calls = []
     for call in seen.calls:
-        fields = call["fields"]
+        fields = {name: value for name, value in call["fields"].items() if name not in ("Action", "Version")}
         if call["operation"] == "Publish":
             fields = {name: fields[name] for name in ("TopicArn", "Message")}
         elif call["operation"] == "PublishBatch":
