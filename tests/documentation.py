@@ -25,7 +25,7 @@ from meeting_agents.announcement import build_announcements, to_message
 from meeting_agents.api import bodies
 from meeting_agents.api.docs import document, render_html
 from meeting_agents.api.problems import NEXT_STEPS
-from meeting_agents.aws.journal import StoredEntry
+from meeting_agents.aws.entry_items import StoredEntry
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.identity import agent_id

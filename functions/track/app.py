@@ -17,8 +17,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from meeting_agents import VERSION, wiring
 from meeting_agents.announcement import build_announcements, erasure_announcement, to_message
+from meeting_agents.aws.entry_items import StoredEntry
 from meeting_agents.aws.groups import LastCallbacks
-from meeting_agents.aws.journal import Journal, StoredEntry
+from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import entry_key, is_probe
 from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.cronofy.payloads import EVENT_TRIGGERS

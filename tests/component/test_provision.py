@@ -326,8 +326,8 @@ def test_a_refusal_is_passed_on_although_an_earlier_request_waits(stage: Stage, 
 def test_beyond_cronofys_limits_a_durable_request_waits_and_one_by_own_token_gets_429(
     stage: Stage, application: httpx.Client
 ) -> None:
-    """Other functions have used up the limits of these seconds. The waiting request is sent when there is room."""
-    counts = {str(int(time.time()) + second): {"N": "50"} for second in range(6)}
+    """Other functions have used up the limit of this minute. The waiting request is sent when there is room."""
+    counts = {str(int(time.time()) - 54 + second): {"N": "50"} for second in range(10)}
     key = {"pk": {"S": "rate#sg"}, "sk": {"S": "counts"}}
     table = stage.stack.outputs["AgentsTableName"]
     stage.stack.session.client("dynamodb").put_item(TableName=table, Item=key | {"counts": {"M": counts}})

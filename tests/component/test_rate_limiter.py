@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -103,6 +104,16 @@ def test_processes_at_the_same_time_get_no_more_permits_than_the_limit(limited_d
         permits = sum(pool.map(permitted, range(40)))
     assert permits == 1 + int(MAX_WAIT * LIMITS.per_second / SECOND)
     assert set(waits) == {3}
+
+
+def test_a_clock_that_is_ahead_stops_no_one(limited_desk: Desk) -> None:
+    """The time of one request is an hour ahead; the next one does not wait for it."""
+    limiter, now = limited_desk.rate_limiter(), limited_desk.now
+    limited_desk.now += timedelta(hours=1)
+    limiter.permit("us")
+    limited_desk.now = now
+    limiter.permit("us")
+    assert limited_desk.now == now
 
 
 def test_each_data_center_has_limits_of_its_own(limited_desk: Desk) -> None:

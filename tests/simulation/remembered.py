@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
-from meeting_agents.aws import journal
-from meeting_agents.aws.journal import StoredEntry
+from meeting_agents.aws import entry_items, journal
+from meeting_agents.aws.entry_items import StoredEntry
 from meeting_agents.aws.keys import EXPIRES_AT
 from meeting_agents.domain import alerts, deadlines, incidents, lifecycle, overdue
 from meeting_agents.domain.grace_periods import GracePeriods
@@ -26,7 +26,7 @@ type _Item = Mapping[str, Any]
 @contextmanager
 def remembered() -> Iterator[None]:
     """Let the product's functions as they are now remember what they read and folded."""
-    entries, steps = _Entries(journal.read_entry), _Steps(lifecycle.steps)
+    entries, steps = _Entries(entry_items.read_entry), _Steps(lifecycle.steps)
     expected, opened = _OfRecord(deadlines.deadlines), _OfRecord(incidents.open_incidents)
     with (
         patch.object(journal, "read_entry", entries.read),

@@ -247,7 +247,7 @@ def test_the_receiver_imports_neither_rules_nor_models_nor_http() -> None:
     loaded = python("import functions.webhook.app; print(*sys.modules)").split()
     assert set(loaded) & {"pydantic", "httpx", "aws_xray_sdk"} == set()
     needed = {"errors", "cronofy.signature", "settings", "wiring", "cronofy", "cronofy.client_secrets"}
-    needed |= {"aws", "aws.keys", "aws.dynamodb", "aws.notifications"}
+    needed |= {"aws", "aws.keys", "aws.dynamodb", "aws.notifications", "aws.expiry", "cronofy.meeting_end"}
     assert {name for name in loaded if name.startswith("meeting_agents.")} == {f"meeting_agents.{n}" for n in needed}
 
 
@@ -256,7 +256,7 @@ def test_the_receiver_makes_only_its_own_collaborators() -> None:
     receiver = ast.parse((ROOT / "functions" / "webhook" / "app.py").read_text(encoding="utf-8"))
     used = {ast.unparse(node) for node in ast.walk(receiver) if isinstance(node, ast.Attribute)}
     made = {name for name in used if name.startswith("wiring.") and name.count(".") == 1}
-    assert made == {"wiring.make_ready", "wiring.agents_table", "wiring.client_secrets"}
+    assert made == {"wiring.make_ready", "wiring.settings", "wiring.agents_table", "wiring.client_secrets"}
     own = {"errors", "cronofy.signature", "cronofy.client_secrets", "aws.keys", "aws.notifications", "wiring"}
     assert ours(ROOT / "functions" / "webhook" / "app.py") == own
 

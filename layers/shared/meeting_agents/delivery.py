@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from meeting_agents.aws.journal import StoredEntry
+from meeting_agents.aws.entry_items import StoredEntry
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome
 from meeting_agents.cronofy.subscriptions import has_event_triggers
 from meeting_agents.domain.grace_periods import GracePeriods, end_of

@@ -8,8 +8,9 @@ What is written late, such as a notification, comes to `track` too, and is delet
 from collections.abc import Iterable
 from datetime import datetime
 
+from meeting_agents.aws.entry_items import StoredEntry
 from meeting_agents.aws.erasures import Erasures
-from meeting_agents.aws.journal import Journal, StoredEntry
+from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.silences import Silences
 from meeting_agents.domain.erasures import Erasure, may_come_until
 from meeting_agents.domain.lifecycle import fold

@@ -16,8 +16,9 @@ from meeting_agents.alerting.agent_alert import AgentAlert, provider_of
 from meeting_agents.alerting.group_alert import GroupAlert
 from meeting_agents.alerting.message import Links
 from meeting_agents.alerting.runbook import next_steps, summary
+from meeting_agents.aws.entry_items import StoredEntry
 from meeting_agents.aws.groups import Groups
-from meeting_agents.aws.journal import Journal, StoredEntry
+from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import timestamp
 from meeting_agents.delivery import repeatable_request
 from meeting_agents.domain.acknowledgement import Acknowledgement, acknowledgement_of

@@ -11,8 +11,9 @@ from meeting_agents.announcement import (
     erasure_announcement,
     to_message,
 )
+from meeting_agents.aws.entry_items import StoredEntry
 from meeting_agents.aws.groups import Groups
-from meeting_agents.aws.journal import Journal, StoredEntry
+from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.silences import Silences
 from meeting_agents.aws.topics import LifecycleTopic
 from meeting_agents.cronofy.messages import CallerCredentials

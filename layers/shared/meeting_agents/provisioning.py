@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from meeting_agents.aws.entry_items import StoredEntry
 from meeting_agents.aws.event_triggers import TriggerSupport
-from meeting_agents.aws.journal import Entries, Journal, StoredEntry
+from meeting_agents.aws.journal import Entries, Journal
 from meeting_agents.cronofy.client import TOTAL_TIMEOUT, CronofyClient
 from meeting_agents.cronofy.messages import CallerCredentials, CronofyRequest, CronofyResponse, Outcome, Permit
 from meeting_agents.cronofy.payloads import read_resources

@@ -1,70 +1,42 @@
 """The agents table: append an entry, read a journal, store a record, find due agents."""
 
-import json
 import time
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from functools import cache
 from heapq import merge
 from itertools import batched
 from typing import Any
 
 from meeting_agents.aws import keys
-from meeting_agents.aws.attributes import pack, unpack_item
+from meeting_agents.aws.attributes import unpack_item
 from meeting_agents.aws.dynamodb import MAX_WRITES, NOT_EXISTS, Table
+from meeting_agents.aws.entry_items import StoredEntry, entry_item, packed, read_entry, stored_value
 from meeting_agents.aws.expiry import expires_at
 from meeting_agents.aws.keys import is_probe, timestamp
 from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse
-from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.deadlines import deadline, relevant_until
 from meeting_agents.domain.erasures import Erasure
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.groups import group_of, waits_from
 from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.model import (
-    Action,
-    AlertStatus,
-    DeadlineType,
     Entry,
     EntryType,
     IncidentType,
     Meeting,
-    Reading,
-    Request,
-    Resource,
-    Severity,
 )
 from meeting_agents.domain.readings import next_look
-from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Record
 from meeting_agents.domain.verdicts import Step
 
 PAGE_SIZE = 500
 """The most items that one query reads from the index by day."""
-_ENTRY_TYPES, _REASON_CODES = frozenset(EntryType), frozenset(ReasonCode)
-_PLAIN_TYPES = frozenset({str, bool, int, bytes, dict})
 type Wanted = Mapping[str, Sequence[str | bool]]
 """The values that attributes of a record may have, by the attribute's name; of a label by `labels.` and its name."""
 OPEN_PAGE_SIZE = 50
 """The items that one page reads from a shard of the index of what is open."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
-    """An entry with the stored values that only some readers need."""
-
-    entry: Entry
-    raw: bytes | None = None
-    """The exact bytes of a notification."""
-    cronofy_request: CronofyRequest | None = None
-    """The request to Cronofy, in the entry of a request."""
-    cronofy_response: CronofyResponse | None = None
-    """Cronofy's response, in the entry of an outcome."""
-    expires_at: int | None = None
 
 
 type Entries = tuple[list[StoredEntry], Erasure | None]
@@ -124,22 +96,17 @@ class Journal:
 
         `meeting`: the agent's. With its end the entry has its expiry from the beginning; `save_record` corrects it.
         """
-        item: dict[str, Any] = {}
+        item = entry_item(agent_id, entry, cronofy_request, cronofy_response)
         if meeting and meeting.end:
-            item[keys.EXPIRES_AT] = expires_at(max(meeting.end, entry.at), self._retention)
-        if cronofy_request:
-            values = {name: value for name, value in _plain(cronofy_request).items() if name != "body"}
-            item["cronofy_request"] = {**values, keys.ZIPPED: zlib.compress(cronofy_request.body.encode())}
-        if cronofy_response:
-            content = json.dumps(cronofy_response.content)
-            item["cronofy_response"] = {"status": cronofy_response.status, "content": content}
-        return self._table.insert(_entry_item(agent_id, entry) | _packed(item), entry.at.timestamp())
+            expiry = expires_at(max(meeting.end, entry.at), self._retention)
+            item[keys.EXPIRES_AT] = {"N": str(expiry)}
+        return self._table.insert(item, entry.at.timestamp())
 
     def append_all(self, entries: Sequence[tuple[str, Entry]]) -> list[bool]:
         """Append entries, each with its agent's id, in as few calls as possible. Return for each whether it is new."""
         is_new: list[bool] = []
         for batch in batched(entries, MAX_WRITES, strict=False):
-            writes = [{"Put": {"Item": _entry_item(*entry), "ConditionExpression": NOT_EXISTS}} for entry in batch]
+            writes = [{"Put": {"Item": entry_item(*entry), "ConditionExpression": NOT_EXISTS}} for entry in batch]
             # A key that exists may be that of an expired entry.
             written = zip(self._table.write_all(writes), batch, strict=True)
             is_new += [is_written or self.append(*entry) for is_written, entry in written]
@@ -171,9 +138,9 @@ class Journal:
         judged = Counter(step.verdict.value for step in timeline if step.entry.notification)
         item = {keys.EXPIRES_AT: expiry, **self._summary(agent_id, record), "judged": judged}
         replaced = self._table.replace(
-            keys.record(agent_id) | _packed(item),
+            keys.record(agent_id) | packed(item),
             "attribute_not_exists(sk) OR entries < :entries OR expires_at <= :now",
-            _packed({":entries": record.entries, ":now": int(now.timestamp())}),
+            packed({":entries": record.entries, ":now": int(now.timestamp())}),
         )
         if replaced is None:
             return {}
@@ -257,7 +224,7 @@ class Journal:
             KeyConditionExpression="#day = :day AND listed BETWEEN :after AND :before",
             FilterExpression=f"expires_at > :now{condition}",
             ExpressionAttributeNames={"#day": "day", **names},
-            ExpressionAttributeValues=_packed(values),
+            ExpressionAttributeValues=packed(values),
             Limit=most if wanted else limit + 1,
         )
         rows = [unpack_item(item) for item in items]
@@ -296,7 +263,7 @@ class Journal:
             KeyConditionExpression="open_shard = :shard AND open_listed BETWEEN :after AND :before",
             FilterExpression=f"expires_at > :now{condition}",
             **({"ExpressionAttributeNames": names} if names else {}),
-            ExpressionAttributeValues=_packed(values),
+            ExpressionAttributeValues=packed(values),
             ScanIndexForward=False,
             Limit=OPEN_PAGE_SIZE,
         )
@@ -317,7 +284,7 @@ class Journal:
             "reason": current.reason,
             "incident": next((incident.type for incident in incidents), None),
             "attempt": current.number,
-            "meeting": _plain(meeting),
+            "meeting": stored_value(meeting),
             "data_center": identity.data_center if identity else "",
             "calendar_id": identity.calendar_id if identity else "",
             "event_id": record.event_id,
@@ -343,35 +310,8 @@ class Journal:
         if incidents or record.alerts:
             summary["had_incident"] = True
         if due:
-            summary["next_deadline"] = _plain(due)
+            summary["next_deadline"] = stored_value(due)
         return summary
-
-
-# ------------------------------------------------------------------------------------------------------- items and back
-
-
-def _entry_item(agent_id: str, entry: Entry) -> dict[str, Any]:
-    """Return the item of an entry."""
-    attributes = _plain(entry)
-    del attributes["key"]
-    return {**keys.entry(agent_id, entry.key), **_packed(attributes)}
-
-
-def _plain(value: Any) -> Any:
-    """Convert a dataclass to a map of the fields that are set, with times as text."""
-    if value is None or value.__class__ in _PLAIN_TYPES:
-        return value
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, datetime):
-        return timestamp(value)
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, Reason):
-        return {"code": value.code.value, "values": dict(value.values)}
-    if names := _field_names(value.__class__):
-        return {name: plain for name in names if (plain := _plain(getattr(value, name)))}
-    return value
 
 
 def _filter(wanted: Wanted) -> tuple[str, dict[str, str], dict[str, Any]]:
@@ -384,80 +324,3 @@ def _filter(wanted: Wanted) -> tuple[str, dict[str, str], dict[str, Any]]:
         names |= parts
         values |= placeholders
     return condition, names, values
-
-
-@cache
-def _field_names(type_: type) -> tuple[str, ...]:
-    """Return the names of a dataclass's fields; of any other type none."""
-    return tuple(field.name for field in fields(type_)) if is_dataclass(type_) else ()
-
-
-def _packed(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: pack(_plain(value)) for name, value in values.items() if value not in (None, "")}
-
-
-def _time(value: str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if value else None
-
-
-def read_entry(attributes: Mapping[str, Any]) -> StoredEntry:
-    """Read an item. A type of entry that this version does not know is unrecognised, never an error."""
-    item = unpack_item(attributes)
-    raw = zlib.decompress(item[keys.ZIPPED]) if keys.ZIPPED in item else item.get("raw")
-    notification = read_notification(raw, item.get("trigger", "")) if raw is not None else None
-    kind = item.get("kind", EntryType.UNRECOGNISED)
-    if notification is not None:
-        kind = notification.kinds[-1] if notification.kinds else EntryType.UNRECOGNISED
-    entry = Entry(
-        key=keys.entry_key(item["sk"]),
-        kind=EntryType(kind) if kind in _ENTRY_TYPES else EntryType.UNRECOGNISED,
-        at=datetime.fromisoformat(item["at"]),
-        attempt=item.get("attempt"),
-        revision=item.get("revision"),
-        request=_request(item["request"]) if "request" in item else None,
-        notification=notification,
-        reading=_reading(item["reading"]) if "reading" in item else None,
-        phase=DeadlineType(item["phase"]) if "phase" in item else None,
-        cause=IncidentType(item["cause"]) if "cause" in item else None,
-        status=AlertStatus(item["status"]) if "status" in item else None,
-        severity=Severity(item["severity"]) if "severity" in item else None,
-        reminder=item.get("reminder", 0),
-        until=_time(item.get("until")),
-        missing=tuple(item.get("missing", ())),
-        retry_at=_time(item.get("retry_at")),
-        sub=item.get("sub", ""),
-        resources=tuple(Resource(**resource) for resource in item.get("resources", ())),
-        reason=_reason(item["reason"]) if "reason" in item else None,
-        correlation_id=item.get("correlation_id", ""),
-        labels=item.get("labels", {}),
-    )
-    return StoredEntry(entry, raw, _cronofy_request(item), _cronofy_response(item), item.get(keys.EXPIRES_AT))
-
-
-def _cronofy_request(item: dict[str, Any]) -> CronofyRequest | None:
-    values = item.get("cronofy_request")
-    if not values:
-        return None
-    if zipped := values.pop(keys.ZIPPED, b""):
-        values["body"] = zlib.decompress(zipped).decode()
-    return CronofyRequest(**{"body": "", "is_idempotent": False} | values)
-
-
-def _cronofy_response(item: dict[str, Any]) -> CronofyResponse | None:
-    values = item.get("cronofy_response")
-    return CronofyResponse(values["status"], json.loads(values["content"])) if values else None
-
-
-def _reason(values: dict[str, Any]) -> Reason | None:
-    """Read a reason; None if this version does not know its code."""
-    code = values["code"]
-    return Reason(ReasonCode(code), tuple(values["values"].items())) if code in _REASON_CODES else None
-
-
-def _request(values: dict[str, Any]) -> Request:
-    meeting = Meeting.of(values.pop("meeting", {}))
-    return Request(**values | {"action": Action(values["action"])}, meeting=meeting)
-
-
-def _reading(values: dict[str, Any]) -> Reading:
-    return Reading(meeting=Meeting.of(values.get("meeting", {})), is_deleted=values.get("is_deleted", False))
