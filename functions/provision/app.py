@@ -43,7 +43,7 @@ COLLABORATORS = Collaborators(
     incident_list=lambda address: wiring.incident_list(Links(address, "")),
 )
 
-wiring.make_ready(wiring.provisioning)
+wiring.make_ready(wiring.provisioning, wiring.read_client_secrets)
 
 
 @metrics.log_metrics

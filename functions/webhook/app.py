@@ -25,7 +25,7 @@ MAX_BODY_BYTES = 256 * 1024
 _AGENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _ATTEMPT = re.compile(r"[2-9]|[1-9][0-9]{1,5}")
 
-wiring.make_ready(wiring.agents_table, wiring.client_secrets)
+wiring.make_ready(wiring.agents_table, wiring.read_client_secrets)
 
 
 @metrics.log_metrics

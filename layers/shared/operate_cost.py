@@ -1,7 +1,7 @@
 """`make cost`: the bill of a deployed stack, from its own metrics and a dated list of prices.
 
 AWS meters the calls of KMS and Secrets Manager for the account only. Those of the stack are estimated: each function
-that ran within five minutes counts as one process, which asks once in that time.
+that ran within five minutes counts as one process, which asks KMS once in that time, and reads its secret once an hour.
 """
 
 import json
@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
 """
 SECRETS = ("CRONOFY_SECRET_ARN", "CHANNELS_SECRET_ARN")
-"""The variables of a function that reads a secret; it keeps what it read for some minutes."""
+"""The variables of a function that reads a secret; it keeps what it read for an hour."""
 QUEUE_METRICS = (
     "NumberOfMessagesSent",
     "NumberOfMessagesReceived",
@@ -179,7 +180,8 @@ def _functions(stack: Stack, metrics: Metrics, bill: Bill) -> None:
         bill.of_function[name] = sum(priced(own).values())
         periods = sum(1 for count in read[f"{name} ran"] if count)
         own["KMS requests"] = periods * KEY_USES.get(name, 0)
-        own["secret requests"] = periods * any(
+        hours = sum(any(counts) for counts in batched(read[f"{name} ran"], 12, strict=False))
+        own["secret requests"] = hours * any(
             each in settings.get("Environment", {}).get("Variables", {}) for each in SECRETS
         )
         own["X-Ray traces"] = invocations * (bill.parameters.get("Tracing") == "Active")

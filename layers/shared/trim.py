@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # The services that functions call. The models of all other services of AWS are 25 MB, which every cold start would
@@ -15,8 +17,17 @@ SERVICES = {"dynamodb", "kms", "secretsmanager", "sns", "sqs"}
 METADATA = ("METADATA", "sboms", "LICENSE", "NOTICE", "licenses")
 
 
+# The authorities of AWS's own addresses: https://www.amazontrust.com/repository/ recommends these five. Each new
+# connection parses the whole bundle, and that of all 127 authorities takes longer than the rest of a connection.
+AUTHORITIES = {
+    *(f"Amazon Root CA {number}" for number in range(1, 5)),
+    "Starfield Services Root Certificate Authority - G2",
+}
+
+
 def trim(layer: Path) -> None:
     """Trim the folder that becomes /opt/python."""
+    (layer / "amazon-roots.pem").write_text("".join(authorities(layer / "botocore/cacert.pem")), encoding="ascii")
     for folder in [layer / "bin", *layer.rglob("tests"), *layer.rglob("__pycache__")]:
         shutil.rmtree(folder)
     for path in layer.glob("*.dist-info/*"):
@@ -29,6 +40,20 @@ def trim(layer: Path) -> None:
         for examples in data.glob("*/*/examples-1.json"):
             examples.unlink()
     trim_endpoints(layer / "botocore/data")
+
+
+def authorities(bundle: Path) -> Iterator[str]:
+    """Iterate over the certificates of Amazon's authorities. ValueError if the bundle lacks one."""
+    labelled = re.findall(
+        r'^# Label: "(.+?)"$.*?(^-----BEGIN CERTIFICATE-----$.*?^-----END CERTIFICATE-----$)',
+        bundle.read_text(encoding="utf-8"),
+        re.DOTALL | re.MULTILINE,
+    )
+    found = {label: certificate for label, certificate in labelled if label in AUTHORITIES}
+    if missing := AUTHORITIES - found.keys():
+        raise ValueError(f"{bundle} has no {', '.join(sorted(missing))}")
+    for label, certificate in sorted(found.items()):
+        yield f"# {label}\n{certificate}\n"
 
 
 def trim_endpoints(data: Path) -> None:

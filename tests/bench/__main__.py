@@ -19,6 +19,7 @@ from tests.bench.growth import growth
 from tests.bench.report import table
 from tests.bench.rush import rush
 from tests.bench.steps import steps
+from tests.bench.tls import first_answers
 from tests.bench.warm import warm
 from tests.runtime.stories import CALENDAR, scene, store_secrets
 from tests.sandbox import deployment
@@ -26,7 +27,7 @@ from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stand_in import StandIn
 
 RESULTS = deployment.ROOT / ".bench.json"
-STEPWISE = {"cold_start", "warm", "outage", "steps", "cost", "growth"}
+STEPWISE = {"cold_start", "tls", "warm", "outage", "steps", "cost", "growth"}
 DEPLOYED = {"bursts", "alert", "detection", "rush"}
 
 
@@ -35,6 +36,8 @@ def stepwise(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
     with scene() as stage:
         if wanted("cold_start"):
             found["cold_start"] = cold_starts(stage, 10)
+        if wanted("tls"):
+            found["tls"] = first_answers(stage, 10)
         if wanted("warm"):
             found["warm"] = warm(stage, 15, 60)
         if wanted("outage"):

@@ -51,9 +51,9 @@ def cold_starts(scene: Scene, rounds: int, functions: Collection[str] = ()) -> d
                     if "rawPath" in seen.event:  # others need the items that were there when they were called
                         scene.platform.forget()
                     took[variant].append(start(code, packages, runtime, environment, event))
-            ready, processor, answered = (
+            ready, processor, answered, whole = (
                 {variant: [getattr(one, name) for one in starts] for variant, starts in took.items()}
-                for name in ("ready", "processor", "answered")
+                for name in ("ready", "processor", "answered", "whole")
             )
             figures[name] = {
                 "ready_ms": {variant: spread(times) for variant, times in ready.items()},
@@ -61,6 +61,7 @@ def cold_starts(scene: Scene, rounds: int, functions: Collection[str] = ()) -> d
                 "ready_ratio": ratio(ready["function"], ready["bare"]),
                 "ready_processor_ratio": ratio(processor["function"], processor["bare"]),
                 "answered_ratio": ratio(answered["function"], answered["bare"]),
+                "answered_processor_ratio": ratio(whole["function"], whole["bare"]),
                 "without_bytecode_ratio": ratio(processor["function without bytecode"], processor["function"]),
                 "costliest_imports_ms": _imports(folder, layer, runtime, environment, seen.event),
             }
@@ -90,7 +91,14 @@ class Start:
     """The same, by the processor."""
     answered: float
     """From nothing to the first answer."""
+    answering: float
+    """From there to the first answer, by the processor."""
     errors: str = field(repr=False)
+
+    @property
+    def whole(self) -> float:
+        """Import, clients and the first answer, by the processor."""
+        return self.processor + self.answering
 
 
 def start(
@@ -117,13 +125,16 @@ def start(
         )
         api.answered.wait(60)
         process.kill()
-        output, _ = process.communicate()
+        output = process.stdout.read() if process.stdout else b""
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
         text = errors.read().decode(errors="replace")
         if not api.answer or api.answer[0] != "response":
             raise RuntimeError(f"no answer of {folder.name}: {api.answer}\n{output.decode()[-2000:]}\n{text[-2000:]}")
-        ready, processor = json.loads(output.splitlines()[0])
-        return Start(ready, processor, (api.answered_at - began) * 1000, text)
+        ready, processor, so_far = json.loads(output.splitlines()[0])
+        answering = (used.ru_utime + used.ru_stime) * 1000 - so_far
+        return Start(ready, processor, (api.answered_at - began) * 1000, answering, text)
 
 
 def _imports(

@@ -224,6 +224,8 @@ def main() -> None:
     Clock.install()
     prepare_clients()
     app = import_module("app")
+    if wiring := sys.modules.get("meeting_agents.wiring"):
+        wiring.client_secrets.cache_clear()  # read anew in each invocation, so that the call can have a fault
 
     report({"ready": True})
     for line in sys.stdin:

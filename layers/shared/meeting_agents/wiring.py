@@ -6,6 +6,7 @@ Imports are inside the functions because a cold start pays for each: `webhook` m
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,14 @@ def client_secrets() -> "ClientSecrets":
     from meeting_agents.cronofy.client_secrets import ClientSecrets
 
     return ClientSecrets(client("secretsmanager"), settings().cronofy_secret_arn)
+
+
+def read_client_secrets() -> None:
+    """Read the secrets now, if Secrets Manager answers. A start has a whole processor for it, and so for TLS."""
+    from meeting_agents.errors import MissingSecret
+
+    with suppress(MissingSecret):  # the request that needs them says so
+        client_secrets().secrets()
 
 
 @cache
