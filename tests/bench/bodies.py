@@ -10,7 +10,7 @@ from tests.runtime.stories import notification
 from tests.sandbox.deployment import ROOT
 
 REQUEST_BYTES, NOTIFICATION_BYTES = 2_500, 2_700
-_PROSE = " ".join((ROOT / "OPERATIONS.md").read_text(encoding="utf-8").split())
+_ENGLISH = " ".join((ROOT / "OPERATIONS.md").read_text(encoding="utf-8").split())
 """English as people write it, which compresses as little as theirs."""
 _NAMES = [
     "Anna Weber",
@@ -27,8 +27,12 @@ _NAMES = [
 def real_request(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return a calendar event with invited people and a text, as long as a real request."""
     chance = random.Random(str(event["event_id"]))
-    people = [{"email": _email(name, chance), "display_name": name} for name in chance.sample(_NAMES, 6)]
-    wordless = {**event, "attendees": {"invite": people}, "location": {"description": "Room 4.12, Torstraße 1, Berlin"}}
+    invited = [{"email": _email(name, chance), "display_name": name} for name in chance.sample(_NAMES, 6)]
+    wordless = {
+        **event,
+        "attendees": {"invite": invited},
+        "location": {"description": "Room 4.12, Torstraße 1, Berlin"},
+    }
     return wordless | {"description": _text(chance, REQUEST_BYTES - _size(wordless | {"description": ""}))}
 
 
@@ -66,8 +70,8 @@ def _size(body: Any) -> int:
 
 
 def _text(chance: random.Random, length: int) -> str:
-    begin = chance.randrange(len(_PROSE) - length)
-    return _PROSE[begin : begin + length]
+    begin = chance.randrange(len(_ENGLISH) - length)
+    return _ENGLISH[begin : begin + length]
 
 
 def _email(name: str, chance: random.Random) -> str:

@@ -145,7 +145,7 @@ def _is_created(platform: Platform, resource: str) -> bool:
 
 
 def _holds(platform: Platform, condition: Any) -> bool:
-    """Whether a condition of the template holds with the default parameters."""
+    """True if a condition of the template holds with the default parameters."""
     match condition:
         case {"Fn::Not": [other]}:
             return not _holds(platform, other)

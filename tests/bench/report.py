@@ -16,10 +16,8 @@ def _speed(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
         ready = cold["ready_ms"]["function"]["median"]
         rows.append(
             (
-                f"Cold start of `{name}`, import and clients, and until the first answer, beside a bare handler with the"
-                " same clients and calls",
-                f"{_times(cold['ready_processor_ratio'])} ({ready:.0f} ms here);"
-                f" {cold['answered_processor_ratio']['median']:.2f} times",
+                f"Cold start of `{name}` (import, clients; with the first answer), beside a bare handler with the same",
+                f"{_times(cold['ready_processor_ratio'])}, {ready:.0f} ms here; {cold['answered_processor_ratio']['median']:.2f}",
                 "≤ 1.3 times" if name == "webhook" else "",
             )
         )
@@ -31,8 +29,7 @@ def _speed(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
         amazon, everyone, plain = (took[variant]["median"] for variant in ("amazon", "all", "plain"))
         rows.append(
             (
-                f"First answer of `{name}` through TLS, processor time from the ready function; with all authorities of"
-                " botocore's bundle; without TLS",
+                f"Processor time of the first answer of `{name}` through TLS; with all authorities; without TLS",
                 f"{amazon:.0f}, {everyone:.0f}, {plain:.0f} ms",
                 "≤ 65 ms" if name == "webhook" else "",
             )

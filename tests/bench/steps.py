@@ -28,7 +28,7 @@ LIFE = (
     ("after", "", "after"),
     ("complete", "meeting_agent_complete", ""),
 )
-"""What Cronofy reports of a meeting, in order: name of the step, interaction, event trigger."""
+"""The reports of Cronofy about a meeting, in order: name of the step, interaction, event trigger."""
 OCCASIONAL = (keys.GROUP_PREFIX, "triggers#")
 """Begins the keys of what a process writes at most once in `HEARD_EVERY`, however much it does."""
 WARM = 6
