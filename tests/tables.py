@@ -141,7 +141,9 @@ def made(aws: EmbeddedAws) -> Iterator[Tables]:
     defaults = {name: str(one["Default"]) for name, one in template["Parameters"].items() if "Default" in one}
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     environment = {
-        name: defaults.get(str(value["Ref"]), "") for name, value in variables.items() if isinstance(value, dict)
+        name: defaults.get(str(value["Ref"]), "")
+        for name, value in variables.items()
+        if isinstance(value, dict) and "Ref" in value
     }
     environment |= {
         "AWS_ENDPOINT_URL": aws.url,

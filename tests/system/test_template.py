@@ -43,16 +43,18 @@ def test_every_function_folder_is_in_the_template_and_the_other_way_round() -> N
     assert TEMPLATE["Globals"]["Function"]["Handler"] == "app.handler"
 
 
+OF_LIBRARIES = ("POWERTOOLS_", "PYDANTIC_", "AWS_CA_BUNDLE")
+"""Begins the variables that a library reads."""
+
+
 def declared(function: str) -> set[str]:
     """The environment variables of one function alone."""
     variables = RESOURCES[FUNCTIONS[f"functions/{function}"]]["Properties"]["Environment"]["Variables"]
-    return {name for name in variables if not name.startswith(("POWERTOOLS_", "PYDANTIC_"))}
+    return {name for name in variables if not name.startswith(OF_LIBRARIES)}
 
 
 SHARED = {
-    name
-    for name in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    if not name.startswith(("POWERTOOLS_", "PYDANTIC_"))
+    name for name in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"] if not name.startswith(OF_LIBRARIES)
 }
 LAMBDAS_OWN = {"AWS_LAMBDA_INITIALIZATION_TYPE"}
 
