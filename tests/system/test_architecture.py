@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "shared" / "meeting_agents"
 FUNCTIONS = sorted(path.parent for path in ROOT.glob("functions/*/app.py"))
 LEVELS = (
-    {"errors", "time_limit"},
+    {"errors", "time_limit", "plain_values"},
     {"domain"},
     {"wording"},
     {"cronofy"},
@@ -60,7 +60,7 @@ DOMAIN, ALERTING, CHANNELS, CRONOFY, API, WIDGET = (
     {module for module in MODULES if module.startswith(f"{package}.")}
     for package in ("domain", "alerting", "channels", "cronofy", "api", "widget")
 )
-PURE = {"errors", "wording", "aws.keys", *DOMAIN, *ALERTING, *CHANNELS, *CRONOFY, *API} - IMPURE
+PURE = {"errors", "wording", "plain_values", "aws.keys", *DOMAIN, *ALERTING, *CHANNELS, *CRONOFY, *API} - IMPURE
 SOURCES = sorted([*SHARED, *(ROOT / "functions").glob("*/*.py")])
 
 
