@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -124,7 +125,7 @@ def start(
             stderr=errors,
         )
         api.answered.wait(60)
-        process.kill()
+        os.kill(process.pid, signal.SIGKILL)  # not by `kill`, which would take the exit of one that has ended
         output = process.stdout.read() if process.stdout else b""
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
