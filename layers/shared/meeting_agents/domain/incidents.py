@@ -140,7 +140,7 @@ def account_disconnected(at: Situation) -> datetime | None:
 def not_arranged(at: Situation) -> datetime | None:
     """Cronofy has not accepted the newest request by `ArrangementLeadTime` before the start."""
     attempt, pending = at.attempt, at.attempt.pending
-    if _is_given_up(at):
+    if _is_given_up(at) and not at.was_over:
         is_of_account = attempt.reason["failure"] == REAUTHORISATION_REQUIRED  # the alert about its account says so
         return None if is_of_account else max(at.lead_time, attempt.requested_at)
     is_there = attempt.is_heard_of and not _is_refused_unseen(attempt)
@@ -165,7 +165,7 @@ def _is_given_up(at: Situation) -> bool:
     """Return True if the request is not sent again, which is no news near the meeting: it was not accepted before."""
     attempt = at.attempt
     is_expired = attempt.state is State.REJECTED and attempt.reason.code is ReasonCode.REQUEST_EXPIRED
-    return is_expired and not at.was_over and attempt.since >= at.lead_time and not is_cancellation_requested(attempt)
+    return is_expired and attempt.since >= at.lead_time and not is_cancellation_requested(attempt)
 
 
 def _is_elsewhere(attempt: Attempt, wanted: Meeting) -> bool:
