@@ -126,7 +126,9 @@ def start(
         )
         api.answered.wait(60)
         os.kill(process.pid, signal.SIGKILL)  # not by `kill`, which would take the exit of one that has ended
-        output = process.stdout.read() if process.stdout else b""
+        assert process.stdout
+        with process.stdout:
+            output = process.stdout.read()
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)

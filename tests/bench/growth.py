@@ -1,7 +1,6 @@
 """Calls and units of a sweep, a read and a page of a list while the table grows; the emulator's time says nothing."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from itertools import batched
@@ -72,11 +71,21 @@ def _copies(items: list[dict[str, Any]], agent: str, numbers: range) -> Iterator
     for number in numbers:
         day = date(2091, 4, 25) + timedelta(days=number % 1000)
         for item in items:
-            text = json.dumps(item).replace(agent, f"ma_growth{number:07d}").replace("2091-04-25", f"{day}")
-            copy = json.loads(text)
+            copy = replaced(item, {agent: f"ma_growth{number:07d}", "2091-04-25": f"{day}"})
             if "due_shard" in copy:
                 copy["due_shard"] = {"S": str(number % 4)}
             yield copy
+
+
+def replaced(value: Any, texts: Mapping[str, str]) -> Any:
+    """Return an item in which these texts are replaced; what is compressed stays as it is."""
+    if isinstance(value, dict):
+        return {name: replaced(part, texts) for name, part in value.items()}
+    if isinstance(value, list):
+        return [replaced(part, texts) for part in value]
+    for old, new in texts.items():
+        value = value.replace(old, new) if isinstance(value, str) else value
+    return value
 
 
 def _make_due(scene: Scene, items: list[dict[str, Any]], agent: str, size: int) -> None:
@@ -84,8 +93,7 @@ def _make_due(scene: Scene, items: list[dict[str, Any]], agent: str, size: int) 
     dynamodb, table = scene.platform.client("dynamodb"), scene.platform.table
     for number in range(DUE):
         for item in items:
-            text = json.dumps(item).replace(agent, f"ma_due{size}_{number}").replace("2091-04-25", "2020-04-25")
-            copy = json.loads(text)
+            copy = replaced(item, {agent: f"ma_due{size}_{number}", "2091-04-25": "2020-04-25"})
             if "due_shard" in copy:
                 copy["due_shard"] = {"S": str(number % 4)}
                 copy["due_at"] = {"S": f"{datetime.now(UTC) - timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}.000Z"}
