@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +179,8 @@ def _functions(stack: Stack, metrics: Metrics, bill: Bill) -> None:
         bill.of_function[name] = sum(priced(own).values())
         periods = sum(1 for count in read[f"{name} ran"] if count)
         own["KMS requests"] = periods * KEY_USES.get(name, 0)
-        hours = sum(any(counts) for counts in batched(read[f"{name} ran"], 12, strict=False))
-        own["secret requests"] = hours * any(
+        hours = (bill.end - bill.start) / timedelta(hours=1)  # a secret is read once an hour at most
+        own["secret requests"] = min(periods, hours) * any(
             each in settings.get("Environment", {}).get("Variables", {}) for each in SECRETS
         )
         own["X-Ray traces"] = invocations * (bill.parameters.get("Tracing") == "Active")

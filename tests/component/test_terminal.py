@@ -257,7 +257,7 @@ def test_a_command_that_cannot_run_says_what_to_set(operate: Operate, arguments:
         (["DefaultDataCentre=de"], "no parameter DefaultDataCentre: did you mean DefaultDataCenter?"),
         (["TimeZone=Europe/Berlin", "timezone=x"], "no parameter timezone: did you mean TimeZone?"),
         (["DefaultDataCenter"], "'DefaultDataCenter' is no Name=value"),
-        (["Colour=red"], "no parameter Colour: known are ActivationGracePeriod, "),
+        (["Colour=red"], "no parameter Colour: known are AccountsClaim, "),
     ],
 )
 def test_a_parameter_that_the_template_does_not_have_is_refused(pairs: list[str], words: str) -> None:
