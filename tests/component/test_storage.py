@@ -34,7 +34,9 @@ LACKING = dict.fromkeys(
         "test_each_data_center_has_limits_of_its_own",
         "test_four_times_the_limit_of_a_minute_arrives_and_none_is_refused",
         "test_a_new_refresh_token_replaces_the_old_one",
+        "test_processes_at_the_same_time_get_no_more_permits_than_the_limit",
         "test_the_sweep_leaves_a_share_to_callers_who_wait",
+        "test_twenty_callers_at_half_the_rate_are_never_refused",
     ),
     NO_ITEM,
 )

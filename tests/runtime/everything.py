@@ -1,7 +1,9 @@
 """All stories on one scene, then requests that are rejected: all that was written, and all that was run."""
 
 import json
+import zlib
 from dataclasses import dataclass
+from typing import Any
 
 from tests.runtime.platform import Invocation
 from tests.runtime.stories import (
@@ -42,13 +44,26 @@ def everything(scene: Scene) -> Written:
         if story is errands:
             _rejections(scene)
             scene.platform.settle()
-        parts["table"] += [repr(scene.platform.items(table)) for table in scene.platform.tables]
+        parts["table"] += [repr(_unzipped(scene.platform.items(table))) for table in scene.platform.tables]
         parts["lifecycle"].append(json.dumps(scene.platform.announcements()))
         parts["alerts"] += scene.platform.alerts()
         parts["answers"] += [json.dumps(run.answer) + run.error for run in scene.platform.invocations]
         invocations += scene.platform.invocations
     text = {name: "\n".join(texts) for name, texts in parts.items()}
     return Written(**text, printed=scene.platform.printed(), invocations=tuple(invocations))
+
+
+def _unzipped(value: Any) -> Any:
+    """Return items with the bodies that are stored compressed as text: a search finds what is in them."""
+    match value:
+        case dict():
+            return {name: _unzipped(each) for name, each in value.items()}
+        case list():
+            return [_unzipped(each) for each in value]
+        case bytes() if value[:1] == b"\x78":
+            return zlib.decompress(value).decode()
+        case _:
+            return value
 
 
 def _rejections(scene: Scene) -> None:
