@@ -168,6 +168,8 @@ def test_the_addresses_of_a_sandbox_are_in_a_file_while_it_is_up(served: Served)
         "client_secret",
         "functions",
         "page_url",
+        "access_key_id",
+        "secret_access_key",
         "access_token",
         "calendar_id",
     }
