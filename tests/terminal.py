@@ -14,6 +14,9 @@ from tests.sandbox.embedded_aws import REGION, EmbeddedAws
 AGAIN_SECONDS = 10.0
 """Longer than a command takes to end, also on a busy machine."""
 
+STOPPABLE = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+"""Runs a command that Ctrl-C stops: a run of the tests in the background ignores it, and so would its children."""
+
 
 def typed(aws: EmbeddedAws, account: str, stack: str, arguments: list[str], *answers: str | None) -> tuple[int, str]:
     """Run the command and answer its questions; None: by Ctrl-C. Return its exit status, and the text on the screen."""
@@ -24,7 +27,16 @@ def typed(aws: EmbeddedAws, account: str, stack: str, arguments: list[str], *ans
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_REGION": REGION,
     }
-    command = [sys.executable, "layers/shared/operate.py", "--stack", stack, *arguments]
+    command = [
+        sys.executable,
+        "-c",
+        STOPPABLE,
+        sys.executable,
+        "layers/shared/operate.py",
+        "--stack",
+        stack,
+        *arguments,
+    ]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdin=inside, stdout=inside, stderr=inside, start_new_session=True
     ) as process:
