@@ -111,7 +111,7 @@ def test_an_update_and_a_rollback_lose_nothing(aws: EmbeddedAws, tmp_path: Path,
     before = {agent: read(stack, agent) for agent in agents}
     assert {agent: one["state"] for agent, one in before.items()} == agents
     stored = Counter(item["pk"]["S"] for item in items if item["sk"]["S"].startswith(ENTRY))
-    assert {agent: len(one["timeline"]) for agent, one in before.items()} == stored
+    assert stored <= Counter({agent: len(one["timeline"]) for agent, one in before.items()})  # alerts come meanwhile
 
     ids = {key: stack.resources[key] for key in KEPT if key in stack.resources}
     code = codes(stack)
