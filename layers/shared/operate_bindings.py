@@ -12,7 +12,7 @@ from meeting_agents.aws.bindings import Bindings
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.domain.bindings import MAX_ACCOUNTS, Binding, caller_keys, stored_caller
 from meeting_agents.domain.labels import pairs, parse_wanted
-from operate_stack import WIDTH, OperatorError, Stack, finish
+from operate_stack import WIDTH, OperatorError, Stack, counted, finish
 
 INDENT = " " * 10
 
@@ -61,7 +61,7 @@ def list_bindings(stack: Stack) -> None:
     bindings = list(_bindings(stack).all())
     for caller, binding in bindings:
         print(_line(caller, binding))  # noqa: T201 - a command prints
-    finish([], f"{len(bindings)} binding{'' if len(bindings) == 1 else 's'}")
+    finish([], counted(len(bindings), "binding"))
 
 
 def _bindings(stack: Stack) -> Bindings:

@@ -1,7 +1,6 @@
 """`make erase`: the data of agents is erased through the API, and what dead-letter queues hold of them is deleted."""
 
 import argparse
-import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -14,7 +13,7 @@ from meeting_agents.aws.queues import subject_of
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.model import IncidentType
 from operate_export import agents_between
-from operate_stack import TIMEOUT, Stack, confirm, finish, problem_of, show_progress
+from operate_stack import BACKUP_DAYS, TIMEOUT, Stack, confirm, counted, finish, problem_of, show_progress
 
 CONCURRENT_REQUESTS = 4
 """Erasures at the same time: few, so that they do not crowd out callers."""
@@ -22,8 +21,6 @@ QUEUES = ("AlertDeadLetterQueue", "ForwardDeadLetterQueue")
 """They hold whole announcements until a redrive. The other queues empty themselves, or have only ids."""
 VISIBILITY_SECONDS = 300
 """Longer than a queue takes to be looked through."""
-BACKUP_DAYS = 35
-"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html."""
 
 
 def add_command(commands: Any, time: Callable[[str], datetime]) -> None:
@@ -60,8 +57,8 @@ def erase(stack: Stack, given: argparse.Namespace) -> int:
     if given.account:
         remarks += _forget_account(stack, given.account, is_done=not failures)
     messages = _delete_dead_letters(stack, set(agents) - failures.keys())
-    count = f"{_counted(len(agents) - len(failures), 'agent')} erased, with {_counted(entries, 'entry')}"
-    finish(remarks, f"{count}; {_counted(messages, 'message')} deleted from dead-letter queues")
+    count = f"{counted(len(agents) - len(failures), 'agent')} erased, with {counted(entries, 'entry')}"
+    finish(remarks, f"{count}; {counted(messages, 'message')} deleted from dead-letter queues")
     return len(failures)
 
 
@@ -84,7 +81,7 @@ def _plan(stack: Stack, agents: list[str], given: argparse.Namespace) -> Iterato
     days = stack.parameters.get("LogRetentionDays", "30")
     whose = f" of the account {given.account}, and the account with its tokens" if given.account else ""
     yield f"This erases from the stack {stack.name} the journal, the record and all notifications of"
-    yield f"{_counted(len(agents), 'agent')}{whose}. It cannot be undone."
+    yield f"{counted(len(agents), 'agent')}{whose}. It cannot be undone."
     yield "What is not reached: the table's point-in-time backups, which AWS keeps"
     yield f"{BACKUP_DAYS} days; logs, which have ids of agents and no titles, kept {days} days; what subscribers,"
     yield "channels and e-mail have received; and Cronofy."
@@ -147,13 +144,8 @@ def _subject(body: str) -> object:
     """Return the agent that a dead letter is about; Lambda wraps an event that it failed to deliver."""
     try:
         return subject_of(body)
-    except (ValueError, json.JSONDecodeError):
+    except ValueError:
         return None
-
-
-def _counted(count: int, noun: str) -> str:
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"
 
 
 COMMANDS: Mapping[str, Callable[[Stack, argparse.Namespace], int]] = {"erase": erase}

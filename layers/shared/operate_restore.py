@@ -148,12 +148,7 @@ def find_source(session: boto3.Session, name: str) -> Source:
 
 def _resources(stack: Stack) -> dict[str, str]:
     """Return the resources of a stack; none, if there is no such stack or it is still to be made."""
-    try:
-        return {name: id_ for name, id_ in stack.resources.items() if id_}
-    except ClientError as error:
-        if "does not exist" in error.response["Error"].get("Message", ""):
-            return {}
-        raise
+    return {name: id_ for name, id_ in stack.resources.items() if id_} if stack.status else {}
 
 
 # ------------------------------------------------------------------------------------------------------------ the copy
@@ -245,7 +240,7 @@ def import_into(stack: Stack, ids: Mapping[str, str]) -> None:
     resources = template_of(stack.session, ids)
     client = stack.session.client("cloudformation")
     named: dict[str, Any] = {"StackName": stack.name, "ChangeSetName": CHANGE_SET}
-    if (status := _status(stack)) == "REVIEW_IN_PROGRESS":  # a run that was stopped has made it
+    if (status := stack.status) == "REVIEW_IN_PROGRESS":  # a run that was stopped has made it
         client.delete_change_set(**named)
     elif status:
         raise OperatorError(f"there is a stack {stack.name}, {status}: set STACK=… to a new name, or delete that stack")
@@ -268,7 +263,7 @@ def import_into(stack: Stack, ids: Mapping[str, str]) -> None:
     if change_set["Status"] != "CREATE_COMPLETE":
         raise OperatorError(f"CloudFormation cannot take the tables: {change_set.get('StatusReason', 'no reason')}")
     client.execute_change_set(**named)
-    while (status := _status(stack)) != "IMPORT_COMPLETE":
+    while (status := stack.status) != "IMPORT_COMPLETE":
         if status.endswith(("FAILED", "ROLLBACK_COMPLETE")):
             raise OperatorError(f"the import ended with {status}: its events in CloudFormation say why")
         show_progress("CloudFormation takes the tables")
@@ -276,17 +271,6 @@ def import_into(stack: Stack, ids: Mapping[str, str]) -> None:
     kms = stack.session.client("kms")
     with suppress(kms.exceptions.NotFoundException):  # what a deleted stack left has none
         kms.delete_alias(AliasName=_alias(stack))
-
-
-def _status(stack: Stack) -> str:
-    """Return the status of a stack; empty, if there is none."""
-    try:
-        (found,) = stack.session.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
-    except ClientError as error:
-        if "does not exist" in error.response["Error"].get("Message", ""):
-            return ""
-        raise
-    return str(found["StackStatus"])
 
 
 def template_of(session: boto3.Session, ids: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -15,12 +15,17 @@ import boto3
 import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from meeting_agents.aws.keys import ENTRY_PREFIX
 
 WIDTH = 96
 """The characters of a line of output."""
+BACKUP_DAYS = 35
+"""Days for which DynamoDB can restore a table to a point in time, and keeps a last backup of one that is deleted.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
+"""
 TIMEOUT = 40
 """Seconds: longer than API Gateway waits for a function."""
 
@@ -41,6 +46,17 @@ class Stack:
         """The stack as CloudFormation describes it."""
         (stack,) = self.session.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
         return stack
+
+    @property
+    def status(self) -> str:
+        """The status of the stack now; empty, if there is none."""
+        try:
+            (found,) = self.session.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        except ClientError as error:
+            if "does not exist" in error.response["Error"].get("Message", ""):
+                return ""
+            raise
+        return str(found["StackStatus"])
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -147,6 +163,12 @@ def show_progress(text: str) -> None:
 def clear_progress() -> None:
     """Remove the line that `show_progress` has written."""
     show_progress(" " * 70 + "\r")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: `1 entry`, `2 entries`."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
 
 
 def finish(remarks: Iterable[str], count: str) -> None:

@@ -8,15 +8,10 @@ from typing import Any
 from meeting_agents.aws.keys import DUE_INDEX
 from operate_cost import priced
 from operate_restore import KEY, POLL_SECONDS, TABLES, Source, find_source
-from operate_stack import OperatorError, Stack, confirm, finish, show_progress
+from operate_stack import BACKUP_DAYS, OperatorError, Stack, confirm, finish, show_progress
 
 KEY_DAYS = 30
 """Days for which KMS can still be made to keep a key, the most that it offers."""
-BACKUP_DAYS = 35
-"""Days for which DynamoDB keeps a last backup of a deleted table that had point-in-time recovery.
-
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
-"""
 
 
 def add_command(commands: Any) -> None:

@@ -145,13 +145,13 @@ def _is_created(platform: Platform, resource: str) -> bool:
 
 
 def _holds(platform: Platform, condition: Any) -> bool:
-    """True if a condition of the template holds with the default parameters."""
+    """True if a condition of the template holds with the default parameters. LookupError for one of another form."""
     match condition:
         case {"Fn::Not": [other]}:
             return not _holds(platform, other)
         case {"Fn::Equals": [{"Ref": parameter}, value]}:
             return bool(platform.template["Parameters"][parameter]["Default"] == value)
-    raise NotImplementedError(f"the condition {condition}")
+    raise LookupError(f"{condition} is a condition that the bill cannot read")
 
 
 def _rounded(usd: dict[str, float]) -> dict[str, float]:

@@ -43,7 +43,7 @@ class Eraser:
     def _erasure(self, agent_id: str, entries: list[StoredEntry], by: str, now: datetime) -> Erasure:
         stored = self._erasures.entries(agent_id)
         if not stored:
-            raise NotFound(f"no agent {agent_id} is known here; its journal may have expired")
+            raise NotFound.of_agent(agent_id)
         record = fold(stored.entry for stored in entries)
         if not entries:  # all have expired, and DynamoDB has not deleted them yet
             return Erasure(at=now, by=by, entries=len(stored), state=State.COMPLETE)

@@ -88,6 +88,11 @@ class NotFound(Refusal):
     status = 404
     code = "not_found"
 
+    @classmethod
+    def of_agent(cls, agent_id: str) -> "NotFound":
+        """Return the error for an agent without a journal."""
+        return cls(f"no agent {agent_id} is known here; its journal may have expired, or its data was erased")
+
 
 class MissingToken(Refusal):
     """The request carries no access token for Cronofy."""

@@ -35,13 +35,8 @@ def read_journal(journal: Journal, agent_id: str, now: datetime) -> list[StoredE
     """Return the entries of an agent. Raises `NotFound` and `StoreUnavailable`."""
     entries = journal.read(agent_id, now)
     if not entries:
-        raise unknown(agent_id)
+        raise NotFound.of_agent(agent_id)
     return entries
-
-
-def unknown(agent_id: str) -> NotFound:
-    """Return the error for an agent without a journal."""
-    return NotFound(f"no agent {agent_id} is known here; its journal may have expired, or its data was erased")
 
 
 def acknowledge(journal: Journal, agent_id: str, note: str, by: str, now: datetime) -> None:
@@ -167,6 +162,6 @@ def _announcements(journal: Journal, agent_id: str, now: datetime) -> list[Annou
     if erasure:
         return [erasure_announcement(agent_id, erasure)]
     if not entries:
-        raise unknown(agent_id)
+        raise NotFound.of_agent(agent_id)
     steps, raw = timeline(entries), {stored.entry.key: stored.raw for stored in entries}
     return build_announcements(agent_id, steps, raw, journal.grace_periods, raw.keys())

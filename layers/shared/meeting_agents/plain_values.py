@@ -16,11 +16,11 @@ def plain(value: Any) -> Any:
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, tuple):
         return [plain(item) for item in value]
-    names = _field_names(value.__class__)
+    names = field_names(value.__class__)
     return {name: plain(getattr(value, name)) for name in names} if names else value
 
 
 @cache
-def _field_names(type_: type) -> tuple[str, ...]:
+def field_names(type_: type) -> tuple[str, ...]:
     """Return the names of a dataclass's fields; of any other type none."""
     return tuple(field.name for field in fields(type_)) if is_dataclass(type_) else ()

@@ -118,8 +118,8 @@ class Provisioning:
 
         Raises `RateLimited`, for a caller's own token, before anything is journalled; `InProgress` and
         `IdempotencyKeyReused` for a request that is sent at most once; `Erased` for an agent whose data was erased;
-        `StoreUnavailable` if the journal cannot be
-        read or written: then Cronofy has not received the request, or it may be sent to Cronofy again.
+        `StoreUnavailable` if the journal cannot be read or written: then Cronofy has not received the request, or it
+        may be sent to Cronofy again.
         """
         is_retried = request.credentials.outlives_the_request
         permit = None if is_retried else self._cronofy.permit(request.request.data_center)

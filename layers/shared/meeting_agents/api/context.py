@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from meeting_agents import operations
 from meeting_agents.api.labels import read_labels
 from meeting_agents.api.views import Links
 from meeting_agents.aws.accounts import Accounts
@@ -29,7 +28,7 @@ from meeting_agents.domain.record import Record
 from meeting_agents.domain.silences import Quiet
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 from meeting_agents.erasing import Eraser
-from meeting_agents.errors import FieldError, InvalidRequest, MissingToken
+from meeting_agents.errors import FieldError, InvalidRequest, MissingToken, NotFound
 from meeting_agents.incident_list import IncidentList
 from meeting_agents.profiles import Profiles
 from meeting_agents.provisioning import Provisioning
@@ -205,7 +204,7 @@ def read_record(agent_id: str) -> Record:
     """Return the record that the agent's journal folds to. Raises `NotFound` and `StoreUnavailable`."""
     record = find_record(agent_id)
     if record is None:
-        raise operations.unknown(agent_id)
+        raise NotFound.of_agent(agent_id)
     return record
 
 
@@ -220,6 +219,8 @@ def may_be_cancelled(record: Record | None) -> bool:
     No one is alerted of an agent that is not wanted, and no one lets Cronofy be asked for it again. While the meeting
     lasts, that of an agent that is done counts as well: the next request is for another one.
     """
-    if record is not None and record.state is State.COMPLETE:
+    if record is None:
+        return False
+    if record.state is State.COMPLETE:
         return record.meeting.end is None or record.meeting.end > datetime.now(UTC)
-    return record is not None and record.state not in TERMINAL_STATES - {State.REJECTED, State.FAILED}
+    return record.state not in TERMINAL_STATES - {State.REJECTED, State.FAILED}

@@ -11,8 +11,15 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from meeting_agents import operations
-from meeting_agents.api.context import bearer_token, caller_name, collaborators, find_record, labels_of_request, request
+from meeting_agents.api.context import (
+    bearer_token,
+    caller_name,
+    collaborators,
+    find_record,
+    labels_of_request,
+    read_journal,
+    request,
+)
 from meeting_agents.domain.bindings import EVERYTHING, Binding, of_claims
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.model import IncidentType
@@ -83,7 +90,7 @@ def _no_rule(_: Binding, __: Mapping[str, Any]) -> None:
 
 def _agent(bound: Binding, arguments: Mapping[str, Any]) -> None:
     if not covers_agent(bound, arguments["agent_id"]):
-        raise operations.unknown(arguments["agent_id"])
+        raise NotFound.of_agent(arguments["agent_id"])
 
 
 def _account(bound: Binding, arguments: Mapping[str, Any]) -> None:
@@ -166,11 +173,9 @@ def covers_agent(bound: Binding, agent_id: str) -> bool:
     """Return True for an agent that is the caller's, or whose data the caller itself erased."""
     if bound.everything:
         return True
-    now = datetime.now(UTC)
-    record = find_record(agent_id)
+    (_, erasure), record = read_journal(agent_id)
     if record is not None:
         return covers_record(bound, record)
-    _, erasure = collaborators().journal().read_with_erasure(agent_id, now)
     return erasure is not None and erasure.by == caller_name() != ""
 
 

@@ -214,7 +214,7 @@ def read_agent(agent_id: AgentId) -> AgentView:
     journal = collaborators().journal()
     entries = journal.read(agent_id, datetime.now(UTC))
     if not entries:
-        raise operations.unknown(agent_id)
+        raise NotFound.of_agent(agent_id)
     steps = timeline(entries)
     return AgentView.of(agent_id, steps, journal.grace_periods, datetime.now(UTC), links_to(agent_id), quiet)
 

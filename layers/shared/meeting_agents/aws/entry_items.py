@@ -3,10 +3,9 @@
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
 from typing import Any
 
 from meeting_agents.aws import keys
@@ -28,6 +27,7 @@ from meeting_agents.domain.model import (
     Severity,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.plain_values import field_names
 
 _ENTRY_TYPES, _REASON_CODES = frozenset(EntryType), frozenset(ReasonCode)
 _PLAIN_TYPES = frozenset({str, bool, int, bytes, dict})
@@ -77,15 +77,9 @@ def stored_value(value: Any) -> Any:
         return [stored_value(item) for item in value]
     if isinstance(value, Reason):
         return {"code": value.code.value, "values": dict(value.values)}
-    if names := _field_names(value.__class__):
+    if names := field_names(value.__class__):
         return {name: plain for name in names if (plain := stored_value(getattr(value, name)))}
     return value
-
-
-@cache
-def _field_names(type_: type) -> tuple[str, ...]:
-    """Return the names of a dataclass's fields; of any other type none."""
-    return tuple(field.name for field in fields(type_)) if is_dataclass(type_) else ()
 
 
 def packed(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,12 +21,7 @@ from meeting_agents.domain.erasures import Erasure
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.groups import group_of, waits_from
 from meeting_agents.domain.incidents import open_incidents
-from meeting_agents.domain.model import (
-    Entry,
-    EntryType,
-    IncidentType,
-    Meeting,
-)
+from meeting_agents.domain.model import Entry, EntryType, IncidentType, Meeting
 from meeting_agents.domain.readings import next_look
 from meeting_agents.domain.record import Record
 from meeting_agents.domain.verdicts import Step
@@ -37,7 +32,6 @@ type Wanted = Mapping[str, Sequence[str | bool]]
 """The values that attributes of a record may have, by the attribute's name; of a label by `labels.` and its name."""
 OPEN_PAGE_SIZE = 50
 """The items that one page reads from a shard of the index of what is open."""
-
 
 type Entries = tuple[list[StoredEntry], Erasure | None]
 """The entries of a journal, and the erasure of its agent."""

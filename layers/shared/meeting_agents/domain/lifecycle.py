@@ -57,7 +57,7 @@ from meeting_agents.domain.readings import apply_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.receipts import with_receipt
 from meeting_agents.domain.record import Attempt, Pending, Record, incident_key
-from meeting_agents.domain.reports import apply_report, attempt_of, reports_end, separated, succeeded
+from meeting_agents.domain.reports import apply_report, attempt_of, reports_end, separated, with_second_agent
 from meeting_agents.domain.responses import apply_response
 from meeting_agents.domain.state_machine import EXPECTED
 from meeting_agents.domain.verdicts import Step, verdict_of
@@ -293,7 +293,7 @@ def _apply_notification(record: Record, entry: Entry, notification: Notification
     if not notification.kinds:
         return record, Verdict.UNRECOGNISED
     record = replace(record, event_id=record.event_id or notification.event_id)
-    record = succeeded(record, entry, notification)
+    record = with_second_agent(record, entry, notification)
     known = len(record.attempts)
     record = separated(record, entry, notification)
     is_separated = len(record.attempts) > known

@@ -116,10 +116,14 @@ def is_outdated(known: KnownProfiles, records: Collection[Record], now: datetime
     failed_at = (at.conference_at for at in attempts if needed_profile(at))  # it is not assigned
     if any(at is not None and at > known.read_at for at in failed_at):
         return True
-    failing = (needed_profile(at) and at.conference is Conference.FAILING for at in attempts)
-    blocked = (disconnected_since(at) or blocking(needed_profile(at), known.profiles) for at in attempts)
-    is_waiting = any(failing) or any(blocked)
+    is_waiting = any(_waits(attempt, known.profiles) for attempt in attempts)
     return is_waiting and known.read_at + READ_AGAIN_AFTER <= now
+
+
+def _waits(attempt: Attempt, profiles: Sequence[Profile]) -> bool:
+    needed = needed_profile(attempt)
+    is_failing = bool(needed) and attempt.conference is Conference.FAILING
+    return is_failing or disconnected_since(attempt) is not None or bool(blocking(needed, profiles))
 
 
 def reported_after(known: KnownProfiles, records: Collection[Record]) -> tuple[Profile, ...]:

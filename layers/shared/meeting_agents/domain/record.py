@@ -158,6 +158,11 @@ class Attempt:
     overdue_at: datetime | None = None
 
     @property
+    def known_starts(self) -> tuple[datetime, ...]:
+        """The start of its meeting as it is known, and as it was before each request that changed its times."""
+        return tuple(meeting.start for meeting in (self.meeting, *self.replaced) if meeting.start)
+
+    @property
     def is_conflicting(self) -> bool:
         return self.complete_at is not None and self.failed_at is not None
 

@@ -22,17 +22,15 @@ _MAX_FAILURES = 20
 # ------------------------------------------------------------------------------------------------- whose report it is
 
 
-def succeeded(record: Record, entry: Entry, notification: Notification) -> Record:
+def with_second_agent(record: Record, entry: Entry, notification: Notification) -> Record:
     """Return the record with another attempt if a second agent becomes active in a meeting whose first one is done.
 
     An agent was requested since: Cronofy may send another one for that.
     """
     attempt, done_at = record.current, record.current.complete_at
-    starts = [meeting.start for meeting in (attempt.meeting, *attempt.replaced) if meeting.start]
-    is_requested_since = done_at is not None and any(start <= done_at < attempt.newest_request_at for start in starts)
-    if not (
-        is_requested_since and EntryType.ACTIVATED in notification.kinds and is_another_agent(record, notification)
-    ):
+    if done_at is None or EntryType.ACTIVATED not in notification.kinds or not is_another_agent(record, notification):
+        return record
+    if not any(start <= done_at < attempt.newest_request_at for start in attempt.known_starts):
         return record
     return with_successor(record, replace(attempt, unanswered=()), attempt.meeting, entry.at)
 
@@ -111,7 +109,7 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
         is_over = attempt.ended_at is not None or (is_gone(attempt) and EntryType.FAILED not in reports)
         is_reused = current in known and is_over
         return current if is_reused or (is_repeated and is_due) else attempt
-    if not is_due and current.is_requested and (expected := _still_expected(record, entry.at, notification)):
+    if not is_due and (expected := _still_expected(record, entry.at, notification)):
         return expected
     addressed = candidates[-1]
     if reports & _ENDS and current.meeting.start is not None and entry.at < current.meeting.start:
@@ -125,11 +123,11 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
 
 def _still_expected(record: Record, at: datetime, notification: Notification) -> Attempt | None:
     """Return the newest earlier attempt whose agent may report itself now, before that of the current one can."""
+    if record.current.is_heard_of or not record.current.is_requested:
+        return None
     for attempt in record.attempts[-2::-1]:
-        starts = [meeting.start for meeting in (attempt.meeting, *attempt.replaced) if meeting.start]
-        has_begun = any(start - EARLIEST_ACTIVATION <= at for start in starts)
-        is_possible = attempt.accepted_revision and not attempt.ended_at and not _differs(attempt, notification)
-        if has_begun and is_possible and not record.current.is_heard_of:
+        is_near = any(start - EARLIEST_ACTIVATION <= at for start in attempt.known_starts)
+        if is_near and attempt.accepted_revision and not attempt.ended_at and not _differs(attempt, notification):
             return attempt
     return None
 

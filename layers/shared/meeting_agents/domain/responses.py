@@ -126,6 +126,7 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
 
 
 def _without_unanswered(attempt: Attempt) -> Attempt:
+    """Return the attempt without its open requests; one of them may have brought an agent."""
     may_have_arrived = any(p.may_have_arrived for p in attempt.unanswered if p.request.action is Action.PROVISION)
     return replace(attempt, unanswered=(), may_have_arrived=attempt.may_have_arrived or may_have_arrived)
 
@@ -147,9 +148,9 @@ def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     attempt = replace(
         attempt, cancelled_at=entry.at, unwanted_at=None, unanswered=_newer_than(attempt, pending), refusal=None
     )
-    reason = entry.reason or Reason.of(ReasonCode.CANCELLATION_ACCEPTED)
     if is_after_end(attempt, pending.requested_at):
-        return attempt
+        return attempt  # what became of the agent is still to be told
+    reason = entry.reason or Reason.of(ReasonCode.CANCELLATION_ACCEPTED)
     # What was accepted before is undone, even if a newer request waits.
     return transition(attempt, entry.kind, entry.at, reason) if is_newest else replace(attempt, accepted_revision=0)
 
