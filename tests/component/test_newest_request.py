@@ -3,11 +3,11 @@
 Each test runs twelve times, as the order of concurrent requests differs.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -26,6 +26,11 @@ from tests.sandbox.stage import wait_until
 
 EVENTS = f"/v1/calendars/{CALENDAR}/events"
 KEY = ("us", CALENDAR, "event_1")
+PATIENCE = 30.0
+"""Seconds for what takes a moment, also on a busy machine."""
+WAIT_SECONDS = 1.5
+WAIT = httpx.Timeout(WAIT_SECONDS)
+"""The wait for a response of Cronofy in tests in which it is over: long enough for those that come at once."""
 TIMES = pytest.mark.parametrize("run", range(12))
 CREDENTIALS = pytest.mark.parametrize("kind", ["own token", "account"])
 
@@ -78,16 +83,37 @@ def once(desk: Desk, hook: str, action: Callable[[], object]) -> None:
     desk.http.event_hooks[hook] = [run]
 
 
-def together(desk: Desk, first: ProvisioningRequest, second: ProvisioningRequest) -> list[ProvisioningResult]:
-    """Submit the second request while Cronofy has the first."""
-    sent = Event()
-    once(desk, "request", sent.set)
-    with ThreadPoolExecutor(2) as pool:
-        earlier = pool.submit(desk.provisioning().submit, first)
-        assert sent.wait(10)
-        time.sleep(0.1)
-        later = pool.submit(desk.provisioning().submit, second)
-        return [earlier.result(), later.result()]
+class Gate:
+    """Holds a request at Cronofy until it is opened: the order is the same on a busy machine."""
+
+    def __init__(self) -> None:
+        self._reached, self._opened = Event(), Event()
+
+    def hold(self) -> None:
+        self._reached.set()
+        assert self._opened.wait(PATIENCE)
+
+    def wait_for_request(self) -> None:
+        assert self._reached.wait(PATIENCE)
+
+    def open(self) -> None:
+        self._opened.set()
+
+
+def together(
+    desk: Desk, gate: Gate, first: Callable[[], ProvisioningResult | None], second: ProvisioningRequest
+) -> list[ProvisioningResult | None]:
+    """Send the second request while Cronofy holds the first, and open the gate when it is answered."""
+    with ThreadPoolExecutor(1) as pool:
+        earlier = pool.submit(first)
+        gate.wait_for_request()
+        later = desk.provisioning().submit(second)
+        gate.open()
+        return [earlier.result(), later]
+
+
+def submit(desk: Desk, request: ProvisioningRequest) -> Callable[[], ProvisioningResult]:
+    return partial(desk.provisioning().submit, request)
 
 
 def is_cancelled(desk: Desk) -> bool:
@@ -123,9 +149,11 @@ def test_a_slow_response_is_not_followed_by_a_second_try_after_a_deletion(
 ) -> None:
     """The time for the first try is over when the deletion is accepted."""
     caller = credentials(desk, kind)
-    monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(0.3, connect=0.3))
-    desk.cronofy.faults.add("POST", EVENTS, delay=0.6)
-    together(desk, desk.upsert(caller), deletion(desk, caller))
+    monkeypatch.setattr(client, "TIMEOUT", WAIT)
+    gate = Gate()
+    gate.open()
+    desk.cronofy.faults.add("POST", EVENTS, hold=gate.hold, delay=2 * WAIT_SECONDS)
+    together(desk, gate, submit(desk, desk.upsert(caller)), deletion(desk, caller))
     assert is_cancelled(desk)
 
 
@@ -134,9 +162,10 @@ def test_a_slow_response_is_not_followed_by_a_second_try_after_a_deletion(
 def test_a_deletion_is_sent_again_after_an_upsert_that_took_effect_later(desk: Desk, kind: str, run: int) -> None:
     """Cronofy works on the upsert while it accepts the deletion."""
     caller = credentials(desk, kind)
-    desk.cronofy.faults.add("POST", EVENTS, hold=0.4)
-    earlier, later = together(desk, desk.upsert(caller), deletion(desk, caller))
-    assert [result.response and result.response.status for result in (earlier, later)] == [202, 202]
+    gate = Gate()
+    desk.cronofy.faults.add("POST", EVENTS, hold=gate.hold)
+    results = together(desk, gate, submit(desk, desk.upsert(caller)), deletion(desk, caller))
+    assert [result and result.response and result.response.status for result in results] == [202, 202]
     assert is_cancelled(desk)
     assert [(r.method, r.status) for r in desk.cronofy.requests if r.path == EVENTS] == [
         ("DELETE", 202),
@@ -151,8 +180,9 @@ def test_of_two_changes_the_newer_one_holds(desk: Desk, kind: str, run: int) -> 
     """The older one is answered with 503, and has a second try."""
     caller = credentials(desk, kind)
     desk.provisioning().submit(desk.upsert(caller))
-    desk.cronofy.faults.add("POST", EVENTS, status=503, delay=0.2)
-    together(desk, moved(desk, caller, 1), moved(desk, caller, 2))
+    gate = Gate()
+    desk.cronofy.faults.add("POST", EVENTS, status=503, hold=gate.hold)
+    together(desk, gate, submit(desk, moved(desk, caller, 1)), moved(desk, caller, 2))
     assert_same_start(desk)
     assert desk.cronofy.meeting(KEY).request["start"] == "2026-04-30T14:00:00Z"
 
@@ -163,8 +193,9 @@ def test_of_two_concurrent_changes_the_newer_one_holds(desk: Desk, kind: str, ru
     """The older one takes effect later."""
     caller = credentials(desk, kind)
     desk.provisioning().submit(desk.upsert(caller))
-    desk.cronofy.faults.add("POST", EVENTS, hold=0.4)
-    together(desk, moved(desk, caller, 1), moved(desk, caller, 2))
+    gate = Gate()
+    desk.cronofy.faults.add("POST", EVENTS, hold=gate.hold)
+    together(desk, gate, submit(desk, moved(desk, caller, 1)), moved(desk, caller, 2))
     assert_same_start(desk)
     assert desk.cronofy.meeting(KEY).request["start"] == "2026-04-30T14:00:00Z"
 
@@ -201,12 +232,9 @@ def test_a_deletion_is_sent_again_after_a_retry_that_took_effect_later(desk: Des
     desk.provisioning().submit(request)
     desk.now += MAX_BACKOFF
     desk.track(request.agent_id)
-    desk.cronofy.faults.add("POST", EVENTS, hold=0.4)
-    with ThreadPoolExecutor(1) as pool:
-        retry = pool.submit(desk.provisioning().retry, request.agent_id)
-        time.sleep(0.1)
-        desk.provisioning().submit(deletion(desk, caller))
-        retry.result()
+    gate = Gate()
+    desk.cronofy.faults.add("POST", EVENTS, hold=gate.hold)
+    together(desk, gate, partial(desk.provisioning().retry, request.agent_id), deletion(desk, caller))
     assert is_cancelled(desk)
 
 
@@ -247,9 +275,15 @@ def test_a_deletion_is_sent_again_after_the_lease_of_an_upsert_without_a_respons
 ) -> None:
     """The wait for Cronofy ended, and Cronofy acts on it after the deletion and its repetition."""
     caller = credentials(desk, "account")
-    monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(0.2, connect=0.2))
-    desk.cronofy.faults.add("POST", EVENTS, hold=0.7)
-    together(desk, desk.upsert(caller), deletion(desk, caller))
+    monkeypatch.setattr(client, "TIMEOUT", WAIT)
+    gate = Gate()
+    desk.cronofy.faults.add("POST", EVENTS, hold=gate.hold)
+    with ThreadPoolExecutor(1) as pool:
+        earlier = pool.submit(submit(desk, desk.upsert(caller)))
+        gate.wait_for_request()
+        desk.provisioning().submit(deletion(desk, caller))
+        earlier.result()
+    gate.open()
     assert wait_until(lambda: not is_cancelled(desk))
     desk.now += DELIVERY_LEASE + timedelta(seconds=1)
     desk.sweep()
@@ -261,8 +295,9 @@ def test_an_upsert_is_sent_again_after_a_deletion_that_took_effect_later(desk: D
     """Off and on again: the agent is to come."""
     caller = credentials(desk, "own token")
     desk.provisioning().submit(desk.upsert(caller))
-    desk.cronofy.faults.add("DELETE", EVENTS, hold=0.4)
-    together(desk, deletion(desk, caller), desk.upsert(caller, summary="On again"))
+    gate = Gate()
+    desk.cronofy.faults.add("DELETE", EVENTS, hold=gate.hold)
+    together(desk, gate, submit(desk, deletion(desk, caller)), desk.upsert(caller, summary="On again"))
     assert not desk.cronofy.meeting(KEY).agents[-1].cancelled
     assert desk.steps(agent_id("us", CALENDAR, "event_1"))[-1].after.state is State.SCHEDULED
 
@@ -273,9 +308,10 @@ def test_a_refused_newer_change_leaves_the_older_one(desk: Desk, kind: str, run:
     """A request that Cronofy rejected does not count as the newest."""
     caller = credentials(desk, kind)
     desk.provisioning().submit(desk.upsert(caller))
-    desk.cronofy.faults.add("POST", EVENTS, hold=0.4)
+    gate = Gate()
+    desk.cronofy.faults.add("POST", EVENTS, hold=gate.hold)
     desk.cronofy.faults.add("POST", EVENTS, status=422)
-    together(desk, moved(desk, caller, 1), moved(desk, caller, 2))
+    together(desk, gate, submit(desk, moved(desk, caller, 1)), moved(desk, caller, 2))
     assert_same_start(desk)
     assert desk.cronofy.meeting(KEY).request["start"] == "2026-04-30T13:00:00Z"
     assert desk.cronofy.count("POST", EVENTS) == 3
@@ -297,13 +333,14 @@ def test_the_newest_request_for_a_scheduled_agent_holds(desk: Desk, run: int, is
     cancellation = ProvisioningRequest(
         schedule.agent_id, request, "DELETE", schedule.path, CallerCredentials(), lambda _: text
     )
+    gate = Gate()
     if is_scheduled_last:
         desk.provisioning().submit(schedule)
-        desk.cronofy.faults.add("DELETE", schedule.path, hold=0.4)
-        together(desk, cancellation, replace(schedule, body_for=lambda _: schedule.body_for(2)))
+        desk.cronofy.faults.add("DELETE", schedule.path, hold=gate.hold)
+        together(desk, gate, submit(desk, cancellation), replace(schedule, body_for=lambda _: schedule.body_for(2)))
     else:
-        desk.cronofy.faults.add("POST", schedule.path, hold=0.4)
-        together(desk, schedule, cancellation)
+        desk.cronofy.faults.add("POST", schedule.path, hold=gate.hold)
+        together(desk, gate, submit(desk, schedule), cancellation)
     agent = desk.cronofy.meeting(("us", "key_1")).agents[-1]
     assert agent.cancelled is not is_scheduled_last
     state = desk.steps(schedule.agent_id)[-1].after.state

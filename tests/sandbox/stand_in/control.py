@@ -139,7 +139,8 @@ def _deliver(
 
 
 def _faults(cronofy: StandIn) -> list[JsonObject]:
-    return [asdict(fault) | {"body": as_bytes(fault.body).decode(errors="replace")} for fault in cronofy.faults]
+    shown = ({name: value for name, value in vars(fault).items() if name != "hold"} for fault in cronofy.faults)
+    return [values | {"body": as_bytes(values["body"]).decode(errors="replace")} for values in shown]
 
 
 def _change(behaviour: Behaviour, options: dict[str, Any]) -> None:

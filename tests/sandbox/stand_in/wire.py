@@ -123,8 +123,8 @@ class Fault:
     """Sent as it is when text or bytes, else as JSON."""
     headers: Mapping[str, str] = field(default_factory=dict)
     has_effect: bool = False
-    hold: float = 0.0
-    """Seconds between the request and its effect."""
+    hold: Callable[[], object] = lambda: None
+    """Called between the request and its effect, which waits for it."""
     delay: float = 0.0
     """Seconds between the effect and its answer."""
     close: Literal["unread", "unanswered"] | None = None
@@ -239,7 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         request.body = self.rfile.read(int(length)) if length.isdecimal() else b""
         if fault:
-            time.sleep(fault.hold)
+            fault.hold()
         answer = Answer(200) if fault and fault.prevents_effect else self.server.respond(request)
         if fault is None:
             self._finish(request, answer)
