@@ -23,8 +23,8 @@ OPERATE := .venv/bin/python layers/shared/operate.py --stack $(STACK)
 GIVEN_PARAMETERS = $(OPERATE) parameters --environment $(ENVIRONMENT) Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
-KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START \
-	PUT_BACK KEEP FROM TO STATE DRY_RUN QUEUE ID NAME NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL \
+KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START RESCUE \
+	PUT_BACK KEEP RESUME FROM TO STATE DRY_RUN QUEUE ID NAME NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL \
 	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH DAYS YES CALLER AT SOURCE SOURCE_REGION SOURCE_PROFILE SIGNED AWS_PROFILE AWS_REGION
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS SHELL,$(GIVEN))
@@ -54,23 +54,23 @@ moments: .venv/.dev ## Tests at moments when time is odd: clocks change, the yea
 fuzz: .venv/.dev ## 100,000 generated requests to the open door, 5,000 to the API; `make test` sends some hundred (EXAMPLES=…; 7 minutes)
 	$(IN_VENV) FUZZ_EXAMPLES=$(or $(EXAMPLES),100000) python -m pytest tests/system/test_fuzz.py
 
-bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and write .bench.json (ONLY="warm growth": only these anew; about 10 minutes)
+bench: .venv/.dev ## Measure speed, bursts, detection, growth and cost, and write .bench.json (ONLY="warm growth": only these anew; a quarter of an hour)
 	@$(IN_VENV) python -m tests.bench $(ONLY)
 
-crash: .venv/.dev ## Let every outside call of every function fail, and every function die at it (12 minutes)
+crash: .venv/.dev ## Let every outside call of every function fail, and every function die at it (an hour or two)
 	@$(IN_VENV) python -m tests.crash
 
 soak: .venv/.dev ## Ten minutes of load while Cronofy, AWS and the functions fail now and then (MINUTES=10 SEED=…)
 	@$(IN_VENV) python -m tests.soak
 
-simulate: .venv/.dev ## Months that know the truth, judged (SEEDS=1..10 MEETINGS=1000; SEED=7 MEETING=12: as a story; OUTAGE=cronofy:2h START=2026-03-10T09:00: what if; JOURNAL=week.jsonl WITH="ActivationGracePeriod=1200": last week with other parameters; PUT_BACK=1: faults on purpose)
+simulate: .venv/.dev ## Months that know the truth, judged (SEEDS=1..10 MEETINGS=1000, RESUME=1: go on where it was interrupted; SEED=7 MEETING=12: as a story; OUTAGE=cronofy:2h START=2026-03-10T09:00: what if; JOURNAL=week.jsonl WITH="ActivationGracePeriod=1200": last week with other parameters; RESCUE=failed or silent: with second agents; PUT_BACK=1: faults on purpose)
 	@$(IN_VENV) python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MEETINGS),--meetings $(MEETINGS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(MEETING),--meeting $(MEETING)) $(if $(OUTAGE),--outage $(OUTAGE)) \
-		$(if $(START),--start $(START)) $(if $(PUT_BACK),--put-back) $(if $(KEEP),--keep) \
+		$(if $(START),--start $(START)) $(if $(RESCUE),--rescue $(RESCUE)) $(if $(PUT_BACK),--put-back) $(if $(KEEP),--keep) $(if $(RESUME),--resume) \
 		$(if $(JOURNAL),--journal "$(JOURNAL)") $(if $(WITH),--with "$(WITH)") \
 		$(if $(FROM),--from "$(FROM)" --to "$(TO)" --stack $(STACK))
 
-mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (ONLY="cronofy.signature api.views": only these; 10 minutes)
+mutate: .venv/.dev ## Change the rules one at a time: a test must fail each time (ONLY="cronofy.signature api.views": only these; an hour)
 	@$(IN_VENV) python -m tests.mutation $(ONLY)
 
 sbom: .venv-sbom/.sbom ## Bill of materials of what is shipped, in .sbom.json, and a list of its licences (10 s)
@@ -188,6 +188,7 @@ lock: .venv/.dev ## Derive the locks from pyproject.toml (ARGS=--upgrade: with t
 	$(LOCK) pyproject.toml --group dev -o $(LOCKS)/dev.txt $(ARGS)
 	$(LOCK) pyproject.toml --group sandbox -c $(LOCKS)/dev.txt -o $(LOCKS)/sandbox.txt
 	$(LOCK) pyproject.toml -c $(LOCKS)/dev.txt -o layers/shared/requirements.txt
+	$(LOCK) pyproject.toml --group peers -c layers/shared/requirements.txt -o $(LOCKS)/peers.txt $(ARGS)
 	$(LOCK) --group sam -o $(LOCKS)/sam.txt $(ARGS)
 	$(LOCK) --group scan -o $(LOCKS)/scan.txt $(ARGS)
 	$(LOCK) --group sbom -o $(LOCKS)/sbom.txt $(ARGS)

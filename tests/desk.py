@@ -11,6 +11,7 @@ import httpx
 
 from meeting_agents.api.bodies import AgentRequest, CalendarEventRequest
 from meeting_agents.aws.accounts import Accounts, connection_of
+from meeting_agents.aws.days import Days
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.erasures import Erasures
 from meeting_agents.aws.event_triggers import TriggerSupport
@@ -18,11 +19,13 @@ from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.lease import Lease
 from meeting_agents.aws.rate_limiter import Limits, RateLimiter
+from meeting_agents.aws.rescue_budget import RescueBudget
 from meeting_agents.aws.silences import Silences
 from meeting_agents.calendars import Calendars
 from meeting_agents.cronofy.client import TIMEOUT, CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.messages import CallerCredentials
+from meeting_agents.cronofy.resource_addresses import ResourceAddresses
 from meeting_agents.cronofy.subscriptions import with_subscription
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.identity import agent_id
@@ -34,6 +37,7 @@ from meeting_agents.domain.verdicts import Step
 from meeting_agents.erasing import Eraser
 from meeting_agents.profiles import Profiles
 from meeting_agents.provisioning import Provisioning, ProvisioningRequest, ProvisioningResult
+from meeting_agents.rescuing import Rescuer
 from meeting_agents.tokens import Tokens
 from tests.sandbox.deployment import source_template
 from tests.sandbox.embedded_aws import EmbeddedAws
@@ -61,6 +65,7 @@ class Desk:
         self.trigger_lead_time: timedelta | None = None
         """With one, callers' requests have event triggers."""
         self.quiet_hours: QuietHours | None = None
+        self.grace_periods = GracePeriods()
         self._client = _clients(aws)
         self._number = next(_numbers)
         self.cronofy = StandIn(clock=self.seconds, applications={"us": Application("id", ("CRN_secret",))})
@@ -97,7 +102,10 @@ class Desk:
         return Lease(self._table(), name, self.seconds, self.sleep)
 
     def journal(self) -> Journal:
-        return Journal(self._table(), GracePeriods(), timedelta(days=400))
+        return Journal(self._table(), self.grace_periods, timedelta(days=400))
+
+    def days(self) -> Days:
+        return Days(self._table())
 
     def groups(self) -> Groups:
         return Groups(self._table(), partial(connection_of, Table(self._client("dynamodb"), self.accounts_table)))
@@ -117,6 +125,9 @@ class Desk:
     def client_secrets(self) -> ClientSecrets:
         return ClientSecrets(self._client("secretsmanager"), self.secret)
 
+    def resource_addresses(self) -> ResourceAddresses:
+        return ResourceAddresses(self.cronofy_client(), self.client_secrets())
+
     def accounts(self) -> Accounts:
         table = Table(self._client("dynamodb"), self.accounts_table)
         return Accounts(table, self._client("kms"), self.key_id, self.seconds)
@@ -128,6 +139,11 @@ class Desk:
         return Provisioning(
             self.journal(), self.cronofy_client(), self.tokens(), self.event_triggers(), lambda: self.now, self.sleep
         )
+
+    def rescuer(self, per_hour: int = 5) -> Rescuer:
+        budget = RescueBudget(self._table(), per_hour)
+        collaborators = (self.provisioning(), self.cronofy_client(), self.tokens(), self.groups())
+        return Rescuer(self.journal(), *collaborators, budget, lambda: self.now)
 
     def calendars(self) -> Calendars:
         return Calendars(self.cronofy_client(), self.tokens())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.provision.app import app
-from meeting_agents import errors
+from meeting_agents import errors, wording
 from meeting_agents.alerting import change as changes
 from meeting_agents.alerting.change import change_of_agent
 from meeting_agents.alerting.runbook import GROUP_WORDINGS, WORDINGS
@@ -28,8 +28,9 @@ from meeting_agents.api.problems import NEXT_STEPS
 from meeting_agents.aws.entry_items import StoredEntry
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.grace_periods import GracePeriods
+from meeting_agents.domain.groups import GROUPS
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.domain.incidents import GROUPS, INCIDENTS, NOTICES
+from meeting_agents.domain.incidents import INCIDENTS, NOTICES
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import (
     Action,
@@ -42,6 +43,7 @@ from meeting_agents.domain.model import (
     State,
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.rescue import CONDITIONS
 from meeting_agents.domain.state_machine import TERMINAL_STATES, TRANSITIONS
 from tests import answers, callback
 from tests.bench import report
@@ -257,6 +259,12 @@ def alerts() -> str:
     return "\n".join(["| type | what people read | resolved |", "|---|---|---|", *rows])
 
 
+def second_agents() -> str:
+    """Return the conditions of a second agent."""
+    rows = [f"| {holds.__doc__} | {wording.OBSTACLES[obstacle]} |" for obstacle, holds in CONDITIONS.items()]
+    return "\n".join(["| condition | otherwise none is sent, because |", "|---|---|", *rows])
+
+
 def announcement() -> str:
     """One whole announcement with its message attributes: an agent that Cronofy reports failed."""
     start = datetime(2026, 4, 29, 15, 30, tzinfo=UTC)
@@ -336,6 +344,11 @@ def costs() -> str:
             found["usd_per_month_at_rest"],
         ),
     ]
+    second = found["usd_per_1000_second_agents"]
+    elsewhere = "; ".join(
+        f"{region} US$ {few:.3f}, {many:.3f} and {rest:.2f}"
+        for region, (few, many, rest) in found["usd_elsewhere"].items()
+    )
     lines = []
     for what, usd, items in rows:
         parts = ", ".join(f"{name} {part:.3f}" for name, part in items.items() if part >= 0.0005)
@@ -349,7 +362,10 @@ def costs() -> str:
             "|---|---|---|",
             *lines,
             "",
+            f"The same three at the prices of {elsewhere}.",
+            "",
             f"Without the dashboard: an account has three free, and a further one costs US$ {dashboard:.2f} a month.",
+            f"1,000 second agents (`Rescue=once`), each sent by a sweep of its own: US$ {second:.3f}; off, nothing.",
         ]
     )
 
@@ -443,6 +459,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "functions/README.md": {
         "routes": routes,
         "warnings": warnings,
+        "second agents": second_agents,
         "problems": problems,
         "cronofys problems": cronofys_problems,
         "answers": answers.table,

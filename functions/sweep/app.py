@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from itertools import batched
@@ -16,7 +16,7 @@ from meeting_agents import VERSION, wiring
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.queues import send_agents, send_groups
 from meeting_agents.errors import Outage, RateLimited, Refusal
-from meeting_agents.provisioning import Provisioning
+from meeting_agents.provisioning import ProvisioningResult
 from meeting_agents.sweeping import CalendarLanes, Checked, DueAgents
 
 logger = Logger(version=VERSION)
@@ -44,15 +44,18 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     def has_time(reserve: int) -> bool:
         return bool(context.get_remaining_time_in_millis() > reserve)
 
-    may_send = partial(has_time, STOP_REQUESTS_BEFORE_TIMEOUT_MS)
+    may_check, may_send = partial(has_time, STOP_BEFORE_TIMEOUT_MS), partial(has_time, STOP_REQUESTS_BEFORE_TIMEOUT_MS)
     with ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
-        retries = []
+        sent: dict[str, list[Future[bool]]] = {"RequestsRetried": [], "SecondAgentsSent": []}
 
         def submit_retry(agent_id: str) -> None:
-            retries.append(pool.submit(retry, agent_id, wiring.provisioning(), may_send))
+            sent["RequestsRetried"].append(pool.submit(send, agent_id, wiring.provisioning().retry, may_send))
+
+        def submit_rescue(agent_id: str) -> None:
+            sent["SecondAgentsSent"].append(pool.submit(send, agent_id, wiring.rescuer().rescue, may_send))
 
         with CalendarLanes(wiring.journal(), wiring.calendars, may_send, profiles=wiring.profiles) as lanes:
-            overdue = sweep(wiring.journal(), partial(has_time, STOP_BEFORE_TIMEOUT_MS), submit_retry, lanes)
+            overdue = sweep(wiring.journal(), may_check, submit_retry, lanes, submit_rescue)
             groups = wiring.groups()
             if groups.begin_drill(wiring.drill_time(), datetime.now(UTC)):
                 logger.info("drill begun")
@@ -63,20 +66,20 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         send_groups(lambda: wiring.client("sqs"), wiring.settings().alert_queue_url, owing)
         look_at = partial(send_agents, lambda: wiring.client("sqs"), wiring.settings().alert_queue_url)
         released = wiring.silences().release(datetime.now(UTC), look_at)
-    retried = sum(future.result() for future in retries)
-    for name, count in {"AgentsFoundOverdue": overdue, "RequestsRetried": retried}.items():
+    counts = {name: sum(future.result() for future in futures) for name, futures in sent.items()}
+    for name, count in {"AgentsFoundOverdue": overdue, **counts}.items():
         if count:
             metrics.add_metric(name, MetricUnit.Count, count)
     metrics.add_metric("Heartbeat", MetricUnit.Count, 1)
-    logger.info("sweep finished", overdue=overdue, retried=retried, released=released)
-    return {"overdue": overdue, "retried": retried}
+    logger.info("sweep finished", overdue=overdue, retried=counts["RequestsRetried"], released=released)
+    return {"overdue": overdue, "retried": counts["RequestsRetried"]}
 
 
-def retry(agent_id: str, provisioning: Provisioning, has_time: Callable[[], bool]) -> bool:
-    """Retry an agent's request as soon as Cronofy's limits allow. Return whether it was sent; if not, it stays due."""
+def send(agent_id: str, due: Callable[[str], ProvisioningResult | None], has_time: Callable[[], bool]) -> bool:
+    """Send an agent's request that is due as soon as Cronofy's limits allow. Return whether; if not, it stays due."""
     while has_time():
         try:
-            result = provisioning.retry(agent_id)
+            result = due(agent_id)
         except RateLimited:
             time.sleep(1)
             continue
@@ -100,14 +103,15 @@ def sweep(
     has_time: Callable[[], bool],
     submit_retry: Callable[[str], None],
     lanes: CalendarLanes | None = None,
+    submit_rescue: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Append an entry for each deadline that has passed. Return the number of entries.
 
-    Two sweeps may run at the same time. An agent with a request to be retried is passed to `submit_retry`; its other
-    deadlines do not wait for the retry. `lanes`: the calendars that are read meanwhile; None: none is.
+    Two sweeps may run at the same time. An agent with a request that is due is passed on; its other deadlines do not
+    wait for that. `lanes`: the calendars that are read meanwhile; None: none is.
     """
     now = datetime.now(UTC)
-    due = DueAgents(journal, now, has_time, submit_retry, lanes)
+    due = DueAgents(journal, now, has_time, submit_retry, lanes, submit_rescue)
     with ThreadPoolExecutor(CONCURRENT_READS) as pool:
         batches = pool.map(due.check, batched(journal.due(now), BATCH_SIZE, strict=False))
         overdue = sum(_count(checked, now) for checked in batches)

@@ -99,11 +99,11 @@ def announce(
 
 def _erase(agent_id: str, keys: set[str], entries: list[StoredEntry], erasure: Erasure, topic: LifecycleTopic) -> None:
     """Delete what is left, or came late, of an agent whose data was erased; announce the erasure if it is new."""
-    left = wiring.eraser().finish(agent_id, entries)
+    left, locked = wiring.eraser().finish(agent_id, entries)
     if ERASED_KEY in keys:
         topic.publish([to_message(erasure_announcement(agent_id, erasure))])
         _count(agent_id, {"AgentsErased": 1})
-    logger.info("data erased", agent_id=agent_id, entries=left)
+    logger.info("data erased", agent_id=agent_id, entries=left, locked_files=len(locked))
 
 
 def _hear(agent_id: str, new: Sequence[Step], last_callbacks: LastCallbacks) -> None:

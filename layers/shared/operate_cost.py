@@ -25,8 +25,9 @@ FREE_DASHBOARDS = 3
 """Of an account."""
 LEAST_SAVING = 0.005
 """US dollars a month; less is not worth a line."""
-KEY_USES = {"TrackFunction": 2, "AlertFunction": 5, "ForwardFunction": 5, "DigestFunction": 2}
-"""KMS requests in five minutes in which a function runs: two to publish to a topic, three to receive from a queue.
+KEY_USES = {"TrackFunction": 2, "AlertFunction": 5, "ForwardFunction": 5, "DigestFunction": 2, "ArchiveFunction": 6}
+"""KMS requests in five minutes in which a function runs: two to publish to a topic, three to receive from a queue. The
+archive sends to its queue as well, and its bucket has a key of its own, which a bucket key asks seldom.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
@@ -39,7 +40,12 @@ QUEUE_METRICS = (
     "NumberOfMessagesDeleted",
     "NumberOfEmptyReceives",
 )
-ESTIMATED = ("KMS requests", "secret requests")
+ESTIMATED = ("KMS requests", "secret requests", "S3 writes", "S3 reads")
+WRITES_OF_A_FILE, READS_OF_A_FILE = 6, 4
+"""Requests to S3 for a resource: the file, its manifest and what is made of it; and to find and read these. A list
+counts as a write. A large file has one more write for each part, and is read once more."""
+PART_BYTES = 16 * 1024 * 1024
+"""Of the archive: `archiving.PART_BYTES`, whose module loads more than this needs."""
 STORED = ("table GB-months", "backup GB-months")
 
 
@@ -47,6 +53,7 @@ STORED = ("table GB-months", "backup GB-months")
 class Bill:
     """Amounts of each item, of which `PRICES` has the price."""
 
+    region: str
     start: datetime
     end: datetime
     parameters: Mapping[str, str]
@@ -60,6 +67,8 @@ class Bill:
     """US dollars of Lambda in the span, by the logical id of the function."""
     callbacks: float = 0
     announcements: float = 0
+    of_archive: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """Amounts a month of what only the archive needs, without what is stored in it."""
     of_channels: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Amounts a month of what only channels need."""
     dashboards: int = 0
@@ -70,9 +79,13 @@ class Bill:
         """The span in months."""
         return (self.end - self.start) / DAY / DAYS_PER_MONTH
 
+    def priced(self, amounts: Mapping[str, float]) -> dict[str, float]:
+        """US dollars by item in the stack's region, the largest first."""
+        return priced(amounts, self.region)
+
     @property
     def usd_used(self) -> dict[str, float]:
-        return priced(self.used)
+        return self.priced(self.used)
 
     @property
     def usd_by_month(self) -> dict[str, float]:
@@ -80,12 +93,18 @@ class Bill:
         month: defaultdict[str, float] = defaultdict(float, self.standing)
         for item, amount in self.used.items():
             month[item] += amount / self.months
-        return priced(month)
+        return self.priced(month)
 
 
-def priced(amounts: Mapping[str, float]) -> dict[str, float]:
+def prices_in(region: str) -> dict[str, float]:
+    """US dollars of one of each item; those of us-east-1 where the region's own are not in the list."""
+    return {**PRICES["usd"], **PRICES["usd_elsewhere"].get(region, {})}
+
+
+def priced(amounts: Mapping[str, float], region: str = PRICES["region"]) -> dict[str, float]:
     """US dollars by item, the largest first. KeyError for an item without a price."""
-    usd = {name: amount * PRICES["usd"][name] for name, amount in amounts.items()}
+    prices = prices_in(region)
+    usd = {name: amount * prices[name] for name, amount in amounts.items()}
     return dict(sorted(usd.items(), key=lambda item: -item[1]))
 
 
@@ -97,7 +116,7 @@ def _without_triggers(bill: Bill) -> float:
     if bill.parameters.get("EventTriggers") != "on" or not bill.callbacks or not bill.announcements:
         return 0.0
     of_callbacks = min(1.0, bill.callbacks / bill.announcements)
-    usd, api = bill.usd_used, PRICES["usd"]["HTTP API requests"] * bill.callbacks
+    usd, api = bill.usd_used, prices_in(bill.region)["HTTP API requests"] * bill.callbacks
     each = usd.get("write units", 0.0) + usd.get("SNS requests", 0.0) + bill.of_function.get("TrackFunction", 0.0)
     share = min(1.0, 2 * bill.meetings / bill.callbacks)
     return float(share * (bill.of_function.get("WebhookFunction", 0.0) + api + of_callbacks * each) / bill.months)
@@ -112,12 +131,17 @@ def _shorter(name: str, days: int, items: tuple[str, ...], bill: Bill) -> float:
 
 def _on_arm(bill: Bill) -> float:
     item = "Lambda GB-seconds"
-    ratio = float(PRICES["usd"][item] / PRICES["usd"][f"{item} on x86_64"])
+    prices = prices_in(bill.region)
+    ratio = prices[item] / prices[f"{item} on x86_64"]
     return bill.usd_by_month.get(f"{item} on x86_64", 0.0) * (1 - ratio)
 
 
 def _without_channels(bill: Bill) -> float:
-    return sum(priced(bill.of_channels).values()) + bill.of_function.get("ForwardFunction", 0.0) / bill.months
+    return sum(bill.priced(bill.of_channels).values()) + bill.of_function.get("ForwardFunction", 0.0) / bill.months
+
+
+def _without_archive(bill: Bill) -> float:
+    return sum(bill.priced(bill.of_archive).values()) + bill.of_function.get("ArchiveFunction", 0.0) / bill.months
 
 
 SAVINGS: dict[str, tuple[Callable[[Bill], float], str]] = {
@@ -136,6 +160,7 @@ SAVINGS: dict[str, tuple[Callable[[Bill], float], str]] = {
         "no overview",
     ),
     "Channels=off": (_without_channels, "alerts go to the topic alone"),
+    "Archive=off": (_without_archive, "no more copies; those that are there stay"),
     "Architecture=arm64": (_on_arm, "the functions run on another processor"),
 }
 """US dollars that a change of a parameter saves in a month, and what is different then."""
@@ -148,9 +173,9 @@ def read_bill(stack: Stack, days: int, now: datetime) -> Bill:
     """Return the amounts of the last `days`, or of the life of a stack that is younger."""
     end = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     start = max(end - days * DAY, stack.description["CreationTime"].astimezone(UTC).replace(minute=0, second=0))
-    bill = Bill(start.replace(microsecond=0), end, stack.parameters)
+    bill = Bill(str(stack.session.region_name), start.replace(microsecond=0), end, stack.parameters)
     metrics = Metrics(stack.session, bill.start, bill.end)
-    for part in (_functions, _tables, _messages, _logs, _monitoring):
+    for part in (_functions, _tables, _messages, _logs, _monitoring, _archive):
         show_progress(f"{part.__name__.strip('_')} …")
         part(stack, metrics, bill)
     return bill
@@ -176,7 +201,7 @@ def _functions(stack: Stack, metrics: Metrics, bill: Bill) -> None:
         invocations = sum(read[f"{name} ran"])
         seconds = sum(read[f"{name} took"]) / 1000 * settings["MemorySize"] / 1024
         own = {"Lambda requests": invocations, f"Lambda GB-seconds{x86}": seconds}
-        bill.of_function[name] = sum(priced(own).values())
+        bill.of_function[name] = sum(bill.priced(own).values())
         periods = sum(1 for count in read[f"{name} ran"] if count)
         own["KMS requests"] = periods * KEY_USES.get(name, 0)
         hours = (bill.end - bill.start) / timedelta(hours=1)  # a secret is read once an hour at most
@@ -266,6 +291,27 @@ def _monitoring(stack: Stack, metrics: Metrics, bill: Bill) -> None:
     bill.standing["dashboard months"] = float(has_one and bill.dashboards > FREE_DASHBOARDS)
 
 
+def _archive(stack: Stack, metrics: Metrics, bill: Bill) -> None:
+    """Count what the archive has, by S3's daily metric, and estimate its requests, which S3 meters for a price only."""
+    if not (bucket := stack.resources.get("ArchiveBucket")):
+        return
+    dimensions = (("BucketName", bucket), ("StorageType", "StandardStorage"))
+    service = (("service", "archive"),)
+    read = metrics.read(
+        {
+            "stored": Metric("AWS/S3", "BucketSizeBytes", dimensions, "Average", int(DAY.total_seconds())),
+            "files": Metric(stack.name, "ResourcesArchived", service),
+            "bytes": Metric(stack.name, "BytesArchived", service),
+        }
+    )
+    files, parts = sum(read["files"]), sum(read["bytes"]) / PART_BYTES
+    bill.standing["archive GB-months"] = max(read["stored"], default=0.0) / 1e9
+    bill.used["S3 writes"] = files * WRITES_OF_A_FILE + parts
+    bill.used["S3 reads"] = files * READS_OF_A_FILE
+    bill.of_archive |= {item: bill.used[item] / bill.months for item in ("S3 writes", "S3 reads")}
+    bill.of_archive |= {"alarm months": 3, "key months": 1}
+
+
 def _requested(stack: Stack) -> Metric:
     return Metric(stack.name, "AgentsRequested", (("service", "track"),))
 
@@ -276,14 +322,18 @@ def _requested(stack: Stack) -> Metric:
 def cost(stack: Stack, days: int) -> None:
     """Print the bill of the last `days`, the forecast for a month, and what a change of parameters would save."""
     bill = read_bill(stack, days, datetime.now(UTC))
-    finish([], "\n".join(lines(stack.name, str(stack.session.region_name), bill)))
+    finish([], "\n".join(lines(stack.name, bill)))
 
 
-def lines(name: str, region: str, bill: Bill) -> Iterator[str]:
+def lines(name: str, bill: Bill) -> Iterator[str]:
     """Iterate over the lines of a bill."""
     span = (bill.end - bill.start) / DAY
-    yield f"{name} in {region}, from {bill.start:%Y-%m-%d %H:%M} to {bill.end:%Y-%m-%d %H:%M} UTC, {span:.1f} days"
-    yield f"Prices of {PRICES['region']}, {PRICES['as_known']}"
+    yield f"{name} in {bill.region}, from {bill.start:%Y-%m-%d %H:%M} to {bill.end:%Y-%m-%d %H:%M} UTC, {span:.1f} days"
+    if bill.region in PRICES["usd_elsewhere"]:
+        yield f"Prices of {bill.region}, {PRICES['elsewhere_as_known']}"
+        yield f"As in {PRICES['region']}, because not known: {PRICES['not_known_elsewhere']}"
+    else:
+        yield f"Prices of {PRICES['region']}, {PRICES['as_known']}"
     yield ""
     month, used = bill.usd_by_month, bill.usd_used
     yield _row("", f"{span:.1f} days", "US$", "US$ a month")

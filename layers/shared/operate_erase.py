@@ -17,7 +17,7 @@ from operate_stack import BACKUP_DAYS, TIMEOUT, Stack, confirm, counted, finish,
 
 CONCURRENT_REQUESTS = 4
 """Erasures at the same time: few, so that they do not crowd out callers."""
-QUEUES = ("AlertDeadLetterQueue", "ForwardDeadLetterQueue")
+QUEUES = ("AlertDeadLetterQueue", "ForwardDeadLetterQueue", "ArchiveDeadLetterQueue")
 """They hold whole announcements until a redrive. The other queues empty themselves, or have only ids."""
 VISIBILITY_SECONDS = 300
 """Longer than a queue takes to be looked through."""
@@ -52,8 +52,9 @@ def erase(stack: Stack, given: argparse.Namespace) -> int:
         finish([], "nothing to erase")
         return 0
     confirm("Erase this data for good?", is_given=given.yes)
-    failures, entries = _erase_all(stack, agents)
+    failures, entries, locked = _erase_all(stack, agents)
     remarks = [f"not erased: {agent}: {problem}" for agent, problem in failures.items()]
+    remarks += [f"{agent} left {files} in the archive; the same again deletes them then" for agent, files in locked]
     if given.account:
         remarks += _forget_account(stack, given.account, is_done=not failures)
     messages = _delete_dead_letters(stack, set(agents) - failures.keys())
@@ -82,14 +83,17 @@ def _plan(stack: Stack, agents: list[str], given: argparse.Namespace) -> Iterato
     whose = f" of the account {given.account}, and the account with its tokens" if given.account else ""
     yield f"This erases from the stack {stack.name} the journal, the record and all notifications of"
     yield f"{counted(len(agents), 'agent')}{whose}. It cannot be undone."
+    if "ArchiveBucket" in stack.resources:
+        yield "Their files in the archive go, too, but for those that Object Lock keeps."
     yield "What is not reached: the table's point-in-time backups, which AWS keeps"
     yield f"{BACKUP_DAYS} days; logs, which have ids of agents and no titles, kept {days} days; what subscribers,"
     yield "channels and e-mail have received; and Cronofy."
 
 
-def _erase_all(stack: Stack, agents: list[str]) -> tuple[dict[str, str], int]:
-    """Erase agents. Return why some were not, and the number of entries that were erased."""
+def _erase_all(stack: Stack, agents: list[str]) -> tuple[dict[str, str], int, list[tuple[str, str]]]:
+    """Erase agents. Return why some were not, the number of entries that were erased, and the files that are locked."""
     failures: dict[str, str] = {}
+    locked: list[tuple[str, str]] = []
     entries = 0
     with httpx.Client(timeout=TIMEOUT) as client:
         pool = ThreadPoolExecutor(CONCURRENT_REQUESTS)
@@ -97,13 +101,17 @@ def _erase_all(stack: Stack, agents: list[str]) -> tuple[dict[str, str], int]:
             responses = pool.map(lambda a: stack.request(client, "DELETE", f"/v1/meeting_agents/{a}/data"), agents)
             for done, (agent, response) in enumerate(zip(agents, responses, strict=True), 1):
                 if response.is_success:
-                    entries += response.json()["entries"]
+                    erased = response.json()
+                    entries += erased["entries"]
+                    if files := erased["locked_files"]:
+                        until = max(file["until"] or "its bucket is deleted" for file in files)
+                        locked.append((agent, f"{counted(len(files), 'file')} locked until {until}"))
                 else:
                     failures[agent] = problem_of(response)
                 show_progress(f"{done} of {len(agents)} agents")
         finally:
             pool.shutdown(cancel_futures=True)  # after Ctrl-C no further one begins
-    return failures, entries
+    return failures, entries, locked
 
 
 def _forget_account(stack: Stack, account: str, *, is_done: bool) -> list[str]:

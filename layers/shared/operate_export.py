@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from meeting_agents.aws.keys import DAY_INDEX, ENTRY_PREFIX, timestamp
+from meeting_agents.aws.keys import DAY_INDEX, ENTRY_PREFIX, day_shards, timestamp
 from operate_stack import Stack, finish, show_progress
 
 
@@ -36,11 +36,12 @@ def agents_between(stack: Stack, start: datetime, end: datetime) -> Iterator[str
     """Iterate over the agents whose meetings start from `start` until before `end`."""
     bounds = {":start": {"S": timestamp(start)}, ":end": {"S": timestamp(end)}}  # a meeting at the end sorts after it
     for number in range((end.date() - start.date()).days + 1):
-        day = (start.date() + timedelta(days=number)).isoformat()
-        items = stack.query(
-            IndexName=DAY_INDEX,
-            KeyConditionExpression="#day = :day AND listed BETWEEN :start AND :end",
-            ExpressionAttributeNames={"#day": "day"},
-            ExpressionAttributeValues={":day": {"S": day}, **bounds},
-        )
-        yield from (item["pk"]["S"] for item in items)
+        for shard in day_shards((start.date() + timedelta(days=number)).isoformat()):
+            items = stack.query(
+                IndexName=DAY_INDEX,
+                KeyConditionExpression="#day = :day AND listed BETWEEN :start AND :end",
+                ProjectionExpression="pk",
+                ExpressionAttributeNames={"#day": "day"},
+                ExpressionAttributeValues={":day": {"S": shard}, **bounds},
+            )
+            yield from (item["pk"]["S"] for item in items)

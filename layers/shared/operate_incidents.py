@@ -10,6 +10,7 @@ from meeting_agents.alerting.text import (
     format_duration,
     format_labels,
     format_meeting,
+    format_size,
     format_time,
     relative_to_meeting,
     sanitize,
@@ -163,11 +164,12 @@ def _agent(agent: dict[str, Any], now: datetime) -> Iterator[str]:
         "meeting": format_meeting(meeting),
         "state": f"{agent['state']} since {at}{relative_to_meeting(since, meeting)}",
         "reason": sanitize(agent["reason"]["text"]),
-        "agent": f"{agent['id']}, attempt {len(agent['attempts'])}",
+        "agent": f"{agent['id']}, attempt {len(agent['attempts'])}{_origin(agent)}",
         "event": f"{agent['event_id']} in {agent['calendar_id']}" if agent["calendar_id"] else agent["scheduling_key"],
         "account": agent["account"],
         "cronofy": f"data center {agent['data_center']}" if agent["data_center"] else "",
         "labels": format_labels(agent["labels"]),
+        "archive": _archived(agent["attempts"]),
         "next": f"{agent['next_deadline']['phase']} by {_at(agent['next_deadline']['at'], zone)}"
         if agent["next_deadline"]
         else "",
@@ -182,6 +184,17 @@ def _agent(agent: dict[str, Any], now: datetime) -> Iterator[str]:
     yield ""
     for entry in agent["timeline"]:
         yield from _entry(entry, zone)
+
+
+def _archived(attempts: list[dict[str, Any]]) -> str:
+    """Return the resources that are in the archive, of all attempts, with their sizes."""
+    files = [file for attempt in attempts for file in attempt["archived"]]
+    return ", ".join(f"{sanitize(file['resource']['category'], 40)} {format_size(file['size'])}" for file in files)
+
+
+def _origin(agent: dict[str, Any]) -> str:
+    """Return a remark on an attempt that is a second agent's. A deployment of an earlier version says no origin."""
+    return " (origin: rescue, a second agent)" if agent["attempts"][-1].get("origin") == "rescue" else ""
 
 
 def _entry(entry: dict[str, Any], zone: Any) -> Iterator[str]:

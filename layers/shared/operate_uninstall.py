@@ -55,11 +55,15 @@ def _plan(stack: Stack, source: Source, sizes: dict[str, Any], *, everything: bo
         if size:
             yield f"It {verb} {table}, about {size.get('ItemCount', 0):,} items: {source.ids[table]}"
     yield f"It {verb} their key: {source.ids[KEY]}"
+    if bucket := stack.resources.get("ArchiveBucket"):
+        yield f"It leaves the archive and its key, with everything too: {bucket}"
+        yield "Empty that bucket and the one of its access logs in the S3 console to delete them."
     if everything:
         yield f"DynamoDB keeps a last backup of the tables for {BACKUP_DAYS} days, KMS the key for {KEY_DAYS} days."
         return
     gigabytes = sum(size.get("TableSizeBytes", 0) for size in sizes.values()) / 1e9
-    month = priced({"table GB-months": gigabytes, "backup GB-months": gigabytes, "key months": 1})
+    amounts = {"table GB-months": gigabytes, "backup GB-months": gigabytes, "key months": 1}
+    month = priced(amounts, str(stack.session.region_name))
     yield f"What is left costs about US$ {sum(month.values()):.2f} a month."
 
 

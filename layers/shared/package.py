@@ -28,7 +28,7 @@ PARAMETERS = {
 }
 DEPLOY = """# Meeting agents {version}, {architecture}
 
-You need the AWS CLI, and credentials that may make roles. It costs about US$ 6 a month and US$ 0.08 per 1,000 meetings.
+You need the AWS CLI, and credentials that may make roles. It costs about US$ 6 a month and US$ 0.07 per 1,000 meetings.
 
 1. In this folder: the region, a bucket of your own in it (the second line makes one), and the files into the bucket.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 # The services that functions call. The models of all other services of AWS are 25 MB, which every cold start would
 # load. A function that calls another service adds it here.
-SERVICES = {"dynamodb", "kms", "secretsmanager", "sns", "sqs"}
+SERVICES = {"dynamodb", "kms", "s3", "secretsmanager", "sns", "sqs"}
 
 # The files of a package's metadata that stay: scanners identify a package by its name, version and bill of materials,
 # and its licence must go wherever the package goes.

@@ -5,20 +5,23 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 from meeting_agents.aws.rate_limiter import Limits
+from tests.bench.archive import HOUR_BYTES, archive
 from tests.bench.burst import burst
 from tests.bench.cold_start import cold_starts
 from tests.bench.cost import cost
 from tests.bench.detection import alert_times, detection, outage
 from tests.bench.growth import growth
+from tests.bench.peers import peers
 from tests.bench.report import table
 from tests.bench.rush import rush
-from tests.bench.steps import steps
+from tests.bench.steps import second_agent, steps
 from tests.bench.tls import first_answers
 from tests.bench.warm import warm
 from tests.runtime.stories import CALENDAR, scene, store_secrets
@@ -27,48 +30,59 @@ from tests.sandbox.embedded_aws import EmbeddedAws
 from tests.sandbox.stand_in import StandIn
 
 RESULTS = deployment.ROOT / ".bench.json"
-STEPWISE = {"cold_start", "tls", "warm", "outage", "steps", "cost", "growth"}
-DEPLOYED = {"bursts", "alert", "detection", "rush"}
+type Figures = dict[str, Callable[[], Any]]
+"""The measurement of each figure, by its name."""
 
 
-def stepwise(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
-    """The figures of functions that run one step at a time."""
+@contextmanager
+def switched_on(_: dict[str, Any]) -> Iterator[Figures]:
+    """The figures of all functions, which run one step at a time."""
     with scene() as stage:
-        if wanted("cold_start"):
-            found["cold_start"] = cold_starts(stage, 10)
-        if wanted("tls"):
-            found["tls"] = first_answers(stage, 10)
-        if wanted("warm"):
-            found["warm"] = warm(stage, 15, 60)
-        if wanted("outage"):
-            found["outage"] = outage(stage, 1000)
-        if wanted("steps"):
-            found["steps"] = steps(stage)
-        if wanted("cost"):
-            found["cost"] = cost(stage, found["steps"], found["cold_start"])
-        if wanted("growth"):
-            found["growth"] = growth(stage, [1_000, 10_000, 100_000])
+        yield {
+            "cold_start": lambda: cold_starts(stage, 10),
+            "peers": lambda: peers(stage, 10),
+            "tls": lambda: first_answers(stage, 10),
+            "warm": lambda: warm(stage, 15, 60),
+            "outage": lambda: outage(stage, 1000),
+            "growth": lambda: growth(stage, [1_000, 10_000, 100_000]),
+            "archive": lambda: archive(stage, HOUR_BYTES),
+            "second_agent": lambda: second_agent(stage),
+        }
 
 
-def deployed(found: dict[str, Any], wanted: Callable[[str], bool]) -> None:
+@contextmanager
+def by_default(found: dict[str, Any]) -> Iterator[Figures]:
+    """The bill of a stack with the default parameters, whose functions run one step at a time."""
+    with scene(Channels="off", Archive="off", Rescue="off") as stage:
+        yield {
+            "steps": lambda: steps(stage),
+            "cost": lambda: cost(stage, found["steps"], found["second_agent"], found["cold_start"]),
+        }
+
+
+@contextmanager
+def deployed(_: dict[str, Any]) -> Iterator[Figures]:
     """The figures of the whole stack on the embedded AWS."""
     with EmbeddedAws() as aws, StandIn() as cronofy:
         parameters = {"CronofyUrl": f"{cronofy.url}/{{host}}", "ActivationGracePeriod": "1", "AlertGroupWait": "1"}
         stack = deployment.deploy(aws, deployment.build(), parameters)
         store_secrets(stack, cronofy)
         secrets = cronofy.applications["us"].client_secrets
-        if wanted("bursts"):
-            found["bursts"] = [
-                burst(stack, secrets, agents=100, copies=5, senders=50),
-                burst(stack, secrets, agents=100, copies=50, senders=50),
-            ]
-        if wanted("alert"):
-            found["alert"] = alert_times(stack, secrets, 40)
-        if wanted("detection"):
-            token = cronofy.grant("us", calendars=(CALENDAR,)).access_token
-            found["detection"] = detection(stack, token, 24, 2.5)
-        if wanted("rush"):
-            found["rush"] = rush(aws, Limits(), 2_000)
+        token = cronofy.grant("us", calendars=(CALENDAR,)).access_token
+        yield {
+            "bursts": lambda: [burst(stack, secrets, agents=100, copies=copies, senders=50) for copies in (5, 50)],
+            "alert": lambda: alert_times(stack, secrets, 40),
+            "detection": lambda: detection(stack, token, 24, 2.5),
+            "rush": lambda: rush(aws, Limits(), 2_000),
+        }
+
+
+STACKS: dict[Callable[[dict[str, Any]], AbstractContextManager[Figures]], set[str]] = {
+    switched_on: {"cold_start", "peers", "tls", "warm", "outage", "growth", "archive", "second_agent"},
+    by_default: {"steps", "cost"},
+    deployed: {"bursts", "alert", "detection", "rush"},
+}
+"""The names of the figures of each stack, which is started for these alone."""
 
 
 def machine() -> dict[str, Any]:
@@ -93,20 +107,16 @@ def main() -> None:
     def keep() -> None:
         RESULTS.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    def wanted(name: str) -> bool:
-        if only and name not in only:
-            return False
-        keep()  # what there is; the rest takes a while
-        print(f"... {name}", file=sys.stderr, flush=True)
-        return True
-
     began = time.monotonic()
-    for part, names in ((stepwise, STEPWISE), (deployed, DEPLOYED)):
-        if not only or set(only) & names:
-            try:
-                part(found, wanted)
-            finally:
-                keep()
+    for stack, names in STACKS.items():
+        wanted = names & {*only} if only else names
+        if not wanted:
+            continue
+        with stack(found) as figures:
+            for name in [name for name in figures if name in wanted]:
+                print(f"... {name}", file=sys.stderr, flush=True)
+                found[name] = figures[name]()
+                keep()  # the rest takes a while
     print(table(found))
     print(f"\n{found['date']}, {found['machine']}, {time.monotonic() - began:.0f} s; all figures are in {RESULTS.name}")
 

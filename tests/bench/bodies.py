@@ -58,7 +58,7 @@ def real_notification(event_id: str, interaction: str, **changes: Any) -> str:
         "transparency": "opaque",
         "options": {"delete": True, "update": True, "change_participation_status": True},
     }
-    for resource in (body.get("meeting_agent") or {}).get("resources", ()):
+    for resource in (body.get("meeting_agent") or {}).get("resources", ())[:1]:  # others are at the stand-in Cronofy
         resource["url"] = f"https://app.cronofy.com/meeting_agents/{_token(chance)}/{resource['category']}"
     body["event"]["description"] = ""
     body["event"]["description"] = _text(chance, NOTIFICATION_BYTES - _size(body))

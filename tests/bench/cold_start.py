@@ -22,6 +22,7 @@ from tests.runtime.platform import Invocation, python
 from tests.runtime.stories import STORIES, Scene
 
 _HERE = Path(__file__).parent
+BARE = _HERE / "bare"
 _OTHERS = {"cronofy", "http"}
 """Services outside AWS that functions call."""
 _RUNTIME = ("awslambdaric", "simplejson", "snapshot-restore-py")
@@ -40,14 +41,14 @@ def cold_starts(scene: Scene, rounds: int, functions: Collection[str] = ()) -> d
                 continue
             folder = scene.platform.built / scene.platform.logical(name)
             environment = scene.platform.functions[name].environment | clients(seen)
-            bare = {"calls": _calls(seen)}
+            bare = {"calls": calls(seen)}
             took: defaultdict[str, list[Start]] = defaultdict(list)
             for _ in range(rounds):
                 for variant, code, packages, event in (
-                    ("bare", _HERE / "bare", layer, bare),
+                    ("bare", BARE, layer, bare),
                     ("function", folder, layer, seen.event),
                     ("function without bytecode", folder, plain, seen.event),
-                    ("bare without bytecode", _HERE / "bare", plain, bare),
+                    ("bare without bytecode", BARE, plain, bare),
                 ):
                     if "rawPath" in seen.event:  # others need the items that were there when they were called
                         scene.platform.forget()
@@ -94,6 +95,7 @@ class Start:
     """From nothing to the first answer."""
     answering: float
     """From there to the first answer, by the processor."""
+    answer: Any = field(repr=False)
     errors: str = field(repr=False)
 
     @property
@@ -137,7 +139,7 @@ def start(
             raise RuntimeError(f"no answer of {folder.name}: {api.answer}\n{output.decode()[-2000:]}\n{text[-2000:]}")
         ready, processor, so_far = json.loads(output.splitlines()[0])
         answering = (used.ru_utime + used.ru_stime) * 1000 - so_far
-        return Start(ready, processor, (api.answered_at - began) * 1000, answering, text)
+        return Start(ready, processor, (api.answered_at - began) * 1000, answering, api.answer[1], text)
 
 
 def _imports(
@@ -180,7 +182,7 @@ def clients(seen: Invocation) -> dict[str, str]:
     return {"CLIENTS": json.dumps(services), "AWS_EC2_METADATA_DISABLED": "true", "PATH": os.defpath}
 
 
-def _calls(seen: Invocation) -> list[tuple[str, str, dict[str, Any]]]:
+def calls(seen: Invocation) -> list[tuple[str, str, dict[str, Any]]]:
     """The function's AWS calls, for the bare handler to repeat."""
     calls = []
     for call in seen.calls:

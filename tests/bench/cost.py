@@ -1,6 +1,6 @@
 """The cost of 1,000 meetings on AWS, and of a month in which nothing happens: measured amounts, times a list of prices.
 
-All is counted for the template's default parameters.
+What stands all month is that of the template's default parameters; the steps are those of the stack that is given.
 """
 
 import json
@@ -15,7 +15,7 @@ from meeting_agents.domain.groups import HEARD_EVERY
 from operate_cost import DAYS_PER_MONTH, PRICES, priced
 from tests.bench.bodies import real_request
 from tests.bench.item_size import item_size
-from tests.bench.steps import LIFE, TRIGGERS, report
+from tests.bench.steps import LIFE, TRIGGERS, Step, report
 from tests.runtime.platform import Platform
 from tests.runtime.stories import Scene
 
@@ -51,15 +51,16 @@ KEY_REUSE_SECONDS = 300.0
 POLLERS, POLL_SECONDS = 5, 20.0
 """Number of Lambda's pollers of an idle queue, and the longest wait of each; assumed."""
 
-type Step = dict[str, dict[str, Any]]
-"""Calls, units, metrics and time of a step, by function."""
 type Steps = dict[str, Step]
 
 
-def cost(scene: Scene, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """US dollars for 1,000 meetings by item, at each load, and for a month in which nothing happens."""
+def cost(scene: Scene, steps: Steps, second: Step, cold: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """US dollars for 1,000 meetings by item, at each load, and for a month in which nothing happens.
+
+    `second`: the step of sending a second agent, which reports itself active and complete like any other.
+    """
     platform = scene.platform
-    steps = by_default(platform, steps)
+    steps = {**steps, "second agent": second}
     shares = {"requested": 1.0, **{name: 1.0 for name, _, _ in LIFE}, "complete": 1 - FAILING, "failed": FAILING}
     stored, items = _stored(scene)
     gigabyte_months = 1000 * stored * _default(scene, "RetentionDays") / DAYS_PER_MONTH / 1e9
@@ -72,12 +73,19 @@ def cost(scene: Scene, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[st
     few, many = ({**amounts(shares, meetings), **of_all} for meetings in LOADS)
     by_item = priced(few)
     of_triggers = priced(amounts(dict.fromkeys(TRIGGERS, 1.0), LOADS[0]))
+    rest = at_rest(platform, steps, cold)
+    of_second = priced(amounts(dict.fromkeys(("second agent", "activated", "complete"), 1.0), LOADS[0]))
     return {
         "region": PRICES["region"],
         "prices_as_known": PRICES["as_known"],
         "usd_per_1000_meetings": round(sum(by_item.values()), 4),
         "usd_per_1000_of_many_meetings": round(sum(priced(many).values()), 4),
         "usd_of_event_triggers": round(sum(of_triggers.values()), 4),
+        "usd_per_1000_second_agents": round(sum(of_second.values()), 4),
+        "usd_elsewhere": {
+            region: [round(sum(priced(each, region).values()), 4) for each in (few, many, rest)]
+            for region in PRICES["usd_elsewhere"]
+        },
         "usd_with_traces": round(sum(by_item.values()) + few["Lambda requests"] * PRICES["usd"]["X-Ray traces"], 4),
         "largest": next(iter(by_item)),
         "usd_by_item": {name: round(usd, 5) for name, usd in by_item.items()},
@@ -86,7 +94,7 @@ def cost(scene: Scene, steps: Steps, cold: dict[str, dict[str, Any]]) -> dict[st
         "cold_share": {name: round(share, 3) for name, share in cold_shares(platform, steps, shares, LOADS[0]).items()},
         "bytes_in_the_table_per_meeting": stored,
         "items_per_meeting": items,
-        "usd_per_month_at_rest": _rounded(priced(at_rest(platform, steps, cold))),
+        "usd_per_month_at_rest": _rounded(priced(rest)),
         "usd_per_month_of_the_dashboard": _rounded(priced(standing(of_the_dashboard(platform)))),
     }
 
@@ -131,12 +139,6 @@ def cold_shares(platform: Platform, steps: Steps, shares: Mapping[str, float], m
         for function, did in step.items():
             a_second[function] += did["invocations"] * often / MONTH_SECONDS
     return {function: max(LEAST_COLD_SHARE, math.exp(-rate * KEPT_SECONDS)) for function, rate in a_second.items()}
-
-
-def by_default(platform: Platform, steps: Steps) -> Steps:
-    """The steps without the functions that the default parameters do not create."""
-    there = {name for name in platform.functions if _is_created(platform, platform.logical(name))}
-    return {name: {one: did for one, did in step.items() if one in there} for name, step in steps.items()}
 
 
 def _is_created(platform: Platform, resource: str) -> bool:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from itertools import batched
+from random import Random
 from typing import Any
 
+from meeting_agents.aws.keys import day_shards
 from tests.bench.steps import consumed_units
 from tests.runtime.platform import Invocation
 from tests.runtime.stories import Scene
@@ -68,10 +70,12 @@ def _seed(scene: Scene, items: list[dict[str, Any]], agent: str, numbers: range)
 
 
 def _copies(items: list[dict[str, Any]], agent: str, numbers: range) -> Iterator[dict[str, Any]]:
+    chance = Random(numbers.start)
     for number in numbers:
         day = date(2091, 4, 25) + timedelta(days=number % 1000)
         for item in items:
             copy = replaced(item, {agent: f"ma_growth{number:07d}", "2091-04-25": f"{day}"})
+            copy["day"] = {"S": chance.choice(day_shards(f"{day}"))}
             if "due_shard" in copy:
                 copy["due_shard"] = {"S": str(number % 4)}
             yield copy

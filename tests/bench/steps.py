@@ -16,7 +16,7 @@ from meeting_agents.aws import keys
 from tests.bench.bodies import real_notification, real_request
 from tests.bench.item_size import item_size
 from tests.runtime.platform import Invocation
-from tests.runtime.stories import Scene
+from tests.runtime.stories import Scene, failed_in_its_meeting
 from tests.sandbox.stand_in import sign
 
 TRIGGERS = ("before", "after")
@@ -31,25 +31,20 @@ LIFE = (
 """The reports of Cronofy about a meeting, in order: name of the step, interaction, event trigger."""
 OCCASIONAL = (keys.GROUP_PREFIX, "triggers#")
 """Begins the keys of what a process writes at most once in `HEARD_EVERY`, however much it does."""
+type Step = dict[str, dict[str, Any]]
+"""Calls, units, metrics and time of a step, by function."""
 WARM = 6
 """Invocations in one process, the first of which is not counted: warm processor time."""
 
 
-def steps(scene: Scene) -> dict[str, dict[str, dict[str, Any]]]:
+def steps(scene: Scene) -> dict[str, Step]:
     """Counts by step and function. Steps come minutes apart, so nothing is batched."""
-    agent = ""
-    counts: dict[str, dict[str, dict[str, Any]]] = {}
+    counts: dict[str, Step] = {}
     runs: dict[str, list[Invocation]] = {}
     scene.platform.forget()
 
     def step(name: str, happens: Callable[[], Any]) -> Any:
-        scene.platform.invocations.clear()
-        before = {path.name: path.stat().st_size for path in scene.platform.logs.iterdir()}
-        result = happens()
-        _receive(scene)
-        scene.platform.settle()
-        runs[name] = list(scene.platform.invocations)
-        counts[name] = _counted(scene, runs[name], before)
+        counts[name], runs[name], result = _step(scene, happens)
         return result
 
     request = real_request(scene.event("steps", conferencing={"profile_id": "default"}))
@@ -66,12 +61,37 @@ def steps(scene: Scene) -> dict[str, dict[str, dict[str, Any]]]:
     step("overdue", partial(scene.platform.tick, "sweep"))
     for function in scene.platform.scheduled:
         step(f"nothing due: {function}", partial(scene.platform.tick, function))
-    for name, figures in counts.items():  # last, because it runs each event again
-        for function, figure in figures.items():
-            first = next(run for run in runs[name] if run.function == function)
-            figure["processor_ms"] = round(_warm(scene, first), 1)
-    scene.platform.settle()
+    for name, counted in counts.items():  # last, because it runs each event again
+        _add_time(scene, counted, runs[name])
     return counts
+
+
+def second_agent(scene: Scene) -> Step:
+    """Counts by function of sending a second agent, with the whole sweep that sends it, on a stack that does."""
+    scene.platform.forget()
+    failed_in_its_meeting(scene)
+    counted, runs, _ = _step(scene, partial(scene.platform.tick, "sweep"))
+    _add_time(scene, counted, runs)
+    return counted
+
+
+def _step(scene: Scene, happens: Callable[[], Any]) -> tuple[Step, list[Invocation], Any]:
+    """Let something happen, with all that follows: its counts by function, the invocations, and its own result."""
+    scene.platform.invocations.clear()
+    before = {path.name: path.stat().st_size for path in scene.platform.logs.iterdir()}
+    result = happens()
+    _receive(scene)
+    scene.platform.settle()
+    runs = list(scene.platform.invocations)
+    return _counted(scene, runs, before), runs, result
+
+
+def _add_time(scene: Scene, counted: Step, runs: list[Invocation]) -> None:
+    """Add the warm processor time of each function, which runs its first event again."""
+    for function, figure in counted.items():
+        first = next(run for run in runs if run.function == function)
+        figure["processor_ms"] = round(_warm(scene, first), 1)
+    scene.platform.settle()
 
 
 def report(scene: Scene, agent: str, event_id: str, interaction: str, trigger: str = "") -> None:
@@ -96,11 +116,11 @@ def consumed_units(answer: dict[str, Any]) -> float:
     return float(sum(table.get("CapacityUnits", 0.0) for table in tables))
 
 
-def _counted(scene: Scene, invocations: list[Invocation], before: dict[str, int]) -> dict[str, dict[str, Any]]:
+def _counted(scene: Scene, invocations: list[Invocation], before: dict[str, int]) -> Step:
     functions: defaultdict[str, list[Invocation]] = defaultdict(list)
     for invocation in invocations:
         functions[invocation.function].append(invocation)
-    figures: dict[str, dict[str, Any]] = {}
+    figures: Step = {}
     for name, runs in functions.items():
         calls = Counter(f"{call['service']} {call['operation']}" for run in runs for call in run.calls)
         read = written = occasional = 0.0

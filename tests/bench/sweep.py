@@ -8,16 +8,12 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from typing import Any
 
-from botocore.awsrequest import AWSRequest, AWSResponse
-from botocore.compat import HTTPHeaders
-from botocore.config import Config
-from botocore.session import Session
+from botocore.awsrequest import AWSRequest
 
 from functions.sweep.app import sweep
 from meeting_agents.aws import keys
@@ -26,14 +22,10 @@ from meeting_agents.aws.journal import Journal
 from meeting_agents.calendars import Calendars
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.sweeping import CalendarLanes
+from tests.bench.answered_client import answered_client
 
 PAGE = 5_000
 """Keys in a page of the index: a page has a megabyte."""
-
-
-class _Body(BytesIO):
-    def stream(self) -> Iterator[bytes]:
-        yield self.read()
 
 
 class SlowDynamoDB:
@@ -49,24 +41,16 @@ class SlowDynamoDB:
         self._seconds = seconds
         start = datetime.now(UTC) - timedelta(hours=1)
         self._start, self._requested_at = (keys.timestamp(at) for at in (start, start - timedelta(days=1)))
-        self.client: Any = Session().create_client(
-            "dynamodb",
-            "eu-central-1",
-            aws_access_key_id="x",
-            aws_secret_access_key="x",
-            config=Config(max_pool_connections=32),
-        )
-        self.client.meta.events.register("before-send", self._answer)  # type: ignore[arg-type]
+        self.client = answered_client(self._answer)
 
-    def _answer(self, request: AWSRequest, event_name: str, **_: object) -> AWSResponse:
-        operation = event_name.rpartition(".")[2]
+    def _answer(self, operation: str, request: AWSRequest) -> bytes:
         self.calls[operation] += 1
         self._in_flight.append(operation)
         self.most_at_once = max(self.most_at_once, len(self._in_flight))
         time.sleep(self._seconds)
         self._in_flight.pop()
         content = getattr(self, f"_{operation.lower()}")(json.loads(request.body))
-        return AWSResponse(str(request.url), 200, HTTPHeaders(), _Body(json.dumps(content).encode()))
+        return json.dumps(content).encode()
 
     def _query(self, fields: dict[str, Any]) -> dict[str, Any]:
         if fields.get("IndexName") == keys.DUE_INDEX:

@@ -9,7 +9,7 @@ from tests.runtime.platform import Function
 from tests.runtime.stories import Scene, notification
 from tests.sandbox.stand_in import sign
 
-_FLOOR = Path(__file__).parent / "floor"
+_FLOOR = Path(__file__).parent / "receivers/floor"
 WARMING = 10
 """Invocations at the beginning of each process that do not count."""
 

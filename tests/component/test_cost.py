@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from operate_cost import PRICES, SAVINGS, Bill, lines, priced, read_bill
+from meeting_agents import archiving
+from operate_cost import PART_BYTES, PRICES, SAVINGS, Bill, lines, priced, prices_in, read_bill
 from operate_metrics import QUERIES_PER_CALL, Metric, Metrics
 from operate_stack import Stack
 from tests.component.cloudwatch_stand_in import CloudWatchStandIn
@@ -80,11 +81,30 @@ def test_a_bill_is_what_the_metrics_counted_at_the_prices_of_the_list(
         "X-Ray traces": 0,
     }
     month = bill.usd_by_month
-    assert month["write units"] == pytest.approx(1500 * 30.4 * PRICES["usd"]["write units"])
+    assert month["write units"] == pytest.approx(1500 * 30.4 * prices_in(bill.region)["write units"])
     assert month["key months"] == 1.0
     assert month["alarm months"] > 2
     assert list(month.values()) == sorted(month.values(), reverse=True)
     assert cloudwatch.calls > 5
+
+
+def test_the_bill_of_an_archive_is_what_it_has_and_the_requests_that_made_it(
+    stage: Stage, cloudwatch: CloudWatchStandIn
+) -> None:
+    """A hundred recordings of 160 MB, and what they made of it."""
+    stack = stack_of(stage, cloudwatch)
+    stack.resources["ArchiveBucket"] = "bucket"
+    at = NOW.replace(minute=0) - DAY
+    of_bucket = {"BucketName": "bucket", "StorageType": "StandardStorage"}
+    cloudwatch.put("AWS/S3", "BucketSizeBytes", at, 16e9, **of_bucket)
+    cloudwatch.put(stack.name, "ResourcesArchived", at, 100, service="archive")
+    cloudwatch.put(stack.name, "BytesArchived", at, 100 * 10 * PART_BYTES, service="archive")
+    bill = read_bill(stack, 30, NOW)
+    assert bill.standing["archive GB-months"] == 16
+    assert (bill.used["S3 writes"], bill.used["S3 reads"]) == (600 + 1000, 400)
+    assert PART_BYTES == archiving.PART_BYTES
+    assert any("S3 writes, estimated" in line for line in lines("x", bill))
+    assert "Archive=off" in "".join(lines("x", bill))
 
 
 def test_a_young_stack_is_counted_from_its_creation(stage: Stage, cloudwatch: CloudWatchStandIn) -> None:
@@ -92,17 +112,23 @@ def test_a_young_stack_is_counted_from_its_creation(stage: Stage, cloudwatch: Cl
     bill = read_bill(stack_of(stage, cloudwatch, age=timedelta(hours=4)), 30, NOW)
     assert bill.end - bill.start == timedelta(hours=5)
     assert bill.callbacks == 200
-    assert any("younger than a day" in line for line in lines("x", "eu-central-1", bill))
+    assert any("younger than a day" in line for line in lines("x", bill))
 
 
-def bill_of(**parameters: str) -> Bill:
+def bill_of(region: str = "us-east-1", /, **parameters: str) -> Bill:
     """A month with every item, and these parameters."""
-    bill = Bill(NOW - 30.4 * DAY, NOW, parameters, meetings=1000, callbacks=6000, announcements=9000)
+    bill = Bill(region, NOW - 30.4 * DAY, NOW, parameters, meetings=1000, callbacks=6000, announcements=9000)
     bill.used |= {"write units": 60_000, "SNS requests": 9000, "X-Ray traces": 20_000}
     bill.used["Lambda GB-seconds on x86_64"] = 100_000
     bill.standing |= {"table GB-months": 9, "backup GB-months": 9, "stored log GB-months": 30, "dashboard months": 1}
     bill.of_channels |= {"secret months": 1, "alarm months": 3}
-    bill.of_function = {"WebhookFunction": 0.01, "TrackFunction": 0.03, "ForwardFunction": 0.05}
+    bill.of_archive |= {"key months": 1, "alarm months": 3}
+    bill.of_function = {
+        "WebhookFunction": 0.01,
+        "TrackFunction": 0.03,
+        "ForwardFunction": 0.05,
+        "ArchiveFunction": 0.02,
+    }
     return bill
 
 
@@ -117,6 +143,7 @@ def bill_of(**parameters: str) -> Bill:
         ("LogRetentionDays=7", {"LogRetentionDays": "30"}, 0.9 * 23 / 30),
         ("Dashboard=off", {}, 3),
         ("Channels=off", {}, 0.4 + 0.3 + 0.05),
+        ("Archive=off", {}, 1 + 0.3 + 0.02),
         ("Architecture=arm64", {}, 1.66667 - 1.33334),
     ],
 )
@@ -131,13 +158,30 @@ def test_savings_are_parameters_of_the_template(stage: Stage) -> None:
 
 
 def test_a_bill_fits_a_terminal_and_ends_with_its_sum(cloudwatch: CloudWatchStandIn) -> None:
-    printed = list(lines("meeting-agents", "eu-central-1", bill_of(EventTriggers="on", RetentionDays="90")))
+    printed = list(lines("meeting-agents", bill_of("eu-central-1", EventTriggers="on", RetentionDays="90")))
     assert not [line for line in printed if len(line) > 96]
     assert printed[0] == "meeting-agents in eu-central-1, from 2026-10-27 02:54 to 2026-11-26 12:30 UTC, 30.4 days"
-    assert "2025-12" in printed[1]
-    assert [line.split()[0] for line in printed if " saves " in line][:2] == ["Dashboard=off", "RetentionDays=30"]
-    total = sum(bill_of().usd_by_month.values())
+    assert "eu-central-1, 2025-10" in printed[1]
+    assert "SQS" in printed[2]
+    assert [line.split()[0] for line in printed if " saves " in line][:2] == ["RetentionDays=30", "Dashboard=off"]
+    total = sum(bill_of("eu-central-1").usd_by_month.values())
     assert printed[-1].endswith(f"; forecast US$ {total:.2f} a month")
+
+
+@pytest.mark.parametrize(("region", "usd"), [("us-east-1", 0.625), ("eu-central-1", 0.7625), ("sa-east-1", 0.625)])
+def test_a_bill_has_the_prices_of_its_region_where_they_are_known(region: str, usd: float) -> None:
+    """And says of which region they are."""
+    bill = Bill(region, NOW - DAY, NOW, {})
+    bill.used["write units"] = 1_000_000
+    assert bill.usd_used == {"write units": usd}
+    shown = region if region in PRICES["usd_elsewhere"] else "us-east-1"
+    assert list(lines("x", bill))[1].startswith(f"Prices of {shown}, ")
+
+
+def test_prices_elsewhere_are_of_items_in_the_list() -> None:
+    for prices in PRICES["usd_elsewhere"].values():
+        assert prices.keys() <= PRICES["usd"].keys()
+        assert all(1 <= usd / PRICES["usd"][item] < 1.5 for item, usd in prices.items())
 
 
 def test_an_item_without_a_price_is_a_mistake() -> None:

@@ -12,6 +12,7 @@ from botocore.stub import Stubber
 from functions.digest.app import publish_digest
 from meeting_agents.alerting.digest import Digest
 from meeting_agents.alerting.message import SUBJECT_LENGTH
+from meeting_agents.aws.days import Days
 from meeting_agents.aws.dynamodb import Table
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.topics import AlertsTopic
@@ -55,7 +56,10 @@ def rows() -> Iterator[dict[str, Any]]:
 
 def digest(some: Iterator[dict[str, Any]] | None = None) -> Digest:
     begins = datetime(2026, 3, 27, 23, tzinfo=UTC)
-    return Digest.of(DAY, BERLIN, LINKS, rows=rows() if some is None else some, begins=begins, now=NOW)
+    made = Digest(DAY, BERLIN, LINKS, begins=begins, now=NOW)
+    for each in rows() if some is None else some:
+        made.add(each)
+    return made
 
 
 def test_a_digest_reads_as_a_person_found_it_good() -> None:
@@ -113,7 +117,7 @@ def test_the_days_are_those_of_the_time_zone_also_when_clocks_change(stage: Stag
     with Stubber(sns) as stubbed:
         stubbed.add_response("publish", {"MessageId": "1"})
         made = publish_digest(
-            journal, AlertsTopic(sns, "arn:aws:sns:eu-central-1:111122223333:alerts"), LINKS, now, BERLIN
+            Days(table), AlertsTopic(sns, "arn:aws:sns:eu-central-1:111122223333:alerts"), LINKS, now, BERLIN
         )
     assert made.day == date(2027, 3, 28)
     assert (made.of_day.total, made.before.total) == (2, 1)

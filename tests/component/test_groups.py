@@ -410,6 +410,29 @@ def test_when_callbacks_come_again_each_agent_that_stays_silent_is_alerted(room:
     ]
 
 
+def test_an_agent_of_an_earlier_time_that_was_silent_is_alerted_alone(room: Room) -> None:
+    """None of its deadlines is left that could say it when the callbacks come again."""
+    room.request("moved", account="")
+    room.answer("moved", EntryType.ACCEPTED)
+    room.desk.now = START
+    room.hear("moved", "meeting_agent_activated")
+    room.desk.now = START + HOUR + MINUTE
+    history = room.histories["moved"]
+    history.meeting = replace(history.meeting, start=START + 24 * HOUR, end=START + 25 * HOUR)
+    room._append(history, history.ask(room.desk.now, attempt=2).entries[-1])
+    room.answer("moved", EntryType.ACCEPTED, attempt=2, revision=2)
+    room.desk.now = START + HOUR + 30 * MINUTE
+    for number in range(3):
+        room.miss(f"silent {number}", START + HOUR + 15 * MINUTE)
+    reason = Reason.of(ReasonCode.COMPLETION_MISSED, at=(START + HOUR + 30 * MINUTE).isoformat())
+    room.answer("moved", EntryType.OVERDUE, reason, phase=DeadlineType.COMPLETION, attempt=1)
+    room.publish()
+    assert room.titles == [
+        "[critical] prod: No callbacks from Cronofy's data center de: 3 meeting agents silent",
+        '[warning] prod: Meeting agent went silent before its end: "moved", 30 Apr 14:00 CEST',
+    ]
+
+
 def test_a_callback_of_another_agent_resolves_the_alert(room: Room) -> None:
     """The sweep finds it: none of the silent agents has news."""
     silence(room, 3)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.component.second_aws import SecondAws
+from tests.component.test_days import *  # noqa: F403
 from tests.component.test_journal import *  # noqa: F403
 from tests.component.test_lease import *  # noqa: F403
 from tests.component.test_rate_limiter import *  # noqa: F403

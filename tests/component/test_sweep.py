@@ -171,9 +171,9 @@ def test_a_sweep_does_not_wait_for_cronofy(journal: Journal, monkeypatch: pytest
         found.append(bool(is_found))
         return False
 
-    monkeypatch.setattr(app, "retry", hang)
+    monkeypatch.setattr(app, "send", hang)
     monkeypatch.setattr(wiring, "journal", lambda: journal)
-    monkeypatch.setattr(wiring, "provisioning", lambda: None)
+    monkeypatch.setattr(wiring, "provisioning", lambda: SimpleNamespace(retry=None))
     groups = SimpleNamespace(firing=list, begin_drill=lambda *_: False, owing=lambda *_: [])
     monkeypatch.setattr(wiring, "groups", lambda: groups)
     monkeypatch.setattr(wiring, "silences", lambda: SimpleNamespace(release=lambda *_: 0))

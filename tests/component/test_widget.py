@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -19,7 +19,7 @@ from meeting_agents.incident_list import IncidentList
 from meeting_agents.widget import answers, reading
 from meeting_agents.widget.calls import DESCRIPTION
 from meeting_agents.widget.card import note_field, render_details
-from meeting_agents.widget.facts import PAGE_SIZE, Viewer
+from meeting_agents.widget.facts import PAGE_SIZE, Overview, Viewer
 from meeting_agents.widget.page import render_page
 from meeting_agents.widget.reading import OverviewReader
 from tests.overview_world import (
@@ -45,6 +45,7 @@ from tests.tables import Tables, made
 from tests.unit.alerting.test_message import History
 
 NOW = datetime(2026, 4, 29, 15, 50, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&</cwdb-action><cwdb-action action=call>"
 ALLOWED = {
     *("style", "div", "section", "article", "header", "h3", "h4", "p", "ol", "ul", "li", "b", "i", "span"),
@@ -303,8 +304,34 @@ def test_the_day_is_counted_from_the_index_in_the_viewers_time_zone(tables: Tabl
     tables.calls.clear()
     today = reader(world).overview(VIEWER, "", 1).today
     assert today.count() == sum(hour.total() for hour in today.hours) == 3_000
-    assert tables.calls.count("Query") <= 25
+    assert tables.calls.count("Query") <= 30
     assert today.hours[12].total() > today.hours[6].total()
+
+
+def test_the_count_of_many_agents_is_kept_for_a_while(
+    tables: Tables, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is paid for whenever they are counted. The page says when they were."""
+    monkeypatch.setattr(reading, "KEPT_PER_SECOND", 1)
+    world.fill_day(90, midnight_of(NOW))
+    now = NOW
+
+    def overview() -> Overview:
+        return looked_at.overview(VIEWER, "", 1)
+
+    incidents = IncidentList(wiring.journal(), wiring.groups(), Links("", ""), lambda: now)
+    looked_at = OverviewReader(wiring.journal(), wiring.days(), wiring.groups(), incidents, lambda: 1, lambda: now)
+    assert "counted at" not in Reader(render_page(overview())).text
+    world.add(failed(meeting("Another meeting", NOW - 5 * MINUTE)))
+    now = NOW + 89 * SECOND
+    text = Reader(render_page(overview())).text
+    assert "90 meetings today" in text
+    assert "1 open incidents" in text
+    assert text.count("meetings of the day counted at 15:50") == 1
+    now = NOW + 90 * SECOND
+    text = Reader(render_page(overview())).text
+    assert "91 meetings today" in text
+    assert "counted at" not in text
 
 
 def test_a_page_reads_a_bounded_number_of_journals(tables: Tables, world: World) -> None:
@@ -315,22 +342,22 @@ def test_a_page_reads_a_bounded_number_of_journals(tables: Tables, world: World)
     OverviewReader(
         wiring.journal(), Days(wiring.agents_table()), wiring.groups(), incidents, lambda: 1, lambda: NOW
     ).overview(VIEWER, "", 1)
-    assert tables.calls.count("Query") <= PAGE_SIZE + 30
+    assert tables.calls.count("Query") <= PAGE_SIZE + 40
     assert set(tables.calls) == {"Query", "GetItem"}
 
 
 def test_what_is_not_read_is_not_passed_over_in_silence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A number with a plus says that there are more."""
     monkeypatch.setattr(reading, "MAX_OPEN", 3)
-    monkeypatch.setattr(reading, "MAX_COUNTED", 7)
     world.add(*(failed(meeting(f"Meeting {number}", NOW - 5 * MINUTE)) for number in range(3)))
     world.fill_day(4, midnight_of(NOW))
     text = Reader(page(world)).text
     assert "7 meetings today" in text
     assert "3 open incidents" in text
+    monkeypatch.setattr(reading, "COUNTING_SECONDS", 0)
     world.add(failed(meeting("Another meeting", NOW - 5 * MINUTE)))
     text = Reader(page(world)).text
-    assert "7+ meetings today" in text
+    assert re.search(r"[0-7]\+ meetings today", text)
     assert "3+ open incidents" in text
 
 

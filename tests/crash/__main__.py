@@ -1,4 +1,7 @@
-"""`make crash`: the whole matrix, printed and kept in `found.json` beside this; the exit status is 0 if all is well."""
+"""`make crash`: the whole matrix, printed and kept in `found.json` beside this; the exit status is 0 if all is well.
+
+With names of stories as arguments it runs these alone, and keeps nothing.
+"""
 
 import json
 import sys
@@ -16,16 +19,20 @@ PROCESSES = 2
 
 
 def cells_of(stories: list[str]) -> list[Cell]:
+    """The cells of these stories, in a scene of their own; a line says when they are done."""
     with scene() as own:
-        return list(cells(own, stories))
+        done = list(cells(own, stories))
+    print(f"... {', '.join(stories)}: {len(done)} cells", file=sys.stderr, flush=True)
+    return done
 
 
 def main() -> int:
     began = time.monotonic()
+    chosen = sys.argv[1:]
     deployment.build()
     with ProcessPoolExecutor(PROCESSES) as pool:
         # Each story has a scene of its own: stories take minutes, a scene takes seconds.
-        parts = pool.map(cells_of, [[story] for story in sys.argv[1:] or STORIES])
+        parts = pool.map(cells_of, [[story] for story in chosen or STORIES])
         done = [cell for part in parts for cell in part]
     print(table(done))
     wrong = [cell for cell in done if cell.wrong]
@@ -33,16 +40,22 @@ def main() -> int:
         print(f"\n{cell.story}: {cell.fault.function}, {cell.operation}, {cell.fault.how}: {cell.wrong}")
     seconds = round(time.monotonic() - began)
     print(f"\n{len(done)} cells, {len(done) - len(wrong)} well, {seconds} s")
+    if not chosen:
+        keep(done, seconds)
+    return 1 if wrong else 0
+
+
+def keep(done: list[Cell], seconds: int) -> None:
+    """Write what the documents show of the whole matrix."""
     kept = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "cells": len(done),
-        "well": len(done) - len(wrong),
+        "well": sum(not cell.wrong for cell in done),
         "seconds": seconds,
         "table": table(done),
-        "wrong": [asdict(cell) for cell in wrong],
+        "wrong": [asdict(cell) for cell in done if cell.wrong],
     }
     Path(__file__).with_name("found.json").write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

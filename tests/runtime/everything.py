@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,12 @@ from tests.runtime.stories import (
     MARKS,
     STORIES,
     Scene,
+    archive_erased,
+    archived_again,
     disconnected,
     errands,
     forwarded,
+    lost,
     moved,
     notification,
     pressed_late,
@@ -38,7 +42,9 @@ def everything(scene: Scene) -> Written:
     """Run everything, each story from an empty table."""
     parts: dict[str, list[str]] = {"table": [], "lifecycle": [], "alerts": [], "answers": []}
     invocations: list[Invocation] = []
-    for story in (*STORIES.values(), moved, returned, pressed_late, disconnected, unlinked, forwarded, errands):
+    others: tuple[Callable[[Scene], None], ...] = (moved, returned, pressed_late, disconnected, unlinked, forwarded)
+    others += (lost, archived_again, archive_erased, errands)
+    for story in (*STORIES.values(), *others):
         scene.platform.forget()
         story(scene)
         if story is errands:

@@ -89,6 +89,8 @@ class Invocation:
     """Why it ended without an answer."""
     cpu: list[float] = field(default_factory=list)
     """Seconds of processor time, of each event."""
+    peak: int = 0
+    """Kilobytes of memory at the most."""
 
 
 class Function:
@@ -128,8 +130,8 @@ class Function:
                     done.calls.append(call)
                 case {"answered": answered}:
                     done.answered.append(answered)
-                case {"answer": answer, "cpu": cpu}:
-                    done.answer, done.error, done.cpu = answer, "", cpu
+                case {"answer": answer, "cpu": cpu, "peak": peak}:
+                    done.answer, done.error, done.cpu, done.peak = answer, "", cpu, peak
                 case {"error": error}:
                     done.error = error
                 case {"ended": _}:
@@ -240,7 +242,9 @@ class Platform:
         fault = self.fault
         is_hit = fault and (fault.function, fault.invocation) == (function, self._counts[function])
         self._counts[function] += 1
-        done = self.functions[function].invoke(event, fault if is_hit else None)
+        own = self.template["Resources"][self.logical(function)]["Properties"]
+        remaining = {"remaining": 1000 * own["Timeout"]}
+        done = self.functions[function].invoke(event, fault if is_hit else None, **remaining)
         self.invocations.append(done)
         return done
 
@@ -507,6 +511,25 @@ class Platform:
             if item["pk"]["S"] == agent:
                 self.client("dynamodb").put_item(TableName=self.table, Item=item | {"expires_at": {"N": "1"}})
 
+    @property
+    def archive(self) -> str:
+        """The bucket of the archive; empty if the parameters create none."""
+        return self.stack.outputs.get("ArchiveBucketName", "")
+
+    def files(self) -> dict[str, bytes]:
+        """The files in the archive."""
+        s3 = self.client("s3")
+        listed = s3.list_objects_v2(Bucket=self.archive).get("Contents", [])
+        return {each["Key"]: s3.get_object(Bucket=self.archive, Key=each["Key"])["Body"].read() for each in listed}
+
+    def _empty_archive(self) -> None:
+        s3, bucket = self.client("s3"), {"Bucket": self.archive}
+        for each in s3.list_multipart_uploads(**bucket).get("Uploads", []):
+            s3.abort_multipart_upload(**bucket, Key=each["Key"], UploadId=each["UploadId"])
+        listed = s3.list_object_versions(**bucket)
+        for each in (*listed.get("Versions", []), *listed.get("DeleteMarkers", [])):
+            s3.delete_object(**bucket, Key=each["Key"], VersionId=each["VersionId"], BypassGovernanceRetention=True)
+
     def announcements(self) -> list[dict[str, Any]]:
         """Messages of the lifecycle topic since the last call."""
         return [json.loads(message["Body"]) for message in self._drained(self._announced)]
@@ -546,6 +569,8 @@ class Platform:
                 self._drained(self._queue_url(mapping["EventSourceArn"]))
         self._drained(self._announced)
         self._drained(self._alerted)
+        if self.archive:
+            self._empty_archive()
         self.invocations.clear()
         self._counts.clear()
         self._partial_failures = 0

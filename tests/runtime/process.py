@@ -13,6 +13,7 @@ one. What a fork calls, and how it ends, goes to the descriptor REPORT as lines 
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -20,7 +21,7 @@ from base64 import b64encode
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 FOLDER, LAYER, REPORT = sys.argv[1], sys.argv[2], int(sys.argv[3])
 ROOT_USER = "arn:aws:lambda:eu-central-1:000000000001:function:"
@@ -119,18 +120,20 @@ def listen_to_aws(wire: Wire) -> None:
 
     def send(session: Any, request: Any) -> Any:
         body = request.body or b""
-        text = body.decode() if isinstance(body, bytes) else body
+        body = body if isinstance(body, bytes | str) else body.getvalue()
+        text = body.decode(errors="replace") if isinstance(body, bytes) else body
         target = request.headers.get("X-Amz-Target", "")
         authorization = request.headers.get("Authorization", "")
         authorization = authorization.decode() if isinstance(authorization, bytes) else authorization
         target = target.decode() if isinstance(target, bytes) else target
-        fields = json.loads(text) if target else dict(parse_qsl(text))
-        call = {
-            "service": authorization.split("/")[3] if authorization.count("/") > 3 else "",
-            "operation": target.rpartition(".")[2] or fields.get("Action", urlsplit(request.url).path),
-            "fields": fields,
-            "bytes": len(text),
-        }
+        service = authorization.split("/")[3] if authorization.count("/") > 3 else ""
+        if service == "s3":
+            fields = files_of(request.url)
+            operation = operation_of_s3(request.method, fields)
+        else:
+            fields = json.loads(text) if target else dict(parse_qsl(text))
+            operation = target.rpartition(".")[2] or fields.get("Action", urlsplit(request.url).path)
+        call = {"service": service, "operation": operation, "fields": fields, "bytes": len(body)}
         began = time.perf_counter()
 
         def sent() -> Any:
@@ -138,7 +141,8 @@ def listen_to_aws(wire: Wire) -> None:
             content = json.loads(response.content) if target and response.content else {}
             consumed = content.get("ConsumedCapacity") if isinstance(content, dict) else None
             milliseconds = (time.perf_counter() - began) * 1000
-            report({"answered": {"consumed": consumed, "status": response.status_code, "ms": milliseconds}})
+            answered = {"consumed": consumed, "status": response.status_code, "ms": milliseconds}
+            report({"answered": {"operation": operation, **answered}})
             return response
 
         identity = request.headers.get("amz-sdk-invocation-id", b"")
@@ -151,6 +155,30 @@ def listen_to_aws(wire: Wire) -> None:
         )
 
     http.send = send
+
+
+def files_of(url: str) -> dict[str, str]:
+    """Return the bucket, the key and the query of a request to S3, which is addressed by its path here."""
+    parts = urlsplit(url)
+    _, bucket, *key = parts.path.split("/", 2)
+    return {"bucket": bucket, "key": unquote("".join(key)), **dict(parse_qsl(parts.query, keep_blank_values=True))}
+
+
+def operation_of_s3(method: str, fields: dict[str, str]) -> str:
+    """Return the name of an operation, which S3 has in no header."""
+    operations = {
+        ("GET", "uploads"): "ListMultipartUploads",
+        ("GET", "versions"): "ListObjectVersions",
+        ("GET", "list-type"): "ListObjectsV2",
+        ("GET", "uploadId"): "ListParts",
+        ("POST", "uploads"): "CreateMultipartUpload",
+        ("POST", "uploadId"): "CompleteMultipartUpload",
+        ("PUT", "uploadId"): "UploadPart",
+        ("DELETE", "uploadId"): "AbortMultipartUpload",
+    }
+    names = (operations[method, name] for name in fields if (method, name) in operations)
+    plain = {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
+    return next(names, "") or plain[method]
 
 
 def listen_to_http(wire: Wire) -> None:
@@ -216,7 +244,7 @@ def invoke(handler: Any, request: dict[str, Any]) -> None:
     except Exception as error:  # noqa: BLE001 (any error fails the invocation, as in Lambda)
         report({"error": f"{type(error).__name__}: {error}", "cpu": cpu})
     else:
-        report({"answer": answer, "cpu": cpu})
+        report({"answer": answer, "cpu": cpu, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss})
 
 
 def main() -> None:

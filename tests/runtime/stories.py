@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from meeting_agents.archiving import PART_BYTES
 from meeting_agents.domain.identity import agent_id
 from tests.runtime.platform import Fault, Platform
 from tests.sandbox import deployment
@@ -23,6 +24,8 @@ NO_GRACE = dict.fromkeys(("ACTIVATION_GRACE_PERIOD", "COMPLETION_GRACE_PERIOD", 
 """Settings without grace periods, so that a story need not wait; future meetings are years away."""
 
 
+RETRIED_AFTER = 120
+"""Seconds after which the sweep sends a request again."""
 BUS = {"name": "bus", "kind": "topic"}
 """The channel that is the stack's own topic of incidents."""
 MARKS = {
@@ -31,10 +34,14 @@ MARKS = {
     "person": "mark-person-c0de",
     "join link requested": "https://meet.example.com/mark-join-requested-5d1e",
     "join link reported": "https://meet.example.com/mark-join-reported-4b2f",
-    "resource": "https://app.cronofy.com/mark-resource-8a6d",
+    "resource": "mark-resource-8a6d",
     "relink": "https://app.cronofy.com/v2/relink/zoom?email=example%40cronofy.com",
 }
 """Private values in requests and notifications, each recognisable if it leaks into a log."""
+
+
+UNKNOWN_RESOURCE = f"https://app.cronofy.com/{MARKS['resource']}"
+"""The address of a transcript; a scene sends one that its stand-in Cronofy knows instead."""
 
 
 @dataclass
@@ -85,9 +92,20 @@ class Scene:
         return self._agent_id("POST", EVENTS, body, headers or self.own_token)
 
     def _agent_id(self, method: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> str:
-        answer = self.platform.request(method, path, body, headers)
-        agent: str = json.loads(answer["body"])["agent"]["id"]
+        return str(self._requested(method, path, body, headers)["id"])
+
+    def _requested(self, method: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+        agent: dict[str, Any] = json.loads(self.platform.request(method, path, body, headers)["body"])["agent"]
         return agent
+
+    def arrange(self, body: dict[str, Any], headers: dict[str, str]) -> str:
+        """Send a calendar event; the agent's id once Cronofy has it, if need be by the sweep."""
+        agent = self._requested("POST", EVENTS, body, headers)
+        if agent["retry_at"]:
+            self.platform.settle()
+            self.platform.age(RETRIED_AFTER)
+            self.platform.tick("sweep")
+        return str(agent["id"])
 
     def register(self, account: str, providers: Sequence[str] = ()) -> dict[str, str]:
         """Register an account; the header for requests in its name. `providers`: of its conferencing profiles."""
@@ -114,6 +132,9 @@ class Scene:
 
     def post(self, agent: str, body: str, trigger: str = "") -> dict[str, Any]:
         """Sign a body and send it as Cronofy does. `trigger`: the event trigger that it is."""
+        sub = f"agt_{MARKS['resource']}"
+        self.cronofy.offer(sub)
+        body = body.replace(UNKNOWN_RESOURCE, f"{self.cronofy.url_for('us')}/resources/{sub}/transcript/cronofy")
         header = {"cronofy-hmac-sha256": sign(body.encode(), self.cronofy.applications["us"].client_secrets)}
         query = f"?trigger={trigger}" if trigger else ""
         return self.platform.request("POST", f"/webhooks/cronofy/{agent}{query}", body, header)
@@ -122,7 +143,7 @@ class Scene:
 def notification(event_id: str, interaction: str, **changes: Any) -> str:
     resources = [{"category": "cronofy", "type": "dashboard", "url": "https://app.cronofy.com/agents/1"}]
     if interaction == "meeting_agent_complete":
-        resources.append({"category": "transcript", "type": "cronofy", "url": MARKS["resource"]})
+        resources.append({"category": "transcript", "type": "cronofy", "url": UNKNOWN_RESOURCE})
     return json.dumps(
         {
             "notification": {"type": "event_subscription", "interactions": [{"type": interaction}]},
@@ -277,6 +298,85 @@ def replayed(scene: Scene) -> None:
     scene.platform.settle()
 
 
+def archived(scene: Scene) -> None:
+    """The resources of a complete agent are copied into the archive."""
+    complete(scene, "archived", 4096)
+
+
+def archived_in_parts(scene: Scene) -> None:
+    """A recording of two parts is copied by several invocations."""
+    complete(scene, "parts", PART_BYTES + 5, "video")
+
+
+def complete(scene: Scene, name: str, size: int, *categories: str) -> str:
+    """Let an agent be complete, and its resources be copied; its id."""
+    agent, body = completion(scene, name, size, *categories)
+    scene.post(agent, body)
+    scene.platform.settle()
+    return agent
+
+
+def completion(scene: Scene, name: str, size: int, *categories: str) -> tuple[str, str]:
+    """Request an agent; its id, and the notification that it is complete, with recordings of this size."""
+    scene.cronofy.behaviour.recording_bytes = size
+    scene.cronofy.behaviour.next_sub = f"agt_6927{sum(name.encode()):020d}"  # the same in each run of a story
+    agent = scene.request_agent(scene.event(name, conferencing={"profile_id": "default"}))
+    scene.platform.settle()
+    body = json.loads(scene.cronofy.complete(("us", CALENDAR, name), deliver=False).body)
+    listed = body["meeting_agent"]["resources"]
+    body["meeting_agent"]["resources"] = [each for each in listed if not categories or each["category"] in categories]
+    return agent, json.dumps(body)
+
+
+def rescued(scene: Scene) -> None:
+    """An agent of an account fails in its meeting, and a second one is sent, of which nothing is heard."""
+    failed_in_its_meeting(scene)
+    scene.platform.tick("sweep")
+    scene.platform.settle()
+
+
+def failed_in_its_meeting(scene: Scene) -> None:
+    """A second agent is due: that of an account fails, and its meeting still runs."""
+    headers, now = scene.register("rescued"), datetime.now(UTC)
+    start, end = now - timedelta(minutes=1), now + timedelta(hours=1)
+    times: dict[str, Any] = {"start": f"{start:%FT%TZ}", "end": f"{end:%FT%TZ}"}
+    agent = scene.request_agent(scene.event("rescued", **times), headers)
+    scene.platform.settle()
+    scene.notify(agent, "rescued", "meeting_agent_failed")
+    scene.platform.settle()
+
+
+def lost(scene: Scene) -> None:
+    """Cronofy does not answer for a resource, and then no longer has it: people get an alert."""
+    agent, body = completion(scene, "lost", 4096, "audio")
+    scene.post(agent, body)
+    scene.platform.age(8000)
+    scene.cronofy.faults.add("GET", "/resources", status=503)
+    scene.cronofy.expire_resources(("us", CALENDAR, "lost"))
+    scene.platform.settle()
+
+
+def archived_again(scene: Scene) -> None:
+    """An agent whose journal has expired is complete again, and its file is still there."""
+    for _ in range(2):
+        scene.platform.expire(complete(scene, "again-archived", 4096, "audio"))
+
+
+def archive_erased(scene: Scene) -> None:
+    """The data of an agent is erased while one of its files is locked, and another one is being copied."""
+    platform = scene.platform
+    agent = complete(scene, "shelved", 4096)
+    platform.request("GET", f"/v1/meeting_agents/{agent}/resources/audio?format=json")
+    s3, bucket = platform.client("s3"), {"Bucket": platform.archive}
+    [video] = [key for key in platform.files() if key.endswith("/video.mp4")]
+    s3.create_multipart_upload(**bucket, Key=video)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    s3.put_object_retention(**bucket, Key=video, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until})
+    platform.request("DELETE", f"/v1/meeting_agents/{agent}/data")
+    platform.settle()
+    platform.request("GET", f"/v1/meeting_agents/{agent}/data")
+
+
 def returned(scene: Scene) -> None:
     """An agent returns after its journal has expired, and before DynamoDB has deleted it."""
     now = datetime.now(UTC)
@@ -294,7 +394,7 @@ def returned(scene: Scene) -> None:
 
 def pressed(scene: Scene) -> None:
     """A failure is acknowledged, the agent is sent again, and announced again, all by buttons."""
-    agent = scene.request_agent(scene.event("pressed"), scene.register("pressed"))
+    agent = scene.arrange(scene.event("pressed"), scene.register("pressed"))
     scene.notify(agent, "pressed", "meeting_agent_failed")
     scene.platform.settle()
     _press(scene, "pressed")
@@ -469,6 +569,9 @@ STORIES: dict[str, Callable[[Scene], None]] = {
     "pressed": pressed,
     "replayed": replayed,
     "erased": erased,
+    "archived": archived,
+    "archived in parts": archived_in_parts,
+    "rescued": rescued,
 }
 
 
@@ -490,9 +593,11 @@ def scene(built: Path | None = None, settings: dict[str, str] | None = None, **p
     with EmbeddedAws() as aws, StandIn() as cronofy, Receivers() as receivers:
         cronofy.behaviour.enforce_limits = False
         addresses = {"CronofyUrl": f"{cronofy.url}/{{host}}", "ChannelsUrl": f"{receivers.url}/{{host}}"}
-        stack = deployment.deploy(aws, built, {**addresses, "Channels": "on", **parameters})
+        switched_on = {"Channels": "on", "Archive": "all", "Rescue": "once"}
+        stack = deployment.deploy(aws, built, {**addresses, **switched_on, **parameters})
         store_secrets(stack, cronofy)
-        receivers.store(stack, "pager", more=[BUS])
+        if "ChannelsSecretArn" in stack.outputs:
+            receivers.store(stack, "pager", more=[BUS])
         token = cronofy.grant("us", calendars=(CALENDAR,)).access_token
         with Platform(aws, stack, built, NO_GRACE if settings is None else settings) as platform:
             yield Scene(platform, cronofy, token, receivers)

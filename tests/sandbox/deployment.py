@@ -38,8 +38,8 @@ def source_template() -> dict[str, Any]:
 
 
 def default_functions() -> set[str]:
-    """The names of the functions that a stack has with the parameters' defaults: `Channels` is off."""
-    return {path.parent.name for path in ROOT.glob("functions/*/app.py")} - {"forward"}
+    """The names of the functions that a stack has with the parameters' defaults: no channels, no archive."""
+    return {path.parent.name for path in ROOT.glob("functions/*/app.py")} - {"forward", "archive"}
 
 
 @cache
@@ -68,7 +68,10 @@ def build(into: Path = ROOT / ".aws-sam" / "sandbox") -> Path:
                 stamp.write_text(digest)
             resource["Properties"][_CODE[resource["Type"]]] = name
             resource.setdefault("Metadata", {})["SamResourceId"] = name
-        (into / "template.yaml").write_text(json.dumps(template, indent=2, default=str), encoding="utf-8")
+        # Another process may read the template at this moment, without the lock: it finds the old one or the new one.
+        new = into / "template.yaml.new"
+        new.write_text(json.dumps(template, indent=2, default=str), encoding="utf-8")
+        new.replace(into / "template.yaml")
     return into
 
 

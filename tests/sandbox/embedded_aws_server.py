@@ -19,8 +19,8 @@ from zipfile import BadZipFile, LargeZipFile, ZipFile
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app as ministack  # type: ignore[import-untyped]
-from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-untyped]
-from ministack.services import dynamodb, lambda_svc, sns  # type: ignore[import-untyped]
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # type: ignore[import-untyped]
+from ministack.services import athena, dynamodb, lambda_svc, s3, sns  # type: ignore[import-untyped]
 from ministack.services.cloudformation import provisioners  # type: ignore[import-untyped]
 
 type Message = MutableMapping[str, Any]
@@ -30,6 +30,8 @@ type Send = Callable[[Message], Awaitable[None]]
 # Requests to functions that run at once; the others wait their turn. Without a limit each of 50 senders at once gets a
 # process of its own, and on two cores the last one waits 35 seconds for it to start.
 CONCURRENT_REQUESTS = 8
+LEAST_PART_BYTES = 5 * 1024 * 1024
+"""The least size of each part of an upload but the last."""
 
 
 def main(descriptor: int) -> None:
@@ -41,6 +43,9 @@ def main(descriptor: int) -> None:
     repeat_failed_entries()
     accept_sums()
     keep_tables()
+    keep_archives()
+    speak_tls()
+    save_queries()
     finish_invocations()
     charge_reads_by_size()
     extract_once(Path(os.environ["TMPDIR"]) / "extracted")
@@ -179,6 +184,77 @@ def keep_tables() -> None:
         return result
 
     handlers |= {"create": creating, "update": updating}
+
+
+def keep_archives() -> None:
+    """Give a bucket its encryption and its Object Lock, which a template has, and lock and refuse as S3 does.
+
+    ministack ignores both properties, locks no file that was uploaded in parts, and takes parts of any size:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
+    """
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    create, update, complete = handlers["create"], handlers["update"], s3._complete_multipart_upload
+
+    def note(name: str, properties: dict[str, Any]) -> None:
+        for rule in properties.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", []):
+            how = rule["ServerSideEncryptionByDefault"]
+            key = f"<KMSMasterKeyID>{how['KMSMasterKeyID']}</KMSMasterKeyID>" if "KMSMasterKeyID" in how else ""
+            by_default = f"<SSEAlgorithm>{how['SSEAlgorithm']}</SSEAlgorithm>{key}"
+            s3._put_bucket_encryption(
+                name,
+                f"<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>{by_default}"
+                "</ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>".encode(),
+            )
+        if properties.get("ObjectLockEnabled") in (True, "true"):
+            rule = properties.get("ObjectLockConfiguration", {}).get("Rule", {}).get("DefaultRetention")
+            retention = {"Mode": rule["Mode"], "Days": int(rule["Days"])} if rule else None
+            s3._bucket_object_lock[name] = {"enabled": True, "default_retention": retention}
+
+    def creating(*request: Any) -> Any:
+        name, attributes = create(*request)
+        note(name, request[1])
+        return name, attributes
+
+    def updating(name: str, before: Any, after: Any, *rest: Any) -> Any:
+        result = update(name, before, after, *rest)
+        note(name, after)
+        return result
+
+    def completing(bucket: str, key: str, body: bytes, query: Any, headers: Any = None) -> Any:
+        upload = s3._multipart_uploads.get(s3._qp(query, "uploadId")) or {"parts": {}}
+        sizes = [part["size"] for _, part in sorted(upload["parts"].items())]
+        if any(size < LEAST_PART_BYTES for size in sizes[:-1]):
+            return s3._error("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size", 400)
+        result = complete(bucket, key, body, query, headers)
+        if result[0] == 200:
+            s3._apply_object_lock_from_headers(bucket, key, {}, s3._buckets[bucket]["objects"][key].get("version_id"))
+        return result
+
+    handlers |= {"create": creating, "update": updating}
+    s3._complete_multipart_upload = completing
+
+
+def speak_tls() -> None:
+    """Count a request on the loopback interface as one through TLS, which AWS's own clients always use."""
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolving(key: str, context: Any) -> Any:
+        return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolving
+
+
+def save_queries() -> None:
+    """Create the saved queries of Athena, a type of resource that ministack does not know."""
+
+    def creating(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        body = json.loads(athena._create_named_query(properties)[2])
+        return body["NamedQueryId"], {"NamedQueryId": body["NamedQueryId"]}
+
+    def deleting(query_id: str, properties: dict[str, Any]) -> None:
+        athena._delete_named_query({"NamedQueryId": query_id})
+
+    provisioners._RESOURCE_HANDLERS["AWS::Athena::NamedQuery"] = {"create": creating, "delete": deleting}
 
 
 def finish_invocations() -> None:

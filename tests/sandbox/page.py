@@ -6,13 +6,14 @@ The HTML is the deployed function's own, the same as on the dashboard of CloudWa
 import json
 import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
 
 from tests.sandbox.deployment import Stack
+from tests.sandbox.loopback import LoopbackServer
 
 SHELL = Path(__file__).with_suffix(".html")
 REFRESH_SECONDS = 3.0
@@ -30,7 +31,7 @@ class LocalPage:
         self._functions = set(functions.values())
         shell = SHELL.read_text(encoding="utf-8").replace("{{refresh}}", str(refresh_seconds))
         self._shell = shell.replace("{{reading}}", functions["reading"]).encode()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = LoopbackServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
 
     @classmethod

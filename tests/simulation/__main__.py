@@ -5,7 +5,6 @@ The exit status is 0 if every alert that was due was sent, and no other.
 
 import argparse
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -14,7 +13,8 @@ from tempfile import TemporaryDirectory
 import operate
 from tests.simulation import put_back, rerun, what_if
 from tests.simulation.chance import month
-from tests.simulation.months import Total, all_of, part_with, pasteable, shrink, story
+from tests.simulation.months import Total, all_of, kept_folder, part_with, pasteable, shrink, story
+from tests.simulation.second_agents import OUTCOMES, TWO
 
 FOUND = Path(__file__).with_name("found.json")
 MAX_SHRUNK = 5
@@ -29,6 +29,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--processes", type=int, help="as many as the machine has processors, if it is left out")
     parser.add_argument("--seed", type=int, help="tell the month of one seed as a story")
     parser.add_argument("--meeting", type=int, help="only this meeting of it")
+    parser.add_argument(
+        "--rescue", choices=["failed", "silent"], help="with second agents; silent: also for silent ones"
+    )
     parser.add_argument("--put-back", action="store_true", help="put faults back into the product, one at a time")
     parser.add_argument("--outage", help="what if: cronofy:2h, token:90m, callbacks:1h or aws:10m")
     parser.add_argument("--start", help="the start of that: 2026-03-10T09:00")
@@ -37,6 +40,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--from", dest="since", help="export the journals of a deployed stack first, of meetings from")
     parser.add_argument("--to", dest="until", help="and until before")
     parser.add_argument("--stack", default="meeting-agents", help="the stack that they are exported from")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep each part in .months/, and leave out those that are there"
+    )
     parser.add_argument("--keep", action="store_true", help="keep what is found for the documentation")
     options = parser.parse_args(arguments)
     if options.put_back:
@@ -51,7 +57,10 @@ def main(arguments: list[str]) -> int:
             print(line)
         return 0
     first, _, last = options.seeds.partition("..")
-    return simulate(range(int(first), int(last or first) + 1), options.meetings, options.processes, options.keep)
+    seeds = range(int(first), int(last or first) + 1)
+    if options.rescue:
+        return second_agents(seeds, options)
+    return simulate(seeds, options)
 
 
 def _rerun(options: argparse.Namespace) -> int:
@@ -66,26 +75,46 @@ def _rerun(options: argparse.Namespace) -> int:
         return rerun.run(file, changes)
 
 
-def simulate(seeds: range, meetings: int, processes: int | None, is_kept: bool) -> int:
+def second_agents(seeds: range, options: argparse.Namespace) -> int:
+    """Let the months take place with second agents, and print what came of those. Two in one room fail."""
+    total, parameters = Total(), (("RESCUE", "once"), ("RESCUE_SILENT", "on" if options.rescue == "silent" else "off"))
+    kept = kept_folder() if options.resume else None
+    for of_seed in all_of(seeds, options.meetings, options.processes, parameters, kept):
+        total.add(of_seed)
+        print(f"seed {of_seed.seeds[0]}: {of_seed.meetings} meetings, {len(of_seed.found)} faults", flush=True)
+    counts = {outcome: total.second_agents[outcome] for outcome in OUTCOMES}
+    for outcome, count in counts.items():
+        print(f"  {count:>9,}  {outcome}")
+    for found in total.found[:MAX_SHRUNK]:
+        print(found)
+    if options.keep:
+        content = json.loads(FOUND.read_text(encoding="utf-8"))
+        figures = {"meetings": total.meetings, "seeds": f"{seeds.start} to {seeds.stop - 1}", "counts": counts}
+        content.setdefault("second_agents", {})[options.rescue] = figures | {"faults": len(total.found)}
+        FOUND.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 1 if total.found or counts[TWO] else 0
+
+
+def simulate(seeds: range, options: argparse.Namespace) -> int:
     """Let the months of these seeds take place, and print what was found."""
     total, began = Total(), time.monotonic()
-    for of_seed in all_of(seeds, meetings, processes):
+    kept = kept_folder() if options.resume else None
+    for of_seed in all_of(seeds, options.meetings, options.processes, kept=kept):
         total.add(of_seed)
         print(f"seed {of_seed.seeds[0]}: {of_seed.meetings} meetings, {len(of_seed.found)} faults", flush=True)
     seconds = time.monotonic() - began
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    content = total.to_json(seconds) | {"processor_seconds": round(used.ru_utime + used.ru_stime)}
+    content = total.to_json()
     for title in ("figures", "excused", "sent", "happened"):
         print(f"\n{title}{' per 10,000 meetings' if title in ('figures', 'excused') else ''}")
         for name, count in content[title].items():
             print(f"  {count:>9,}  {name}")
     print(f"\n{total.meetings:,} meetings in {seconds:.0f} s, {content['processor_seconds']} s of processor time")
-    if is_kept:
+    if options.keep:
         before = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {}
         FOUND.write_text(json.dumps(before | content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     kinds = {f"{found.kind}: {found.detail}": found for found in reversed(total.found)}
     for found in list(kinds.values())[:MAX_SHRUNK]:
-        shortest = shrink(part_with(found.seed, meetings, found.meeting), found)
+        shortest = shrink(part_with(found.seed, options.meetings, found.meeting), found)
         is_alone = len(shortest.meetings) == 1
         print(f"\n{found}\n  {pasteable(shortest) if is_alone else 'only together with other meetings of its month'}")
     return 1 if total.found else 0

@@ -24,12 +24,20 @@ class Agent:
     captured_at: float | None = None
     gone_at: float | None = None
     """When it was called off: its meeting was moved away, or it was cancelled."""
+    subscriptions: list[dict[str, Any]] | None = None
+    """Its own, if it was sent without the calendar event: a second agent. It follows no calendar event."""
+    ends_at: float | None = None
+    """The end of the meeting when a second agent was sent to it."""
     known: list[tuple[float, str]] = field(default_factory=list)
     """The callbacks about it that were answered with 200: the time and the interaction."""
 
     @property
     def is_gone(self) -> bool:
         return self.gone_at is not None
+
+    @property
+    def is_second(self) -> bool:
+        return self.subscriptions is not None
 
     @property
     def is_moot(self) -> bool:
@@ -83,6 +91,8 @@ class CalendarEvent:
     """The agent of each callback, by address and bytes: another one with the same bytes tells no one anything."""
     deliveries: list[tuple[float, str]] = field(default_factory=list)
     """The callbacks that were answered with 200, with the interaction or the trigger."""
+    lost: list[float] = field(default_factory=list)
+    """The times of the callbacks that were lost: Cronofy takes them for delivered."""
     written: list[tuple[float, float]] = field(default_factory=list)
     """The time of each of them, and that at which it was written: it tells nothing newer."""
 

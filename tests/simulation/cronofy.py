@@ -40,6 +40,7 @@ class Cronofy:
     def __post_init__(self) -> None:
         self.events: dict[tuple[str, str], CalendarEvent] = {}
         self._calendars: dict[str, list[CalendarEvent]] = {}
+        self._by_link: dict[str, CalendarEvent] = {}
         self._tokens: dict[str, float] = {}
         self._recent: deque[float] = deque()
         self._numbers = 0
@@ -49,6 +50,7 @@ class Cronofy:
         if key not in self.events:
             self.events[key] = CalendarEvent(script, key)
             self._calendars.setdefault(key[0], []).append(self.events[key])
+            self._by_link[join_url_of(script)] = self.events[key]
         return self.events[key]
 
     # ----------------------------------------------------------------------------------------------------- credentials
@@ -78,7 +80,7 @@ class Cronofy:
             return self._read(request)
         calendar = path.split("/")[3] if "/calendars/" in path else ""
         identifier = body.get("event_id") or body.get("scheduling_key") or body.get("join_url", "")
-        event = self.events[calendar, identifier]
+        event = self.events.get((calendar, identifier)) or self._by_link[identifier]
         event.requests += 1
         fate = dict(event.script.fates).get(event.requests, "")
         self.log(event, f"Cronofy gets {request.method}{f', {fate}' if fate else ''}")
@@ -137,13 +139,15 @@ class Cronofy:
         if self.is_down("cronofy"):
             return httpx.Response(503)
         self.scheduler.sleep(LATENCY)
-        if request.url.path not in ("/v1/events", "/v1/userinfo"):
+        if request.url.path not in ("/v1/events", "/v1/userinfo", "/v1/account"):
             return httpx.Response(404)
         if not self._is_valid(request.token):
             return httpx.Response(401)
         if self._is_over_limit():
             self.happened["cronofy: limit reached"] += 1
             return httpx.Response(429)
+        if request.url.path == "/v1/account":
+            return httpx.Response(200, json={"account": {"email": "marty@example.com"}})
         if request.url.path == "/v1/userinfo":
             self.happened["cronofy: profiles are read"] += 1
             profile = self._profile(request.token.partition(".")[0])
@@ -176,6 +180,8 @@ class Cronofy:
             event.exists = event.is_wanted = False
             self._follow(event, "caller")
             return httpx.Response(202)
+        if event.key[1] not in (body.get("event_id"), body.get("scheduling_key"), body.get("join_url")):
+            return self._send_second(event, body)
         is_calendar_event = "event_id" in body
         profile = body.get("meeting_agent", {}).get("profile_id") if is_calendar_event else "cronofy"
         is_on_again = profile == "cronofy" and not event.is_planned
@@ -215,7 +221,7 @@ class Cronofy:
         now = self.scheduler.now
         event.states.append(State(now, event.start, event.end, event.is_planned, by))
         for agent in event.agents:
-            if agent.is_gone or agent.complete_at or agent.failed_at:
+            if agent.is_gone or agent.complete_at or agent.failed_at or agent.is_second:
                 continue
             is_same = event.is_planned and agent.number == event.generation
             has_begun = agent.activated_at is not None or agent.joined_at is not None
@@ -233,9 +239,10 @@ class Cronofy:
     def _send_agent(self, event: CalendarEvent) -> None:
         start, end, generation = event.start, event.end, event.generation
         if event.script.caller != "now":
-            if any(not agent.is_gone and not _is_over(agent) for agent in event.agents) or end <= self.scheduler.now:
+            own = [agent for agent in event.agents if not agent.is_second]
+            if any(not agent.is_gone and not _is_over(agent) for agent in own) or end <= self.scheduler.now:
                 return
-            same = [a for a in event.agents if (a.start, a.number) == (start, generation) and not a.is_moot]
+            same = [a for a in own if (a.start, a.number) == (start, generation) and not a.is_moot]
             if same and not (event.script.sends_another and same[-1].failed_at):
                 return  # it was there, and nothing but another time or a new request brings another
         names = event.script.agents
@@ -251,6 +258,20 @@ class Cronofy:
         if destiny.joins is not None:
             self._plan(event, agent, begin + destiny.joins * MINUTE, self._join)
 
+    def _send_second(self, event: CalendarEvent, body: dict[str, Any]) -> httpx.Response:
+        """Send an agent to the meeting of a calendar event, without it: nothing calls it off."""
+        names = event.script.agents
+        earlier = sum(not agent.is_moot for agent in event.agents)
+        destiny, now = DESTINIES[names[min(earlier, len(names) - 1)]], self.scheduler.now
+        agent = Agent(self._sub(event), destiny, event.start, event.generation, now)
+        agent.subscriptions, agent.ends_at = body["subscriptions"], event.end + event.overrun
+        event.agents.append(agent)
+        steps = ((destiny.activates, self._activate), (destiny.fails, self._fail), (destiny.joins, self._join))
+        for minutes, step in steps:
+            if minutes is not None:
+                self._plan(event, agent, now + max(0.3, minutes) * MINUTE, step)
+        return httpx.Response(200, json={"meeting_agent": {"sub": agent.sub, "state": "created", "resources": []}})
+
     def _sub(self, event: CalendarEvent) -> str:
         return f"agt_{event.script.number}_{0 if event.script.reuses_sub else len(event.agents)}"
 
@@ -264,7 +285,7 @@ class Cronofy:
         self.scheduler.at(at, take)
 
     def _activate(self, event: CalendarEvent, agent: Agent) -> None:
-        if not event.exists and not event.script.ignores_cancellation:
+        if not (event.exists or event.script.ignores_cancellation or agent.is_second):
             return
         agent.activated_at = self.scheduler.now
         self._report(event, agent, "meeting_agent_activated")
@@ -285,10 +306,11 @@ class Cronofy:
     def _plan_leaving(self, event: CalendarEvent, agent: Agent) -> None:
         """Let the agent leave with the people, or early."""
         early = agent.destiny.leaves
-        at = event.end + event.overrun + 90.0 if early is None else agent.start + early * MINUTE
+        end = event.end + event.overrun if agent.ends_at is None else agent.ends_at
+        at = end + 90.0 if early is None else max(agent.start, agent.since) + early * MINUTE
 
         def leave(event: CalendarEvent, agent: Agent) -> None:
-            if early is None and self.scheduler.now < event.end + event.overrun:
+            if early is None and agent.ends_at is None and self.scheduler.now < event.end + event.overrun:
                 self._plan_leaving(event, agent)
                 return
             agent.left_at = self.scheduler.now
@@ -369,7 +391,7 @@ class Cronofy:
         body: dict[str, Any] = {
             "notification": {"type": "event_subscription", "interactions": [{"type": interaction}]},
         }
-        if event.key[0]:
+        if event.key[0] and not (agent and agent.is_second):
             body["event"] = self._event_json(event)
         if agent:
             is_there = agent.captured_at is not None
@@ -378,7 +400,8 @@ class Cronofy:
                 resources.append({"category": "transcript", "type": "cronofy", "url": f"https://api/{agent.sub}"})
             state = "complete" if agent.complete_at else "created"
             body["meeting_agent"] = {"sub": agent.sub, "state": state, "resources": resources}
-        for subscription in event.subscriptions:
+        own = agent.subscriptions if agent else None
+        for subscription in event.subscriptions if own is None else own:
             if any(each["type"] == interaction for each in subscription.get("interactions", ())):
                 name = f"{interaction}, with resources" if agent and agent.captured_at else interaction
                 self._call(event, agent, subscription["uri"], body, name)
@@ -396,6 +419,8 @@ class Cronofy:
     def _call(self, event: CalendarEvent, agent: Agent | None, uri: str, body: dict[str, Any], name: str) -> None:
         documented = {"event_id", "summary", "start", "end", "tzid"}
         shown = {name: value for name, value in body.get("event", {}).items() if name in documented}
+        if shown and event.conference_at is not None:
+            shown["conferencing"] = {"provider_name": "zoom", "join_url": join_url_of(event.script)}
         raw = json.dumps(body | ({"event": shown} if shown else {})).encode()
         event.callbacks += 1
         written_at = self.scheduler.now
@@ -405,6 +430,7 @@ class Cronofy:
             self.happened[f"callback: {fate}"] += 1
         self.log(event, f"Cronofy calls back: {name}{f', {fate}' if fate else ''}")
         if fate == "lost":
+            event.lost.append(written_at)
             return
         delay = {"late": 4 * MINUTE, "very late": 40 * MINUTE}.get(fate, 0.5 + event.callbacks % 4)
         parts = urlsplit(uri)
@@ -424,10 +450,16 @@ class Cronofy:
                 self.scheduler.after(_PAUSES[number], lambda: attempt(number + 1))
             else:
                 self.happened["callback: never delivered"] += 1
+                event.lost += [written_at] if is_lost else []
 
         self.scheduler.after(delay, attempt)
         if fate == "doubled":
             self.scheduler.after(delay + 7.0, attempt)
+
+
+def join_url_of(script: Script) -> str:
+    """Return the link by which people join the meeting."""
+    return f"https://zoom.us/j/{script.number}"
 
 
 def _is_over(agent: Agent) -> bool:

@@ -134,7 +134,9 @@ class Falsehoods(Truth):
 
     def _is_without_failure(self, desire: Desire, at: float) -> Verdict:
         failed = [a for a in self.agents if a.failed_at and a.failed_at <= at]
-        present = any(a.is_present(at) for a in self.agents)
+        present = any(
+            a.is_present(at) for a in self.agents if not a.is_second
+        )  # of that one the alert says that it came
         is_without = desire.start <= at and not (self._active(at) or present)
         if not (is_without and failed) and all(a.is_gone for a in failed):
             reported = {id(a): self.reported(a, "activated") for a in self._active(at)}
@@ -157,8 +159,10 @@ class Falsehoods(Truth):
         is_reused = self.meeting.script.reuses_sub and any(a.is_gone for a in self.agents)
         if not known or self._active(at):
             return None
-        is_silent = any(a.is_gone and self.reported(a, "activated") and not a.complete_at for a in self.agents)
-        return "the agent is complete", REUSED if is_reused else STAYS if is_silent else ""
+        active = [a for a in self.agents if self.reported(a, "activated")]
+        is_silent = any(a.is_gone and not a.complete_at for a in active)
+        is_lost = any(a.complete_at and not self.reported(a, "complete") for a in active)  # of one of another time
+        return "the agent is complete", REUSED if is_reused else STAYS if is_silent else LOST if is_lost else ""
 
     def _has_conference(self, _: Desire, at: float) -> Verdict:
         assigned = self.meeting.event.conference_at

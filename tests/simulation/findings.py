@@ -9,6 +9,8 @@ from tests.simulation.world import Meeting
 ACTIVATION, COMPLETION, RESOURCES, ARRANGEMENT = 10 * MINUTE, 30 * MINUTE, 15 * MINUTE, 30 * MINUTE
 ASSUMED_DURATION = 4 * HOUR
 """The promises of a deployment by its parameters: the template's defaults."""
+CALLED_AFTER = 5 * MINUTE
+"""The time from the end to Cronofy's call, the event trigger."""
 PATIENCE = 2 * MINUTE
 """The time near a meeting in which a caller or Cronofy may still correct an error."""
 ALLOWANCE = 2 * MINUTE
@@ -34,6 +36,9 @@ AWS = "AWS did not work"
 KILLED = "the process ended after it had sent an alert, and before it could note that"
 AT_ONCE = "two requests at the same time have no order"
 STAYS = "the agent stays or leaves after a cancellation or a move, and reports nothing"
+NOT_CALLED_OFF = (
+    "another agent was requested, or came by a move, while a second agent was there, which nothing calls off"
+)
 
 UNCONFIRMED = "cancelled after an end that no event trigger had confirmed"
 
@@ -88,6 +93,7 @@ class Figures:
     sent: Counter[str] = field(default_factory=Counter)
     dead_letters: int = 0
     obligations: int = 0
+    second_agents: Counter[str] = field(default_factory=Counter)
 
     def count(self, kind: str) -> int:
         return sum(fault.kind == kind and not fault.excuse for fault in self.faults)

@@ -18,11 +18,13 @@ from tests.simulation.findings import (
     AT_ONCE,
     AWS,
     BY_HAND,
+    CALLED_AFTER,
     CALLER_KNOWS,
     COMPLETION,
     KILLED,
     LOOKED_AT_EVERY,
     LOST,
+    NOT_CALLED_OFF,
     PATIENCE,
     RESOURCES,
     RETRIED_WITHIN,
@@ -36,6 +38,7 @@ from tests.simulation.findings import (
     Sent,
 )
 from tests.simulation.scripts import HOUR, MINUTE
+from tests.simulation.second_agents import counted
 from tests.simulation.sent import sent_of
 from tests.simulation.world import Month
 
@@ -44,6 +47,7 @@ def judge(month: Month) -> Figures:
     """Return the figures of a month."""
     sent = sent_of(month)
     figures = Figures(len(month.meetings), len(month.alerts), happened=month.happened, dead_letters=month.dead_letters)
+    figures.second_agents = counted(month.meetings)
     for meeting in month.meetings:
         case = _Case(month, meeting, sent.get(meeting.agent_id, []))
         figures.faults += case.faults()
@@ -130,7 +134,8 @@ class _Case(Falsehoods):
         own = [a for a in self.agents if not a.is_moot and a.since < until and not a.is_over_at(desire.since)]
         own = [a for a in own if a.start == desire.start or desire.start <= desire.since]
         failures = [at for a in own if not a.is_gone and (at := self.reported(a, "failed"))]
-        ends = [at for a in self.agents if not a.is_gone and (at := self.reported(a, "complete"))]
+        stayed = [a for a in self.agents if not a.is_gone or (a.gone_at or 0.0) >= desire.end]
+        ends = [at for a in stayed if (at := self.reported(a, "complete"))]
         ends = [at for at in ends if at >= desire.since]
         is_active = any((at := self.reported(a, "activated")) and at < deadline for a in own)
         again = [d.since for d in self.desires() if failures and abs(d.since - failures[0]) < ALLOWANCE]
@@ -248,7 +253,9 @@ class _Case(Falsehoods):
             return REUSED
         if self.is_by_hand(desire, deadline):
             return BY_HAND
-        if is_late and any(fate in ("lost", "very late") for _, fate in self.meeting.script.callbacks):
+        is_very_late = any(fate == "very late" for _, fate in self.meeting.script.callbacks)
+        is_lost = desire.start <= deadline and any(lost < at for lost in self.meeting.event.lost)
+        if is_late and (is_very_late or is_lost or self._is_end_unheard(desire, deadline)):
             return LOST
         if is_late and self.was_disturbed(deadline - ALLOWANCE, at):
             return AWS
@@ -259,6 +266,11 @@ class _Case(Falsehoods):
         if not is_late and self.is_cancelled_unconfirmed(desire, deadline):
             return UNCONFIRMED
         return STAYS if is_late and self._has_left_in_silence(desire) else ""
+
+    def _is_end_unheard(self, desire: Desire, deadline: float) -> bool:
+        """Return True if Cronofy could not call after the end: people may have prolonged the meeting."""
+        windows = [w for w in self.month.windows if w.part == "cronofy"]
+        return desire.end <= deadline and any(desire.end + CALLED_AFTER in window for window in windows)
 
     def _has_left_in_silence(self, desire: Desire) -> bool:
         """True if the agent was active at this time, and left when the meeting was moved away for a while."""
@@ -337,7 +349,11 @@ class _Case(Falsehoods):
             for other in agents[number + 1 :]:
                 ends = [a.left_at or float("inf") for a in (agent, other)]
                 if max(agent.joined_at or 0, other.joined_at or 0) < min(ends):
-                    yield Fault("doubled agent", self.meeting, other.joined_at or 0, f"{agent.sub} and {other.sub}")
+                    is_later = (agent.is_second and other.since > agent.since) or (
+                        other.is_second and agent.since > other.since
+                    )
+                    detail, excuse = f"{agent.sub} and {other.sub}", NOT_CALLED_OFF if is_later else ""
+                    yield Fault("doubled agent", self.meeting, other.joined_at or 0, detail, excuse)
 
     def _unwanted(self) -> Iterator[Fault]:
         """Yield agents that were in a meeting against the last wish, of which people were not sent."""

@@ -1,14 +1,18 @@
 """Many months: each seed in one process of several, and what was found in all of them."""
 
 import gc
+import json
 import os
 import platform
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import islice
 from multiprocessing import Pool
+from pathlib import Path
 from typing import Any
 
 from tests.simulation.chance import month
@@ -17,6 +21,9 @@ from tests.simulation.judge import judge
 from tests.simulation.scripts import MonthScript, everything
 from tests.simulation.world import live
 
+ROOT = Path(__file__).resolve().parents[2]
+CODE = ("functions", "layers", "tests/simulation")
+"""The code, besides the template, on which it depends what is found."""
 PART = 2500
 """The most meetings of one stack. A longer month is several stacks in the same weather, each with its own accounts."""
 MAX_TASKS = 8
@@ -50,6 +57,8 @@ class Total:
     excused: Counter[str] = field(default_factory=Counter)
     happened: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
+    second_agents: Counter[str] = field(default_factory=Counter)
+    processor_seconds: float = 0.0
 
     def add(self, other: "Total") -> None:
         self.seeds += other.seeds
@@ -61,6 +70,16 @@ class Total:
         self.excused += other.excused
         self.happened += other.happened
         self.sent += other.sent
+        self.second_agents += other.second_agents
+        self.processor_seconds += other.processor_seconds
+
+    @classmethod
+    def of_json(cls, content: Mapping[str, Any]) -> "Total":
+        """Return what was kept of a part of a month."""
+        counted: dict[str, Any] = {
+            name: Counter(value) if isinstance(value, dict) else value for name, value in content.items()
+        }
+        return cls(**counted | {"found": [Found(**found) for found in content["found"]]})
 
     def per_10_000(self, count: int) -> float:
         return round(count * 10_000 / self.meetings, 1) if self.meetings else 0.0
@@ -73,14 +92,14 @@ class Total:
             "dead-lettered": self.per_10_000(self.dead_letters),
         }
 
-    def to_json(self, seconds: float) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return what the documentation shows."""
         return {
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
             "machine": f"{os.cpu_count()} processors ({platform.machine()}), Python {platform.python_version()}",
             "seeds": f"{min(self.seeds)} to {max(self.seeds)}" if self.seeds else "none",
             "meetings": self.meetings,
-            "seconds": round(seconds),
+            "processor_seconds": round(self.processor_seconds),
             "figures": self.figures(),
             "obligations": self.per_10_000(self.obligations),
             "excused": {kind: self.per_10_000(count) for kind, count in sorted(self.excused.items())},
@@ -108,6 +127,7 @@ def tried(script: MonthScript) -> Total:
         figures.excuses,
         figures.happened,
         figures.sent,
+        figures.second_agents,
     )
 
 
@@ -121,11 +141,41 @@ def part_with(seed: int, meetings: int, number: int) -> MonthScript:
     return next(month(seed, part) for part in parts(meetings) if number in part)
 
 
-def all_of(seeds: Sequence[int], meetings: int, processes: int | None = None) -> Iterator[Total]:
-    """Yield what was found with each seed, as soon as it is known. The number of processes changes nothing in it."""
+@dataclass(frozen=True)
+class Part:
+    """A part of a month, and all that its process must know.
+
+    `parameters`: environment variables of the functions. `kept`: a folder for what was found; none: it is not kept.
+    """
+
+    seed: int
+    numbers: range
+    parameters: tuple[tuple[str, str], ...] = ()
+    kept: Path | None = None
+
+    @property
+    def file(self) -> Path | None:
+        """Return the file for what was found in this part."""
+        settings = "".join(f".{name}={value}" for name, value in self.parameters)
+        name = f"{self.seed}.{self.numbers.start}-{self.numbers.stop}{settings}.json"
+        return self.kept / name if self.kept else None
+
+
+def all_of(
+    seeds: Sequence[int],
+    meetings: int,
+    processes: int | None = None,
+    parameters: tuple[tuple[str, str], ...] = (),
+    kept: Path | None = None,
+) -> Iterator[Total]:
+    """Yield what was found with each seed, as soon as it is known. The number of processes changes nothing in it.
+
+    `parameters`: environment variables of the functions in all months. `kept`: a folder for what is found in each part,
+    so that many months that were interrupted go on where they were.
+    """
     of_month = parts(meetings)
     with Pool(processes or os.cpu_count(), maxtasksperchild=MAX_TASKS) as pool:
-        found = pool.imap(_of_part, ((seed, part) for seed in seeds for part in of_month))
+        found = pool.imap(found_in, (Part(seed, numbers, parameters, kept) for seed in seeds for numbers in of_month))
         for seed in seeds:
             total = Total(seeds=[seed])
             for of_part in islice(found, len(of_month)):
@@ -133,14 +183,36 @@ def all_of(seeds: Sequence[int], meetings: int, processes: int | None = None) ->
             yield total
 
 
-def _of_part(part: tuple[int, range]) -> Total:
-    seed, numbers = part
+def kept_folder() -> Path:
+    """Return the folder for what is found with the product and the simulation as they are now."""
+    digest = sha256()
+    for path in sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py")):
+        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    digest.update((ROOT / "template.yaml").read_bytes())
+    folder = ROOT / ".months" / digest.hexdigest()[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def found_in(part: Part) -> Total:
+    """Let a part of a month take place, or read what was found in it before."""
+    file = part.file
+    if file and file.exists():
+        return Total.of_json(json.loads(file.read_text(encoding="utf-8")))
+    began = time.process_time()
     gc.freeze()  # what is loaded stays: the collector needs not look at it again
     gc.disable()  # nor at what is alive until the end of the month, which is nearly all
     try:
-        return replace(tried(month(seed, numbers)), seeds=[])
+        script = month(part.seed, part.numbers)
+        total = tried(replace(script, parameters=(*script.parameters, *part.parameters)))
     finally:
         gc.collect()
+    total = replace(total, seeds=[], processor_seconds=time.process_time() - began)
+    if file:
+        written = file.with_suffix(".part")
+        written.write_text(json.dumps(vars(total), default=asdict), encoding="utf-8")
+        written.replace(file)
+    return total
 
 
 # ---------------------------------------------------------------------------------------------------------- shrinking

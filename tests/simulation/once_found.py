@@ -357,4 +357,120 @@ ONCE_FOUND: dict[str, MonthScript] = {
         (Script(2822, NINE, conference="never", account="user_14"),),
         (("profile user_14", NINE - 203 * MINUTE, NINE + 997 * MINUTE),),
     ),
+    "an agent that waited in the lobby is done when its meeting moves to the next week": MonthScript(
+        303, (Script(1470, NINE, 30, agents=("waits in the lobby for ever",), acts=(Act(50.0, "moves", 10080.0),)),)
+    ),
+    "off and on at once, and the second agent captures nothing": MonthScript(
+        303,
+        (Script(7608, NINE, 120, agents=("works", "captures nothing"), acts=(Act(60.5, "off and on at once"),)),),
+    ),
+    "the same is sent three times at once, of which Cronofy refuses one": MonthScript(
+        303,
+        (
+            Script(
+                1983,
+                NINE,
+                requested=-6,
+                caller="own token",
+                acts=(Act(-6.0, "retitles"), Act(-6.0, "puts")),
+                fates=((1, "401"), (2, "422")),
+            ),
+        ),
+    ),
+    "an agent is silent when its meeting is moved to the next week, and so are those of three others": MonthScript(
+        303,
+        (
+            Script(
+                4125,
+                NINE,
+                agents=("waits in the lobby", "works"),
+                acts=(Act(80.0, "moves", 10080.0),),
+                callbacks=((3, "very late"),),
+            ),
+            *(Script(number, NINE) for number in (1, 2, 3)),
+        ),
+        (("cronofy", NINE + 29 * MINUTE, NINE + 149 * MINUTE),),
+        parameters=(("EVENT_TRIGGERS", "off"),),
+    ),
+    "an agent leaves as its meeting is moved to the next week and back": MonthScript(
+        303, (Script(9473, NINE, 25, acts=(Act(5.94, "moves", 10080.0), Act(6.94, "moves", -10080.0))),)
+    ),
+    "an agent fails while all callbacks are lost, that of the end, too": MonthScript(
+        303,
+        (Script(5120, NINE, 25, agents=("waits in the lobby",)),),
+        (("callbacks", NINE + 7 * MINUTE, NINE + 37 * MINUTE),),
+    ),
+    "a meeting is moved to yesterday with a token that has expired, and is changed later": MonthScript(
+        303,
+        (Script(7423, NINE, caller="own token", acts=(Act(-2.81, "moves", -1440.0), Act(70.0, "extends", -15.0))),),
+    ),
+    "an agent fails while Cronofy calls no one, until after its meeting": MonthScript(
+        401,
+        (
+            Script(
+                840,
+                NINE,
+                120,
+                agents=("waits in the lobby",),
+                acts=(Act(60.5, "deletes"), Act(60.6, "switches on")),
+            ),
+        ),
+        (("cronofy", NINE + 70 * MINUTE, NINE + 190 * MINUTE),),
+    ),
+    "a meeting is dragged after its end, and both its agents are late with their resources": MonthScript(
+        406, (Script(1238, NINE, 30, agents=("captures after the alert",), acts=(Act(40.4, "drags", 30.0),)),)
+    ),
+    "an agent leaves as its meeting is moved to yesterday and back": MonthScript(
+        407, (Script(560, NINE, acts=(Act(5.3, "moves", -1440.0), Act(6.3, "moves", 1440.0))),)
+    ),
+    "a running meeting is moved to tomorrow and back while Cronofy is not reached": MonthScript(
+        407,
+        (Script(1324, NINE, acts=(Act(22.6, "moves", 1440.0), Act(23.6, "moves", -1440.0))),),
+        (("cronofy", NINE + 19 * MINUTE, NINE + 139 * MINUTE),),
+    ),
+    "an agent waits in the lobby for ever, and a person shortens the meeting": MonthScript(
+        408,
+        (Script(1680, NINE, agents=("waits in the lobby for ever",), acts=(Act(0.4, "stretches", -15.0),)),),
+        parameters=(("EVENT_TRIGGERS", "off"),),
+    ),
+    "a meeting is moved on after its end and back, and the end of its second agent is not heard of": MonthScript(
+        411,
+        (Script(1881, NINE, 25, acts=(Act(36.0, "moves", 30.0), Act(66.0, "moves", -30.0))),),
+        (("callbacks", NINE + 43 * MINUTE, NINE + 73 * MINUTE),),
+    ),
+    "an agent leaves as its meeting is moved so that it is over, and back": MonthScript(
+        415, (Script(1519, NINE, acts=(Act(42.5, "moves", -30.0), Act(43.5, "moves", 30.0))),)
+    ),
+    "a move that Cronofy takes only after the new start, while the agent is in the meeting": MonthScript(
+        418,
+        (
+            Script(
+                1537,
+                NINE,
+                acts=(Act(-19.8, "moves", 15.0),),
+                fates=tuple((number, "503") for number in range(2, 18)),
+            ),
+        ),
+    ),
+    "an agent is late with its resources, and its meeting is moved on so that another one comes": MonthScript(
+        420,
+        (Script(1858, NINE, 30, agents=("captures after the alert", "works"), acts=(Act(40.48, "moves", 15.0),)),),
+    ),
+    "an agent by its scheduling key leaves as its meeting is moved on and back": MonthScript(
+        421, (Script(1491, NINE, caller="key", acts=(Act(5.87, "moves", 15.0), Act(6.87, "moves", -15.0))),)
+    ),
+    "a meeting without a known end is moved on after its agent was complete, and back": MonthScript(
+        423, (Script(735, NINE, 25, caller="key", acts=(Act(35.5, "moves", 1440.0), Act(235.5, "moves", -1440.0))),)
+    ),
+    "an agent that was called off reports late what it left, while another is expected": MonthScript(
+        425,
+        (
+            Script(
+                1598,
+                NINE,
+                agents=("captures late", "never comes"),
+                acts=(Act(5.2, "switches off"), Act(7.2, "switches on")),
+            ),
+        ),
+    ),
 }

@@ -55,7 +55,7 @@ def _never(_: Any) -> None:
 
 _missed, _next_request = overdue.find_missed, attempts.next_request
 _entry, _append, _publish = overdue._entry, notifications.append_notification, topics.AlertsTopic.publish
-_begins, _with_request = attempts._begins_attempt, lifecycle._with_request
+_begins, _with_request = attempts._begins_attempt, attempts.with_request
 _is_refused_move, _rejected = responses._is_refused_move, responses._rejected
 
 
@@ -150,7 +150,7 @@ FAULTS: Mapping[str, tuple[Change, ...]] = {
         Change(lifecycle, "follow_meeting", lambda record, *_: record),
     ),
     "a request after `complete` is a new agent (12)": (Change(attempts, "_begins_attempt", _also_after_complete),),
-    "each request re-arms the deadline of an overdue agent (13)": (Change(lifecycle, "_with_request", _rearmed),),
+    "each request re-arms the deadline of an overdue agent (13)": (Change(lifecycle, "with_request", _rearmed),),
     "an agent is expected in a meeting of the past (15)": (
         Change(deadlines, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),
         Change(incidents, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),

@@ -9,9 +9,8 @@ def section(found: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             f"`make simulate` on {found['date']}, {found['machine']}: {found['meetings']:,} meetings in",
-            f"months with the seeds {found['seeds']}, in {found['seconds']} s,",
-            f"of processor time {found['processor_seconds']} s. Of {found['obligations']:g} in 10,000",
-            "meetings an alert was due.",
+            f"months with the seeds {found['seeds']}, {found['processor_seconds']:,} s of processor time.",
+            f"Of {found['obligations']:g} in 10,000 meetings an alert was due.",
             "",
             "| per 10,000 meetings | |",
             "|---|---|",

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from threading import Thread
 from uuid import uuid4
 
@@ -23,7 +24,7 @@ from tests.simulation.chance import month
 from tests.simulation.findings import BY_HAND, LOST
 from tests.simulation.histories import EXPIRED_CANCELLATION, HISTORIES, NINE
 from tests.simulation.judge import judge
-from tests.simulation.months import Found, all_of, part_with, pasteable, shrink, story, tried
+from tests.simulation.months import Found, Part, all_of, part_with, pasteable, shrink, story, tried
 from tests.simulation.once_found import ONCE_FOUND
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.scripts import Act, MonthScript, Script, everything
@@ -163,3 +164,29 @@ def test_a_month_is_lived_in_parts_of_a_size_that_no_machine_changes(monkeypatch
     (total,) = all_of([3], 70, 1)
     assert total.meetings == 70
     assert total.seeds == [3]
+
+
+def test_many_months_that_were_interrupted_go_on_where_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part that was found is read, and is the same; other parameters are other months."""
+    (lived,) = all_of([3], 40, 1, kept=tmp_path)
+    assert lived.sent
+    part = Part(3, range(40), kept=tmp_path)
+    monkeypatch.setattr(months, "tried", lambda script: pytest.fail("it was tried again"))
+    assert replace(months.found_in(part), seeds=[3]) == lived
+    for other in (replace(part, parameters=(("RESCUE", "once"),)), replace(part, seed=4), replace(part, kept=None)):
+        with pytest.raises(pytest.fail.Exception, match="tried again"):
+            months.found_in(other)
+
+
+def test_what_was_found_counts_only_for_the_same_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(months, "ROOT", tmp_path)
+    (tmp_path / "layers/shared").mkdir(parents=True)
+    code, template = tmp_path / "layers/shared/rule.py", tmp_path / "template.yaml"
+    folders = []
+    for path, text in ((template, "a"), (code, "a"), (code, "b"), (template, "b")):
+        path.write_text(text)
+        folders.append(months.kept_folder())
+    assert len({*folders}) == 4
+    assert months.kept_folder() == folders[-1]

@@ -98,7 +98,8 @@ class Truth:
                 continue  # its caller got an error, and wanted the agent again
             last = merged[-1] if merged else None
             if last and (last.is_wanted, last.start) == (desire.is_wanted, desire.start):
-                is_answered = last.is_answered or (desire.is_answered and desire.since < last.end)
+                is_in_time = desire.since < last.end or last.end <= last.since  # it was over when it was first wished
+                is_answered = last.is_answered or (desire.is_answered and is_in_time)
                 since = last.since if last.is_answered else desire.since
                 merged[-1] = Desire(since, last.is_wanted, last.start, desire.end, last.by, is_answered)
             else:
@@ -119,8 +120,14 @@ class Truth:
 
     def is_by_hand(self, desire: Desire, at: float) -> bool:
         """True if a person did it in the calendar, and no callback can have sent of it: none tells of a deletion."""
-        is_reported = desire.is_wanted and self.delivered(desire.since, at - SLACK)
-        return desire.by == "person" and not is_reported
+        same = [
+            d for d in self.desires() if (d.is_wanted, d.start, d.end) == (desire.is_wanted, desire.start, desire.end)
+        ]
+        word = next(
+            (d for d in reversed(same) if d.since <= at), desire
+        )  # a spell has several: only its end was changed
+        is_reported = word.is_wanted and self.delivered(word.since, at - SLACK)
+        return word.by == "person" and not is_reported
 
     def is_readable(self, desire: Desire, at: float) -> bool:
         """True if the calendar could be read before an alert about a silent agent, and showed the wish by then."""

@@ -14,7 +14,7 @@ from meeting_agents import wiring
 from meeting_agents.aws.keys import ENTRY_PREFIX, ZIPPED
 from meeting_agents.domain.identity import agent_id
 from tests.simulation.calendar_events import CalendarEvent
-from tests.simulation.cronofy import Cronofy
+from tests.simulation.cronofy import Cronofy, join_url_of
 from tests.simulation.deployed import deployed
 from tests.simulation.expressions import Item
 from tests.simulation.scheduler import Scheduler
@@ -203,7 +203,7 @@ class _World:
         calendar, name = self._key(script)
         if script.caller == "key":
             return "", name
-        return (calendar, name) if calendar else ("", _join_url(script))
+        return (calendar, name) if calendar else ("", join_url_of(script))
 
     # ---------------------------------------------------------------------------------------------- callers and people
 
@@ -340,7 +340,7 @@ class _World:
             if not plan.is_wanted:
                 return "DELETE", "/v1/meeting_agents", {"scheduling_key": name}
             body: dict[str, Any] = {
-                "join_url": _join_url(script),
+                "join_url": join_url_of(script),
                 "on_behalf_of_attendee": {"email": "marty@example.com"},
             }
             later = {"scheduling_key": name, "join_time": _iso(plan.start)} if script.caller == "key" else {}
@@ -387,10 +387,6 @@ class _World:
         if self._has_story:
             for meeting in [self._by_agent[agent]] if agent in self._by_agent else self.meetings:
                 self._log(meeting, text)
-
-
-def _join_url(script: Script) -> str:
-    return f"https://zoom.us/j/{script.number}"
 
 
 def _iso(at: float) -> str:

@@ -189,6 +189,8 @@ SCENARIOS: Mapping[str, list[Case]] = {
     "DigestDeadLetterAlarm": dead_letters("DigestDeadLetterQueue"),
     "ForwardDeadLetterAlarm": dead_letters("ForwardDeadLetterQueue"),
     "ForwardErrorsAlarm": summed(("ForwardFunction", "Errors"), ("ForwardFunction", "Throttles")),
+    "ArchiveDeadLetterAlarm": dead_letters("ArchiveDeadLetterQueue"),
+    "ArchiveErrorsAlarm": summed(("ArchiveFunction", "Errors"), ("ArchiveFunction", "Throttles")),
     "ProvisionErrorsAlarm": summed(("ProvisionFunction", "Errors"), ("ProvisionFunction", "Throttles")),
     "WebhookErrorsAlarm": summed(("WebhookFunction", "Errors"), ("WebhookFunction", "Throttles")),
     "NotificationsThrottledAlarm": [
@@ -354,6 +356,7 @@ FAILURES_OF = {
     "AlertFunction": "AlertErrorsAlarm",
     "DigestFunction": "DigestDeadLetterAlarm",
     "ForwardFunction": "ForwardErrorsAlarm",
+    "ArchiveFunction": "ArchiveErrorsAlarm",
     "SweepFunction": "SweepHeartbeatAlarm",
     "ProbeFunction": "ProbeFailedAlarm",
 }
@@ -429,9 +432,9 @@ def test_every_request_to_the_table_is_watched() -> None:
 
 
 def test_alarms_cost_what_they_are_worth() -> None:
-    """A tenth of a dollar a month for each metric; three only with channels, one only with a drill."""
+    """A tenth of a dollar a month for each metric; three only with channels or an archive, one with a drill."""
     conditional = {name for name in ALARMS if "Condition" in RESOURCES[name]}
-    assert len(watching()) <= 32
+    assert len(watching()) <= 35
     assert len([name for name in watching().values() if name not in conditional]) <= 28
 
 
@@ -501,6 +504,7 @@ LASTS = {
     "AlertDeadLetterAlarm",
     "DigestDeadLetterAlarm",
     "ForwardDeadLetterAlarm",
+    "ArchiveDeadLetterAlarm",
     "StreamAgeAlarm",
     "CronofyErrorsAlarm",
 }

@@ -25,9 +25,9 @@ LEVELS = (
     {"wording"},
     {"cronofy"},
     {"aws"},
-    {"announcement", "delivery", "tokens"},
-    {"provisioning", "calendars", "profiles", "erasing"},
-    {"alerting", "sweeping"},
+    {"announcement", "delivery", "renditions", "tokens"},
+    {"provisioning", "archiving", "calendars", "profiles", "erasing"},
+    {"alerting", "rescuing", "sweeping"},
     {"channels", "incident_list", "operations"},
     {"api", "forwarding", "publishing", "widget"},
     {"settings"},
@@ -36,6 +36,7 @@ LEVELS = (
 """The packages, and the files beside them, bottom up: each imports from itself and from levels below its own."""
 IMPURE = {
     *("channels.client", "cronofy.client", "cronofy.client_secrets"),
+    *("cronofy.downloads", "cronofy.resource_addresses"),
     *("api.accounts", "api.calendar_events", "api.context", "api.docs", "api.incidents", "api.meeting_agents"),
     *("api.isolation", "api.pagination", "api.parameters", "api.passthrough", "api.problems", "api.silences"),
 }
@@ -139,8 +140,9 @@ def test_a_file_can_be_read_in_one_go() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_botocores_errors_are_turned_into_ours_where_aws_is_called(path: Path) -> None:
-    """Once for the tables, the topics and the queues; each secret has one caller."""
+    """Once for the tables, the topics, the queues and the archive; each secret has one caller."""
     homes = ["aws/dynamodb.py", "aws/topics.py", "aws/queues.py", "aws/secret_text.py", "cronofy/client_secrets.py"]
+    homes.append("aws/archive_bucket.py")
     is_home = name_of(path) in homes
     assert ("botocore.exceptions.ClientError" in set(imports(path))) is is_home
 

@@ -9,6 +9,7 @@ import pytest
 
 from operate_cost import DAYS_PER_MONTH, PRICES
 from tests.bench.__main__ import RESULTS
+from tests.bench.archive import archive
 from tests.bench.cold_start import clients, cold_starts, first_invocations, folders, start
 from tests.bench.cost import (
     Steps,
@@ -21,8 +22,9 @@ from tests.bench.cost import (
 from tests.bench.detection import outage
 from tests.bench.growth import growth
 from tests.bench.item_size import item_size
+from tests.bench.peers import PEERS, peers
 from tests.bench.report import table
-from tests.bench.steps import steps
+from tests.bench.steps import second_agent, steps
 from tests.bench.warm import warm
 from tests.runtime.platform import Platform
 from tests.runtime.stories import Scene
@@ -68,6 +70,19 @@ def test_the_receiver_is_compared_with_a_floor_that_answers(scene: Scene) -> Non
     assert found["webhook"]["n"] == found["floor"]["n"] == 3
 
 
+def test_receivers_that_are_built_in_other_ways_answer(scene: Scene) -> None:
+    """Each takes the notification, on both kinds of packages; `peers` raises if one does not."""
+    assert peers(scene, 1).keys() == {"webhook", *PEERS}
+
+
+def test_a_recording_is_copied_in_bounded_memory(scene: Scene) -> None:
+    """Twice the size takes as much: one part is in memory, and what Python and botocore need."""
+    small, large = (archive(scene, size) for size in (40_000_000, 80_000_000))
+    assert (small["calls"]["UploadPart"], large["calls"]["UploadPart"]) == (3, 5)
+    assert large["peak_mb"] <= 256
+    assert large["peak_mb"] <= small["peak_mb"] * 1.2
+
+
 @pytest.fixture(scope="module")
 def counted(scene: Scene) -> Steps:
     return steps(scene)
@@ -79,8 +94,8 @@ def test_every_call_in_a_step_has_a_price_or_a_reason_why_it_needs_none(counted:
     assert {item_of(call) for call in calls} <= {"", *PRICES["usd"]}
     assert all(PRICES["calls_without_a_price"].values())
     assert not PRICES["calls"].keys() & PRICES["calls_without_a_price"].keys()
-    with pytest.raises(LookupError, match="s3 PutObject"):
-        item_of("s3 PutObject")
+    with pytest.raises(LookupError, match="lambda Invoke"):
+        item_of("lambda Invoke")
 
 
 def test_the_step_of_an_idle_probe_has_all_invocations_that_follow(counted: Steps) -> None:
@@ -159,7 +174,8 @@ def clock(kind: str, **properties: str) -> dict[str, Any]:
 
 def test_every_item_of_the_bill_has_a_price_and_an_amount(scene: Scene, counted: Steps) -> None:
     """The cost of 1,000 meetings is the sum of its items."""
-    found = cost(scene, counted, {})
+    found = cost(scene, counted, second_agent(scene), {})
+    assert 0 < found["usd_per_1000_second_agents"] < 10 * found["usd_per_1000_meetings"]
     assert found["usd_per_month_at_rest"].keys() <= PRICES["usd"].keys()
     assert found["usd_by_item"].keys() == found["amounts"].keys() <= PRICES["usd"].keys()
     assert sum(found["usd_by_item"].values()) == pytest.approx(found["usd_per_1000_meetings"], abs=0.001)

@@ -256,6 +256,7 @@ def test_the_layout_says_of_every_kind_of_item_what_an_erasure_does_to_it() -> N
             "caller": "the caller",
             "silence_name": "the name of the silence",
             "name": "its name",
+            "hour": "the hour",
         }
         words |= {"data_center": "the data center", "key": "the group's key" if name == "group" else "the entry's key"}
         shown = [key["pk"], key["sk"]]

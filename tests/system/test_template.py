@@ -119,7 +119,7 @@ def test_every_function_names_its_service_has_a_log_that_ends_and_ends_itself(fo
     name = FUNCTIONS[folder]
     properties = RESOURCES[name]["Properties"]
     assert properties["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == folder.rpartition("/")[2]
-    assert properties["Timeout"] <= 60
+    assert properties["Timeout"] <= {"ArchiveFunction": 300, "DigestFunction": 900}.get(name, 60)
     assert properties["Description"]
     assert target(properties["LoggingConfig"]["LogGroup"]) in of_type("Logs::LogGroup")
     assert all(target(log["RetentionInDays"]) == "LogRetentionDays" for log in of_type("Logs::LogGroup").values())
@@ -239,6 +239,7 @@ def test_the_grace_periods_have_the_same_defaults_in_template_and_code() -> None
         ("AlertPatience", grace_periods.patience),
         ("ConferenceLeadTime", grace_periods.conference),
         ("ResourcesGracePeriod", grace_periods.resources),
+        ("ArchiveGracePeriod", grace_periods.archive),
         ("AssumedMeetingDuration", grace_periods.assumed_meeting_duration),
     ):
         assert timedelta(seconds=parameters[name]["Default"]) == grace, name
@@ -278,6 +279,7 @@ def test_subscribers_filter_by_attributes_that_are_written() -> None:
             "state",
             "alert",
             "incident",
+            "archive",
             "data_center",
             "account",
             "replayed",
@@ -406,7 +408,7 @@ def test_the_values_that_an_operator_needs_are_outputs() -> None:
 def test_every_resource_says_in_a_line_above_it_why_it_exists() -> None:
     """Exceptions complete the resource before them (log, policy, role), or are alarms, which have a description."""
     lines = TEXT.splitlines()
-    silent = ("LogGroup", "QueuePolicy", "TopicPolicy", "Alarm", "Role")
+    silent = ("LogGroup", "QueuePolicy", "TopicPolicy", "BucketPolicy", "Alarm", "Role")
     for name, resource in RESOURCES.items():
         above = lines[lines.index(f"  {name}:") - 1].strip()
         completes = resource["Type"].endswith(silent) or name in ("AlertQueue", "AlertEmailSubscription")

@@ -113,6 +113,10 @@ def test_an_update_and_a_rollback_lose_nothing(aws: EmbeddedAws, tmp_path: Path,
     stored = Counter(item["pk"]["S"] for item in items if item["sk"]["S"].startswith(ENTRY))
     assert stored <= Counter({agent: len(one["timeline"]) for agent, one in before.items()})  # alerts come meanwhile
 
+    day = MEETING["start"][:10]
+    listed = {record["pk"]["S"] for record in records if record["listed"]["S"].startswith(day)}
+    assert listed_on(stack, day) == listed
+
     ids = {key: stack.resources[key] for key in KEPT if key in stack.resources}
     code = codes(stack)
     callbacks = Callbacks(stack, {record["pk"]["S"]: record["event_id"]["S"] for record in records})
@@ -131,6 +135,7 @@ def test_an_update_and_a_rollback_lose_nothing(aws: EmbeddedAws, tmp_path: Path,
         timeline = read(stack, agent)["timeline"]
         assert keys <= {entry["key"] for entry in timeline}
         assert timeline[: len(before[agent]["timeline"])] == before[agent]["timeline"]
+    assert listed_on(stack, day) >= listed
     expected = {key for keys in callbacks.sent.values() for key in keys}
     assert wait_until(lambda: expected <= {announced_key(each) for each in announced.messages()} or None, within=120)
     queues = session.client("sqs")
@@ -142,6 +147,15 @@ def test_an_update_and_a_rollback_lose_nothing(aws: EmbeddedAws, tmp_path: Path,
 
 def read(stack: deployment.Stack, agent: str) -> Any:
     return httpx.get(f"{stack.api_url}/v1/meeting_agents/{agent}", timeout=60, trust_env=False).json()
+
+
+def listed_on(stack: deployment.Stack, day: str) -> set[str]:
+    """The agents with a meeting on a day, each of which is listed once."""
+    query = {"from": f"{day}T00:00:00Z", "to": f"{day}T23:59:59Z"}
+    page = httpx.get(f"{stack.api_url}/v1/meeting_agents", params=query, timeout=60, trust_env=False).json()
+    ids = [row["id"] for row in page["agents"]]
+    assert len(set(ids)) == len(ids)
+    return set(ids)
 
 
 def codes(stack: deployment.Stack) -> dict[str, str]:

@@ -18,6 +18,9 @@ KEPT = {
     "AgentsTable": "DynamoDB::Table",
     "AccountsTable": "DynamoDB::Table",
     "EncryptionKey": "KMS::Key",
+    "ArchiveKey": "KMS::Key",
+    "ArchiveBucket": "S3::Bucket",
+    "ArchiveLogBucket": "S3::Bucket",
     "CronofySecret": "SecretsManager::Secret",
     "ChannelsSecret": "SecretsManager::Secret",
     "LifecycleTopic": "SNS::Topic",  # topics have subscriptions of your own
@@ -25,9 +28,11 @@ KEPT = {
     "IncidentsTopic": "SNS::Topic",
     "AlertQueue": "SQS::Queue",  # queues have messages that wait
     "ForwardQueue": "SQS::Queue",
+    "ArchiveQueue": "SQS::Queue",
     "TrackDeadLetterQueue": "SQS::Queue",
     "AlertDeadLetterQueue": "SQS::Queue",
     "ForwardDeadLetterQueue": "SQS::Queue",
+    "ArchiveDeadLetterQueue": "SQS::Queue",
     "DigestDeadLetterQueue": "SQS::Queue",
     "SweepDeadLetterQueue": "SQS::Queue",
     "ProbeDeadLetterQueue": "SQS::Queue",
@@ -37,6 +42,7 @@ KEPT = {
     "TrackLog": "Logs::LogGroup",
     "AlertLog": "Logs::LogGroup",
     "ForwardLog": "Logs::LogGroup",
+    "ArchiveLog": "Logs::LogGroup",
     "DigestLog": "Logs::LogGroup",
     "SweepLog": "Logs::LogGroup",
     "ProbeLog": "Logs::LogGroup",
@@ -46,6 +52,10 @@ KEPT = {
 """Each resource that holds something of its owner's, by its logical id as deployed. A row is added, none changed."""
 OPTIONAL = {
     "HasChannels": {"ChannelsSecret", "IncidentsTopic", "ForwardQueue", "ForwardDeadLetterQueue", "ForwardLog"},
+    "HasArchive": {
+        *("ArchiveKey", "ArchiveBucket", "ArchiveLogBucket"),  # which stay without the stack
+        *("ArchiveQueue", "ArchiveDeadLetterQueue", "ArchiveLog"),
+    },
     "HasDashboard": {"WidgetLog", "ButtonLog"},
 }
 """The resources that go when the parameter of a condition is switched off."""
@@ -190,8 +200,9 @@ def test_every_name_that_the_template_gives_has_the_name_or_the_id_of_its_stack(
         "CloudWatchDashboard DashboardName",
         "DigestFunctionAtItsHour Name",
     } <= {key.replace(layer_suffix(), "") for key in unique}
-    of_another = {"StageName", "Qualifier", "Id"}  # names within a resource of the stack's own
-    assert {key for key in named.keys() - unique if key.split()[1] not in of_another} == set()
+    of_another = {"StageName", "Qualifier", "Id", "CatalogId"}  # names within a resource of the stack's own
+    titles = {"ArchiveSearchQuery Name", "ArchiveSpeakersQuery Name"}  # several queries may have one
+    assert {key for key in named.keys() - unique - titles if key.split()[1] not in of_another} == set()
 
 
 def layer_suffix() -> str:

@@ -1,5 +1,8 @@
 """The words of reasons: a sentence for each code, with any values."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from meeting_agents import errors, wording
@@ -59,3 +62,12 @@ def test_the_failures_with_words_are_errors_of_ours() -> None:
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
     codes = {value.code for value in classes if issubclass(value, errors.MeetingAgentsError)}
     assert set(wording.FAILURES) <= codes
+
+
+def test_the_other_words_are_of_the_codes_of_failed_copies() -> None:
+    """Each is raised somewhere, and none is an error's."""
+    layer = Path(wording.__file__).parent
+    source = "".join((layer / name).read_text(encoding="utf-8") for name in ("archiving.py", "cronofy/downloads.py"))
+    raised = set(re.findall(r'\((?:super\(\).__init__\()?"((?:download|key|upload)_[a-z]+)"\)', source))
+    assert raised == set(wording.COPIES)
+    assert not set(wording.COPIES) & set(wording.FAILURES)

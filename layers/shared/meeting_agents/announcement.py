@@ -13,6 +13,7 @@ from meeting_agents.aws.keys import is_probe
 from meeting_agents.aws.topic_message import MAX_TEXT_BYTES, Message
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.alerts import OwedAlert, alerting_owed
+from meeting_agents.domain.archive import is_archive_owed
 from meeting_agents.domain.deadlines import Deadline, deadline
 from meeting_agents.domain.erasures import ERASED_KEY, Erasure
 from meeting_agents.domain.grace_periods import GracePeriods
@@ -20,6 +21,7 @@ from meeting_agents.domain.labels import pairs as label_pairs
 from meeting_agents.domain.model import (
     AlertStatus,
     DeadlineType,
+    Entry,
     EntryType,
     IncidentType,
     Meeting,
@@ -190,6 +192,8 @@ class Announcement:
 
     By the whole timeline, since an entry may be written after the alert and have its place before it.
     """
+    is_archive_owed: bool = False
+    """Resources of the agent are still to be archived, and the entry lists them, or says that it was not done."""
 
     @classmethod
     def of(
@@ -220,6 +224,7 @@ class Announcement:
                 **agent_fields(record),
             ),
             was_alerted=bool(newest.alerts) and step.entry.kind is not EntryType.DELIVERED,
+            is_archive_owed=_begins_archiving(step.entry) and is_archive_owed(newest, grace_periods.archive_scope),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -234,6 +239,12 @@ class Announcement:
             "datacontenttype": "application/json",
             "data": plain(self.data),
         }
+
+
+def _begins_archiving(entry: Entry) -> bool:
+    return entry.phase is DeadlineType.ARCHIVE or (
+        entry.notification is not None and bool(entry.notification.resources)
+    )
 
 
 def erasure_announcement(agent_id: str, erasure: Erasure) -> Announcement:
@@ -313,8 +324,9 @@ def to_message(announcement: Announcement) -> Message:
     """Return the announcement as a message of the lifecycle topic.
 
     Attributes: `kind`, `verdict`, `state`; `data_center`, `account` and `labels`, a list of `name:value`, where known;
-    `alert` (`owed`) only where one is owed; `incident` (`alerted`) only where one was published before, but not for a
-    `delivered` entry; `replayed` (`true`) only for a replay; `probe` (`true`) only where the system checks itself.
+    `alert` (`owed`) only where one is owed; `archive` (`owed`) only where resources are to be archived; `incident`
+    (`alerted`) only where one was published before, but not for a `delivered` entry; `replayed` (`true`) only for a
+    replay; `probe` (`true`) only where the system checks itself.
     """
     data = announcement.data
     values: dict[str, str | tuple[str, ...]] = {
@@ -325,6 +337,7 @@ def to_message(announcement: Announcement) -> Message:
         "account": data.account,
         "labels": label_pairs(data.labels),
         "alert": "owed" if data.alerts else "",
+        "archive": "owed" if announcement.is_archive_owed and not is_probe(announcement.subject) else "",
         "incident": "alerted" if announcement.was_alerted and not is_probe(announcement.subject) else "",
         "replayed": "true" if data.replayed else "",
         "probe": "true" if is_probe(announcement.subject) else "",

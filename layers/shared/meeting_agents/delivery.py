@@ -14,6 +14,7 @@ from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, Request, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Record
+from meeting_agents.domain.rescue import Obstacle, is_second
 from meeting_agents.errors import (
     MeetingAgentsError,
     NothingToRetry,
@@ -45,10 +46,14 @@ class Delivery:
     correlation_id: str
     labels: Labels = field(default_factory=dict, hash=False)
     """Those of the caller's request; none for one that is sent again, so that the agent keeps those that it has."""
+    reason: Reason | None = None
+    """Of the entry of the request: that of a second agent has one."""
     tries: int = 0
     """Entries that leave its outcome open."""
     may_have_arrived: bool = False
     """An earlier try may have reached Cronofy."""
+    is_held: bool = False
+    """It repeats the request for an agent in whose place a second one was sent: it is not passed on."""
     is_settled: bool = False
     """Its outcome is in the journal already, so nothing more is written there."""
 
@@ -84,6 +89,7 @@ class Delivery:
             revision=self.revision,
             request=self.request,
             retry_at=self.requested_at + DELIVERY_LEASE if is_retried else None,
+            reason=self.reason,
             correlation_id=self.correlation_id,
             labels=self.labels,
         )
@@ -155,6 +161,11 @@ def expired(delivery: Delivery, failure: object) -> DeliveryOutcome:
     return DeliveryOutcome(EntryType.REJECTED, Reason.of(code, failure=failure))
 
 
+def withheld(obstacle: Obstacle) -> DeliveryOutcome:
+    """Return the outcome of the request for a second agent that is not sent any more."""
+    return DeliveryOutcome(EntryType.REJECTED, Reason.of(ReasonCode.RESCUE_WITHHELD, obstacle=obstacle))
+
+
 def _open(
     delivery: Delivery,
     failure: object,
@@ -201,7 +212,7 @@ def older_request_on_its_way(delivery: Delivery, entries: Sequence[StoredEntry],
 
     Its function has journalled no outcome and may be dead, or it has given up waiting for Cronofy.
     """
-    for stored in _requests(entries):
+    for stored in (each for each in _requests(entries) if each.cronofy_request and each.cronofy_request.is_idempotent):
         outcomes = [other.entry for other in entries if _revision(other) == _revision(stored) and other is not stored]
         is_open = all(entry.reason and entry.reason["failure"] == UpstreamTimeout.code for entry in outcomes)
         is_recent = now < stored.entry.at + DELIVERY_LEASE
@@ -292,6 +303,7 @@ def due_delivery(
         revision=pending.revision,
         requested_at=pending.requested_at,
         correlation_id=stored.entry.correlation_id,
+        reason=stored.entry.reason,
         tries=pending.tries,
         may_have_arrived=True,
     )
@@ -302,7 +314,8 @@ def repeatable_request(entries: Sequence[StoredEntry], grace_periods: GracePerio
 
     Raises `NothingToRetry` if that is of no use, and `RetryLeftToCaller` if only the caller can do it.
     """
-    newest = max(_requests(entries), key=_revision, default=None)
+    callers = (stored for stored in _requests(entries) if not is_second(stored.entry.reason))
+    newest = max(callers, key=_revision, default=None)
     if newest is None or newest.entry.request is None or newest.cronofy_request is None:
         raise NothingToRetry("nothing to retry: the agent was not requested through this API")
     attempt = fold(stored.entry for stored in entries).current

@@ -24,6 +24,7 @@ MeetingAgentsError
 │   ├── StoreUnavailable        a table, or the key of the tokens, did not answer
 │   ├── TopicUnavailable        a topic did not answer
 │   ├── QueueUnavailable        a queue did not answer
+│   ├── ArchiveUnavailable      the bucket of the archive did not answer
 │   ├── LeaseTimeout            another copy of the function did not finish in time
 │   ├── UntrustedResourceUrl    the API key must not go to the URL of a resource
 │   └── Unreachable             Cronofy did not answer
@@ -31,6 +32,7 @@ MeetingAgentsError
 └── Defect                      the code or the deployment is wrong: 500, a retry fails again
     ├── MissingSetting          an environment variable is missing or not a number
     ├── StoreRejected           a table rejects the request, and always will
+    ├── ArchiveRejected         the bucket of the archive rejects the request, and always will
     └── MessageRejected         a topic rejects the message, and always will
 
 Each has the HTTP status and a stable `code`, which is also a log field and a metric dimension.
@@ -231,6 +233,12 @@ class QueueUnavailable(Outage):
     code = "queue_unavailable"
 
 
+class ArchiveUnavailable(Outage):
+    """The bucket of the archive did not answer."""
+
+    code = "archive_unavailable"
+
+
 class LeaseTimeout(Outage):
     """Another copy of the function did not finish in time."""
 
@@ -274,6 +282,12 @@ class StoreRejected(Defect):
     """A table rejects the request, and always will."""
 
     code = "store_rejected"
+
+
+class ArchiveRejected(Defect):
+    """The bucket of the archive rejects the request, and always will."""
+
+    code = "archive_rejected"
 
 
 class MessageRejected(Defect):

@@ -31,6 +31,7 @@ from meeting_agents.domain.model import AlertStatus, ChangeType, Entry, EntryTyp
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.receipts import number_of, owed_actions, owed_changes
 from meeting_agents.domain.record import LastAlert, Receipt, Record
+from meeting_agents.domain.rescue import second_agent
 from meeting_agents.domain.silences import Quiet, Target
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import MeetingAgentsError
@@ -223,7 +224,14 @@ class Forwarder:
             before = record.receipts.get((channel.name, owed.incident.key))
             number = number_of(owed.action, owed.last, before)
             alerted = OwedAlert(status, owed.incident, number, owed.last.reminders)
-            alert = AgentAlert(agent_id=agent.agent_id, owed=alerted, record=record, at=now, provider=agent.provider)
+            alert = AgentAlert(
+                agent_id=agent.agent_id,
+                owed=alerted,
+                record=record,
+                at=now,
+                provider=agent.provider,
+                second_agent=second_agent(record, owed.incident.attempt, self._journal.grace_periods, now),
+            )
             acknowledgement = acknowledgement_of(owed.incident, agent.steps)
             change = change_of_agent(owed.action, alert, self._links, acknowledgement)
             yield Owed(agent.agent_id, change, owed.incident.attempt, before)

@@ -31,6 +31,7 @@ from meeting_agents.domain.labels import Labels, WantedLabels, matches
 from meeting_agents.domain.lifecycle import timeline
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
 from meeting_agents.domain.record import LastAlert
+from meeting_agents.domain.rescue import second_agent
 from meeting_agents.domain.silences import Hold, Quiet
 from meeting_agents.domain.verdicts import Step
 from meeting_agents.errors import Refusal
@@ -245,7 +246,10 @@ class IncidentList:
                 continue
             last = record.alerts.get(incident.key)
             owed = OwedAlert(AlertStatus.FIRING, incident, last.count if last else 0)
-            alert = AgentAlert(agent_id=agent_id, owed=owed, record=record, at=now, provider=provider)
+            second = second_agent(record, incident.attempt, self._journal.grace_periods, now)
+            alert = AgentAlert(
+                agent_id=agent_id, owed=owed, record=record, at=now, provider=provider, second_agent=second
+            )
             attempt = alert.attempt
             names: dict[str, Any] = alert.names
             if not wanted.binding.covers(names["account"], record.labels):  # others may have come since it was stored
@@ -257,8 +261,8 @@ class IncidentList:
                 severity=incident.severity,
                 opened_at=incident.opened_at,
                 over_at=past.over_at,
-                summary=f"Meeting agent {summary(alert)}",
-                detail=alert.detail or alert.failure,
+                summary=f"{alert.noun} {summary(alert)}",
+                detail=alert.explanation,
                 next_steps=() if past.over_at else next_steps(alert),
                 last_alert=last,
                 acknowledgement=acknowledgement_of(incident, steps),

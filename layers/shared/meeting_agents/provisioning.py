@@ -29,6 +29,7 @@ from meeting_agents.delivery import (
     outcome_of_error,
     outcome_of_response,
     repeated,
+    withheld,
 )
 from meeting_agents.domain.attempts import next_request
 from meeting_agents.domain.labels import Labels
@@ -37,6 +38,7 @@ from meeting_agents.domain.model import Entry, EntryType, Request
 from meeting_agents.domain.readings import next_look
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Record
+from meeting_agents.domain.rescue import Obstacle, is_second, is_still_needed
 from meeting_agents.errors import (
     Erased,
     IdempotencyKeyReused,
@@ -124,6 +126,8 @@ class Provisioning:
         is_retried = request.credentials.outlives_the_request
         permit = None if is_retried else self._cronofy.permit(request.request.data_center)
         delivery, entries = self._record_request(request)
+        if delivery.is_held:
+            return ProvisioningResult(fold(stored.entry for stored in entries), CronofyResponse(202))
         if request.at_most_once and not delivery.is_new and (previous := self._previous_response(request, entries)):
             return previous
         until = time.monotonic() + TOTAL_TIMEOUT
@@ -145,6 +149,9 @@ class Provisioning:
         if now >= self._retry_deadline(delivery):
             self._append(delivery, expired(delivery, last_failure(entries, delivery.revision)))
             return ProvisioningResult(self._read_record(agent_id))
+        if is_second(delivery.reason) and not self._is_second_needed(delivery):
+            self._append(delivery, withheld(Obstacle.FIRST_HEARD_OF))
+            return ProvisioningResult(self._read_record(agent_id))
         permit = self._cronofy.permit(delivery.cronofy_request.data_center, 1.0 if at_once else SWEEP_RATE_SHARE)
         planned = self._planned(entries) if at_once else None
         is_claimed = self._journal.claim(agent_id, now, now + DELIVERY_LEASE, planned)
@@ -157,6 +164,25 @@ class Provisioning:
         reply = self._send(delivery, until, permit)
         reply = self._record_outcome(delivery, reply)
         return _result(reply, self._correct_order(delivery, reply, until + CORRECTION_TIMEOUT))
+
+    def send_second(self, delivery: Delivery, permit: Permit) -> ProvisioningResult | None:
+        """Journal the request for a second agent, unless another request came first, and send it once.
+
+        The journal is read again before it is sent: what came meanwhile, a cancellation or the first agent, counts.
+        """
+        if not self._append_request(delivery):
+            return None
+        if not self._is_second_needed(delivery):
+            self._append(delivery, withheld(Obstacle.FIRST_HEARD_OF))
+            return None
+        reply = self._send(delivery, time.monotonic() + TOTAL_TIMEOUT, permit)
+        reply = self._record_outcome(delivery, reply)
+        return _result(reply, self._journal.read(delivery.agent_id, self._clock()))
+
+    def _is_second_needed(self, delivery: Delivery) -> bool:
+        """Return True if nothing that came since speaks against sending a second agent."""
+        entries = self._journal.read(delivery.agent_id, self._clock())
+        return is_still_needed(fold(stored.entry for stored in entries)) and newer_request(delivery, entries) is None
 
     def forward(self, request: CronofyRequest, credentials: CallerCredentials) -> CronofyResponse:
         """Send a request that concerns no agent, with nothing journalled.
@@ -186,6 +212,8 @@ class Provisioning:
             if record and not is_new and request.labels not in ({}, record.labels):
                 self._record_labels(request, entries, now)
                 continue  # with the journal that has them
+            if not is_new and record and record.current.is_rescue:  # it might bring a third agent
+                return replace(delivery, is_settled=True, is_held=True), entries
             if not is_new and pending:
                 repeated = replace(
                     delivery, tries=pending.tries, requested_at=pending.requested_at, may_have_arrived=True
@@ -343,6 +371,8 @@ class Provisioning:
         """
         agent_id = delivery.agent_id
         entries = self._journal.read(agent_id, self._clock())
+        if not delivery.cronofy_request.is_idempotent:  # an agent that is sent now has no order with other requests
+            return entries
         for _ in range(MAX_CORRECTIONS):
             newest = newer_request(delivery, entries) if may_have_effect(reply) else None
             if newest is None:

@@ -28,7 +28,6 @@ from meeting_agents.domain.groups import (
     Group,
     GroupState,
     Waiting,
-    group_of,
     is_news,
     is_open,
     is_over,
@@ -41,6 +40,7 @@ from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import LastAlert, Record
+from meeting_agents.domain.rescue import second_agent
 from meeting_agents.domain.silences import Hold, Quiet, Target
 from meeting_agents.errors import MessageRejected, TopicUnavailable
 
@@ -102,7 +102,7 @@ class Publisher:
         members: dict[Group, list[AgentAlert]] = {group: [] for group in sorted(groups)}
         alone: list[AgentAlert] = []
         for alert in others:
-            group = group_of(alert.record, alert.type)
+            group = alert.group
             (members.setdefault(group, []) if group else alone).append(alert)
         for group, alerts in members.items():
             alone += self._publish_group(group, alerts)
@@ -123,7 +123,15 @@ class Publisher:
         data_center = data_center_without_call(entries, record, self._journal.grace_periods.conference)
         lacks_call = bool(data_center) and self._event_triggers.have_come(data_center)
         return [
-            AgentAlert(agent_id=agent_id, owed=owed, record=record, at=now, provider=provider, lacks_call=lacks_call)
+            AgentAlert(
+                agent_id=agent_id,
+                owed=owed,
+                record=record,
+                at=now,
+                provider=provider,
+                second_agent=second_agent(record, owed.incident.attempt, self._journal.grace_periods, now),
+                lacks_call=lacks_call,
+            )
             for owed in alerting_owed(record, self._journal.grace_periods, now)
         ]
 
@@ -329,7 +337,7 @@ class Publisher:
 
     def _record_included(self, alerts: Sequence[AgentAlert]) -> None:
         for alert in alerts:
-            group = group_of(alert.record, alert.type)
+            group = alert.group
             key = group.key if group else COVERING[alert.type]
             reason = Reason.of(ReasonCode.ALERT_INCLUDED, incident=alert.type, status=alert.status, group=key)
             self._record_alerted(alert, reason)

@@ -171,6 +171,40 @@ class Settings:
         return frozenset(filter(None, self._environ.get("EXPECTED_RESOURCES", "").split(",")))
 
     @property
+    def archive(self) -> str:
+        """The resources that are archived: `off`, `transcripts` or `all`."""
+        return self._text("ARCHIVE")
+
+    @property
+    def archive_grace_period(self) -> timedelta:
+        return self._seconds("ARCHIVE_GRACE_PERIOD")
+
+    @property
+    def archive_bucket(self) -> str:
+        """The bucket of the archive; empty if nothing is archived."""
+        return self._environ.get("ARCHIVE_BUCKET", "")
+
+    @property
+    def archive_queue_url(self) -> str:
+        """The queue of agents whose resources are to be archived, and of the copies."""
+        return self._text("ARCHIVE_QUEUE_URL")
+
+    @property
+    def rescue(self) -> str:
+        """The use of second agents, for meetings whose agent failed or was never heard of: off, report or once."""
+        return self._environ.get("RESCUE", "off")
+
+    @property
+    def rescues_silent(self) -> bool:
+        """True if a second agent is sent also for one that was never heard of."""
+        return self._environ.get("RESCUE_SILENT") == "on"
+
+    @property
+    def rescues_per_hour(self) -> int:
+        """The second agents of one account in an hour, at most."""
+        return int(self._number("RESCUES_PER_HOUR"))
+
+    @property
     def assumed_meeting_duration(self) -> timedelta:
         return self._seconds("ASSUMED_MEETING_DURATION")
 

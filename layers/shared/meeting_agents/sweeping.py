@@ -35,6 +35,7 @@ from meeting_agents.domain.readings import (
     reading_entry,
 )
 from meeting_agents.domain.record import Record
+from meeting_agents.domain.rescue import is_rescue_due
 from meeting_agents.errors import MeetingAgentsError, Outage, UnknownAccount
 from meeting_agents.profiles import Profiles
 
@@ -255,13 +256,17 @@ class _Looked:
 
 @dataclass(frozen=True, slots=True)
 class DueAgents:
-    """The check of due agents. `submit_retry`: called for an agent with a request to be sent again."""
+    """The check of due agents.
+
+    `submit_retry` is called for an agent with a request to be sent again, `submit_rescue` for one with a second agent.
+    """
 
     journal: Journal
     now: datetime
     has_time: Callable[[], bool]
     submit_retry: Callable[[str], None]
     lanes: CalendarLanes | None = None
+    submit_rescue: Callable[[str], None] = lambda _: None
 
     def check(self, agent_ids: Sequence[str]) -> Checked:
         """Check agents one after the other, append the entries of all together, and claim those without an entry.
@@ -285,8 +290,8 @@ class DueAgents:
                 errors.append((agent_id, error))
                 claims[agent_id] = self.now + RECHECK_AFTER
                 continue
-            if is_retry_due(record, self.now):
-                self.submit_retry(agent_id)
+            if submit := self._submit_for(record):
+                submit(agent_id)
             elif not missed[agent_id]:
                 claims[agent_id] = self._look_again_at(record)  # its journal is newer than its record
                 if record.attempts and self._is_look_due(record):
@@ -301,6 +306,12 @@ class DueAgents:
         is_new = self.journal.append_all([(agent_id, finding.entry) for agent_id, finding in findings])
         self.journal.claim_all(claims, self.now)
         return Checked(tuple(compress(findings, is_new)), errors)
+
+    def _submit_for(self, record: Record) -> Callable[[str], None] | None:
+        """Return the way by which a request that is due for an agent is sent; None if none is."""
+        if is_retry_due(record, self.now):
+            return self.submit_retry
+        return self.submit_rescue if is_rescue_due(record, self.journal.grace_periods, self.now) else None
 
     def _look_again_at(self, record: Record) -> datetime:
         """Return when an agent without a missed deadline is due again: the daily reading must not repeat itself."""

@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.session import Session
 
+from meeting_agents import VERSION
+from meeting_agents.errors import MissingSetting
 from meeting_agents.settings import Settings
 
 if TYPE_CHECKING:
     import httpx
 
     from meeting_agents.alerting.message import Links
+    from meeting_agents.archiving import Archiver
     from meeting_agents.aws.accounts import Accounts, Connection
+    from meeting_agents.aws.archive_bucket import ArchiveBucket
     from meeting_agents.aws.bindings import Bindings
+    from meeting_agents.aws.days import Days
     from meeting_agents.aws.dynamodb import Table
     from meeting_agents.aws.event_triggers import TriggerSupport
     from meeting_agents.aws.groups import Groups, LastCallbacks
@@ -34,15 +39,22 @@ if TYPE_CHECKING:
     from meeting_agents.channels.client import ChannelClient
     from meeting_agents.cronofy.client import CronofyClient
     from meeting_agents.cronofy.client_secrets import ClientSecrets
+    from meeting_agents.cronofy.resource_addresses import ResourceAddresses
     from meeting_agents.domain.drills import DrillTime
     from meeting_agents.erasing import Eraser
     from meeting_agents.incident_list import IncidentList
     from meeting_agents.profiles import Profiles
     from meeting_agents.provisioning import Provisioning
+    from meeting_agents.rescuing import Rescuer
     from meeting_agents.tokens import Tokens
     from meeting_agents.widget.reading import OverviewReader
 
+_USER_AGENT = f"meeting-agents/{VERSION}"
+"""The caller that CloudTrail shows. Without it botocore puts its own together twice in each call: a third of the
+processor time."""
+
 _CLIENT_CONFIG = Config(
+    user_agent=_USER_AGENT,
     connect_timeout=1,
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 2},
@@ -50,6 +62,17 @@ _CLIENT_CONFIG = Config(
 )
 """Short timeouts: Cronofy waits 7 seconds for a response and API Gateway 30; botocore's default is a minute. All
 callers retry by themselves."""
+
+_ARCHIVE_CONFIG = Config(
+    user_agent=_USER_AGENT,
+    connect_timeout=3,
+    read_timeout=30,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    request_checksum_calculation="when_required",  # each request has a SHA-256 of its own
+    response_checksum_validation="when_required",
+    signature_version="s3v4",  # of presigned addresses: files that a key of KMS encrypts need it
+)
+"""A part of a file takes longer than an item of a table, and a copy is worth another try."""
 
 _CLIENT_LOCK = Lock()
 """Making a client is not thread-safe, and a sweep makes some when a thread of it finds the first request to retry."""
@@ -76,10 +99,10 @@ def _session() -> Session:
 
 
 @cache
-def client(service: str) -> Any:
+def client(service: str, config: Config = _CLIENT_CONFIG) -> Any:
     """Return a client of an AWS service. All share one session, because a session costs many times a client."""
     with _CLIENT_LOCK:
-        return _session().create_client(service, config=_CLIENT_CONFIG)
+        return _session().create_client(service, config=config)
 
 
 @cache
@@ -103,6 +126,7 @@ def journal() -> "Journal":
     """Return the journals of all agents."""
     from meeting_agents.aws.journal import Journal
     from meeting_agents.domain.grace_periods import GracePeriods
+    from meeting_agents.domain.model import ArchiveScope, RescueMode
 
     values = settings()
     grace_periods = GracePeriods(
@@ -115,8 +139,20 @@ def journal() -> "Journal":
         assumed_meeting_duration=values.assumed_meeting_duration,
         escalation=values.escalation,
         expected_resources=values.expected_resources,
+        archive=values.archive_grace_period,
+        archive_scope=ArchiveScope(values.archive),
+        rescue=RescueMode(values.rescue),
+        rescues_silent=values.rescues_silent,
     )
     return Journal(agents_table(), grace_periods, values.retention)
+
+
+@cache
+def days() -> "Days":
+    """Return the index of agents by day."""
+    from meeting_agents.aws.days import Days
+
+    return Days(agents_table())
 
 
 def lease(name: str) -> "Lease":
@@ -214,7 +250,39 @@ def eraser() -> "Eraser":
     from meeting_agents.aws.erasures import Erasures
     from meeting_agents.erasing import Eraser
 
-    return Eraser(journal(), Erasures(agents_table()), silences())
+    return Eraser(journal(), Erasures(agents_table()), silences(), archive_bucket())
+
+
+@cache
+def archive_bucket() -> "ArchiveBucket | None":
+    """Return the bucket of the archive; None if nothing is archived."""
+    from meeting_agents.aws.archive_bucket import ArchiveBucket
+
+    name = settings().archive_bucket
+    return ArchiveBucket(client("s3", _ARCHIVE_CONFIG), name) if name else None
+
+
+@cache
+def archiver() -> "Archiver":
+    """Return the way by which resources are copied. Its downloads follow no redirects, and have no credentials."""
+    import httpx
+
+    from meeting_agents.archiving import Archiver
+    from meeting_agents.cronofy.downloads import TIMEOUT, Downloader
+
+    bucket = archive_bucket()
+    if bucket is None:
+        raise MissingSetting("the environment variable ARCHIVE_BUCKET is not set; the template sets it")
+    downloader = Downloader(httpx.Client(timeout=TIMEOUT, follow_redirects=False))
+    return Archiver(journal(), bucket, resource_addresses(), downloader, settings().default_data_center)
+
+
+@cache
+def resource_addresses() -> "ResourceAddresses":
+    """Return the way by which the presigned addresses of resources are resolved."""
+    from meeting_agents.cronofy.resource_addresses import ResourceAddresses
+
+    return ResourceAddresses(cronofy(), client_secrets())
 
 
 @cache
@@ -247,11 +315,10 @@ def links() -> "Links":
 def overview_reader(subscribers: "Callable[[], int | None]") -> "OverviewReader":
     """Return the reader of what the overview shows."""
     from meeting_agents.alerting.message import Links
-    from meeting_agents.aws.days import Days
     from meeting_agents.widget.reading import OverviewReader
 
     incidents = incident_list(Links(settings().api_url, dashboard=""))
-    return OverviewReader(journal(), Days(agents_table()), groups(), incidents, subscribers)
+    return OverviewReader(journal(), days(), groups(), incidents, subscribers)
 
 
 @cache
@@ -284,6 +351,16 @@ def provisioning() -> "Provisioning":
     from meeting_agents.provisioning import Provisioning
 
     return Provisioning(journal(), cronofy(), tokens(), event_triggers())
+
+
+@cache
+def rescuer() -> "Rescuer":
+    """Return the way by which second agents are sent."""
+    from meeting_agents.aws.rescue_budget import RescueBudget
+    from meeting_agents.rescuing import Rescuer
+
+    budget = RescueBudget(agents_table(), settings().rescues_per_hour)
+    return Rescuer(journal(), provisioning(), cronofy(), tokens(), groups(), budget)
 
 
 @cache

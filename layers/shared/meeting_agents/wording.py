@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from meeting_agents.domain.model import IncidentType, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
+from meeting_agents.domain.rescue import Obstacle
 
 REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.REQUESTED: "requested; Cronofy has not confirmed it yet",
@@ -43,6 +44,10 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.ACTIVATION_MISSED: "the agent did not report itself active[ by {at}]",
     ReasonCode.COMPLETION_MISSED: "the agent did not report its end[ by {at}]",
     ReasonCode.RESOURCES_MISSED: "the agent is complete, but the expected resources were not reported[ by {at}]",
+    ReasonCode.ARCHIVE_MISSED: "not all resources were in the archive[ by {at}]",
+    ReasonCode.ARCHIVED: "{category} is in the archive: {key}, {size} bytes",
+    ReasonCode.RESOURCE_EXPIRED: "Cronofy no longer has the {category}[ ({status})]",
+    ReasonCode.ARCHIVE_GIVEN_UP: "the {category} could not be copied into the archive: {failure}",
     ReasonCode.ALERT_OWED: "an alert is owed: {incidents}",
     ReasonCode.ALERT_PUBLISHED: "alert published to {subscribers}: {incident} {status}",
     ReasonCode.ALERT_SILENCED: "held back until {until} by {silence}: {incident} {status}",
@@ -52,6 +57,12 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.DELIVERED: "channel {channel} took it: {incident} {action}",
     ReasonCode.ERASED: "the data of the agent was erased: {entries} entries[, by {caller}]",
     ReasonCode.NOTE: "{note}[ ({caller})]",
+    ReasonCode.RESCUE: "a second agent, because the first {cause}",
+    ReasonCode.RESCUE_DUE: "one is sent at {at}, unless the first is heard of",
+    ReasonCode.RESCUE_REPORTED: "one would be sent[ at {at}]; this deployment only reports it",
+    ReasonCode.RESCUE_WITHHELD: "none is sent: {obstacle}",
+    ReasonCode.RESCUE_STAYS: "a second agent was sent, and Cronofy documents no way to call it off",
+    ReasonCode.RESCUE_SENT: "sent at {at}; it is {outcome}",
     ReasonCode.ALREADY_KNOWN: "the record says so already",
     ReasonCode.COMPLETE_AND_FAILED: "both complete and failed were reported; complete counts, as it has the resources",
     ReasonCode.OTHER_CALENDAR_EVENT: "it is about the calendar event {event_id}; this agent is for {expected}",
@@ -76,15 +87,32 @@ STATES: Mapping[State, str] = {
 """Each follows `The agent is`, or stands alone."""
 
 FAILURES: Mapping[str, str] = {
+    "archive_unavailable": "the bucket of the archive did not answer",
+    "archive_rejected": "the bucket of the archive refused the request",
     "cronofy_timed_out": "Cronofy did not answer in time",
     "cronofy_unreachable": "Cronofy could not be reached",
     "missing_secret": "the secret of the Cronofy application is missing",
     "missing_token": "the request carries no access token",
     "rate_limited": "Cronofy's limits were used up",
+    "queue_unavailable": "a queue did not answer",
     "reauthorisation_required": "Cronofy no longer accepts the account's refresh token",
+    "untrusted_resource_url": "the resource is not at one of Cronofy's addresses",
     "store_unavailable": "a table or a key of the deployment did not answer",
 }
-"""The words for an error's code where a request was not answered."""
+"""The words for an error's code where a request was not answered, or a copy failed."""
+
+COPIES: Mapping[str, str] = {
+    "download_changed": "the file changed while it was copied",
+    "download_empty": "the file was empty",
+    "download_interrupted": "the download broke off",
+    "download_length": "the download had another length than was announced",
+    "download_refused": "the address that Cronofy gave was refused",
+    "download_slow": "the download was too slow",
+    "download_unavailable": "the host of the address could not serve it",
+    "key_taken": "another file has the key",
+    "upload_gone": "the copy was ended by another one",
+}
+"""The words for the code of a copy into the archive that failed for another reason."""
 
 GROUPS: Mapping[str, str] = {
     IncidentType.ACCOUNT_DISCONNECTED: "account",
@@ -93,6 +121,30 @@ GROUPS: Mapping[str, str] = {
     IncidentType.DRILL: "drill",
 }
 """The common noun of a group, by the type of its incident."""
+
+
+CAUSES: Mapping[str, str] = {IncidentType.FAILED: "failed", IncidentType.NEVER_ACTIVATED: "was never heard of"}
+"""The words for what causes a second agent."""
+
+OBSTACLES: Mapping[str, str] = {
+    Obstacle.NOT_REQUESTED: "the agent was not requested here",
+    Obstacle.CALLERS_TOKEN: "the agent was requested with a token of its caller's own",
+    Obstacle.NOT_ACCEPTED: "Cronofy has not accepted the first request",
+    Obstacle.NOT_WANTED: "the agent was cancelled",
+    Obstacle.STILL_OPEN: "another request is not settled",
+    Obstacle.MAY_BE_THERE: "another agent may still come, or be in the meeting",
+    Obstacle.INCURABLE: "it would be kept out as the first was",
+    Obstacle.NO_CONFERENCE: "Cronofy has not given the link of a conference",
+    Obstacle.NO_END: "the end of the meeting is not known",
+    Obstacle.SECOND_BEFORE: "there was one for this meeting before",
+    Obstacle.TOO_LATE: "too little is left of the meeting",
+    Obstacle.BUDGET_SPENT: "the account's budget for this hour is spent",
+    Obstacle.NO_ATTENDEE: "Cronofy has not said in whose name it may join",
+    Obstacle.ACCOUNT_DISCONNECTED: "the account must authorise the application again",
+    Obstacle.NOTHING_HEARD: "no callback came from the data center since the meeting began",
+    Obstacle.FIRST_HEARD_OF: "the first was heard of, or its caller sent another request",
+}
+"""The words for the obstacles to a second agent."""
 
 
 def in_utc(at: datetime) -> str:
@@ -131,8 +183,16 @@ def _shown(name: str, value: str, format_time: Callable[[datetime], str]) -> str
     match name:
         case "at" | "start" | "until":
             return format_time(datetime.fromisoformat(value))
+        case "cause":
+            return CAUSES.get(value, value)
+        case "obstacle":
+            return OBSTACLES.get(value, value)
+        case "outcome":
+            return STATES.get(State(value), value)
         case "failure":
-            return FAILURES.get(value) or (f"Cronofy answered {value}" if value.isdigit() else value)
+            return (
+                FAILURES.get(value) or COPIES.get(value) or (f"Cronofy answered {value}" if value.isdigit() else value)
+            )
         case "group":
             return group(value)
         case "subscribers" if value == "unknown":

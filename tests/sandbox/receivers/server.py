@@ -3,9 +3,10 @@
 import json
 import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 
+from tests.sandbox.loopback import LoopbackServer
 from tests.sandbox.receivers.chats import SlackBot, SlackWebhook, Teams
 from tests.sandbox.receivers.pagers import Grafana, IncidentIo, Jira, PagerDuty, Rootly
 from tests.sandbox.receivers.receiver import Answer, Receiver, Request
@@ -54,7 +55,7 @@ class Receivers:
         )
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self.by_host))
+        self._server = LoopbackServer(("127.0.0.1", 0), _handler(self.by_host))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
         return self

@@ -14,6 +14,7 @@ one, as in `/api-de.cronofy.com/v1/…`; without it, it is the American one.
 """
 
 from tests.sandbox.stand_in.courier import Delivery, Notification, sign
+from tests.sandbox.stand_in.media import Media
 from tests.sandbox.stand_in.server import DeliveryOptions, StandIn
 from tests.sandbox.stand_in.wire import Fault, Request
 from tests.sandbox.stand_in.world import HOSTS, Agent, Application, Behaviour, Grant, Key, Meeting
@@ -28,6 +29,7 @@ __all__ = [
     "Fault",
     "Grant",
     "Key",
+    "Media",
     "Meeting",
     "Notification",
     "Request",

@@ -25,6 +25,8 @@ GET    /_control/agents               every agent: sub, key, state and subscript
 POST   /_control/agents/{key}/{step}  let a step happen and report it
 POST   /_control/events/{key}/drag    {"start": "…", "end": "…"} lets a person move it in the calendar
 POST   /_control/events/{key}/delete  lets a person delete it in the calendar
+POST   /_control/agents/{key}/edit    lets its recordings be other ones, at the same addresses
+POST   /_control/agents/{key}/expire  lets its resources be gone
 POST   /_control/triggers             send the event triggers that are due
 POST   /_control/notifications        deliver one that was made with {"deliver": false}
 GET    /_control/faults               the faults still to come
@@ -43,7 +45,8 @@ POST   /_control/behaviour            {"merge_subscriptions": true} changes one
 key    a sub, a scheduling_key, an event_id, or in full data_center/calendar_id/event_id
 step   activate, complete, fail, assign_conferencing, fail_conferencing
        options: deliver, times, delay, secrets, body, extra, to
-fault  status, body, headers, has_effect, delay, close ("unread" or "unanswered"), truncate
+fault  status, body, headers, has_effect, delay, close ("unread" or "unanswered"), truncate, skip;
+       of a recording also cut, drip and announce
 """
 
 
@@ -75,6 +78,9 @@ def _do(  # noqa: C901, PLR0912 (one case for each route)
             return {"agents": _agents(cronofy)}
         case "POST", ("agents", *key, step) if step in STEPS and key:
             return cronofy.report(step, _key(key), **options).as_json()
+        case "POST", ("agents", *key, "edit" | "expire" as how) if key:
+            (cronofy.edit_recordings if how == "edit" else cronofy.expire_resources)(_key(key))
+            return {}
         case "POST", ("events", *key, "drag") if key:
             cronofy.drag(_key(key), **options)
             return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import defaultdict, deque
@@ -12,6 +13,7 @@ from urllib.parse import parse_qs
 
 from tests.sandbox.stand_in.control import CONTROL, steer
 from tests.sandbox.stand_in.courier import Courier, Notification, sign
+from tests.sandbox.stand_in.media import CONTENT_TYPES, Media
 from tests.sandbox.stand_in.rules import JsonObject
 from tests.sandbox.stand_in.wire import Answer, Faults, Request, Server, encode
 from tests.sandbox.stand_in.world import (
@@ -222,6 +224,28 @@ class StandIn:
         made = [(meeting.data_center, uri, self._encode(body)) for meeting, uri, body in due]
         return [self.deliver(Notification((uri,), body, sign(body, secrets[name]))) for name, uri, body in made]
 
+    # Recordings
+
+    def recording(self, key: Key, category: str) -> Media:
+        """The recording of the latest agent of a meeting, as it is now."""
+        with self._lock:
+            return self._world.recording(self.agent(key).sub, category)
+
+    def offer(self, sub: str) -> None:
+        """Have a transcript of an agent that is not known here."""
+        with self._lock:
+            self._world.offered.add(sub)
+
+    def edit_recordings(self, key: Key) -> None:
+        """Let the recordings be other ones, at the same addresses."""
+        with self._lock:
+            self._world.editions[self.agent(key).sub] += 1
+
+    def expire_resources(self, key: Key) -> None:
+        """Let the resources be gone."""
+        with self._lock:
+            self._world.expired.add(self.agent(key).sub)
+
     # People in their calendar
 
     def drag(self, key: Key, **changes: str) -> None:
@@ -306,6 +330,8 @@ class StandIn:
                 return Answer.of(200, world.read(data_center, token, query, tuple(page)))
             case "GET", ("v1", "userinfo"):
                 return Answer.of(200, world.user_info(data_center, token))
+            case "GET", ("v1", "account"):
+                return Answer.of(200, world.account(data_center, token))
             case "POST", ("v1", "meeting_agents"):
                 agent = world.request_agent(data_center, token, body)
                 return Answer(202) if agent is None else Answer.of(200, agent)
@@ -317,13 +343,27 @@ class StandIn:
                 return Answer.of(302, {"resource": {"download_url": address}}, Location=address)
             case "GET", ("presigned", *resource):
                 content = world.download(request.query.get("signature"), tuple(resource))
-                if isinstance(content, bytes):
-                    return Answer(200, content, "application/octet-stream")
-                return Answer.of(200, content)
+                return self._serve(request, content) if isinstance(content, Media) else Answer.of(200, content)
             case "GET", ("dashboard", sub):
                 return Answer(200, f"The dashboard of {sub}, for a browser.\n".encode(), "text/plain; charset=utf-8")
             case _:
                 return Answer(404)
+
+    def _serve(self, request: Request, media: Media) -> Answer:
+        """Serve a recording as S3 does: a range, if the etag is the one that is wanted."""
+        if request.headers.get("if-match", media.etag) != media.etag:
+            return Answer(412)
+        kind = CONTENT_TYPES.get(request.parts[-2], "application/octet-stream")
+        headers = {"ETag": media.etag, "Last-Modified": "Wed, 29 Apr 2026 15:30:00 GMT"}
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
+        if wanted is None or not self.behaviour.ranges:
+            return Answer(200, b"", kind, headers, media.pieces(), media.size)
+        start, end = int(wanted[1]), min(int(wanted[2] or media.size - 1) + 1, media.size)
+        end = min(end, start + self.behaviour.range_bytes)
+        if start >= media.size:
+            return Answer(416, headers={"Content-Range": f"bytes */{media.size}"})
+        ranged = headers | {"Content-Range": f"bytes {start}-{end - 1}/{media.size}"}
+        return Answer(206, b"", kind, ranged, media.pieces(start, end), end - start)
 
     def _is_over_limit(self, request: Request) -> bool:
         if not self.behaviour.enforce_limits or not _is_api(request):

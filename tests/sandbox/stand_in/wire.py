@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 
+from tests.sandbox.loopback import LoopbackServer
 from tests.sandbox.stand_in.rules import JsonObject
 from tests.sandbox.stand_in.world import HOSTS
 
@@ -102,6 +102,9 @@ class Answer:
     body: bytes = b""
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    pieces: Iterator[bytes] | None = None
+    """The body of a large answer, `length` bytes."""
+    length: int = 0
 
     @classmethod
     def of(cls, status: int, body: object, **headers: str) -> Answer:
@@ -131,6 +134,14 @@ class Fault:
     """Hang up before the body is read, or after the effect without an answer."""
     truncate: bool = False
     """Announce the length of the whole answer and send half of it."""
+    cut: int | None = None
+    """Hang up after so many bytes of a large answer."""
+    drip: float = 0.0
+    """Seconds between the pieces of a large answer, of a kilobyte each."""
+    announce: int = 0
+    """Bytes that a large answer announces beside those that it has."""
+    skip: int = 0
+    """Matching requests that come before, and are answered as they should."""
 
     @property
     def prevents_effect(self) -> bool:
@@ -170,6 +181,9 @@ class Faults:
                 if is_method and (
                     request.path.startswith(fault.path_prefix) or request.target.startswith(fault.path_prefix)
                 ):
+                    if fault.skip:
+                        fault.skip -= 1
+                        continue
                     if fault.times is not None:
                         fault.times -= 1
                         if fault.times <= 0:
@@ -182,10 +196,9 @@ class Faults:
             return iter(list(self._waiting))
 
 
-class Server(ThreadingHTTPServer):
+class Server(LoopbackServer):
     """A loopback server. It answers with `respond` unless a fault prevents it, and passes each request to `record`."""
 
-    daemon_threads = True
     request_queue_size = 128
 
     def __init__(
@@ -207,11 +220,6 @@ class Server(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         self._connections.discard(request)
         super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore a client that hangs up; anything else is a defect of the stand-in and is printed."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
     def stop(self) -> None:
         """Stop listening, and close every connection that is still open."""
@@ -246,9 +254,17 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault.close:
             self._finish(request, None, delay=fault.delay)
         else:
-            self._finish(request, fault.apply_to(answer), delay=fault.delay, truncate=fault.truncate)
+            self._finish(request, fault.apply_to(answer), delay=fault.delay, truncate=fault.truncate, fault=fault)
 
-    def _finish(self, request: Request, answer: Answer | None, *, delay: float = 0.0, truncate: bool = False) -> None:
+    def _finish(
+        self,
+        request: Request,
+        answer: Answer | None,
+        *,
+        delay: float = 0.0,
+        truncate: bool = False,
+        fault: Fault | None = None,
+    ) -> None:
         """Record the request before it is answered, so that its sender finds it recorded."""
         request.status = answer.status if answer else None
         self.server.record(request)
@@ -257,13 +273,30 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.send_response_only(answer.status)
-        content_type = {"Content-Type": answer.content_type} if answer.body else {}
+        content_type = {"Content-Type": answer.content_type} if answer.body or answer.pieces else {}
         for name, value in {**content_type, **answer.headers}.items():
             self.send_header(name, value)
+        if answer.pieces is not None:
+            self._stream(answer, fault or Fault("*", ""))
+            return
         self.send_header("Content-Length", str(max(len(answer.body), 2 * truncate)))
         self.end_headers()
         self.wfile.write(answer.body[: len(answer.body) // 2] if truncate else answer.body)
         self.close_connection = self.close_connection or truncate
+
+    def _stream(self, answer: Answer, fault: Fault) -> None:
+        self.send_header("Content-Length", str(answer.length + fault.announce))
+        self.end_headers()
+        sent = 0
+        for piece in answer.pieces or ():
+            for part in (piece[at : at + 1024] for at in range(0, len(piece), 1024)) if fault.drip else (piece,):
+                room = len(part) if fault.cut is None else min(len(part), fault.cut - sent)
+                self.wfile.write(part[:room])
+                sent += room
+                time.sleep(fault.drip)
+            if sent == fault.cut:
+                break
+        self.close_connection = self.close_connection or fault.cut is not None or bool(fault.announce)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 (the names that http.server calls)
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from tests.sandbox.stand_in import rules
+from tests.sandbox.stand_in.media import Media
 from tests.sandbox.stand_in.rules import JsonObject
 
 type Key = str | tuple[str, ...]
@@ -82,8 +84,20 @@ class Behaviour:
     """Unknown: whether a 429 carries Retry-After, in seconds."""
     refuse_transitions: Sequence[str] = ()
     """Unknown: data centers that refuse event triggers beside other subscriptions, and how they name the field."""
+    account_email: str = "marty@example.com"
+    """Unknown: whether each account has an address."""
     page_size: int = 100
     """Unknown: the most events on a page of Read Events."""
+    next_sub: str = ""
+    """The sub of the next agent, so that it is the same each time; empty: a random one."""
+    recording_bytes: int = 4096
+    """The size of each recording. How large Cronofy's are is theirs to know; an hour of video has one or two GB."""
+    ranges: bool = True
+    """Unknown: whether the host of presigned addresses answers ranges."""
+    range_bytes: int = 10**12
+    """Unknown: the most bytes of a range."""
+    address_uses: int | None = None
+    """Unknown: how long a presigned address lasts. None: for ever; else for so many requests, then it answers 403."""
     compact_json: bool = True
     """Unknown: whether callbacks are written without spaces. The signature covers the bytes as sent."""
 
@@ -194,6 +208,13 @@ class World:
         self._grants: dict[tuple[str, str], Grant] = {}
         self._access: dict[tuple[str, str], tuple[Grant, float]] = {}
         self._presigned: dict[str, tuple[str, ...]] = {}
+        self._uses: Counter[str] = Counter()
+        self.editions: defaultdict[str, int] = defaultdict(lambda: 1)
+        """The edition of an agent's recordings, by its `sub`."""
+        self.offered: set[str] = set()
+        """Agents that are known for their transcript alone."""
+        self.expired: set[str] = set()
+        """The agents whose resources are gone."""
         self._pages: dict[tuple[str, ...], tuple[list[JsonObject], int]] = {}
 
     # Credentials: https://docs.cronofy.com/developers/api/authorization/
@@ -296,6 +317,11 @@ class World:
         grant = self._check_token(data_center, token)
         data = {"authorization": {"scope": grant.scope}, "conferencing_profiles": grant.profiles}
         return {"sub": grant.sub, "cronofy.type": "account", "cronofy.data": data}
+
+    def account(self, data_center: str, token: str | None) -> JsonObject:
+        """Answer `GET /v1/account` as Cronofy's Python SDK reads it; the scope that it needs is unknown."""
+        grant = self._check_token(data_center, token)
+        return {"account": {"account_id": grant.sub, "email": self.behaviour.account_email}}
 
     def connect_profile(self, profile_id: str, *, is_connected: bool) -> None:
         """Let the credentials of a conferencing profile expire, or its user connect it again."""
@@ -459,21 +485,35 @@ class World:
         """Return a presigned address of the resource, which needs no credentials."""
         self._check_application(data_center, token)
         sub, category, kind = resource
+        if sub in self.offered and category == "transcript":
+            return self._sign(resource)
         meeting, agent = self._agents.get(sub, (None, None))
         if meeting is None or agent is None or meeting.data_center != data_center or category == "cronofy":
             raise Refusal(404)
         if (category, kind) not in ((each["category"], each["type"]) for each in agent.resources):
             raise Refusal(404)
+        if sub in self.expired:
+            raise Refusal(404)
+        return self._sign(resource)
+
+    def _sign(self, resource: tuple[str, ...]) -> str:
         signature = secrets.token_hex(16)
         self._presigned[signature] = resource
         return f"{self.url}/presigned/{'/'.join(resource)}?signature={signature}"
 
-    def download(self, signature: str | None, resource: tuple[str, ...]) -> JsonObject | bytes:
-        """Return a transcript, or some bytes of a recording, for its presigned address."""
+    def download(self, signature: str | None, resource: tuple[str, ...]) -> JsonObject | Media:
+        """Return a transcript, or a recording, for its presigned address."""
         if self._presigned.get(signature or "") != resource:
             raise Refusal(403)
+        self._uses[signature or ""] += 1
+        if self.behaviour.address_uses is not None and self._uses[signature or ""] > self.behaviour.address_uses:
+            raise Refusal(403)
         sub, category, _ = resource
-        return transcript(sub) if category == "transcript" else f"{category} of {sub}".encode()
+        return transcript(sub) if category == "transcript" else self.recording(sub, category)
+
+    def recording(self, sub: str, category: str) -> Media:
+        """Return a recording as it is now."""
+        return Media(f"{category} of {sub}", self.behaviour.recording_bytes, self.editions[sub])
 
     # Callbacks: https://docs.cronofy.com/developers/api/meeting-agents/callbacks/
 
@@ -542,7 +582,8 @@ class World:
     def _provision(self, meeting: Meeting) -> None:
         """Give the meeting an agent unless it has a live one; after an end, a new one (unknown)."""
         if meeting.live_agent is None:
-            self._send_agent(meeting, new_sub())
+            self._send_agent(meeting, self.behaviour.next_sub or new_sub())
+            self.behaviour.next_sub = ""
 
     def _send_agent(self, meeting: Meeting, sub: str) -> Agent:
         agent = Agent(sub, self._resources(meeting.data_center, sub, {}))

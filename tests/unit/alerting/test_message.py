@@ -17,13 +17,14 @@ from meeting_agents.announcement import Announcement
 from meeting_agents.cronofy.payloads import read_notification
 from meeting_agents.domain.alerts import alerting_owed
 from meeting_agents.domain.grace_periods import GracePeriods
-from meeting_agents.domain.groups import COVERING, TYPES
+from meeting_agents.domain.groups import COVERING, GROUPS, TYPES
 from meeting_agents.domain.identity import agent_id
-from meeting_agents.domain.incidents import GROUPS, INCIDENTS, NOTICES
+from meeting_agents.domain.incidents import INCIDENTS, NOTICES
 from meeting_agents.domain.lifecycle import fold, steps
 from meeting_agents.domain.model import (
     Action,
     AlertStatus,
+    ArchiveScope,
     DeadlineType,
     Entry,
     EntryType,
@@ -43,7 +44,7 @@ LINKS = Links(
 START = datetime(2026, 4, 29, 15, 30, tzinfo=UTC)
 END = START + timedelta(minutes=90)
 MEETING = Meeting(start=START, end=END, tzid="Europe/Berlin", summary="Quarterly review")
-GRACE_PERIODS = GracePeriods(escalation=timedelta(minutes=15))
+GRACE_PERIODS = GracePeriods(escalation=timedelta(minutes=15), archive_scope=ArchiveScope.ALL)
 MINUTE = timedelta(minutes=1)
 GSM = set(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ ÆæßÉ!\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
@@ -232,6 +233,14 @@ def cases_of_the_end() -> Iterator[tuple[str, Sequence[AgentAlert]]]:
     bare = Reason.of(ReasonCode.RESOURCES_MISSED, at="2026-04-29T17:16:00.000Z")
     history.add(EntryType.OVERDUE, END + 16 * MINUTE, phase=DeadlineType.RESOURCES, reason=bare)
     yield "resources_missing", history.alerts()
+    listed = [{"category": "transcript", "type": "cronofy", "url": "https://api.cronofy.com/resources/1"}]
+    history = (
+        History().ask().accepted().hear("meeting_agent_complete", END + MINUTE, state="complete", resources=listed)
+    )
+    late = Reason.of(ReasonCode.ARCHIVE_MISSED, at="2026-04-29T19:01:00.000Z")
+    missed: dict[str, Any] = {"phase": DeadlineType.ARCHIVE, "missing": ("transcript",), "reason": late}
+    history.add(EntryType.OVERDUE, END + 121 * MINUTE, **missed)
+    yield "not_archived", history.alerts()
     history = History().ask(conference_expected=True).accepted()
     none = Reason.of(ReasonCode.CONFERENCE_MISSED, at="2026-04-29T15:15:00.000Z")
     history.add(EntryType.OVERDUE, START - 15 * MINUTE, phase=DeadlineType.CONFERENCE, reason=none)
@@ -582,6 +591,13 @@ def test_missing_resources_are_named_and_so_is_the_event_of_a_mismatch() -> None
     at, phase = END + 16 * MINUTE, DeadlineType.RESOURCES
     (alert,) = history.add(EntryType.OVERDUE, at, phase=phase, reason=reason, missing=("transcript", "video")).alerts()
     assert "missing: transcript, video; there is: dashboard" in alert.detail
+    history = History().ask().accepted()
+    for number, left in enumerate(([{"category": "transcript", "type": "cronofy", "url": "https://a"}], [])):
+        history.hear("meeting_agent_complete", END + number * MINUTE, sub=f"agt_{number}", resources=left)
+    (alert,) = history.add(EntryType.OVERDUE, at, phase=phase, reason=reason).alerts()
+    assert alert.detail.endswith(
+        "missing of the agent that left last: any transcript or recording; there is: transcript"
+    )
     (alert,) = CASES["mismatched"]
     assert "somebody-elses-event" in alert.detail
 

@@ -13,6 +13,7 @@ from meeting_agents.cronofy.payloads import (
     EVENT_TRIGGERS,
     HOSTS,
     INTERACTIONS,
+    join_link_of,
     next_page,
     parse_time,
     read_calendar,
@@ -54,7 +55,32 @@ def test_the_documented_callback_is_read_in_full() -> None:
             summary="Meeting agent enhanced",
         ),
         resources=(Resource("cronofy", "dashboard", "https://app.example.com/1"),),
+        has_join_link=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("conferencing", "link"),
+    [
+        ({"provider_name": "zoom", "join_url": "https://zoom.us/1?pwd=x"}, "https://zoom.us/1?pwd=x"),
+        ({"pending": True}, ""),
+        ({"join_url": "tel:+4930"}, ""),
+        ({"join_url": "ftp://zoom.us/1"}, ""),
+        ({"join_url": "see https://zoom.us/1"}, ""),
+        ({"join_url": "https://zoom.us/" + "1" * 2040}, ""),
+        ({"join_url": 7}, ""),
+        (None, ""),
+    ],
+)
+def test_the_join_link_is_read_if_it_is_one_and_is_kept_out_of_the_notification(conferencing: Any, link: str) -> None:
+    raw = changed(event={"event_id": "evt_1", "conferencing": conferencing})
+    assert join_link_of(raw) == link
+    assert read_notification(raw).has_join_link is bool(link)
+    assert "zoom.us" not in repr(read_notification(raw))
+
+
+def test_bytes_that_are_no_callback_have_no_join_link() -> None:
+    assert [join_link_of(raw) for raw in (b"", b"[]", b"{", b'{"event": 1}', b"[" * 100_000)] == [""] * 5
 
 
 @pytest.mark.parametrize(("name", "kind"), INTERACTIONS.items())

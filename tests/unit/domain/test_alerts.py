@@ -11,7 +11,17 @@ from meeting_agents.domain.alerts import MAX_ALERTS_DUE, MAX_REMINDERS, alerting
 from meeting_agents.domain.deadlines import Deadline, deadlines
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import fold
-from meeting_agents.domain.model import AlertStatus, DeadlineType, Entry, EntryType, Meeting, Request, Severity, State
+from meeting_agents.domain.model import (
+    AlertStatus,
+    DeadlineType,
+    Entry,
+    EntryType,
+    IncidentType,
+    Meeting,
+    Request,
+    Severity,
+    State,
+)
 from meeting_agents.domain.overdue import find_missed
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Record
@@ -28,10 +38,12 @@ from tests.unit.domain.test_incidents import (
 )
 from tests.unit.domain.test_lifecycle import (
     AWAY,
+    DASHBOARD,
     END,
     MINUTE,
     NOON,
     START,
+    TRANSCRIPT,
     WISH,
     History,
     histories,
@@ -157,6 +169,7 @@ def test_the_agent_of_next_week_does_not_resolve_the_failure_of_this_week() -> N
     assert history.record.current.number == 2
     history.at = START + WEEK
     assert owed(history.report(EntryType.ACTIVATED, attempt=2)) == []
+    assert owed(history.report(EntryType.COMPLETE, attempt=2, resources=(DASHBOARD, TRANSCRIPT))) == []
 
 
 def without_end(request: Request) -> Request:
@@ -327,6 +340,8 @@ def test_two_notices_of_an_attempt_are_owed_each() -> None:
     history = scheduled().report(EntryType.COMPLETE).report(EntryType.FAILED).report(EntryType.FAILED, event_id="evt_2")
     alerts = alerting_owed(history.record, GRACE_PERIODS, history.at)
     assert [(alert.incident.key, alert.number) for alert in alerts] == [("1/conflicting", 0), ("1/mismatched", 0)]
+    reasons = {alert.incident.type: alert.incident.reason for alert in alerts}
+    assert reasons[IncidentType.CONFLICTING] == Reason.of(ReasonCode.COMPLETE_AND_FAILED)
 
 
 @pytest.mark.parametrize("code", [ReasonCode.ALERT_PUBLISHED, ReasonCode.ALERT_INCLUDED])

@@ -136,6 +136,12 @@ def test_a_request_is_new_or_not_and_of_this_attempt_or_the_next(
     assert next_request(history().record, request_, now) == expected
 
 
+def test_an_agent_that_left_in_the_moment_of_the_end_is_done() -> None:
+    """A later start is another meeting, although it lies long before the end of this one."""
+    assert left_at(END).request(at(5 * MINUTE)).record.current.number == 2
+    assert left_at(END - 2 * MINUTE).request(at(5 * MINUTE)).record.current.number == 1
+
+
 def test_the_first_request_is_new() -> None:
     assert next_request(None, WISH, NOON) == (1, 1, True)
     assert next_request(Record(), WISH, NOON) == (1, 1, True)

@@ -61,11 +61,13 @@ def test_a_drill_is_open_from_its_beginning_until_it_is_acknowledged() -> None:
     for state in (BEGUN, ALERTED, HEARD):
         assert is_open(DRILL, state, 0)
     assert not is_open(DRILL, replace(HEARD, last=RESOLVED), 0)
+    assert not is_open(DRILL, replace(HEARD, last=replace(RESOLVED, at=TEN)), 0)
     assert is_open(DRILL, replace(HEARD, last=RESOLVED, drill_at=TEN + timedelta(weeks=1)), 0)
 
 
 def test_a_drill_is_over_when_it_is_acknowledged_or_a_day_after_its_alert() -> None:
     """Not a day after its beginning: a silence may have held the alert back."""
+    assert timedelta(days=1) == DRILL_PATIENCE
     assert is_over(DRILL, HEARD, TEN + 6 * MINUTE)
     assert not is_over(DRILL, ALERTED, TEN + DRILL_PATIENCE)
     assert is_over(DRILL, ALERTED, FIRING.at + DRILL_PATIENCE)

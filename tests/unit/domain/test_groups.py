@@ -9,9 +9,12 @@ from meeting_agents.domain.acknowledgement import Acknowledgement
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.groups import (
     COVERING,
+    GROUPS,
     HEARD_EVERY,
     MIN_SILENT_AGENTS,
     REPEAT_AFTER,
+    TYPES,
+    ChannelFailure,
     Group,
     GroupState,
     Waiting,
@@ -121,6 +124,22 @@ def test_an_incident_without_an_alert_is_never_over(last: LastAlert | None) -> N
     """Then no resolved alert is owed."""
     assert not is_over(ACCOUNT, GroupState(last=last), NOON)
     assert not is_over(DATA_CENTER, GroupState(heard_at=NOON, last=last), NOON)
+
+
+def test_a_channel_fails_until_it_takes_something() -> None:
+    channel = Group(IncidentType.CHANNEL_FAILING, "pager")
+    failing = GroupState(last=FIRED, failure=ChannelFailure(since=NOON, problem="503"))
+    assert is_open(channel, failing, 0)
+    assert not is_over(channel, failing, NOON)
+    works = replace(failing, failure=None)
+    assert not is_open(channel, works, 0)
+    assert is_over(channel, works, NOON)
+    assert not ChannelFailure(since=NOON, problem="503").is_off
+
+
+def test_each_incident_that_no_agent_has_says_how_it_opens_and_is_resolved() -> None:
+    assert GROUPS.keys() == TYPES - {IncidentType.ACCOUNT_DISCONNECTED}
+    assert all(opens and resolved for opens, resolved in GROUPS.values())
 
 
 def test_callbacks_are_missing_if_three_agents_are_silent() -> None:

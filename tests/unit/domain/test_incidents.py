@@ -7,8 +7,17 @@ from datetime import datetime, timedelta
 import pytest
 
 from meeting_agents.domain.grace_periods import GracePeriods
-from meeting_agents.domain.incidents import GROUPS, INCIDENTS, NOTICES, Incident, open_incidents
-from meeting_agents.domain.model import Conference, DeadlineType, EntryType, IncidentType, Meeting, Severity
+from meeting_agents.domain.groups import GROUPS
+from meeting_agents.domain.incidents import INCIDENTS, NOTICES, Incident, open_incidents
+from meeting_agents.domain.model import (
+    ArchiveScope,
+    Conference,
+    DeadlineType,
+    EntryType,
+    IncidentType,
+    Meeting,
+    Severity,
+)
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
 from meeting_agents.domain.record import Record
 from tests.unit.domain.test_lifecycle import (
@@ -26,7 +35,7 @@ from tests.unit.domain.test_lifecycle import (
     scheduled,
 )
 
-GRACE_PERIODS = GracePeriods()
+GRACE_PERIODS = GracePeriods(archive_scope=ArchiveScope.ALL)
 LEAD_TIME = START - GRACE_PERIODS.arrangement
 SECOND = timedelta(seconds=1)
 
@@ -93,6 +102,15 @@ def without(*missing: str) -> History:
     return history.overdue(DeadlineType.RESOURCES, missing=missing)
 
 
+def recorded() -> History:
+    return scheduled().report(EntryType.COMPLETE, resources=(DASHBOARD, TRANSCRIPT))
+
+
+def unarchived(code: ReasonCode) -> History:
+    reason = Reason.of(code, category="transcript", failure="download_slow")
+    return recorded().answer(EntryType.ARCHIVE_FAILED, resources=(TRANSCRIPT,), reason=reason)
+
+
 OPEN: list[tuple[IncidentType, Callable[[], History], datetime | None]] = [
     (IncidentType.UNWANTED, kept, None),
     (IncidentType.UNWANTED, expired, None),
@@ -119,6 +137,9 @@ OPEN: list[tuple[IncidentType, Callable[[], History], datetime | None]] = [
     (IncidentType.NOT_FINISHED, unfinished, None),
     (IncidentType.RESOURCES_MISSING, lambda: without("transcript"), None),
     (IncidentType.RESOURCES_MISSING, lambda: without("anything"), None),
+    (IncidentType.NOT_ARCHIVED, lambda: recorded().overdue(DeadlineType.ARCHIVE, missing=("transcript",)), None),
+    (IncidentType.NOT_ARCHIVED, lambda: unarchived(ReasonCode.ARCHIVE_GIVEN_UP), None),
+    (IncidentType.NOT_ARCHIVED, lambda: unarchived(ReasonCode.RESOURCE_EXPIRED), None),
 ]
 """The type, a history that opens it, and the time from which it is open; None: from the last entry on."""
 

@@ -208,7 +208,7 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
         ACTIVATED: (ACTIVATED, duplicate),
         COMPLETE: (COMPLETE, duplicate),
         FAILED: (FAILED, duplicate),
-        REJECTED: (REJECTED, stale),
+        REJECTED: (SCHEDULED, applied),  # the same was sent twice at once: refused once, and taken
         CANCELLED: (CANCELLED, duplicate),
         OVERDUE: (OVERDUE, duplicate),
     },
@@ -322,12 +322,17 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
     },
     # The account's conferencing profile was seen disconnected: the state says nothing about that.
     EntryType.PROFILE_READ: {state: (state, stale if state in TERMINAL_STATES else applied) for state in State},
+    # So does a second agent that would have been sent: a sent one is a request.
+    EntryType.RESCUE: {state: (state, applied) for state in State},
     # Alerts, reminders, acknowledgements and receipts do not change the state.
     EntryType.ALERT_DUE: {state: (state, applied) for state in State},
     EntryType.ALERTED: {state: (state, applied) for state in State},
     EntryType.ACKNOWLEDGED: {state: (state, applied) for state in State},
     EntryType.DELIVERED: {state: (state, applied) for state in State},
     EntryType.SILENCED: {state: (state, applied) for state in State},
+    # Neither does the archive. Without a resource they are unrecognised.
+    EntryType.ARCHIVED: {state: (state, applied) for state in State},
+    EntryType.ARCHIVE_FAILED: {state: (state, applied) for state in State},
     # A journal with it is not folded.
     EntryType.ERASED: {state: (state, Verdict.UNRECOGNISED) for state in State},
     # Nor do other labels.
@@ -336,7 +341,7 @@ EXPECTED: dict[EntryType, dict[State, tuple[State, Verdict]]] = {
 EXPECTED_DEADLINE = {ACTIVATED: DeadlineType.COMPLETION, COMPLETE: DeadlineType.RESOURCES}
 
 
-def followed_by(history: History, kind: EntryType) -> Step:
+def followed_by(history: History, kind: EntryType) -> Step:  # noqa: C901 - one case for each type
     """Add an entry of this type, as it would come, and return its step."""
     state = history.record.state
     match kind:
@@ -362,10 +367,14 @@ def followed_by(history: History, kind: EntryType) -> Step:
             | EntryType.ACKNOWLEDGED
             | EntryType.DELIVERED
             | EntryType.ERASED
+            | EntryType.RESCUE
         ):
             history.answer(kind)
         case EntryType.LABELLED:
             history.answer(kind, labels={"team": "sales"})
+        case EntryType.ARCHIVED | EntryType.ARCHIVE_FAILED:
+            code = ReasonCode.ARCHIVED if kind is EntryType.ARCHIVED else ReasonCode.ARCHIVE_GIVEN_UP
+            history.answer(kind, resources=(TRANSCRIPT,), reason=Reason.of(code, category="transcript"))
         case _:
             history.report(kind)
     return history.last
@@ -582,10 +591,11 @@ def test_a_deadline_exists_exactly_where_something_is_expected(
         attempt = step.after.current
         due = [d for d in deadlines(step.after, grace_periods) if d.phase is not DeadlineType.ALERT and not d.attempt]
         was_over = end_of(attempt, grace_periods) <= attempt.requested_at
+        is_requested = attempt.latest_request is not None and not was_over
         expected = {
-            State.REQUESTED: attempt.latest_request is not None and not was_over,
-            State.SCHEDULED: attempt.latest_request is not None and not was_over,
-            State.ACTIVATED: True,
+            State.REQUESTED: is_requested,
+            State.SCHEDULED: is_requested,
+            State.ACTIVATED: DeadlineType.COMPLETION not in attempt.missed,
             State.COMPLETE: bool(missing_resources(attempt, grace_periods))
             and DeadlineType.RESOURCES not in attempt.missed,
         }
@@ -610,9 +620,15 @@ def test_an_entry_counts_once_however_often_it_is_listed(entries: list[Entry], c
 
 @given(histories())
 def test_an_earlier_attempt_may_learn_facts_and_never_changes_the_state(entries: list[Entry]) -> None:
+    """A move that came to nothing leaves one attempt of two: then the earlier one is the current one again."""
     for step in steps(entries):
         earlier = step.before.attempts[:-1]
-        if step.after.attempts[: len(earlier)] != earlier and step.after.meeting == step.before.meeting:
+        is_taken_back = len(step.after.attempts) < len(step.before.attempts)
+        if is_taken_back:
+            assert step.after.attempts[:-1] == earlier[:-1]
+            assert (step.after.current.number, step.after.current.subs) == (earlier[-1].number, earlier[-1].subs)
+        is_changed = step.after.attempts[: len(earlier)] != earlier and not is_taken_back
+        if is_changed and step.after.meeting == step.before.meeting:
             is_sweep = step.entry.kind is EntryType.OVERDUE
             assert step.verdict is (Verdict.APPLIED if is_sweep else Verdict.STALE)
             assert step.after.current == step.before.current
@@ -1000,6 +1016,7 @@ def test_complete_wins_over_failed_and_the_record_says_that_both_were_reported()
             history.report(kind)
         assert (history.record.state, history.record.current.is_conflicting) == (State.COMPLETE, True)
         assert (history.last.verdict, history.last_cause) == (Verdict.CONFLICTING, IncidentType.CONFLICTING)
+        assert history.record.notices["1/conflicting"] == (history.at, Reason.of(ReasonCode.COMPLETE_AND_FAILED))
         assert not history.incidents
         assert history.last.ignored_because == Reason.of(ReasonCode.COMPLETE_AND_FAILED)
         history.report(EntryType.FAILED)

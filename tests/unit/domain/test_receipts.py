@@ -115,6 +115,7 @@ def test_a_channel_that_does_not_get_the_groups_incident_gets_the_agents() -> No
     included = Reason.of(ReasonCode.ALERT_INCLUDED, incident="never_activated", status="firing", group="group")
     entries = [replace(entry, reason=included) if entry.status else entry for entry in alerted()]
     record, grace_periods = fold(entries), GracePeriods()
+    assert list(owed_changes(record, "pager", grace_periods, AT)) == []
     assert list(owed_changes(record, "pager", grace_periods, AT, lambda _: True)) == []
     [change] = owed_changes(record, "pager", grace_periods, AT, lambda _: False)
     assert change.action is TRIGGER
@@ -142,6 +143,32 @@ def test_the_last_receipt_of_each_channel_counts_in_any_order_of_the_list() -> N
         record = fold([*entries[:-3], *order])
         receipt = record.receipts["pager", "1/never_activated"]
         assert (receipt.action, receipt.count) == (RESOLVE, 2)
+
+
+def test_a_notice_is_news_for_a_channel_and_never_over() -> None:
+    """It is no open incident, and still no channel is to close it."""
+    history = History().ask().accepted()
+    history.hear("meeting_agent_complete", AT, event={"event_id": "somebody-elses-event"}).published(AT + MINUTE)
+    at = AT + 2 * MINUTE
+    assert owed(fold(history.entries), at=at) == [TRIGGER]
+    key = "1/mismatched"
+    took_it = replace(delivered(TRIGGER, 0, at=at), cause=IncidentType.MISMATCHED)
+    record = fold([*history.entries, took_it])
+    assert record.receipts.keys() == {("pager", key)}
+    assert owed(record, at=at) == []
+
+
+def test_each_channel_and_each_incident_has_a_receipt_of_its_own() -> None:
+    record = fold([*alerted(), delivered(TRIGGER, 0), delivered(TRIGGER, 0, channel="chat")])
+    assert record.receipts.keys() == {("pager", "1/never_activated"), ("chat", "1/never_activated")}
+
+
+def test_a_receipt_without_a_number_has_the_least() -> None:
+    """So each alert is newer to the channel."""
+    entry = delivered(TRIGGER, 0)
+    reason = Reason.of(ReasonCode.DELIVERED, channel="pager", action=TRIGGER)
+    (receipt,) = fold([*alerted(), replace(entry, reason=reason)]).receipts.values()
+    assert receipt.number == 0
 
 
 def moved() -> History:

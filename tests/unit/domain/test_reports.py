@@ -1,5 +1,6 @@
 """The attempt that a report is about: by its agent, its address and its time. And two agents of one attempt."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
@@ -8,7 +9,11 @@ from typing import Any
 import pytest
 
 from meeting_agents.domain import reasons
-from meeting_agents.domain.deadlines import deadlines
+from meeting_agents.domain.alerts import alerting_owed
+from meeting_agents.domain.attempts import LEAVES_WITHIN
+from meeting_agents.domain.deadlines import Deadline, deadlines
+from meeting_agents.domain.grace_periods import missing_resources, resources_by
+from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import (
     DeadlineType,
@@ -19,6 +24,7 @@ from meeting_agents.domain.model import (
     Notification,
     Reading,
     Request,
+    Resource,
     State,
     Verdict,
 )
@@ -446,6 +452,49 @@ def test_an_unwanted_agent_is_not_gone_because_another_one_failed() -> None:
     assert types(history.report(EntryType.FAILED, sub="agt_2")) == []
 
 
+@pytest.mark.parametrize(
+    ("resources", "missing"),
+    [
+        ({"agt_1": (TRANSCRIPT,), "agt_2": (DASHBOARD,)}, {"transcript"}),
+        ({"agt_1": (DASHBOARD,), "agt_2": (TRANSCRIPT,)}, set()),
+        ({"agt_1": (TRANSCRIPT,), "": (DASHBOARD,)}, set()),
+        ({"agt_1": (DASHBOARD,), "agt_2": (DASHBOARD,), "": (TRANSCRIPT,)}, set()),
+    ],
+)
+def test_of_two_agents_the_last_to_leave_must_have_left_resources(
+    resources: dict[str, tuple[Resource, ...]], missing: set[str]
+) -> None:
+    """It had the rest of the meeting. The resources of an agent that is not named may be its."""
+    history = scheduled()
+    for number, (sub, left) in enumerate(resources.items()):
+        later(history, END + number * HOUR).report(EntryType.COMPLETE, sub=sub, resources=left)
+    last = END + (len(set(resources) - {""}) - 1) * HOUR
+    found = {each.phase: each.at for each in deadlines(history.record, GRACE_PERIODS)}
+    assert missing_resources(history.record.current, GRACE_PERIODS) == missing
+    assert found == ({DeadlineType.RESOURCES: last + GRACE_PERIODS.resources} if missing else {})
+    late = find_missed(history.record, GRACE_PERIODS, last + 2 * HOUR)
+    history.entries += [finding.entry for finding in late]
+    opened = open_incidents(history.record, GRACE_PERIODS, last + 2 * HOUR)
+    assert [(each.type, each.opened_at) for each in opened] == [
+        (IncidentType.RESOURCES_MISSING, at) for at in found.values()
+    ]
+
+
+@pytest.mark.parametrize("subs", [[""], ["agt_1"], ["", "agt_1"], ["agt_1", "agt_1"]])
+def test_an_agent_that_is_alone_is_not_the_last_of_several(subs: list[str]) -> None:
+    """A report without a name may be of the one that is named."""
+    history = scheduled()
+    for sub in subs:
+        history.report(EntryType.COMPLETE, sub=sub, resources=(DASHBOARD,))
+    assert history.record.current.last_to_leave == ""
+
+
+def test_what_is_reported_again_gives_an_agent_no_more_time_for_its_resources() -> None:
+    history = later(scheduled(), END).report(EntryType.COMPLETE, sub="agt_1", resources=(DASHBOARD,))
+    later(history, END + MINUTE).report(EntryType.COMPLETE, sub="agt_1", resources=(DASHBOARD,))
+    assert resources_by(history.record.current, GRACE_PERIODS) == END + GRACE_PERIODS.resources
+
+
 # -------------------------------------------------------------------------------------------------------- none can come
 
 
@@ -520,6 +569,10 @@ def test_a_refused_agent_that_is_not_wanted_any_more_is_no_incident() -> None:
     assert history.record.state is State.CANCELLED
 
 
+def test_a_meeting_without_times_has_no_known_start() -> None:
+    assert History().request(replace(WISH, meeting=Meeting())).record.current.known_starts == ()
+
+
 def test_a_request_without_times_is_of_no_other_time() -> None:
     history = History().request(replace(WISH, meeting=Meeting())).answer(EntryType.ACCEPTED)
     assert states(history.report(EntryType.FAILED, sub="agt_1")) == [State.FAILED]
@@ -569,6 +622,225 @@ def test_the_time_of_an_agent_that_is_known_is_separated_once() -> None:
     assert states(history) == [State.COMPLETE, State.REQUESTED]
 
 
+def test_the_time_of_an_agent_that_is_not_known_is_separated_although_an_earlier_one_was() -> None:
+    """Each occurrence of a series that its caller moves has its own agent."""
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, END).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    history.request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
+    later(history, DURING + TOMORROW).request(wish(2 * TOMORROW)).answer(EntryType.ACCEPTED)
+    assert states(history.report(EntryType.ACTIVATED, sub="agt_2")) == [
+        State.COMPLETE,
+        State.ACTIVATED,
+        State.SCHEDULED,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "expected"),
+    [
+        (EntryType.COMPLETE, DURING + LEAVES_WITHIN - MINUTE, [State.COMPLETE, State.SCHEDULED]),
+        (EntryType.FAILED, DURING + LEAVES_WITHIN - MINUTE, [State.FAILED, State.SCHEDULED]),
+        (EntryType.COMPLETE, DURING + LEAVES_WITHIN, [State.ACTIVATED, State.COMPLETE]),
+        (EntryType.ACTIVATED, DURING + 2 * MINUTE, [State.ACTIVATED, State.ACTIVATED]),
+    ],
+)
+def test_an_agent_that_ends_as_its_meeting_is_moved_away_and_back_has_left_it(
+    kind: EntryType, at: datetime, expected: list[State]
+) -> None:
+    """The meeting runs on without it. One that ends later has stayed."""
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, DURING).request(wish(TOMORROW)).answer(EntryType.ACCEPTED, at=DURING).request(WISH)
+    history.answer(EntryType.ACCEPTED)
+    assert states(later(history, at).report(kind, sub="agt_1")) == expected
+
+
+def test_an_agent_without_a_known_end_that_ends_as_it_is_moved_away_and_back_has_left() -> None:
+    """It was requested by its scheduling key."""
+    here, there = (replace(WISH, meeting=Meeting(start=START + by), digest=f"{by}") for by in (timedelta(), HOUR))
+    history = later(History().request(here).answer(EntryType.ACCEPTED), START).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, DURING).request(there).answer(EntryType.ACCEPTED, at=DURING).request(replace(here, digest="back"))
+    assert states(history.report(EntryType.COMPLETE, sub="agt_1")) == [State.COMPLETE, State.SCHEDULED]
+
+
+@pytest.mark.parametrize("ends_in", [MINUTE, timedelta()])
+def test_an_agent_that_ends_with_its_meeting_after_it_was_moved_away_and_back_has_stayed(ends_in: timedelta) -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, END - 2 * MINUTE).request(wish(TOMORROW)).answer(EntryType.ACCEPTED, at=END - 2 * MINUTE).request(
+        WISH
+    )
+    later(history, END - ends_in).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    assert history.record.state is (State.SCHEDULED if ends_in else State.COMPLETE)
+
+
+PAST = wish(-TOMORROW).meeting
+
+
+@pytest.mark.parametrize(
+    ("activated_at", "moves", "ended_at", "expected"),
+    [
+        (START - MINUTE, (PAST, WISH.meeting), DURING + LEAVES_WITHIN - MINUTE, [State.COMPLETE, State.SCHEDULED]),
+        (
+            START - MINUTE,
+            (wish(-2 * TOMORROW).meeting, WISH.meeting, PAST, WISH.meeting),
+            DURING + MINUTE,
+            [State.COMPLETE, State.SCHEDULED],
+        ),
+        (START - MINUTE, (PAST, WISH.meeting), DURING + LEAVES_WITHIN, [State.COMPLETE]),
+        (START - MINUTE, (PAST, WISH.meeting), END, [State.COMPLETE]),
+        (
+            START - MINUTE,
+            (wish(-86 * MINUTE).meeting, WISH.meeting),
+            DURING + MINUTE,
+            [State.COMPLETE, State.SCHEDULED],
+        ),
+        (START - MINUTE, (PAST, wish(10 * MINUTE).meeting), END + MINUTE, [State.COMPLETE]),
+        (START - MINUTE, (PAST,), DURING + MINUTE, [State.COMPLETE]),
+        (START - MINUTE, (wish(-HOUR).meeting, WISH.meeting), DURING + MINUTE, [State.COMPLETE]),
+        (DURING + MINUTE, (PAST, WISH.meeting), DURING + 2 * MINUTE, [State.COMPLETE]),
+        (None, (PAST, WISH.meeting), DURING + MINUTE, [State.COMPLETE]),
+    ],
+)
+def test_an_agent_that_ends_as_its_meeting_is_moved_into_the_past_and_back_has_left_it(
+    activated_at: datetime | None, moves: tuple[Meeting, ...], ended_at: datetime, expected: list[State]
+) -> None:
+    """Another one is expected: the meeting still runs, as it did before."""
+    history = scheduled()
+    moved_at = ended_at - MINUTE if ended_at >= END else DURING
+    if activated_at is not None and activated_at < moved_at:
+        later(history, activated_at).report(EntryType.ACTIVATED, sub="agt_1")
+    for number, meeting in enumerate(moves):
+        later(history, moved_at).request(replace(WISH, meeting=meeting, digest=f"move {number}"))
+        history.answer(EntryType.ACCEPTED, at=moved_at)
+    if activated_at is not None and activated_at >= moved_at:
+        later(history, activated_at).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, ended_at).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    assert states(history) == expected
+    if len(expected) > 1:
+        assert starts(history) == [START, START]
+        assert [each.at for each in deadlines(history.record, GRACE_PERIODS)] == [ended_at + GRACE_PERIODS.activation]
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [(LOCKED, [State.ACTIVATED]), (TIMED_OUT, [State.ACTIVATED, State.REQUESTED])],
+    ids=["not sent", "perhaps sent"],
+)
+def test_a_move_that_is_taken_back_before_cronofy_got_it_leaves_the_agent_in_its_meeting(
+    reason: Reason, expected: list[State]
+) -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, DURING).request(wish(TOMORROW)).answer(EntryType.UNCONFIRMED, retry_at=END, reason=reason)
+    assert states(history) == [State.ACTIVATED, State.REQUESTED]
+    history.request(replace(WISH, digest="back")).answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    assert states(history) == expected
+    assert history.record.current.pending is not None
+    assert history.record.current.pending.request.digest == "back"
+    later(history, END).answer(EntryType.ACCEPTED).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    assert history.record.state is State.COMPLETE
+
+
+def test_a_move_is_taken_back_also_of_a_meeting_that_was_moved_before() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, END + MINUTE).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    history.request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
+    later(history, START + TOMORROW).report(EntryType.ACTIVATED, sub="agt_2")
+    history.request(wish(2 * TOMORROW)).answer(EntryType.UNCONFIRMED, retry_at=END + TOMORROW, reason=LOCKED)
+    assert states(history) == [State.COMPLETE, State.ACTIVATED, State.REQUESTED]
+    longer = replace(wish(TOMORROW).meeting, end=END + TOMORROW + 10 * MINUTE)
+    history.request(replace(WISH, meeting=longer, digest="back, and longer"))
+    assert states(history) == [State.COMPLETE, State.ACTIVATED]
+    assert history.record.current.rescheduled_at == history.at
+
+
+def test_one_of_several_moves_that_may_have_come_to_cronofy_is_not_taken_back() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    for days, reason in ((1, TIMED_OUT), (2, LOCKED)):
+        later(history, DURING).request(wish(days * TOMORROW)).answer(EntryType.UNCONFIRMED, retry_at=END, reason=reason)
+    assert states(history.request(replace(WISH, digest="back"))) == [State.ACTIVATED, State.REQUESTED]
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (START + 15 * MINUTE - timedelta(seconds=1), [State.ACTIVATED, State.SCHEDULED]),
+        (START + 15 * MINUTE, [State.ACTIVATED]),
+        (END + 15 * MINUTE - timedelta(seconds=1), [State.ACTIVATED]),
+        (END + 15 * MINUTE, [State.ACTIVATED, State.SCHEDULED]),
+    ],
+)
+def test_a_move_that_is_accepted_at_its_time_leaves_the_agent_in_its_meeting(
+    at: datetime, expected: list[State]
+) -> None:
+    history = waiting(15 * MINUTE, TIMED_OUT)
+    later(history, START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1", meeting=WISH.meeting)
+    assert states(history) == [State.ACTIVATED, State.REQUESTED]
+    later(history, at).answer(EntryType.ACCEPTED)
+    assert states(history) == expected
+    assert history.record.meeting.start == START + 15 * MINUTE
+    assert history.last.verdict is Verdict.APPLIED
+    later(history, END + 20 * MINUTE).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    assert len([state for state in states(history) if state is State.COMPLETE]) == 1
+
+
+@pytest.mark.parametrize("end", [EntryType.COMPLETE, EntryType.FAILED])
+def test_a_move_that_is_accepted_after_its_agent_has_ended_brings_another(end: EntryType) -> None:
+    history = waiting(15 * MINUTE, TIMED_OUT)
+    later(history, START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1", meeting=WISH.meeting)
+    later(history, START + 10 * MINUTE).report(end, sub="agt_1", meeting=WISH.meeting)
+    later(history, START + 20 * MINUTE).answer(EntryType.ACCEPTED)
+    assert states(history) == [State(end.value), State.SCHEDULED]
+
+
+def test_what_is_given_up_may_have_come_to_cronofy_if_an_earlier_request_may() -> None:
+    given_up = Reason.of(ReasonCode.REQUEST_EXPIRED, failure=423)
+    for first, may_have_arrived in ((TIMED_OUT, True), (LOCKED, False)):
+        history = History()
+        for number, reason in enumerate((first, LOCKED)):
+            history.request(replace(WISH, digest=f"title {number}"))
+            history.answer(EntryType.UNCONFIRMED, retry_at=END, reason=reason)
+        history.answer(EntryType.REJECTED, reason=given_up)
+        assert history.record.current.unanswered == ()
+        assert history.record.current.may_have_arrived is may_have_arrived
+
+
+def test_a_move_that_is_changed_before_cronofy_got_it_is_a_move() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, DURING).request(wish(TOMORROW)).answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    assert states(history.request(wish(2 * TOMORROW))) == [State.ACTIVATED, State.REQUESTED]
+    assert states(history.request(AWAY)) == [State.ACTIVATED, State.REQUESTED]
+
+
+def test_what_the_agent_of_an_earlier_time_reports_again_is_its_own_if_another_is_known() -> None:
+    """Its resources come late. A `sub` that Cronofy used again would be the only one of the current attempt."""
+    history = requested_again().report(EntryType.ACTIVATED, sub="agt_2")
+    history.report(EntryType.COMPLETE, sub="agt_1", resources=(DASHBOARD,))
+    assert states(history) == [State.COMPLETE, State.ACTIVATED]
+    assert history.record.attempts[0].resources == (DASHBOARD, TRANSCRIPT)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "at", "expected"),
+    [
+        ((), (TRANSCRIPT,), DURING + 7 * MINUTE, State.SCHEDULED),
+        ((), (TRANSCRIPT,), END - MINUTE, State.SCHEDULED),
+        ((), (TRANSCRIPT,), END, State.COMPLETE),
+        ((DASHBOARD,), (DASHBOARD, TRANSCRIPT), DURING + 7 * MINUTE, State.SCHEDULED),
+        ((), (), DURING + 7 * MINUTE, State.COMPLETE),
+        ((DASHBOARD, TRANSCRIPT), (TRANSCRIPT,), DURING + 7 * MINUTE, State.COMPLETE),
+    ],
+)
+def test_an_agent_that_reports_late_what_it_left_is_not_the_next_one(
+    first: tuple[Resource, ...], second: tuple[Resource, ...], at: datetime, expected: State
+) -> None:
+    """Also if that has reported nothing yet. After the end it may be one whose `sub` Cronofy used again."""
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, DURING).request(AWAY).answer(EntryType.CANCELLED)
+    later(history, DURING + MINUTE).report(EntryType.COMPLETE, sub="agt_1", resources=first)
+    later(history, DURING + 2 * MINUTE).request().answer(EntryType.ACCEPTED)
+    later(history, at).report(EntryType.COMPLETE, sub="agt_1", resources=second, attempt=2)
+    assert states(history) == [State.COMPLETE, expected]
+
+
 def requested_again(by: timedelta = 2 * MINUTE) -> History:
     """An agent that is complete, and was requested again for a time that began before it left."""
     history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
@@ -582,6 +854,16 @@ def test_a_second_agent_that_becomes_active_after_a_request_is_another_attempt()
     assert [attempt.subs for attempt in history.record.attempts] == [("agt_1",), ("agt_2",)]
     later(history, END).report(EntryType.COMPLETE, sub="agt_2", resources=(TRANSCRIPT,))
     assert states(history) == [State.COMPLETE, State.COMPLETE]
+
+
+def test_a_second_agent_may_come_if_the_first_was_done_after_any_start_that_the_meeting_had() -> None:
+    """Also at that very moment."""
+    title = replace(WISH, digest="title")
+    for done_at, again in ((START - 12 * MINUTE, wish(-20 * MINUTE)), (START, title)):
+        history = later(scheduled(), done_at).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+        assert history.record.current.complete_at == done_at
+        history.request(again).answer(EntryType.ACCEPTED).report(EntryType.ACTIVATED, sub="agt_2")
+        assert states(history) == [State.COMPLETE, State.ACTIVATED]
 
 
 def test_nothing_else_is_a_second_agent() -> None:
@@ -603,6 +885,19 @@ def test_a_report_before_the_agent_of_a_new_attempt_can_come_is_of_the_one_befor
         history.request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
         later(history, max(at, history.at)).report(EntryType.COMPLETE, sub="agt_1", attempt=2)
         assert states(history) == expected
+
+
+def test_a_report_without_a_sub_before_the_agent_of_the_new_time_can_come_is_of_the_one_before() -> None:
+    history = moved(TOMORROW).report(EntryType.ACTIVATED, sub="agt_1").report(EntryType.ACTIVATED)
+    assert states(history) == [State.ACTIVATED, State.SCHEDULED]
+
+
+def test_an_attempt_that_cronofy_refused_does_not_hide_one_that_is_still_expected() -> None:
+    history = later(scheduled(), START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION)
+    for by in (timedelta(hours=2), TOMORROW):
+        history.request(wish(by)).answer(EntryType.REJECTED)
+    history.request(wish(2 * TOMORROW)).answer(EntryType.ACCEPTED).report(EntryType.COMPLETE, sub="agt_1", attempt=3)
+    assert states(history) == [State.COMPLETE, State.REJECTED, State.SCHEDULED]
 
 
 # ------------------------------------------------------------------------------------------------------- after the end
@@ -629,6 +924,18 @@ def test_resources_that_are_missing_of_an_earlier_time_are_a_notice() -> None:
     assert fold([*history.entries, again]).verdicts["duplicate"] == 1
 
 
+def test_resources_that_an_agent_of_the_same_meeting_has_left_meanwhile_owe_no_notice() -> None:
+    """The alert would be resolved at once. What the agent of another day leaves says nothing about them."""
+    for by, expected in ((30 * MINUTE, 0), (TOMORROW, 1)):
+        history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+        later(history, END + MINUTE).report(EntryType.COMPLETE, sub="agt_1", resources=(DASHBOARD,))
+        later(history, END + 2 * MINUTE).request(wish(by)).answer(EntryType.ACCEPTED)
+        later(history, END + by).report(EntryType.COMPLETE, sub="agt_2", resources=(TRANSCRIPT,))
+        history.entries += [each.entry for each in find_missed(history.record, GRACE_PERIODS, END + by + HOUR)]
+        assert history.record.notices.keys() == {"1/resources_missing"}
+        assert len(alerting_owed(history.record, GRACE_PERIODS, END + by + HOUR)) == expected
+
+
 def test_resources_that_came_or_that_no_one_waits_for_are_no_notice() -> None:
     history = left_empty()
     [finding] = find_missed(history.record, GRACE_PERIODS, END + HOUR)
@@ -641,11 +948,136 @@ def test_resources_that_came_or_that_no_one_waits_for_are_no_notice() -> None:
     assert not [each for each in deadlines(cancelled.record, GRACE_PERIODS) if each.attempt]
 
 
+def test_an_end_that_an_agent_of_an_earlier_time_did_not_report_is_a_notice_beside_others() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1", event_id="evt_2")
+    history.report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, DURING).request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
+    assert states(history) == [State.ACTIVATED, State.SCHEDULED]
+    missed_at = END + GRACE_PERIODS.completion
+    history.answer(EntryType.OVERDUE, at=missed_at, attempt=1, phase=DeadlineType.COMPLETION)
+    assert states(history) == [State.OVERDUE, State.SCHEDULED]
+    notices = history.record.notices
+    assert notices.keys() == {"1/mismatched", "1/not_finished"}
+    assert notices["1/not_finished"] == (missed_at, Reason.of(ReasonCode.COMPLETION_MISSED))
+    assert history.record.attempts[0].overdue_at == missed_at
+
+
+def test_a_missed_deadline_is_of_the_attempt_that_it_names() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, DURING).request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
+    later(history, START + TOMORROW).report(EntryType.ACTIVATED, sub="agt_2")
+    later(history, END + TOMORROW + HOUR).answer(EntryType.OVERDUE, phase=DeadlineType.COMPLETION)
+    assert states(history) == [State.ACTIVATED, State.OVERDUE]
+    assert history.record.notices == {}
+
+
 def over(trigger: bool) -> History:
     """An agent that was active, and reported nothing by the end of its meeting."""
     history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
     later(history, END + 5 * MINUTE)
     return history.report(EntryType.AFTER_END, meeting=WISH.meeting) if trigger else history
+
+
+@pytest.mark.parametrize(
+    ("activated_at", "moved_at", "since"),
+    [
+        (START - MINUTE, END, END),
+        (START - MINUTE, END + 5 * MINUTE, END),
+        (END + 2 * MINUTE, END + 5 * MINUTE, END + 2 * MINUTE),
+        (START - MINUTE, END - MINUTE, None),
+    ],
+)
+def test_an_agent_whose_meeting_is_moved_after_its_end_has_the_time_to_leave(
+    activated_at: datetime, moved_at: datetime, since: datetime | None
+) -> None:
+    """One that comes after the end has it from then on; one of a meeting that runs may be in it at its new time."""
+    history = later(scheduled(), activated_at).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, moved_at).request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
+    due = [each for each in deadlines(history.record, GRACE_PERIODS) if each.attempt]
+    expected = [] if since is None else [Deadline(since + GRACE_PERIODS.completion, DeadlineType.COMPLETION, 1)]
+    assert due == expected
+
+
+def test_resources_are_missed_also_of_an_agent_that_was_done_before_the_end() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    done_at = later(history, DURING).report(EntryType.COMPLETE, sub="agt_1", resources=(DASHBOARD,)).at
+    later(history, END - 10 * MINUTE).request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
+    due = [each for each in deadlines(history.record, GRACE_PERIODS) if each.attempt]
+    assert due == [Deadline(done_at + GRACE_PERIODS.resources, DeadlineType.RESOURCES, 1)]
+
+
+def endless(by: timedelta = timedelta(), end: datetime | None = None) -> Request:
+    """A request for the meeting at another time, without its end."""
+    meeting = replace(WISH.meeting, start=START + by, end=end and end + by)
+    return replace(WISH, meeting=meeting, digest=f"endless, moved by {by}")
+
+
+def moved_back(
+    *steps: timedelta,
+    end: datetime | None = None,
+    done_at: datetime | None = START + 9 * MINUTE,
+    is_called_off: bool = False,
+    at: datetime = END + HOUR,
+) -> bool:
+    """Return whether an agent is expected of a meeting that was moved on once its agent was done, and then again."""
+    history = later(History(), START - MINUTE).request(endless(end=end)).answer(EntryType.ACCEPTED)
+    if is_called_off:
+        later(history, DURING).request(AWAY).answer(EntryType.CANCELLED)
+    if done_at:
+        later(history, done_at).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    for step in steps:
+        later(history, at).request(endless(step, end)).answer(EntryType.ACCEPTED)
+    return DeadlineType.ACTIVATION in [each.phase for each in deadlines(history.record, GRACE_PERIODS)]
+
+
+BACK = (TOMORROW, timedelta())
+
+
+def test_no_agent_is_expected_of_a_meeting_without_an_end_that_is_moved_back_to_where_one_was_done() -> None:
+    assert not moved_back(*BACK)
+    assert not moved_back(*BACK, at=START + 20 * MINUTE)
+    assert moved_back(*BACK, at=START + 20 * MINUTE, end=END)
+    assert moved_back(*BACK, done_at=None, at=DURING)
+    assert moved_back(*BACK, is_called_off=True)
+    assert moved_back(TOMORROW, 2 * TOMORROW)
+
+
+def test_no_agent_is_expected_of_a_meeting_that_is_moved_back_over_another_time_at_which_one_was_done() -> None:
+    history = later(History(), START - MINUTE)
+    for number, by in enumerate((timedelta(), HOUR)):
+        history.request(endless(by)).answer(EntryType.ACCEPTED)
+        later(history, START + by).report(EntryType.COMPLETE, sub=f"agt_{number}", resources=(TRANSCRIPT,))
+    for by in (2 * TOMORROW, timedelta()):
+        history.request(endless(by)).answer(EntryType.ACCEPTED)
+    assert states(history) == [State.COMPLETE, State.COMPLETE, State.SCHEDULED]
+    assert deadlines(history.record, GRACE_PERIODS) == ()
+
+
+@pytest.mark.parametrize(("is_called_off", "start"), [(True, START), (False, START), (False, None)])
+def test_an_agent_that_is_requested_anew_is_expected_also_of_a_meeting_without_an_end(
+    is_called_off: bool, start: datetime | None
+) -> None:
+    """It was not moved: a caller who asks again knows that the meeting still runs."""
+    there = replace(WISH, meeting=replace(WISH.meeting, start=start, end=None))
+    history = later(History(), START - MINUTE).request(there).answer(EntryType.ACCEPTED)
+    later(history, DURING)
+    if is_called_off:
+        history.request(AWAY).answer(EntryType.CANCELLED)
+    history.report(EntryType.COMPLETE, sub="agt_1")
+    number = history.record.current.number + 1
+    history.add(EntryType.REQUESTED, attempt=number, revision=history.record.revision + 1, request=there)
+    history.answer(EntryType.ACCEPTED)
+    assert states(history) == [State.COMPLETE, State.SCHEDULED]
+    assert DeadlineType.ACTIVATION in [each.phase for each in deadlines(history.record, GRACE_PERIODS)]
+
+
+def test_the_last_of_two_agents_that_leaves_gives_resources_their_time_anew() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    for sub, minutes in (("agt_1", 0), ("agt_2", 20)):
+        later(history, END + minutes * MINUTE).report(EntryType.COMPLETE, sub=sub, resources=(DASHBOARD,))
+        assert deadlines(history.record, GRACE_PERIODS)[-1].at == history.at + GRACE_PERIODS.resources
+    history.report(EntryType.COMPLETE, sub="agt_1", resources=(DASHBOARD,))
+    assert deadlines(history.record, GRACE_PERIODS)[-1].at == END + 20 * MINUTE + GRACE_PERIODS.resources
 
 
 def test_a_cancellation_after_the_end_leaves_open_what_became_of_the_agent() -> None:
@@ -655,6 +1087,11 @@ def test_a_cancellation_after_the_end_leaves_open_what_became_of_the_agent() -> 
     waits = over(trigger=True).request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END + HOUR)
     phases = {each.phase for each in deadlines(waits.record, GRACE_PERIODS)}
     assert phases == {DeadlineType.COMPLETION, DeadlineType.RETRY}
+
+
+def test_a_cancellation_in_the_moment_of_the_end_is_one_after_it() -> None:
+    history = later(over(trigger=False), END - MINUTE).report(EntryType.AFTER_END, meeting=WISH.meeting)
+    assert states(later(history, END).request(AWAY).answer(EntryType.CANCELLED, at=END)) == [State.ACTIVATED]
 
 
 def test_a_cancellation_before_a_confirmed_end_is_the_last_word() -> None:
@@ -669,3 +1106,71 @@ def test_a_request_that_expires_takes_those_before_it_along() -> None:
     assert (states(history), history.record.current.unanswered) == ([State.REJECTED], ())
     assert types(history) == []
     assert not history.record.current.may_have_arrived
+
+
+def test_a_cancellation_that_expires_with_a_request_brought_no_agent() -> None:
+    history = later(History(), START - 20 * MINUTE).request()
+    history.answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    history.request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END, reason=TIMED_OUT).request(wish(-TOMORROW))
+    history.answer(EntryType.REJECTED, reason=Reason.of(ReasonCode.REQUEST_EXPIRED, failure=423))
+    assert (history.record.current.unanswered, history.record.current.may_have_arrived) == ((), False)
+
+
+@pytest.mark.parametrize("before", [History, scheduled], ids=["new", "change"])
+def test_a_request_that_is_sent_twice_at_once_counts_as_taken_if_it_was_refused_only_once(
+    before: Callable[[], History],
+) -> None:
+    history = before().request(wish(HOUR)).answer(EntryType.REJECTED).answer(EntryType.ACCEPTED)
+    assert (states(history), starts(history), types(history)) == ([State.SCHEDULED], [START + HOUR], [])
+    assert (history.last.verdict, history.record.current.refusal) == (Verdict.APPLIED, None)
+
+
+@pytest.mark.parametrize(
+    "outcomes", [(EntryType.REJECTED, EntryType.ACCEPTED), (EntryType.ACCEPTED, EntryType.REJECTED)]
+)
+def test_a_move_of_a_running_meeting_that_is_sent_twice_at_once_counts_as_taken_if_it_was_refused_only_once(
+    outcomes: tuple[EntryType, ...],
+) -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, DURING).request(wish(TOMORROW))
+    for outcome in outcomes:
+        history.answer(outcome, attempt=2)
+    assert (states(history), starts(history)) == ([State.ACTIVATED, State.SCHEDULED], [START, START + TOMORROW])
+    assert [(each.number, each.is_rescue) for each in history.record.attempts] == [(1, False), (2, False)]
+    assert [each.refused_move for each in history.record.attempts] == [None, None]
+    history.answer(EntryType.REJECTED, attempt=2).answer(EntryType.ACCEPTED, attempt=2)
+    assert (states(history), history.last.verdict) == ([State.ACTIVATED, State.SCHEDULED], Verdict.DUPLICATE)
+
+
+def test_a_move_that_was_refused_stays_so_if_a_newer_request_or_another_outcome_comes() -> None:
+    def refused() -> History:
+        history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+        return later(history, DURING).request(wish(TOMORROW)).answer(EntryType.REJECTED, attempt=2)
+
+    assert states(refused()) == [State.ACTIVATED]
+    for outcome, revision in ((EntryType.CANCELLED, 2), (EntryType.REJECTED, 2), (EntryType.ACCEPTED, 1)):
+        assert states(refused().answer(outcome, revision, attempt=2)) == [State.ACTIVATED]
+    newer = refused().request(replace(WISH, digest="title"))
+    assert states(newer.answer(EntryType.ACCEPTED, 2, attempt=2).answer(EntryType.ACCEPTED, 3)) == [State.ACTIVATED]
+    assert starts(newer) == [START]
+
+
+def test_a_cancellation_that_is_sent_twice_at_once_counts_as_taken_if_it_was_refused_only_once() -> None:
+    history = scheduled().request(AWAY).answer(EntryType.REJECTED)
+    assert states(history) == [State.SCHEDULED]
+    assert states(history.answer(EntryType.CANCELLED)) == [State.CANCELLED]
+
+
+def test_what_is_taken_says_nothing_of_another_request_that_was_refused() -> None:
+    history = scheduled().request(wish(HOUR)).answer(EntryType.REJECTED).answer(EntryType.ACCEPTED, revision=1)
+    assert (history.last.verdict, starts(history)) == (Verdict.DUPLICATE, [START])
+    history.answer(EntryType.CANCELLED)
+    assert (history.last.verdict, states(history)) == (Verdict.STALE, [State.SCHEDULED])
+
+
+def test_an_agent_is_arranged_with_the_first_request_that_is_accepted() -> None:
+    history = scheduled()
+    first = history.at
+    assert history.record.current.arranged_at == first
+    again = history.request(replace(WISH, digest="title")).answer(EntryType.ACCEPTED).record.current
+    assert (again.arranged_at, again.accepted_at) == (first, history.at)

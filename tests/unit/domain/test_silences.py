@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from meeting_agents.domain.alerts import PUBLISH_WITHIN, alerting_owed, next_alert_at
 from meeting_agents.domain.deadlines import relevant_until
 from meeting_agents.domain.grace_periods import GracePeriods
-from meeting_agents.domain.groups import Group
+from meeting_agents.domain.groups import Group, Waiting, group_of
+from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Severity
 from meeting_agents.domain.overdue import find_missed
-from meeting_agents.domain.silences import QUIET_HOURS, Quiet, QuietHours, Silence, Target
+from meeting_agents.domain.silences import QUIET_HOURS, Quiet, QuietHours, Silence, Target, silence_name
 from tests.unit.alerting.test_message import END, MINUTE, START, History, failed, silent
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -51,6 +52,57 @@ def test_a_silence_is_for_the_incidents_that_meet_each_of_its_criteria(
 ) -> None:
     assert silence(**criteria).covers(TARGET) is expected
     assert (Quiet((silence(**criteria),)).of_agent(TARGET, START) is not None) is expected
+
+
+def test_an_incident_is_held_back_by_what_its_record_says_of_it() -> None:
+    """Account, data center and labels are those of the record; those of an agent in a group are its own."""
+    history = failed()
+    record = replace(fold(history.entries), labels={"team": "sales"})
+    (incident,) = open_incidents(record, GRACE_PERIODS, NOW)
+    identity = record.identity
+    assert identity
+    record = replace(record, identity=replace(identity, account="acc_1", data_center="de"))
+    target = Target.of(TARGET.agent_id, record, incident.type)
+    assert target == TARGET
+    waiting = Waiting(
+        agent_id="ma_1",
+        type=IncidentType.FAILED,
+        meeting=history.meeting,
+        account="acc_1",
+        data_center="de",
+        labels={"team": "sales"},
+    )
+    assert Target.of_waiting(waiting) == TARGET
+    assert Target.of("ma_1", replace(record, identity=None), incident.type) == replace(
+        TARGET, account="", data_center=""
+    )
+    for criteria, expected in CRITERIA:
+        hold = Quiet((silence(**criteria),)).of_incident("ma_1", record, incident, NOW)
+        assert (hold is not None) is expected, criteria
+
+
+def test_an_incident_is_held_back_by_quiet_hours_and_with_its_group() -> None:
+    """A silence of a whole data center covers the agents whose callbacks are missing."""
+    every_hour = QuietHours(start=time(), end=time(), zone="Etc/UTC", severities=frozenset(Severity))
+    record = fold(failed().entries)
+    (incident,) = open_incidents(record, GRACE_PERIODS, NOW)
+    hold = Quiet(quiet_hours=every_hour).of_incident("ma_1", record, incident, NOW)
+    assert hold
+    assert hold.name == QUIET_HOURS
+    assert Quiet().of_incident("ma_1", record, incident, NOW) is None
+    missing = replace(incident, type=IncidentType.NEVER_ACTIVATED)
+    grouped = fold(silent().entries)
+    group = group_of(grouped, missing.type)
+    assert group
+    of_group = silence(types={IncidentType.CALLBACKS_MISSING}, data_centers={group.name})
+    hold = Quiet((of_group,)).of_incident("ma_1", grouped, missing, NOW)
+    assert hold
+    assert hold.name == of_group.name
+
+
+def test_the_silence_of_one_agent_has_a_name_that_an_address_can_have() -> None:
+    assert silence_name("ma_2SZupd_x") == "agent-ma-2szupd-x"
+    assert silence_name("m" * 99) == "agent-" + "m" * 58
 
 
 def test_a_silence_begins_at_its_start_and_ends_before_its_end() -> None:
@@ -221,6 +273,14 @@ def test_an_alert_that_is_held_back_is_owed_and_looked_at_when_the_silence_is_ov
     (found,) = find_missed(record, GRACE_PERIODS, until + PUBLISH_WITHIN)
     after = fold([found.entry], record)
     assert next_alert_at(after, GRACE_PERIODS) == found.entry.at + 2 * PUBLISH_WITHIN
+
+
+def test_each_incident_is_held_back_by_itself() -> None:
+    history = held(failed(), START + DAY)
+    (key,) = fold(history.entries).held
+    other = {"attempt": 1, "cause": IncidentType.RESOURCES_MISSING, "status": AlertStatus.FIRING}
+    history.add(EntryType.SILENCED, START + HOUR, severity=Severity.WARNING, until=START + 2 * DAY, **other)
+    assert fold(history.entries).held.keys() == {key, "1/resources_missing"}
 
 
 def test_an_alert_that_was_published_is_held_back_no_more() -> None:

@@ -72,7 +72,7 @@ def test_every_state_has_an_outcome_and_an_incident_is_one(state: State) -> None
 
 def test_an_agent_is_counted_in_the_local_hour_of_its_start_and_one_of_another_day_is_not() -> None:
     midnight = datetime(2026, 4, 29, tzinfo=timezone(2 * HOUR))
-    tally = DayTally(midnight)
+    tally = DayTally(midnight, NOW)
     tally.add(datetime(2026, 4, 29, 15, 30, tzinfo=UTC), Outcome.COMPLETE)
     tally.add(datetime(2026, 4, 28, 21, 59, tzinfo=UTC), Outcome.COMPLETE)
     tally.add(datetime(2026, 4, 29, 22, 0, tzinfo=UTC), Outcome.COMPLETE)
@@ -82,7 +82,7 @@ def test_an_agent_is_counted_in_the_local_hour_of_its_start_and_one_of_another_d
 
 def test_one_incident_among_a_thousand_agents_of_an_hour_is_seen() -> None:
     """Its part of the bar is not rounded away; an empty day has no picture."""
-    tally = DayTally(NOW.replace(hour=0, minute=0))
+    tally = DayTally(NOW.replace(hour=0, minute=0), NOW)
     overview = Overview(now=NOW, viewer=Viewer(zone=UTC), today=tally, assumed_duration=HOUR)
     assert render_hours(overview) == ""
     for _ in range(1000):

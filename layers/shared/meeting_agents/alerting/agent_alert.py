@@ -18,6 +18,7 @@ from meeting_agents.announcement import ReasonView, is_link
 from meeting_agents.cronofy.json_text import readable
 from meeting_agents.domain.alerts import OwedAlert
 from meeting_agents.domain.grace_periods import ANYTHING, missing_of
+from meeting_agents.domain.groups import Group, group_of
 from meeting_agents.domain.labels import Labels
 from meeting_agents.domain.model import AlertStatus, IncidentType, Meeting, Severity
 from meeting_agents.domain.reasons import Reason
@@ -48,6 +49,8 @@ class AgentAlert:
     """The time of sending."""
     provider: str = ""
     """The words by which the conference's provider is recognised."""
+    second_agent: Reason | None = None
+    """The facts about a second agent; None: there are none."""
     lacks_call: bool = False
     """Cronofy calls before the start of other meetings, and did not call before this one."""
 
@@ -68,6 +71,12 @@ class AgentAlert:
         """The alert about a group said the last word about the incident."""
         last = self.record.alerts.get(self.owed.incident.key)
         return last is not None and last.is_included
+
+    @property
+    def group(self) -> Group | None:
+        """The group whose alert may say it; None for one about an earlier time of the meeting, which says it alone."""
+        is_earlier = self.owed.incident.key in self.record.notices
+        return None if is_earlier else group_of(self.record, self.type)
 
     @property
     def is_resolved(self) -> bool:
@@ -98,9 +107,14 @@ class AgentAlert:
     @property
     def attempt(self) -> Attempt:
         """The attempt of a firing incident; for a resolved one the current attempt, which may be a later one."""
-        numbers = {attempt.number: attempt for attempt in self.record.attempts}
-        current = self.record.current
-        return current if self.is_resolved else numbers.get(self.owed.incident.attempt, current)
+        firing = None if self.is_resolved else self.record.attempt(self.owed.incident.attempt)
+        return firing or self.record.current
+
+    @property
+    def noun(self) -> str:
+        """The words for the agent of the incident."""
+        attempt = self.record.attempt(self.owed.incident.attempt)
+        return "Second meeting agent" if attempt and attempt.is_rescue else "Meeting agent"
 
     @property
     def meeting(self) -> Meeting:
@@ -138,11 +152,23 @@ class AgentAlert:
             case IncidentType.MISMATCHED if self.owed.incident.reason:
                 return f"a callback came, but {self._words_of(self.owed.incident.reason)}"
             case IncidentType.RESOURCES_MISSING:
-                return f"missing: {self._missing}"
+                whose = " of the agent that left last" if self.attempt.last_to_leave else ""
+                return f"missing{whose}: {self._missing}"
             case IncidentType.CONFLICTING:
                 return "Cronofy reported both; complete counts, as it comes with the resources"
             case _:
                 return self._words_of(self.owed.incident.reason)
+
+    @property
+    def on_second_agent(self) -> str:
+        """The words for what is known of a second agent; empty if there is nothing."""
+        return wording.of(self.second_agent, lambda at: format_time_with_utc(at, self.zone))
+
+    @property
+    def explanation(self) -> str:
+        """The detail, or Cronofy's own words for a failure, and what is known of a second agent."""
+        parts = (self.detail or self.failure, f"second agent: {self.on_second_agent}" if self.second_agent else "")
+        return "; ".join(filter(None, parts))
 
     @property
     def cause(self) -> str:
@@ -207,6 +233,7 @@ class AgentAlert:
     def to_json(self) -> dict[str, Any]:
         """Return the fields that a machine reads, without the texts of the runbook."""
         reason = without_links(plain(ReasonView.of(self.attempt.reason)))
+        second = {"second_agent": plain(ReasonView.of(self.second_agent))} if self.second_agent else {}
         return {
             "dedup_key": self.dedup_key,
             "agent_id": self.agent_id,
@@ -219,6 +246,7 @@ class AgentAlert:
             "failures": without_links(list(self.attempt.failures)),
             **self.names,
             "labels": without_links(dict(self.labels)),
+            **second,
         }
 
 

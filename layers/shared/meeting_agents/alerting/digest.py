@@ -2,24 +2,38 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any
 
 from meeting_agents.alerting.chat_notification import DESCRIPTION_LENGTH
 from meeting_agents.alerting.message import SMS_LENGTH, STACK_LENGTH, SUBJECT_LENGTH, Links
 from meeting_agents.alerting.runbook import WORDINGS
 from meeting_agents.alerting.text import for_chat, format_meeting, relative_to_meeting, table, title_of, truncate
 from meeting_agents.domain.model import IncidentType, Meeting, Severity, State
+from meeting_agents.domain.rescue import Outcome
 from meeting_agents.wording import STATES
 
 DAYS_BEFORE = 7
 LISTED = 10
 """The agents shown in each section."""
 
+ATTRIBUTES = ("pk", "listed", "state", "since", "incident", "meeting", "second_agent", "event_id", "scheduling_key")
+"""The attributes of a record that it needs."""
+
+SECOND_AGENTS: Mapping[Outcome, str] = {
+    Outcome.REPORTED: "would have been sent; no agent came without it",
+    Outcome.NOT_NEEDED: "not needed: an agent came without it",
+    Outcome.WITHHELD: "due, and not sent: the timeline says why",
+    Outcome.SENT: "sent; its end is not known",
+    Outcome.COMPLETE: "sent, and complete",
+    Outcome.FAILED: "sent, and failed as well",
+}
+"""The words for the outcome of a second agent."""
 _MISSED = (State.FAILED, State.REJECTED, State.OVERDUE)
+_OPEN = (State.REQUESTED, State.SCHEDULED, State.ACTIVATED, State.OVERDUE)
 
 
 @dataclass(slots=True)
@@ -48,45 +62,37 @@ class Tally:
 
 @dataclass(slots=True)
 class Digest:
-    """The digest of one day. `zone`: the time zone of the day."""
+    """The digest of one day, which begins then. `zone`: the time zone of the day."""
 
     day: date
     zone: str
     links: Links
+    begins: datetime
+    now: datetime
     of_day: Tally = field(default_factory=Tally)
     before: Tally = field(default_factory=Tally)
-    slow: list[tuple[timedelta, Mapping[str, Any]]] = field(default_factory=list)
+    slow: list[Mapping[str, Any]] = field(default_factory=list)
     still_open: list[Mapping[str, Any]] = field(default_factory=list)
     open_count: int = 0
+    second_agents: Counter[Outcome] = field(default_factory=Counter)
+    """The meetings of the day by the outcome of their second agent, sent or only reported."""
 
-    @classmethod
-    def of(
-        cls,
-        day: date,
-        zone: str,
-        links: Links,
-        *,
-        rows: Iterable[Mapping[str, Any]],
-        begins: datetime,
-        now: datetime,
-    ) -> Self:
-        """Make the digest from the stored records of the day, which `begins` then, and of the seven before."""
-        digest = cls(day, zone, links)
-        for row in rows:
-            meeting = _meeting(row)
-            start = meeting.start or datetime.fromisoformat(row["since"])
-            is_of_day = start >= begins
-            (digest.of_day if is_of_day else digest.before).states[row["state"]] += 1
-            since = datetime.fromisoformat(row["since"])
-            if is_of_day and row["state"] in _MISSED and since >= start:
-                digest.slow.append((since - start, row))
-                digest.slow = sorted(digest.slow, key=lambda pair: pair[0], reverse=True)[:LISTED]
-            end = meeting.end or start
-            if end < now and row["state"] in (State.REQUESTED, State.SCHEDULED, State.ACTIVATED, State.OVERDUE):
-                digest.open_count += 1
-                if len(digest.still_open) < LISTED:
-                    digest.still_open.append(row)
-        return digest
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Count the stored record of an agent of the day, or of one of the seven before."""
+        meeting, since = _meeting(row), datetime.fromisoformat(row["since"])
+        start = meeting.start or since
+        self.count(start, State(row["state"]))
+        if start >= self.begins and "second_agent" in row:
+            self.second_agents[Outcome(row["second_agent"])] += 1
+        if start >= self.begins and row["state"] in _MISSED and since >= start:
+            self.slow = sorted([*self.slow, row], key=_delay, reverse=True)[:LISTED]
+        if (meeting.end or start) < self.now and row["state"] in _OPEN:
+            self.open_count += 1
+            self.still_open = sorted([*self.still_open, row], key=_start)[:LISTED]
+
+    def count(self, start: datetime, state: State, number: int = 1) -> None:
+        """Count agents whose meetings start at a time."""
+        (self.of_day if start >= self.begins else self.before).states[state] += number
 
     @property
     def is_worth_publishing(self) -> bool:
@@ -117,8 +123,11 @@ class Digest:
             "\n".join(f"{count:>6,}  {_words(state)}" for state, count in self.of_day.states.most_common())
             or "No meetings.",
         ]
+        if self.second_agents:
+            counts = (f"{count:>6,}  {SECOND_AGENTS[outcome]}" for outcome, count in self.second_agents.most_common())
+            parts.append("\n".join(["Second agents", *counts]))
         if self.slow:
-            parts.append("Noticed latest\n" + "\n".join(self._line(row, written) for _, row in self.slow))
+            parts.append("Noticed latest\n" + "\n".join(self._line(row, written) for row in self.slow))
         if self.still_open:
             heading = f"Still open although the meeting is over: {self.open_count}"
             omitted = [f"- and {self.open_count - len(self.still_open)} more"] if self.open_count > LISTED else []
@@ -141,6 +150,7 @@ class Digest:
             "decided": self.of_day.decided,
             "seven_days_before": {"complete": self.before.complete, "decided": self.before.decided},
             "still_open": self.open_count,
+            **({"second_agents": dict(self.second_agents)} if self.second_agents else {}),
             "dashboard": self.links.dashboard,
             "stack": self.links.stack,
         }
@@ -180,6 +190,16 @@ class Digest:
 
 def _words(state: str) -> str:
     return STATES[State(state)]
+
+
+def _start(row: Mapping[str, Any]) -> tuple[datetime, str]:
+    """Return the start of an agent's meeting, and its id, which orders those that start together."""
+    return _meeting(row).start or datetime.fromisoformat(row["since"]), row["pk"]
+
+
+def _delay(row: Mapping[str, Any]) -> tuple[timedelta, str]:
+    start, agent_id = _start(row)
+    return datetime.fromisoformat(row["since"]) - start, agent_id
 
 
 def _meeting(row: Mapping[str, Any]) -> Meeting:

@@ -241,7 +241,7 @@ class Alert:
             return truncate(f"{len(self.agents)} meeting agents: {self._counted}", room)
         agent = self.agents[0]
         meeting = agent.meeting
-        head = f"Meeting agent {summary(agent)}: "
+        head = f"{agent.noun} {summary(agent)}: "
         tail = f", {format_time(meeting.start, timezone(meeting.tzid), '%d %b %H:%M')}" if meeting.start else ""
         title = agent.ascii_title
         if room - len(head + tail) < min(len(title), MIN_TITLE_LENGTH):
@@ -255,6 +255,7 @@ class Alert:
             ("Known since", format_time_with_utc(agent.known_at, timezone(meeting.tzid))),
             ("Detail", agent.detail),
             ("Reason", agent.failure),
+            ("Second agent", agent.on_second_agent),
             ("Labels", format_labels(agent.labels)),
         ]
         names = (f"{name.replace('_', ' ')} {sanitize(value)}" for name, value in agent.names.items() if value)
@@ -268,7 +269,7 @@ class Alert:
         return "\n\n".join(
             [
                 (
-                    f"{'Resolved: the' if self.is_resolved else 'The'} meeting agent for {agent.title}"
+                    f"{'Resolved: the' if self.is_resolved else 'The'} {agent.noun.lower()} for {agent.title}"
                     f" {summary(agent)}{relative_to_meeting(agent.known_at, meeting)}.{self._time_left(agent)}"
                 ),
                 table(facts),
@@ -326,8 +327,9 @@ class Alert:
     def _line(self, agent: AgentAlert, written: Callable[[str], str] = str) -> str:
         meeting = f"{written(agent.title)}, {format_meeting(agent.meeting)}"
         words = f"{summary(agent)}{relative_to_meeting(agent.known_at, agent.meeting)}"
+        second = f"\n  second agent: {agent.on_second_agent}" if agent.second_agent else ""
         labels = f"\n  {written(format_labels(agent.labels))}" if agent.labels else ""
-        return f"- {meeting}\n  {words}{labels}\n  {self.links.timeline(agent.agent_id)}"
+        return f"- {meeting}\n  {words}{second}{labels}\n  {self.links.timeline(agent.agent_id)}"
 
     def _short(self, agent: AgentAlert) -> str:
         start = agent.meeting.start

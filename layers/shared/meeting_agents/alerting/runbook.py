@@ -34,6 +34,9 @@ WORDINGS: Mapping[IncidentType, Wording] = {
     IncidentType.RESOURCES_MISSING: Wording(
         "is done, but left less than expected", "are done, but left less than expected", "left the missing resources"
     ),
+    IncidentType.NOT_ARCHIVED: Wording(
+        "left resources that are not archived", "left resources that are not archived", "is archived"
+    ),
     IncidentType.ACCOUNT_DISCONNECTED: Wording(
         "waits for its disconnected account", "wait for their disconnected accounts", "is arranged"
     ),
@@ -52,7 +55,8 @@ def summary(agent: AgentAlert, *, is_many: bool = False) -> str:
     if agent.is_resolved:
         is_recovery = agent.type in (IncidentType.FAILED, IncidentType.NEVER_ACTIVATED) and not is_many
         return _RECOVERED.get(agent.record.state, words.resolved) if is_recovery else words.resolved
-    if agent.type is IncidentType.UNWANTED and agent.attempt.is_unwanted and not is_many:
+    is_active = agent.attempt.is_unwanted and (agent.attempt.activated_at or not agent.attempt.is_rescue)
+    if agent.type is IncidentType.UNWANTED and is_active and not is_many:
         return _ACTIVE
     return words.many if is_many else words.one
 
@@ -66,6 +70,7 @@ _OBSTACLES: Mapping[str, str] = {
 """Known obstacles by a word in the conference's provider or address. Advice, never given as the reason."""
 
 _AGAIN = "Then send the same request again: that starts a new attempt."
+_SECOND = "Do not send the request again: {sent} If that fails as well, another alert follows."
 _NOTES = "If time is short, ask a participant to take notes."
 _DASHBOARD = "Check in Cronofy's dashboard whether the meeting, or a part of it, was recorded."
 _TOO_LATE = "The meeting is over, so a new attempt does not help: inform those who rely on the notes."
@@ -96,6 +101,10 @@ _NEXT_STEPS: Mapping[IncidentType, tuple[str, ...]] = {
     IncidentType.RESOURCES_MISSING: (
         "Check Cronofy's dashboard for the transcript and the recording; they may still be in preparation.",
     ),
+    IncidentType.NOT_ARCHIVED: (
+        "Download the resources while Cronofy has them: GET …/resources/{category} redirects to each.",
+        "Read in the log of ArchiveFunction why the copy failed, correct that, then run make redrive QUEUE=archive.",
+    ),
     IncidentType.NO_CONFERENCE: (_NO_LINK,),
     IncidentType.CONFLICTING: (
         "Check in Cronofy's dashboard that the transcript and the recording are there and whole.",
@@ -116,10 +125,10 @@ def next_steps(agent: AgentAlert) -> tuple[str, ...]:
         case IncidentType.FAILED | IncidentType.NEVER_ACTIVATED | IncidentType.NOT_ARRANGED if is_over:
             return _DASHBOARD, _TOO_LATE
         case IncidentType.FAILED:
-            return f"Open the meeting and check what keeps the agent out. {_obstacles(agent)}", _AGAIN, _NOTES
+            return f"Open the meeting and check what keeps the agent out. {_obstacles(agent)}", _again(agent), _NOTES
         case IncidentType.NEVER_ACTIVATED:
             look = "Open the meeting and look for the agent, also in the lobby: if it is there, a callback was lost."
-            steps = f"{look} If it is not, check what keeps it out. {_obstacles(agent)}", _AGAIN, _NOTES
+            steps = f"{look} If it is not, check what keeps it out. {_obstacles(agent)}", _again(agent), _NOTES
             return (_ELSEWHERE, *steps) if agent.lacks_call else steps
         case IncidentType.NOT_ARRANGED:
             return *_cures(agent), _resending(agent), _NOTES
@@ -128,12 +137,31 @@ def next_steps(agent: AgentAlert) -> tuple[str, ...]:
             return *_cures(agent), _SEND_ANEW, *notes
         case IncidentType.ACCOUNT_DISCONNECTED:
             return _connecting(agent)
-        case IncidentType.UNWANTED if has_begun:
-            return f"Now that the meeting has begun, {_UNWANTED}", _CANCEL_AGAIN
         case IncidentType.UNWANTED:
-            return *_cures(agent), _CANCEL_AGAIN, f"If the meeting begins first, {_UNWANTED}"
+            return _against_unwanted(agent, has_begun=has_begun)
         case _:
             return _NEXT_STEPS[agent.type]
+
+
+def _again(agent: AgentAlert) -> str:
+    """Return the step that brings another agent; with a second one on its way, a request would bring a third."""
+    second = agent.second_agent
+    if second and second.code is ReasonCode.RESCUE_DUE:
+        return _SECOND.format(sent="a second agent is sent.")
+    is_open = second is not None and second.code is ReasonCode.RESCUE_SENT and second["outcome"] in _OPEN
+    return _SECOND.format(sent="a second agent was sent.") if is_open and not agent.attempt.is_rescue else _AGAIN
+
+
+_OPEN = frozenset({State.REQUESTED, State.SCHEDULED, State.ACTIVATED})
+"""The states of a second agent that may still come, or is there."""
+
+
+def _against_unwanted(agent: AgentAlert, *, has_begun: bool) -> tuple[str, ...]:
+    if agent.attempt.is_rescue:
+        return (f"A second agent cannot be called off: {_UNWANTED}",)
+    if has_begun:
+        return f"Now that the meeting has begun, {_UNWANTED}", _CANCEL_AGAIN
+    return *_cures(agent), _CANCEL_AGAIN, f"If the meeting begins first, {_UNWANTED}"
 
 
 _OF_USER = {

@@ -190,6 +190,14 @@ def _distance(time: timedelta, moment: str) -> str:
     return format_duration(time) if time >= _MOMENT else moment
 
 
+def format_size(size: int) -> str:
+    """`284 bytes`, `4.1 KB`, `1.6 GB`."""
+    if size < 1000:
+        return f"{size} bytes"
+    power = min(4, (len(str(size)) - 1) // 3)
+    return f"{size / 1000**power:.1f} {'KMGT'[power - 1]}B"
+
+
 def format_duration(time: timedelta) -> str:
     """`40 seconds`, `3 minutes`, `26 hours`, `2 days`."""
     seconds = int(time.total_seconds())

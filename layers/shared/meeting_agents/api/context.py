@@ -10,16 +10,18 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from meeting_agents.api.labels import read_labels
 from meeting_agents.api.views import Links
 from meeting_agents.aws.accounts import Accounts
+from meeting_agents.aws.archive_bucket import ArchiveBucket
 from meeting_agents.aws.bindings import Bindings
+from meeting_agents.aws.days import Days
 from meeting_agents.aws.event_triggers import TriggerSupport
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Entries, Journal
 from meeting_agents.aws.silences import Silences
 from meeting_agents.aws.topics import LifecycleTopic
-from meeting_agents.cronofy.client import CronofyClient
 from meeting_agents.cronofy.client_secrets import ClientSecrets
 from meeting_agents.cronofy.messages import CallerCredentials
 from meeting_agents.cronofy.payloads import HOSTS
+from meeting_agents.cronofy.resource_addresses import ResourceAddresses
 from meeting_agents.cronofy.subscriptions import with_subscription
 from meeting_agents.domain.labels import Labels
 from meeting_agents.domain.lifecycle import fold
@@ -47,10 +49,11 @@ class Collaborators:
     event_triggers: Callable[[], TriggerSupport]
     public_url: Callable[[], str]
     journal: Callable[[], Journal]
+    days: Callable[[], Days]
     provisioning: Callable[[], Provisioning]
     accounts: Callable[[], Accounts]
     client_secrets: Callable[[], ClientSecrets]
-    cronofy: Callable[[], CronofyClient]
+    resource_addresses: Callable[[], ResourceAddresses]
     lifecycle_topic: Callable[[], LifecycleTopic]
     groups: Callable[[], Groups]
     tokens: Callable[[], Tokens]
@@ -59,6 +62,8 @@ class Collaborators:
     """Given the address of this API."""
     silences: Callable[[], Silences]
     eraser: Callable[[], Eraser]
+    archive_bucket: Callable[[], ArchiveBucket | None] = lambda: None
+    """None: nothing is archived."""
     bindings: Callable[[], Bindings | None] = lambda: None
     """None: each caller may act for all."""
     claims: Callable[[], tuple[str, str]] = lambda: ("", "")

@@ -16,8 +16,8 @@ from meeting_agents.api.parameters import DECODED, WantedLabel
 from meeting_agents.api.patterns import ACCOUNT_ID
 from meeting_agents.api.problems import responses
 from meeting_agents.api.views import IncidentAgent, IncidentPageView, IncidentRow
-from meeting_agents.aws.journal import Wanted
 from meeting_agents.aws.keys import timestamp
+from meeting_agents.aws.wanted import Wanted
 from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
 from meeting_agents.domain.groups import Group
 from meeting_agents.domain.model import IncidentType, Severity
@@ -78,7 +78,7 @@ def _all(wanted: Filter, limit: int, cursor: str | None) -> IncidentPageView:
     if of_record is None:
         return IncidentPageView(incidents=(), next_cursor=None)
     had_incident: Wanted = {**of_record, "had_incident": (True,)}
-    rows, position = read_rows(collaborators().journal(), bounds, had_incident, limit, now)
+    rows, position = read_rows(collaborators().days(), bounds, had_incident, limit, now)
     listed = _incident_list()
     of_groups = () if cursor else listed.all_of_groups(wanted, *map(datetime.fromisoformat, bounds))
     incidents = (*of_groups, *listed.of_agents([row["pk"] for row in rows], wanted))

@@ -1,6 +1,5 @@
 """Cronofy's own paths and bodies for meeting agents, and the routes that this API adds."""
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -32,6 +31,7 @@ from meeting_agents.api.context import (
     require_client_secret,
     with_our_subscription,
 )
+from meeting_agents.api.erasure_views import ErasureView
 from meeting_agents.api.isolation import binding, covers_record
 from meeting_agents.api.labels import wanted_labels
 from meeting_agents.api.pagination import list_page, parse_range
@@ -51,7 +51,6 @@ from meeting_agents.api.views import (
     AgentList,
     AgentRow,
     AgentView,
-    ErasureView,
     PassthroughResponse,
     Replay,
     ResourceAddress,
@@ -61,10 +60,13 @@ from meeting_agents.cronofy.messages import CronofyRequest
 from meeting_agents.cronofy.payloads import DataCenter as DataCenterName
 from meeting_agents.domain.identity import agent_id
 from meeting_agents.domain.lifecycle import timeline
-from meeting_agents.domain.model import Action, Request, State
+from meeting_agents.domain.model import Action, Request, Resource, State
 from meeting_agents.domain.record import Record
 from meeting_agents.errors import FieldError, InvalidRequest, NotFound, Unreachable, UntrustedResourceUrl
 from meeting_agents.provisioning import ProvisioningRequest
+
+ADDRESS_SECONDS = 900
+"""The life of an address in the archive: time to begin a download."""
 
 router = APIGatewayHttpRouter()
 metrics = Metrics()
@@ -205,7 +207,7 @@ def list_agents(
     wanted = binding().narrowed({name: tuple(map(str, values)) for name, values in filters.items() if values})
     if wanted is None:
         return AgentList(agents=(), next_cursor=None)
-    return list_page(collaborators().journal(), bounds, wanted, limit, now, links_to, quiet)
+    return list_page(collaborators().days(), collaborators().journal(), bounds, wanted, limit, now, links_to, quiet)
 
 
 @router.get("/v1/meeting_agents/<agent_id>", tags=["Additions"], responses=responses(200, "the agent", AgentView, 404))
@@ -261,8 +263,7 @@ def erase_agent(agent_id: AgentId) -> ErasureView:
     interrupted, and says the same. What Cronofy sends later about the agent is deleted; a request for it is refused
     with 409 and the code `erased`.
     """
-    erasure = collaborators().eraser().erase(agent_id, caller_name(), datetime.now(UTC))
-    return ErasureView.of(agent_id, erasure)
+    return ErasureView.of(agent_id, *collaborators().eraser().erase(agent_id, caller_name(), datetime.now(UTC)))
 
 
 @router.get(
@@ -270,7 +271,7 @@ def erase_agent(agent_id: AgentId) -> ErasureView:
 )
 def read_erasure(agent_id: AgentId) -> ErasureView:
     """Read what remains of an agent whose data was erased."""
-    return ErasureView.of(agent_id, collaborators().eraser().find(agent_id, datetime.now(UTC)))
+    return ErasureView.of(agent_id, *collaborators().eraser().find(agent_id, datetime.now(UTC)))
 
 
 @router.get(
@@ -286,8 +287,11 @@ def read_resource(
         str | None, Query(alias="type", description="the resource's type, if the category has several")
     ] = None,
     form: Annotated[Literal["json"] | None, Query(alias="format")] = None,
+    rendition: Annotated[
+        Literal["vtt", "txt"] | None, Query(description="of an archived transcript: as WebVTT, or as text for people")
+    ] = None,
 ) -> Response[ResourceAddress | None]:
-    """Redirect to an agent's resource. Its address expires, so it is requested from Cronofy each time."""
+    """Redirect to an agent's resource, in the archive if it is there. The address expires, so it is new each time."""
     record = read_record(agent_id)
     resources = [
         resource
@@ -298,14 +302,17 @@ def read_resource(
     if not resources:
         raise NotFound(f"the agent has no resource {category}; its attempts list the resources that it has")
     resource = resources[0]
+    if url := archived_url(record, resource, rendition):
+        return address_of(resource, url, "archive", form)
+    if rendition:
+        raise NotFound(
+            f"the archive has no {rendition} of the resource {category}; leave rendition out for Cronofy's own form"
+        )
     is_dashboard = resource.category == "cronofy"
     if is_dashboard and not is_link(resource.url):
         raise UntrustedResourceUrl("the resource's address is not an http(s) link, so it is not redirected to")
     url = resource.url if is_dashboard else download_url(record, resource.url)
-    if form == "json":
-        body = ResourceAddress(category=resource.category, type=resource.type, url=url)
-        return Response(200, content_type="application/json", body=body, headers={"Cache-Control": "no-store"})
-    return Response(302, headers={"Location": url, "Cache-Control": "no-store"})
+    return address_of(resource, url, "cronofy", form)
 
 
 @router.get(
@@ -359,24 +366,39 @@ def replay_agent(
     return Replay(dry_run=dry_run, announcements=ids)
 
 
+def address_of(
+    resource: Resource, url: str, source: Literal["cronofy", "archive"], form: Literal["json"] | None
+) -> Response[ResourceAddress | None]:
+    """Return the response with the address of a resource: a redirect, or JSON."""
+    if form == "json":
+        body = ResourceAddress(category=resource.category, type=resource.type, url=url, source=source)
+        return Response(200, content_type="application/json", body=body, headers={"Cache-Control": "no-store"})
+    return Response(302, headers={"Location": url, "Cache-Control": "no-store"})
+
+
+def archived_url(record: Record, resource: Resource, rendition: str | None) -> str:
+    """Return the presigned address of a resource in the archive; empty if it is not there, or no longer.
+
+    Raises `ArchiveUnavailable` and `ArchiveRejected`.
+    """
+    files = (file for attempt in record.attempts for file in attempt.archived if file.resource == resource)
+    file, archive = next(files, None), collaborators().archive_bucket()
+    if file is None or archive is None or file.bucket != archive.name:
+        return ""
+    key = f"{file.key.rpartition('.')[0]}.{rendition}" if rendition else file.key
+    return archive.presigned(key, ADDRESS_SECONDS) if archive.head(key) else ""
+
+
 def download_url(record: Record, url: str) -> str:
     """Return the presigned address of a resource, as Cronofy gives it at this moment.
 
     https://docs.cronofy.com/developers/api/meeting-agents/resource-download/. Raises `RequestFailed`, `Unreachable` and
-    what `CronofyClient.resolve` raises.
+    what `ResourceAddresses.resolve` raises.
     """
     data_center = (record.identity.data_center if record.identity else "") or collaborators().default_data_center()
-    client_secrets, cronofy = collaborators().client_secrets(), collaborators().cronofy()
-    api_key = client_secrets.api_key(data_center)
-    response = cronofy.resolve(url, data_center, api_key)
-    if response.status == 401:
-        response = cronofy.resolve(url, data_center, client_secrets.api_key(data_center, refused=api_key))
-    content = response.content if isinstance(response.content, dict) else {}
-    resource = content.get("resource")
-    address = (resource.get("download_url") if isinstance(resource, dict) else None) or response.location
-    is_success = 200 <= response.status < 400
-    if is_success and isinstance(address, str) and re.fullmatch(r"https?://[^\s\x00-\x1f]+", address):
-        return address
+    response = collaborators().resource_addresses().resolve(url, data_center)
+    if response.download_url:
+        return response.download_url
     if 400 <= response.status < 500:
         raise RequestFailed(None, response, None)
     raise Unreachable(f"Cronofy answered {response.status}, without an address of the resource")

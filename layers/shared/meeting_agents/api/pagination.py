@@ -10,8 +10,10 @@ from typing import Any
 
 from meeting_agents.api.patterns import ACCOUNT_ID
 from meeting_agents.api.views import AgentList, AgentRow, IncidentView, Links, first_incident
-from meeting_agents.aws.journal import Journal, Wanted
-from meeting_agents.aws.keys import timestamp
+from meeting_agents.aws.days import Days, share_of
+from meeting_agents.aws.journal import Journal
+from meeting_agents.aws.keys import SHARDS, timestamp
+from meeting_agents.aws.wanted import Wanted
 from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.silences import Quiet
@@ -22,10 +24,10 @@ TIME_BEFORE_NOW, TIME_AFTER_NOW = timedelta(days=1), timedelta(days=14)
 MAX_RANGE = timedelta(days=92)
 CONCURRENT_READS = 16
 """Journals that are read at the same time."""
-MAX_QUERIES, MAX_READ = 10, 500
-"""Queries of the table for one page, and rows that these read where a filter leaves some out.
+MAX_DAYS, MAX_READ = 10, 500
+"""Days that one page reads, and rows in them where a filter leaves some out.
 
-A page that needs more ends early, with a cursor. So none costs more than 30 read units, however rare a state is.
+A page that needs more ends early, with a cursor. So none costs more than some 50 read units, however rare a state is.
 """
 
 
@@ -83,6 +85,7 @@ def _wrong_cursor() -> InvalidRequest:
 
 
 def list_page(
+    days: Days,
     journal: Journal,
     bounds: tuple[str, str],
     wanted: Wanted,
@@ -96,7 +99,7 @@ def list_page(
     An agent that had an open incident as of its last entry is read, because incidents open and end by time as well. If
     only those with an open incident are `wanted`, the others are left out.
     """
-    rows, position = read_rows(journal, bounds, wanted, limit, now)
+    rows, position = read_rows(days, bounds, wanted, limit, now)
     silences = quiet() if any("open_shard" in row for row in rows) else Quiet()
     with ThreadPoolExecutor(CONCURRENT_READS) as pool:
         incidents = list(pool.map(lambda row: _open_incident(journal, row, now, silences), rows))
@@ -109,26 +112,27 @@ def list_page(
 
 
 def read_rows(
-    journal: Journal, bounds: tuple[str, str], wanted: Wanted, limit: int, now: datetime
+    days: Days, bounds: tuple[str, str], wanted: Wanted, limit: int, now: datetime
 ) -> tuple[list[dict[str, Any]], str]:
     """Return at most `limit` stored records, and the position of the next ones, empty if there are none.
 
-    A page that would need too many queries, or read too many rows, ends early, with a position.
+    A page that would need too many days, or read too many rows, ends early, with a position.
     """
     after, before = bounds
     rows: list[dict[str, Any]] = []
-    queries, unread = 0, MAX_READ
-    for day in _days(after, before):
+    unread = MAX_READ
+    for number, day in enumerate(_days(after, before)):
+        if number == MAX_DAYS or unread <= 0:
+            return rows, day
+        page_size = max(1, unread // SHARDS) if wanted else share_of(limit - len(rows))
         position = after if after[:10] == day else day
-        while position:
-            if queries == MAX_QUERIES or unread <= 0:
+        of_day = days.of_day(day, position, before, now, wanted=wanted, page_size=page_size)
+        for position, row in of_day:
+            if row is not None:
+                rows.append(row)
+            if len(rows) == limit or (row is None and of_day.read >= unread):
                 return rows, position
-            page = journal.query_day(day, position, before, wanted, limit - len(rows), now, unread)
-            queries, unread = queries + 1, unread - page.read
-            rows += page.rows
-            if len(rows) == limit:
-                return rows, rows[-1]["listed"]
-            position = page.last
+        unread -= of_day.read
     return rows, ""
 
 

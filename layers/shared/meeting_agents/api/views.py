@@ -10,7 +10,6 @@ from meeting_agents.announcement import DeadlineView, EntryView, ReasonView, age
 from meeting_agents.cronofy.messages import AccountState
 from meeting_agents.cronofy.payloads import DataCenter
 from meeting_agents.domain.deadlines import deadline
-from meeting_agents.domain.erasures import Erasure
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import Incident, open_incidents
 from meeting_agents.domain.model import AlertStatus, Conference, IncidentType, Meeting, Resource, Severity, State
@@ -89,15 +88,28 @@ class PassthroughResponse(View):
     )
 
 
+class ArchivedFileView(View):
+    """A resource in the archive."""
+
+    resource: Resource
+    bucket: str
+    key: str
+    size: int
+    sha256: str = Field(description="of the whole file; empty for one that is too large to be read at once")
+    at: datetime
+
+
 class AttemptView(View):
     """One try to have an agent in the meeting."""
 
     number: int
+    origin: str = Field(description="`request`; `move`: the meeting moved; `rescue`: a second agent was sent")
     state: State
     since: datetime
     reason: ReasonOf
     subs: tuple[str, ...]
     resources: tuple[Resource, ...]
+    archived: tuple[ArchivedFileView, ...] = Field(description="its resources that are in the archive")
     failures: tuple[str, ...]
     conference: Conference | None
     conflicting: bool = Field(validation_alias="is_conflicting")
@@ -358,6 +370,7 @@ class ResourceAddress(View):
     category: str
     type: str
     url: str
+    source: Literal["cronofy", "archive"] = Field(description="the one that has it: Cronofy, or the archive here")
 
 
 class Problem(View):
@@ -426,19 +439,6 @@ class AgentView(View):
             links=links,
             **agent_fields(record),
         )
-
-
-class ErasureView(View):
-    """The remains of an agent whose data was erased."""
-
-    agent_id: str
-    at: datetime
-    by: str = Field(description="the caller's IAM ARN or JWT subject; empty if the caller was not signed in")
-    entries: int = Field(description="the entries of its journal that were erased")
-
-    @classmethod
-    def of(cls, agent_id: str, erasure: Erasure) -> "ErasureView":
-        return cls(agent_id=agent_id, at=erasure.at, by=erasure.by, entries=erasure.entries)
 
 
 class Replay(View):

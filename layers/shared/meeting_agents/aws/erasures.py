@@ -1,5 +1,7 @@
 """The items of an agent whose data is erased: all but one entry go, and nothing takes their place."""
 
+from collections.abc import Collection
+
 from meeting_agents.aws import keys
 from meeting_agents.aws.dynamodb import Item, Table
 from meeting_agents.domain.erasures import ERASED_KEY
@@ -24,13 +26,16 @@ class Erasures:
         )
         return [item for item in items if item != keys.entry(agent_id, ERASED_KEY)]
 
-    def delete(self, agent_id: str) -> int:
+    def delete(self, agent_id: str, kept: Collection[str] = ()) -> int:
         """Delete an agent's record and its entries, and return their number; those that came late, too.
+
+        `kept`: the keys of entries that stay.
 
         The record's place is taken, so that a `track` which read the journal before cannot store it again.
         """
         self._table.put({**keys.record(agent_id), "entries": {"N": str(_NEWEST)}})
-        entries = self.entries(agent_id)
+        items = {keys.ENTRY_PREFIX + key for key in kept}
+        entries = [key for key in self.entries(agent_id) if key["sk"]["S"] not in items]
         for key in entries:
             self._table.delete(key)
         return len(entries)

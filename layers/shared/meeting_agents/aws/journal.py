@@ -3,8 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from heapq import merge
 from itertools import batched
 from typing import Any
@@ -15,6 +14,7 @@ from meeting_agents.aws.dynamodb import MAX_WRITES, NOT_EXISTS, Table
 from meeting_agents.aws.entry_items import StoredEntry, entry_item, packed, read_entry, stored_value
 from meeting_agents.aws.expiry import expires_at
 from meeting_agents.aws.keys import is_probe, timestamp
+from meeting_agents.aws.wanted import Wanted, condition_of
 from meeting_agents.cronofy.messages import CronofyRequest, CronofyResponse
 from meeting_agents.domain.deadlines import deadline, relevant_until
 from meeting_agents.domain.erasures import Erasure
@@ -24,28 +24,14 @@ from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.model import Entry, EntryType, IncidentType, Meeting
 from meeting_agents.domain.readings import next_look
 from meeting_agents.domain.record import Record
+from meeting_agents.domain.rescue import outcome_of
 from meeting_agents.domain.verdicts import Step
 
-PAGE_SIZE = 500
-"""The most items that one query reads from the index by day."""
-type Wanted = Mapping[str, Sequence[str | bool]]
-"""The values that attributes of a record may have, by the attribute's name; of a label by `labels.` and its name."""
 OPEN_PAGE_SIZE = 50
 """The items that one page reads from a shard of the index of what is open."""
 
 type Entries = tuple[list[StoredEntry], Erasure | None]
 """The entries of a journal, and the erasure of its agent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some of the records of a query."""
-
-    rows: list[dict[str, Any]]
-    last: str
-    """The position of the next page; empty if there is none."""
-    read: int = 0
-    """The number of items that the query read, each of which is paid for by its size."""
 
 
 class Journal:
@@ -199,45 +185,6 @@ class Journal:
         )
         return claimed is not None
 
-    def query_day(
-        self, day: str, after: str, before: str, wanted: Wanted, limit: int, now: datetime, most: int = PAGE_SIZE
-    ) -> Page:
-        """Return records of agents with a meeting on a day (`2026-04-29`, UTC), in the order of their start.
-
-        `after`, `before`: the exclusive bounds of `listed` (start, `#`, agent id). `wanted`: the values that attributes
-        may have; without any, no more is read than one row beyond `limit`, and otherwise at most `most`. So a page may
-        have fewer than `limit` rows, or none, although more exist: then `last` is the position of the next page.
-        """
-        first = after + " "
-        if first > before:  # DynamoDB rejects such a BETWEEN
-            return Page([], "")
-        condition, names, values = _filter(wanted)
-        values |= {":day": day, ":after": first, ":before": before, ":now": int(now.timestamp())}
-        items, last, read = self._table.query_page(
-            IndexName=keys.DAY_INDEX,
-            KeyConditionExpression="#day = :day AND listed BETWEEN :after AND :before",
-            FilterExpression=f"expires_at > :now{condition}",
-            ExpressionAttributeNames={"#day": "day", **names},
-            ExpressionAttributeValues=packed(values),
-            Limit=most if wanted else limit + 1,
-        )
-        rows = [unpack_item(item) for item in items]
-        if len(rows) > limit:
-            return Page(rows[:limit], rows[limit - 1]["listed"], read)
-        return Page(rows, last.get("listed", {}).get("S", ""), read)
-
-    def query_range(self, start: datetime, end: datetime, now: datetime) -> Iterator[dict[str, Any]]:
-        """Iterate over the records of all agents with a meeting in a range, in the order of their start."""
-        day = start.astimezone(UTC).date()
-        while day <= end.astimezone(UTC).date():
-            after: str = timestamp(start.astimezone(UTC))
-            while after:
-                before = timestamp(end.astimezone(UTC))
-                page = self.query_day(day.isoformat(), after, before, {}, PAGE_SIZE, now)
-                yield from page.rows
-                after = page.last
-            day += timedelta(days=1)
-
     def query_open(self, after: str, before: str, wanted: Wanted, now: datetime) -> Iterator[dict[str, Any]]:
         """Iterate over the records that have an open incident as of their last entry, the latest meeting first.
 
@@ -250,7 +197,7 @@ class Journal:
         return merge(*rows, key=lambda row: str(row["open_listed"]), reverse=True)
 
     def _open_in(self, shard: str, after: str, before: str, wanted: Wanted, now: datetime) -> Iterator[dict[str, Any]]:
-        condition, names, values = _filter(wanted)
+        condition, names, values = condition_of(wanted)
         values |= {":shard": shard, ":after": after, ":before": before, ":now": int(now.timestamp())}
         items = self._table.query(
             IndexName=keys.OPEN_INDEX,
@@ -286,6 +233,8 @@ class Journal:
             "account": identity.account if identity else "",
             "verdicts": record.verdicts,
         }
+        if outcome := outcome_of(record):
+            summary["second_agent"] = outcome
         if record.labels:
             summary["labels"] = dict(record.labels)
         if is_probe(agent_id):
@@ -306,15 +255,3 @@ class Journal:
         if due:
             summary["next_deadline"] = stored_value(due)
         return summary
-
-
-def _filter(wanted: Wanted) -> tuple[str, dict[str, str], dict[str, Any]]:
-    """Return a condition that attributes have one of these values, with its names and values."""
-    condition, names, values = "", dict[str, str](), dict[str, Any]()
-    for position, (path, options) in enumerate(wanted.items()):
-        parts = {f"#wanted{position}_{depth}": name for depth, name in enumerate(path.split("."))}
-        placeholders = {f":wanted{position}_{number}": option for number, option in enumerate(options)}
-        condition += f" AND {'.'.join(parts)} IN ({', '.join(placeholders)})"
-        names |= parts
-        values |= placeholders
-    return condition, names, values

@@ -9,6 +9,7 @@
 | requests counted | `rate#` and the data center | `counts` | names no agent |
 | event triggers | `triggers#` and the data center | `triggers` | names no agent |
 | group of agents | `group#` and the group's key | `group` | names no agent; an account's goes with the account |
+| second agents counted | `rescues#` and its name | the hour | names no agent, and expires |
 | silence | `silences` | its name | names the agent no more; one for it alone is deleted |
 | binding of a caller | `bindings` | the caller | names no agent |
 | agent whose alert is held back | `held#` and the name of the silence | id of the agent | is deleted |
@@ -36,7 +37,7 @@ ZIPPED = "zipped"
 DUE_INDEX = "due"
 """Records that have a deadline, by `due_shard` and `due_at`."""
 DAY_INDEX = "day"
-"""Records of agents, by `day` and `listed`: the start of the meeting, `#`, and the id."""
+"""Records of agents, by `day`, which is a shard of the day, and `listed`: the start of the meeting, `#`, and the id."""
 OPEN_INDEX = "open"
 """Records of agents with an open incident, by `open_shard` and `open_listed`: the time of the meeting, `#`, and the id.
 
@@ -82,6 +83,11 @@ def lease(name: str) -> "Key":
 def rate_counts(data_center: str) -> "Key":
     """Return the key of the item that counts the requests to a data center."""
     return {"pk": {"S": f"rate#{data_center}"}, "sk": {"S": "counts"}}
+
+
+def rescue_budget(name: str, hour: str) -> "Key":
+    """Return the key of the item that counts the second agents of an account in an hour, such as `2026-04-29T15`."""
+    return {"pk": {"S": f"rescues#{name}"}, "sk": {"S": hour}}
 
 
 def event_triggers(data_center: str) -> "Key":
@@ -138,7 +144,15 @@ def open_shards() -> tuple[str, ...]:
 def day_index(agent_id: str, start: datetime) -> dict[str, str]:
     """Return the attributes that put a record into the index by day, in the order of the starts."""
     at = timestamp(start)
-    return {"day": at[:10], "listed": f"{at}#{agent_id}"}
+    return {"day": day_shards(at[:10])[int(_shard(agent_id))], "listed": f"{at}#{agent_id}"}
+
+
+def day_shards(day: str) -> tuple[str, ...]:
+    """Return the shards of a day (`2026-04-29`, UTC) in the index by day: all of them have its agents.
+
+    The first is the day alone, since versions without shards stored all records there.
+    """
+    return (day, *(f"{day}#{shard}" for shard in range(1, SHARDS)))
 
 
 def _shard(agent_id: str) -> str:

@@ -13,6 +13,7 @@ from meeting_agents.errors import QueueUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 logger = Logger(child=True)  # its lines have the fields of the function's own logger
 
@@ -54,6 +55,20 @@ def send_agents(client: "Callable[[], SQSClient]", queue_url: str, agent_ids: Se
             continue
         sent += [messages[success["Id"]] for success in response.get("Successful", [])]
     return sent
+
+
+def send_all(client: "SQSClient", queue_url: str, bodies: Sequence[str]) -> None:
+    """Send messages to a queue. Raises `QueueUnavailable` unless it took them all."""
+    for batch in batched(bodies, MAX_BATCH, strict=False):
+        entries: list[SendMessageBatchRequestEntryTypeDef] = [
+            {"Id": str(number), "MessageBody": body} for number, body in enumerate(batch)
+        ]
+        try:
+            response = client.send_message_batch(QueueUrl=queue_url, Entries=entries)
+        except (ClientError, BotoCoreError) as error:
+            raise QueueUnavailable("a queue did not take a message; try again") from error
+        if response.get("Failed"):
+            raise QueueUnavailable("a queue did not take a message; try again")
 
 
 def dead_letter(client: "SQSClient", queue_url: str, subject: Subject) -> None:

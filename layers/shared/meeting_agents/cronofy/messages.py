@@ -109,6 +109,18 @@ class CronofyResponse:
         return agent if isinstance(agent, dict) and isinstance(agent.get("sub"), str) else {}
 
     @property
+    def download_url(self) -> str:
+        """The presigned address of a resource; empty if the response has none.
+
+        https://docs.cronofy.com/developers/api/meeting-agents/resource-download/
+        """
+        content = self.content if isinstance(self.content, dict) else {}
+        resource = content.get("resource")
+        address = (resource.get("download_url") if isinstance(resource, dict) else None) or self.location
+        is_address = isinstance(address, str) and re.fullmatch(r"https?://[^\s\x00-\x1f]+", address)
+        return address if is_address and 200 <= self.status < 400 else ""
+
+    @property
     def wrong_fields(self) -> set[str]:
         """The names of the fields in Cronofy's `errors`."""
         return set(self._errors)

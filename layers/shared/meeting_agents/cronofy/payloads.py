@@ -45,6 +45,7 @@ _DOCUMENTED_FIELDS = {
 _MAX_REMARK_LENGTH = 300
 _LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s\"'<>]+")
 """A link in an undocumented field may be a join link, and an alert quotes these fields."""
+_MAX_LINK_LENGTH = 2048
 _NEXT_PAGE = re.compile(r"https?://[^/?#]+(?:/[^/?#]+)?(/v1/events/[!-~]{1,500})")
 MAX_REMARKS = 20
 """The most undocumented fields, and the most interactions, that are read from a notification."""
@@ -100,8 +101,25 @@ def read_notification(raw: bytes, trigger: str = "") -> Notification:
             summary=_text(event.get("summary"))[:_MAX_LENGTH],
         ),
         resources=tuple(read_resources(agent)),
+        has_join_link=bool(_join_link(event)),
         remarks=tuple(_remarks(body, notification, agent, interactions)),
     )
+
+
+def join_link_of(raw: bytes) -> str:
+    """Return the link by which people join the meeting of a callback; empty if the callback has none.
+
+    https://docs.cronofy.com/developers/api/meeting-agents/. The link lets anyone in: it belongs into no log or message.
+    """
+    try:
+        return _join_link(_mapping(_mapping(json.loads(raw)).get("event")))
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _join_link(event: Mapping[str, Any]) -> str:
+    link = _text(_mapping(event.get("conferencing")).get("join_url"))
+    return link if len(link) <= _MAX_LINK_LENGTH and _LINK.fullmatch(link) and link.startswith("http") else ""
 
 
 def write_notification(kind: EntryType, event_id: str, summary: str) -> bytes:

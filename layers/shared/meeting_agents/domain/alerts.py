@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import INCIDENTS, Incident, Situation, all_incidents, open_incidents
-from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Severity, Verdict
+from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Severity, State, Verdict
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, HeldAlert, LastAlert, Record, incident_key
 
@@ -135,24 +135,32 @@ def last_alert(record: Record, incident: Incident) -> LastAlert | None:
 
 def _notices(record: Record) -> Iterator[OwedAlert]:
     for key, (at, reason) in record.notices.items():
-        if key not in record.alerts:
+        if key not in record.alerts and not _is_over(record, key):
             yield OwedAlert(AlertStatus.FIRING, incident_of(key, at, Severity.WARNING, reason), 0)
 
 
 def _resolved(record: Record, key: str) -> Iterator[OwedAlert]:
     last = record.alerts[key]
     incident = incident_of(key, last.at, last.severity, record.current.reason)
-    rule = INCIDENTS.get(incident.type)
-    if rule is None or last.status is AlertStatus.RESOLVED:
-        return
-    attempt = next((a for a in record.attempts if a.number == incident.attempt), record.current)
-    current = record.current
-    is_over = rule.is_resolved(attempt) or (_is_same_meeting(attempt, current) and rule.is_resolved(current))
-    if is_over:
+    if last.status is not AlertStatus.RESOLVED and _is_over(record, key):
         yield OwedAlert(AlertStatus.RESOLVED, incident, last.count)
 
 
-def _is_same_meeting(attempt: Attempt, later: Attempt) -> bool:
+def _is_over(record: Record, key: str) -> bool:
+    """Return True if an incident is over with good news; a notice is never over, but for one that is an incident."""
+    number, type_ = key.split("/")
+    rule = INCIDENTS.get(IncidentType(type_))
+    if rule is None:
+        return False
+    attempt, current = record.attempt(int(number)) or record.current, record.current
+    is_over = rule.is_resolved(attempt) or (is_same_meeting(attempt, current) and rule.is_resolved(current))
+    # A second agent was sent to the meeting of the first, to whichever time people have moved it since.
+    second = record.attempt(attempt.number + 1)
+    is_rescued = second is not None and second.is_rescue and second.state is State.COMPLETE and rule.is_resolved(second)
+    return is_over or is_rescued
+
+
+def is_same_meeting(attempt: Attempt, later: Attempt) -> bool:
     """Return True if the meetings of two attempts overlap: the later one is a new try, not next week's agent."""
     starts, ends = (attempt.meeting.start, later.meeting.start), (attempt.meeting.end, later.meeting.end)
     if starts[0] is None or starts[1] is None:

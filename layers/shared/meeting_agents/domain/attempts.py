@@ -86,7 +86,7 @@ def _is_moved_ahead(before: Meeting, after: Meeting, at: datetime) -> bool:
     return after.start is not None and after.start != before.start and after.start > at
 
 
-def new_attempt(record: Record, number: int, pending: Pending, reason: Reason) -> Record:
+def new_attempt(record: Record, number: int, pending: Pending, reason: Reason, *, is_rescue: bool) -> Record:
     """Begin an attempt with a request. The calendar event keeps a conference that was assigned before."""
     at = pending.requested_at
     attempt = Attempt(
@@ -96,10 +96,28 @@ def new_attempt(record: Record, number: int, pending: Pending, reason: Reason) -
         began_at=at,
         requested_at=at,
         reason=reason,
+        is_rescue=is_rescue,
         unanswered=(pending,),
         conference=_assigned_conference(record.attempts),
     )
     return replace(record, attempts=(*record.attempts, attempt))
+
+
+def with_request(attempt: Attempt, pending: Pending) -> Attempt:
+    """Return the attempt with a newer request, which is not answered yet."""
+    before = attempt.meeting
+    attempt = replace(attempt, unanswered=(*attempt.unanswered, pending), refusal=None)
+    attempt = _remembering(attempt, before)
+    if pending.request.action is Action.PROVISION:
+        attempt = replace(attempt, newest_request_at=pending.requested_at)
+    return rescheduled(attempt, before, pending.requested_at)
+
+
+def _remembering(attempt: Attempt, before: Meeting) -> Attempt:
+    """Return the attempt with the times that its meeting had before, if it has others now."""
+    after = attempt.meeting
+    is_moved = (before.start, before.end) != (after.start, after.end)
+    return replace(attempt, replaced=(*attempt.replaced, before)) if is_moved else attempt
 
 
 def _assigned_conference(attempts: Sequence[Attempt]) -> Conference | None:
@@ -183,6 +201,14 @@ def with_successor(record: Record, ended: Attempt, meeting: Meeting, at: datetim
     )
     record = with_attempt(record, ended)
     return replace(record, attempts=(*record.attempts, new))
+
+
+def without_newest(record: Record, at: datetime) -> Record:
+    """Return the record without its newest attempt, whose requests are those of the one before: its agent stays."""
+    *earlier, before, attempt = record.attempts
+    after = replace(before, unanswered=(*before.unanswered, *attempt.unanswered), reported=None, reported_at=None)
+    after = rescheduled(_remembering(after, before.meeting), before.meeting, at)
+    return replace(record, attempts=(*earlier, after))
 
 
 def _merged(before: Meeting, reported: Meeting) -> Meeting:

@@ -8,10 +8,12 @@ from datetime import datetime
 from itertools import pairwise
 
 from meeting_agents.domain.alerts import next_alert_at
-from meeting_agents.domain.grace_periods import GracePeriods, end_of, missing_resources
+from meeting_agents.domain.archive import archive_deadline
+from meeting_agents.domain.grace_periods import GracePeriods, end_of, missing_resources, resources_by
 from meeting_agents.domain.incidents import is_cancellation_requested
 from meeting_agents.domain.model import Conference, DeadlineType, State
-from meeting_agents.domain.record import Attempt, Record
+from meeting_agents.domain.record import Record
+from meeting_agents.domain.rescue import due_at
 from meeting_agents.domain.state_machine import EXPECTED
 
 
@@ -45,25 +47,31 @@ def _of_earlier_attempts(record: Record, grace_periods: GracePeriods) -> Iterato
         is_done = attempt.state is State.COMPLETE and min(attempt.since, end) < later.began_at
         is_expected = is_done and not attempt.cancelled_at
         if is_expected and DeadlineType.RESOURCES not in attempt.missed and missing_resources(attempt, grace_periods):
-            yield Deadline(attempt.since + grace_periods.resources, DeadlineType.RESOURCES, attempt.number)
+            yield Deadline(resources_by(attempt, grace_periods), DeadlineType.RESOURCES, attempt.number)
+        if archive_by := archive_deadline(attempt, grace_periods):
+            yield Deadline(archive_by, DeadlineType.ARCHIVE, attempt.number)
 
 
 def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:
     attempt = record.current
     if alert_at := next_alert_at(record, grace_periods):
         yield Deadline(alert_at, DeadlineType.ALERT)
+    if rescue_at := due_at(record, grace_periods):
+        yield Deadline(rescue_at, DeadlineType.RESCUE)
     if attempt.pending and attempt.pending.retry_at:
         yield Deadline(attempt.pending.retry_at, DeadlineType.RETRY)
+    if archive_by := archive_deadline(attempt, grace_periods):
+        yield Deadline(archive_by, DeadlineType.ARCHIVE)
     type_ = EXPECTED.get(attempt.state)
     if type_ is None or type_ in attempt.missed or is_cancellation_requested(attempt):
         return
     match type_:
         case DeadlineType.ACTIVATION:
-            yield from _before_activation(attempt, grace_periods)
+            yield from _before_activation(record, grace_periods)
         case DeadlineType.COMPLETION:
             yield Deadline(_completion_by(record, grace_periods), type_)
         case DeadlineType.RESOURCES if missing_resources(attempt, grace_periods):
-            yield Deadline(attempt.since + grace_periods.resources, type_)
+            yield Deadline(resources_by(attempt, grace_periods), type_)
 
 
 def _completion_by(record: Record, grace_periods: GracePeriods) -> datetime:
@@ -80,9 +88,10 @@ def _completion_by(record: Record, grace_periods: GracePeriods) -> datetime:
     return max(max(end, attempt.activated_at or end) + grace_periods.completion, changed_at + grace_periods.activation)
 
 
-def _before_activation(attempt: Attempt, grace_periods: GracePeriods) -> Iterator[Deadline]:
+def _before_activation(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline]:
+    attempt = record.current
     request = attempt.latest_request
-    if request is None or end_of(attempt, grace_periods) <= attempt.requested_at:
+    if request is None or end_of(attempt, grace_periods) <= attempt.requested_at or _was_done(record):
         return  # nothing is expected of an agent that was not requested, or only for a meeting that was over
     start = attempt.meeting.start or attempt.began_at
     yield Deadline(max(start, attempt.requested_at) + grace_periods.activation, DeadlineType.ACTIVATION)
@@ -90,6 +99,20 @@ def _before_activation(attempt: Attempt, grace_periods: GracePeriods) -> Iterato
     is_missing = request.conference_expected and attempt.conference is not Conference.ASSIGNED
     if is_missing and conference_by > attempt.requested_at and DeadlineType.CONFERENCE not in attempt.missed:
         yield Deadline(conference_by, DeadlineType.CONFERENCE)
+
+
+def _was_done(record: Record) -> bool:
+    """Return True if a meeting without a known end was moved back to a start whose agent was complete before.
+
+    That tells more about its end than the assumed duration.
+    """
+    current, meeting = record.current, record.current.meeting
+    if meeting.start is None or meeting.end is not None or not current.replaced:
+        return False
+    before = next((attempt for attempt in record.attempts[-2::-1] if attempt.meeting.start == meeting.start), None)
+    if before is None or before.complete_at is None or before.cancelled_at:
+        return False
+    return before.complete_at <= current.requested_at
 
 
 def has_event_triggers(record: Record) -> bool:

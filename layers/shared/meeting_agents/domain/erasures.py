@@ -49,6 +49,15 @@ class Erasure:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LockedFile:
+    """A version of a file in the archive that Object Lock keeps after the erasure."""
+
+    key: str
+    until: datetime | None
+    """None: it is not known here, since the bucket is not this stack's any more."""
+
+
 def may_come_until(record: Record, grace_periods: GracePeriods, now: datetime) -> datetime | None:
     """Return the time until which the agent may still come; None: it does not, so its data may be erased.
 

@@ -36,6 +36,21 @@ WITHOUT_AGENTS = frozenset({IncidentType.CHANNEL_FAILING, IncidentType.DRILL})
 """The incidents of groups without agents: a channel, and the deployment itself."""
 TYPES = frozenset({*COVERING.values(), *WITHOUT_AGENTS})
 """The incidents of groups."""
+GROUPS: Mapping[IncidentType, tuple[str, str]] = {
+    IncidentType.CALLBACKS_MISSING: (
+        "Of a data center: three agents are silent past a deadline, without a callback.",
+        "A callback comes.",
+    ),
+    IncidentType.CHANNEL_FAILING: (
+        "Of a channel: it takes nothing for ten minutes, or says that it never will again.",
+        "The channel takes something, a test included, or is stored no more.",
+    ),
+    IncidentType.DRILL: (
+        "Of the deployment: the time of the parameter `Drill` has come. Nothing is wrong.",
+        "A person acknowledges it, or no one does within a day.",
+    ),
+}
+"""The incidents that no agent has, and how each opens and is resolved."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -76,7 +91,7 @@ class Waiting:
     acknowledged_at: datetime | None = None
     account: str = ""
     data_center: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from meeting_agents.domain.archive import is_lacking
 from meeting_agents.domain.attempts import is_after_end
-from meeting_agents.domain.grace_periods import ANYTHING, GracePeriods, end_of, missing_of, start_of
-from meeting_agents.domain.model import Action, Conference, DeadlineType, IncidentType, Meeting, Severity, State
+from meeting_agents.domain.grace_periods import ANYTHING, GracePeriods, end_of, missing_of, resources_by, start_of
+from meeting_agents.domain.model import (
+    Action,
+    ArchiveScope,
+    Conference,
+    DeadlineType,
+    IncidentType,
+    Meeting,
+    Severity,
+    State,
+)
 from meeting_agents.domain.profiles import disconnected_since
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Record, incident_key
@@ -224,8 +234,14 @@ def resources_missing(at: Situation) -> datetime | None:
     """It is complete, and left nothing, or less than expected, by the resources deadline."""
     attempt = at.attempt
     is_missed = DeadlineType.RESOURCES in attempt.missed and attempt.state is State.COMPLETE
-    missed_at = min(at.now, attempt.since + at.grace_periods.resources)
+    missed_at = min(at.now, resources_by(attempt, at.grace_periods))
     return missed_at if is_missed and not has_resources(attempt) else None
+
+
+def not_archived(at: Situation) -> datetime | None:
+    """A resource of it is not in the archive by the archive deadline, or could not be copied."""
+    is_open = at.grace_periods.archive_scope is not ArchiveScope.OFF and is_lacking(at.attempt)
+    return at.attempt.not_archived_at if is_open else None
 
 
 # ------------------------------------------------------------------------------------------------------------- resolved
@@ -272,6 +288,11 @@ def has_resources(attempt: Attempt) -> bool:
     return attempt.state is State.COMPLETE and not missing_of(attempt, attempt.missing or frozenset({ANYTHING}))
 
 
+def is_archived(attempt: Attempt) -> bool:
+    """It is archived after all."""
+    return bool(attempt.not_archived) and not is_lacking(attempt)
+
+
 # ------------------------------------------------------------------------------------------------------------ the table
 
 INCIDENTS: Mapping[IncidentType, IncidentRule] = {
@@ -315,36 +336,32 @@ INCIDENTS: Mapping[IncidentType, IncidentRule] = {
     IncidentType.RESOURCES_MISSING: IncidentRule(
         opened_at=resources_missing, is_resolved=has_resources, severity=warning
     ),
+    IncidentType.NOT_ARCHIVED: IncidentRule(opened_at=not_archived, is_resolved=is_archived, severity=warning),
 }
 NOTICES: Mapping[IncidentType, str] = {
     IncidentType.CONFLICTING: "Cronofy reports it both failed and complete.",
     IncidentType.MISMATCHED: "A notification for it names another calendar event.",
 }
 """A notice is a warning that is sent once, and is never open or resolved."""
-GROUPS: Mapping[IncidentType, tuple[str, str]] = {
-    IncidentType.CALLBACKS_MISSING: (
-        "Of a data center: three agents are silent past a deadline, without a callback.",
-        "A callback comes.",
-    ),
-    IncidentType.CHANNEL_FAILING: (
-        "Of a channel: it takes nothing for ten minutes, or says that it never will again.",
-        "The channel takes something, a test included, or is stored no more.",
-    ),
-    IncidentType.DRILL: (
-        "Of the deployment: the time of the parameter `Drill` has come. Nothing is wrong.",
-        "A person acknowledges it, or no one does within a day.",
-    ),
-}
-"""The incidents that no agent has, and how each opens and is resolved; `groups` decides on them."""
 
 # ------------------------------------------------------------------------------------------------------ the interpreter
 
 
 def open_incidents(record: Record, grace_periods: GracePeriods, now: datetime) -> tuple[Incident, ...]:
-    """Return the incidents of the current attempt that are open at a time, in the order of the table."""
+    """Return the incidents of the current attempt that are open at a time, in the order of the table.
+
+    As long as no alert is owed about a second agent, the incident of the first is open, until the second is complete.
+    """
     if not record.attempts:
         return ()
-    incidents = {incident.type: incident for incident in all_incidents(record, grace_periods, now)}
+    opened = _opened(all_incidents(record, grace_periods, now), now)
+    if not record.rescued or any(incident.owed_at <= now for incident in opened):
+        return opened
+    return _opened(_incidents_of(record, record.rescued, grace_periods, now), now)
+
+
+def _opened(every: Iterator[Incident], now: datetime) -> tuple[Incident, ...]:
+    incidents = {incident.type: incident for incident in every}
     opened = {type_: incident for type_, incident in incidents.items() if incident.opened_at <= now}
     inhibited = {type_ for other in opened for type_ in INCIDENTS[other].inhibits if type_ is not other}
     return tuple(incident for type_, incident in opened.items() if type_ not in inhibited)
@@ -366,8 +383,11 @@ def is_cancellation_requested(attempt: Attempt) -> bool:
 
 
 def all_incidents(record: Record, grace_periods: GracePeriods, now: datetime) -> Iterator[Incident]:
-    """Iterate over the incidents that are open, or will be if nothing changes."""
-    attempt = record.current
+    """Iterate over the incidents of the current attempt that are open, or will be if nothing changes."""
+    return _incidents_of(record, record.current, grace_periods, now)
+
+
+def _incidents_of(record: Record, attempt: Attempt, grace_periods: GracePeriods, now: datetime) -> Iterator[Incident]:
     situation = Situation(attempt, grace_periods, now)
     for type_, rule in INCIDENTS.items():
         opened_at = rule.opened_at(situation)
@@ -389,8 +409,10 @@ def all_incidents(record: Record, grace_periods: GracePeriods, now: datetime) ->
 def _reason(type_: IncidentType, attempt: Attempt, opened_at: datetime) -> Reason:
     at = opened_at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
     match type_:
-        case IncidentType.UNWANTED if attempt.is_unwanted:
+        case IncidentType.UNWANTED if attempt.is_unwanted and (attempt.activated_at or not attempt.is_rescue):
             return Reason.of(ReasonCode.REPORTED_ACTIVE)
+        case IncidentType.UNWANTED if attempt.is_unwanted:
+            return Reason.of(ReasonCode.RESCUE_STAYS)
         case IncidentType.UNWANTED | IncidentType.NOT_ARRANGED if attempt.refusal:
             return attempt.refusal.reason
         case IncidentType.UNWANTED | IncidentType.ACCOUNT_DISCONNECTED | IncidentType.NOT_ARRANGED if (
@@ -405,6 +427,8 @@ def _reason(type_: IncidentType, attempt: Attempt, opened_at: datetime) -> Reaso
             return Reason.of(ReasonCode.CONFERENCE_MISSED, at=at)
         case IncidentType.RESOURCES_MISSING:
             return Reason.of(ReasonCode.RESOURCES_MISSED, at=at)
+        case IncidentType.NOT_ARCHIVED if attempt.not_archived_because:
+            return attempt.not_archived_because
         case _:
             return attempt.reason
 

@@ -29,15 +29,17 @@ from datetime import datetime
 from typing import Protocol, assert_never
 
 from meeting_agents.domain.alerts import with_alert, with_notices
+from meeting_agents.domain.archive import apply_archive, is_lacking, with_resources, without_archive
 from meeting_agents.domain.attempts import (
     collected,
     follow_meeting,
     is_another_agent,
     new_attempt,
-    rescheduled,
     transition,
     united,
     with_attempt,
+    with_request,
+    without_newest,
 )
 from meeting_agents.domain.incidents import has_resources
 from meeting_agents.domain.model import (
@@ -58,8 +60,9 @@ from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.receipts import with_receipt
 from meeting_agents.domain.record import Attempt, Pending, Record, incident_key
 from meeting_agents.domain.reports import apply_report, attempt_of, reports_end, separated, with_second_agent
+from meeting_agents.domain.rescue import apply_rescue, is_second
 from meeting_agents.domain.responses import apply_response
-from meeting_agents.domain.state_machine import EXPECTED
+from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES
 from meeting_agents.domain.verdicts import Step, verdict_of
 
 
@@ -126,15 +129,17 @@ def _apply(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             return _apply_request(record, entry, entry.request)
         case EntryType.ACCEPTED | EntryType.REJECTED | EntryType.CANCELLED | EntryType.UNCONFIRMED:
             return apply_response(_begun(record, entry), entry)
-        case EntryType.CALENDAR_READ | EntryType.PROFILE_READ:
-            return apply_look(_begun(record, entry), entry)
-        case EntryType.OVERDUE:
-            return _apply_missed_deadline(record, entry)
+        case EntryType.CALENDAR_READ | EntryType.PROFILE_READ | EntryType.ARCHIVED | EntryType.ARCHIVE_FAILED:
+            is_look = entry.kind in (EntryType.CALENDAR_READ, EntryType.PROFILE_READ)
+            return (apply_look if is_look else apply_archive)(_begun(record, entry), entry)
+        case EntryType.OVERDUE | EntryType.RESCUE:
+            fold_in = apply_rescue if entry.kind is EntryType.RESCUE else _apply_missed_deadline
+            return fold_in(_begun(record, entry), entry)
         case EntryType.ACKNOWLEDGED | EntryType.LABELLED:
             return _apply_note(_begun(record, entry), entry)
         case EntryType.ALERTED | EntryType.SILENCED | EntryType.DELIVERED:
-            fold_in = with_receipt if entry.kind is EntryType.DELIVERED else with_alert
-            return fold_in(_begun(record, entry), entry), Verdict.APPLIED
+            add = with_receipt if entry.kind is EntryType.DELIVERED else with_alert
+            return add(_begun(record, entry), entry), Verdict.APPLIED
         case EntryType.ALERT_DUE:
             begun = _begun(record, entry)
             return replace(begun, alerts_due=begun.alerts_due + 1), Verdict.APPLIED
@@ -193,9 +198,10 @@ def _apply_request(record: Record, entry: Entry, request: Request) -> tuple[Reco
     number = entry.attempt or 1
     pending = Pending(revision=revision, request=request, requested_at=entry.at, retry_at=entry.retry_at)
     if not record.attempts or number > record.current.number:
-        record = new_attempt(record, number, pending, _UNCONFIRMED[request.action])
+        reason = entry.reason or _UNCONFIRMED[request.action]
+        record = new_attempt(record, number, pending, reason, is_rescue=is_second(entry.reason))
     else:
-        record = with_attempt(record, _with_request(record.current, pending))
+        record = _without_move(with_attempt(record, with_request(record.current, pending)))
     record = replace(
         record,
         revision=revision,
@@ -207,15 +213,20 @@ def _apply_request(record: Record, entry: Entry, request: Request) -> tuple[Reco
     return record, Verdict.APPLIED
 
 
-def _with_request(attempt: Attempt, pending: Pending) -> Attempt:
-    before = attempt.meeting
-    attempt = replace(attempt, unanswered=(*attempt.unanswered, pending), refusal=None)
-    after = attempt.meeting
-    if (before.start, before.end) != (after.start, after.end):
-        attempt = replace(attempt, replaced=(*attempt.replaced, before))
-    if pending.request.action is Action.PROVISION:
-        attempt = replace(attempt, newest_request_at=pending.requested_at)
-    return rescheduled(attempt, before, pending.requested_at)
+def _without_move(record: Record) -> Record:
+    """Return the record without its newest attempt if its newest request takes back a move that Cronofy did not get.
+
+    The agent of before is still in its meeting.
+    """
+    if len(record.attempts) == 1:
+        return record
+    before, attempt = record.attempts[-2:]
+    is_back = before.state not in TERMINAL_STATES and attempt.meeting.start == before.meeting.start
+    others = attempt.unanswered[:-1]
+    may_be_sent = attempt.accepted_revision or attempt.may_have_arrived or any(p.may_have_arrived for p in others)
+    if not (is_back and attempt.is_requested) or attempt.is_heard_of or attempt.is_rescue or may_be_sent:
+        return record
+    return without_newest(record, attempt.unanswered[-1].requested_at)
 
 
 # ----------------------------------------------------------------------------------------------------- missed deadlines
@@ -227,7 +238,6 @@ _MISSED = {
 
 
 def _apply_missed_deadline(record: Record, entry: Entry) -> tuple[Record, Verdict]:
-    record = _begun(record, entry)
     attempt, phase = record.current, entry.phase
     earlier = next((each for each in record.attempts[:-1] if each.number == entry.attempt), None)
     if earlier and phase in _OF_EARLIER:
@@ -238,7 +248,7 @@ def _apply_missed_deadline(record: Record, entry: Entry) -> tuple[Record, Verdic
         return record, Verdict.DUPLICATE
     if not _is_expected(attempt, phase) or _is_before(entry, phase, attempt.meeting):
         return record, Verdict.STALE
-    attempt = replace(attempt, missed=(*attempt.missed, phase), missing=frozenset(entry.missing))
+    attempt = _missed(attempt, entry, phase)
     if phase in (DeadlineType.ACTIVATION, DeadlineType.COMPLETION):
         reason = entry.reason or Reason.of(_MISSED[phase])
         attempt = transition(replace(attempt, overdue_at=entry.at), EntryType.OVERDUE, entry.at, reason)
@@ -248,8 +258,17 @@ def _apply_missed_deadline(record: Record, entry: Entry) -> tuple[Record, Verdic
 _OF_EARLIER = {
     DeadlineType.COMPLETION: (State.ACTIVATED, IncidentType.NOT_FINISHED),
     DeadlineType.RESOURCES: (State.COMPLETE, IncidentType.RESOURCES_MISSING),
+    DeadlineType.ARCHIVE: (State.COMPLETE, IncidentType.NOT_ARCHIVED),
 }
 """The deadlines that apply to an earlier attempt: the state in which each can be missed, and the notice of it."""
+
+
+def _missed(attempt: Attempt, entry: Entry, phase: DeadlineType) -> Attempt:
+    """Return the attempt after a deadline was missed. `missing` of the entry: the categories of resources."""
+    attempt = replace(attempt, missed=(*attempt.missed, phase))
+    if phase is DeadlineType.ARCHIVE:
+        return without_archive(attempt, entry.missing, entry.at, entry.reason)
+    return replace(attempt, missing=frozenset(entry.missing))
 
 
 def _apply_missed_earlier(
@@ -257,10 +276,11 @@ def _apply_missed_earlier(
 ) -> tuple[Record, Verdict]:
     """Return the record after a deadline was missed of a meeting that has moved since: a notice says so."""
     state, type_ = _OF_EARLIER[phase]
-    missed = replace(attempt, missed=(*attempt.missed, phase), missing=frozenset(entry.missing))
     if phase in attempt.missed:
         return record, Verdict.DUPLICATE
-    if attempt.state is not state or has_resources(missed):
+    missed = _missed(attempt, entry, phase)
+    is_there = not is_lacking(missed) if phase is DeadlineType.ARCHIVE else has_resources(missed)
+    if attempt.state is not state or is_there:
         return record, Verdict.STALE
     reason = entry.reason
     if phase is DeadlineType.COMPLETION:
@@ -280,6 +300,8 @@ def _is_before(entry: Entry, phase: DeadlineType, meeting: Meeting) -> bool:
 def _is_expected(attempt: Attempt, phase: DeadlineType) -> bool:
     if phase is DeadlineType.CONFERENCE:
         return attempt.conference is not Conference.ASSIGNED and EXPECTED.get(attempt.state) is DeadlineType.ACTIVATION
+    if phase is DeadlineType.ARCHIVE:
+        return attempt.complete_at is not None
     return EXPECTED.get(attempt.state) is phase
 
 
@@ -292,7 +314,8 @@ def _apply_notification(record: Record, entry: Entry, notification: Notification
         return record, Verdict.MISMATCHED
     if not notification.kinds:
         return record, Verdict.UNRECOGNISED
-    record = replace(record, event_id=record.event_id or notification.event_id)
+    has_join_link = record.has_join_link or notification.has_join_link
+    record = replace(record, event_id=record.event_id or notification.event_id, has_join_link=has_join_link)
     record = with_second_agent(record, entry, notification)
     known = len(record.attempts)
     record = separated(record, entry, notification)
@@ -303,11 +326,9 @@ def _apply_notification(record: Record, entry: Entry, notification: Notification
     after = before
     for kind in notification.kinds:
         after = _apply_interaction(after, kind, entry.at, notification)
-    after = replace(
-        after,
-        subs=united(after.subs, notification.sub) if is_separated or before is followed.current else after.subs,
-        resources=collected(after.resources, notification.resources),
-    )
+    is_its = is_separated or before is followed.current
+    after = replace(after, subs=united(after.subs, notification.sub) if is_its else after.subs)
+    after = with_resources(after, collected(after.resources, notification.resources), entry.at)
     verdict = verdict_of(followed, before, after, notification)
     changed = with_attempt(followed, after)
     if is_about_old_time:
@@ -356,11 +377,14 @@ def _apply_interaction(attempt: Attempt, kind: EntryType, at: datetime, notifica
             | EntryType.CALENDAR_READ
             | EntryType.PROFILE_READ
             | EntryType.OVERDUE
+            | EntryType.RESCUE
             | EntryType.ALERT_DUE
             | EntryType.ALERTED
             | EntryType.SILENCED
             | EntryType.ACKNOWLEDGED
             | EntryType.DELIVERED
+            | EntryType.ARCHIVED
+            | EntryType.ARCHIVE_FAILED
         ):  # not of Cronofy's
             return attempt
         case _:

@@ -77,6 +77,8 @@ class EntryType(StrEnum):
     """The conferencing profile that is to make the conference was seen disconnected, or no longer is."""
     OVERDUE = "overdue"
     """A deadline passed in silence."""
+    RESCUE = "rescue"
+    """A second agent would have been sent, or is not sent: the reason says which."""
     ALERT_DUE = "alert_due"
     """An alert became owed by time alone, or was owed and not published."""
     # from alerting
@@ -88,6 +90,11 @@ class EntryType(StrEnum):
     """A person acknowledged the incident."""
     DELIVERED = "delivered"
     """A channel took a change of an incident; it changes nothing else."""
+    # from the archive
+    ARCHIVED = "archived"
+    """A resource was copied into the archive; the reason has its key there."""
+    ARCHIVE_FAILED = "archive_failed"
+    """A resource could not be copied: Cronofy no longer has it, or all tries failed."""
 
 
 class Verdict(StrEnum):
@@ -120,8 +127,12 @@ class DeadlineType(StrEnum):
     """The agent must be done soon after the end."""
     RESOURCES = "resources"
     """A complete agent must have the expected resources."""
+    ARCHIVE = "archive"
+    """The resources of a complete agent must be in the archive."""
     ALERT = "alert"
     """An alert that is owed must be published."""
+    RESCUE = "rescue"
+    """A second agent is to be sent."""
 
 
 class IncidentType(StrEnum):
@@ -137,6 +148,8 @@ class IncidentType(StrEnum):
     NO_CONFERENCE = "no_conference"
     NOT_FINISHED = "not_finished"
     RESOURCES_MISSING = "resources_missing"
+    NOT_ARCHIVED = "not_archived"
+    """A resource is not in the archive, and may be lost."""
     ACCOUNT_DISCONNECTED = "account_disconnected"
     """The account must authorise the application again before its requests can be sent."""
     CALLBACKS_MISSING = "callbacks_missing"
@@ -185,6 +198,25 @@ class Action(StrEnum):
 
     PROVISION = "provision"
     CANCEL = "cancel"
+
+
+class ArchiveScope(StrEnum):
+    """The resources that are archived, as the parameter `Archive` has it."""
+
+    OFF = "off"
+    TRANSCRIPTS = "transcripts"
+    ALL = "all"
+    """All but the page in Cronofy's dashboard, which is for a browser."""
+
+
+class RescueMode(StrEnum):
+    """The use of second agents, for meetings whose agent failed or was never heard of."""
+
+    OFF = "off"
+    REPORT = "report"
+    """Nothing is sent; the journal, the alert and the digest say what would have been."""
+    ONCE = "once"
+    """One second agent is sent."""
 
 
 class Conference(StrEnum):
@@ -248,6 +280,8 @@ class Notification:
     event_id: str = ""
     meeting: Meeting = field(default_factory=Meeting)
     resources: tuple[Resource, ...] = ()
+    has_join_link: bool = False
+    """It has the link by which people join the meeting. The link itself stays in the bytes, for it lets anyone in."""
     remarks: tuple[str, ...] = ()
     """Undocumented fields as `path: value`. A reason for a failure can only be among them."""
 

@@ -4,18 +4,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meeting_agents.domain.alerts import alerting_owed
+from meeting_agents.domain.archive import owed_categories
 from meeting_agents.domain.deadlines import Deadline, deadlines
 from meeting_agents.domain.grace_periods import GracePeriods, missing_resources
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import DeadlineType, Entry, EntryType
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Record
+from meeting_agents.domain.rescue import is_sent, reported_entry
 
 _REASONS = {
     DeadlineType.CONFERENCE: ReasonCode.CONFERENCE_MISSED,
     DeadlineType.ACTIVATION: ReasonCode.ACTIVATION_MISSED,
     DeadlineType.COMPLETION: ReasonCode.COMPLETION_MISSED,
     DeadlineType.RESOURCES: ReasonCode.RESOURCES_MISSED,
+    DeadlineType.ARCHIVE: ReasonCode.ARCHIVE_MISSED,
 }
 
 
@@ -28,16 +31,17 @@ class Finding:
 
 
 def find_missed(record: Record, grace_periods: GracePeriods, now: datetime) -> list[Finding]:
-    """Return all deadlines that have passed, the earliest first, without that of a retry.
+    """Return all deadlines that have passed, the earliest first, without those that are requests to Cronofy.
 
     After a long pause, another deadline that follows a missed one may have passed too.
     """
     findings: dict[str, Finding] = {}
+    requests = {DeadlineType.RETRY} | ({DeadlineType.RESCUE} if is_sent(record, grace_periods) else set())
     while record.attempts:
         passed = [
             deadline
             for deadline in deadlines(record, grace_periods)
-            if deadline.at <= now and deadline.phase is not DeadlineType.RETRY
+            if deadline.at <= now and deadline.phase not in requests
         ]
         new: dict[str, Finding] = {}
         for number, deadline in enumerate(passed, len(findings)):
@@ -64,8 +68,9 @@ def _entry(record: Record, deadline: Deadline, at: datetime, grace_periods: Grac
     The key has the meeting's times: people may move a meeting in the calendar after its deadline was missed, and then
     the deadline of the same request is another one.
     """
-    attempts = {attempt.number: attempt for attempt in record.attempts}
-    attempt, revision = attempts.get(deadline.attempt, record.current), record.revision
+    if deadline.phase is DeadlineType.RESCUE:
+        return reported_entry(record, grace_periods, at)
+    attempt, revision = record.attempt(deadline.attempt) or record.current, record.revision
     number, meeting = attempt.number, attempt.meeting
     at_text = deadline.at.isoformat(timespec="milliseconds")
     times = "/".join(time.isoformat() for time in (meeting.start, meeting.end) if time)
@@ -77,6 +82,9 @@ def _entry(record: Record, deadline: Deadline, at: datetime, grace_periods: Grac
         return replace(
             entry, key=key, kind=EntryType.ALERT_DUE, reason=Reason.of(ReasonCode.ALERT_OWED, incidents=types)
         )
-    missing = tuple(sorted(missing_resources(attempt, grace_periods)))
+    is_archive = deadline.phase is DeadlineType.ARCHIVE
+    if is_archive:  # each resource that is reported later has a deadline of its own
+        entry = replace(entry, key=f"overdue#{number}#{deadline.phase}#{at_text}")
+    missing = tuple(sorted((owed_categories if is_archive else missing_resources)(attempt, grace_periods)))
     reason = Reason.of(_REASONS[deadline.phase], at=at_text)
     return replace(entry, missing=missing, reason=reason)

@@ -26,19 +26,6 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """The newest request, refused or not delivered in time, while an earlier one still stands."""
-
-    revision: int
-    action: Action
-    meeting: Meeting
-    at: datetime
-    reason: Reason
-    tries: int
-    """Earlier tries; 0: the caller got the refusal as the response."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LastAlert:
     """The last alert about one incident, as the journal has it."""
 
@@ -73,8 +60,22 @@ class HeldAlert:
     severity: Severity
     """Of the incident when it was held back: with another one, the alert is decided anew."""
     until: datetime
-    count: int = 1
+    count: int
     """The times that it was held back since the last alert about the incident."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedFile:
+    """A resource in the archive."""
+
+    resource: Resource
+    bucket: str
+    key: str
+    size: int
+    """Bytes."""
+    sha256: str
+    """Of the whole file, in hexadecimal digits; empty for one that is too large to be read at once."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,32 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The newest request, refused or not delivered in time, while an earlier one still stands."""
+
+    pending: Pending
+    at: datetime
+    reason: Reason
+
+    @property
+    def revision(self) -> int:
+        return self.pending.revision
+
+    @property
+    def action(self) -> Action:
+        return self.pending.request.action
+
+    @property
+    def meeting(self) -> Meeting:
+        return self.pending.request.meeting
+
+    @property
+    def tries(self) -> int:
+        """Earlier tries; 0: the caller got the refusal as the response."""
+        return self.pending.tries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try to have an agent in the meeting, from a request to a terminal state."""
 
@@ -113,6 +140,10 @@ class Attempt:
     """The time of the newest request for its agent; `NEVER` if none has come since it began."""
     rescheduled_at: datetime | None = None
     """The last change of the start or the end of its meeting; None: none."""
+    is_rescue: bool = False
+    """It is that of a second agent, which this deployment sent because the one before failed or was never heard of."""
+    rescue: Reason | None = None
+    """The `rescue` entry about its agent: a second one would have been sent, or was not, and why."""
     is_requested: bool = True
     """A request began it; otherwise the meeting moved after an agent was heard of."""
     request: Request | None = None
@@ -134,9 +165,25 @@ class Attempt:
     subs: tuple[str, ...] = ()
     reports: frozenset[tuple[str, EntryType]] = frozenset()
     """The reports of each agent, by its `sub`: two requests at the same time may bring one agent each."""
+    completions: Mapping[str, datetime] = field(default_factory=dict)
+    """The first report of each agent that it is complete, by its `sub`."""
     resources: tuple[Resource, ...] = ()
+    left_by: frozenset[tuple[str, str]] = frozenset()
+    """The categories of its resources, each with the `sub` of the agent that reported one."""
+    resources_at: datetime | None = None
+    """The time at which the newest of its resources was reported."""
+    archived: tuple[ArchivedFile, ...] = ()
+    expired: frozenset[Resource] = frozenset()
+    """The resources that Cronofy no longer had when they were to be archived."""
+    not_archived: frozenset[str] = frozenset()
+    """The categories of resources that were not archived in time, or failed."""
+    not_archived_at: datetime | None = None
+    """The time since which a resource is not archived; `not_archived_because`: the newest reason."""
+    not_archived_because: Reason | None = None
     failures: tuple[str, ...] = ()
     refusal: Refusal | None = None
+    refused_move: Pending | None = None
+    """The last move that began another attempt and was refused, so that this one is the current one again."""
     conference: Conference | None = None
     conference_at: datetime | None = None
     """The time of the first report on the conference."""
@@ -156,6 +203,11 @@ class Attempt:
     unwanted_at: datetime | None = None
     """When the agent reported itself active although its cancellation had been accepted."""
     overdue_at: datetime | None = None
+
+    @property
+    def origin(self) -> str:
+        """Its beginning: a `request`, a `move` of the meeting after an agent was heard of, or a `rescue`."""
+        return "rescue" if self.is_rescue else "request" if self.is_requested else "move"
 
     @property
     def known_starts(self) -> tuple[datetime, ...]:
@@ -179,6 +231,18 @@ class Attempt:
     def is_heard_of(self) -> bool:
         """Cronofy has reported on the agent of this attempt."""
         return self.activated_at is not None or self.ended_at is not None
+
+    @property
+    def last_to_leave(self) -> str:
+        """The `sub` of the agent that was complete last, if it had several: the rest of the meeting was its."""
+        named = sorted((at, sub) for sub, at in self.completions.items() if sub)
+        return named[-1][1] if len(named) > 1 else ""
+
+    @property
+    def categories_left(self) -> frozenset[str]:
+        """The categories of its resources; of several agents those of the last to leave, or of an unnamed one."""
+        own = frozenset(category for sub, category in self.left_by if sub in ("", self.last_to_leave))
+        return own if self.last_to_leave else frozenset(resource.category for resource in self.resources)
 
     @property
     def may_come(self) -> bool:
@@ -254,6 +318,8 @@ class Record:
     identity: Request | None = None
     """The first request: data center, calendar and calendar event, or scheduling key."""
     event_id: str = ""
+    has_join_link: bool = False
+    """A notification has the link by which people join the meeting."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Those of the newest request that came with any."""
     alerts: Mapping[str, LastAlert] = field(default_factory=dict)
@@ -274,6 +340,16 @@ class Record:
     def current(self) -> Attempt:
         """The newest attempt. Every record that `fold` returns has one."""
         return self.attempts[-1]
+
+    def attempt(self, number: int | None) -> Attempt | None:
+        """Return the attempt with a number; None if there is none."""
+        return next((attempt for attempt in self.attempts if attempt.number == number), None)
+
+    @property
+    def rescued(self) -> Attempt | None:
+        """The attempt whose agent a second one is to replace, until that is complete or called off; None if none."""
+        is_open = self.current.is_rescue and self.state not in (State.COMPLETE, State.CANCELLED)
+        return self.attempts[-2] if is_open and len(self.attempts) > 1 else None
 
     @property
     def state(self) -> State:

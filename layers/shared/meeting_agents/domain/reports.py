@@ -6,7 +6,14 @@ An agent is known by its `sub`. Cronofy may use one again, and two requests at t
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meeting_agents.domain.attempts import is_another_agent, is_gone, transition, with_attempt, with_successor
+from meeting_agents.domain.attempts import (
+    LEAVES_WITHIN,
+    is_another_agent,
+    is_gone,
+    transition,
+    with_attempt,
+    with_successor,
+)
 from meeting_agents.domain.model import Entry, EntryType, Meeting, Notification, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Record
@@ -42,6 +49,8 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
     about the earlier time, and the agent of the new one is still expected.
     """
     attempt, reports = record.current, REPORTS.keys() & set(notification.kinds)
+    if EntryType.COMPLETE in reports and _left_for_the_past(attempt, entry.at):
+        return with_successor(record, replace(attempt, unanswered=()), attempt.meeting, entry.at)
     is_first = bool(reports) and not attempt.is_heard_of and attempt.state not in TERMINAL_STATES
     before = _earlier_time(attempt, entry.at, notification.meeting) if is_first else None
     if before is None or any(a.is_heard_of and a.meeting.start == before.start for a in record.attempts[:-1]):
@@ -63,6 +72,17 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
         accepted_at=None,
     )
     return with_attempt(after, unaccepted)
+
+
+def _left_for_the_past(attempt: Attempt, at: datetime) -> bool:
+    """Return True if an agent that ends in a running meeting left it as that was moved into the past, and back."""
+    active_since, moved_at = attempt.activated_at, attempt.rescheduled_at
+    if active_since is None or moved_at is None or len(attempt.replaced) < 2:
+        return False
+    (before, past), meeting = attempt.replaced[-2:], attempt.meeting
+    is_back = before.start == meeting.start != past.start and active_since < moved_at
+    was_over = past.end is not None and past.end <= moved_at
+    return is_back and was_over and meeting.end is not None and at < min(meeting.end, moved_at + LEAVES_WITHIN)
 
 
 def _earlier_time(attempt: Attempt, at: datetime, reported: Meeting) -> Meeting | None:
@@ -102,13 +122,16 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
     candidates = _addressed(record, entry.attempt or 1)
     if known := [attempt for attempt in record.attempts if notification.sub in attempt.subs]:
         attempt = ([attempt for attempt in known if attempt in candidates] or known)[-1]
-        if attempt.state not in TERMINAL_STATES and attempt.meeting.start == current.meeting.start:
+        is_back = attempt.state not in TERMINAL_STATES and attempt.meeting.start == current.meeting.start
+        if is_back and not (reports & _ENDS and _is_leaving(current, entry.at)):
             return current  # its meeting was moved away and back, and it stayed
         is_late = attempt.ended_at is not None and reports == {EntryType.ACTIVATED}
         is_repeated = is_late or all(_has_reported(attempt, kind) for kind in reports)
         is_over = attempt.ended_at is not None or (is_gone(attempt) and EntryType.FAILED not in reports)
         is_reused = current in known and is_over
-        return current if is_reused or (is_repeated and is_due) else attempt
+        is_late_word = _is_late_word(attempt, current, entry.at, notification)
+        is_reusable = is_due and not _differs(current, notification) and not is_late_word
+        return current if is_reused or (is_repeated and is_reusable) else attempt
     if not is_due and (expected := _still_expected(record, entry.at, notification)):
         return expected
     addressed = candidates[-1]
@@ -121,9 +144,25 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
     return current if is_gone(addressed) and EntryType.FAILED not in reports else addressed
 
 
+def _is_late_word(attempt: Attempt, current: Attempt, at: datetime, notification: Notification) -> bool:
+    """Return True if an agent that is complete reports late what it left, while another is expected.
+
+    Whether it is the other one, with the same `sub`, shows by the end of the meeting.
+    """
+    known, end = {resource.category for resource in attempt.resources}, current.meeting.end
+    is_new = any(resource.category not in known for resource in notification.resources)
+    return is_new and attempt.state is State.COMPLETE and (end is None or at < end)
+
+
+def _is_leaving(attempt: Attempt, at: datetime) -> bool:
+    """Return True if an agent that ends in a running meeting left it as that was moved away, to this attempt."""
+    end = attempt.meeting.end
+    return at < attempt.began_at + LEAVES_WITHIN and (end is None or at < end)
+
+
 def _still_expected(record: Record, at: datetime, notification: Notification) -> Attempt | None:
     """Return the newest earlier attempt whose agent may report itself now, before that of the current one can."""
-    if record.current.is_heard_of or not record.current.is_requested:
+    if record.current.is_heard_of:
         return None
     for attempt in record.attempts[-2::-1]:
         is_near = any(start - EARLIEST_ACTIVATION <= at for start in attempt.known_starts)
@@ -161,7 +200,7 @@ def _has_reported(attempt: Attempt, kind: EntryType) -> bool:
 
 def apply_report(attempt: Attempt, kind: EntryType, at: datetime, notification: Notification) -> Attempt:
     """Return the attempt after an agent of it reported itself active, complete or failed."""
-    attempt = _with_report(attempt, kind, at, notification.sub)
+    attempt = _with_report(attempt, kind, at, notification)
     match kind:
         case EntryType.COMPLETE:
             attempt = replace(attempt, complete_at=attempt.complete_at or at)
@@ -172,9 +211,12 @@ def apply_report(attempt: Attempt, kind: EntryType, at: datetime, notification: 
             return _activated(attempt, at)
 
 
-def _with_report(attempt: Attempt, kind: EntryType, at: datetime, sub: str) -> Attempt:
+def _with_report(attempt: Attempt, kind: EntryType, at: datetime, notification: Notification) -> Attempt:
     """Return the attempt with a report of one of its agents. It has not failed while another one is active."""
-    attempt = replace(attempt, reports=attempt.reports | {(sub, kind)})
+    sub, left_by = notification.sub, {(notification.sub, resource.category) for resource in notification.resources}
+    attempt = replace(attempt, reports=attempt.reports | {(sub, kind)}, left_by=attempt.left_by | left_by)
+    if kind is EntryType.COMPLETE and sub not in attempt.completions:
+        attempt = replace(attempt, completions={**attempt.completions, sub: at})
     has_failed = any(reported is EntryType.FAILED for _, reported in attempt.reports)
     failed_at = (attempt.failed_at or at) if has_failed and not attempt.is_failure_outweighed else None
     return replace(attempt, failed_at=failed_at)

@@ -3,15 +3,28 @@
 from dataclasses import replace
 from datetime import datetime
 
-from meeting_agents.domain.attempts import collected, is_after_end, rescheduled, transition, united, with_attempt
+from meeting_agents.domain.attempts import (
+    collected,
+    is_after_end,
+    new_attempt,
+    rescheduled,
+    transition,
+    united,
+    with_attempt,
+    with_request,
+    without_newest,
+)
 from meeting_agents.domain.model import Action, DeadlineType, Entry, EntryType, State, Verdict
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Pending, Record, Refusal
 from meeting_agents.domain.state_machine import TERMINAL_STATES
 
+_TAKEN = {Action.PROVISION: EntryType.ACCEPTED, Action.CANCEL: EntryType.CANCELLED}
+
 
 def apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
     """Return the record after the outcome of a request, and the verdict on it."""
+    record = _with_taken_move(record, entry)
     attempt, pending = _answered(record, entry)
     if pending is None:
         is_duplicate = {
@@ -20,6 +33,9 @@ def apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             EntryType.CANCELLED: attempt.cancelled_at is not None,
         }
         return record, Verdict.DUPLICATE if is_duplicate.get(entry.kind) else Verdict.STALE
+    if entry.kind is EntryType.ACCEPTED and attempt is record.current and _is_late_move(record, entry.at):
+        record = without_newest(record, entry.at)
+        attempt = record.current
     changed = {
         EntryType.UNCONFIRMED: _unconfirmed,
         EntryType.ACCEPTED: _accepted,
@@ -27,8 +43,21 @@ def apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
         EntryType.CANCELLED: _cancelled,
     }[entry.kind](attempt, pending, entry)
     if entry.kind is EntryType.REJECTED and _is_refused_move(record, attempt, pending):
-        return _without_refused_move(record), Verdict.APPLIED
-    return with_attempt(record, changed), Verdict.APPLIED if attempt is record.current else Verdict.STALE
+        return _without_refused_move(record, pending), Verdict.APPLIED
+    return with_attempt(record, changed), Verdict.APPLIED if attempt.number == record.current.number else Verdict.STALE
+
+
+def _is_late_move(record: Record, at: datetime) -> bool:
+    """Return True if Cronofy accepts the move that began the newest attempt when the meeting runs at its new time.
+
+    The agent that is active since the old time stays in it.
+    """
+    before, attempt = record.attempts[-2] if len(record.attempts) > 1 else None, record.current
+    if before is None or before.state is not State.ACTIVATED or attempt.is_heard_of or attempt.is_rescue:
+        return False
+    is_only_one = len(attempt.unanswered) == 1 and not attempt.accepted_revision
+    start, end = attempt.meeting.start, attempt.meeting.end
+    return is_only_one and start is not None and end is not None and start <= at < end
 
 
 def _is_refused_move(record: Record, attempt: Attempt, pending: Pending) -> bool:
@@ -38,22 +67,39 @@ def _is_refused_move(record: Record, attempt: Attempt, pending: Pending) -> bool
     """
     before = record.attempts[-2] if len(record.attempts) > 1 else None
     is_all = attempt is record.current and attempt.unanswered == (pending,) and not attempt.accepted_revision
-    is_known = pending.request.action is Action.PROVISION and not pending.tries
+    is_known = pending.request.action is Action.PROVISION and not pending.tries and not attempt.is_rescue
     return is_all and is_known and before is not None and before.state not in TERMINAL_STATES
 
 
-def _without_refused_move(record: Record) -> Record:
+def _without_refused_move(record: Record, move: Pending) -> Record:
     """Return the record with the attempt before as the current one: the meeting stays at its old time."""
-    return replace(record, attempts=record.attempts[:-1])
+    *earlier, before, _ = record.attempts
+    return replace(record, attempts=(*earlier, replace(before, refused_move=move)))
+
+
+def _with_taken_move(record: Record, entry: Entry) -> Record:
+    """Return the record with the attempt of a refused move again, if Cronofy took it: it was sent twice at once."""
+    current, move = record.current, record.current.refused_move
+    if move is None or not move.revision == entry.revision == record.revision or entry.kind is not EntryType.ACCEPTED:
+        return record
+    record = with_attempt(record, replace(current, refused_move=None))
+    return new_attempt(record, current.number + 1, move, Reason.of(ReasonCode.REQUESTED), is_rescue=False)
 
 
 def _answered(record: Record, entry: Entry) -> tuple[Attempt, Pending | None]:
-    """Return the request that a response is for. It may have followed the meeting into another attempt."""
+    """Return the request that a response is for. It may have followed the meeting into another attempt.
+
+    One that was sent twice at the same time may be refused once and taken once: then Cronofy has it.
+    """
     for attempt in record.attempts:
         for pending in attempt.unanswered:
             if pending.revision == entry.revision:
                 return attempt, pending
-    return next((attempt for attempt in record.attempts if attempt.number == entry.attempt), record.current), None
+    attempt = record.attempt(entry.attempt) or record.current
+    refusal = attempt.refusal
+    if refusal and refusal.revision == entry.revision and entry.kind is _TAKEN[refusal.action]:
+        return with_request(attempt, refusal.pending), refusal.pending
+    return attempt, None
 
 
 def _unconfirmed(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
@@ -118,7 +164,7 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         if _may_have_arrived(pending, entry.at, reason):
             attempt = replace(attempt, may_have_arrived=True)
     if is_newest and (attempt.refusal is None or attempt.refusal.revision < pending.revision):
-        attempt = replace(attempt, refusal=_refusal(pending, entry.at, reason))
+        attempt = replace(attempt, refusal=Refusal(pending=pending, at=entry.at, reason=reason))
     if not stays:
         return transition(attempt, EntryType.REJECTED, entry.at, reason)
     replaced = tuple(old for old in attempt.replaced if old.start != attempt.meeting.start)
@@ -131,22 +177,14 @@ def _without_unanswered(attempt: Attempt) -> Attempt:
     return replace(attempt, unanswered=(), may_have_arrived=attempt.may_have_arrived or may_have_arrived)
 
 
-def _refusal(pending: Pending, at: datetime, reason: Reason) -> Refusal:
-    request = pending.request
-    return Refusal(
-        revision=pending.revision,
-        action=request.action,
-        meeting=request.meeting,
-        at=at,
-        reason=reason,
-        tries=pending.tries,
-    )
-
-
 def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     is_newest = pending is attempt.pending
     attempt = replace(
-        attempt, cancelled_at=entry.at, unwanted_at=None, unanswered=_newer_than(attempt, pending), refusal=None
+        attempt,
+        cancelled_at=entry.at,
+        unwanted_at=entry.at if attempt.is_rescue and not attempt.ended_at else None,  # it cannot be called off
+        unanswered=_newer_than(attempt, pending),
+        refusal=None,
     )
     if is_after_end(attempt, pending.requested_at):
         return attempt  # what became of the agent is still to be told

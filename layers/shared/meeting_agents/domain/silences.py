@@ -38,7 +38,7 @@ class Target:
     """The type of the incident."""
     account: str = ""
     data_center: str = ""
-    labels: Labels = field(default_factory=dict, hash=False)
+    labels: Labels = field(default_factory=dict)
 
     @classmethod
     def of(cls, agent_id: str, record: Record, type_: IncidentType) -> "Target":
@@ -74,7 +74,7 @@ class Silence:
     accounts: frozenset[str] = frozenset()
     data_centers: frozenset[str] = frozenset()
     agents: frozenset[str] = frozenset()
-    labels: WantedLabels = field(default_factory=dict, hash=False)
+    labels: WantedLabels = field(default_factory=dict)
 
     def is_active(self, at: datetime) -> bool:
         return self.start <= at < self.end

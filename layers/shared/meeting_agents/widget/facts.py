@@ -39,7 +39,7 @@ _OUTCOMES: Mapping[State, Outcome] = {
     State.CANCELLED: Outcome.CANCELLED,
     State.OVERDUE: Outcome.WRONG,
 }
-_PAST = (IncidentType.NOT_FINISHED, IncidentType.RESOURCES_MISSING)
+_PAST = (IncidentType.NOT_FINISHED, IncidentType.RESOURCES_MISSING, IncidentType.NOT_ARCHIVED)
 """The incidents about which nothing can be done in the meeting."""
 
 
@@ -107,15 +107,17 @@ class DayTally:
     """The outcomes of the agents whose meetings begin in one day, by hour. `begins`: the local midnight."""
 
     begins: datetime
+    counted_at: datetime
+    """A count of many agents is kept for a while."""
     hours: list[Counter[Outcome]] = field(default_factory=lambda: [Counter() for _ in range(24)])
     is_partial: bool = False
     """There are more agents than were counted."""
 
-    def add(self, start: datetime, outcome: Outcome) -> None:
-        """Count an agent; one of another day is left out."""
+    def add(self, start: datetime, outcome: Outcome, number: int = 1) -> None:
+        """Count agents whose meetings start at a time; those of another day are left out."""
         hour = int((start - self.begins) // timedelta(hours=1))
         if 0 <= hour < len(self.hours):
-            self.hours[hour][outcome] += 1
+            self.hours[hour][outcome] += number
 
     def count(self, *outcomes: Outcome) -> int:
         """Return the number of agents with these outcomes, or of all."""

@@ -77,7 +77,12 @@ def _facts(overview: Overview) -> str:
     )
     callbacks = "Last callback " + ", ".join(heard) if overview.heard_at else "No callback from Cronofy yet"
     checked = f"Checked at {format_time(overview.now, overview.viewer.zone, '%H:%M:%S')}"
-    return tag("p", " · ".join((callbacks, _reach(overview.subscribers), checked)), "facts")
+    facts = [callbacks, _reach(overview.subscribers), checked]
+    if overview.now - overview.today.counted_at >= timedelta(minutes=1):
+        facts.append(
+            f"meetings of the day counted at {format_time(overview.today.counted_at, overview.viewer.zone, '%H:%M')}"
+        )
+    return tag("p", " · ".join(facts), "facts")
 
 
 def _reach(subscribers: int | None) -> str:

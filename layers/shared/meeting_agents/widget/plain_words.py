@@ -23,11 +23,14 @@ ENTRIES: Mapping[EntryType, str] = {
     EntryType.CALENDAR_READ: "The calendar shows the meeting moved or deleted",
     EntryType.PROFILE_READ: "The conferencing profile was looked at",
     EntryType.OVERDUE: "Silent past a deadline",
+    EntryType.RESCUE: "Second agent",
     EntryType.ALERT_DUE: "An alert is owed",
     EntryType.ALERTED: "Alert published",
     EntryType.SILENCED: "Alert held back",
     EntryType.ACKNOWLEDGED: "Acknowledged",
     EntryType.DELIVERED: "Delivered to a channel",
+    EntryType.ARCHIVED: "Archived",
+    EntryType.ARCHIVE_FAILED: "Not archived",
 }
 SELF_EXPLANATORY = (EntryType.ACCEPTED, EntryType.REJECTED, EntryType.UNCONFIRMED, EntryType.CANCELLED)
 """The types of entries whose reason says it all."""
@@ -45,6 +48,8 @@ DEADLINES: Mapping[DeadlineType, str] = {
     DeadlineType.ACTIVATION: "the agent must report itself",
     DeadlineType.COMPLETION: "the agent must report its end",
     DeadlineType.RESOURCES: "the resources must be there",
+    DeadlineType.ARCHIVE: "the resources must be archived",
     DeadlineType.ALERT: "an alert is sent",
+    DeadlineType.RESCUE: "a second agent is sent",
 }
 """Each follows `By 17:40 CEST`."""

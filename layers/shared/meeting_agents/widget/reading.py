@@ -1,10 +1,11 @@
 """The reading of what the overview shows: bounded queries of indexes, and the journals of one page."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from meeting_agents.aws.days import Days
+from meeting_agents.aws.days import Days, Span, share_of
 from meeting_agents.aws.groups import Groups
 from meeting_agents.aws.journal import Journal
 from meeting_agents.aws.keys import timestamp
@@ -25,17 +26,19 @@ from meeting_agents.widget.facts import (
     outcome_of,
 )
 
-MAX_COUNTED = 20_000
-"""The agents of a day that are counted; a page says if there are more."""
+COUNTING_SECONDS = 12
+"""The longest time for which the agents of a day are counted; a page says if there are more."""
+KEPT_PER_SECOND = 2_000
+"""A count is kept for a second for so many agents in it, since each of them is paid for whenever it is counted."""
 MAX_SEARCHED = 5_000
 """The agents of a day among which a query searches: their titles are read as well."""
 MAX_OPEN = 500
 """The open incidents that are read of the days around now, and as many of the days before and after."""
 SHOWN_PAST, SHOWN_NEXT, SHOWN_FOUND = 20, 10, 30
 """The agents that are shown of the last 24 hours, of those that come next, and of those that a query finds."""
-_LISTED = ("pk", "state", "since", "meeting", "incident", "event_id", "scheduling_key", "account", "labels")
+_LISTED = ("pk", "listed", "state", "since", "meeting", "incident", "event_id", "scheduling_key", "account", "labels")
 _COUNTED = ("listed", "state", "incident")
-_A_DAY = timedelta(days=1)
+_A_DAY, _AN_HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 class OverviewReader:
@@ -59,6 +62,8 @@ class OverviewReader:
         self._incidents = incidents
         self._subscribers = subscribers
         self._clock = clock
+        self._tallies: dict[datetime, DayTally] = {}
+        """Those of many agents, by the local midnight."""
         self._assumed_duration = journal.grace_periods.assumed_meeting_duration
 
     def overview(self, viewer: Viewer, query: str, page: int) -> Overview:
@@ -73,7 +78,7 @@ class OverviewReader:
         return Overview(
             now=now,
             viewer=viewer,
-            today=self._tally(midnight),
+            today=self._tally(midnight, now),
             assumed_duration=self._assumed_duration,
             cards=self._cards(shown),
             open_count=len(found),
@@ -130,26 +135,38 @@ class OverviewReader:
                 first.setdefault(incident.agent_id, incident)
         return list(first.values())
 
-    def _tally(self, midnight: datetime) -> DayTally:
-        tally = DayTally(midnight)
-        rows = self._days.between(midnight, midnight + _A_DAY, _COUNTED)
-        for number, row in enumerate(rows):
-            if number == MAX_COUNTED:
+    def _tally(self, midnight: datetime, now: datetime) -> DayTally:
+        """Return the outcomes of a day, counted now or, if they are many, some minutes ago."""
+        self._tallies = {begins: tally for begins, tally in self._tallies.items() if _is_fresh(tally, now)}
+        if midnight not in self._tallies:
+            self._tallies[midnight] = self._count(midnight, now)
+        return self._tallies[midnight]
+
+    def _count(self, midnight: datetime, now: datetime) -> DayTally:
+        tally, until = DayTally(midnight, now), time.monotonic() + COUNTING_SECONDS
+        hours = [
+            Span(start, start + _AN_HOUR, _usual(start, now)) for start in (midnight + n * _AN_HOUR for n in range(24))
+        ]
+        for counted in self._days.count(hours, _COUNTED, now):
+            if time.monotonic() > until and (counted.rows or counted.usual):
                 tally.is_partial = True
                 break
-            start = datetime.fromisoformat(row["listed"].partition("#")[0])
-            tally.add(start, outcome_of(State(row["state"]), has_incident=bool(row.get("incident"))))
+            for row in counted.rows:
+                start = datetime.fromisoformat(row["listed"].partition("#")[0])
+                tally.add(start, outcome_of(State(row["state"]), has_incident=bool(row.get("incident"))))
+            if counted.span:
+                tally.add(counted.span.start, outcome_of(counted.span.usual, has_incident=False), counted.usual)
         return tally
 
     def _recent(self, now: datetime, until: datetime) -> list[AgentSummary]:
-        past = self._days.between(now - _A_DAY, now, _LISTED, is_newest_first=True, page_size=SHOWN_PAST)
-        coming = self._days.between(now, until, _LISTED, page_size=SHOWN_NEXT)
+        past = self._days.between(now - _A_DAY, now, now, _LISTED, is_newest_first=True, page_size=share_of(SHOWN_PAST))
+        coming = self._days.between(now, until, now, _LISTED, page_size=share_of(SHOWN_NEXT))
         rows = [*reversed(list(islice(coming, SHOWN_NEXT))), *islice(past, SHOWN_PAST)]
         return [AgentSummary.of(row, self._assumed_duration) for row in rows]
 
     def _found(self, query: str, now: datetime, until: datetime) -> list[AgentSummary]:
         def matching() -> Iterator[AgentSummary]:
-            rows = self._days.between(now - _A_DAY, until, _LISTED, is_newest_first=True)
+            rows = self._days.between(now - _A_DAY, until, now, _LISTED, is_newest_first=True)
             for row in islice(rows, MAX_SEARCHED):
                 agent = AgentSummary.of(row, self._assumed_duration)
                 if agent.matches(query):
@@ -161,3 +178,12 @@ class OverviewReader:
         groups = {name: Group(IncidentType.CALLBACKS_MISSING, name) for name in HOSTS}
         heard = {name: self._groups.read(group).heard_at for name, group in groups.items()}
         return {name: at for name, at in heard.items() if at}
+
+
+def _usual(hour: datetime, now: datetime) -> State:
+    """Return the state in which most agents are whose meetings start in an hour."""
+    return State.COMPLETE if hour + _AN_HOUR < now else State.SCHEDULED
+
+
+def _is_fresh(tally: DayTally, now: datetime) -> bool:
+    return now - tally.counted_at < timedelta(seconds=tally.count() // KEPT_PER_SECOND)
