@@ -6,6 +6,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from meeting_agents import VERSION, wiring
+from tests.wire import forget
 
 
 class Answer:
@@ -22,6 +23,7 @@ def test_each_call_of_aws_names_the_product_and_its_version(
     """CloudTrail shows it, and botocore does not put together one of its own. Powertools adds its own at the end."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, "eu-central-1")
+    forget()  # the session of another test may have handlers of its own
     sent = []
 
     def answer(request: Any, **_: Any) -> AWSResponse:
