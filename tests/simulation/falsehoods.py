@@ -10,6 +10,7 @@ from tests.simulation.findings import (
     AT_ONCE,
     BY_HAND,
     CALLER_KNOWS,
+    KILLED,
     LOOKED_AT_EVERY,
     LOST,
     NO_END,
@@ -147,10 +148,12 @@ class Falsehoods(Truth):
     def _is_arranged(self, desire: Desire, at: float) -> Verdict:
         state = self.state_at(at)
         is_planned = state is not None and state.is_planned and state.start == desire.start
-        own = [a for a in self.agents if a.start == desire.start]
+        own = [a for a in self.agents if a.start == desire.start and a.since <= at]
         if not is_planned or (own and all(a.is_over_at(at) for a in own)):
             return None
-        return "an agent will come", "" if desire.is_answered else UNANSWERED
+        times = self.month.disturbed.get(self.meeting.agent_id, ())
+        was_killed = state is not None and any(abs(each - state.at) < SLACK for each in times)
+        return "an agent will come", UNANSWERED if not desire.is_answered else KILLED * was_killed
 
     def _has_ended(self, desire: Desire, at: float) -> Verdict:
         """Only an alert about a group is critical about this: people must look if agents are still in meetings."""
@@ -161,8 +164,14 @@ class Falsehoods(Truth):
             return None
         active = [a for a in self.agents if self.reported(a, "activated")]
         is_silent = any(a.is_gone and not a.complete_at for a in active)
-        is_lost = any(a.complete_at and not self.reported(a, "complete") for a in active)  # of one of another time
+        is_lost = any(self._is_end_lost(a) for a in active)  # of one of another time
         return "the agent is complete", REUSED if is_reused else STAYS if is_silent else LOST if is_lost else ""
+
+    def _is_end_lost(self, agent: Agent) -> bool:
+        """Return True if an agent's end was not reported, or its beginning after that: as if it were another one."""
+        activated, complete = self.reported(agent, "activated"), self.reported(agent, "complete")
+        is_late = activated is not None and complete is not None and complete < activated
+        return agent.complete_at is not None and (complete is None or is_late)
 
     def _has_conference(self, _: Desire, at: float) -> Verdict:
         assigned = self.meeting.event.conference_at

@@ -19,6 +19,8 @@ LOOKED_AT_EVERY = 15 * MINUTE + ALLOWANCE
 """The time from which a disconnected profile, or a connected one, is known."""
 RETRIED_WITHIN = 15 * MINUTE
 """The longest pause until a request that waits is sent again; the resolved alert of its account says that it waits."""
+VERY_LATE = 15 * MINUTE
+"""The time from which a callback comes too late to know in time what it says."""
 SLACK = 5.0
 """Seconds in which something that takes place is on its way to the journal."""
 RECOVERY = 12 * MINUTE
@@ -33,14 +35,14 @@ NO_END = "an agent without a calendar event, whose meeting has no known end"
 UNHEARD = "an agent was called off before it was heard of, and then reported that it failed"
 REUSED = "Cronofy uses a sub again"
 AWS = "AWS did not work"
-KILLED = "the process ended after it had sent an alert, and before it could note that"
+KILLED = "the process ended after it had sent an alert or a request, and before it could note that"
 AT_ONCE = "two requests at the same time have no order"
 STAYS = "the agent stays or leaves after a cancellation or a move, and reports nothing"
 NOT_CALLED_OFF = (
     "another agent was requested, or came by a move, while a second agent was there, which nothing calls off"
 )
 
-UNCONFIRMED = "cancelled after an end that no event trigger had confirmed"
+UNCONFIRMED = "cancelled or moved after an end that no event trigger had confirmed"
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from tests.simulation.findings import (
     SLACK,
     STAYS,
     UNCONFIRMED,
+    VERY_LATE,
     Desire,
     Fault,
     Figures,
@@ -131,6 +132,8 @@ class _Case(Falsehoods):
         deadline = max(desire.since, desire.start) + ACTIVATION
         if until <= deadline + ALLOWANCE + MINUTE:
             return None
+        if self._has_left_early(desire):
+            return None
         own = [a for a in self.agents if not a.is_moot and a.since < until and not a.is_over_at(desire.since)]
         own = [a for a in own if a.start == desire.start or desire.start <= desire.since]
         failures = [at for a in own if not a.is_gone and (at := self.reported(a, "failed"))]
@@ -148,6 +151,12 @@ class _Case(Falsehoods):
             return None if any(a.captured_at for a in self.agents) else max(deadline, ends[0] + RESOURCES)
         return self._known_end(desire) + COMPLETION if is_active else deadline
 
+    def _has_left_early(self, desire: Desire) -> bool:
+        """True if an agent of this start left with what it had before, and nobody switched it off since: none comes."""
+        left = [a.captured_at for a in self.agents if a.captured_at and a.start == desire.start and not a.is_gone]
+        off = [d.since for d in self.desires() if not d.is_wanted and d.since <= desire.since]
+        return any(max(off, default=0.0) < at <= desire.since for at in left)
+
     def _known_end(self, desire: Desire) -> float:
         """Return the end of a meeting; an agent without a calendar event has no known one."""
         return desire.end if self.meeting.event.key[0] else desire.start + ASSUMED_DURATION
@@ -158,7 +167,7 @@ class _Case(Falsehoods):
             firing = [t for t in self.sent if t.status == "firing" and (t.at >= since or self._is_still_sent(t, since))]
             by = deadline + ALLOWANCE
             in_time = [t for t in firing if t.at <= by]
-            is_alerted = any(t.at < since for t in in_time) or self._is_believed(since, by)
+            is_alerted = any(t.at < since or t.at > deadline for t in in_time) or self._is_believed(since, by)
             if in_time and is_alerted:
                 continue
             later = [t.at for t in firing if t.at > by]
@@ -175,8 +184,12 @@ class _Case(Falsehoods):
             )
 
     def _is_still_sent(self, sent: Sent, at: float) -> bool:
-        """True if an alert about the account, which is true of each meeting that waits for it, is still the last."""
-        is_over = any(t.status == "resolved" and sent.at < t.at <= at for t in self.sent if t.key == sent.key)
+        """True if an alert about the account, which is true of each meeting that waits for it, is still the last.
+
+        Or if the one that it is connected says that the meeting still waits.
+        """
+        connected = [t.at for t in self.sent if t.key == sent.key and t.status == "resolved"]
+        is_over = any(sent.at < each <= at - RETRIED_WITHIN for each in connected)
         return sent.type == "account_disconnected" and sent.at < at and not is_over
 
     def _uncovered(self) -> Iterator[Fault]:
@@ -239,10 +252,14 @@ class _Case(Falsehoods):
         return 0.0 if was_wanted and desire.start <= desire.since else desire.since
 
     def _is_believed(self, since: float, at: float) -> bool:
-        """True if the last that an alert was sent of an incident, since a time, is that it is open."""
+        """True if the last that an alert was sent of an incident, since a time, is that it is open.
+
+        The one that an account is connected says that the meeting still waits.
+        """
         last: dict[str, Sent] = {}
         for sent in self.sent:
-            if since <= sent.at <= at:
+            still_waits = sent.type == "account_disconnected" and at < sent.at + RETRIED_WITHIN
+            if since <= sent.at <= at and not (still_waits and sent.status == "resolved"):
                 last[sent.key] = sent
         return any(sent.status == "firing" for sent in last.values())
 
@@ -253,7 +270,7 @@ class _Case(Falsehoods):
             return REUSED
         if self.is_by_hand(desire, deadline):
             return BY_HAND
-        is_very_late = any(fate == "very late" for _, fate in self.meeting.script.callbacks)
+        is_very_late = any(delivered > written + VERY_LATE for delivered, written in self.meeting.event.written)
         is_lost = desire.start <= deadline and any(lost < at for lost in self.meeting.event.lost)
         if is_late and (is_very_late or is_lost or self._is_end_unheard(desire, deadline)):
             return LOST
@@ -263,7 +280,7 @@ class _Case(Falsehoods):
             return AWS  # it did not work again before it was over
         if not desire.is_answered:
             return CALLER_KNOWS
-        if not is_late and self.is_cancelled_unconfirmed(desire, deadline):
+        if self.is_changed_unconfirmed(desire, deadline):
             return UNCONFIRMED
         return STAYS if is_late and self._has_left_in_silence(desire) else ""
 
@@ -330,12 +347,13 @@ class _Case(Falsehoods):
         if sent.type in ("unwanted", "not_arranged", "rejected", "no_conference"):
             return ""
         later = [t for t in self.sent if t.at >= sent.at and t.status == "firing"]
+        said_until = sent.at + (RETRIED_WITHIN if sent.type == "account_disconnected" else 0.0)
         for desire, deadline, _, what in self._obligations():
             is_same = sent.start is None or sent.start == desire.start
             if (
                 is_same
                 and not later
-                and deadline > sent.at
+                and deadline > said_until
                 and not self._excuse(desire, deadline, deadline, is_late=True)
             ):
                 return what
@@ -368,7 +386,8 @@ class _Case(Falsehoods):
             desire = self.desire_at(since)
             reports = [at for at, _ in agent.known if at >= (desire.since if desire else since)]
             known = reports[0] if reports else None
-            if any(t.at <= max(known or since, since) + ALLOWANCE + 2 * MINUTE for t in alerts):
+            by = max(known or since, since) + ALLOWANCE + 2 * MINUTE
+            if any(t.at <= by for t in alerts):
                 continue
             excuse = ""
             if desire and desire.by == "person":
@@ -377,7 +396,7 @@ class _Case(Falsehoods):
                 excuse = CALLER_KNOWS
             elif known is None or known >= left:
                 excuse = STAYS
-            elif desire and self.was_disturbed(known, known + ALLOWANCE):
+            elif desire and self.was_disturbed(known, by):
                 excuse = AWS
             yield Fault("unwanted without an alert", self.meeting, since, agent.sub, excuse)
 
@@ -404,7 +423,8 @@ class _Case(Falsehoods):
         for sent in self.sent:
             before = last.get(sent.key)
             if before and not sent.group and (before.status, before.severity) == (sent.status, sent.severity):
-                is_new_time = before.start != sent.start
+                between = [d for d in self.desires() if before.at < d.since <= sent.at]
+                is_new_time = before.start != sent.start or any(d.start != sent.start for d in between)
                 excuse = AWS if self.was_disturbed(before.at - ALLOWANCE, sent.at) else ""
                 if not is_new_time:
                     yield Fault("repeated", self.meeting, sent.at, f"{sent.status} {sent.type}", excuse)

@@ -473,4 +473,9 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "an agent leaves as its meeting is moved so that it is over, and back, and names that time at its end": MonthScript(
+        500,
+        (Script(1339, NINE, 25, requested=-238, acts=(Act(5.765, "moves", -30.0), Act(6.765, "moves", 30.0))),),
+        (("callbacks", NINE - 4 * HOUR, NINE - 3 * HOUR),),
+    ),
 }

@@ -78,10 +78,14 @@ class Truth:
         later = (d for d in self.desires() if desire.end <= d.since < deadline)
         return any(d.is_wanted and d.start < deadline for d in later)
 
-    def is_cancelled_unconfirmed(self, desire: Desire, deadline: float) -> bool:
-        """Return True if the agent was cancelled after the end, before it was due to report that, without a trigger."""
+    def is_changed_unconfirmed(self, desire: Desire, deadline: float) -> bool:
+        """Return True if the agent was cancelled, or its meeting moved, after the end, and no trigger confirmed that.
+
+        It was not due yet to report its end.
+        """
         later = next((d for d in self.desires() if d.since >= desire.end), None)
-        is_cancelled = later is not None and not later.is_wanted and later.since < deadline
+        is_other = later is not None and (not later.is_wanted or later.start != desire.start)
+        is_cancelled = is_other and later is not None and later.since < deadline
         confirmed = [at for at, name in self.meeting.event.deliveries if name == "trigger" and at >= desire.end]
         return is_cancelled and later is not None and not any(at < later.since for at in confirmed)
 
@@ -101,7 +105,8 @@ class Truth:
                 is_in_time = desire.since < last.end or last.end <= last.since  # it was over when it was first wished
                 is_answered = last.is_answered or (desire.is_answered and is_in_time)
                 since = last.since if last.is_answered else desire.since
-                merged[-1] = Desire(since, last.is_wanted, last.start, desire.end, last.by, is_answered)
+                end = desire.end if desire.since < desire.end else min(last.end, desire.end)
+                merged[-1] = Desire(since, last.is_wanted, last.start, end, last.by, is_answered)
             else:
                 merged.append(desire)
         for number, desire in enumerate(merged):

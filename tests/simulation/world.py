@@ -191,8 +191,8 @@ class _World:
             self._stack.happened[name] += 1
         first = script.start + script.requested * MINUTE
         self._scheduler.at(first, lambda: self._send(meeting))
-        for act in script.acts:
-            self._scheduler.at(max(first + 1.0, script.start + act.at * MINUTE), self._act(meeting, act))
+        for number, act in enumerate(script.acts, 1):
+            self._scheduler.at(max(first + number, script.start + act.at * MINUTE), self._act(meeting, act))
 
     def _key(self, script: Script) -> tuple[str, str]:
         if script.caller == "now":

@@ -132,8 +132,12 @@ class Provisioning:
             return previous
         until = time.monotonic() + TOTAL_TIMEOUT
         reply = self._send(delivery, until, permit)
+        since = self._journal.read(request.agent_id, self._clock()) if delivery.is_settled else None
+        if since and request.is_idempotent and _is_overtaken(delivery, since):
+            delivery, _ = self._record_request(replace(request, journal=None))
+            reply, since = self._send(delivery, until + CORRECTION_TIMEOUT), None
         reply = self._record_outcome(delivery, reply)
-        return _result(reply, self._correct_order(delivery, reply, until + CORRECTION_TIMEOUT))
+        return _result(reply, self._correct_order(delivery, reply, until + CORRECTION_TIMEOUT, since))
 
     def retry(self, agent_id: str, *, at_once: bool = False) -> ProvisioningResult | None:
         """Send again the agent's request whose retry is due; None if there is none, or another sweep has it.
@@ -363,14 +367,19 @@ class Provisioning:
             return False
 
     def _correct_order(
-        self, delivery: Delivery, reply: CronofyResponse | MeetingAgentsError, until: float
+        self,
+        delivery: Delivery,
+        reply: CronofyResponse | MeetingAgentsError,
+        until: float,
+        entries: list[StoredEntry] | None = None,
     ) -> list[StoredEntry]:
         """Send the agent's newest request again if Cronofy may have taken an older one after it; return the journal.
 
         The sweep sends it after `until`, a value of `time.monotonic`, and once more if an older one may still arrive.
+        `entries`: the journal, if it was read after the reply.
         """
         agent_id = delivery.agent_id
-        entries = self._journal.read(agent_id, self._clock())
+        entries = entries or self._journal.read(agent_id, self._clock())
         if not delivery.cronofy_request.is_idempotent:  # an agent that is sent now has no order with other requests
             return entries
         for _ in range(MAX_CORRECTIONS):
@@ -421,6 +430,12 @@ def _result(reply: CronofyResponse | MeetingAgentsError, entries: Sequence[Store
     if isinstance(reply, CronofyResponse):
         return ProvisioningResult(record, reply)
     return ProvisioningResult(record, error=reply)
+
+
+def _is_overtaken(delivery: Delivery, entries: Sequence[StoredEntry]) -> bool:
+    """Return True if an older request was journalled after a repeated one had found the journal without it."""
+    newest = newer_request(delivery, entries)
+    return newest is not None and newest.entry.at < delivery.requested_at
 
 
 def _credentials_at_hand(stored: StoredEntry, credentials: CallerCredentials) -> CallerCredentials:

@@ -70,6 +70,7 @@ def complete() -> History:
 
 # ------------------------------------------------------------------------------------------------------------- requests
 
+EXPIRED = Reason.of(ReasonCode.CANCELLATION_EXPIRED, failure="cronofy_timed_out")
 NEXT: list[tuple[Callable[[], History], Request, datetime, tuple[int, int, bool]]] = [
     (lambda: History().request(), WISH, NOON, (1, 1, False)),
     (lambda: History().request(), TITLE, NOON, (1, 2, True)),
@@ -102,7 +103,8 @@ NEXT: list[tuple[Callable[[], History], Request, datetime, tuple[int, int, bool]
     (complete, at(60 * MINUTE), DURING, (2, 2, True)),
     (complete, at(5 * MINUTE), DURING + 5 * MINUTE, (2, 2, True)),
     (complete, at(5 * MINUTE - SECOND), DURING + 5 * MINUTE, (1, 2, True)),
-    (lambda: complete().request(AWAY).answer(EntryType.REJECTED), WISH, DURING, (2, 3, True)),
+    (lambda: complete().request(AWAY).answer(EntryType.REJECTED), WISH, DURING, (1, 3, True)),
+    (lambda: complete().request(AWAY).answer(EntryType.REJECTED, reason=EXPIRED), WISH, DURING, (2, 3, True)),
     (complete, replace(WISH, meeting=Meeting(), digest="no times"), DURING, (1, 2, True)),
     (lambda: left_at(END + 2 * MINUTE), at(87 * MINUTE), END + HOUR, (2, 2, True)),
     (lambda: left_at(END + 2 * MINUTE), at(10 * MINUTE), END + 5 * MINUTE, (2, 2, True)),

@@ -672,6 +672,15 @@ def test_an_agent_that_ends_with_its_meeting_after_it_was_moved_away_and_back_ha
     assert history.record.state is (State.SCHEDULED if ends_in else State.COMPLETE)
 
 
+def test_the_end_of_an_agent_that_left_for_an_earlier_time_names_that_and_moves_nothing() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    for request in (wish(-86 * MINUTE), WISH):
+        later(history, DURING).request(request).answer(EntryType.ACCEPTED, at=DURING)
+    later(history, DURING + MINUTE).report(EntryType.COMPLETE, sub="agt_1", meeting=wish(-86 * MINUTE).meeting)
+    assert states(history) == [State.COMPLETE, State.SCHEDULED]
+    assert starts(history) == [START, START]
+
+
 PAST = wish(-TOMORROW).meeting
 
 
@@ -1018,13 +1027,14 @@ def moved_back(
     done_at: datetime | None = START + 9 * MINUTE,
     is_called_off: bool = False,
     at: datetime = END + HOUR,
+    left: tuple[Resource, ...] = (TRANSCRIPT,),
 ) -> bool:
     """Return whether an agent is expected of a meeting that was moved on once its agent was done, and then again."""
     history = later(History(), START - MINUTE).request(endless(end=end)).answer(EntryType.ACCEPTED)
     if is_called_off:
         later(history, DURING).request(AWAY).answer(EntryType.CANCELLED)
     if done_at:
-        later(history, done_at).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+        later(history, done_at).report(EntryType.COMPLETE, sub="agt_1", resources=left)
     for step in steps:
         later(history, at).request(endless(step, end)).answer(EntryType.ACCEPTED)
     return DeadlineType.ACTIVATION in [each.phase for each in deadlines(history.record, GRACE_PERIODS)]
@@ -1033,10 +1043,12 @@ def moved_back(
 BACK = (TOMORROW, timedelta())
 
 
-def test_no_agent_is_expected_of_a_meeting_without_an_end_that_is_moved_back_to_where_one_was_done() -> None:
+def test_no_agent_is_expected_of_a_meeting_that_is_moved_back_to_where_one_was_done() -> None:
+    """With a known end it must have left something."""
     assert not moved_back(*BACK)
     assert not moved_back(*BACK, at=START + 20 * MINUTE)
-    assert moved_back(*BACK, at=START + 20 * MINUTE, end=END)
+    assert not moved_back(*BACK, at=START + 20 * MINUTE, end=END)
+    assert moved_back(*BACK, at=START + 20 * MINUTE, end=END, left=(DASHBOARD,))
     assert moved_back(*BACK, done_at=None, at=DURING)
     assert moved_back(*BACK, is_called_off=True)
     assert moved_back(TOMORROW, 2 * TOMORROW)

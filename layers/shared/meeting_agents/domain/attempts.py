@@ -64,10 +64,11 @@ def _begins_attempt(attempt: Attempt, meeting: Meeting, at: datetime) -> bool:
 
 
 def _is_cancellation_newest(attempt: Attempt) -> bool:
-    """Return True if the newest request is a cancellation without an answer, or one that was refused."""
+    """Return True if the newest request is a cancellation without an answer, which Cronofy may have taken."""
     if attempt.pending:
         return attempt.pending.request.action is Action.CANCEL
-    return attempt.refusal is not None and attempt.refusal.action is Action.CANCEL
+    refusal = attempt.refusal
+    return refusal is not None and refusal.action is Action.CANCEL and refusal.may_have_arrived
 
 
 def _is_after(attempt: Attempt, meeting: Meeting) -> bool:
@@ -139,7 +140,8 @@ def rescheduled(attempt: Attempt, before: Meeting, at: datetime) -> Attempt:
     if (before.start, before.end) == (after.start, after.end) or attempt.state in TERMINAL_STATES:
         return attempt
     attempt = replace(attempt, rescheduled_at=at, after_end_at=None)
-    if after.start != before.start and not attempt.is_heard_of:
+    was_over = before.end is not None and before.end <= attempt.requested_at
+    if (after.start != before.start or was_over) and not attempt.is_heard_of:
         attempt = replace(attempt, before_start_at=None)
         if attempt.state is not State.OVERDUE:
             attempt = replace(attempt, requested_at=at)
@@ -237,9 +239,10 @@ def _is_outdated(record: Record, notification: Notification, at: datetime) -> bo
 
 
 def _meetings(attempts: Sequence[Attempt]) -> list[Meeting]:
-    """Return the meetings of attempts: as they are known, and as they were accepted."""
+    """Return the meetings of attempts: as they are known, as they were before, and as they were accepted."""
     accepted = [attempt.request.meeting for attempt in attempts if attempt.request]
-    return [*(attempt.meeting for attempt in attempts), *accepted]
+    replaced = [meeting for attempt in attempts for meeting in attempt.replaced]
+    return [*(attempt.meeting for attempt in attempts), *replaced, *accepted]
 
 
 def _is_another_time(record: Record, notification: Notification, at: datetime) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from meeting_agents.domain.alerts import next_alert_at
+from meeting_agents.domain.alerts import is_same_meeting, next_alert_at
 from meeting_agents.domain.archive import archive_deadline
-from meeting_agents.domain.grace_periods import GracePeriods, end_of, missing_resources, resources_by
+from meeting_agents.domain.grace_periods import DASHBOARD, GracePeriods, end_of, missing_resources, resources_by
 from meeting_agents.domain.incidents import is_cancellation_requested
 from meeting_agents.domain.model import Conference, DeadlineType, State
 from meeting_agents.domain.record import Record
@@ -70,8 +70,20 @@ def _deadlines(record: Record, grace_periods: GracePeriods) -> Iterator[Deadline
             yield from _before_activation(record, grace_periods)
         case DeadlineType.COMPLETION:
             yield Deadline(_completion_by(record, grace_periods), type_)
-        case DeadlineType.RESOURCES if missing_resources(attempt, grace_periods):
+        case DeadlineType.RESOURCES if missing_resources(attempt, grace_periods) and not _is_covered(record):
             yield Deadline(resources_by(attempt, grace_periods), type_)
+
+
+def _is_covered(record: Record) -> bool:
+    """Return True if the agent of another attempt has left something, and this time was heard of only when it was over.
+
+    The reports of an agent that was called off as its meeting moved came late.
+    """
+    current, end = record.current, record.meeting.end
+    if current.is_requested or end is None or end > current.began_at:
+        return False
+    others = (attempt for attempt in record.attempts[:-1] if is_same_meeting(attempt, current))
+    return any(attempt.state is State.COMPLETE and attempt.categories_left - {DASHBOARD} for attempt in others)
 
 
 def _completion_by(record: Record, grace_periods: GracePeriods) -> datetime:
@@ -102,17 +114,20 @@ def _before_activation(record: Record, grace_periods: GracePeriods) -> Iterator[
 
 
 def _was_done(record: Record) -> bool:
-    """Return True if a meeting without a known end was moved back to a start whose agent was complete before.
+    """Return True if a meeting was moved back to a start whose agent was complete before it moved away.
 
-    That tells more about its end than the assumed duration.
+    It has left something, or the end is not known: then that tells more about the end than the assumed duration.
     """
     current, meeting = record.current, record.current.meeting
-    if meeting.start is None or meeting.end is not None or not current.replaced:
+    if meeting.start is None or not current.replaced:
         return False
     before = next((attempt for attempt in record.attempts[-2::-1] if attempt.meeting.start == meeting.start), None)
     if before is None or before.complete_at is None or before.cancelled_at:
         return False
-    return before.complete_at <= current.requested_at
+    if meeting.end is not None and not before.categories_left - {DASHBOARD}:
+        return False
+    later = record.attempt(before.number + 1) or current
+    return before.complete_at <= later.began_at
 
 
 def has_event_triggers(record: Record) -> bool:

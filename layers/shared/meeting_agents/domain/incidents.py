@@ -19,7 +19,7 @@ from meeting_agents.domain.model import (
 )
 from meeting_agents.domain.profiles import disconnected_since
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
-from meeting_agents.domain.record import Attempt, Record, incident_key
+from meeting_agents.domain.record import Attempt, Record, Refusal, incident_key
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES
 
 LEAST_PATIENCE = timedelta(minutes=2)
@@ -159,10 +159,17 @@ def not_arranged(at: Situation) -> datetime | None:
     if pending and pending.reason and pending.reason.code is ReasonCode.SCHEDULING_KEY_REFUSED:
         return None  # most likely an earlier try has created the agent
     if attempt.refusal and attempt.refusal.action is Action.PROVISION:
-        return max(at.lead_time, attempt.refusal.at) if _is_elsewhere(attempt, attempt.refusal.meeting) else None
+        return _refused_since(at, attempt.refusal) if _is_elsewhere(attempt, attempt.refusal.meeting) else None
     if pending is None or pending.request.action is Action.CANCEL or is_cancellation_requested(attempt):
         return None
     return max(at.lead_time, pending.requested_at) if _is_elsewhere(attempt, pending.request.meeting) else None
+
+
+def _refused_since(at: Situation, refusal: Refusal) -> datetime | None:
+    """Return when a refused move counts: before the first of both times of the meeting. None if the new one is over."""
+    start, end = refusal.meeting.start or at.start, refusal.meeting.end
+    since = max(min(at.start, start) - at.grace_periods.arrangement, refusal.at)
+    return None if end is not None and end <= since else since
 
 
 def _is_refused_unseen(attempt: Attempt) -> bool:
@@ -253,7 +260,8 @@ def is_settled(attempt: Attempt) -> bool:
         return not attempt.is_unwanted
     pending = attempt.pending
     is_open = pending is not None and pending.request.action is Action.CANCEL
-    return attempt.state not in TERMINAL_STATES and not is_open and attempt.refusal is None
+    is_wanted = attempt.state not in TERMINAL_STATES or (attempt.ended_at or attempt.since) < attempt.newest_request_at
+    return is_wanted and not is_open and attempt.refusal is None
 
 
 def is_accepted(attempt: Attempt) -> bool:

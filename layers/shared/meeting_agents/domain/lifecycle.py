@@ -330,12 +330,25 @@ def _apply_notification(record: Record, entry: Entry, notification: Notification
     after = replace(after, subs=united(after.subs, notification.sub) if is_its else after.subs)
     after = with_resources(after, collected(after.resources, notification.resources), entry.at)
     verdict = verdict_of(followed, before, after, notification)
-    changed = with_attempt(followed, after)
+    changed = _with_notice_of_failure(with_attempt(followed, after), before, after)
     if is_about_old_time:
         changed = _follow(changed, entry, notification)
     is_moved = changed.meeting != record.meeting or len(changed.attempts) > known
     is_news = is_moved and verdict in (Verdict.DUPLICATE, Verdict.STALE)
     return changed, Verdict.APPLIED if is_news else verdict
+
+
+def _with_notice_of_failure(record: Record, before: Attempt, after: Attempt) -> Record:
+    """Return the record with a notice if the agent of an earlier attempt fails after its meeting was over.
+
+    That has moved on since, so no incident says it. An event trigger must have confirmed the end.
+    """
+    later, end = record.attempt(after.number + 1), after.meeting.end
+    has_failed = before.state is State.ACTIVATED and after.state is State.FAILED and before.after_end_at is not None
+    if not has_failed or later is None or end is None or later.began_at < end or after.failed_at is None:
+        return record
+    key = incident_key(after.number, IncidentType.FAILED)
+    return replace(record, notices={**record.notices, key: (after.failed_at, after.reason)})
 
 
 def _follow(record: Record, entry: Entry, notification: Notification) -> Record:

@@ -124,6 +124,11 @@ class Refusal:
         """Earlier tries; 0: the caller got the refusal as the response."""
         return self.pending.tries
 
+    @property
+    def may_have_arrived(self) -> bool:
+        """Cronofy may have taken it all the same: a try of it was not answered."""
+        return (self.tries > 0 and self.pending.may_have_arrived) or not self.reason.leaves_no_agent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:

@@ -52,7 +52,7 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
     if EntryType.COMPLETE in reports and _left_for_the_past(attempt, entry.at):
         return with_successor(record, replace(attempt, unanswered=()), attempt.meeting, entry.at)
     is_first = bool(reports) and not attempt.is_heard_of and attempt.state not in TERMINAL_STATES
-    before = _earlier_time(attempt, entry.at, notification.meeting) if is_first else None
+    before = _earlier_time(attempt, entry.at, notification) if is_first else None
     if before is None or any(a.is_heard_of and a.meeting.start == before.start for a in record.attempts[:-1]):
         return record
     ended = replace(attempt, unanswered=(), reported=before, reported_at=entry.at)
@@ -85,10 +85,10 @@ def _left_for_the_past(attempt: Attempt, at: datetime) -> bool:
     return is_back and was_over and meeting.end is not None and at < min(meeting.end, moved_at + LEAVES_WITHIN)
 
 
-def _earlier_time(attempt: Attempt, at: datetime, reported: Meeting) -> Meeting | None:
+def _earlier_time(attempt: Attempt, at: datetime, notification: Notification) -> Meeting | None:
     """Return the meeting at the earlier time of which an agent may report itself; None: it is of the current time.
 
-    `reported`: the meeting as the report has it; it may be an earlier one itself.
+    The meeting of the notification may be an earlier one itself. No agent is complete before its meeting has begun.
     """
     waiting, accepted = attempt.newest_provision, attempt.request.meeting if attempt.request else Meeting()
     move = waiting if waiting and waiting.request.meeting.start != accepted.start else None
@@ -100,8 +100,8 @@ def _earlier_time(attempt: Attempt, at: datetime, reported: Meeting) -> Meeting 
     if move and not move.may_have_arrived:
         return next(iter(earlier), None)
     possible = [old for old in reversed(earlier) if old.start and old.start - EARLIEST_ACTIVATION <= at]
-    is_too_early = at < start - EARLIEST_ACTIVATION
-    return next((old for old in possible if is_too_early or old.start == reported.start), None)
+    is_too_early = at < start - EARLIEST_ACTIVATION or EntryType.COMPLETE in notification.kinds
+    return next((old for old in possible if is_too_early or old.start == notification.meeting.start), None)
 
 
 def reports_end(notification: Notification) -> bool:
