@@ -14,6 +14,7 @@ from tests.simulation.findings import (
     LOOKED_AT_EVERY,
     LOST,
     NO_END,
+    NOT_MOVED,
     REUSED,
     SLACK,
     STAYS,
@@ -67,12 +68,20 @@ class Falsehoods(Truth):
         if not desire.is_wanted and not (is_warning and sent.type in _LATER):
             return "the agent is not wanted", known
         if at >= desire.end and not sent.group and not is_warning:
+            known = known or NOT_MOVED * self._is_not_moved(desire, at)
             return "the meeting is over", known if self.meeting.event.key[0] else NO_END
         same = [d for d in self.desires() if d.start == desire.start and d.since <= at]
         if sent.type == "never_activated" and all(d.since >= d.end for d in same):
             return "the meeting was over when its agent was requested", known
         found = self._checks(is_warning=is_warning)[sent.type](desire, at)
         return found and (found[0], known or found[1])
+
+    def _is_not_moved(self, desire: Desire, at: float) -> bool:
+        """Return True if the meeting still runs at the time before its last move, which an alert said."""
+        state = self.state_at(at)
+        runs = state is not None and state.is_planned and state.start <= at < state.end
+        told = [t for t in self.sent if t.type == "not_arranged" and t.status == "firing" and t.at >= desire.since]
+        return runs and state is not None and state.start != desire.start and bool(told)
 
     def _known(self, desire: Desire) -> str:
         if not desire.is_answered:
@@ -195,9 +204,8 @@ class Falsehoods(Truth):
     def _has_never_failed(self, _: Desire, at: float) -> Verdict:
         return None if any(a.failed_at and a.failed_at <= at for a in self.agents) else ("no agent failed", "")
 
-    def _has_resources(self, desire: Desire, at: float) -> Verdict:
-        newest = [a for a in self.agents if a.start == desire.start and a.since <= at][-1:]
-        own = [a for a in newest if a.captured_at]
+    def _has_resources(self, _: Desire, at: float) -> Verdict:
+        own = [a for a in self.last_complete(at) if a.captured_at]
         known = [t for a in own for t, name in a.known if name.endswith("with resources") and t < at - SLACK]
         return ("the resources are there", "") if known else None
 

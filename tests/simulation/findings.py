@@ -37,6 +37,7 @@ REUSED = "Cronofy uses a sub again"
 AWS = "AWS did not work"
 KILLED = "the process ended after it had sent an alert or a request, and before it could note that"
 AT_ONCE = "two requests at the same time have no order"
+NOT_MOVED = "the calendar has the meeting at the time before a move that Cronofy never took, as an alert said"
 STAYS = "the agent stays or leaves after a cancellation or a move, and reports nothing"
 NOT_CALLED_OFF = (
     "another agent was requested, or came by a move, while a second agent was there, which nothing calls off"

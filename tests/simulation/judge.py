@@ -152,8 +152,9 @@ class _Case(Falsehoods):
         return self._known_end(desire) + COMPLETION if is_active else deadline
 
     def _has_left_early(self, desire: Desire) -> bool:
-        """True if an agent of this start left with what it had before, and nobody switched it off since: none comes."""
-        left = [a.captured_at for a in self.agents if a.captured_at and a.start == desire.start and not a.is_gone]
+        """True if an agent left at this time of the meeting with what it had, and nobody switched it off since."""
+        own = [a for a in self.agents if a.joined_at and a.joined_at >= desire.start and not a.is_gone]
+        left = [a.captured_at for a in own if a.captured_at]
         off = [d.since for d in self.desires() if not d.is_wanted and d.since <= desire.since]
         return any(max(off, default=0.0) < at <= desire.since for at in left)
 
@@ -246,10 +247,13 @@ class _Case(Falsehoods):
                 yield by
 
     def _since(self, desire: Desire) -> float:
-        """Return the time from which alerts count: a meeting that moves while it runs leaves an alert true."""
-        before = [d for d in self.desires() if d.since < desire.since - 5 * MINUTE]
-        was_wanted = bool(before) and before[-1].is_wanted
-        return 0.0 if was_wanted and desire.start <= desire.since else desire.since
+        """Return the time from which alerts count.
+
+        A meeting that moves while it runs leaves an alert true; so does one that is off for a moment.
+        """
+        before = [d for d in self.desires() if d.since < desire.since - 5 * MINUTE][-1:]
+        is_same = any(d.is_wanted and (desire.start <= desire.since or d.start == desire.start) for d in before)
+        return 0.0 if is_same else desire.since
 
     def _is_believed(self, since: float, at: float) -> bool:
         """True if the last that an alert was sent of an incident, since a time, is that it is open.
@@ -322,7 +326,7 @@ class _Case(Falsehoods):
     def _is_over(self, sent: Sent) -> str:
         """Return why a firing alert is not true any more at the end; empty if it is."""
         agents = [a for a in self.agents if sent.start is None or a.start == sent.start]
-        newest = [a for a in agents if a.since <= sent.at][-1:]
+        newest = self.last_complete(sent.at)
         good = [a for a in agents if (at := self.reported(a, "complete")) and at > sent.at and a.joined_at]
         desire, connected = self.desires()[-1], self.is_connected(self.month.until)
         match sent.type:
@@ -424,7 +428,8 @@ class _Case(Falsehoods):
             before = last.get(sent.key)
             if before and not sent.group and (before.status, before.severity) == (sent.status, sent.severity):
                 between = [d for d in self.desires() if before.at < d.since <= sent.at]
-                is_new_time = before.start != sent.start or any(d.start != sent.start for d in between)
+                is_other = any(d.start != sent.start or not d.is_wanted for d in between)
+                is_new_time = before.start != sent.start or is_other
                 excuse = AWS if self.was_disturbed(before.at - ALLOWANCE, sent.at) else ""
                 if not is_new_time:
                     yield Fault("repeated", self.meeting, sent.at, f"{sent.status} {sent.type}", excuse)

@@ -478,4 +478,148 @@ ONCE_FOUND: dict[str, MonthScript] = {
         (Script(1339, NINE, 25, requested=-238, acts=(Act(5.765, "moves", -30.0), Act(6.765, "moves", 30.0))),),
         (("callbacks", NINE - 4 * HOUR, NINE - 3 * HOUR),),
     ),
+    "a meeting is moved to an earlier time that is over before Cronofy refuses the move for good": MonthScript(
+        505,
+        (Script(1252, NINE, minutes=25, acts=(Act(-60, "moves", -60.0),)),),
+        (("token", NINE - 101 * MINUTE, NINE - 11 * MINUTE),),
+    ),
+    "a meeting is dragged on at its start, and all reports come hours later in another order": MonthScript(
+        700,
+        (Script(2288, NINE, acts=(Act(-0.1, "drags", 15.0),)),),
+        (("cronofy", NINE - 39 * MINUTE, NINE + 81 * MINUTE),),
+    ),
+    "an agent is complete as its meeting is moved on within the hour, and its first report comes last": MonthScript(
+        706,
+        (
+            Script(
+                2430,
+                NINE,
+                acts=(
+                    Act(5.7, "moves", 60.0),
+                    Act(35.7, "moves", -60.0),
+                ),
+                callbacks=((3, "very late"),),
+            ),
+        ),
+    ),
+    "off and on at the same moment, of which the second repeats what was accepted": MonthScript(
+        700,
+        (
+            Script(
+                2367,
+                NINE,
+                requested=-121,
+                conference="none",
+                acts=(Act(-59.2, "off and on at once"),),
+                fates=((2, "answers late"),),
+                faults=((8, "slow write"),),
+            ),
+        ),
+    ),
+    "an agent fails when its meeting is moved to the next week after its end": MonthScript(
+        707,
+        (
+            Script(
+                1890,
+                NINE,
+                minutes=120,
+                agents=("waits in the lobby for ever",),
+                after_move="failed",
+                acts=(Act(140, "moves", 10080.0),),
+            ),
+        ),
+    ),
+    "a running meeting is moved on twice, and the first report about its first agent comes last": MonthScript(
+        712,
+        (
+            Script(
+                3157,
+                NINE,
+                minutes=25,
+                after_move="failed",
+                acts=(
+                    Act(13.2, "moves", 15.0),
+                    Act(14.2, "moves", 30.0),
+                ),
+                callbacks=((2, "very late"),),
+            ),
+        ),
+        parameters=(("EVENT_TRIGGERS", "off"),),
+    ),
+    "a meeting is moved so that it is over, and its end later to another time that is over": MonthScript(
+        714,
+        (
+            Script(
+                7619,
+                NINE,
+                minutes=25,
+                acts=(
+                    Act(-2.8, "moves", -30.0),
+                    Act(35, "extends", 30.0),
+                ),
+            ),
+        ),
+    ),
+    "an agent by its scheduling key leaves as its meeting is moved to tomorrow, and back half an hour later": MonthScript(
+        716,
+        (
+            Script(
+                3448,
+                NINE,
+                caller="key",
+                acts=(
+                    Act(5.9, "moves", 1440.0),
+                    Act(35.9, "moves", -1440.0),
+                ),
+            ),
+        ),
+    ),
+    "a meeting is moved on and back after its agent has left early with what it had": MonthScript(
+        716,
+        (
+            Script(
+                4559,
+                NINE,
+                minutes=25,
+                agents=("leaves early",),
+                acts=(
+                    Act(17.8, "moves", 60.0),
+                    Act(18.8, "moves", -60.0),
+                ),
+            ),
+        ),
+    ),
+    "a cancellation is refused, and the agent is switched on after it has left": MonthScript(
+        716,
+        (
+            Script(
+                9269,
+                NINE,
+                minutes=30,
+                caller="own token",
+                agents=("leaves early",),
+                acts=(
+                    Act(-2.1, "deletes"),
+                    Act(27.9, "switches on"),
+                ),
+                fates=((3, "422"),),
+            ),
+        ),
+    ),
+    "an agent that failed is asked for again in vain, and another one comes later": MonthScript(
+        706,
+        (
+            Script(
+                5090,
+                NINE,
+                agents=("fails at once",),
+                sends_another=True,
+                acts=(
+                    Act(14.4, "asks again"),
+                    Act(30, "retitles"),
+                ),
+                fates=((2, "422"),),
+            ),
+        ),
+    ),
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from tests.simulation.calendar_events import Agent, State
 from tests.simulation.findings import ALLOWANCE, RECOVERY, SLACK, Desire, Sent
@@ -38,7 +38,7 @@ class Truth:
         return next((desire for desire in reversed(self.desires()) if desire.since <= at), None)
 
     def is_unordered(self, desire: Desire) -> bool:
-        """Return True if a call of AWS was so slow that the request sent next to this one overtook the first.
+        """Return True if a call of AWS was so slow that a request sent after this one, or before, overtook the other.
 
         Or the two were sent at the same time, and Cronofy took one of them only; or a person changed the meeting in the
         calendar while a request was on its way.
@@ -55,7 +55,7 @@ class Truth:
             first.at <= second.at <= second.answered_at < first.answered_at
             and desire.since in (first.at, second.at)
             and any(first.at <= at <= first.answered_at for at in disturbed)
-            for first, second in pairwise(self.meeting.wishes)
+            for first, second in combinations(self.meeting.wishes, 2)
         )
 
     def is_off_and_on_at_once(self, desire: Desire) -> bool:
@@ -88,6 +88,10 @@ class Truth:
         is_cancelled = is_other and later is not None and later.since < deadline
         confirmed = [at for at, name in self.meeting.event.deliveries if name == "trigger" and at >= desire.end]
         return is_cancelled and later is not None and not any(at < later.since for at in confirmed)
+
+    def last_complete(self, at: float) -> list[Agent]:
+        """Return the newest agent that was complete by a time, if there is one."""
+        return [agent for agent in self.agents if agent.complete_at and agent.complete_at <= at][-1:]
 
     def state_at(self, at: float) -> State | None:
         return next((state for state in reversed(self.meeting.event.states) if state.at <= at), None)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.incidents import INCIDENTS, Incident, Situation, all_incidents, open_incidents
-from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Severity, State, Verdict
+from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Meeting, Severity, State, Verdict
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, HeldAlert, LastAlert, Record, incident_key
 
@@ -161,13 +161,21 @@ def _is_over(record: Record, key: str) -> bool:
 
 
 def is_same_meeting(attempt: Attempt, later: Attempt) -> bool:
-    """Return True if the meetings of two attempts overlap: the later one is a new try, not next week's agent."""
-    starts, ends = (attempt.meeting.start, later.meeting.start), (attempt.meeting.end, later.meeting.end)
-    if starts[0] is None or starts[1] is None:
+    """Return True if the meetings of two attempts overlap: the later one is a new try, not next week's agent.
+
+    The meeting of an agent that has ended may have moved since.
+    """
+    known = (attempt.meeting, *attempt.replaced) if attempt.ended_at else (attempt.meeting,)
+    return any(_overlap(meeting, later.meeting) for meeting in known)
+
+
+def _overlap(one: Meeting, other: Meeting) -> bool:
+    """Return True if two meetings have a time in common, or may have."""
+    if one.start is None or other.start is None:
         return True
-    if ends[0] is None or ends[1] is None:
-        return starts[0] == starts[1]
-    return starts[0] < ends[1] and starts[1] < ends[0]
+    if one.end is None or other.end is None:
+        return one.start == other.start
+    return one.start < other.end and other.start < one.end
 
 
 def incident_of(key: str, at: datetime, severity: Severity, reason: Reason | None) -> Incident:

@@ -107,11 +107,30 @@ def new_attempt(record: Record, number: int, pending: Pending, reason: Reason, *
 def with_request(attempt: Attempt, pending: Pending) -> Attempt:
     """Return the attempt with a newer request, which is not answered yet."""
     before = attempt.meeting
+    if pending.request.action is Action.PROVISION and _is_off(attempt):
+        attempt = _on_again(attempt, pending.requested_at)
     attempt = replace(attempt, unanswered=(*attempt.unanswered, pending), refusal=None)
     attempt = _remembering(attempt, before)
     if pending.request.action is Action.PROVISION:
         attempt = replace(attempt, newest_request_at=pending.requested_at)
     return rescheduled(attempt, before, pending.requested_at)
+
+
+def _is_off(attempt: Attempt) -> bool:
+    """Return True if the newest word is a cancellation that has no effect yet: it waits, or was refused."""
+    refused = (attempt.refusal.pending,) if attempt.refusal else ()
+    newest = max((*attempt.unanswered, *refused), key=lambda pending: pending.revision, default=None)
+    return newest is not None and newest.request.action is Action.CANCEL
+
+
+def _on_again(attempt: Attempt, at: datetime) -> Attempt:
+    """Return the attempt with all that is expected of it due anew, unless its agent was heard of."""
+    if attempt.is_heard_of or attempt.state in TERMINAL_STATES:
+        return attempt
+    attempt = replace(attempt, requested_at=at, missed=())
+    if attempt.state is not State.OVERDUE:
+        return attempt
+    return replace(attempt, state=State.REQUESTED, since=at, reason=Reason.of(ReasonCode.REQUESTED))
 
 
 def _remembering(attempt: Attempt, before: Meeting) -> Attempt:

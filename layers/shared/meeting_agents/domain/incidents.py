@@ -214,7 +214,8 @@ def never_activated(at: Situation) -> datetime | None:
     is_missed = DeadlineType.ACTIVATION in attempt.missed and not attempt.is_heard_of
     is_expected = attempt.state not in TERMINAL_STATES and not is_cancellation_requested(attempt)
     is_known = attempt.arranged_at is not None and attempt.arranged_at >= at.end  # `not_arranged` was open until then
-    return attempt.overdue_at if is_missed and is_expected and not is_known else None
+    is_moved_back = attempt.rescheduled_at is not None and attempt.rescheduled_at >= at.end
+    return attempt.overdue_at if is_missed and is_expected and not (is_known or is_moved_back) else None
 
 
 def no_conference(at: Situation) -> datetime | None:

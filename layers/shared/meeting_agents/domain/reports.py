@@ -81,8 +81,8 @@ def _left_for_the_past(attempt: Attempt, at: datetime) -> bool:
         return False
     (before, past), meeting = attempt.replaced[-2:], attempt.meeting
     is_back = before.start == meeting.start != past.start and active_since < moved_at
-    was_over = past.end is not None and past.end <= moved_at
-    return is_back and was_over and meeting.end is not None and at < min(meeting.end, moved_at + LEAVES_WITHIN)
+    was_over, runs = past.end is None or past.end <= moved_at, meeting.end is None or at < meeting.end
+    return is_back and was_over and runs and at < moved_at + LEAVES_WITHIN
 
 
 def _earlier_time(attempt: Attempt, at: datetime, notification: Notification) -> Meeting | None:
