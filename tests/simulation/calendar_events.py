@@ -28,6 +28,8 @@ class Agent:
     """Its own, if it was sent without the calendar event: a second agent. It follows no calendar event."""
     ends_at: float | None = None
     """The end of the meeting when a second agent was sent to it."""
+    last_start: float | None = None
+    """The start since the last move through which it stayed in its meeting."""
     known: list[tuple[float, str]] = field(default_factory=list)
     """The callbacks about it that were answered with 200: the time and the interaction."""
 

@@ -227,6 +227,7 @@ class Cronofy:
             has_begun = agent.activated_at is not None or agent.joined_at is not None
             stays = is_same and (agent.start == event.start or (has_begun and event.start <= now < event.end))
             if stays or (event.script.ignores_cancellation and not event.is_planned):
+                agent.last_start = event.start if stays else agent.last_start
                 continue
             agent.gone_at = now
             agent.left_at = now if agent.joined_at else None
@@ -242,13 +243,13 @@ class Cronofy:
             own = [agent for agent in event.agents if not agent.is_second]
             if any(not agent.is_gone and not _is_over(agent) for agent in own) or end <= self.scheduler.now:
                 return
-            same = [a for a in own if (a.start, a.number) == (start, generation) and not a.is_moot]
+            same = [a for a in own if (a.last_start, a.number) == (start, generation) and not a.is_moot]
             if same and not (event.script.sends_another and same[-1].failed_at):
                 return  # it was there, and nothing but another time or a new request brings another
         names = event.script.agents
         earlier = sum(not agent.is_moot for agent in event.agents)
         destiny = DESTINIES[names[min(earlier, len(names) - 1)]]
-        agent = Agent(self._sub(event), destiny, start, generation, self.scheduler.now)
+        agent = Agent(self._sub(event), destiny, start, generation, self.scheduler.now, last_start=start)
         event.agents.append(agent)
         begin = max(start, self.scheduler.now + 20.0)
         if destiny.activates is not None:
@@ -326,6 +327,8 @@ class Cronofy:
         resources = agent.destiny.resources if agent.joined_at else None
 
         def report() -> None:
+            if _is_over(agent):
+                return
             now = self.scheduler.now
             if how == "failed":
                 agent.failed_at = now

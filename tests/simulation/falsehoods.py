@@ -133,8 +133,7 @@ class Falsehoods(Truth):
         left = [a for a in left if switched_off < (a.captured_at or 0.0) <= at - SLACK]
         if left:
             known = [t for a in left if (t := self.reported(a, "complete")) and t < at - SLACK]
-            is_reused = self.meeting.script.reuses_sub and any(a.is_gone for a in self.agents)
-            return "the agent was there, and left what it had", REUSED if is_reused else "" if known else LOST
+            return "the agent was there, and left what it had", REUSED if self.is_reused else "" if known else LOST
         active = self._active(at)
         if not active and not any(a.is_present(at) for a in self.agents):
             return None
@@ -152,7 +151,7 @@ class Falsehoods(Truth):
             reported = {id(a): self.reported(a, "activated") for a in self._active(at)}
             is_unheard = any(t is None or t > at - SLACK for t in reported.values())  # that there is another agent
             return "no agent of this time failed", self._is_confusing(failed, desire.start - at) or LOST * is_unheard
-        return ("an agent is in the meeting", "") if present else None
+        return ("an agent is in the meeting", REUSED * self.is_reused) if present else None
 
     def _is_arranged(self, desire: Desire, at: float) -> Verdict:
         state = self.state_at(at)
@@ -168,13 +167,12 @@ class Falsehoods(Truth):
         """Only an alert about a group is critical about this: people must look if agents are still in meetings."""
         newest = [a for a in self.agents if a.start == desire.start and a.since <= at][-1:]
         known = [t for a in newest if (t := self.reported(a, "complete")) and t < at - SLACK]
-        is_reused = self.meeting.script.reuses_sub and any(a.is_gone for a in self.agents)
         if not known or self._active(at):
             return None
         active = [a for a in self.agents if self.reported(a, "activated")]
         is_silent = any(a.is_gone and not a.complete_at for a in active)
         is_lost = any(self._is_end_lost(a) for a in active)  # of one of another time
-        return "the agent is complete", REUSED if is_reused else STAYS if is_silent else LOST if is_lost else ""
+        return "the agent is complete", REUSED if self.is_reused else STAYS if is_silent else LOST if is_lost else ""
 
     def _is_end_lost(self, agent: Agent) -> bool:
         """Return True if an agent's end was not reported, or its beginning after that: as if it were another one."""
@@ -193,7 +191,7 @@ class Falsehoods(Truth):
         """Return the reason why no one could know that an agent which failed had been called off before."""
         if seconds_ahead > HOUR:
             return ""  # too early for an agent of this time
-        if self.meeting.script.reuses_sub:
+        if self.is_reused:
             return REUSED
         for agent in failed:
             activated = self.reported(agent, "activated")

@@ -141,7 +141,7 @@ class _Case(Falsehoods):
         ends = [at for a in stayed if (at := self.reported(a, "complete"))]
         ends = [at for at in ends if at >= desire.since]
         is_active = any((at := self.reported(a, "activated")) and at < deadline for a in own)
-        again = [d.since for d in self.desires() if failures and abs(d.since - failures[0]) < ALLOWANCE]
+        again = [d.since for d in self.desires() if failures and -SLACK < d.since - failures[0] < ALLOWANCE]
         if again:
             later = [at for at in failures if at > again[-1]]
             return max(deadline, again[-1] + ACTIVATION, *later)  # its caller has requested another one since
@@ -270,7 +270,7 @@ class _Case(Falsehoods):
     def _excuse(self, desire: Desire, deadline: float, at: float, *, is_late: bool) -> str:
         if self.is_unordered(desire) or self.is_off_and_on_at_once(desire):
             return AT_ONCE
-        if is_late and self.meeting.script.reuses_sub and any(a.is_gone for a in self.agents):
+        if is_late and self.is_reused:
             return REUSED
         if self.is_by_hand(desire, deadline):
             return BY_HAND
@@ -312,7 +312,7 @@ class _Case(Falsehoods):
             reason = self._is_over(sent) if sent.status == "firing" else self._is_still_bad(sent)
             if reason:
                 excuse = AWS if self.was_disturbed(sent.at, sent.at + HOUR) and self.month.dead_letters else ""
-                excuse = excuse or (REUSED if self.meeting.script.reuses_sub else "")
+                excuse = excuse or (REUSED if self.is_reused else "")
                 excuse = excuse or (AT_ONCE if any(map(self.is_unordered, self.desires()[-2:])) else "")
                 excuse = excuse or (CALLER_KNOWS if not self.desires()[-1].is_answered else "")
                 excuse = excuse or (KILLED if self._was_killed(sent) else "")
@@ -388,7 +388,7 @@ class _Case(Falsehoods):
             if since is None or left - since < 5 * MINUTE:
                 continue
             desire = self.desire_at(since)
-            reports = [at for at, _ in agent.known if at >= (desire.since if desire else since)]
+            reports = [at for at, _ in agent.known if at >= (desire.since if desire else since) or self._waits(since)]
             known = reports[0] if reports else None
             by = max(known or since, since) + ALLOWANCE + 2 * MINUTE
             if any(t.at <= by for t in alerts):
@@ -403,6 +403,11 @@ class _Case(Falsehoods):
             elif desire and self.was_disturbed(known, by):
                 excuse = AWS
             yield Fault("unwanted without an alert", self.meeting, since, agent.sub, excuse)
+
+    def _waits(self, since: float) -> bool:
+        """Return True if a cancellation still waits when people must have been sent that the agent is there."""
+        states = [self.state_at(at) for at in (since, since + 5 * MINUTE)]
+        return all(state is not None and state.is_planned for state in states)
 
     def _unwanted_since(self, agent: Agent) -> float | None:
         """Return the time from which an agent was in the meeting and no one wanted it there."""

@@ -560,7 +560,7 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
-    "an agent by its scheduling key leaves as its meeting is moved to tomorrow, and back half an hour later": MonthScript(
+    "an agent by its scheduling key leaves as its meeting is moved to tomorrow, and back later": MonthScript(
         716,
         (
             Script(

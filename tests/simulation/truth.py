@@ -61,7 +61,7 @@ class Truth:
     def is_off_and_on_at_once(self, desire: Desire) -> bool:
         """Return True if two requests at the same time, in this spell, may have brought two agents of one attempt."""
         return any(
-            desire.since <= first.at < desire.end and second.at <= first.answered_at
+            desire.since <= second.at and first.at < desire.end and second.at <= first.answered_at
             for first, second in pairwise(self.meeting.wishes)
             if first.is_wanted != second.is_wanted
         )
@@ -92,6 +92,11 @@ class Truth:
     def last_complete(self, at: float) -> list[Agent]:
         """Return the newest agent that was complete by a time, if there is one."""
         return [agent for agent in self.agents if agent.complete_at and agent.complete_at <= at][-1:]
+
+    @property
+    def is_reused(self) -> bool:
+        """True if Cronofy has used a `sub` again, so that no one can know of which agent a report is."""
+        return self.meeting.script.reuses_sub and len(self.agents) > 1
 
     def state_at(self, at: float) -> State | None:
         return next((state for state in reversed(self.meeting.event.states) if state.at <= at), None)

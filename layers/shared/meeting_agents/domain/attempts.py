@@ -74,13 +74,17 @@ def _is_cancellation_newest(attempt: Attempt) -> bool:
 def _is_after(attempt: Attempt, meeting: Meeting) -> bool:
     """Return True if a meeting begins later than the one that the agent of an attempt has left.
 
-    The agent left when that was over, or about when the other begins.
+    The agent left when that was over, or moved away; or about when the other begins.
     """
-    before = attempt.meeting
-    if attempt.ended_at is None or meeting.start is None or before.start is None or meeting.start <= before.start:
+    before, ended_at = attempt.meeting, attempt.ended_at
+    if ended_at is None or meeting.start is None or before.start is None or meeting.start <= before.start:
         return False
-    was_over = before.end is not None and attempt.ended_at >= before.end
-    return was_over or meeting.start >= attempt.ended_at - LEAVES_WITHIN
+    moved_at = attempt.rescheduled_at
+    if before.end is None:
+        was_over = moved_at is not None and moved_at <= ended_at < moved_at + LEAVES_WITHIN
+    else:
+        was_over = ended_at >= before.end
+    return was_over or meeting.start >= ended_at - LEAVES_WITHIN
 
 
 def _is_moved_ahead(before: Meeting, after: Meeting, at: datetime) -> bool:

@@ -122,7 +122,7 @@ def critical_until_the_end(at: Situation) -> Severity:
 
 
 def unwanted(at: Situation) -> datetime | None:
-    """It is cancelled and reports itself active; or its cancellation is refused or not answered, and it may come."""
+    """It is cancelled and active; or its cancellation is refused or not answered, and it may come, or waits meanwhile."""
     attempt, pending = at.attempt, at.attempt.pending
     if attempt.is_unwanted:
         return attempt.unwanted_at
@@ -134,8 +134,11 @@ def unwanted(at: Situation) -> datetime | None:
     if attempt.refusal and attempt.refusal.action is Action.CANCEL:
         is_known = attempt.refusal.at >= at.end or (is_of_others and not attempt.refusal.tries)
         return None if is_known else attempt.refusal.at
-    if pending is None or pending.request.action is not Action.CANCEL or not pending.tries or pending.retry_at:
+    if pending is None or pending.request.action is not Action.CANCEL or not pending.tries:
         return None
+    if pending.retry_at:
+        is_there = attempt.activated_at is not None and pending.requested_at < at.end
+        return max(attempt.activated_at or pending.requested_at, pending.requested_at) if is_there else None
     return attempt.activated_at or (None if is_of_others else max(at.lead_time, pending.requested_at))
 
 
@@ -450,7 +453,9 @@ def _owed_at(situation: Situation, opened_at: datetime) -> datetime:
     """
     if situation.attempt.is_unwanted:
         return max(opened_at, (situation.attempt.cancelled_at or opened_at) + LEAST_PATIENCE)
-    refusal = situation.attempt.refusal
+    pending, refusal = situation.attempt.pending, situation.attempt.refusal
+    if pending and pending.retry_at and pending.request.action is Action.CANCEL:
+        return opened_at + LEAST_PATIENCE  # it may still be taken in time
     if situation.attempt.activated_at or (refusal and refusal.tries):
         return opened_at
     patience = situation.grace_periods.patience
