@@ -126,7 +126,7 @@ class Falsehoods(Truth):
         return None if is_lost else ("the account is connected", "")
 
     def _is_active(self, desire: Desire, at: float) -> Verdict:
-        if at + 1 < desire.start + ACTIVATION:
+        if at + 1 < desire.start + ACTIVATION and not self._was_silent(desire, at):
             return "the meeting has not begun", ""
         left = [a for a in self.agents if a.captured_at and a.start == desire.start and not a.is_gone]
         switched_off = max((d.since for d in self.desires() if not d.is_wanted and d.since <= at), default=0.0)
@@ -140,6 +140,12 @@ class Falsehoods(Truth):
         known = [t for a in active if (t := self.reported(a, "activated")) and t < at - SLACK]
         is_from_before = bool(known) and max(known) < desire.since
         return "the agent is there", LOST if not known else STAYS if is_from_before else ""
+
+    def _was_silent(self, desire: Desire, at: float) -> bool:
+        """Return True if the agent was due already when the meeting was moved to a start that had passed as well."""
+        before = [d for d in self.desires() if d.since < desire.since][-1:]
+        was_due = any(d.is_wanted and d.start + ACTIVATION <= desire.since for d in before)
+        return was_due and desire.start <= at
 
     def _is_without_failure(self, desire: Desire, at: float) -> Verdict:
         failed = [a for a in self.agents if a.failed_at and a.failed_at <= at]

@@ -24,6 +24,7 @@ from tests.simulation.findings import (
     KILLED,
     LOOKED_AT_EVERY,
     LOST,
+    NO_END,
     NOT_CALLED_OFF,
     PATIENCE,
     RESOURCES,
@@ -272,6 +273,8 @@ class _Case(Falsehoods):
             return AT_ONCE
         if is_late and self.is_reused:
             return REUSED
+        if self._is_end_unknown(desire):
+            return NO_END
         if self.is_by_hand(desire, deadline):
             return BY_HAND
         is_very_late = any(delivered > written + VERY_LATE for delivered, written in self.meeting.event.written)
@@ -287,6 +290,14 @@ class _Case(Falsehoods):
         if self.is_changed_unconfirmed(desire, deadline):
             return UNCONFIRMED
         return STAYS if is_late and self._has_left_in_silence(desire) else ""
+
+    def _is_end_unknown(self, desire: Desire) -> bool:
+        """Return True if the agent of a meeting without a known end has left before it was moved, or wished for again.
+
+        It was there after the start that is known, so that this may be over.
+        """
+        left = [a.complete_at for a in self.agents if a.complete_at and desire.start < a.complete_at <= desire.since]
+        return not self.meeting.event.key[0] and (bool(left) or desire.end <= desire.since)
 
     def _is_end_unheard(self, desire: Desire, deadline: float) -> bool:
         """Return True if Cronofy could not call after the end: people may have prolonged the meeting."""
@@ -315,6 +326,7 @@ class _Case(Falsehoods):
                 excuse = excuse or (REUSED if self.is_reused else "")
                 excuse = excuse or (AT_ONCE if any(map(self.is_unordered, self.desires()[-2:])) else "")
                 excuse = excuse or (CALLER_KNOWS if not self.desires()[-1].is_answered else "")
+                excuse = excuse or (NO_END if self._is_end_unknown(self.desires()[-1]) else "")
                 excuse = excuse or (KILLED if self._was_killed(sent) else "")
                 yield Fault("wrong last word", self.meeting, sent.at, f"{sent.status} {sent.type}: {reason}", excuse)
 

@@ -622,4 +622,102 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "an agent leaves as its meeting without a known end is moved to yesterday and back": MonthScript(
+        740,
+        (
+            Script(
+                6819,
+                NINE,
+                caller="key",
+                acts=(
+                    Act(5.8, "moves", -1440.0),
+                    Act(6.8, "moves", 1440.0),
+                ),
+            ),
+        ),
+    ),
+    "an agent leaves as its meeting without a known end is moved to yesterday, and back later": MonthScript(
+        747,
+        (
+            Script(
+                5420,
+                NINE,
+                caller="key",
+                acts=(
+                    Act(5.4, "moves", -1440.0),
+                    Act(35.4, "moves", 1440.0),
+                ),
+            ),
+        ),
+    ),
+    "a meeting is moved back twice, the second time so that it is over, while Cronofy is not reached": MonthScript(
+        741,
+        (
+            Script(
+                7021,
+                NINE,
+                acts=(
+                    Act(5.5, "moves", -30.0),
+                    Act(35.5, "moves", -30.0),
+                ),
+            ),
+        ),
+        (("cronofy", NINE - 86 * MINUTE, NINE + 34 * MINUTE),),
+    ),
+    "a failed agent's meeting is moved to yesterday and back, and another one is complete": MonthScript(
+        720,
+        (
+            Script(
+                3562,
+                NINE,
+                agents=("waits in the lobby", "works"),
+                sends_another=True,
+                acts=(
+                    Act(42.8, "moves", -1440.0),
+                    Act(43.8, "moves", 1440.0),
+                ),
+            ),
+        ),
+    ),
+    "an agent is off for an hour after an alert that it was not arranged, and on again as little": MonthScript(
+        737,
+        (
+            Script(
+                8341,
+                NINE,
+                requested=-127,
+                acts=(
+                    Act(-19.3, "switches off"),
+                    Act(40.7, "switches on"),
+                ),
+                fates=tuple((number, "423") for number in range(1, 29)),
+            ),
+        ),
+    ),
+    "a cancellation waits while the agent is in the meeting": MonthScript(
+        765,
+        (
+            Script(
+                2573,
+                NINE,
+                requested=37,
+                acts=(Act(18.6, "switches off"),),
+                fates=tuple((number, "503") for number in range(2, 12)),
+            ),
+        ),
+    ),
+    "the lobby is left with nothing when the meeting is moved back to where another agent was": MonthScript(
+        739,
+        (
+            Script(
+                5196,
+                NINE,
+                agents=("works", "waits in the lobby for ever"),
+                acts=(
+                    Act(5.7, "moves", 30.0),
+                    Act(205.7, "moves", -30.0),
+                ),
+            ),
+        ),
+    ),
 }

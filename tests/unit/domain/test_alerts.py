@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting_agents.domain.alerts import MAX_ALERTS_DUE, MAX_REMINDERS, alerting_owed, next_alert_at
+from meeting_agents.domain.alerts import MAX_ALERTS_DUE, MAX_REMINDERS, alerting_owed, is_same_meeting, next_alert_at
 from meeting_agents.domain.deadlines import Deadline, deadlines
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.lifecycle import fold
@@ -419,6 +419,43 @@ def test_an_agent_that_is_silent_in_a_meeting_that_has_moved_since_is_a_notice()
     assert owed(publish(history, by), by + WEEK) == []
     late = later(history, by + MINUTE).report(EntryType.COMPLETE, attempt=1, sub="agt_1")
     assert owed(late) == [(RESOLVED, "1/not_finished", Severity.WARNING, 0)]
+
+
+@pytest.mark.parametrize(
+    ("moved_at", "is_confirmed", "state", "expected"),
+    [
+        (END + MINUTE, True, EntryType.ACTIVATED, [(FIRING, "1/failed", Severity.WARNING, 0)]),
+        (END + MINUTE, False, EntryType.ACTIVATED, []),
+        (END - MINUTE, True, EntryType.ACTIVATED, []),
+        (END + MINUTE, True, None, []),
+    ],
+    ids=["over", "not confirmed", "not over", "not heard of"],
+)
+def test_an_agent_that_fails_as_its_meeting_moves_on_after_the_end_is_a_notice(
+    moved_at: datetime, is_confirmed: bool, state: EntryType | None, expected: list[object]
+) -> None:
+    """It may have been in the lobby all the time. Without the event trigger people may have prolonged the meeting."""
+    history = later(scheduled(), START - MINUTE)
+    if state:
+        history.report(state, sub="agt_1")
+    else:
+        history.report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    if is_confirmed:
+        later(history, moved_at - SECOND).report(EntryType.AFTER_END, meeting=WISH.meeting)
+    later(history, moved_at).request(moved(WEEK)).answer(EntryType.ACCEPTED)
+    failed = later(history, moved_at + MINUTE).report(EntryType.FAILED, attempt=1, sub="agt_1")
+    assert [each for each in owed(failed, moved_at + 2 * MINUTE) if "/failed" in str(each)] == expected
+
+
+def test_a_later_agent_is_of_the_same_meeting_as_one_that_failed_before_that_was_moved() -> None:
+    failed = later(scheduled(), START - MINUTE).report(EntryType.FAILED, sub="agt_1")
+    publish(failed, START)
+    for by, number in ((-WEEK, 1), (timedelta(), 2)):
+        later(failed, START + 10 * MINUTE).request(moved(by)).answer(EntryType.ACCEPTED)
+        assert failed.record.current.number == number
+    later(failed, END).report(EntryType.COMPLETE, attempt=2, sub="agt_2", resources=(TRANSCRIPT,))
+    assert owed(failed) == [(RESOLVED, "1/failed", Severity.CRITICAL, 0)]
+    assert not is_same_meeting(*left(END).record.attempts)
 
 
 def test_an_agent_whose_meeting_moved_before_it_was_over_or_that_has_ended_is_no_notice() -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from meeting_agents.domain.attempts import (
+    LEAVES_WITHIN,
     collected,
     follow_meeting,
     is_another_agent,
@@ -155,6 +156,76 @@ def test_a_new_attempt_keeps_an_assigned_conference_and_nothing_else() -> None:
         assert (attempt.number, attempt.state, attempt.conference) == (2, State.REQUESTED, kept)
         assert attempt.since == attempt.began_at == attempt.requested_at == NOON + 6 * MINUTE
         assert attempt.reason.code is ReasonCode.REQUESTED
+
+
+@pytest.mark.parametrize(
+    ("moved_at", "left_at", "expected"),
+    [
+        (DURING, DURING, 2),
+        (DURING, DURING + LEAVES_WITHIN - SECOND, 2),
+        (DURING, DURING + LEAVES_WITHIN, 1),
+        (DURING, DURING - SECOND, 1),
+        (None, DURING, 1),
+    ],
+)
+def test_an_agent_without_a_known_end_that_left_as_its_meeting_was_moved_away_is_not_there_at_a_later_start(
+    moved_at: datetime | None, left_at: datetime, expected: int
+) -> None:
+    here, past, back = (
+        replace(WISH, meeting=Meeting(start=START + by), digest=f"{number} {by}")
+        for number, by in enumerate((timedelta(), timedelta(days=-1), -MINUTE))
+    )
+    history = later(History().request(here).answer(EntryType.ACCEPTED), START).report(EntryType.ACTIVATED, sub="agt_1")
+    steps = [(left_at, lambda: history.report(EntryType.COMPLETE, sub="agt_1"))]
+    steps += [(moved_at, lambda: history.request(past).answer(EntryType.ACCEPTED))] if moved_at else []
+    for at_, step in sorted(steps, key=lambda each: each[0]):
+        later(history, at_)
+        step()
+    if moved_at is None:
+        back = replace(here, meeting=Meeting(start=START + MINUTE), digest="a minute later")
+    later(history, DURING + HOUR).request(back)
+    assert history.record.current.number == expected
+
+
+@pytest.mark.parametrize(
+    ("history", "state"),
+    [
+        (lambda: History().request(), State.REQUESTED),
+        (lambda: later(History().request(), START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION), State.REQUESTED),
+        (silent, State.SCHEDULED),
+    ],
+    ids=["it waits", "it waits and is overdue", "it is silent"],
+)
+@pytest.mark.parametrize("cancelled", [EntryType.UNCONFIRMED, EntryType.REJECTED])
+def test_an_agent_that_is_on_again_before_it_was_off_is_due_anew(
+    history: Callable[[], History], state: State, cancelled: EntryType
+) -> None:
+    off = history().request(AWAY).answer(cancelled)
+    on = off.request(replace(WISH, digest="on again"))
+    attempt = on.record.current
+    assert (attempt.number, attempt.state, attempt.missed, attempt.requested_at) == (1, state, (), on.at)
+    assert attempt.since == (on.at if off.record.state is State.OVERDUE else off.record.current.since)
+
+
+def test_an_agent_that_was_heard_of_is_not_due_anew_when_it_is_on_again() -> None:
+    history = active().request(AWAY).answer(EntryType.REJECTED)
+    before = history.record.current
+    assert history.request(replace(WISH, digest="on again")).record.current.requested_at == before.requested_at
+    title = silent().request(TITLE)
+    assert title.record.current.requested_at == silent().record.current.requested_at
+
+
+def test_a_meeting_that_was_over_when_it_was_requested_is_judged_by_the_newest_request() -> None:
+    """Its end may be moved to another time that is over as well: nothing is expected of it."""
+    past = replace(WISH, meeting=replace(WISH.meeting, start=NOON - 3 * HOUR, end=NOON - 2 * HOUR), digest="past")
+    history = later(scheduled(), NOON).request(past).answer(EntryType.ACCEPTED)
+    longer = replace(past, meeting=replace(past.meeting, end=NOON - HOUR), digest="longer")
+    history = later(history, NOON + HOUR).request(longer)
+    assert history.record.current.requested_at == NOON + HOUR
+    until_later = replace(WISH, meeting=replace(WISH.meeting, end=END + HOUR), digest="until later")
+    plain = scheduled()
+    requested_at = plain.record.current.requested_at
+    assert plain.request(until_later).record.current.requested_at == requested_at
 
 
 # -------------------------------------------------------------------------------------------------------------- renewed

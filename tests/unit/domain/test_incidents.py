@@ -8,7 +8,7 @@ import pytest
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.groups import GROUPS
-from meeting_agents.domain.incidents import INCIDENTS, NOTICES, Incident, open_incidents
+from meeting_agents.domain.incidents import INCIDENTS, LEAST_PATIENCE, NOTICES, Incident, open_incidents
 from meeting_agents.domain.model import (
     ArchiveScope,
     Conference,
@@ -232,6 +232,71 @@ def test_a_move_that_is_refused_while_it_waits_is_not_arranged_although_the_agen
     title = later(title.answer(EntryType.REJECTED), START - MINUTE).report(EntryType.ACTIVATED)
     assert types(title, START) == []
     assert rule.is_resolved(title.record.current)
+
+
+@pytest.mark.parametrize(
+    ("by", "refused_at", "opened_at"),
+    [
+        (timedelta(hours=-2), START - timedelta(hours=3), START - timedelta(hours=2, minutes=30)),
+        (timedelta(hours=-2), START - timedelta(hours=1), START - timedelta(hours=1)),
+        (timedelta(hours=-2), END - timedelta(hours=2) - SECOND, END - timedelta(hours=2) - SECOND),
+        (timedelta(hours=-2), END - timedelta(hours=2), None),
+        (timedelta(hours=2), START - timedelta(hours=3), LEAD_TIME),
+        (timedelta(hours=2), START - MINUTE, START - MINUTE),
+    ],
+)
+def test_a_refused_move_counts_before_the_first_of_both_times_and_not_when_its_own_is_over(
+    by: timedelta, refused_at: datetime, opened_at: datetime | None
+) -> None:
+    waits = scheduled().request(moved(by)).answer(EntryType.UNCONFIRMED, retry_at=NOON)
+    refused = later(waits, refused_at).answer(EntryType.REJECTED)
+    assert [incident.opened_at for incident in incidents(refused, START)] == ([opened_at] if opened_at else [])
+
+
+def test_a_refused_move_without_times_counts_near_the_meeting() -> None:
+    endless = replace(
+        moved(timedelta(hours=2)), meeting=replace(WISH.meeting, start=START + timedelta(hours=2), end=None)
+    )
+    waits = scheduled().request(endless).answer(EntryType.UNCONFIRMED, retry_at=NOON)
+    refused = later(waits, START).answer(EntryType.REJECTED)
+    assert [incident.opened_at for incident in incidents(refused)] == [START]
+
+
+def test_an_agent_that_is_in_the_meeting_while_its_cancellation_waits_is_unwanted() -> None:
+    """Not at once: Cronofy may take it in time. One that is called off after the end has done its part."""
+    active_at, asked_at = START - MINUTE, START + 10 * MINUTE
+    active = later(scheduled(), active_at).report(EntryType.ACTIVATED, sub="agt_1")
+    waits = later(active, asked_at).request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END)
+    [incident] = incidents(waits, asked_at + MINUTE)
+    assert (incident.type, incident.opened_at) == (IncidentType.UNWANTED, asked_at)
+    assert incident.owed_at == asked_at + LEAST_PATIENCE
+    assert types(later(active, asked_at).request(AWAY)) == []
+    unheard = later(scheduled(), asked_at).request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END)
+    assert types(unheard, asked_at + MINUTE) == []
+    came = later(unheard, asked_at + 5 * MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    assert [incident.opened_at for incident in incidents(came)] == [asked_at + 5 * MINUTE]
+    active = later(scheduled(), active_at).report(EntryType.ACTIVATED, sub="agt_1")
+    for asked_at, expected in ((END - MINUTE, [IncidentType.UNWANTED]), (END, [])):
+        late = later(active, asked_at).request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END + 60 * MINUTE)
+        assert types(late, END + MINUTE) == expected
+        active.entries = active.entries[:3]
+
+
+def test_an_agent_that_is_wanted_again_after_it_has_left_is_settled() -> None:
+    rule = INCIDENTS[IncidentType.UNWANTED]
+    left = later(kept(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    left = later(left, END - 30 * MINUTE).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    assert not rule.is_resolved(left.record.current)
+    again = left.request().answer(EntryType.ACCEPTED)
+    assert len(again.record.attempts) == 1
+    assert rule.is_resolved(again.record.current)
+
+
+def test_a_silent_agent_whose_meeting_is_moved_so_that_it_is_over_is_no_news() -> None:
+    at = START + 12 * MINUTE
+    for end, expected in ((at + SECOND, [IncidentType.NEVER_ACTIVATED]), (at, [])):
+        history = later(silent(), at).request(moved(end - END)).answer(EntryType.ACCEPTED)
+        assert types(history) == expected
 
 
 def test_a_request_that_is_accepted_after_its_meeting_leaves_no_silent_agent() -> None:

@@ -127,6 +127,38 @@ def test_no_report_is_about_a_time_for_which_it_is_too_early_as_well() -> None:
         assert len(later(history, at).report(EntryType.ACTIVATED, sub="agt_1").record.attempts) == expected
 
 
+def test_an_agent_that_is_complete_before_the_new_time_was_in_the_meeting_at_the_old_one() -> None:
+    """One that fails may be that of the new time, within the hour before it."""
+    for kind, at, expected in (
+        (EntryType.COMPLETE, START + 20 * MINUTE, 2),
+        (EntryType.FAILED, START + 20 * MINUTE, 1),
+        (EntryType.COMPLETE, START + 30 * MINUTE, 1),
+    ):
+        history = later(moved(30 * MINUTE), at).report(kind, sub="agt_1", meeting=wish(30 * MINUTE).meeting)
+        assert len(history.record.attempts) == expected
+
+
+@pytest.mark.parametrize(
+    ("by", "left", "expected"),
+    [
+        (-30 * MINUTE, (TRANSCRIPT,), []),
+        (-30 * MINUTE, (DASHBOARD,), [DeadlineType.RESOURCES]),
+        (-TOMORROW, (TRANSCRIPT,), [DeadlineType.RESOURCES]),
+    ],
+)
+def test_what_an_agent_lacks_that_is_heard_of_only_after_its_time_is_covered_by_another_of_the_meeting(
+    by: timedelta, left: tuple[Resource, ...], expected: list[DeadlineType]
+) -> None:
+    """All its reports came late, and those of the agent that was in the meeting came first."""
+    history = later(scheduled(), END).report(EntryType.COMPLETE, sub="agt_2", resources=left, meeting=WISH.meeting)
+    late = END + HOUR
+    later(history, late).report(EntryType.ACTIVATED, sub="agt_1", meeting=wish(by).meeting)
+    history.report(EntryType.COMPLETE, sub="agt_1", resources=(DASHBOARD,), meeting=wish(by).meeting)
+    assert starts(history) == [START, START + by]
+    of_current = [each.phase for each in deadlines(history.record, GRACE_PERIODS) if not each.attempt]
+    assert [phase for phase in of_current if phase is DeadlineType.RESOURCES] == expected
+
+
 def test_the_last_of_several_earlier_times_counts() -> None:
     history = later(scheduled(), START - 20 * MINUTE)
     for by in (timedelta(minutes=5), TOMORROW):
@@ -662,6 +694,19 @@ def test_an_agent_without_a_known_end_that_ends_as_it_is_moved_away_and_back_has
     assert states(history.report(EntryType.COMPLETE, sub="agt_1")) == [State.COMPLETE, State.SCHEDULED]
 
 
+@pytest.mark.parametrize(
+    ("left_after", "expected"), [(MINUTE, [State.COMPLETE, State.SCHEDULED]), (LEAVES_WITHIN, [State.COMPLETE])]
+)
+def test_an_agent_without_a_known_end_that_ends_as_it_is_moved_into_the_past_and_back_has_left(
+    left_after: timedelta, expected: list[State]
+) -> None:
+    here, past = (replace(WISH, meeting=Meeting(start=START + by), digest=f"{by}") for by in (timedelta(), -TOMORROW))
+    history = later(History().request(here).answer(EntryType.ACCEPTED), START).report(EntryType.ACTIVATED, sub="agt_1")
+    for request in (past, replace(here, digest="back")):
+        later(history, DURING).request(request).answer(EntryType.ACCEPTED, at=DURING)
+    assert states(later(history, DURING + left_after).report(EntryType.COMPLETE, sub="agt_1")) == expected
+
+
 @pytest.mark.parametrize("ends_in", [MINUTE, timedelta()])
 def test_an_agent_that_ends_with_its_meeting_after_it_was_moved_away_and_back_has_stayed(ends_in: timedelta) -> None:
     history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
@@ -1028,15 +1073,19 @@ def moved_back(
     is_called_off: bool = False,
     at: datetime = END + HOUR,
     left: tuple[Resource, ...] = (TRANSCRIPT,),
+    steps_before: int = 0,
 ) -> bool:
     """Return whether an agent is expected of a meeting that was moved on once its agent was done, and then again."""
     history = later(History(), START - MINUTE).request(endless(end=end)).answer(EntryType.ACCEPTED)
     if is_called_off:
         later(history, DURING).request(AWAY).answer(EntryType.CANCELLED)
+    for step in steps[:steps_before]:  # the agent leaves because its meeting is moved away
+        later(history, START).report(EntryType.ACTIVATED, sub="agt_1")
+        later(history, at).request(endless(step, end)).answer(EntryType.ACCEPTED)
     if done_at:
         later(history, done_at).report(EntryType.COMPLETE, sub="agt_1", resources=left)
-    for step in steps:
-        later(history, at).request(endless(step, end)).answer(EntryType.ACCEPTED)
+    for step in steps[steps_before:]:
+        later(history, at + HOUR if steps_before else at).request(endless(step, end)).answer(EntryType.ACCEPTED)
     return DeadlineType.ACTIVATION in [each.phase for each in deadlines(history.record, GRACE_PERIODS)]
 
 
@@ -1049,6 +1098,7 @@ def test_no_agent_is_expected_of_a_meeting_that_is_moved_back_to_where_one_was_d
     assert not moved_back(*BACK, at=START + 20 * MINUTE)
     assert not moved_back(*BACK, at=START + 20 * MINUTE, end=END)
     assert moved_back(*BACK, at=START + 20 * MINUTE, end=END, left=(DASHBOARD,))
+    assert moved_back(*BACK, at=START + 20 * MINUTE, done_at=START + 21 * MINUTE, steps_before=1)
     assert moved_back(*BACK, done_at=None, at=DURING)
     assert moved_back(*BACK, is_called_off=True)
     assert moved_back(TOMORROW, 2 * TOMORROW)

@@ -134,7 +134,8 @@ def _on_again(attempt: Attempt, at: datetime) -> Attempt:
     attempt = replace(attempt, requested_at=at, missed=())
     if attempt.state is not State.OVERDUE:
         return attempt
-    return replace(attempt, state=State.REQUESTED, since=at, reason=Reason.of(ReasonCode.REQUESTED))
+    state = State.SCHEDULED if attempt.accepted_revision else State.REQUESTED
+    return replace(attempt, state=state, since=at, reason=Reason.of(ReasonCode.REQUESTED))
 
 
 def _remembering(attempt: Attempt, before: Meeting) -> Attempt:

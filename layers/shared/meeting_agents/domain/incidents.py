@@ -122,7 +122,7 @@ def critical_until_the_end(at: Situation) -> Severity:
 
 
 def unwanted(at: Situation) -> datetime | None:
-    """It is cancelled and active; or its cancellation is refused or not answered, and it may come, or waits meanwhile."""
+    """It is cancelled and active; or its cancellation is refused, not answered or still waits, and it may come."""
     attempt, pending = at.attempt, at.attempt.pending
     if attempt.is_unwanted:
         return attempt.unwanted_at
