@@ -21,6 +21,7 @@ from tests.simulation.findings import (
     UNANSWERED,
     UNDER_WAY,
     UNHEARD,
+    VERY_LATE,
     Desire,
     Fault,
     Sent,
@@ -114,7 +115,10 @@ class Falsehoods(Truth):
         taken = state.at if state else desire.since  # when Cronofy took the cancellation
         is_under_way = any(a.activated_at and a.activated_at <= taken for a in self.agents)
         is_unknown = not desire.is_answered or self.is_effect_unknown(at)
-        return "the agent will not come", UNDER_WAY if is_under_way else UNANSWERED if is_unknown else ""
+        is_end_unheard = any(a.complete_at and a.complete_at <= at and self._is_end_lost(a) for a in self.agents)
+        return "the agent will not come", (
+            UNDER_WAY if is_under_way else UNANSWERED if is_unknown else LOST * is_end_unheard
+        )
 
     def is_connected(self, at: float) -> Verdict:
         """Return why an alert about the meeting's account is false at a time; None if it waits for a person's deed."""
@@ -167,7 +171,9 @@ class Falsehoods(Truth):
             return None
         times = self.month.disturbed.get(self.meeting.agent_id, ())
         was_killed = state is not None and any(abs(each - state.at) < SLACK for each in times)
-        return "an agent will come", UNANSWERED if not desire.is_answered else KILLED * was_killed
+        moves = [d for d in self.desires() if state and state.at < d.since < desire.since and d.start != desire.start]
+        is_unknown = not desire.is_answered or (bool(moves) and self.is_effect_unknown(at))
+        return "an agent will come", UNANSWERED if is_unknown else KILLED * was_killed
 
     def _has_ended(self, desire: Desire, at: float) -> Verdict:
         """Only an alert about a group is critical about this: people must look if agents are still in meetings."""
@@ -181,10 +187,11 @@ class Falsehoods(Truth):
         return "the agent is complete", REUSED if self.is_reused else STAYS if is_silent else LOST if is_lost else ""
 
     def _is_end_lost(self, agent: Agent) -> bool:
-        """Return True if an agent's end was not reported, or its beginning after that: as if it were another one."""
+        """Return True if an agent's end was reported too late, or not, or its beginning after that: as if of another."""
         activated, complete = self.reported(agent, "activated"), self.reported(agent, "complete")
-        is_late = activated is not None and complete is not None and complete < activated
-        return agent.complete_at is not None and (complete is None or is_late)
+        if agent.complete_at is None or complete is None:
+            return agent.complete_at is not None
+        return complete > agent.complete_at + VERY_LATE or (activated is not None and complete < activated)
 
     def _has_conference(self, _: Desire, at: float) -> Verdict:
         assigned = self.meeting.event.conference_at

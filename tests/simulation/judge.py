@@ -446,6 +446,7 @@ class _Case(Falsehoods):
             if before and not sent.group and (before.status, before.severity) == (sent.status, sent.severity):
                 between = [d for d in self.desires() if before.at < d.since <= sent.at]
                 is_other = any(d.start != sent.start or not d.is_wanted for d in between)
+                is_other |= any(before.at < at <= sent.at for at in self.meeting.asked)
                 is_new_time = before.start != sent.start or is_other
                 excuse = AWS if self.was_disturbed(before.at - ALLOWANCE, sent.at) else ""
                 if not is_new_time:

@@ -71,6 +71,7 @@ class Truth:
         unclear = ("503", "hangs", "answers late", "a page")
         windows = [w for w in self.month.windows if w.part == "cronofy" and w.since < at]
         is_down = any(wish.at in w for wish in self.meeting.wishes for w in windows)
+        is_down |= any(wish.status >= 500 and wish.at < at for wish in self.meeting.wishes)
         return is_down or any(fate in unclear for _, fate in self.meeting.script.fates)
 
     def is_prolonged(self, desire: Desire, deadline: float) -> bool:

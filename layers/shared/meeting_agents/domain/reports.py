@@ -100,8 +100,12 @@ def _earlier_time(attempt: Attempt, at: datetime, notification: Notification) ->
     if move and not move.may_have_arrived:
         return next(iter(earlier), None)
     possible = [old for old in reversed(earlier) if old.start and old.start - EARLIEST_ACTIVATION <= at]
-    is_too_early = at < start - EARLIEST_ACTIVATION or EntryType.COMPLETE in notification.kinds
-    return next((old for old in possible if is_too_early or old.start == notification.meeting.start), None)
+    is_too_early, is_complete = at < start - EARLIEST_ACTIVATION, EntryType.COMPLETE in notification.kinds
+    for old in possible:
+        has_begun = old.start is not None and old.start <= at
+        if is_too_early or (is_complete and has_begun) or old.start == notification.meeting.start:
+            return old
+    return None
 
 
 def reports_end(notification: Notification) -> bool:
@@ -130,7 +134,8 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
         is_over = attempt.ended_at is not None or (is_gone(attempt) and EntryType.FAILED not in reports)
         is_reused = current in known and is_over
         is_late_word = _is_late_word(attempt, current, entry.at, notification)
-        is_reusable = is_due and not _differs(current, notification) and not is_late_word
+        is_of_its_time = notification.meeting.start not in (None, *current.known_starts)
+        is_reusable = is_due and not (_differs(current, notification) or is_late_word or is_of_its_time)
         return current if is_reused or (is_repeated and is_reusable) else attempt
     if not is_due and (expected := _still_expected(record, entry.at, notification)):
         return expected

@@ -157,8 +157,8 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         attempt = replace(attempt, unanswered=tuple(older))
         stays = attempt.latest_request is not None or not is_unconfirmed
     else:
-        if is_newest and reason.code is ReasonCode.REQUEST_EXPIRED:
-            attempt = _without_unanswered(attempt)  # no one wants any more what was requested before
+        if is_newest:  # no one wants any more what was requested before
+            attempt = _without_older(attempt, is_expired=reason.code is ReasonCode.REQUEST_EXPIRED)
         stays = not is_newest or (attempt.accepted_revision > 0 and not is_unconfirmed)
         attempt = attempt if stays else replace(attempt, request=pending.request)
         if _may_have_arrived(pending, entry.at, reason):
@@ -171,10 +171,15 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     return rescheduled(replace(attempt, replaced=replaced), before, entry.at)
 
 
-def _without_unanswered(attempt: Attempt) -> Attempt:
-    """Return the attempt without its open requests; one of them may have brought an agent."""
-    may_have_arrived = any(p.may_have_arrived for p in attempt.unanswered if p.request.action is Action.PROVISION)
-    return replace(attempt, unanswered=(), may_have_arrived=attempt.may_have_arrived or may_have_arrived)
+def _without_older(attempt: Attempt, *, is_expired: bool) -> Attempt:
+    """Return the attempt without its open cancellations, or all its open requests; one may have brought an agent."""
+    closed = [p for p in attempt.unanswered if is_expired or p.request.action is Action.CANCEL]
+    may_have_arrived = any(p.may_have_arrived for p in closed if p.request.action is Action.PROVISION)
+    return replace(
+        attempt,
+        unanswered=tuple(p for p in attempt.unanswered if p not in closed),
+        may_have_arrived=attempt.may_have_arrived or may_have_arrived,
+    )
 
 
 def _cancelled(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
