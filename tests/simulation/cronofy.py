@@ -103,6 +103,8 @@ class Cronofy:
             return httpx.Response(200, text="<html>maintenance</html>")
         if fate == "422" or "typo" in body:
             return httpx.Response(422, json={"errors": {"summary": [{"key": "errors.invalid"}]}})
+        if fate == "404" and request.method == "DELETE":
+            self._delete(event, "caller")  # what is not found has no agent
         if fate in ("503", "429", "423", "404", "401"):
             return httpx.Response(int(fate))
         if not self._is_valid(request.token):
@@ -175,11 +177,7 @@ class Cronofy:
     def _take(self, method: str, event: CalendarEvent, body: dict[str, Any]) -> httpx.Response:
         """Do what was requested."""
         if method == "DELETE":
-            if not event.exists:
-                return httpx.Response(404)
-            event.exists = event.is_wanted = False
-            self._follow(event, "caller")
-            return httpx.Response(202)
+            return httpx.Response(202 if self._delete(event, "caller") else 404)
         if event.key[1] not in (body.get("event_id"), body.get("scheduling_key"), body.get("join_url")):
             return self._send_second(event, body)
         is_calendar_event = "event_id" in body
@@ -210,9 +208,15 @@ class Cronofy:
 
     def erase(self, event: CalendarEvent) -> None:
         """Let a person delete the meeting in the calendar."""
-        if event.exists:
-            event.exists = event.is_wanted = False
-            self._follow(event, "person")
+        self._delete(event, "person")
+
+    def _delete(self, event: CalendarEvent, by: str) -> bool:
+        """Delete a calendar event; return False if there is none."""
+        if not event.exists:
+            return False
+        event.exists = event.is_wanted = False
+        self._follow(event, by)
+        return True
 
     # --------------------------------------------------------------------------------------------------------- agents
 

@@ -187,7 +187,7 @@ class Falsehoods(Truth):
         return "the agent is complete", REUSED if self.is_reused else STAYS if is_silent else LOST if is_lost else ""
 
     def _is_end_lost(self, agent: Agent) -> bool:
-        """Return True if an agent's end was reported too late, or not, or its beginning after that: as if of another."""
+        """Return True if an agent's end was reported too late, or not, or its beginning after that."""
         activated, complete = self.reported(agent, "activated"), self.reported(agent, "complete")
         if agent.complete_at is None or complete is None:
             return agent.complete_at is not None

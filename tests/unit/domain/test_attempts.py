@@ -176,11 +176,11 @@ def test_an_agent_without_a_known_end_that_left_as_its_meeting_was_moved_away_is
         for number, by in enumerate((timedelta(), timedelta(days=-1), -MINUTE))
     )
     history = later(History().request(here).answer(EntryType.ACCEPTED), START).report(EntryType.ACTIVATED, sub="agt_1")
-    steps = [(left_at, lambda: history.report(EntryType.COMPLETE, sub="agt_1"))]
-    steps += [(moved_at, lambda: history.request(past).answer(EntryType.ACCEPTED))] if moved_at else []
-    for at_, step in sorted(steps, key=lambda each: each[0]):
-        later(history, at_)
-        step()
+    if moved_at and moved_at <= left_at:
+        later(history, moved_at).request(past).answer(EntryType.ACCEPTED, at=moved_at)
+    later(history, left_at).report(EntryType.COMPLETE, sub="agt_1")
+    if moved_at and moved_at > left_at:
+        later(history, moved_at).request(past).answer(EntryType.ACCEPTED)
     if moved_at is None:
         back = replace(here, meeting=Meeting(start=START + MINUTE), digest="a minute later")
     later(history, DURING + HOUR).request(back)

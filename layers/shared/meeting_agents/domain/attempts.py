@@ -79,12 +79,14 @@ def _is_after(attempt: Attempt, meeting: Meeting) -> bool:
     before, ended_at = attempt.meeting, attempt.ended_at
     if ended_at is None or meeting.start is None or before.start is None or meeting.start <= before.start:
         return False
-    moved_at = attempt.rescheduled_at
-    if before.end is None:
-        was_over = moved_at is not None and moved_at <= ended_at < moved_at + LEAVES_WITHIN
-    else:
-        was_over = ended_at >= before.end
+    was_over = has_left_by_move(attempt) if before.end is None else ended_at >= before.end
     return was_over or meeting.start >= ended_at - LEAVES_WITHIN
+
+
+def has_left_by_move(attempt: Attempt) -> bool:
+    """Return True if an agent ended just after its meeting was moved: it was called off."""
+    moved_at, ended_at = attempt.rescheduled_at, attempt.ended_at
+    return moved_at is not None and ended_at is not None and moved_at <= ended_at < moved_at + LEAVES_WITHIN
 
 
 def _is_moved_ahead(before: Meeting, after: Meeting, at: datetime) -> bool:

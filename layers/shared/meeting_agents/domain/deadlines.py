@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from meeting_agents.domain.alerts import is_same_meeting, next_alert_at
 from meeting_agents.domain.archive import archive_deadline
+from meeting_agents.domain.attempts import has_left_by_move
 from meeting_agents.domain.grace_periods import DASHBOARD, GracePeriods, end_of, missing_resources, resources_by
 from meeting_agents.domain.incidents import is_cancellation_requested
 from meeting_agents.domain.model import Conference, DeadlineType, State
@@ -119,11 +120,11 @@ def _was_done(record: Record) -> bool:
     It has left something, or the end is not known: then that tells more about the end than the assumed duration.
     """
     current, meeting = record.current, record.current.meeting
-    if meeting.start is None or not current.replaced:
+    before = next((attempt for attempt in record.attempts[-2::-1] if meeting.start in attempt.known_starts), None)
+    if before is None or before.complete_at is None or before.cancelled_at or has_left_by_move(before):
         return False
-    before = next((attempt for attempt in record.attempts[-2::-1] if attempt.meeting.start == meeting.start), None)
-    if before is None or before.complete_at is None or before.cancelled_at:
-        return False
+    if not current.replaced and before.meeting.start == meeting.start:
+        return False  # it was not moved
     if meeting.end is not None and not before.categories_left - {DASHBOARD}:
         return False
     later = record.attempt(before.number + 1) or current
