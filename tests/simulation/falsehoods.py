@@ -78,11 +78,13 @@ class Falsehoods(Truth):
         return found and (found[0], known or found[1])
 
     def _is_not_moved(self, desire: Desire, at: float) -> bool:
-        """Return True if the meeting still runs at the time before its last move, which an alert said."""
+        """Return True if the meeting still runs at the time before its last move, as an alert said if there was time."""
         state = self.state_at(at)
         runs = state is not None and state.is_planned and state.start <= at < state.end
-        told = [t for t in self.sent if t.type == "not_arranged" and t.status == "firing" and t.at >= desire.since]
-        return runs and state is not None and state.start != desire.start and bool(told)
+        types = ("not_arranged", "account_disconnected")
+        told = [t for t in self.sent if t.type in types and t.status == "firing" and t.at >= desire.since]
+        is_other = state is not None and (state.start, state.end) != (desire.start, desire.end)
+        return runs and is_other and (bool(told) or desire.end < desire.since + 2 * ALLOWANCE)
 
     def _known(self, desire: Desire) -> str:
         if not desire.is_answered:

@@ -278,9 +278,9 @@ class _Case(Falsehoods):
         if self.is_by_hand(desire, deadline):
             return BY_HAND
         written = [each for each in self.meeting.event.written if each[1] >= desire.start - HOUR]
-        is_very_late = any(delivered > at_first + VERY_LATE for delivered, at_first in written)
+        delay = max((delivered - at_first for delivered, at_first in written), default=0.0)
         is_lost = desire.start <= deadline and any(lost < at for lost in self.meeting.event.lost)
-        if is_very_late or (is_late and (is_lost or self._is_end_unheard(desire, deadline))):
+        if delay > VERY_LATE or (is_late and (delay > ALLOWANCE or is_lost or self._is_end_unheard(desire, deadline))):
             return LOST
         if is_late and self.was_disturbed(deadline - ALLOWANCE, at):
             return AWS

@@ -720,4 +720,36 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "an agent leaves early, and its meeting is moved to yesterday and back": MonthScript(
+        819,
+        (
+            Script(
+                9566,
+                NINE,
+                agents=("leaves early",),
+                acts=(
+                    Act(15.9, "moves", -1440.0),
+                    Act(16.9, "moves", 1440.0),
+                ),
+            ),
+        ),
+    ),
+    "a running meeting is moved on, and the first report of its agent comes after that of its end": MonthScript(
+        787,
+        (Script(93, NINE, agents=("works", "never comes"), acts=(Act(0.2, "moves", 15.0),), callbacks=((3, "late"),)),),
+    ),
+    "two changes wait, and Cronofy takes the second when the meeting runs at its new time": MonthScript(
+        831,
+        (
+            Script(
+                6166,
+                NINE,
+                acts=(
+                    Act(-3, "extends", 30.0),
+                    Act(-2.7, "moves", 30.0),
+                ),
+            ),
+        ),
+        (("token", NINE - 67 * MINUTE, NINE + 23 * MINUTE),),
+    ),
 }

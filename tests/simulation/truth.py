@@ -105,6 +105,7 @@ class Truth:
     def spells(self) -> Iterator[tuple[Desire, float]]:
         """Yield each time of the meeting at which an agent was wanted, with the time until which that was the wish."""
         merged: list[Desire] = []
+        began: list[float] = []
         desires = self.desires()
         for desire, following in zip(desires, [*desires[1:], None], strict=True):
             is_revoked = following is not None and following.is_wanted and following.since < desire.since + ALLOWANCE
@@ -119,8 +120,8 @@ class Truth:
                 merged[-1] = Desire(since, last.is_wanted, last.start, end, last.by, is_answered)
             else:
                 merged.append(desire)
-        for number, desire in enumerate(merged):
-            until = merged[number + 1].since if number + 1 < len(merged) else float("inf")
+                began.append(desire.since)
+        for desire, until in zip(merged, [*began[1:], float("inf")], strict=True):
             if desire.is_wanted and max(desire.since, desire.start) < min(until, desire.end):
                 yield desire, min(until, desire.end)
 

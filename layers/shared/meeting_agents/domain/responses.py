@@ -33,7 +33,8 @@ def apply_response(record: Record, entry: Entry) -> tuple[Record, Verdict]:
             EntryType.CANCELLED: attempt.cancelled_at is not None,
         }
         return record, Verdict.DUPLICATE if is_duplicate.get(entry.kind) else Verdict.STALE
-    if entry.kind is EntryType.ACCEPTED and attempt is record.current and _is_late_move(record, entry.at):
+    is_newest = attempt is record.current and pending is attempt.pending
+    if entry.kind is EntryType.ACCEPTED and is_newest and _is_late_move(record, entry.at):
         record = without_newest(record, entry.at)
         attempt = record.current
     changed = {
@@ -55,9 +56,8 @@ def _is_late_move(record: Record, at: datetime) -> bool:
     before, attempt = record.attempts[-2] if len(record.attempts) > 1 else None, record.current
     if before is None or before.state is not State.ACTIVATED or attempt.is_heard_of or attempt.is_rescue:
         return False
-    is_only_one = len(attempt.unanswered) == 1 and not attempt.accepted_revision
     start, end = attempt.meeting.start, attempt.meeting.end
-    return is_only_one and start is not None and end is not None and start <= at < end
+    return not attempt.accepted_revision and start is not None and end is not None and start <= at < end
 
 
 def _is_refused_move(record: Record, attempt: Attempt, pending: Pending) -> bool:
