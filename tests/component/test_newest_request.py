@@ -1,6 +1,6 @@
 """The newest request for an agent is what Cronofy gets last: across retries, slow responses, concurrency and crashes.
 
-Each test runs twelve times, as the order of concurrent requests differs.
+Most tests run twelve times, as the order of concurrent requests differs.
 """
 
 from collections.abc import Callable, Iterator
@@ -236,6 +236,30 @@ def test_a_deletion_is_sent_again_after_a_retry_that_took_effect_later(desk: Des
     desk.cronofy.faults.add("POST", EVENTS, hold=gate.hold)
     together(desk, gate, partial(desk.provisioning().retry, request.agent_id), deletion(desk, caller))
     assert is_cancelled(desk)
+
+
+@CREDENTIALS
+@pytest.mark.parametrize(("seconds", "expected"), [(-5, State.SCHEDULED), (5, State.CANCELLED)])
+def test_a_repeated_request_and_a_deletion_at_the_same_time_count_in_their_order(
+    desk: Desk, kind: str, seconds: int, expected: State
+) -> None:
+    """The deletion is in the journal only after the repeated request has been read there as one that still stands."""
+    caller = credentials(desk, kind)
+    desk.provisioning().submit(desk.upsert(caller))
+    desk.now += timedelta(seconds=10)
+
+    def delete() -> None:
+        received = desk.now
+        desk.now += timedelta(seconds=seconds)
+        desk.provisioning().submit(deletion(desk, caller))
+        desk.now = max(desk.now, received)
+
+    once(desk, "request", delete)
+    result = desk.provisioning().submit(desk.upsert(caller))
+    assert result.record.state is expected
+    assert len(result.record.attempts) == (2 if expected is State.SCHEDULED else 1)
+    assert is_cancelled(desk) is (expected is State.CANCELLED)
+    assert desk.cronofy.requests[-1].method == ("POST" if expected is State.SCHEDULED else "DELETE")
 
 
 class Dead(BaseException):

@@ -78,7 +78,7 @@ class Falsehoods(Truth):
         return found and (found[0], known or found[1])
 
     def _is_not_moved(self, desire: Desire, at: float) -> bool:
-        """Return True if the meeting still runs at the time before its last move, as an alert said if there was time."""
+        """Return True if the meeting runs at the time before its last move, as an alert said if there was time."""
         state = self.state_at(at)
         runs = state is not None and state.is_planned and state.start <= at < state.end
         types = ("not_arranged", "account_disconnected")

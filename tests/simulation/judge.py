@@ -345,7 +345,7 @@ class _Case(Falsehoods):
         match sent.type:
             case "never_activated" | "not_finished" if good:
                 return "the agent is complete"
-            case "failed" if good and all(not a.failed_at for a in good):
+            case "failed" if any((a.complete_at or 0) > sent.at for a in good) and all(not a.failed_at for a in good):
                 return "another agent is complete"
             case "not_arranged" | "rejected" if desire.is_wanted and any(a.start == desire.start for a in good):
                 return "the agent came"

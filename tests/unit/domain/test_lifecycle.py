@@ -724,6 +724,22 @@ def test_the_same_request_after_a_refused_cancellation_is_new() -> None:
     assert again.answer(EntryType.ACCEPTED).record.current.refusal is None
 
 
+def test_a_cancellation_that_waits_is_closed_when_the_newer_request_is_refused() -> None:
+    """Its caller wanted the agent again, and what Cronofy accepted before stands."""
+    history = scheduled().request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END)
+    history.request(replace(WISH, digest="on again")).answer(EntryType.UNCONFIRMED, retry_at=END)
+    assert [pending.revision for pending in history.record.current.unanswered] == [2, 3]
+    history.answer(EntryType.REJECTED)
+    attempt = history.record.current
+    assert (attempt.unanswered, attempt.state, history.incidents) == ((), State.SCHEDULED, [])
+
+
+def test_a_change_that_waits_stays_when_the_newer_one_is_refused() -> None:
+    history = scheduled().request(replace(WISH, digest="title")).answer(EntryType.UNCONFIRMED, retry_at=END)
+    history.request(replace(WISH, digest="another title")).answer(EntryType.REJECTED)
+    assert [pending.revision for pending in history.record.current.unanswered] == [2]
+
+
 def test_a_move_that_expires_undelivered_is_a_rejected_attempt() -> None:
     """Its caller got 202 and was told that it would be sent again; the agent at the old time proves nothing."""
     history = scheduled()

@@ -159,6 +159,47 @@ def test_what_an_agent_lacks_that_is_heard_of_only_after_its_time_is_covered_by_
     assert [phase for phase in of_current if phase is DeadlineType.RESOURCES] == expected
 
 
+def test_a_first_report_that_comes_after_that_of_the_end_and_names_the_old_time_is_about_that() -> None:
+    """Without the old time it may be about the agent that is expected, because Cronofy may use a `sub` again."""
+    for start, expected in ((START, State.SCHEDULED), (START + 30 * MINUTE, State.ACTIVATED)):
+        history = later(moved(30 * MINUTE), START + 6 * MINUTE)
+        history.report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,), meeting=wish(30 * MINUTE).meeting)
+        meeting = replace(WISH.meeting, start=start, end=start + (END - START))
+        history.report(EntryType.ACTIVATED, sub="agt_1", meeting=meeting)
+        assert states(history) == [State.COMPLETE, expected]
+
+
+@pytest.mark.parametrize("by", [TOMORROW, -TOMORROW])
+def test_no_agent_is_expected_where_one_left_early_before_its_meeting_was_moved_away_and_back(by: timedelta) -> None:
+    """One that left because it was moved is missing."""
+    for left_at, moved_at, expected in (
+        (DURING, DURING + MINUTE, []),
+        (DURING + MINUTE, DURING, [DeadlineType.ACTIVATION]),
+    ):
+        history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+        for at in sorted((left_at, moved_at)):
+            later(history, at)
+            if at == left_at:
+                history.report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+            else:
+                history.request(wish(by)).answer(EntryType.ACCEPTED, at=moved_at)
+        later(history, DURING + 5 * MINUTE).request(replace(WISH, digest="back")).answer(EntryType.ACCEPTED)
+        assert starts(history) == [START if by > timedelta() else START - TOMORROW, START]
+        found = [each.phase for each in deadlines(history.record, GRACE_PERIODS) if not each.attempt]
+        assert [phase for phase in found if phase is DeadlineType.ACTIVATION] == expected
+
+
+def test_of_two_changes_that_wait_the_agent_stays_if_the_newer_is_taken_when_its_time_runs() -> None:
+    history = later(scheduled(), START - 3 * MINUTE).request(replace(WISH, digest="title"))
+    history.answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    history.request(wish(10 * MINUTE)).answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    later(history, START).report(EntryType.ACTIVATED, sub="agt_1", meeting=WISH.meeting)
+    assert states(history) == [State.ACTIVATED, State.REQUESTED]
+    taken = later(history, START + 12 * MINUTE).answer(EntryType.ACCEPTED)
+    assert states(taken) == [State.ACTIVATED]
+    assert (starts(taken), taken.record.current.unanswered) == ([START + 10 * MINUTE], ())
+
+
 def test_the_last_of_several_earlier_times_counts() -> None:
     history = later(scheduled(), START - 20 * MINUTE)
     for by in (timedelta(minutes=5), TOMORROW):
