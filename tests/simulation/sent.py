@@ -47,7 +47,17 @@ def sent_of(month: Month) -> dict[str, list[Sent]]:
     sent: dict[str, list[Sent]] = {}
     for agent_id, alert in [*alone, *(pair for spell in all_spells for pair in spell.alerts())]:
         sent.setdefault(agent_id, []).append(alert)
-    return {agent_id: sorted(alerts, key=lambda alert: alert.at) for agent_id, alerts in sent.items()}
+    return {agent_id: _keyed(sorted(alerts, key=lambda alert: alert.at)) for agent_id, alerts in sent.items()}
+
+
+def _keyed(alerts: Sequence[Sent]) -> list[Sent]:
+    """Return the alerts, each of a list that was too long for its agents with the key of the one that follows it."""
+    keyed: list[Sent] = []
+    for number, alert in enumerate(alerts):
+        following = (later.key for later in alerts[number + 1 :] if later.type == alert.type and not later.group)
+        is_omitted = not alert.group and alert.start is None and alert.key.endswith(f"/{alert.type}")
+        keyed.append(replace(alert, key=next(following, alert.key)) if is_omitted else alert)
+    return keyed
 
 
 def _take(of_group: list[_Spell], published: Published, group: str) -> None:
