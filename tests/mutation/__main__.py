@@ -51,6 +51,7 @@ RULES = {
         "tests/unit/domain/test_profiles.py",
         "tests/unit/domain/test_lifecycle.py",
     ],
+    "domain.situation": ["tests/unit/domain/test_incidents.py", "tests/unit/domain/test_alerts.py"],
     "domain.groups": ["tests/unit/domain/test_groups.py", "tests/unit/domain/test_drills.py"],
     "domain.history": ["tests/unit/domain/test_history.py"],
     "domain.acknowledgement": ["tests/unit/domain/test_history.py"],

@@ -82,9 +82,9 @@ class Falsehoods(Truth):
         state = self.state_at(at)
         runs = state is not None and state.is_planned and state.start <= at < state.end
         types = ("not_arranged", "account_disconnected")
-        told = [t for t in self.sent if t.type in types and t.status == "firing" and t.at >= desire.since]
+        alerted = [t for t in self.sent if t.type in types and t.status == "firing" and t.at >= desire.since]
         is_other = state is not None and (state.start, state.end) != (desire.start, desire.end)
-        return runs and is_other and (bool(told) or desire.end < desire.since + 2 * ALLOWANCE)
+        return runs and is_other and (bool(alerted) or desire.end < desire.since + 2 * ALLOWANCE)
 
     def _known(self, desire: Desire) -> str:
         if not desire.is_answered:

@@ -153,7 +153,7 @@ class _Case(Falsehoods):
         return self._known_end(desire) + COMPLETION if is_active else deadline
 
     def _has_left_early(self, desire: Desire) -> bool:
-        """True if an agent left at this time of the meeting with what it had, and nobody switched it off since."""
+        """True if an agent left at this time of the meeting with what it had, and it was not switched off since."""
         own = [a for a in self.agents if a.joined_at and a.joined_at >= desire.start and not a.is_gone]
         left = [a.captured_at for a in own if a.captured_at]
         off = [d.since for d in self.desires() if not d.is_wanted and d.since <= desire.since]
@@ -364,13 +364,13 @@ class _Case(Falsehoods):
         if sent.type in ("unwanted", "not_arranged", "rejected", "no_conference"):
             return ""
         later = [t for t in self.sent if t.at >= sent.at and t.status == "firing"]
-        said_until = sent.at + (RETRIED_WITHIN if sent.type == "account_disconnected" else 0.0)
+        waits_until = sent.at + (RETRIED_WITHIN if sent.type == "account_disconnected" else 0.0)
         for desire, deadline, _, what in self._obligations():
             is_same = sent.start is None or sent.start == desire.start
             if (
                 is_same
                 and not later
-                and deadline > said_until
+                and deadline > waits_until
                 and not self._excuse(desire, deadline, deadline, is_late=True)
             ):
                 return what
@@ -447,7 +447,7 @@ class _Case(Falsehoods):
             if before and not sent.group and (before.status, before.severity) == (sent.status, sent.severity):
                 between = [d for d in self.desires() if before.at < d.since <= sent.at]
                 is_other = any(d.start != sent.start or not d.is_wanted for d in between)
-                is_other |= any(before.at < at <= sent.at for at in self.meeting.asked)
+                is_other |= any(before.at < at <= sent.at for at in self.meeting.retries)
                 is_new_time = before.start != sent.start or is_other
                 excuse = AWS if self.was_disturbed(before.at - ALLOWANCE, sent.at) else ""
                 if not is_new_time:

@@ -20,7 +20,7 @@ import functions.webhook.app as webhook
 from meeting_agents import provisioning, publishing, sweeping
 from meeting_agents.api import calendar_events
 from meeting_agents.aws import dynamodb, notifications, topics
-from meeting_agents.domain import alerts, attempts, deadlines, incidents, lifecycle, overdue, responses
+from meeting_agents.domain import alerts, attempts, deadlines, incidents, lifecycle, overdue, responses, situation
 from meeting_agents.domain.model import EntryType, IncidentType, State
 from meeting_agents.domain.record import Attempt, Record
 from meeting_agents.domain.state_machine import TERMINAL_STATES
@@ -153,7 +153,7 @@ FAULTS: Mapping[str, tuple[Change, ...]] = {
     "each request re-arms the deadline of an overdue agent (13)": (Change(lifecycle, "with_request", _rearmed),),
     "an agent is expected in a meeting of the past (15)": (
         Change(deadlines, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),
-        Change(incidents, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),
+        Change(situation, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),
     ),
     "a second attempt forgets that the conference was assigned (16)": (
         Change(attempts, "_assigned_conference", _never),

@@ -60,7 +60,7 @@ class Meeting:
     event: CalendarEvent
     plan: Plan
     wishes: list[Wish] = field(default_factory=list)
-    asked: list[float] = field(default_factory=list)
+    retries: list[float] = field(default_factory=list)
     """The times at which a person let Cronofy be asked again."""
     story: list[tuple[float, str]] = field(default_factory=list)
 
@@ -284,7 +284,7 @@ class _World:
             return
         status, _ = self._stack.call_api("POST", f"/v1/meeting_agents/{meeting.agent_id}/retry", None, {})
         self._log(meeting, f"asking again is answered {status}")
-        meeting.asked.append(now)
+        meeting.retries.append(now)
         self._stack.happened[f"asked again: {'refused' if status == 409 else status}"] += 1
         if 200 <= status < 300 and last is meeting.wishes[-1] and last.status != 503:
             meeting.wishes.append(replace(last, at=now, answered_at=self._scheduler.now, status=status))

@@ -207,6 +207,18 @@ def newer_request(delivery: Delivery, entries: Sequence[StoredEntry]) -> StoredE
     return newest if newest and is_newer and newest.cronofy_request != delivery.cronofy_request else None
 
 
+def is_overtaken(delivery: Delivery, entries: Sequence[StoredEntry]) -> bool:
+    """Return True if an older request was journalled after a repeated one had found the journal without it."""
+    newest = newer_request(delivery, entries)
+    return newest is not None and newest.entry.at < delivery.requested_at
+
+
+def credentials_at_hand(stored: StoredEntry, credentials: CallerCredentials) -> CallerCredentials:
+    """Return the account of a journalled request, or else these credentials."""
+    account = stored.entry.request.account if stored.entry.request else ""
+    return CallerCredentials(account=account) if account else credentials
+
+
 def older_request_on_its_way(delivery: Delivery, entries: Sequence[StoredEntry], now: datetime) -> StoredEntry | None:
     """Return an older request for something else that may reach Cronofy after the delivery's, or None.
 

@@ -20,8 +20,10 @@ from meeting_agents.delivery import (
     DELIVERY_LEASE,
     Delivery,
     DeliveryOutcome,
+    credentials_at_hand,
     due_delivery,
     expired,
+    is_overtaken,
     last_failure,
     may_have_effect,
     newer_request,
@@ -132,12 +134,11 @@ class Provisioning:
             return previous
         until = time.monotonic() + TOTAL_TIMEOUT
         reply = self._send(delivery, until, permit)
-        since = self._journal.read(request.agent_id, self._clock()) if delivery.is_settled else None
-        if since and request.is_idempotent and _is_overtaken(delivery, since):
-            delivery, _ = self._record_request(replace(request, journal=None))
-            reply, since = self._send(delivery, until + CORRECTION_TIMEOUT), None
+        is_repeated = delivery.is_settled and request.is_idempotent
+        if is_repeated and is_overtaken(delivery, self._journal.read(request.agent_id, self._clock())):
+            return self.submit(replace(request, journal=None))  # which finds that it is new
         reply = self._record_outcome(delivery, reply)
-        return _result(reply, self._correct_order(delivery, reply, until + CORRECTION_TIMEOUT, since))
+        return _result(reply, self._correct_order(delivery, reply, until + CORRECTION_TIMEOUT))
 
     def retry(self, agent_id: str, *, at_once: bool = False) -> ProvisioningResult | None:
         """Send again the agent's request whose retry is due; None if there is none, or another sweep has it.
@@ -367,26 +368,21 @@ class Provisioning:
             return False
 
     def _correct_order(
-        self,
-        delivery: Delivery,
-        reply: CronofyResponse | MeetingAgentsError,
-        until: float,
-        entries: list[StoredEntry] | None = None,
+        self, delivery: Delivery, reply: CronofyResponse | MeetingAgentsError, until: float
     ) -> list[StoredEntry]:
         """Send the agent's newest request again if Cronofy may have taken an older one after it; return the journal.
 
         The sweep sends it after `until`, a value of `time.monotonic`, and once more if an older one may still arrive.
-        `entries`: the journal, if it was read after the reply.
         """
         agent_id = delivery.agent_id
-        entries = entries or self._journal.read(agent_id, self._clock())
+        entries = self._journal.read(agent_id, self._clock())
         if not delivery.cronofy_request.is_idempotent:  # an agent that is sent now has no order with other requests
             return entries
         for _ in range(MAX_CORRECTIONS):
             newest = newer_request(delivery, entries) if may_have_effect(reply) else None
             if newest is None:
                 break
-            credentials = _credentials_at_hand(newest, delivery.credentials)
+            credentials = credentials_at_hand(newest, delivery.credentials)
             correction = self._record_again(agent_id, newest, credentials, entries)
             if correction is None or time.monotonic() >= until:
                 return self._journal.read(agent_id, self._clock())
@@ -398,7 +394,7 @@ class Provisioning:
             own = next(
                 stored for stored in entries if stored.entry.request and stored.entry.revision == delivery.revision
             )
-            credentials = _credentials_at_hand(own, _credentials_at_hand(older, delivery.credentials))
+            credentials = credentials_at_hand(own, credentials_at_hand(older, delivery.credentials))
             if credentials.outlives_the_request and self._record_again(agent_id, own, credentials, entries):
                 entries = self._journal.read(agent_id, self._clock())
         return entries
@@ -430,18 +426,6 @@ def _result(reply: CronofyResponse | MeetingAgentsError, entries: Sequence[Store
     if isinstance(reply, CronofyResponse):
         return ProvisioningResult(record, reply)
     return ProvisioningResult(record, error=reply)
-
-
-def _is_overtaken(delivery: Delivery, entries: Sequence[StoredEntry]) -> bool:
-    """Return True if an older request was journalled after a repeated one had found the journal without it."""
-    newest = newer_request(delivery, entries)
-    return newest is not None and newest.entry.at < delivery.requested_at
-
-
-def _credentials_at_hand(stored: StoredEntry, credentials: CallerCredentials) -> CallerCredentials:
-    """Return the account of a journalled request, or else these credentials."""
-    account = stored.entry.request.account if stored.entry.request else ""
-    return CallerCredentials(account=account) if account else credentials
 
 
 def _delivery(request: ProvisioningRequest, attempt: int, revision: int, now: datetime) -> Delivery:

@@ -8,7 +8,7 @@ import pytest
 
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.groups import GROUPS
-from meeting_agents.domain.incidents import INCIDENTS, LEAST_PATIENCE, NOTICES, Incident, open_incidents
+from meeting_agents.domain.incidents import INCIDENTS, NOTICES, Incident, open_incidents
 from meeting_agents.domain.model import (
     ArchiveScope,
     Conference,
@@ -20,6 +20,7 @@ from meeting_agents.domain.model import (
 )
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
 from meeting_agents.domain.record import Record
+from meeting_agents.domain.situation import LEAST_PATIENCE
 from tests.unit.domain.test_lifecycle import (
     AWAY,
     DASHBOARD,
@@ -264,20 +265,20 @@ def test_a_refused_move_without_times_counts_near_the_meeting() -> None:
 
 def test_an_agent_that_is_in_the_meeting_while_its_cancellation_waits_is_unwanted() -> None:
     """Not at once: Cronofy may take it in time. One that is called off after the end has done its part."""
-    active_at, asked_at = START - MINUTE, START + 10 * MINUTE
+    active_at, cancelled_at = START - MINUTE, START + 10 * MINUTE
     active = later(scheduled(), active_at).report(EntryType.ACTIVATED, sub="agt_1")
-    waits = later(active, asked_at).request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END)
-    [incident] = incidents(waits, asked_at + MINUTE)
-    assert (incident.type, incident.opened_at) == (IncidentType.UNWANTED, asked_at)
-    assert incident.owed_at == asked_at + LEAST_PATIENCE
-    assert types(later(active, asked_at).request(AWAY)) == []
-    unheard = later(scheduled(), asked_at).request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END)
-    assert types(unheard, asked_at + MINUTE) == []
-    came = later(unheard, asked_at + 5 * MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
-    assert [incident.opened_at for incident in incidents(came)] == [asked_at + 5 * MINUTE]
+    waits = later(active, cancelled_at).request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END)
+    [incident] = incidents(waits, cancelled_at + MINUTE)
+    assert (incident.type, incident.opened_at) == (IncidentType.UNWANTED, cancelled_at)
+    assert incident.owed_at == cancelled_at + LEAST_PATIENCE
+    assert types(later(active, cancelled_at).request(AWAY)) == []
+    unheard = later(scheduled(), cancelled_at).request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END)
+    assert types(unheard, cancelled_at + MINUTE) == []
+    came = later(unheard, cancelled_at + 5 * MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    assert [incident.opened_at for incident in incidents(came)] == [cancelled_at + 5 * MINUTE]
     active = later(scheduled(), active_at).report(EntryType.ACTIVATED, sub="agt_1")
-    for asked_at, expected in ((END - MINUTE, [IncidentType.UNWANTED]), (END, [])):
-        late = later(active, asked_at).request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END + 60 * MINUTE)
+    for cancelled_at, expected in ((END - MINUTE, [IncidentType.UNWANTED]), (END, [])):
+        late = later(active, cancelled_at).request(AWAY).answer(EntryType.UNCONFIRMED, retry_at=END + 60 * MINUTE)
         assert types(late, END + MINUTE) == expected
         active.entries = active.entries[:3]
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meeting_agents.domain.grace_periods import GracePeriods
-from meeting_agents.domain.incidents import INCIDENTS, Incident, Situation, all_incidents, open_incidents
+from meeting_agents.domain.incidents import INCIDENTS, Incident, all_incidents, open_incidents
 from meeting_agents.domain.model import AlertStatus, Entry, EntryType, IncidentType, Meeting, Severity, State, Verdict
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, HeldAlert, LastAlert, Record, incident_key
+from meeting_agents.domain.situation import Situation
 
 MAX_REMINDERS = 2
 """The number of reminders of a critical incident that is not acknowledged."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from meeting_agents.domain.archive import is_lacking
 from meeting_agents.domain.attempts import is_after_end
-from meeting_agents.domain.grace_periods import ANYTHING, GracePeriods, end_of, missing_of, resources_by, start_of
+from meeting_agents.domain.grace_periods import ANYTHING, GracePeriods, missing_of, resources_by
 from meeting_agents.domain.model import (
     Action,
     ArchiveScope,
@@ -20,37 +20,8 @@ from meeting_agents.domain.model import (
 from meeting_agents.domain.profiles import disconnected_since
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Record, Refusal, incident_key
+from meeting_agents.domain.situation import Situation, owed_at
 from meeting_agents.domain.state_machine import EXPECTED, TERMINAL_STATES
-
-LEAST_PATIENCE = timedelta(minutes=2)
-"""Near the start of a meeting, when there is no time for the deployment's patience."""
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """An attempt at a time."""
-
-    attempt: Attempt
-    grace_periods: GracePeriods
-    now: datetime
-
-    @property
-    def start(self) -> datetime:
-        return start_of(self.attempt)
-
-    @property
-    def end(self) -> datetime:
-        return end_of(self.attempt, self.grace_periods)
-
-    @property
-    def lead_time(self) -> datetime:
-        """The time before the start from which an incident is critical."""
-        return self.start - self.grace_periods.arrangement
-
-    @property
-    def was_over(self) -> bool:
-        """The meeting was over when the agent was requested, so nothing is expected of it."""
-        return self.end <= self.attempt.requested_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,7 +381,7 @@ def _incidents_of(record: Record, attempt: Attempt, grace_periods: GracePeriods,
             type=type_,
             attempt=attempt.number,
             opened_at=opened_at,
-            owed_at=_owed_at(situation, opened_at) if rule.has_patience else opened_at,
+            owed_at=owed_at(situation, opened_at) if rule.has_patience else opened_at,
             severity=rule.severity(situation),
             reason=_reason(type_, attempt, opened_at),
             acknowledged_at=acknowledged_at if acknowledged_at and acknowledged_at >= opened_at else None,
@@ -443,21 +414,3 @@ def _reason(type_: IncidentType, attempt: Attempt, opened_at: datetime) -> Reaso
             return attempt.not_archived_because
         case _:
             return attempt.reason
-
-
-def _owed_at(situation: Situation, opened_at: datetime) -> datetime:
-    """Return the end of the patience: the deployment's, or less near the start.
-
-    There is none with an agent that is active, or a refusal that the caller did not get as the response. The report of
-    an agent that is cancelled may have been on its way while Cronofy accepted that.
-    """
-    if situation.attempt.is_unwanted:
-        return max(opened_at, (situation.attempt.cancelled_at or opened_at) + LEAST_PATIENCE)
-    pending, refusal = situation.attempt.pending, situation.attempt.refusal
-    if pending and pending.retry_at and pending.request.action is Action.CANCEL:
-        return opened_at + LEAST_PATIENCE  # it may still be taken in time
-    if situation.attempt.activated_at or (refusal and refusal.tries):
-        return opened_at
-    patience = situation.grace_periods.patience
-    least = opened_at + min(patience, LEAST_PATIENCE)
-    return max(least, min(opened_at + patience, situation.lead_time))

@@ -126,7 +126,7 @@ class Refusal:
 
     @property
     def may_have_arrived(self) -> bool:
-        """Cronofy may have taken it all the same: a try of it was not answered."""
+        """Cronofy may have taken it although it counts as refused: a try of it was not answered."""
         return (self.tries > 0 and self.pending.may_have_arrived) or not self.reason.leaves_no_agent
 
 

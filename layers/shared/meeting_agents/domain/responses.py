@@ -56,8 +56,9 @@ def _is_late_move(record: Record, at: datetime) -> bool:
     before, attempt = record.attempts[-2] if len(record.attempts) > 1 else None, record.current
     if before is None or before.state is not State.ACTIVATED or attempt.is_heard_of or attempt.is_rescue:
         return False
+    is_first = not attempt.accepted_revision and not any(p.may_have_arrived for p in attempt.unanswered[:-1])
     start, end = attempt.meeting.start, attempt.meeting.end
-    return not attempt.accepted_revision and start is not None and end is not None and start <= at < end
+    return is_first and start is not None and end is not None and start <= at < end
 
 
 def _is_refused_move(record: Record, attempt: Attempt, pending: Pending) -> bool:
