@@ -174,7 +174,8 @@ class Falsehoods(Truth):
         times = self.month.disturbed.get(self.meeting.agent_id, ())
         was_killed = state is not None and any(abs(each - state.at) < SLACK for each in times)
         moves = [d for d in self.desires() if state and state.at < d.since < desire.since and d.start != desire.start]
-        is_unknown = not desire.is_answered or (bool(moves) and self.is_effect_unknown(at))
+        is_taken_unheard = any(fate == "hangs and does it" for _, fate in self.meeting.script.fates)
+        is_unknown = not desire.is_answered or is_taken_unheard or (bool(moves) and self.is_effect_unknown(at))
         return "an agent will come", UNANSWERED if is_unknown else KILLED * was_killed
 
     def _has_ended(self, desire: Desire, at: float) -> Verdict:
@@ -220,7 +221,7 @@ class Falsehoods(Truth):
     def _has_resources(self, _: Desire, at: float) -> Verdict:
         own = [a for a in self.last_complete(at) if a.captured_at]
         known = [t for a in own for t, name in a.known if name.endswith("with resources") and t < at - SLACK]
-        return ("the resources are there", "") if known else None
+        return ("the resources are there", LOST * self.came_very_late(at)) if known else None
 
     def _has_one_end(self, _: Desire, at: float) -> Verdict:
         """It is true of two agents of one time, too: if the newer one failed, the rest of the meeting is missing."""
@@ -228,4 +229,4 @@ class Falsehoods(Truth):
         failed = [a for a in self.agents if a.failed_at and a.failed_at <= at]
         if any(abs(one.start - other.start) <= HOUR for one in complete for other in failed):
             return None
-        return "no meeting had both ends", self._is_confusing(failed, 0.0)
+        return "no meeting had both ends", self._is_confusing(failed, 0.0) or LOST * self.came_very_late(at)

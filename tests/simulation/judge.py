@@ -145,7 +145,9 @@ class _Case(Falsehoods):
         again = [d.since for d in self.desires() if failures and -SLACK < d.since - failures[0] < ALLOWANCE]
         if again:
             later = [at for at in failures if at > again[-1]]
-            return max(deadline, again[-1] + ACTIVATION, *later)  # its caller has requested another one since
+            is_there = any((self.reported(a, "activated") or 0.0) > again[-1] for a in own)
+            by = self._known_end(desire) + COMPLETION if is_there else again[-1] + ACTIVATION
+            return max(deadline, by, *later)  # its caller has requested another one since
         if failures:
             return failures[0] if is_active else max(deadline, failures[0])
         if ends:  # it was there for a while, and may have left what it had
@@ -156,7 +158,7 @@ class _Case(Falsehoods):
         """True if an agent left at this time of the meeting with what it had, and it was not switched off since."""
         own = [a for a in self.agents if a.joined_at and a.joined_at >= desire.start and not a.is_gone]
         left = [a.captured_at for a in own if a.captured_at]
-        off = [d.since for d in self.desires() if not d.is_wanted and d.since <= desire.since]
+        off = [d.since for d in self.desires() if not d.is_wanted and d.is_answered and d.since <= desire.since]
         return any(max(off, default=0.0) < at <= desire.since for at in left)
 
     def _known_end(self, desire: Desire) -> float:

@@ -752,4 +752,34 @@ ONCE_FOUND: dict[str, MonthScript] = {
         ),
         (("token", NINE - 67 * MINUTE, NINE + 23 * MINUTE),),
     ),
+    "an agent is on again in vain, and is in the meeting": MonthScript(
+        919,
+        (
+            Script(
+                9428,
+                NINE,
+                acts=(
+                    Act(-0.4, "switches off"),
+                    Act(59.6, "switches on"),
+                ),
+                fates=((2, "503"), (3, "503"), (4, "503"), (5, "503")),
+            ),
+        ),
+    ),
+    "two moves at once while the agent prepares to join, of which the second is taken and then repeated in vain": MonthScript(
+        922,
+        (
+            Script(
+                5392,
+                NINE,
+                requested=-1,
+                caller="own token",
+                acts=(Act(-19.7, "moves twice at once", 60.0),),
+                fates=((4, "429"),),
+            ),
+        ),
+    ),
+    "a request is taken without an answer, and refused when it is sent again": MonthScript(
+        924, (Script(2629, NINE, fates=((1, "hangs"), (2, "hangs and does it"), (3, "422"))),)
+    ),
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from tests.simulation.calendar_events import Agent, State
-from tests.simulation.findings import ALLOWANCE, RECOVERY, SLACK, Desire, Sent
+from tests.simulation.findings import ALLOWANCE, RECOVERY, SLACK, VERY_LATE, Desire, Sent
 from tests.simulation.world import Meeting, Month
 
 
@@ -98,6 +98,10 @@ class Truth:
     def is_reused(self) -> bool:
         """True if Cronofy has used a `sub` again, so that no one can know of which agent a report is."""
         return self.meeting.script.reuses_sub and len(self.agents) > 1
+
+    def came_very_late(self, at: float) -> bool:
+        """True if a callback that was written before a time was delivered much later: its order says nothing."""
+        return any(delivered > written + VERY_LATE for delivered, written in self.meeting.event.written if written < at)
 
     def state_at(self, at: float) -> State | None:
         return next((state for state in reversed(self.meeting.event.states) if state.at <= at), None)

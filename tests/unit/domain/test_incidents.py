@@ -293,6 +293,22 @@ def test_an_agent_that_is_wanted_again_after_it_has_left_is_settled() -> None:
     assert rule.is_resolved(again.record.current)
 
 
+def test_an_agent_that_is_on_again_in_vain_is_wanted() -> None:
+    again = expired().request(replace(WISH, digest="again")).answer(EntryType.UNCONFIRMED, retry_at=END)
+    refused = later(again, START + 5 * MINUTE).answer(EntryType.REJECTED)
+    assert refused.record.current.refusal is not None
+    assert INCIDENTS[IncidentType.UNWANTED].is_resolved(refused.record.current)
+    assert types(refused) == []
+
+
+def test_an_agent_that_comes_after_its_request_was_refused_is_arranged() -> None:
+    """Cronofy took an earlier try without an answer, and refused the next one."""
+    refused = later(tried(), START - 60 * MINUTE).answer(EntryType.REJECTED)
+    came = later(refused, START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    assert types(came, START) == []
+    assert INCIDENTS[IncidentType.NOT_ARRANGED].is_resolved(came.record.current)
+
+
 def test_a_silent_agent_whose_meeting_is_moved_so_that_it_is_over_is_no_news() -> None:
     at = START + 12 * MINUTE
     for end, expected in ((at + SECOND, [IncidentType.NEVER_ACTIVATED]), (at, [])):

@@ -407,6 +407,15 @@ def test_a_meeting_that_a_person_moves_while_a_request_waits_has_its_new_time() 
     assert starts(later(earlier, START - by).report(EntryType.ACTIVATED, sub="agt_1")) == [START - by]
 
 
+def test_a_repetition_that_waits_leaves_what_was_accepted_for_its_time() -> None:
+    by = timedelta(hours=2)
+    history = later(scheduled(), START - 10 * MINUTE).request(wish(by)).answer(EntryType.ACCEPTED)
+    history.request(replace(wish(by), digest="title")).answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    later(history, START - 2 * MINUTE).report(EntryType.ACTIVATED, sub="agt_1", meeting=WISH.meeting)
+    assert states(history) == [State.ACTIVATED, State.SCHEDULED]
+    assert history.record.current.accepted_revision == 2
+
+
 def test_cronofys_word_counts_before_anything_was_accepted() -> None:
     history = History().request().answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
     history.report(EntryType.CONFERENCING_ASSIGNED, meeting=wish(timedelta(hours=1)).meeting)

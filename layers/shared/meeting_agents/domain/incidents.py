@@ -149,7 +149,8 @@ def _refused_since(at: Situation, refusal: Refusal) -> datetime | None:
 def _is_refused_unseen(attempt: Attempt) -> bool:
     """Return True if a move was refused while it waited: its caller does not know that."""
     refusal = attempt.refusal
-    return refusal is not None and refusal.tries > 0 and _is_elsewhere(attempt, refusal.meeting)
+    is_move = refusal is not None and refusal.tries > 0 and refusal.meeting.start != attempt.meeting.start
+    return refusal is not None and is_move and _is_elsewhere(attempt, refusal.meeting)
 
 
 def _is_given_up(at: Situation) -> bool:
@@ -236,7 +237,8 @@ def is_settled(attempt: Attempt) -> bool:
     pending = attempt.pending
     is_open = pending is not None and pending.request.action is Action.CANCEL
     is_wanted = attempt.state not in TERMINAL_STATES or (attempt.ended_at or attempt.since) < attempt.newest_request_at
-    return is_wanted and not is_open and attempt.refusal is None
+    is_in_vain = attempt.refusal is not None and attempt.refusal.action is Action.CANCEL
+    return is_wanted and not (is_open or is_in_vain)
 
 
 def is_accepted(attempt: Attempt) -> bool:

@@ -57,8 +57,8 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
         return record
     ended = replace(attempt, unanswered=(), reported=before, reported_at=entry.at)
     after = with_successor(record, ended, attempt.meeting, entry.at)
-    waiting = attempt.newest_provision
-    if waiting is None:
+    waiting, accepted = attempt.newest_provision, attempt.request if attempt.accepted_revision else None
+    if waiting is None or (accepted and accepted.meeting.start == waiting.request.meeting.start):
         return after
     unaccepted = replace(
         after.current,
