@@ -94,7 +94,7 @@ class CalendarEvent:
     deliveries: list[tuple[float, str]] = field(default_factory=list)
     """The callbacks that were answered with 200, with the interaction or the trigger."""
     lost: list[float] = field(default_factory=list)
-    """The times of the callbacks that were lost: Cronofy takes them for delivered, or has given them up."""
+    """The times of the callbacks that were lost: Cronofy takes them for delivered."""
     written: list[tuple[float, float]] = field(default_factory=list)
     """The time of each of them, and that at which it was written: it tells nothing newer."""
 

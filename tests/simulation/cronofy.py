@@ -457,7 +457,7 @@ class Cronofy:
                 self.scheduler.after(_PAUSES[number], lambda: attempt(number + 1))
             else:
                 self.happened["callback: never delivered"] += 1
-                event.lost.append(written_at)
+                event.lost += [written_at] if is_lost else []
 
         self.scheduler.after(delay, attempt)
         if fate == "doubled":

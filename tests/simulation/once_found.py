@@ -766,7 +766,7 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
-    "two moves at once while the agent prepares to join, of which the second is taken and then repeated in vain": MonthScript(
+    "two moves at once as the agent prepares to join, of which the second is repeated in vain": MonthScript(
         922,
         (
             Script(
