@@ -782,4 +782,16 @@ ONCE_FOUND: dict[str, MonthScript] = {
     "a request is taken without an answer, and refused when it is sent again": MonthScript(
         924, (Script(2629, NINE, fates=((1, "hangs"), (2, "hangs and does it"), (3, "422"))),)
     ),
+    "a running meeting is dragged to yesterday, and the call before its start comes after that": MonthScript(
+        12,
+        (
+            Script(
+                884,
+                NINE,
+                after_move="failed",
+                acts=(Act(0.29, "drags", -1440.0),),
+                callbacks=((2, "very late"),),
+            ),
+        ),
+    ),
 }

@@ -388,6 +388,24 @@ def test_another_agent_shows_another_time() -> None:
     assert not is_another_agent(scheduled().record, notification(meeting, EntryType.ACTIVATED, sub="agt_1"))
 
 
+@pytest.mark.parametrize(
+    ("reported_at", "at", "expected"),
+    [
+        (START + MINUTE, DURING, START - HOUR),
+        (START, DURING, START - HOUR),
+        (START - SECOND, DURING, START),
+        (START - SECOND, START - SECOND, START),
+        (START, START, START - HOUR),
+    ],
+)
+def test_a_call_before_the_start_that_is_late_is_older_than_what_was_reported_since(
+    reported_at: datetime, at: datetime, expected: datetime
+) -> None:
+    moved_back = followed(scheduled(), notification(times(-HOUR, -HOUR)), reported_at)
+    trigger = notification(WISH.meeting, EntryType.BEFORE_START)
+    assert follow_meeting(moved_back, trigger, at).meeting.start == expected
+
+
 def test_what_a_report_leaves_out_is_as_before() -> None:
     before = WISH.meeting
     for reported, expected in (

@@ -253,11 +253,15 @@ def _merged(before: Meeting, reported: Meeting) -> Meeting:
 def _is_outdated(record: Record, notification: Notification, at: datetime) -> bool:
     """Return True if the notification has times that a newer word replaced.
 
-    A trigger that comes before the start comes at the current one; another was delivered late.
+    A trigger that comes before the start comes at the current one; another was delivered late, and is older than all
+    that Cronofy reported since that start.
     """
     attempt, meeting = record.current, notification.meeting
-    if EntryType.BEFORE_START in notification.kinds and meeting.start is not None and at < meeting.start:
-        return False
+    if EntryType.BEFORE_START in notification.kinds and meeting.start is not None:
+        if at < meeting.start:
+            return False
+        if attempt.reported_at is not None and attempt.reported_at >= meeting.start:
+            return True
     if any((meeting.start, meeting.end) == (old.start, old.end) for old in attempt.replaced):
         return True
     is_moved = meeting.start != attempt.meeting.start

@@ -127,7 +127,7 @@ def _was_done(record: Record) -> bool:
         return False  # it was not moved
     if meeting.end is not None and not before.categories_left - {DASHBOARD}:
         return False
-    later = record.attempt(before.number + 1) or current
+    later = next(attempt for attempt in record.attempts if attempt.number > before.number)
     return before.complete_at <= later.began_at
 
 
