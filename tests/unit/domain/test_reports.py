@@ -200,6 +200,13 @@ def test_of_two_changes_that_wait_the_agent_stays_if_the_newer_is_taken_when_its
     assert (starts(taken), taken.record.current.unanswered) == ([START + 10 * MINUTE], ())
 
 
+def test_an_agent_is_complete_at_the_earlier_time_only_if_that_has_begun() -> None:
+    for at, expected in ((START - timedelta(seconds=1), 1), (START, 2)):
+        history = later(scheduled(), START - 5 * MINUTE).request(wish(30 * MINUTE)).answer(EntryType.ACCEPTED)
+        later(history, at).report(EntryType.COMPLETE, sub="agt_1", meeting=wish(30 * MINUTE).meeting)
+        assert len(history.record.attempts) == expected
+
+
 def test_the_last_of_several_earlier_times_counts() -> None:
     history = later(scheduled(), START - 20 * MINUTE)
     for by in (timedelta(minutes=5), TOMORROW):
