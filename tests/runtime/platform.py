@@ -164,6 +164,8 @@ class Platform:
         self.invocations: list[Invocation] = []
         self._counts: Counter[str] = Counter()
         self._waiting: dict[str, list[dict[str, Any]]] = {}
+        self._positions: dict[str, list[str]] = {}
+        self._queue_urls: dict[str, str] = {}
         self._clients: dict[str, Any] = {}
         self._settings = settings or {}
         self._open = ExitStack()
@@ -441,7 +443,9 @@ class Platform:
         return {item["itemIdentifier"] for item in failures or ()}
 
     def _queue_url(self, arn: str) -> str:
-        return str(self.client("sqs").get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"])
+        if arn not in self._queue_urls:
+            self._queue_urls[arn] = self.client("sqs").get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
+        return self._queue_urls[arn]
 
     def _received(self, url: str) -> list[Any]:
         sqs = self.client("sqs")
@@ -453,28 +457,21 @@ class Platform:
         return messages
 
     def _streamed(self, arn: str, reader: str) -> list[dict[str, Any]]:
-        """The stream's new records since the last time that a reader had some, as Lambda has them."""
+        """The stream's next records for a reader, at most 1,000 of each shard, as Lambda has them."""
         streams = self.client("dynamodbstreams")
         records: list[dict[str, Any]] = []
-        for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            after = self._positions.get((reader, shard["ShardId"]))
-            start: dict[str, Any] = (
-                {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
-                if after
-                else {"ShardIteratorType": "TRIM_HORIZON"}
-            )
-            position: Any = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], **start)[
-                "ShardIterator"
-            ]
-            while position:
-                page: Any = streams.get_records(ShardIterator=position, Limit=1000)
-                for record in page["Records"]:
-                    self._positions[reader, shard["ShardId"]] = record["dynamodb"]["SequenceNumber"]
-                    records.append(_stream_record(record, arn))
-                if not page["Records"]:
-                    break
-                position = page.get("NextShardIterator")
+        for at, position in enumerate(self._positions[reader]):
+            page = streams.get_records(ShardIterator=position, Limit=1000)
+            self._positions[reader][at] = page["NextShardIterator"]
+            records += [_stream_record(record, arn) for record in page["Records"]]
         return records
+
+    def _ends_of_stream(self, arn: str) -> list[str]:
+        """Iterators after what is in the stream, which a reader follows for the quarter of an hour that they live."""
+        streams = self.client("dynamodbstreams")
+        shards = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+        latest = {"StreamArn": arn, "ShardIteratorType": "LATEST"}
+        return [streams.get_shard_iterator(ShardId=each["ShardId"], **latest)["ShardIterator"] for each in shards]
 
     def _name(self, arn: str) -> str:
         return next(name for name, physical in self.stack.functions.items() if arn.endswith(f":{physical}"))
@@ -560,13 +557,14 @@ class Platform:
             keys = [key["AttributeName"] for key in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]]
             for item in self.items(table):
                 dynamodb.delete_item(TableName=table, Key={name: item[name] for name in keys})
-        self._positions = getattr(self, "_positions", {})
-        self._waiting = {}
+        self._positions.clear()
+        self._waiting.clear()
         for mapping in self._mappings:
-            if ":dynamodb:" in mapping["EventSourceArn"]:
-                self._streamed(mapping["EventSourceArn"], mapping["UUID"])
+            source = mapping["EventSourceArn"]
+            if ":dynamodb:" in source:
+                self._positions[mapping["UUID"]] = self._ends_of_stream(source)
             else:
-                self._drained(self._queue_url(mapping["EventSourceArn"]))
+                self._drained(self._queue_url(source))
         self._drained(self._announced)
         self._drained(self._alerted)
         if self.archive:
