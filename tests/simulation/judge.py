@@ -303,9 +303,12 @@ class _Case(Falsehoods):
         return not self.meeting.event.key[0] and (bool(left) or desire.end <= desire.since)
 
     def _is_end_unheard(self, desire: Desire, deadline: float) -> bool:
-        """Return True if Cronofy could not call after the end: people may have prolonged the meeting."""
+        """Return True if Cronofy could not report that an agent failed, or call after the end: it may be prolonged."""
         windows = [w for w in self.month.windows if w.part == "cronofy"]
-        return desire.end <= deadline and any(desire.end + CALLED_AFTER in window for window in windows)
+        failed = [a for a in self.agents if a.failed_at and a.failed_at <= deadline]
+        is_unreported = any(self.reported(a, "failed") is None for a in failed)
+        is_uncalled = desire.end <= deadline and any(desire.end + CALLED_AFTER in window for window in windows)
+        return is_uncalled or is_unreported
 
     def _has_left_in_silence(self, desire: Desire) -> bool:
         """True if the agent was active at this time, and left when the meeting was moved away for a while."""
@@ -404,7 +407,7 @@ class _Case(Falsehoods):
                 continue
             desire = self.desire_at(since)
             reports = [at for at, _ in agent.known if at >= (desire.since if desire else since) or self._waits(since)]
-            known = reports[0] if reports else None
+            known, until = reports[0] if reports else None, self._unwanted_until(since)
             by = max(known or since, since) + ALLOWANCE + 2 * MINUTE
             if any(t.at <= by for t in alerts):
                 continue
@@ -415,6 +418,8 @@ class _Case(Falsehoods):
                 excuse = CALLER_KNOWS
             elif known is None or known >= left:
                 excuse = STAYS
+            elif known >= until:
+                excuse = LOST
             elif desire and self.was_disturbed(known, by):
                 excuse = AWS
             yield Fault("unwanted without an alert", self.meeting, since, agent.sub, excuse)
@@ -435,6 +440,9 @@ class _Case(Falsehoods):
                 if later and not later.is_wanted:
                     return at
         return None
+
+    def _unwanted_until(self, since: float) -> float:
+        return next((d.since for d in self.desires() if d.since > since and d.is_wanted), float("inf"))
 
     def _without_verdict(self) -> Iterator[Fault]:
         announced: Mapping[str, str] = self.month.verdicts.get(self.meeting.agent_id, {})

@@ -8,6 +8,7 @@ import pytest
 
 from meeting_agents.domain.attempts import (
     LEAVES_WITHIN,
+    ON_ITS_WAY,
     collected,
     follow_meeting,
     is_another_agent,
@@ -406,6 +407,22 @@ def test_a_call_before_the_start_that_is_late_is_older_than_what_was_reported_si
     assert follow_meeting(moved_back, trigger, at).meeting.start == expected
 
 
+@pytest.mark.parametrize("end", [EntryType.COMPLETE, EntryType.FAILED])
+def test_an_agent_that_reports_itself_active_after_its_end_was_active_before_that(end: EntryType) -> None:
+    """So its report has older times, and moves nothing."""
+    ended = later(scheduled(), DURING).report(end, sub="agt_1", meeting=times(-HOUR, -HOUR))
+    for sub, kinds, expected in (
+        ("agt_1", (EntryType.ACTIVATED,), START - HOUR),
+        ("agt_1", (EntryType.ACTIVATED, end), START),
+        ("agt_1", (EntryType.CONFERENCING_ASSIGNED,), START),
+        ("agt_2", (EntryType.ACTIVATED,), START),
+        ("", (EntryType.ACTIVATED,), START),
+    ):
+        assert followed(ended, notification(WISH.meeting, *kinds, sub=sub), DURING + MINUTE).meeting.start == expected
+    again = notification(times(HOUR, HOUR), EntryType.ACTIVATED, sub="agt_1")
+    assert followed(ended, again, DURING + MINUTE).meeting.start == START + HOUR  # its `sub` is used again
+
+
 def test_what_a_report_leaves_out_is_as_before() -> None:
     before = WISH.meeting
     for reported, expected in (
@@ -431,10 +448,17 @@ def test_a_report_with_a_time_that_a_request_replaced_is_old() -> None:
     for reported in (WISH.meeting, times(end=5 * MINUTE)):
         assert follow_meeting(history.record, notification(reported), NOON).meeting == at(HOUR).meeting
         trigger = notification(reported, EntryType.BEFORE_START)
-        assert followed(history, trigger, NOON).meeting.start == START  # it comes at the start that is current
+        assert followed(history, trigger, NOON + HOUR).meeting.start == START  # it comes at the start that is current
         assert followed(history, trigger, START - SECOND).meeting.start == START
         assert followed(history, trigger, START).meeting == at(HOUR).meeting  # this one was delivered late
         assert followed(history, notification(reported), NOON, is_current=True).meeting.start == START
+    late = notification(WISH.meeting, EntryType.BEFORE_START)
+    accepted_at = history.record.current.accepted_at
+    assert accepted_at is not None
+    assert followed(history, late, accepted_at + ON_ITS_WAY - SECOND).meeting == at(HOUR).meeting  # it was on its way
+    assert followed(history, late, accepted_at + ON_ITS_WAY).meeting.start == START
+    by_hand = notification(times(2 * HOUR, 2 * HOUR), EntryType.BEFORE_START)
+    assert followed(history, by_hand, accepted_at).meeting.start == START + 2 * HOUR
     longer = scheduled().request(until(END + HOUR)).answer(EntryType.ACCEPTED)
     assert followed(longer, notification(WISH.meeting), NOON).meeting.end == END + HOUR
     assert followed(longer, notification(times(end=5 * MINUTE)), NOON).meeting.end == END + 5 * MINUTE

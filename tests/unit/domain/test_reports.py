@@ -274,6 +274,9 @@ ACTIVE = replace(FIRST, activated_at=START, subs=("agt_1",))
 DONE = replace(ACTIVE, complete_at=END, state=State.COMPLETE)
 GONE = replace(FIRST, state=State.CANCELLED, cancelled_at=START, subs=("agt_1",))
 REUSED = replace(CURRENT, subs=("agt_1",))
+OFF = replace(FIRST, state=State.CANCELLED, cancelled_at=DURING)
+ON = attempt(2, START, began_at=DURING)
+ON_AT_THE_END = replace(ON, began_at=END - MINUTE, request=WISH)
 TIMELESS = attempt(2, None)
 ACTIVATED, COMPLETE, FAILED = (EntryType.ACTIVATED,), (EntryType.COMPLETE,), (EntryType.FAILED,)
 
@@ -316,6 +319,13 @@ OF: list[tuple[tuple[Attempt, ...], tuple[EntryType, ...], str, int | None, date
     ((ACTIVE, CURRENT), FAILED, "", 1, EARLY, 1),
     ((GONE, CURRENT), ACTIVATED, "", 1, EARLY, 2),
     ((GONE, CURRENT), FAILED, "", 1, EARLY, 1),
+    # an end just after the agent was called off is its own
+    ((OFF, ON), COMPLETE, "agt_1", 1, DURING + LEAVES_WITHIN - MINUTE, 1),
+    ((OFF, ON), COMPLETE, "agt_1", 1, DURING + LEAVES_WITHIN, 2),
+    ((OFF, ON), COMPLETE, "agt_1", 2, DURING + MINUTE, 2),
+    ((OFF, ON), ACTIVATED, "agt_1", 1, DURING + MINUTE, 2),
+    ((OFF, ON_AT_THE_END), COMPLETE, "agt_1", 1, END - MINUTE, 1),
+    ((OFF, ON_AT_THE_END), COMPLETE, "agt_1", 1, END, 2),
     # an end before the start is of the agent that is active
     ((ACTIVE, FOLLOWED), COMPLETE, "", 1, NEXT - MINUTE, 1),
     ((ACTIVE, FOLLOWED), COMPLETE, "", 1, NEXT, 2),
@@ -1272,6 +1282,19 @@ def test_a_move_that_was_refused_stays_so_if_a_newer_request_or_another_outcome_
     newer = refused().request(replace(WISH, digest="title"))
     assert states(newer.answer(EntryType.ACCEPTED, 2, attempt=2).answer(EntryType.ACCEPTED, 3)) == [State.ACTIVATED]
     assert starts(newer) == [START]
+
+
+def test_no_agent_is_expected_where_one_was_done_if_the_move_away_is_refused_and_an_older_change_is_taken() -> None:
+    longer = replace(WISH, meeting=replace(WISH.meeting, end=END + HOUR), digest="longer")
+    history = later(scheduled(), START - 10 * MINUTE).request(longer).answer(EntryType.UNCONFIRMED, reason=LOCKED)
+    history = later(history, DURING).request(wish(TOMORROW)).answer(EntryType.UNCONFIRMED, reason=LOCKED)
+    history = later(history, END).report(EntryType.COMPLETE, sub="agt_1", meeting=WISH.meeting, resources=(TRANSCRIPT,))
+    assert states(history) == [State.COMPLETE, State.REQUESTED]
+    history.answer(EntryType.REJECTED, revision=3)
+    assert starts(history) == [START, START]
+    history.answer(EntryType.ACCEPTED, revision=2)
+    assert states(history) == [State.COMPLETE, State.SCHEDULED]
+    assert not [each for each in deadlines(history.record, GRACE_PERIODS) if each.phase is DeadlineType.ACTIVATION]
 
 
 def test_a_cancellation_that_is_sent_twice_at_once_counts_as_taken_if_it_was_refused_only_once() -> None:

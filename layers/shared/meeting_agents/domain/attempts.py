@@ -25,6 +25,8 @@ from meeting_agents.domain.state_machine import REPORTS, TERMINAL_STATES, TRANSI
 
 LEAVES_WITHIN = timedelta(minutes=5)
 """After an agent has left, until it has reported that."""
+ON_ITS_WAY = timedelta(minutes=1)
+"""After Cronofy has accepted a request, while an event trigger may come that it sent before."""
 
 # ------------------------------------------------------------------------------------------------------------- requests
 
@@ -116,7 +118,7 @@ def with_request(attempt: Attempt, pending: Pending) -> Attempt:
     if pending.request.action is Action.PROVISION and _is_off(attempt):
         attempt = _on_again(attempt, pending.requested_at)
     attempt = replace(attempt, unanswered=(*attempt.unanswered, pending), refusal=None)
-    attempt = _remembering(attempt, before)
+    attempt = remembering(attempt, before)
     if pending.request.action is Action.PROVISION:
         attempt = replace(attempt, newest_request_at=pending.requested_at)
     return rescheduled(attempt, before, pending.requested_at)
@@ -140,7 +142,7 @@ def _on_again(attempt: Attempt, at: datetime) -> Attempt:
     return replace(attempt, state=state, since=at, reason=Reason.of(ReasonCode.REQUESTED))
 
 
-def _remembering(attempt: Attempt, before: Meeting) -> Attempt:
+def remembering(attempt: Attempt, before: Meeting) -> Attempt:
     """Return the attempt with the times that its meeting had before, if it has others now."""
     after = attempt.meeting
     is_moved = (before.start, before.end) != (after.start, after.end)
@@ -235,7 +237,7 @@ def without_newest(record: Record, at: datetime) -> Record:
     """Return the record without its newest attempt, whose requests are those of the one before: its agent stays."""
     *earlier, before, attempt = record.attempts
     after = replace(before, unanswered=(*before.unanswered, *attempt.unanswered), reported=None, reported_at=None)
-    after = rescheduled(_remembering(after, before.meeting), before.meeting, at)
+    after = rescheduled(remembering(after, before.meeting), before.meeting, at)
     return replace(record, attempts=(*earlier, after))
 
 
@@ -253,19 +255,30 @@ def _merged(before: Meeting, reported: Meeting) -> Meeting:
 def _is_outdated(record: Record, notification: Notification, at: datetime) -> bool:
     """Return True if the notification has times that a newer word replaced.
 
-    A trigger that comes before the start comes at the current one; another was delivered late, and is older than all
-    that Cronofy reported since that start.
+    A trigger that comes before the start comes at the current one, unless it was on its way as the meeting was moved;
+    another was delivered late, and is older than all that Cronofy reported since that start. No agent becomes active
+    after its end: a report of that with the times of the request is older than those that Cronofy reported since.
     """
     attempt, meeting = record.current, notification.meeting
+    old_starts = {old.start for old in (*attempt.replaced, *_meetings(record.attempts[:-1]))}
+    if _is_late_activation(attempt, notification):
+        return True
     if EntryType.BEFORE_START in notification.kinds and meeting.start is not None:
         if at < meeting.start:
-            return False
+            is_just_accepted = attempt.accepted_at is not None and at < attempt.accepted_at + ON_ITS_WAY
+            return is_just_accepted and meeting.start in old_starts
         if attempt.reported_at is not None and attempt.reported_at >= meeting.start:
             return True
     if any((meeting.start, meeting.end) == (old.start, old.end) for old in attempt.replaced):
         return True
-    is_moved = meeting.start != attempt.meeting.start
-    return is_moved and any(meeting.start == old.start for old in (*attempt.replaced, *_meetings(record.attempts[:-1])))
+    return meeting.start != attempt.meeting.start and meeting.start in old_starts
+
+
+def _is_late_activation(attempt: Attempt, notification: Notification) -> bool:
+    sub, requested = notification.sub, attempt.request.meeting.start if attempt.request else None
+    is_activation = REPORTS.keys() & set(notification.kinds) == {EntryType.ACTIVATED}
+    has_ended = not attempt.reports.isdisjoint({(sub, EntryType.COMPLETE), (sub, EntryType.FAILED)})
+    return is_activation and bool(sub) and has_ended and notification.meeting.start == requested
 
 
 def _meetings(attempts: Sequence[Attempt]) -> list[Meeting]:

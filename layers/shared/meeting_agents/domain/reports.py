@@ -146,7 +146,8 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
                 return attempt
     if addressed is current or addressed.ended_at or _differs(addressed, notification):
         return current
-    return current if is_gone(addressed) and EntryType.FAILED not in reports else addressed
+    is_its_end = bool(reports & _ENDS) and (EntryType.FAILED in reports or _is_leaving(current, entry.at))
+    return addressed if is_its_end or not is_gone(addressed) else current
 
 
 def _is_late_word(attempt: Attempt, current: Attempt, at: datetime, notification: Notification) -> bool:

@@ -7,6 +7,7 @@ from meeting_agents.domain.attempts import (
     collected,
     is_after_end,
     new_attempt,
+    remembering,
     rescheduled,
     transition,
     united,
@@ -167,7 +168,7 @@ def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     if is_newest and (attempt.refusal is None or attempt.refusal.revision < pending.revision):
         attempt = replace(attempt, refusal=Refusal(pending=pending, at=entry.at, reason=reason))
     if not stays:
-        return transition(attempt, EntryType.REJECTED, entry.at, reason)
+        return transition(remembering(attempt, before), EntryType.REJECTED, entry.at, reason)
     replaced = tuple(old for old in attempt.replaced if old.start != attempt.meeting.start)
     return rescheduled(replace(attempt, replaced=replaced), before, entry.at)
 
