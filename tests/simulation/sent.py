@@ -72,13 +72,14 @@ def _take(of_group: list[_Spell], published: Published, group: str) -> None:
 
 
 def _include(included: Mapping[str, Sequence[Included]], spells: Mapping[str, Sequence[_Spell]]) -> None:
-    """Let the alerts about groups be about the agents that they do not list, but include."""
+    """Let the alerts about groups be about the agents that they do not list, or only later, but include."""
     for agent_id, entries in included.items():
         for entry in (entry for entry in entries if entry.status == "firing"):
             for spell in (spell for spell in spells.get(entry.group, ()) if entry.at in spell):
                 key = f"{agent_id}/{entry.type}"
                 alert = Sent(entry.at, "firing", "critical", entry.type, key, None, entry.group)
-                spell.agents.setdefault(agent_id, alert)
+                listed = spell.agents.get(agent_id)
+                spell.agents[agent_id] = listed if listed and listed.at <= entry.at else alert
 
 
 def _listed(published: Published) -> Iterator[tuple[str, Sent]]:

@@ -229,11 +229,10 @@ class Stack:
         )
         try:
             return handler(event, context)
-        except Killed:
-            return None
-        except Exception as error:  # noqa: BLE001 - Lambda reports it, and calls again where it does so
-            self.happened[f"error: {function} {type(error).__name__}"] += 1
-            self.log("", f"{function} failed: {error!r}")
+        except (Killed, Exception) as error:  # noqa: BLE001 - Lambda reports it, and calls again where it does so
+            if isinstance(error, Exception):
+                self.happened[f"error: {function} {type(error).__name__}"] += 1
+                self.log("", f"{function} failed: {error!r}")
             if function == "sweep":
                 self.disturbed.setdefault("", []).append(self.scheduler.now)
             return None
