@@ -33,6 +33,7 @@ from tests.simulation.findings import (
     SLACK,
     STAYS,
     UNCONFIRMED,
+    UNDER_WAY,
     VERY_LATE,
     Desire,
     Fault,
@@ -420,6 +421,8 @@ class _Case(Falsehoods):
                 excuse = STAYS
             elif known >= until:
                 excuse = LOST
+            elif desire and (agent.activated_at or known) < desire.since <= known < desire.since + SLACK:
+                excuse = UNDER_WAY
             elif desire and self.was_disturbed(known, by):
                 excuse = AWS
             yield Fault("unwanted without an alert", self.meeting, since, agent.sub, excuse)

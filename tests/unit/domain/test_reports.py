@@ -200,6 +200,32 @@ def test_of_two_changes_that_wait_the_agent_stays_if_the_newer_is_taken_when_its
     assert (starts(taken), taken.record.current.unanswered) == ([START + 10 * MINUTE], ())
 
 
+@pytest.mark.parametrize("end", [EntryType.COMPLETE, EntryType.FAILED])
+@pytest.mark.parametrize(
+    ("reported_at", "accepted_at", "ended_at", "expected"),
+    [
+        (START + MINUTE, START + 9 * MINUTE, START + 10 * MINUTE, 2),
+        (START + MINUTE, START + 9 * MINUTE, START + 9 * MINUTE, 2),
+        (START + MINUTE, START + 9 * MINUTE, START + 9 * MINUTE + LEAVES_WITHIN - MINUTE, 2),
+        (START + MINUTE, START + 9 * MINUTE, START + 9 * MINUTE + LEAVES_WITHIN, 1),
+        (START + MINUTE, START + 14 * MINUTE, START + 15 * MINUTE, 1),  # the new time has begun
+        (START + 9 * MINUTE, START + 9 * MINUTE, START + 10 * MINUTE, 1),  # it came for the new time
+        (START - 2 * MINUTE, START - MINUTE, START - MINUTE, 1),  # the old time has not begun
+    ],
+)
+def test_an_agent_that_ends_as_a_move_that_waited_is_accepted_leaves_the_earlier_time(
+    end: EntryType, reported_at: datetime, accepted_at: datetime, ended_at: datetime, expected: int
+) -> None:
+    """It was heard of while the move waited, an hour before the new time or less."""
+    history = later(waiting(15 * MINUTE, TIMED_OUT), reported_at).report(EntryType.ACTIVATED, sub="agt_1")
+    history.answer(EntryType.ACCEPTED, at=accepted_at)
+    later(history, ended_at).report(end, sub="agt_1")
+    assert len(history.record.attempts) == expected
+    if expected == 2:
+        assert states(history) == [State(end.value), State.SCHEDULED]
+        assert starts(history) == [START, START + 15 * MINUTE]
+
+
 def test_an_agent_is_complete_at_the_earlier_time_only_if_that_has_begun() -> None:
     for at, expected in ((START - timedelta(seconds=1), 1), (START, 2)):
         history = later(scheduled(), START - 5 * MINUTE).request(wish(30 * MINUTE)).answer(EntryType.ACCEPTED)

@@ -46,13 +46,15 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
     """Return the record with an attempt of its own for the time at which an agent reports itself.
 
     The first report may come after the meeting was moved away, or while a request to move it still waits. Then it is
-    about the earlier time, and the agent of the new one is still expected.
+    about the earlier time, and the agent of the new one is still expected. So is the last one, as that is accepted.
     """
     attempt, reports = record.current, REPORTS.keys() & set(notification.kinds)
     if EntryType.COMPLETE in reports and _left_for_the_past(attempt, entry.at):
         return with_successor(record, replace(attempt, unanswered=()), attempt.meeting, entry.at)
     is_first = bool(reports) and not attempt.is_heard_of and attempt.state not in TERMINAL_STATES
     before = _earlier_time(attempt, entry.at, notification) if is_first else None
+    if reports & _ENDS and not is_first:
+        before = _left_time(attempt, entry.at)
     if before is None or any(a.is_heard_of and a.meeting.start == before.start for a in record.attempts[:-1]):
         return record
     ended = replace(attempt, unanswered=(), reported=before, reported_at=entry.at)
@@ -83,6 +85,16 @@ def _left_for_the_past(attempt: Attempt, at: datetime) -> bool:
     is_back = before.start == meeting.start != past.start and active_since < moved_at
     was_over, runs = past.end is None or past.end <= moved_at, meeting.end is None or at < meeting.end
     return is_back and was_over and runs and at < moved_at + LEAVES_WITHIN
+
+
+def _left_time(attempt: Attempt, at: datetime) -> Meeting | None:
+    """Return the meeting at the time that an agent leaves because Cronofy has just accepted a move to one ahead."""
+    active_since, accepted_at, start = attempt.activated_at, attempt.accepted_at, attempt.meeting.start
+    if active_since is None or accepted_at is None or start is None or attempt.ended_at or start <= at:
+        return None
+    if not active_since < accepted_at <= at < accepted_at + LEAVES_WITHIN:
+        return None
+    return next((old for old in reversed(attempt.replaced) if old.start and old.start <= at), None)
 
 
 def _earlier_time(attempt: Attempt, at: datetime, notification: Notification) -> Meeting | None:
