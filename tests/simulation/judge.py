@@ -408,24 +408,27 @@ class _Case(Falsehoods):
                 continue
             desire = self.desire_at(since)
             reports = [at for at, _ in agent.known if at >= (desire.since if desire else since) or self._waits(since)]
-            known, until = reports[0] if reports else None, self._unwanted_until(since)
+            known = reports[0] if reports else None
             by = max(known or since, since) + ALLOWANCE + 2 * MINUTE
-            if any(t.at <= by for t in alerts):
-                continue
-            excuse = ""
-            if desire and desire.by == "person":
-                excuse = BY_HAND
-            elif desire and not desire.is_answered:
-                excuse = CALLER_KNOWS
-            elif known is None or known >= left:
-                excuse = STAYS
-            elif known >= until:
-                excuse = LOST
-            elif desire and (agent.activated_at or known) < desire.since <= known < desire.since + SLACK:
-                excuse = UNDER_WAY
-            elif desire and self.was_disturbed(known, by):
-                excuse = AWS
-            yield Fault("unwanted without an alert", self.meeting, since, agent.sub, excuse)
+            if not any(t.at <= by for t in alerts):
+                excuse = self._excuse_of_unwanted(agent, since, known, by)
+                yield Fault("unwanted without an alert", self.meeting, since, agent.sub, excuse)
+
+    def _excuse_of_unwanted(self, agent: Agent, since: float, known: float | None, by: float) -> str:
+        """Return why no one could know that an agent is there against the last wish. `known`: its first report then."""
+        desire = self.desire_at(since)
+        until = next((d.since for d in self.desires() if d.since > since and d.is_wanted), float("inf"))
+        if desire and desire.by == "person":
+            return BY_HAND
+        if desire and not desire.is_answered:
+            return CALLER_KNOWS
+        if known is None or known >= (agent.left_at or float("inf")):
+            return STAYS
+        if known >= until:
+            return LOST
+        if desire and (agent.activated_at or known) < desire.since <= known < desire.since + SLACK:
+            return UNDER_WAY
+        return AWS if self.was_disturbed(known, by) else ""
 
     def _waits(self, since: float) -> bool:
         """Return True if a cancellation still waits when people must have been sent that the agent is there."""

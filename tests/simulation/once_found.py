@@ -794,4 +794,118 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "a move into the past whose acceptance is not written, and then a later end": MonthScript(
+        914,
+        (
+            Script(
+                1291,
+                NINE,
+                requested=-219,
+                agents=("works", "never comes"),
+                acts=(
+                    Act(31, "moves", -30.0),
+                    Act(70, "extends", 120.0),
+                ),
+                faults=((15, "throttled"),),
+            ),
+        ),
+        parameters=(("EVENT_TRIGGERS", "off"),),
+    ),
+    "a longer meeting waits, the move after it is refused, and its agent was done": MonthScript(
+        915,
+        (
+            Script(
+                3080,
+                NINE,
+                acts=(
+                    Act(-20, "extends", 120.0),
+                    Act(30.2, "moves", 10080.0),
+                ),
+                fates=((2, "404"),),
+            ),
+        ),
+        (("cronofy", NINE - 60 * MINUTE, NINE + 60 * MINUTE),),
+    ),
+    "an agent fails while Cronofy can report nothing, and then its meeting is moved": MonthScript(
+        916,
+        (Script(8565, NINE, agents=("waits in the lobby",), acts=(Act(70.4, "moves", 60.0),)),),
+        (("cronofy", NINE + 11 * MINUTE, NINE + 131 * MINUTE),),
+        parameters=(("EVENT_TRIGGERS", "off"),),
+    ),
+    "an agent of which nothing was heard leaves as its meeting is deleted, and another waits in the lobby": MonthScript(
+        926,
+        (
+            Script(
+                1687,
+                NINE,
+                agents=("works", "waits in the lobby for ever"),
+                acts=(
+                    Act(42.4, "deletes"),
+                    Act(43.4, "switches on"),
+                ),
+            ),
+        ),
+        (("callbacks", NINE - 2 * MINUTE, NINE + 28 * MINUTE),),
+    ),
+    "the first report on an agent comes after the one that it has failed, when its meeting was dragged": MonthScript(
+        929,
+        (
+            Script(
+                9693,
+                NINE,
+                conference="failing",
+                after_move="failed",
+                acts=(Act(0.2, "drags", -1440.0),),
+                callbacks=((4, "late"),),
+            ),
+        ),
+    ),
+    "an agent is off and on again before Cronofy can be reached, and is in the meeting meanwhile": MonthScript(
+        931,
+        (
+            Script(
+                2409,
+                NINE,
+                minutes=120,
+                acts=(
+                    Act(5.2, "switches off"),
+                    Act(65.2, "switches on"),
+                ),
+            ),
+        ),
+        (("cronofy", NINE - 43 * MINUTE, NINE + 77 * MINUTE),),
+    ),
+    "a scheduled agent reports itself while a move waits, and fails as that is accepted": MonthScript(
+        942,
+        (Script(5739, NINE, caller="key", after_move="failed", acts=(Act(-19.2, "moves", 15.0),)),),
+        (("cronofy", NINE - 119 * MINUTE, NINE + 1 * MINUTE),),
+    ),
+    "an agent is switched off as it reports itself active, and stays": MonthScript(
+        945,
+        (
+            Script(
+                8519,
+                NINE,
+                requested=4,
+                ignores_cancellation=True,
+                acts=(Act(0.3, "switches off"),),
+                fates=((2, "a page"),),
+            ),
+        ),
+    ),
+    "a call before the start comes just after a move away was accepted": MonthScript(
+        939,
+        (
+            Script(
+                3008,
+                NINE,
+                acts=(
+                    Act(42.9, "moves", 60.0),
+                    Act(43.9, "moves", 60.0),
+                ),
+                fates=((3, "429"),),
+            ),
+        ),
+        (("cronofy", NINE + 60 * MINUTE, NINE + 180 * MINUTE),),
+    ),
 }
