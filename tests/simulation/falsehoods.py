@@ -149,7 +149,7 @@ class Falsehoods(Truth):
 
     def _was_silent(self, desire: Desire, at: float) -> bool:
         """Return True if the agent was due already when the meeting was moved to a start that had passed as well."""
-        before = [d for d in self.desires() if d.since < desire.since][-1:]
+        before = [d for d in self.desires() if d.since < desire.since and d.is_answered][-1:]
         was_due = any(d.is_wanted and d.start + ACTIVATION <= desire.since for d in before)
         return was_due and desire.start <= at
 

@@ -293,6 +293,17 @@ def test_an_agent_that_is_wanted_again_after_it_has_left_is_settled() -> None:
     assert rule.is_resolved(again.record.current)
 
 
+def test_an_agent_that_is_wanted_again_before_it_reports_that_it_has_left_is_settled() -> None:
+    rule = INCIDENTS[IncidentType.UNWANTED]
+    active = later(kept(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    again = later(active, START + MINUTE).request(replace(WISH, digest="again")).answer(EntryType.ACCEPTED)
+    left = again.report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    assert rule.is_resolved(left.record.current)
+    off = left.record.current.newest_request_at
+    for cancelled_at, expected in ((off, False), (off - SECOND, True)):
+        assert rule.is_resolved(replace(left.record.current, cancelled_at=cancelled_at)) is expected
+
+
 def test_an_agent_that_is_on_again_in_vain_is_wanted() -> None:
     again = expired().request(replace(WISH, digest="again")).answer(EntryType.UNCONFIRMED, retry_at=END)
     refused = later(again, START + 5 * MINUTE).answer(EntryType.REJECTED)

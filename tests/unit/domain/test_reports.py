@@ -263,6 +263,11 @@ def test_an_agent_whose_meeting_is_moved_away_and_back_is_of_the_new_attempt() -
     assert states(back) == [State.ACTIVATED, State.SCHEDULED]
     assert starts(back) == [START, START]
     assert states(later(back, END).report(EntryType.COMPLETE, sub="agt_1")) == [State.ACTIVATED, State.COMPLETE]
+    early = later(scheduled(), START - 10 * MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    early = early.request(wish(-HOUR)).answer(EntryType.ACCEPTED)
+    back = early.request(wish(timedelta())).answer(EntryType.ACCEPTED)
+    assert starts(back) == [START - HOUR, START]
+    assert states(later(back, END).report(EntryType.COMPLETE, sub="agt_1")) == [State.ACTIVATED, State.COMPLETE]
     elsewhere = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1").request(wish(TOMORROW))
     assert states(later(elsewhere, DURING).report(EntryType.COMPLETE, sub="agt_1"))[0] is State.COMPLETE
     again = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1").cancel().request()

@@ -236,7 +236,8 @@ def is_settled(attempt: Attempt) -> bool:
         return not attempt.is_unwanted
     pending = attempt.pending
     is_open = pending is not None and pending.request.action is Action.CANCEL
-    is_wanted = attempt.state not in TERMINAL_STATES or (attempt.ended_at or attempt.since) < attempt.newest_request_at
+    is_off = attempt.cancelled_at is not None and attempt.cancelled_at >= attempt.newest_request_at
+    is_wanted = attempt.state not in TERMINAL_STATES or not is_off
     is_in_vain = attempt.refusal is not None and attempt.refusal.action is Action.CANCEL
     return is_wanted and not (is_open or is_in_vain)
 

@@ -138,7 +138,7 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
     candidates = _addressed(record, entry.attempt or 1)
     if known := [attempt for attempt in record.attempts if notification.sub in attempt.subs]:
         attempt = ([attempt for attempt in known if attempt in candidates] or known)[-1]
-        is_back = attempt.state not in TERMINAL_STATES and attempt.meeting.start == current.meeting.start
+        is_back = attempt.state not in TERMINAL_STATES and current.meeting.start in attempt.known_starts
         if is_back and not (reports & _ENDS and _is_leaving(current, entry.at)):
             return current  # its meeting was moved away and back, and it stayed
         is_late = attempt.ended_at is not None and reports == {EntryType.ACTIVATED}
