@@ -891,6 +891,26 @@ def test_a_move_that_is_taken_back_before_cronofy_got_it_leaves_the_agent_in_its
     assert history.record.state is State.COMPLETE
 
 
+@pytest.mark.parametrize(
+    ("end", "is_off", "expected"),
+    [
+        (EntryType.COMPLETE, False, [State.COMPLETE]),
+        (EntryType.COMPLETE, True, [State.COMPLETE, State.REQUESTED]),
+        (EntryType.FAILED, False, [State.FAILED, State.REQUESTED]),
+    ],
+)
+def test_a_move_is_taken_back_also_of_a_meeting_whose_agent_is_done(
+    end: EntryType, is_off: bool, expected: list[State]
+) -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    history.report(end, sub="agt_1", resources=(TRANSCRIPT,))
+    if is_off:
+        history.cancel()
+    later(history, DURING).request(wish(TOMORROW)).answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    history.request(replace(WISH, digest="back"))
+    assert states(history) == expected
+
+
 def test_a_move_is_taken_back_also_of_a_meeting_that_was_moved_before() -> None:
     history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
     later(history, END + MINUTE).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))

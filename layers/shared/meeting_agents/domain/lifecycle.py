@@ -216,12 +216,13 @@ def _apply_request(record: Record, entry: Entry, request: Request) -> tuple[Reco
 def _without_move(record: Record) -> Record:
     """Return the record without its newest attempt if its newest request takes back a move that Cronofy did not get.
 
-    The agent of before is still in its meeting.
+    The agent of before is still in its meeting, or done with it.
     """
     if len(record.attempts) == 1:
         return record
     before, attempt = record.attempts[-2:]
-    is_back = before.state not in TERMINAL_STATES and attempt.meeting.start == before.meeting.start
+    is_done = before.state is State.COMPLETE and not before.cancelled_at
+    is_back = (is_done or before.state not in TERMINAL_STATES) and attempt.meeting.start == before.meeting.start
     others = attempt.unanswered[:-1]
     may_be_sent = attempt.accepted_revision or attempt.may_have_arrived or any(p.may_have_arrived for p in others)
     if not (is_back and attempt.is_requested) or attempt.is_heard_of or attempt.is_rescue or may_be_sent:
