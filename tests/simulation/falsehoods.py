@@ -136,7 +136,7 @@ class Falsehoods(Truth):
             return "the meeting has not begun", ""
         left = [a for a in self.agents if a.captured_at and a.start == desire.start and not a.is_gone]
         switched_off = max((d.since for d in self.desires() if not d.is_wanted and d.since <= at), default=0.0)
-        left = [a for a in left if switched_off < (a.captured_at or 0.0) <= at - SLACK]
+        left = [a for a in left if switched_off < (a.left_at or 0.0) and (a.captured_at or 0.0) <= at - SLACK]
         if left:
             known = [t for a in left if (t := self.reported(a, "complete")) and t < at - SLACK]
             return "the agent was there, and left what it had", REUSED if self.is_reused else "" if known else LOST

@@ -304,6 +304,15 @@ def test_an_agent_that_is_wanted_again_before_it_reports_that_it_has_left_is_set
         assert rule.is_resolved(replace(left.record.current, cancelled_at=cancelled_at)) is expected
 
 
+@pytest.mark.parametrize(("status", "expected"), [(401, []), (503, [IncidentType.UNWANTED])])
+def test_what_cronofy_does_not_have_lacks_no_conference(status: int, expected: list[IncidentType]) -> None:
+    """Its caller got an error for the request, and then for the cancellation."""
+    reason = Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure=status)
+    history = History().request().answer(EntryType.UNCONFIRMED, reason=reason)
+    history = later(history, START - 15 * MINUTE).overdue(DeadlineType.CONFERENCE)
+    assert types(history.request(AWAY).answer(EntryType.UNCONFIRMED, reason=reason)) == expected
+
+
 def test_an_agent_that_is_on_again_in_vain_is_wanted() -> None:
     again = expired().request(replace(WISH, digest="again")).answer(EntryType.UNCONFIRMED, retry_at=END)
     refused = later(again, START + 5 * MINUTE).answer(EntryType.REJECTED)

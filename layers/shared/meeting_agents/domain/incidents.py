@@ -202,6 +202,8 @@ def no_conference(at: Situation) -> datetime | None:
         return None  # the alert about its account says why; or it is not wanted
     if attempt.conference is Conference.FAILING:
         return attempt.conference_at
+    if not attempt.may_come:
+        return None  # no one makes a conference for what Cronofy does not have
     missed_at = min(at.now, at.start - at.grace_periods.conference)
     return missed_at if DeadlineType.CONFERENCE in attempt.missed else None
 
