@@ -76,7 +76,7 @@ def _include(included: Mapping[str, Sequence[Included]], spells: Mapping[str, Se
     for agent_id, entries in included.items():
         for entry in (entry for entry in entries if entry.status == "firing"):
             for spell in (spell for spell in spells.get(entry.group, ()) if entry.at in spell):
-                key = f"{agent_id}/{entry.type}"
+                key = f"{agent_id}/{entry.attempt}/{entry.type}"
                 alert = Sent(entry.at, "firing", "critical", entry.type, key, None, entry.group)
                 listed = spell.agents.get(agent_id)
                 spell.agents[agent_id] = listed if listed and listed.at <= entry.at else alert

@@ -120,7 +120,7 @@ class Truth:
                 is_in_time = desire.since < last.end or last.end <= last.since  # it was over when it was first wished
                 is_answered = last.is_answered or (desire.is_answered and is_in_time)
                 since = last.since if last.is_answered or last.end <= last.since else desire.since
-                end = desire.end if desire.since < desire.end else min(last.end, desire.end)
+                end = desire.end if desire.since < desire.end else min(last.end, max(desire.end, desire.since))
                 merged[-1] = Desire(since, last.is_wanted, last.start, end, last.by, is_answered)
             else:
                 merged.append(desire)

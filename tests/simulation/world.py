@@ -73,6 +73,7 @@ class Included:
     status: str
     type: str
     group: str
+    attempt: str
 
 
 @dataclass
@@ -109,7 +110,7 @@ class Month:
             if reason.get("code", {}).get("S") == "alert_included" and "cause" in item:
                 at = datetime.fromisoformat(item["at"]["S"]).timestamp()
                 group = reason["values"]["M"]["group"]["S"]
-                alert = Included(at, item["status"]["S"], item["cause"]["S"], group)
+                alert = Included(at, item["status"]["S"], item["cause"]["S"], group, item["attempt"]["N"])
                 found.setdefault(item["pk"]["S"], []).append(alert)
         return {agent: sorted(alerts, key=lambda alert: alert.at) for agent, alerts in found.items()}
 

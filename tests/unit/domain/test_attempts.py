@@ -73,6 +73,7 @@ def complete() -> History:
 # ------------------------------------------------------------------------------------------------------------- requests
 
 EXPIRED = Reason.of(ReasonCode.CANCELLATION_EXPIRED, failure="cronofy_timed_out")
+LIMITED = Reason.of(ReasonCode.RETRY_LEFT_TO_CALLER, failure=429)
 NEXT: list[tuple[Callable[[], History], Request, datetime, tuple[int, int, bool]]] = [
     (lambda: History().request(), WISH, NOON, (1, 1, False)),
     (lambda: History().request(), TITLE, NOON, (1, 2, True)),
@@ -102,6 +103,7 @@ NEXT: list[tuple[Callable[[], History], Request, datetime, tuple[int, int, bool]
     (complete, TITLE, DURING, (1, 2, True)),
     (lambda: complete().cancel(), TITLE, DURING, (2, 3, True)),
     (lambda: complete().request(AWAY), TITLE, DURING, (2, 3, True)),
+    (lambda: complete().request(AWAY).answer(EntryType.UNCONFIRMED, reason=LIMITED), TITLE, DURING, (1, 3, True)),
     (complete, at(60 * MINUTE), DURING, (2, 2, True)),
     (complete, at(5 * MINUTE), DURING + 5 * MINUTE, (2, 2, True)),
     (complete, at(5 * MINUTE - SECOND), DURING + 5 * MINUTE, (1, 2, True)),
@@ -257,6 +259,15 @@ def test_a_change_of_the_start_or_the_end_is_remembered_and_its_calls_come_anew(
     assert (start.before_start_at, start.after_end_at, end.after_end_at) == (None, None, None)
     assert end.before_start_at is not None
     assert (start.requested_at, end.requested_at) == (NOON + HOUR, history.record.current.requested_at)
+
+
+@pytest.mark.parametrize(("by", "is_kept"), [(6 * MINUTE, False), (5 * MINUTE, True), (-60 * MINUTE, True)])
+def test_a_call_after_the_end_confirms_an_earlier_end_as_well(by: timedelta, is_kept: bool) -> None:
+    history = later(active(), END + 5 * MINUTE).report(EntryType.AFTER_END)
+    attempt = renewed(history, times(end=by), END + 6 * MINUTE)
+    assert attempt.after_end_at == (END + 5 * MINUTE if is_kept else None)
+    assert renewed(history, Meeting(start=START), END + 6 * MINUTE).after_end_at is None
+    assert renewed(active(), times(end=by), END + 6 * MINUTE).after_end_at is None
 
 
 def test_an_agent_that_was_heard_of_is_not_requested_anew() -> None:

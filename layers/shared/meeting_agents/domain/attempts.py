@@ -68,7 +68,7 @@ def _begins_attempt(attempt: Attempt, meeting: Meeting, at: datetime) -> bool:
 def _is_cancellation_newest(attempt: Attempt) -> bool:
     """Return True if the newest request is a cancellation without an answer, which Cronofy may have taken."""
     if attempt.pending:
-        return attempt.pending.request.action is Action.CANCEL
+        return attempt.pending.request.action is Action.CANCEL and attempt.pending.may_have_arrived
     refusal = attempt.refusal
     return refusal is not None and refusal.action is Action.CANCEL and refusal.may_have_arrived
 
@@ -167,7 +167,9 @@ def rescheduled(attempt: Attempt, before: Meeting, at: datetime) -> Attempt:
     after = attempt.meeting
     if (before.start, before.end) == (after.start, after.end) or attempt.state in TERMINAL_STATES:
         return attempt
-    attempt = replace(attempt, rescheduled_at=at, after_end_at=None)
+    called_at = attempt.after_end_at
+    is_past_end = called_at is not None and after.end is not None and after.end <= called_at
+    attempt = replace(attempt, rescheduled_at=at, after_end_at=called_at if is_past_end else None)
     was_over = before.end is not None and before.end <= attempt.requested_at
     if (after.start != before.start or was_over) and not attempt.is_heard_of:
         attempt = replace(attempt, before_start_at=None)
