@@ -908,4 +908,93 @@ ONCE_FOUND: dict[str, MonthScript] = {
         ),
         (("cronofy", NINE + 60 * MINUTE, NINE + 180 * MINUTE),),
     ),
+    "a meeting moves away and back as its agent prepares to join, which stays": MonthScript(
+        950,
+        (
+            Script(
+                3131,
+                NINE,
+                requested=-1,
+                acts=(
+                    Act(-2.9, "moves", -30.0),
+                    Act(-1.9, "moves", 30.0),
+                ),
+            ),
+        ),
+    ),
+    "a move is refused, and taken with the next change when the agent was due already": MonthScript(
+        950,
+        (
+            Script(
+                3795,
+                NINE,
+                agents=("never comes",),
+                acts=(
+                    Act(-59.9, "moves", 15.0),
+                    Act(21, "extends", -15.0),
+                ),
+                fates=((2, "422"),),
+            ),
+        ),
+    ),
+    "an agent that was to be deleted is wanted again just before it reports that it has left": MonthScript(
+        955,
+        (
+            Script(
+                2101,
+                NINE,
+                acts=(
+                    Act(0.1, "deletes"),
+                    Act(1.1, "switches on"),
+                ),
+                fates=((2, "404"),),
+            ),
+        ),
+    ),
+    "a move that Cronofy never got is taken back after the agent has left early": MonthScript(
+        957,
+        (
+            Script(
+                9583,
+                NINE,
+                minutes=120,
+                caller="own token",
+                agents=("leaves early",),
+                acts=(
+                    Act(60.3, "moves", 15.0),
+                    Act(90.3, "moves", -15.0),
+                ),
+                fates=((3, "423"),),
+            ),
+        ),
+    ),
+    "a meeting moves away and back as its agent becomes active, and it leaves": MonthScript(
+        976,
+        (
+            Script(
+                5335,
+                NINE,
+                requested=38,
+                acts=(
+                    Act(-59.5, "moves", -30.0),
+                    Act(-29.5, "moves", 30.0),
+                ),
+            ),
+        ),
+    ),
+    "a meeting is shortened after its end, which a call has confirmed": MonthScript(
+        977,
+        (
+            Script(
+                1360,
+                NINE,
+                minutes=30,
+                agents=("waits in the lobby for ever",),
+                acts=(
+                    Act(-725.3, "moves", -30.0),
+                    Act(21, "extends", -15.0),
+                ),
+            ),
+        ),
+    ),
 }
