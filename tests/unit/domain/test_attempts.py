@@ -8,7 +8,6 @@ import pytest
 
 from meeting_agents.domain.attempts import (
     LEAVES_WITHIN,
-    ON_ITS_WAY,
     collected,
     follow_meeting,
     is_another_agent,
@@ -220,11 +219,16 @@ def test_an_agent_that_was_heard_of_is_not_due_anew_when_it_is_on_again() -> Non
 
 def test_a_meeting_that_was_over_when_it_was_requested_is_judged_by_the_newest_request() -> None:
     """Its end may be moved to another time that is over as well: nothing is expected of it."""
-    past = replace(WISH, meeting=replace(WISH.meeting, start=NOON - 3 * HOUR, end=NOON - 2 * HOUR), digest="past")
-    history = later(scheduled(), NOON).request(past).answer(EntryType.ACCEPTED)
-    longer = replace(past, meeting=replace(past.meeting, end=NOON - HOUR), digest="longer")
-    history = later(history, NOON + HOUR).request(longer)
-    assert history.record.current.requested_at == NOON + HOUR
+    for end, requested_at in (
+        (NOON - 2 * HOUR, NOON + HOUR),
+        (NOON, NOON + HOUR),
+        (NOON + SECOND, NOON),
+    ):
+        past = replace(WISH, meeting=replace(WISH.meeting, start=NOON - 3 * HOUR, end=end), digest="past")
+        history = later(scheduled(), NOON).request(past).answer(EntryType.ACCEPTED)
+        longer = replace(past, meeting=replace(past.meeting, end=end + 30 * MINUTE), digest="longer")
+        history = later(history, NOON + HOUR).request(longer)
+        assert history.record.current.requested_at == requested_at
     until_later = replace(WISH, meeting=replace(WISH.meeting, end=END + HOUR), digest="until later")
     plain = scheduled()
     requested_at = plain.record.current.requested_at
@@ -466,8 +470,8 @@ def test_a_report_with_a_time_that_a_request_replaced_is_old() -> None:
     late = notification(WISH.meeting, EntryType.BEFORE_START)
     accepted_at = history.record.current.accepted_at
     assert accepted_at is not None
-    assert followed(history, late, accepted_at + ON_ITS_WAY - SECOND).meeting == at(HOUR).meeting  # it was on its way
-    assert followed(history, late, accepted_at + ON_ITS_WAY).meeting.start == START
+    assert followed(history, late, accepted_at + MINUTE - SECOND).meeting == at(HOUR).meeting  # it was on its way
+    assert followed(history, late, accepted_at + MINUTE).meeting.start == START
     by_hand = notification(times(2 * HOUR, 2 * HOUR), EntryType.BEFORE_START)
     assert followed(history, by_hand, accepted_at).meeting.start == START + 2 * HOUR
     longer = scheduled().request(until(END + HOUR)).answer(EntryType.ACCEPTED)
