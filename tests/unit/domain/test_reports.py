@@ -211,6 +211,7 @@ def test_of_two_changes_that_wait_the_agent_stays_if_the_newer_is_taken_when_its
         (START + MINUTE, START + 14 * MINUTE, START + 15 * MINUTE, 1),  # the new time has begun
         (START + 9 * MINUTE, START + 9 * MINUTE, START + 10 * MINUTE, 1),  # it came for the new time
         (START - 2 * MINUTE, START - MINUTE, START - MINUTE, 1),  # the old time has not begun
+        (START - 2 * MINUTE, START - MINUTE, START, 2),
     ],
 )
 def test_an_agent_that_ends_as_a_move_that_waited_is_accepted_leaves_the_earlier_time(
@@ -221,6 +222,11 @@ def test_an_agent_that_ends_as_a_move_that_waited_is_accepted_leaves_the_earlier
     history.answer(EntryType.ACCEPTED, at=accepted_at)
     later(history, ended_at).report(end, sub="agt_1")
     assert len(history.record.attempts) == expected
+    history.entries.pop()
+    for no_end in (EntryType.ACTIVATED, EntryType.CONFERENCING_ASSIGNED):
+        assert len(later(history, ended_at).report(no_end, sub="agt_1").record.attempts) == 1
+        history.entries.pop()
+    later(history, ended_at).report(end, sub="agt_1")
     if expected == 2:
         assert states(history) == [State(end.value), State.SCHEDULED]
         assert starts(history) == [START, START + 15 * MINUTE]
