@@ -449,9 +449,6 @@ class _Case(Falsehoods):
                     return at
         return None
 
-    def _unwanted_until(self, since: float) -> float:
-        return next((d.since for d in self.desires() if d.since > since and d.is_wanted), float("inf"))
-
     def _without_verdict(self) -> Iterator[Fault]:
         announced: Mapping[str, str] = self.month.verdicts.get(self.meeting.agent_id, {})
         for key in self.month.notifications.get(self.meeting.agent_id, set()) - announced.keys():
