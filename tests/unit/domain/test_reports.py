@@ -1140,6 +1140,34 @@ def test_an_end_that_an_agent_of_an_earlier_time_did_not_report_is_a_notice_besi
     assert history.record.attempts[0].overdue_at == missed_at
 
 
+@pytest.mark.parametrize(
+    ("is_called", "moved_at", "end", "expected"),
+    [
+        (True, END, EntryType.FAILED, {"1/failed"}),
+        (True, END + MINUTE, EntryType.FAILED, {"1/failed"}),
+        (True, END - MINUTE, EntryType.FAILED, set()),  # it was called off
+        (False, END + MINUTE, EntryType.FAILED, set()),  # people may have prolonged the meeting
+        (True, END + MINUTE, EntryType.COMPLETE, set()),
+        (True, None, EntryType.FAILED, set()),  # an incident says it
+    ],
+)
+def test_the_failure_of_an_agent_after_a_meeting_that_has_moved_on_is_a_notice_beside_others(
+    is_called: bool, moved_at: datetime | None, end: EntryType, expected: set[str]
+) -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    history.report(EntryType.ACTIVATED, sub="agt_1", event_id="another")
+    if is_called:
+        later(history, END - 2 * MINUTE).report(EntryType.AFTER_END)
+    if moved_at:
+        later(history, moved_at).request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
+    later(history, END + 10 * MINUTE).report(end, sub="agt_1")
+    notices = history.record.notices
+    assert notices.keys() == {"1/mismatched"} | expected
+    if expected:
+        assert notices["1/failed"] == (END + 10 * MINUTE, Reason.of(ReasonCode.REPORTED_FAILED, remarks=""))
+        assert not history.report(end, sub="agt_1").record.notices.keys() - notices.keys()
+
+
 def test_a_missed_deadline_is_of_the_attempt_that_it_names() -> None:
     history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
     later(history, DURING).request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
