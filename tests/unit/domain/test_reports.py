@@ -195,6 +195,9 @@ def test_of_two_changes_that_wait_the_agent_stays_if_the_newer_is_taken_when_its
     history.request(wish(10 * MINUTE)).answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
     later(history, START).report(EntryType.ACTIVATED, sub="agt_1", meeting=WISH.meeting)
     assert states(history) == [State.ACTIVATED, State.REQUESTED]
+    older = later(history, START + 12 * MINUTE).answer(EntryType.ACCEPTED, revision=2)
+    assert starts(older) == [START, START + 10 * MINUTE]
+    older.entries.pop()
     taken = later(history, START + 12 * MINUTE).answer(EntryType.ACCEPTED)
     assert states(taken) == [State.ACTIVATED]
     assert (starts(taken), taken.record.current.unanswered) == ([START + 10 * MINUTE], ())
