@@ -131,9 +131,9 @@ class _Case(Falsehoods):
 
         What Cronofy reports of an agent that is not in the meeting changes what can be known, and when.
         """
-        ends = [self.reported(a, end) or 0.0 for a in self.agents if a.is_gone for end in ("complete", "failed")]
-        left = [at for at in ends if 0.0 <= at - desire.since < ALLOWANCE]  # from then on another one is expected
-        deadline = max(desire.since, desire.start, *left) + ACTIVATION
+        gone = [self.reported(a, end) or 0.0 for a in self.agents if a.is_gone for end in ("complete", "failed")]
+        made_way = [at for at in gone if 0.0 <= at - desire.since < ALLOWANCE]  # from then on another one is expected
+        deadline = max(desire.since, desire.start, *made_way) + ACTIVATION
         if until <= deadline + ALLOWANCE + MINUTE:
             return None
         if self._has_left_early(desire):

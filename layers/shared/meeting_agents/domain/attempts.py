@@ -21,7 +21,7 @@ from meeting_agents.domain.model import (
 )
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Pending, Record
-from meeting_agents.domain.state_machine import REPORTS, TERMINAL_STATES, TRANSITIONS
+from meeting_agents.domain.state_machine import ENDS, REPORTS, TERMINAL_STATES, TRANSITIONS
 
 LEAVES_WITHIN = timedelta(minutes=5)
 """After an agent has left, until it has reported that."""
@@ -277,9 +277,10 @@ def _is_outdated(record: Record, notification: Notification, at: datetime) -> bo
 
 
 def _is_late_activation(attempt: Attempt, notification: Notification) -> bool:
+    """Return True if an agent that has ended reports itself active, at the time that was requested."""
     sub, requested = notification.sub, attempt.request.meeting.start if attempt.request else None
     is_activation = REPORTS.keys() & set(notification.kinds) == {EntryType.ACTIVATED}
-    has_ended = not attempt.reports.isdisjoint({(sub, EntryType.COMPLETE), (sub, EntryType.FAILED)})
+    has_ended = any((sub, end) in attempt.reports for end in ENDS)
     return is_activation and bool(sub) and has_ended and notification.meeting.start == requested
 
 

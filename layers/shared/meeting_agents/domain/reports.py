@@ -17,11 +17,10 @@ from meeting_agents.domain.attempts import (
 from meeting_agents.domain.model import Entry, EntryType, Meeting, Notification, State
 from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Record
-from meeting_agents.domain.state_machine import REPORTS, TERMINAL_STATES
+from meeting_agents.domain.state_machine import ENDS, REPORTS, TERMINAL_STATES
 
 EARLIEST_ACTIVATION = timedelta(hours=1)
 """Before the start. A report that comes earlier is about the agent of another time."""
-_ENDS = frozenset({EntryType.COMPLETE, EntryType.FAILED})
 _MAX_FAILURES = 20
 """The most undocumented fields of failures that an attempt keeps: the first of all in their order."""
 
@@ -52,9 +51,8 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
     if EntryType.COMPLETE in reports and _left_for_the_past(attempt, entry.at):
         return with_successor(record, replace(attempt, unanswered=()), attempt.meeting, entry.at)
     is_first = bool(reports) and not attempt.is_heard_of and attempt.state not in TERMINAL_STATES
-    before = _earlier_time(attempt, entry.at, notification) if is_first else None
-    if reports & _ENDS and not is_first:
-        before = _left_time(attempt, entry.at)
+    time_of = _earlier_time if is_first else _left_time
+    before = time_of(attempt, entry.at, notification)
     if before is None or any(a.is_heard_of and a.meeting.start == before.start for a in record.attempts[:-1]):
         return record
     ended = replace(attempt, unanswered=(), reported=before, reported_at=entry.at)
@@ -87,10 +85,12 @@ def _left_for_the_past(attempt: Attempt, at: datetime) -> bool:
     return is_back and was_over and runs and at < moved_at + LEAVES_WITHIN
 
 
-def _left_time(attempt: Attempt, at: datetime) -> Meeting | None:
+def _left_time(attempt: Attempt, at: datetime, notification: Notification) -> Meeting | None:
     """Return the meeting at the time that an agent leaves because Cronofy has just accepted a move to one ahead."""
     active_since, accepted_at, start = attempt.activated_at, attempt.accepted_at, attempt.meeting.start
-    if active_since is None or accepted_at is None or start is None or attempt.ended_at or start <= at:
+    if not reports_end(notification) or attempt.ended_at:
+        return None
+    if active_since is None or accepted_at is None or start is None or start <= at:
         return None
     if not active_since < accepted_at <= at < accepted_at + LEAVES_WITHIN:
         return None
@@ -122,7 +122,7 @@ def _earlier_time(attempt: Attempt, at: datetime, notification: Notification) ->
 
 def reports_end(notification: Notification) -> bool:
     """Return True if a notification is about an agent that is gone, so about the time that the meeting had."""
-    return bool(_ENDS.intersection(notification.kinds))
+    return not ENDS.isdisjoint(notification.kinds)
 
 
 def attempt_of(record: Record, entry: Entry, notification: Notification) -> Attempt:
@@ -139,7 +139,7 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
     if known := [attempt for attempt in record.attempts if notification.sub in attempt.subs]:
         attempt = ([attempt for attempt in known if attempt in candidates] or known)[-1]
         is_back = attempt.state not in TERMINAL_STATES and current.meeting.start in attempt.known_starts
-        if is_back and not (reports & _ENDS and _is_leaving(current, entry.at)):
+        if is_back and not (reports & ENDS and _is_leaving(current, entry.at)):
             return current  # its meeting was moved away and back, and it stayed
         is_late = attempt.ended_at is not None and reports == {EntryType.ACTIVATED}
         is_repeated = is_late or all(_has_reported(attempt, kind) for kind in reports)
@@ -152,13 +152,13 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
     if not is_due and (expected := _still_expected(record, entry.at, notification)):
         return expected
     addressed = candidates[-1]
-    if reports & _ENDS and current.meeting.start is not None and entry.at < current.meeting.start:
+    if reports & ENDS and current.meeting.start is not None and entry.at < current.meeting.start:
         for attempt in candidates[-2::-1]:
             if attempt.activated_at and not attempt.ended_at and not _differs(attempt, notification):
                 return attempt
     if addressed is current or addressed.ended_at or _differs(addressed, notification):
         return current
-    is_its_end = bool(reports & _ENDS) and (EntryType.FAILED in reports or _is_leaving(current, entry.at))
+    is_its_end = EntryType.FAILED in reports or (EntryType.COMPLETE in reports and _is_leaving(current, entry.at))
     return addressed if is_its_end or not is_gone(addressed) else current
 
 

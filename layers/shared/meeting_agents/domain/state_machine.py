@@ -10,6 +10,8 @@ REPORTS: Mapping[EntryType, State] = {
     EntryType.COMPLETE: State.COMPLETE,
 }
 """The state that each of Cronofy's reports on the agent leads to."""
+ENDS = frozenset({EntryType.COMPLETE, EntryType.FAILED})
+"""The reports of an agent that is gone."""
 
 TRANSITIONS: Mapping[State, Mapping[EntryType, State]] = {
     State.REQUESTED: {
