@@ -309,6 +309,18 @@ def test_a_daily_reading_without_a_lane_is_tried_again_in_some_minutes(
     assert list(desk.journal().due(datetime.now(UTC) + sweeping.RECHECK_AFTER)) == [agent]
 
 
+@pytest.mark.parametrize("has_time", [True, False])
+def test_a_daily_reading_that_is_left_out_delays_no_deadline(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, has_time: bool
+) -> None:
+    monkeypatch.setattr("meeting_agents.domain.readings.crc32", lambda _: _seconds(NOW - timedelta(minutes=5)))
+    agent = requested(desk, desk.register(), start=NOW + timedelta(minutes=17))
+    desk.cronofy.faults.add("GET", READ, status=503, times=2)
+    assert swept(desk, has_time=has_time) == 0
+    due = desk.journal().due
+    assert [list(due(datetime.now(UTC) + timedelta(minutes=minutes))) for minutes in (1, 3)] == [[], [agent]]
+
+
 def test_an_hour_after_its_time_a_daily_reading_is_left_out_until_the_next_day(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

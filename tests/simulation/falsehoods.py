@@ -45,10 +45,13 @@ class Falsehoods(Truth):
             if sent.status != "firing":
                 continue
             reported = [t for a in self.agents if (t := self.reported(a, "failed")) and 0 < sent.at - t < ALLOWANCE]
-            moments = [*(reported if sent.type == "failed" else ()), sent.at - SLACK, sent.at]
+            # As long as a request is on its way, its caller does not know either what will be.
+            on_its_way = [wish.at - SLACK for wish in self.meeting.wishes if wish.at <= sent.at <= wish.answered_at]
+            moments = [*on_its_way, *(reported if sent.type == "failed" else ()), sent.at - SLACK, sent.at]
             verdicts = [self._falsehood(sent, at) for at in moments]
             if all(verdict is not None for verdict in verdicts):
                 reason, excuse = verdicts[-1] or ("", "")
+                excuse = excuse or next((each[1] for each in verdicts[: len(on_its_way)] if each), "")
                 yield Fault(f"false {sent.severity}", self.meeting, sent.at, f"{sent.type}: {reason}", excuse)
 
     def _falsehood(self, sent: Sent, at: float) -> Verdict:
@@ -137,6 +140,7 @@ class Falsehoods(Truth):
         left = [a for a in self.agents if a.captured_at and a.start == desire.start and not a.is_gone]
         switched_off = max((d.since for d in self.desires() if not d.is_wanted and d.since <= at), default=0.0)
         left = [a for a in left if switched_off < (a.left_at or 0.0) and (a.captured_at or 0.0) <= at - SLACK]
+        left = [a for a in left if not self._is_another_due(a, at)]
         if left:
             known = [t for a in left if (t := self.reported(a, "complete")) and t < at - SLACK]
             return "the agent was there, and left what it had", REUSED if self.is_reused else "" if known else LOST
@@ -146,6 +150,12 @@ class Falsehoods(Truth):
         known = [t for a in active if (t := self.reported(a, "activated")) and t < at - SLACK]
         is_from_before = bool(known) and max(known) < desire.since
         return "the agent is there", LOST if not known else STAYS if is_from_before else ""
+
+    def _is_another_due(self, left: Agent, at: float) -> bool:
+        """Return True if an agent left a meeting that had been switched off, and another one was sent to it since."""
+        off = [d.since for d in self.desires() if not d.is_wanted and d.is_answered and d.since <= at]
+        was_off = left.joined_at is not None and max(off, default=0.0) > left.since
+        return was_off and any(a.since > (left.left_at or at) and not a.is_over_at(at) for a in self.agents)
 
     def _was_silent(self, desire: Desire, at: float) -> bool:
         """Return True if the agent was due already when the meeting was moved to a start that had passed as well."""

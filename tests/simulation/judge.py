@@ -158,10 +158,10 @@ class _Case(Falsehoods):
         return self._known_end(desire) + COMPLETION if is_active else deadline
 
     def _has_left_early(self, desire: Desire) -> bool:
-        """True if an agent left at this time of the meeting with what it had, and it was not switched off since."""
+        """True if an agent left at this time with what it had, and Cronofy took no cancellation since."""
         own = [a for a in self.agents if a.joined_at and a.joined_at >= desire.start and not a.is_gone]
         left = [a.captured_at for a in own if a.captured_at]
-        off = [d.since for d in self.desires() if not d.is_wanted and d.is_answered and d.since <= desire.since]
+        off = [state.at for state in self.meeting.event.states if not state.is_planned and state.at <= desire.since]
         return any(max(off, default=0.0) < at <= desire.since for at in left)
 
     def _known_end(self, desire: Desire) -> float:
@@ -243,7 +243,8 @@ class _Case(Falsehoods):
             since, by = desire.start - ARRANGEMENT - LOOKED_AT_EVERY, desire.start - ARRANGEMENT + PATIENCE
             windows = [w for w in self.month.windows if w.since < by + ALLOWANCE and w.until > since - HOUR]
             is_lost = any(w.part == f"profile {script.account}" and w.since < since and by < w.until for w in windows)
-            is_known = any(name == "conferencing_failing" and at < since for at, name in event.deliveries)
+            off = max((d.since for d in self.desires() if not d.is_wanted and d.since < by + ALLOWANCE), default=0.0)
+            is_known = any(name == "conferencing_failing" and off < at < since for at, name in event.deliveries)
             has_conference = event.conference_at is not None and event.conference_at < by + ALLOWANCE
             is_settled = all(d.since < since for d in self.desires() if d.since < by + ALLOWANCE)
             state = self.state_at(since)
@@ -276,7 +277,8 @@ class _Case(Falsehoods):
     def _excuse(self, desire: Desire, deadline: float, at: float, *, is_late: bool) -> str:
         if self.is_unordered(desire) or self.is_off_and_on_at_once(desire):
             return AT_ONCE
-        if is_late and self.is_reused:
+        has_other_end = any(a.complete_at and a.complete_at >= desire.since for a in self.agents[:-1])
+        if self.is_reused and (is_late or has_other_end):
             return REUSED
         if self._is_end_unknown(desire):
             return NO_END
@@ -349,11 +351,12 @@ class _Case(Falsehoods):
         agents = [a for a in self.agents if sent.start is None or a.start == sent.start]
         newest = self.last_complete(sent.at)
         good = [a for a in agents if (at := self.reported(a, "complete")) and at > sent.at and a.joined_at]
+        stayed = [a for a in good if not a.is_gone and sent.start in (None, a.last_start)]
         desire, connected = self.desires()[-1], self.is_connected(self.month.until)
         match sent.type:
             case "never_activated" | "not_finished" if good:
                 return "the agent is complete"
-            case "failed" if any((a.complete_at or 0) > sent.at for a in good) and all(not a.failed_at for a in good):
+            case "failed" if any((a.complete_at or 0) > sent.at for a in stayed) and all(not a.failed_at for a in good):
                 return "another agent is complete"
             case "not_arranged" | "rejected" if desire.is_wanted and any(a.start == desire.start for a in good):
                 return "the agent came"
@@ -422,8 +425,8 @@ class _Case(Falsehoods):
         until = next((d.since for d in self.desires() if d.since > since and d.is_wanted), float("inf"))
         if desire and desire.by == "person":
             return BY_HAND
-        if desire and not desire.is_answered:
-            return CALLER_KNOWS
+        if desire and (self.is_unordered(desire) or not desire.is_answered):
+            return AT_ONCE if desire.is_answered else CALLER_KNOWS
         if known is None or known >= (agent.left_at or float("inf")):
             return STAYS
         if known >= until:

@@ -997,4 +997,257 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "an agent leaves its resources late, after two moves at once": MonthScript(
+        17,
+        (
+            Script(
+                3782,
+                NINE,
+                minutes=25,
+                caller="own token",
+                agents=("captures after the alert",),
+                acts=(Act(35.2, "moves twice at once", 60.0),),
+            ),
+        ),
+    ),
+    "a refused move is taken back after the agent has left": MonthScript(
+        20,
+        (
+            Script(
+                5724,
+                NINE,
+                caller="own token",
+                agents=("leaves early",),
+                acts=(
+                    Act(-2.5, "moves", 15.0),
+                    Act(27.5, "moves", -15.0),
+                ),
+                fates=((3, "429"),),
+            ),
+        ),
+    ),
+    "a request is refused just after the agent has failed": MonthScript(
+        26,
+        (Script(2130, NINE, requested=-624, caller="own token", acts=(Act(5.4, "sends a typo"),), account="user_29"),),
+        (("profile user_29", NINE - 1755 * MINUTE, NINE + 2445 * MINUTE),),
+    ),
+    "a meeting without its profile is deleted, and requested again": MonthScript(
+        27,
+        (
+            Script(
+                4178,
+                NINE,
+                conference="never",
+                acts=(
+                    Act(-59.1, "deletes"),
+                    Act(-58.1, "switches on"),
+                ),
+                account="user_16",
+            ),
+        ),
+        (("profile user_16", NINE - 84 * MINUTE, NINE + 96 * MINUTE),),
+    ),
+    "an agent comes to a meeting that was dragged as its request waited": MonthScript(
+        30,
+        (
+            Script(
+                6285,
+                NINE,
+                agents=("fails at once", "works"),
+                acts=(
+                    Act(3.4, "asks again"),
+                    Act(22.9, "drags", 15.0),
+                ),
+            ),
+        ),
+        (("token", NINE - 29 * MINUTE, NINE + 61 * MINUTE),),
+    ),
+    "of two changes that wait, the newer is refused, and the older taken": MonthScript(
+        30,
+        (
+            Script(
+                8591,
+                NINE,
+                acts=(
+                    Act(-3, "extends", 120.0),
+                    Act(-2.3, "moves", 10080.0),
+                ),
+                fates=((2, "422"),),
+            ),
+        ),
+        (("cronofy", NINE - 72 * MINUTE, NINE + 48 * MINUTE),),
+    ),
+    "an agent without a calendar event comes as its move waits": MonthScript(
+        54,
+        (
+            Script(
+                1848,
+                NINE,
+                caller="key",
+                acts=(Act(-20, "moves", 30.0),),
+                fates=(
+                    (2, "503"),
+                    (3, "503"),
+                    (4, "503"),
+                    (5, "503"),
+                    (6, "503"),
+                    (7, "503"),
+                    (8, "503"),
+                    (9, "503"),
+                    (10, "503"),
+                    (11, "503"),
+                    (12, "503"),
+                    (13, "503"),
+                    (14, "503"),
+                    (15, "503"),
+                ),
+            ),
+        ),
+    ),
+    "a cancellation overtakes a slow first request": MonthScript(
+        62, (Script(6762, NINE, requested=-18, acts=(Act(-19.9, "switches off"),), faults=((2, "slow write"),)),)
+    ),
+    "another agent is called late after the first was off and stayed": MonthScript(
+        1,
+        (
+            Script(
+                6363,
+                NINE,
+                minutes=90,
+                agents=("leaves early",),
+                ignores_cancellation=True,
+                acts=(
+                    Act(-2.8, "switches off"),
+                    Act(57.2, "switches on"),
+                ),
+                callbacks=((5, "very late"),),
+            ),
+        ),
+    ),
+    "an agent with a sub of before captures nothing after an agent that stayed": MonthScript(
+        4,
+        (
+            Script(
+                8455,
+                NINE,
+                agents=("works", "captures nothing"),
+                ignores_cancellation=True,
+                reuses_sub=True,
+                acts=(
+                    Act(-19.6, "switches off"),
+                    Act(40.4, "switches on"),
+                ),
+            ),
+        ),
+    ),
+    "a meeting moves on just after its second agent has come": MonthScript(
+        88,
+        (
+            Script(
+                3036,
+                NINE,
+                agents=("waits in the lobby", "works"),
+                sends_another=True,
+                acts=(
+                    Act(17.5, "extends", 30.0),
+                    Act(17.84, "moves", 1440.0),
+                ),
+            ),
+        ),
+    ),
+    "a meeting is prolonged after its end, and moves to that": MonthScript(
+        99,
+        (
+            Script(
+                1976,
+                NINE,
+                agents=("fails at once", "works"),
+                sends_another=True,
+                acts=(
+                    Act(70, "extends", 120.0),
+                    Act(70.4, "moves", 60.0),
+                ),
+            ),
+        ),
+    ),
+    "an agent fails as its meeting is dragged on after the end": MonthScript(
+        99,
+        (
+            Script(
+                8974,
+                NINE,
+                minutes=30,
+                agents=("waits in the lobby for ever",),
+                after_move="failed",
+                acts=(Act(40.5, "drags", 1440.0),),
+            ),
+        ),
+    ),
+    "an agent has left, and a cancellation that had no effect is taken back": MonthScript(
+        126,
+        (
+            Script(
+                3189,
+                NINE,
+                agents=("leaves early",),
+                acts=(
+                    Act(25, "deletes"),
+                    Act(25.1, "switches on"),
+                ),
+                fates=((2, "423"),),
+            ),
+        ),
+    ),
+    "a cancellation crosses a slow first request, and is answered late": MonthScript(
+        145,
+        (
+            Script(
+                9705,
+                NINE,
+                requested=31,
+                after_move="failed",
+                acts=(Act(-19.5, "switches off"),),
+                fates=((1, "answers late"),),
+                faults=((1, "slow write"),),
+            ),
+        ),
+    ),
+    "a meeting moves on while the stream brings no alert": MonthScript(
+        149,
+        (Script(9196, NINE, agents=("captures nothing", "works"), acts=(Act(80, "moves", 10080.0),)),),
+        (("stream", NINE + 72 * MINUTE, NINE + 82 * MINUTE),),
+    ),
+    "an agent reports late, after two moves that waited": MonthScript(
+        192,
+        (
+            Script(
+                7219,
+                NINE,
+                minutes=45,
+                acts=(
+                    Act(-19.4, "moves", 1440.0),
+                    Act(5, "extends", -15.0),
+                ),
+            ),
+        ),
+        (("cronofy", NINE - 21 * MINUTE, NINE + 99 * MINUTE),),
+    ),
+    "a call before the start comes late, after a move": MonthScript(
+        183, (Script(7229, NINE, caller="own token", acts=(Act(-12.4, "moves", 10080.0),), callbacks=((2, "late"),)),)
+    ),
+    "an agent left nothing, and another comes to the next time": MonthScript(
+        200,
+        (
+            Script(
+                129,
+                NINE,
+                minutes=30,
+                agents=("captures nothing", "works"),
+                acts=(
+                    Act(21, "extends", -15.0),
+                    Act(40.7, "moves", 30.0),
+                ),
+            ),
+        ),
+    ),
 }

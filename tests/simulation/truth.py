@@ -52,7 +52,7 @@ class Truth:
             if pair[1].at <= pair[0].answered_at and (pair[0].status < 300) != (pair[1].status < 300)
         ]
         return any(desire.since in (first.at, second.at) for first, second in at_once) or any(
-            first.at <= second.at <= second.answered_at < first.answered_at
+            first.at <= second.at <= first.answered_at
             and desire.since in (first.at, second.at)
             and any(first.at <= at <= first.answered_at for at in disturbed)
             for first, second in combinations(self.meeting.wishes, 2)
@@ -91,8 +91,10 @@ class Truth:
         return is_cancelled and later is not None and not any(at < later.since for at in confirmed)
 
     def last_complete(self, at: float) -> list[Agent]:
-        """Return the newest agent that was complete by a time, if there is one."""
-        return [agent for agent in self.agents if agent.complete_at and agent.complete_at <= at][-1:]
+        """Return the newest agent that was complete by a time, rather one of an earlier start that left nothing."""
+        complete = [agent for agent in self.agents if agent.complete_at and agent.complete_at <= at]
+        lacking = [agent for agent in complete if not agent.captured_at and agent.start != complete[-1].start]
+        return (lacking or complete)[-1:]
 
     @property
     def is_reused(self) -> bool:
@@ -110,21 +112,24 @@ class Truth:
         """Yield each time of the meeting at which an agent was wanted, with the time until which that was the wish."""
         merged: list[Desire] = []
         began: list[float] = []
-        desires = self.desires()
+        desires, was_off = self.desires(), False
         for desire, following in zip(desires, [*desires[1:], None], strict=True):
             is_revoked = following is not None and following.is_wanted and following.since < desire.since + ALLOWANCE
             if is_revoked and not desire.is_wanted and not desire.is_answered:
-                continue  # its caller got an error, and wanted the agent again
+                was_off = True
+                continue  # its caller got an error, and wanted the agent again: from then on
             last = merged[-1] if merged else None
             if last and (last.is_wanted, last.start) == (desire.is_wanted, desire.start):
                 is_in_time = desire.since < last.end or last.end <= last.since  # it was over when it was first wished
                 is_answered = last.is_answered or (desire.is_answered and is_in_time)
-                since = last.since if last.is_answered or last.end <= last.since else desire.since
+                is_old = (last.is_answered or last.end <= last.since) and not was_off
+                since = last.since if is_old else desire.since
                 end = desire.end if desire.since < desire.end else min(last.end, max(desire.end, desire.since))
                 merged[-1] = Desire(since, last.is_wanted, last.start, end, last.by, is_answered)
             else:
                 merged.append(desire)
                 began.append(desire.since)
+            was_off = False
         for desire, until in zip(merged, [*began[1:], float("inf")], strict=True):
             if desire.is_wanted and max(desire.since, desire.start) < min(until, desire.end):
                 yield desire, min(until, desire.end)

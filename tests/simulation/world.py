@@ -287,7 +287,7 @@ class _World:
         self._log(meeting, f"asking again is answered {status}")
         meeting.retries.append(now)
         self._stack.happened[f"asked again: {'refused' if status == 409 else status}"] += 1
-        if 200 <= status < 300 and last is meeting.wishes[-1] and last.status != 503:
+        if 200 <= status < 300 and last is meeting.wishes[-1] and last.status < 500:
             meeting.wishes.append(replace(last, at=now, answered_at=self._scheduler.now, status=status))
 
     def _consent(self, account: str) -> None:

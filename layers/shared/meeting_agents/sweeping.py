@@ -174,7 +174,7 @@ class CalendarLanes:
                     waiting[agent_id] = record
         looked = self._look_at_profiles(calendar.account, waiting, until) if waiting else _Looked()
         for agent_id in settled if failure else waiting if looked.is_unknown else ():
-            settled[agent_id] = now + RECHECK_AFTER
+            settled[agent_id] = min(settled[agent_id], now + RECHECK_AFTER)
         settled = {agent_id: at for agent_id, at in settled.items() if agent_id not in dict(looked.entries)}
         appended = self._journal.append_all([*entries, *((agent_id, found.entry) for agent_id, found in findings)])
         self._journal.claim_all(settled, now)
@@ -316,11 +316,12 @@ class DueAgents:
     def _look_again_at(self, record: Record) -> datetime:
         """Return when an agent without a missed deadline is due again: the daily reading must not repeat itself."""
         soon = self.now + RECHECK_AFTER
-        if not record.attempts or not calendar_of(record):
+        if not record.attempts:
             return soon
-        if self._is_look_due(record):
-            return soon  # unless a lane takes it
-        return next_look(record, self.journal.grace_periods, self.now) or self.now + NOTHING_AHEAD
+        next_at = next_look(record, self.journal.grace_periods, self.now) or self.now + NOTHING_AHEAD
+        if calendar_of(record) and not self._is_look_due(record):
+            return next_at
+        return min(soon, next_at)  # unless a lane takes it
 
     def _is_look_due(self, record: Record) -> bool:
         grace_periods = self.journal.grace_periods

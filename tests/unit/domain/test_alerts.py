@@ -352,6 +352,26 @@ def test_an_alert_that_another_one_says_is_known_as_such(code: ReasonCode) -> No
     assert last.is_included is (code is ReasonCode.ALERT_INCLUDED)
 
 
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (ReasonCode.ALERT_INCLUDED, [(FIRING, "1/never_activated", Severity.CRITICAL, 0)]),
+        (ReasonCode.ALERT_PUBLISHED, []),
+    ],
+)
+def test_a_group_that_is_resolved_says_nothing_of_an_alert_about_the_agent_alone(
+    before: ReasonCode, expected: list[object]
+) -> None:
+    """It was sent after the agent was looked at."""
+    history = publish(silent())
+    history.entries[-1] = replace(history.entries[-1], reason=Reason.of(before))
+    uncovered = replace(
+        history.entries[-1], key="uncovered", status=RESOLVED, reason=Reason.of(ReasonCode.GROUP_RESOLVED)
+    )
+    history.entries.append(uncovered)
+    assert owed(history) == expected
+
+
 def test_the_limits_are_those_that_the_documents_name() -> None:
     """Two reminders; and entries about one owed alert for about a day."""
     assert (MAX_REMINDERS, MAX_ALERTS_DUE) == (2, 30)

@@ -8,6 +8,7 @@ import pytest
 
 from meeting_agents.domain.attempts import (
     LEAVES_WITHIN,
+    ON_ITS_WAY,
     collected,
     follow_meeting,
     is_another_agent,
@@ -470,8 +471,8 @@ def test_a_report_with_a_time_that_a_request_replaced_is_old() -> None:
     late = notification(WISH.meeting, EntryType.BEFORE_START)
     accepted_at = history.record.current.accepted_at
     assert accepted_at is not None
-    assert followed(history, late, accepted_at + MINUTE - SECOND).meeting == at(HOUR).meeting  # it was on its way
-    assert followed(history, late, accepted_at + MINUTE).meeting.start == START
+    assert followed(history, late, accepted_at + ON_ITS_WAY - SECOND).meeting == at(HOUR).meeting  # it was
+    assert followed(history, late, accepted_at + ON_ITS_WAY).meeting.start == START
     by_hand = notification(times(2 * HOUR, 2 * HOUR), EntryType.BEFORE_START)
     assert followed(history, by_hand, accepted_at).meeting.start == START + 2 * HOUR
     longer = scheduled().request(until(END + HOUR)).answer(EntryType.ACCEPTED)

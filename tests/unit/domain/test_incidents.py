@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from meeting_agents.domain.deadlines import deadlines
 from meeting_agents.domain.grace_periods import GracePeriods
 from meeting_agents.domain.groups import GROUPS
 from meeting_agents.domain.incidents import INCIDENTS, NOTICES, Incident, open_incidents
@@ -16,6 +17,7 @@ from meeting_agents.domain.model import (
     EntryType,
     IncidentType,
     Meeting,
+    Request,
     Severity,
 )
 from meeting_agents.domain.reasons import REAUTHORISATION_REQUIRED, Reason, ReasonCode
@@ -336,14 +338,21 @@ def test_a_silent_agent_whose_meeting_is_moved_so_that_it_is_over_is_no_news() -
         assert types(history) == expected
 
 
+def _activation_by(history: History) -> list[datetime]:
+    found = deadlines(history.record, GRACE_PERIODS)
+    return [each.at for each in found if each.phase is DeadlineType.ACTIVATION]
+
+
 def test_a_request_that_is_accepted_after_its_meeting_leaves_no_silent_agent() -> None:
     """While it waited the alert was that it was not arranged; a new title later changes nothing."""
     waits = later(tried(), START + 10 * MINUTE).overdue(DeadlineType.ACTIVATION)
     assert types(waits) == [IncidentType.NOT_ARRANGED]
     late = later(waits, END).answer(EntryType.ACCEPTED)
     assert types(late) == []
+    assert _activation_by(late) == []
+    waits.entries.pop()
     just_before = later(waits, END - SECOND).answer(EntryType.ACCEPTED)
-    assert types(just_before) == [IncidentType.NEVER_ACTIVATED]
+    assert (types(just_before), _activation_by(just_before)) == ([], [END - SECOND + GRACE_PERIODS.activation])
     retitled = later(silent(), END + MINUTE).request(replace(WISH, digest="title")).answer(EntryType.ACCEPTED)
     assert types(retitled) == [IncidentType.NEVER_ACTIVATED]
 
@@ -574,3 +583,47 @@ def test_an_empty_record_and_a_new_incident_have_nothing() -> None:
     assert open_incidents(Record(), GRACE_PERIODS, NOON) == ()
     [incident] = incidents(silent())
     assert (incident.reminders, incident.acknowledged_at) == (0, None)
+
+
+# ------------------------------------------------------------------------------------ what only months of meetings show
+
+
+def test_an_agent_that_came_without_an_acceptance_is_arranged_when_its_meeting_is_moved_by_hand() -> None:
+    by = timedelta(hours=1)
+    history = later(tried(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1", meeting=WISH.meeting)
+    later(history, START + MINUTE).report(EntryType.FAILED, sub="agt_1", meeting=moved(by).meeting)
+    assert history.record.current.meeting.start == START + by
+    assert types(history, LEAD_TIME + by) == []
+    history.request(moved(2 * by)).answer(EntryType.UNCONFIRMED, retry_at=END)
+    assert types(history, LEAD_TIME + 2 * by) == [IncidentType.NOT_ARRANGED]
+
+
+def test_a_change_that_is_not_accepted_is_none_of_an_agent_that_came_without_an_acceptance() -> None:
+    history = later(tried(), START + MINUTE)
+    history.report(EntryType.ACTIVATED, sub="agt_1", meeting=moved(15 * MINUTE).meeting)
+    assert types(later(history, END).answer(EntryType.REJECTED)) == []
+
+
+@pytest.mark.parametrize(
+    ("newer", "expected"),
+    [
+        (moved(timedelta(days=7)), [IncidentType.NOT_ARRANGED]),
+        (replace(moved(MINUTE), digest="title"), []),
+        (AWAY, []),
+    ],
+)
+def test_of_two_changes_that_wait_the_newer_stays_refused_as_the_older_is_taken(
+    newer: Request, expected: list[IncidentType]
+) -> None:
+    history = later(scheduled(), START - MINUTE).request(moved(MINUTE)).answer(EntryType.UNCONFIRMED, retry_at=END)
+    history.request(newer).answer(EntryType.UNCONFIRMED, retry_at=END).answer(EntryType.REJECTED)
+    history.answer(EntryType.ACCEPTED, revision=2)
+    refusal = history.record.current.refusal
+    assert types(history, START + timedelta(days=7)) == expected
+    assert (refusal is not None) == bool(expected)
+
+
+def test_a_refusal_is_gone_as_a_newer_request_is_taken() -> None:
+    history = scheduled().request(moved(MINUTE)).answer(EntryType.UNCONFIRMED, retry_at=END).answer(EntryType.REJECTED)
+    assert history.record.current.refusal
+    assert history.request(moved(timedelta(hours=1))).answer(EntryType.ACCEPTED).record.current.refusal is None

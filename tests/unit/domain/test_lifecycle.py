@@ -906,7 +906,13 @@ def test_a_request_after_a_cancellation_stands_even_if_the_cancellation_is_answe
     assert (history.record.state, history.last.verdict) == (State.SCHEDULED, Verdict.STALE)
 
 
-def test_an_acceptance_after_a_missed_activation_extends_no_deadline() -> None:
+def test_an_acceptance_after_a_missed_activation_extends_no_deadline_if_an_agent_was_accepted_before() -> None:
+    history = scheduled().request(replace(WISH, digest="title")).overdue(DeadlineType.ACTIVATION)
+    history.answer(EntryType.ACCEPTED)
+    assert (history.record.state, history.record.current.missed) == (State.OVERDUE, (DeadlineType.ACTIVATION,))
+
+
+def test_an_agent_is_due_anew_by_the_first_acceptance() -> None:
     history = (
         History()
         .request()
@@ -914,7 +920,8 @@ def test_an_acceptance_after_a_missed_activation_extends_no_deadline() -> None:
         .overdue(DeadlineType.ACTIVATION)
         .answer(EntryType.REJECTED, revision=2)
     )
-    assert history.answer(EntryType.ACCEPTED, revision=1).record.state is State.REJECTED
+    assert history.answer(EntryType.ACCEPTED, revision=1).record.state is State.SCHEDULED
+    assert not history.record.current.missed
     assert history.report(EntryType.ACTIVATED).record.state is State.ACTIVATED
 
 
@@ -1240,6 +1247,7 @@ def test_a_notification_with_a_time_that_a_request_replaced_is_older_than_the_re
         history.report(EntryType.CONFERENCING_ASSIGNED, meeting=WISH.meeting)
         assert history.record.meeting == at_time(TOMORROW)
         history.answer(EntryType.ACCEPTED)
+    history.at += 4 * MINUTE
     history.report(EntryType.BEFORE_START, meeting=WISH.meeting)  # a trigger comes at the current start
     assert history.record.meeting == WISH.meeting
 
@@ -1538,8 +1546,8 @@ def test_each_attempt_that_ends_badly_leads_to_an_alert() -> None:
     history = (
         scheduled().report(EntryType.FAILED).request().answer(EntryType.REJECTED).request().report(EntryType.FAILED)
     )
-    assert history.causes == [IncidentType.FAILED, IncidentType.REJECTED, IncidentType.FAILED]
-    assert history.report(EntryType.FAILED, remarks=("more: 1",)).causes[3:] == []
+    assert history.causes == [IncidentType.FAILED, IncidentType.FAILED]  # the caller has the refusal as the response
+    assert history.report(EntryType.FAILED, remarks=("more: 1",)).causes[2:] == []
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from meeting_agents.domain.grace_periods import missing_resources, resources_by
 from meeting_agents.domain.incidents import open_incidents
 from meeting_agents.domain.lifecycle import fold
 from meeting_agents.domain.model import (
+    AlertStatus,
     DeadlineType,
     Entry,
     EntryType,
@@ -33,6 +34,7 @@ from meeting_agents.domain.reasons import Reason, ReasonCode
 from meeting_agents.domain.record import Attempt, Record
 from meeting_agents.domain.reports import EARLIEST_ACTIVATION, attempt_of, reports_end
 from meeting_agents.errors import RateLimited, ReauthorisationRequired, Unreachable, UpstreamTimeout
+from tests.unit.domain.test_alerts import publish
 from tests.unit.domain.test_incidents import later, types
 from tests.unit.domain.test_lifecycle import (
     AWAY,
@@ -221,8 +223,9 @@ def test_an_agent_that_ends_as_a_move_that_waited_is_accepted_leaves_the_earlier
     end: EntryType, reported_at: datetime, accepted_at: datetime, ended_at: datetime, expected: int
 ) -> None:
     """It was heard of while the move waited, an hour before the new time or less."""
-    history = later(waiting(15 * MINUTE, TIMED_OUT), reported_at).report(EntryType.ACTIVATED, sub="agt_1")
-    history.answer(EntryType.ACCEPTED, at=accepted_at)
+    moved = wish(15 * MINUTE).meeting
+    history = later(waiting(15 * MINUTE, TIMED_OUT), reported_at)
+    history.report(EntryType.ACTIVATED, sub="agt_1", meeting=moved).answer(EntryType.ACCEPTED, at=accepted_at)
     for no_end in (EntryType.ACTIVATED, EntryType.CONFERENCING_ASSIGNED):
         assert len(later(history, ended_at).report(no_end, sub="agt_1").record.attempts) == 1
         history.entries.pop()
@@ -499,8 +502,16 @@ def test_a_report_of_an_earlier_attempt_says_nothing_against_a_move_that_waits()
 
 def test_an_agent_reports_itself_at_the_time_that_cronofy_may_have_taken() -> None:
     """Cronofy did not answer, so the move may have arrived."""
-    history = later(waiting(timedelta(minutes=40), TIMED_OUT), START - 2 * MINUTE)
-    assert states(history.report(EntryType.ACTIVATED, sub="agt_1")) == [State.ACTIVATED]
+    by = timedelta(minutes=40)
+    for at, meeting, expected in (
+        (START - 2 * MINUTE, wish(by).meeting, [State.ACTIVATED]),
+        (START - 2 * MINUTE, Meeting(), [State.ACTIVATED, State.REQUESTED]),  # nearer to the time that is accepted
+        (START + by / 2 - MINUTE, Meeting(), [State.ACTIVATED, State.REQUESTED]),
+        (START + by / 2, Meeting(), [State.ACTIVATED]),
+        (START + by - 2 * MINUTE, Meeting(), [State.ACTIVATED]),
+    ):
+        history = later(waiting(by, TIMED_OUT), at).report(EntryType.ACTIVATED, sub="agt_1", meeting=meeting)
+        assert states(history) == expected
     far = later(waiting(TOMORROW, TIMED_OUT), START - 2 * MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
     assert states(far) == [State.ACTIVATED, State.REQUESTED]
 
@@ -1402,3 +1413,86 @@ def test_an_agent_is_arranged_with_the_first_request_that_is_accepted() -> None:
     assert history.record.current.arranged_at == first
     again = history.request(replace(WISH, digest="title")).answer(EntryType.ACCEPTED).record.current
     assert (again.arranged_at, again.accepted_at) == (first, history.at)
+
+
+# ------------------------------------------------------------------------------------ what only months of meetings show
+
+
+def test_an_agent_that_leaves_its_resources_late_is_that_of_before_although_the_meeting_has_moved_twice_since() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, END + MINUTE).report(EntryType.COMPLETE, sub="agt_1")
+    history.request(wish(HOUR)).request(wish(2 * HOUR)).answer(EntryType.ACCEPTED)
+    later(history, END + HOUR).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    assert states(history) == [State.COMPLETE, State.SCHEDULED]
+    assert [attempt.resources for attempt in history.record.attempts] == [(TRANSCRIPT,), ()]
+
+
+def test_another_agent_that_is_complete_may_be_of_the_time_before_the_last_move() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, END + MINUTE).report(EntryType.COMPLETE, sub="agt_1")
+    history.request(wish(HOUR)).request(wish(3 * HOUR)).answer(EntryType.ACCEPTED)
+    later(history, END + HOUR).report(EntryType.COMPLETE, sub="agt_2", resources=(TRANSCRIPT,))
+    assert states(history) == [State.COMPLETE, State.COMPLETE, State.SCHEDULED]
+    assert [attempt.resources for attempt in history.record.attempts] == [(), (TRANSCRIPT,), ()]
+
+
+@pytest.mark.parametrize(("reason", "expected"), [(LOCKED, 1), (TIMED_OUT, 2)])
+def test_a_move_that_cronofy_never_got_is_taken_back_although_the_agent_has_come_and_left(
+    reason: Reason, expected: int
+) -> None:
+    history = later(waiting(15 * MINUTE, reason), START - MINUTE)
+    history.report(EntryType.ACTIVATED, sub="agt_1", meeting=WISH.meeting)
+    later(history, DURING).report(EntryType.COMPLETE, sub="agt_1", meeting=WISH.meeting, resources=(TRANSCRIPT,))
+    assert states(history) == [State.COMPLETE, State.REQUESTED]
+    later(history, START + 30 * MINUTE).request(replace(WISH, digest="back")).answer(EntryType.ACCEPTED)
+    assert len(history.record.attempts) == expected
+
+
+def test_the_failure_of_an_agent_after_its_meeting_is_a_notice_also_if_the_report_says_first_that_it_moved_on() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, END + 5 * MINUTE).report(EntryType.AFTER_END)
+    later(history, END + 10 * MINUTE).report(EntryType.FAILED, sub="agt_1", meeting=wish(TOMORROW).meeting)
+    assert states(history) == [State.FAILED, State.SCHEDULED]
+    assert history.record.notices.keys() == {"1/failed"}
+
+
+@pytest.mark.parametrize(
+    ("end", "phase", "at", "expected"),
+    [
+        ((), DeadlineType.COMPLETION, END + 30 * MINUTE, {"1/not_finished"}),
+        ((EntryType.COMPLETE,), DeadlineType.RESOURCES, END + 20 * MINUTE, {"1/resources_missing"}),
+        ((EntryType.COMPLETE,), None, END + 20 * MINUTE, set()),
+        ((), None, END + 20 * MINUTE, set()),
+    ],
+)
+@pytest.mark.parametrize("is_alerted", [False, True])
+def test_what_was_missed_just_before_a_meeting_moves_on_is_a_notice(
+    is_alerted: bool, end: tuple[EntryType, ...], phase: DeadlineType | None, at: datetime, expected: set[str]
+) -> None:
+    """The alert may still be on its way: it is sent once."""
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    for kind in end:
+        later(history, END + MINUTE).report(kind, sub="agt_1")
+    if phase:
+        later(history, at).overdue(phase)
+    if is_alerted:
+        publish(history)
+    later(history, at + MINUTE).request(wish(TOMORROW)).answer(EntryType.ACCEPTED)
+    assert history.record.notices.keys() == expected
+    owed = {alert.incident.key: alert.status for alert in alerting_owed(history.record, GRACE_PERIODS, history.at)}
+    assert owed == ({} if is_alerted else dict.fromkeys(expected, AlertStatus.FIRING))
+    if phase is DeadlineType.RESOURCES and not is_alerted:
+        history.report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+        assert alerting_owed(history.record, GRACE_PERIODS, history.at) == ()
+
+
+def test_an_agent_that_ends_at_its_own_time_is_not_that_of_the_time_to_which_its_meeting_was_to_be_moved() -> None:
+    history, tomorrow = waiting(TOMORROW), wish(TOMORROW).meeting
+    shorter = replace(wish(TOMORROW), meeting=replace(tomorrow, end=END + TOMORROW - MINUTE), digest="shorter")
+    history.request(shorter).answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    later(history, END + HOUR).report(EntryType.ACTIVATED, sub="agt_1", meeting=WISH.meeting)
+    history.answer(EntryType.ACCEPTED)
+    assert states(history) == [State.ACTIVATED, State.SCHEDULED]
+    assert history.record.meeting.start in history.record.attempts[0].known_starts
+    later(history, END + 2 * HOUR).report(EntryType.COMPLETE, sub="agt_1", meeting=WISH.meeting)
+    assert states(history) == [State.COMPLETE, State.SCHEDULED]

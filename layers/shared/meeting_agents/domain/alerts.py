@@ -98,14 +98,16 @@ def with_alert(record: Record, entry: Entry) -> Record:
         severity, until = entry.severity or Severity.WARNING, entry.until or entry.at
         held_alert = HeldAlert(severity=severity, until=until, count=count)
         return replace(record, held={**record.held, key: held_alert}, alerts_due=0)
-    before = record.alerts.get(key)
+    before, code = record.alerts.get(key), entry.reason.code if entry.reason else None
+    if before and code is ReasonCode.GROUP_RESOLVED and not before.is_included:
+        return record  # an alert about the agent alone was sent since
     alert = LastAlert(
         status=entry.status,
         severity=entry.severity or Severity.WARNING,
         at=entry.at,
         count=before.count + 1 if before else 1,
         reminders=entry.reminder,
-        is_included=entry.reason is not None and entry.reason.code is ReasonCode.ALERT_INCLUDED,
+        is_included=code is ReasonCode.ALERT_INCLUDED,
     )
     held = {other: value for other, value in record.held.items() if other != key}
     return replace(record, alerts={**record.alerts, key: alert}, held=held, alerts_due=0)

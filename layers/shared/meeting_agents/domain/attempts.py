@@ -25,7 +25,7 @@ from meeting_agents.domain.state_machine import ENDS, REPORTS, TERMINAL_STATES, 
 
 LEAVES_WITHIN = timedelta(minutes=5)
 """After an agent has left, until it has reported that."""
-ON_ITS_WAY = timedelta(minutes=1)
+ON_ITS_WAY = timedelta(minutes=5)
 """After Cronofy has accepted a request, while an event trigger may come that it sent before."""
 
 # ------------------------------------------------------------------------------------------------------------- requests

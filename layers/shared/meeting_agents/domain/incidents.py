@@ -136,6 +136,8 @@ def not_arranged(at: Situation) -> datetime | None:
         return _refused_since(at, attempt.refusal) if _is_elsewhere(attempt, attempt.refusal.meeting) else None
     if pending is None or pending.request.action is Action.CANCEL or is_cancellation_requested(attempt):
         return None
+    if not attempt.accepted_revision and attempt.reported_at and pending.requested_at < attempt.began_at:
+        return None  # an agent came without an acceptance that is known, and Cronofy says that its meeting moved
     return max(at.lead_time, pending.requested_at) if _is_elsewhere(attempt, pending.request.meeting) else None
 
 
@@ -149,8 +151,9 @@ def _refused_since(at: Situation, refusal: Refusal) -> datetime | None:
 def _is_refused_unseen(attempt: Attempt) -> bool:
     """Return True if a move was refused while it waited: its caller does not know that."""
     refusal = attempt.refusal
-    is_move = refusal is not None and refusal.tries > 0 and refusal.meeting.start != attempt.meeting.start
-    return refusal is not None and is_move and _is_elsewhere(attempt, refusal.meeting)
+    if refusal is None or not refusal.tries or not attempt.accepted_revision:
+        return False  # or the agent came without an acceptance that is known
+    return refusal.meeting.start != attempt.meeting.start and _is_elsewhere(attempt, refusal.meeting)
 
 
 def _is_given_up(at: Situation) -> bool:

@@ -92,7 +92,7 @@ def steps(entries: Iterable[Entry], onto: Record | None = None) -> Iterator[Step
         before = record
         changed, verdict = _apply(before, entry)
         counted = replace(
-            changed,
+            _with_notices_left(before, changed),
             entries=before.entries + 1,
             updated_at=_updated_at(before, entry),
             verdicts={**before.verdicts, verdict.value: before.verdicts.get(verdict, 0) + 1},
@@ -225,7 +225,7 @@ def _without_move(record: Record) -> Record:
     is_back = (is_done or before.state not in TERMINAL_STATES) and attempt.meeting.start == before.meeting.start
     others = attempt.unanswered[:-1]
     may_be_sent = attempt.accepted_revision or attempt.may_have_arrived or any(p.may_have_arrived for p in others)
-    if not (is_back and attempt.is_requested) or attempt.is_heard_of or attempt.is_rescue or may_be_sent:
+    if not is_back or attempt.is_heard_of or attempt.is_rescue or may_be_sent:
         return record
     return without_newest(record, attempt.unanswered[-1].requested_at)
 
@@ -291,6 +291,24 @@ def _apply_missed_earlier(
     return replace(with_attempt(record, missed), notices=notices), Verdict.APPLIED
 
 
+def _with_notices_left(before: Record, after: Record) -> Record:
+    """Return the record with a notice of what was missed of an attempt that another follows: no incident says it now.
+
+    An alert about it may not have been sent yet.
+    """
+    attempt = after.attempt(before.current.number) if before.attempts else None
+    if attempt is None or after.current.number <= attempt.number:
+        return after
+    is_left = {
+        IncidentType.NOT_FINISHED: attempt.state is State.OVERDUE and DeadlineType.COMPLETION in attempt.missed,
+        IncidentType.RESOURCES_MISSING: DeadlineType.RESOURCES in attempt.missed and not has_resources(attempt),
+        IncidentType.NOT_ARCHIVED: is_lacking(attempt),
+    }
+    at, known = after.current.began_at, after.notices
+    left = {incident_key(attempt.number, type_): (at, attempt.reason) for type_, is_true in is_left.items() if is_true}
+    return replace(after, notices={**left, **known}) if left else after
+
+
 def _is_before(entry: Entry, phase: DeadlineType, meeting: Meeting) -> bool:
     """Return True if a deadline of an older time of the meeting was missed: the sweep did not see that it moved."""
     at = entry.reason["at"] if entry.reason else ""
@@ -331,9 +349,10 @@ def _apply_notification(record: Record, entry: Entry, notification: Notification
     after = replace(after, subs=united(after.subs, notification.sub) if is_its else after.subs)
     after = with_resources(after, collected(after.resources, notification.resources), entry.at)
     verdict = verdict_of(followed, before, after, notification)
-    changed = _with_notice_of_failure(with_attempt(followed, after), before, after)
+    changed = with_attempt(followed, after)
     if is_about_old_time:
         changed = _follow(changed, entry, notification)
+    changed = _with_notice_of_failure(changed, before, after)
     is_moved = changed.meeting != record.meeting or len(changed.attempts) > known
     is_news = is_moved and verdict in (Verdict.DUPLICATE, Verdict.STALE)
     return changed, Verdict.APPLIED if is_news else verdict

@@ -48,6 +48,8 @@ def separated(record: Record, entry: Entry, notification: Notification) -> Recor
     about the earlier time, and the agent of the new one is still expected. So is the last one, as that is accepted.
     """
     attempt, reports = record.current, REPORTS.keys() & set(notification.kinds)
+    if any(_is_late_word(other, attempt, entry.at, notification) for other in record.attempts[:-1]):
+        return record
     if EntryType.COMPLETE in reports and _left_for_the_past(attempt, entry.at):
         return with_successor(record, replace(attempt, unanswered=()), attempt.meeting, entry.at)
     is_first = bool(reports) and not attempt.is_heard_of and attempt.state not in TERMINAL_STATES
@@ -115,7 +117,8 @@ def _earlier_time(attempt: Attempt, at: datetime, notification: Notification) ->
     is_too_early, is_complete = at < start - EARLIEST_ACTIVATION, EntryType.COMPLETE in notification.kinds
     for old in possible:
         has_begun = old.start is not None and old.start <= at
-        if is_too_early or (is_complete and has_begun) or old.start == notification.meeting.start:
+        is_nearer = move and not notification.meeting.start and abs(at - (old.start or start)) < start - at
+        if is_too_early or is_nearer or (is_complete and has_begun) or old.start == notification.meeting.start:
             return old
     return None
 
@@ -138,7 +141,8 @@ def attempt_of(record: Record, entry: Entry, notification: Notification) -> Atte
     candidates = _addressed(record, entry.attempt or 1)
     if known := [attempt for attempt in record.attempts if notification.sub in attempt.subs]:
         attempt = ([attempt for attempt in known if attempt in candidates] or known)[-1]
-        is_back = attempt.state not in TERMINAL_STATES and current.meeting.start in attempt.known_starts
+        is_of_now = notification.meeting.start in (None, current.meeting.start)
+        is_back = attempt.state not in TERMINAL_STATES and current.meeting.start in attempt.known_starts and is_of_now
         if is_back and not (reports & ENDS and _is_leaving(current, entry.at)):
             return current  # its meeting was moved away and back, and it stayed
         is_late = attempt.ended_at is not None and reports == {EntryType.ACTIVATED}
@@ -169,7 +173,7 @@ def _is_late_word(attempt: Attempt, current: Attempt, at: datetime, notification
     """
     known, end = {resource.category for resource in attempt.resources}, current.meeting.end
     is_new = any(resource.category not in known for resource in notification.resources)
-    return is_new and attempt.state is State.COMPLETE and (end is None or at < end)
+    return notification.sub in attempt.subs and is_new and attempt.state is State.COMPLETE and (end is None or at < end)
 
 
 def _is_leaving(attempt: Attempt, at: datetime) -> bool:

@@ -63,14 +63,15 @@ def _is_late_move(record: Record, at: datetime) -> bool:
 
 
 def _is_refused_move(record: Record, attempt: Attempt, pending: Pending) -> bool:
-    """Return True if the refused request began an attempt while the agent of the one before is active.
+    """Return True if the refused request began an attempt while the agent of the one before is active, or has failed.
 
     A request that was tried before is another thing: its caller was told that it would be sent again.
     """
     before = record.attempts[-2] if len(record.attempts) > 1 else None
     is_all = attempt is record.current and attempt.unanswered == (pending,) and not attempt.accepted_revision
     is_known = pending.request.action is Action.PROVISION and not pending.tries and not attempt.is_rescue
-    return is_all and is_known and before is not None and before.state not in TERMINAL_STATES
+    has_failed = before is not None and before.state is State.FAILED
+    return is_all and is_known and before is not None and (has_failed or before.state not in TERMINAL_STATES)
 
 
 def _without_refused_move(record: Record, move: Pending) -> Record:
@@ -128,6 +129,7 @@ def _may_have_arrived(pending: Pending, at: datetime, failure: Reason) -> bool:
 
 
 def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
+    was_expected = attempt.accepted_revision or attempt.conference_at
     attempt = replace(
         attempt,
         request=pending.request,
@@ -135,7 +137,7 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         arranged_at=attempt.arranged_at or entry.at,
         accepted_at=entry.at,
         unanswered=_newer_than(attempt, pending),
-        refusal=None,
+        refusal=_newer_refusal(attempt, pending),
         subs=united(attempt.subs, entry.sub),
         resources=collected(attempt.resources, entry.resources),
     )
@@ -143,8 +145,18 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
     if attempt.reported_at and (is_new_to_cronofy or attempt.reported_at < pending.requested_at):
         attempt = replace(attempt, reported=None, reported_at=None)
     if DeadlineType.ACTIVATION in attempt.missed:
-        return attempt  # the agent stays overdue until it reports itself
+        if was_expected:
+            return attempt  # the agent stays overdue until it reports itself
+        attempt = replace(attempt, state=State.REQUESTED, missed=(), requested_at=entry.at)
     return transition(attempt, EntryType.ACCEPTED, entry.at, entry.reason or Reason.of(ReasonCode.REQUEST_ACCEPTED))
+
+
+def _newer_refusal(attempt: Attempt, accepted: Pending) -> Refusal | None:
+    """Return the refusal of a move that was requested after the request which Cronofy accepts now."""
+    refusal = attempt.refusal
+    if refusal is None or refusal.revision < accepted.revision or refusal.action is Action.CANCEL:
+        return None
+    return refusal if refusal.meeting.start != accepted.request.meeting.start else None
 
 
 def _rejected(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
