@@ -50,9 +50,11 @@ def key(name: str = "event_1") -> tuple[str, str, str]:
     return ("us", CALENDAR, name)
 
 
-def requested(desk: Desk, caller: CallerCredentials, name: str = "event_1", start: datetime = START) -> str:
+def requested(
+    desk: Desk, caller: CallerCredentials, name: str = "event_1", start: datetime = START, **changes: Any
+) -> str:
     """An accepted request for an agent; its id."""
-    request = desk.upsert(caller, event_id=name, **times(start))
+    request = desk.upsert(caller, event_id=name, **times(start) | changes)
     desk.provisioning().submit(request)
     desk.track(request.agent_id)
     return request.agent_id
@@ -314,7 +316,8 @@ def test_a_daily_reading_that_is_left_out_delays_no_deadline(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, has_time: bool
 ) -> None:
     monkeypatch.setattr("meeting_agents.domain.readings.crc32", lambda _: _seconds(NOW - timedelta(minutes=5)))
-    agent = requested(desk, desk.register(), start=NOW + timedelta(minutes=17))
+    conference = {"profile_id": "default"}  # it is due a quarter of an hour before the start
+    agent = requested(desk, desk.register(), start=NOW + timedelta(minutes=17), conferencing=conference)
     desk.cronofy.faults.add("GET", READ, status=503, times=2)
     assert swept(desk, has_time=has_time) == 0
     due = desk.journal().due

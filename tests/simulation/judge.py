@@ -372,9 +372,11 @@ class _Case(Falsehoods):
 
     def _is_still_bad(self, sent: Sent) -> str:
         """Return why a resolved alert is not true at the end; empty if it is."""
-        if sent.type in ("unwanted", "not_arranged", "rejected", "no_conference"):
+        if sent.type in ("unwanted", "rejected", "no_conference"):
             return ""
         later = [t for t in self.sent if t.at >= sent.at and t.status == "firing"]
+        if sent.type == "not_arranged":
+            return "" if later else self._has_not_come(sent)
         waits_until = sent.at + (RETRIED_WITHIN if sent.type == "account_disconnected" else 0.0)
         for desire, deadline, _, what in self._obligations():
             is_same = sent.start is None or sent.start == desire.start
@@ -384,6 +386,16 @@ class _Case(Falsehoods):
                 and deadline > waits_until
                 and not self._excuse(desire, deadline, deadline, is_late=True)
             ):
+                return what
+        return ""
+
+    def _has_not_come(self, sent: Sent) -> str:
+        """Return why people must be alerted again after an alert that an agent is arranged; empty if they need not."""
+        by = sent.at + ACTIVATION + 2 * ALLOWANCE
+        for desire, deadline, until, what in self._obligations():
+            is_same = sent.start in (None, desire.start) and desire.since <= sent.at
+            is_silent = what == "no agent was in the meeting" and deadline < until and by < until
+            if is_same and is_silent and not self._excuse(desire, deadline, by, is_late=True):
                 return what
         return ""
 

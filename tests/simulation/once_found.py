@@ -1250,4 +1250,9 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "a request is accepted after the start, and no agent comes": MonthScript(
+        1,
+        (Script(1, NINE, agents=("never comes",), requested=-40),),
+        (("cronofy", NINE - 60 * MINUTE, NINE + 12 * MINUTE),),
+    ),
 }

@@ -91,6 +91,18 @@ def test_a_deadline_of_a_meeting_that_was_moved_has_a_key_of_its_own(record: Rec
     assert not {entry.key for entry in first} & {finding.entry.key for finding in second}
 
 
+def test_a_deadline_after_a_late_acceptance_has_a_key_of_its_own(record: Record) -> None:
+    """Cronofy accepts the request after its deadline was missed: its agent is due anew, with the same request."""
+    first = [finding.entry for finding in find_missed(record, GRACE_PERIODS, START + 10 * MINUTE)]
+    at = START + 15 * MINUTE
+    accepted = Entry(key="accepted", kind=EntryType.ACCEPTED, at=at, attempt=1, revision=1)
+    after = fold([*first, accepted], record)
+    assert missed(after, at + 9 * MINUTE) == []
+    [second] = find_missed(after, GRACE_PERIODS, at + 10 * MINUTE)
+    assert second.deadline.phase is DeadlineType.ACTIVATION
+    assert second.entry.key not in {entry.key for entry in first}
+
+
 def test_the_deadline_of_a_meeting_without_times_is_found_too() -> None:
     """It begins when it is requested."""
     first = request()

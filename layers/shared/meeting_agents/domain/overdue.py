@@ -65,16 +65,14 @@ def is_retry_due(record: Record, now: datetime) -> bool:
 def _entry(record: Record, deadline: Deadline, at: datetime, grace_periods: GracePeriods) -> Entry:
     """Return the entry of a deadline. Every sweep that finds the deadline makes the same key.
 
-    The key has the meeting's times: people may move a meeting in the calendar after its deadline was missed, and then
-    the deadline of the same request is another one.
+    The key has the time of the deadline: the same request may have another one after that, when people move the meeting
+    in the calendar, when Cronofy accepts it late, or for each resource that is reported later.
     """
     if deadline.phase is DeadlineType.RESCUE:
         return reported_entry(record, grace_periods, at)
     attempt, revision = record.attempt(deadline.attempt) or record.current, record.revision
-    number, meeting = attempt.number, attempt.meeting
-    at_text = deadline.at.isoformat(timespec="milliseconds")
-    times = "/".join(time.isoformat() for time in (meeting.start, meeting.end) if time)
-    key = f"overdue#{number}#{revision:04d}#{deadline.phase}#{times}"
+    number, at_text = attempt.number, deadline.at.isoformat(timespec="milliseconds")
+    key = f"overdue#{number}#{revision:04d}#{deadline.phase}#{at_text}"
     entry = Entry(key=key, kind=EntryType.OVERDUE, at=at, attempt=number, revision=revision, phase=deadline.phase)
     if deadline.phase is DeadlineType.ALERT:
         types = ", ".join(alert.incident.type for alert in alerting_owed(record, grace_periods, at))
@@ -82,9 +80,7 @@ def _entry(record: Record, deadline: Deadline, at: datetime, grace_periods: Grac
         return replace(
             entry, key=key, kind=EntryType.ALERT_DUE, reason=Reason.of(ReasonCode.ALERT_OWED, incidents=types)
         )
-    is_archive = deadline.phase is DeadlineType.ARCHIVE
-    if is_archive:  # each resource that is reported later has a deadline of its own
-        entry = replace(entry, key=f"overdue#{number}#{deadline.phase}#{at_text}")
-    missing = tuple(sorted((owed_categories if is_archive else missing_resources)(attempt, grace_periods)))
+    owed = owed_categories if deadline.phase is DeadlineType.ARCHIVE else missing_resources
+    missing = tuple(sorted(owed(attempt, grace_periods)))
     reason = Reason.of(_REASONS[deadline.phase], at=at_text)
     return replace(entry, missing=missing, reason=reason)
