@@ -158,10 +158,13 @@ class _Case(Falsehoods):
         return self._known_end(desire) + COMPLETION if is_active else deadline
 
     def _has_left_early(self, desire: Desire) -> bool:
-        """True if an agent left at this time with what it had, and Cronofy took no cancellation since."""
+        """True if an agent left at this time with what it had, and no accepted cancellation since had an effect."""
         own = [a for a in self.agents if a.joined_at and a.joined_at >= desire.start and not a.is_gone]
         left = [a.captured_at for a in own if a.captured_at]
-        off = [state.at for state in self.meeting.event.states if not state.is_planned and state.at <= desire.since]
+        taken = [state.at for state in self.meeting.event.states if not state.is_planned and state.at <= desire.since]
+        off = [
+            d.since for d in self.desires() if not d.is_wanted and d.is_answered and d.since <= max(taken, default=0.0)
+        ]
         return any(max(off, default=0.0) < at <= desire.since for at in left)
 
     def _known_end(self, desire: Desire) -> float:
