@@ -68,7 +68,11 @@ RULES = {
         "tests/unit/domain/test_rescue.py",
         "tests/unit/domain/test_silences.py",
     ],
-    "domain.responses": ["tests/unit/domain/test_reports.py", "tests/unit/domain/test_lifecycle.py"],
+    "domain.responses": [
+        "tests/unit/domain/test_reports.py",
+        "tests/unit/domain/test_lifecycle.py",
+        "tests/unit/domain/test_incidents.py",
+    ],
     "domain.deadlines": [
         "tests/unit/domain/test_reports.py",
         "tests/unit/domain/test_lifecycle.py",

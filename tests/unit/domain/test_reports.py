@@ -1496,3 +1496,15 @@ def test_an_agent_that_ends_at_its_own_time_is_not_that_of_the_time_to_which_its
     assert history.record.meeting.start in history.record.attempts[0].known_starts
     later(history, END + 2 * HOUR).report(EntryType.COMPLETE, sub="agt_1", meeting=WISH.meeting)
     assert states(history) == [State.COMPLETE, State.SCHEDULED]
+
+
+def test_what_was_missed_is_a_notice_beside_others_and_none_if_the_agent_was_done_since() -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    history.report(EntryType.ACTIVATED, sub="agt_1", event_id="another")
+    later(history, END + 30 * MINUTE).overdue(DeadlineType.COMPLETION)
+    for is_done, expected in ((False, {"1/mismatched", "1/not_finished"}), (True, {"1/mismatched"})):
+        if is_done:
+            later(history, END + 31 * MINUTE).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+        later(history, END + 32 * MINUTE).request(wish(TOMORROW))
+        assert history.record.notices.keys() == expected
+        history.entries.pop()
