@@ -180,7 +180,7 @@ def test_a_lambda_function_gets_every_step(signed: tuple[Stage, dict[str, str]])
         found = [line for event in events for line in event["message"].splitlines() if event_id in line]
         return found if any("meeting_agents.complete" in line for line in found) else []
 
-    assert wait_until(printed)
+    assert wait_until(printed, within=60)
 
 
 def test_a_consumer_of_a_queue_gets_every_step(signed: tuple[Stage, dict[str, str]]) -> None:
