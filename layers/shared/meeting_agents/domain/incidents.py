@@ -391,13 +391,14 @@ def _incidents_of(record: Record, attempt: Attempt, grace_periods: GracePeriods,
             opened_at=opened_at,
             owed_at=owed_at(situation, opened_at) if rule.has_patience else opened_at,
             severity=rule.severity(situation),
-            reason=_reason(type_, attempt, opened_at),
+            reason=reason_of(type_, attempt, opened_at),
             acknowledged_at=acknowledged_at if acknowledged_at and acknowledged_at >= opened_at else None,
             reminders=last.reminders if last else 0,
         )
 
 
-def _reason(type_: IncidentType, attempt: Attempt, opened_at: datetime) -> Reason:
+def reason_of(type_: IncidentType, attempt: Attempt, opened_at: datetime) -> Reason:
+    """Return the reason of an incident of an attempt that is open since a time."""
     at = opened_at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
     match type_:
         case IncidentType.UNWANTED if attempt.is_unwanted and (attempt.activated_at or not attempt.is_rescue):

@@ -41,7 +41,7 @@ from meeting_agents.domain.attempts import (
     with_request,
     without_newest,
 )
-from meeting_agents.domain.incidents import has_resources
+from meeting_agents.domain.incidents import has_resources, reason_of
 from meeting_agents.domain.model import (
     Action,
     Conference,
@@ -296,17 +296,18 @@ def _with_notices_left(before: Record, after: Record) -> Record:
 
     An alert about it may not have been sent yet.
     """
-    attempt = after.attempt(before.current.number) if before.attempts else None
-    if attempt is None or after.current.number <= attempt.number:
+    is_followed = before.attempts and after.current.number > before.current.number
+    attempt = after.attempt(before.current.number) if is_followed else None
+    if attempt is None:
         return after
     is_left = {
         IncidentType.NOT_FINISHED: attempt.state is State.OVERDUE and DeadlineType.COMPLETION in attempt.missed,
         IncidentType.RESOURCES_MISSING: DeadlineType.RESOURCES in attempt.missed and not has_resources(attempt),
         IncidentType.NOT_ARCHIVED: is_lacking(attempt),
     }
-    at, known = after.current.began_at, after.notices
-    left = {incident_key(attempt.number, type_): (at, attempt.reason) for type_, is_true in is_left.items() if is_true}
-    return replace(after, notices={**left, **known}) if left else after
+    at, types = after.current.began_at, [type_ for type_, is_true in is_left.items() if is_true]
+    left = {incident_key(attempt.number, type_): (at, reason_of(type_, attempt, at)) for type_ in types}
+    return replace(after, notices={**left, **after.notices}) if left else after
 
 
 def _is_before(entry: Entry, phase: DeadlineType, meeting: Meeting) -> bool:
