@@ -379,12 +379,12 @@ def archive_erased(scene: Scene) -> None:
 
 def returned(scene: Scene) -> None:
     """An agent returns after its journal has expired, and before DynamoDB has deleted it."""
-    now = datetime.now(UTC)
-    times: dict[str, Any] = {"start": f"{now:%FT%TZ}", "end": f"{now + timedelta(hours=1):%FT%TZ}"}
+    start = datetime.now(UTC) + timedelta(hours=1)  # after both requests: the deadline is of the same time
+    times: dict[str, Any] = {"start": f"{start:%FT%TZ}", "end": f"{start + timedelta(hours=1):%FT%TZ}"}
     for _ in range(2):
         agent = scene.request_agent(scene.event("returned", **times))
         scene.platform.settle()
-        scene.platform.age(1)
+        scene.platform.age(3601)
         scene.platform.tick("sweep")
         scene.platform.settle()
         scene.notify(agent, "returned", "meeting_agent_failed")
