@@ -180,3 +180,15 @@ def test_two_resources_of_one_category_are_two() -> None:
     assert [len(resource_id(each)) for each in (AUDIO, other)] == [16, 16]
     history = archived(complete(AUDIO, other), AUDIO)
     assert owed_resources(history.record.current, ArchiveScope.ALL) == (other,)
+
+
+def test_what_was_lost_just_before_the_meeting_moves_on_is_a_notice() -> None:
+    """The alert may still be on its way. What was archived after all is none."""
+    for is_archived, expected in ((False, {"1/not_archived"}), (True, set())):
+        history = lost(complete(AUDIO, TRANSCRIPT), AUDIO)
+        archived(history, AUDIO if is_archived else TRANSCRIPT)
+        history.at = END + MINUTE
+        history.request(moved(7 * 24 * 60 * MINUTE)).answer(EntryType.ACCEPTED)
+        assert history.record.current.number == 2
+        assert history.record.notices.keys() == expected
+        assert {each.incident.key for each in alerting_owed(history.record, ALL, history.at)} == expected
