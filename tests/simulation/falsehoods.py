@@ -113,7 +113,7 @@ class Falsehoods(Truth):
 
     def _is_wanted(self, desire: Desire, at: float) -> Verdict:
         state = self.state_at(at)
-        if desire.is_wanted:
+        if desire.is_wanted and desire.since < desire.end:
             return "the agent is wanted", self._known(desire)
         if self._active(at) or any(a.is_present(at) for a in self.agents) or (state and state.is_planned):
             return None

@@ -442,9 +442,10 @@ class _Case(Falsehoods):
             return BY_HAND
         if desire and (self.is_unordered(desire) or not desire.is_answered):
             return AT_ONCE if desire.is_answered else CALLER_KNOWS
-        if known is None or known >= (agent.left_at or float("inf")):
+        left = agent.left_at or float("inf")
+        if known is None or known >= left:
             return STAYS
-        if known >= until:
+        if known >= until or by >= left:
             return LOST
         if desire and (agent.activated_at or known) < desire.since <= known < desire.since + SLACK:
             return UNDER_WAY

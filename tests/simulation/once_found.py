@@ -1255,4 +1255,53 @@ ONCE_FOUND: dict[str, MonthScript] = {
         (Script(1, NINE, agents=("never comes",), requested=-40),),
         (("cronofy", NINE - 60 * MINUTE, NINE + 12 * MINUTE),),
     ),
+    "an agent that fails as people move its meeting to the next day": MonthScript(
+        25,
+        (
+            Script(
+                618,
+                NINE,
+                requested=49,
+                after_move="failed",
+                acts=(Act(42.4, "drags", 1440.0),),
+                callbacks=((1, "lost"),),
+            ),
+        ),
+    ),
+    "a meeting that is moved back and on again while its agent is there": MonthScript(
+        39,
+        (
+            Script(
+                3250,
+                NINE,
+                minutes=50,
+                agents=("works", "never comes"),
+                acts=(
+                    Act(-2.2, "moves", -30.0),
+                    Act(27.8, "moves", 30.0),
+                ),
+            ),
+        ),
+    ),
+    "an agent that is called off, wanted again after the end, and reported active late": MonthScript(
+        27,
+        (
+            Script(
+                4461,
+                NINE,
+                minutes=25,
+                after_move=None,
+                acts=(
+                    Act(5.8, "switches off"),
+                    Act(25.8, "switches on"),
+                ),
+                callbacks=((3, "very late"),),
+            ),
+        ),
+    ),
+    "a cancellation that waits for Cronofy, and an agent that is heard of as it leaves": MonthScript(
+        21,
+        (Script(4697, NINE, acts=(Act(35.5, "switches off"),)),),
+        (("cronofy", NINE - 79 * MINUTE, NINE + 41 * MINUTE),),
+    ),
 }

@@ -1510,3 +1510,41 @@ def test_what_was_missed_is_a_notice_beside_others_and_none_if_the_agent_was_don
         later(history, END + 32 * MINUTE).request(wish(TOMORROW))
         assert history.record.notices.keys() == expected
         history.entries.pop()
+
+
+@pytest.mark.parametrize(
+    ("came_at", "end", "is_expected"),
+    [
+        (START - 2 * MINUTE, END, True),
+        (START + MINUTE, END, False),  # it was there at both times
+        (START - 31 * MINUTE, END, True),
+        (START - 2 * MINUTE, START - 3 * MINUTE, False),  # to neither: the one that the meeting had before counts
+    ],
+)
+def test_an_agent_that_came_to_an_earlier_time_was_not_done_at_the_one_that_the_meeting_is_moved_back_to(
+    came_at: datetime, end: datetime, is_expected: bool
+) -> None:
+    earlier = replace(WISH, meeting=replace(WISH.meeting, start=START - 30 * MINUTE, end=end), digest="earlier")
+    history = later(scheduled(), START - 40 * MINUTE).request(earlier).answer(EntryType.ACCEPTED)
+    later(history, came_at).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, DURING).report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,))
+    later(history, DURING + MINUTE).request(replace(WISH, digest="back")).answer(EntryType.ACCEPTED)
+    assert starts(history) == [START - 30 * MINUTE, START]
+    phases = [each.phase for each in deadlines(history.record, GRACE_PERIODS)]
+    assert (DeadlineType.ACTIVATION in phases) == is_expected
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        (TOMORROW, [State.FAILED, State.SCHEDULED]),
+        (45 * MINUTE, [State.FAILED]),  # it may be of either time
+    ],
+)
+def test_an_agent_that_fails_as_people_move_its_meeting_far_ahead_is_of_the_time_that_was_requested(
+    by: timedelta, expected: list[State]
+) -> None:
+    history = later(scheduled(), DURING).report(EntryType.CONFERENCING_ASSIGNED, meeting=wish(by).meeting)
+    later(history, DURING + MINUTE).report(EntryType.FAILED, sub="agt_1", meeting=wish(by).meeting)
+    assert states(history) == expected
+    assert starts(history) == ([START] if len(expected) > 1 else []) + [START + by]

@@ -13,7 +13,7 @@ from meeting_agents.domain.attempts import has_left_by_move
 from meeting_agents.domain.grace_periods import DASHBOARD, GracePeriods, end_of, missing_resources, resources_by
 from meeting_agents.domain.incidents import is_cancellation_requested
 from meeting_agents.domain.model import Conference, DeadlineType, State
-from meeting_agents.domain.record import Record
+from meeting_agents.domain.record import Attempt, Record
 from meeting_agents.domain.rescue import due_at
 from meeting_agents.domain.state_machine import EXPECTED
 
@@ -120,7 +120,7 @@ def _was_done(record: Record) -> bool:
     It has left something, or the end is not known: then that tells more about the end than the assumed duration.
     """
     current, meeting = record.current, record.current.meeting
-    before = next((attempt for attempt in record.attempts[-2::-1] if meeting.start in attempt.known_starts), None)
+    before = next((attempt for attempt in record.attempts[-2::-1] if _came_to(attempt, meeting.start)), None)
     if before is None or before.complete_at is None or before.cancelled_at or has_left_by_move(before):
         return False
     if not current.replaced and before.meeting.start == meeting.start:
@@ -129,6 +129,16 @@ def _was_done(record: Record) -> bool:
         return False
     later = next(attempt for attempt in record.attempts if attempt.number > before.number)
     return before.complete_at <= later.began_at
+
+
+def _came_to(attempt: Attempt, start: datetime | None) -> bool:
+    """Return True if the attempt's meeting had that start, and its agent did not come before it, to a newer one."""
+    if start is None or start not in attempt.known_starts:
+        return False
+    meeting, moved_at, came_at = attempt.meeting, attempt.rescheduled_at, attempt.activated_at or attempt.complete_at
+    if start == meeting.start or moved_at is None or came_at is None or not moved_at < came_at < start:
+        return True
+    return meeting.end is not None and meeting.end <= came_at
 
 
 def has_event_triggers(record: Record) -> bool:

@@ -109,7 +109,7 @@ def _earlier_time(attempt: Attempt, at: datetime, notification: Notification) ->
     start = (move.request.meeting if move else attempt.meeting).start
     if start is None or start <= at:
         return None
-    times = (attempt.reported or accepted,) if move else attempt.replaced
+    times = (attempt.reported or accepted,) if move else (*attempt.replaced, accepted)
     earlier = [old for old in times if old.start not in (None, start)]
     if move and not move.may_have_arrived:
         return next(iter(earlier), None)
