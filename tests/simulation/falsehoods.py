@@ -137,7 +137,7 @@ class Falsehoods(Truth):
     def _is_active(self, desire: Desire, at: float) -> Verdict:
         if at + 1 < desire.start + ACTIVATION and not self._was_silent(desire, at):
             return "the meeting has not begun", ""
-        left = [a for a in self.agents if a.captured_at and a.start == desire.start and not a.is_gone]
+        left = [a for a in self.agents if a.captured_at and a.start == a.last_start == desire.start and not a.is_gone]
         switched_off = max((d.since for d in self.desires() if not d.is_wanted and d.since <= at), default=0.0)
         left = [a for a in left if switched_off < (a.left_at or 0.0) and (a.captured_at or 0.0) <= at - SLACK]
         left = [a for a in left if not self._is_another_due(a, at)]

@@ -106,7 +106,7 @@ class _Case(Falsehoods):
             last = there[-1]
             failed, complete = self.reported(last, "failed"), self.reported(last, "complete")
             if last.failed_at and not last.complete_at and not last.is_gone:
-                if failed and failed < until:
+                if failed and (failed + ALLOWANCE < until or failed < until == desire.end):
                     yield desire, failed, until, "the agent failed in the meeting"
             elif (
                 complete

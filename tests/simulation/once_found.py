@@ -1255,7 +1255,7 @@ ONCE_FOUND: dict[str, MonthScript] = {
         (Script(1, NINE, agents=("never comes",), requested=-40),),
         (("cronofy", NINE - 60 * MINUTE, NINE + 12 * MINUTE),),
     ),
-    "an agent that fails as people move its meeting to the next day": MonthScript(
+    "an agent that fails as its meeting is dragged to the next day": MonthScript(
         25,
         (
             Script(
@@ -1303,5 +1303,80 @@ ONCE_FOUND: dict[str, MonthScript] = {
         21,
         (Script(4697, NINE, acts=(Act(35.5, "switches off"),)),),
         (("cronofy", NINE - 79 * MINUTE, NINE + 41 * MINUTE),),
+    ),
+    "an agent that came before its move was accepted late, after an older one that may have arrived": MonthScript(
+        47,
+        (
+            Script(
+                2613,
+                NINE,
+                acts=(
+                    Act(-19.7, "moves", 15.0),
+                    Act(-3, "extends", -15.0),
+                ),
+                fates=(
+                    (2, "503"),
+                    (3, "503"),
+                    (4, "503"),
+                    (5, "503"),
+                    (6, "503"),
+                    (7, "503"),
+                    (8, "503"),
+                    (9, "503"),
+                    (10, "503"),
+                    (11, "503"),
+                    (12, "503"),
+                    (13, "503"),
+                    (14, "503"),
+                    (15, "503"),
+                    (16, "503"),
+                    (17, "503"),
+                    (18, "503"),
+                    (19, "503"),
+                    (20, "503"),
+                    (21, "503"),
+                    (22, "503"),
+                    (23, "503"),
+                    (24, "503"),
+                    (25, "503"),
+                    (26, "503"),
+                    (27, "503"),
+                    (28, "503"),
+                    (29, "503"),
+                ),
+            ),
+        ),
+    ),
+    "a meeting that was moved into the past as its agent came, and back as it ended": MonthScript(
+        47,
+        (
+            Script(
+                4577,
+                NINE,
+                minutes=30,
+                agents=("works", "never comes"),
+                acts=(
+                    Act(-0.5, "moves", -30.0),
+                    Act(29.5, "moves", 30.0),
+                ),
+            ),
+        ),
+    ),
+    "an agent that fails just before its meeting is moved": MonthScript(
+        53,
+        (
+            Script(
+                9543,
+                NINE,
+                minutes=45,
+                agents=("drops out",),
+                after_move="failed",
+                sends_another=True,
+                acts=(
+                    Act(5.3, "moves", 15.0),
+                    Act(35.3, "moves", -15.0),
+                ),
+            ),
+        ),
     ),
 }

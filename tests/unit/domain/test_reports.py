@@ -52,6 +52,7 @@ from tests.unit.domain.test_lifecycle import (
 
 HOUR, TOMORROW = timedelta(hours=1), timedelta(days=1)
 LOCKED = Reason.of(ReasonCode.RETRY_PLANNED, failure=423)
+OVERLOADED = Reason.of(ReasonCode.RETRY_PLANNED, failure=503)
 TIMED_OUT = Reason.of(ReasonCode.RETRY_PLANNED, failure="cronofy_timed_out")
 DURING = START + 5 * MINUTE
 
@@ -1541,10 +1542,28 @@ def test_an_agent_that_came_to_an_earlier_time_was_not_done_at_the_one_that_the_
         (45 * MINUTE, [State.FAILED]),  # it may be of either time
     ],
 )
-def test_an_agent_that_fails_as_people_move_its_meeting_far_ahead_is_of_the_time_that_was_requested(
+def test_an_agent_that_fails_as_its_meeting_is_dragged_far_ahead_is_of_the_time_that_was_requested(
     by: timedelta, expected: list[State]
 ) -> None:
     history = later(scheduled(), DURING).report(EntryType.CONFERENCING_ASSIGNED, meeting=wish(by).meeting)
     later(history, DURING + MINUTE).report(EntryType.FAILED, sub="agt_1", meeting=wish(by).meeting)
     assert states(history) == expected
     assert starts(history) == ([START] if len(expected) > 1 else []) + [START + by]
+
+
+@pytest.mark.parametrize(("requested_at", "expected"), [(START - 3 * MINUTE, 1), (DURING, 2)])
+def test_an_agent_that_came_after_all_that_may_have_moved_its_meeting_stays_if_that_is_accepted_late(
+    requested_at: datetime, expected: int
+) -> None:
+    history, later_move = waiting(15 * MINUTE, OVERLOADED), wish(15 * MINUTE)
+    shorter = replace(later_move, meeting=replace(later_move.meeting, end=END), digest="shorter")
+    for at in sorted((requested_at, START - MINUTE)):
+        later(history, at)
+        if at == requested_at:
+            history.request(shorter).answer(EntryType.UNCONFIRMED, retry_at=END, reason=OVERLOADED)
+        else:
+            history.report(EntryType.ACTIVATED, sub="agt_1", meeting=WISH.meeting)
+    later(history, START + 25 * MINUTE).overdue(DeadlineType.ACTIVATION)
+    later(history, START + 26 * MINUTE).answer(EntryType.ACCEPTED)
+    assert len(states(history)) == expected
+    assert states(history)[-1] is (State.ACTIVATED if expected == 1 else State.SCHEDULED)

@@ -57,7 +57,10 @@ def _is_late_move(record: Record, at: datetime) -> bool:
     before, attempt = record.attempts[-2] if len(record.attempts) > 1 else None, record.current
     if before is None or before.state is not State.ACTIVATED or attempt.is_heard_of or attempt.is_rescue:
         return False
-    is_first = not attempt.accepted_revision and not any(p.may_have_arrived for p in attempt.unanswered[:-1])
+    *older, newest = attempt.unanswered
+    has_come_since = newest.requested_at < attempt.began_at  # so none of the older ones had moved the meeting
+    may_have_moved = not has_come_since and any(pending.may_have_arrived for pending in older)
+    is_first = not attempt.accepted_revision and not may_have_moved
     start, end = attempt.meeting.start, attempt.meeting.end
     return is_first and start is not None and end is not None and start <= at < end
 
