@@ -148,7 +148,8 @@ class Falsehoods(Truth):
         if not active and not any(a.is_present(at) for a in self.agents):
             return None
         known = [t for a in active if (t := self.reported(a, "activated")) and t < at - SLACK]
-        is_from_before = bool(known) and max(known) < desire.since
+        came = self.state_at(max(known)) if known else None  # a meeting that does not go on at its new time
+        is_from_before = bool(known) and (max(known) < desire.since or (came is not None and came.end < desire.start))
         return "the agent is there", LOST if not known else STAYS if is_from_before else ""
 
     def _is_another_due(self, left: Agent, at: float) -> bool:

@@ -133,7 +133,11 @@ class _Case(Falsehoods):
         """
         gone = [self.reported(a, end) or 0.0 for a in self.agents if a.is_gone for end in ("complete", "failed")]
         made_way = [at for at in gone if 0.0 <= at - desire.since < ALLOWANCE]  # from then on another one is expected
-        deadline = max(desire.since, desire.start, *made_way) + ACTIVATION
+        off = [d for d in self.desires() if d.since < desire.since][-1:]
+        is_refused = any(
+            not d.is_wanted and not d.is_answered for d in off
+        )  # then it ended by itself, as far as is known
+        deadline = max(desire.since, desire.start, *made_way) + (RESOURCES if made_way and is_refused else ACTIVATION)
         if until <= deadline + ALLOWANCE + MINUTE:
             return None
         if self._has_left_early(desire):

@@ -1567,3 +1567,23 @@ def test_an_agent_that_came_after_all_that_may_have_moved_its_meeting_stays_if_t
     later(history, START + 26 * MINUTE).answer(EntryType.ACCEPTED)
     assert len(states(history)) == expected
     assert states(history)[-1] is (State.ACTIVATED if expected == 1 else State.SCHEDULED)
+
+
+@pytest.mark.parametrize(
+    ("by", "end", "expected"),
+    [
+        (END - START, END, 1),
+        (END - START + MINUTE, END, 2),  # no agent waits for so long
+        (HOUR, None, 1),
+    ],
+)
+def test_an_agent_stays_for_a_late_move_to_a_time_that_has_begun_if_the_meeting_goes_on_there(
+    by: timedelta, end: datetime | None, expected: int
+) -> None:
+    there = replace(WISH, meeting=replace(WISH.meeting, end=end), digest="there")
+    then = replace(there, meeting=replace(there.meeting, start=START + by, end=end and end + by), digest="then")
+    history = later(History(), START - HOUR).request(there).answer(EntryType.ACCEPTED)
+    later(history, START - 10 * MINUTE).request(then).answer(EntryType.UNCONFIRMED, retry_at=END, reason=LOCKED)
+    later(history, START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1", meeting=there.meeting)
+    later(history, START + by + 5 * MINUTE).answer(EntryType.ACCEPTED)
+    assert len(states(history)) == expected

@@ -62,7 +62,9 @@ def _is_late_move(record: Record, at: datetime) -> bool:
     may_have_moved = not has_come_since and any(pending.may_have_arrived for pending in older)
     is_first = not attempt.accepted_revision and not may_have_moved
     start, end = attempt.meeting.start, attempt.meeting.end
-    return is_first and start is not None and end is not None and start <= at < end
+    if not is_first or start is None or start > at or (end is not None and end <= at):
+        return False
+    return before.meeting.end is None or start <= before.meeting.end  # no agent waits from one to the other
 
 
 def _is_refused_move(record: Record, attempt: Attempt, pending: Pending) -> bool:
