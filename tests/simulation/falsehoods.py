@@ -148,8 +148,9 @@ class Falsehoods(Truth):
         if not active and not any(a.is_present(at) for a in self.agents):
             return None
         known = [t for a in active if (t := self.reported(a, "activated")) and t < at - SLACK]
-        came = self.state_at(max(known)) if known else None  # a meeting that does not go on at its new time
-        is_from_before = bool(known) and (max(known) < desire.since or (came is not None and came.end < desire.start))
+        then = self.state_at(max(known)) if known else None
+        was_over = then is not None and then.end < desire.start  # no agent waits from one time to the other
+        is_from_before = bool(known) and (max(known) < desire.since or was_over)
         return "the agent is there", LOST if not known else STAYS if is_from_before else ""
 
     def _is_another_due(self, left: Agent, at: float) -> bool:

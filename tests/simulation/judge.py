@@ -134,10 +134,10 @@ class _Case(Falsehoods):
         gone = [self.reported(a, end) or 0.0 for a in self.agents if a.is_gone for end in ("complete", "failed")]
         made_way = [at for at in gone if 0.0 <= at - desire.since < ALLOWANCE]  # from then on another one is expected
         off = [d for d in self.desires() if d.since < desire.since][-1:]
-        is_refused = any(
-            not d.is_wanted and not d.is_answered for d in off
-        )  # then it ended by itself, as far as is known
-        deadline = max(desire.since, desire.start, *made_way) + (RESOURCES if made_way and is_refused else ACTIVATION)
+        was_refused = any(not d.is_wanted and not d.is_answered for d in off)
+        # The agent of a refused cancellation ended by itself, as far as is known: its resources are waited for.
+        patience = RESOURCES if made_way and was_refused else ACTIVATION
+        deadline = max(desire.since, desire.start, *made_way) + patience
         if until <= deadline + ALLOWANCE + MINUTE:
             return None
         if self._has_left_early(desire):
