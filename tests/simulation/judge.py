@@ -148,6 +148,7 @@ class _Case(Falsehoods):
         stayed = [a for a in self.agents if not a.is_gone or (a.gone_at or 0.0) >= desire.end]
         ends = [at for a in stayed if (at := self.reported(a, "complete"))]
         ends = [at for at in ends if at >= desire.since]
+        own += [a for a in self.agents if self._is_believed_there(a, desire, deadline)]
         is_active = any((at := self.reported(a, "activated")) and at < deadline for a in own)
         again = [d.since for d in self.desires() if failures and -SLACK < d.since - failures[0] < ALLOWANCE]
         if again:
@@ -160,6 +161,19 @@ class _Case(Falsehoods):
         if ends:  # it was there for a while, and may have left what it had
             return None if any(a.captured_at for a in self.agents) else max(deadline, ends[0] + RESOURCES)
         return self._known_end(desire) + COMPLETION if is_active else deadline
+
+    def _is_believed_there(self, agent: Agent, desire: Desire, deadline: float) -> bool:
+        """True if an agent is over at the time of a wish, and Cronofy neither reported it nor accepted a cancellation.
+
+        The cancellation that ended it had an effect, but was refused.
+        """
+        is_of_it = agent.start == desire.start or desire.start <= desire.since
+        if not (is_of_it and agent.activated_at and agent.is_over_at(desire.since)):
+            return False
+        ends = [self.reported(agent, end) for end in ("complete", "failed")]
+        off = [d for d in self.desires() if not d.is_wanted and agent.activated_at < d.since <= desire.since]
+        is_off = any(d.is_answered for d in off) or (agent.is_gone and not off)
+        return not is_off and not any(at is not None and at <= deadline for at in ends)
 
     def _has_left_early(self, desire: Desire) -> bool:
         """True if an agent left at this time with what it had, and no accepted cancellation since had an effect."""
@@ -250,8 +264,10 @@ class _Case(Falsehoods):
             since, by = desire.start - ARRANGEMENT - LOOKED_AT_EVERY, desire.start - ARRANGEMENT + PATIENCE
             windows = [w for w in self.month.windows if w.since < by + ALLOWANCE and w.until > since - HOUR]
             is_lost = any(w.part == f"profile {script.account}" and w.since < since and by < w.until for w in windows)
-            off = max((d.since for d in self.desires() if not d.is_wanted and d.since < by + ALLOWANCE), default=0.0)
-            is_known = any(name == "conferencing_failing" and off < at < since for at, name in event.deliveries)
+            off = [d.since for d in self.desires() if not d.is_wanted and d.since < by + ALLOWANCE]
+            came = [at for at, name in event.deliveries if name == "meeting_agent_activated" and at < since]
+            believed = max((*off, *came), default=0.0)  # an agent that comes has a conference
+            is_known = any(name == "conferencing_failing" and believed < at < since for at, name in event.deliveries)
             has_conference = event.conference_at is not None and event.conference_at < by + ALLOWANCE
             is_settled = all(d.since < since for d in self.desires() if d.since < by + ALLOWANCE)
             state = self.state_at(since)

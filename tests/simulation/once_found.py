@@ -1416,4 +1416,25 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "a 404 for a cancellation that had an effect on an agent in its meeting, and on again": MonthScript(
+        94,
+        (
+            Script(
+                4368,
+                NINE,
+                agents=("captures after the alert", "never comes"),
+                after_move=None,
+                acts=(
+                    Act(0.4, "deletes"),
+                    Act(0.5, "switches on"),
+                ),
+                fates=((2, "404"),),
+            ),
+        ),
+    ),
+    "a meeting that is over is prolonged, and neither that nor the end of its agent gets through": MonthScript(
+        95,
+        (Script(1868, NINE, acts=(Act(70.3, "moves", 30.0),)),),
+        (("cronofy", NINE + 56 * MINUTE, NINE + 176 * MINUTE),),
+    ),
 }
