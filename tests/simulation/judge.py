@@ -364,6 +364,11 @@ class _Case(Falsehoods):
                 excuse = excuse or (KILLED if self._was_killed(sent) else "")
                 yield Fault("wrong last word", self.meeting, sent.at, f"{sent.status} {sent.type}: {reason}", excuse)
 
+    def _was_called_off(self, agent: Agent, at: float) -> bool:
+        """Return True if an accepted cancellation had ended an agent by a time: what it reports is not of the next."""
+        off = [d.since for d in self.desires() if not d.is_wanted and d.is_answered and d.by == "caller"]
+        return agent.gone_at is not None and agent.gone_at <= at and any(agent.gone_at - SLACK < t <= at for t in off)
+
     def _was_killed(self, sent: Sent) -> bool:
         """Return True if the function may have ended between an alert and its entry in the journal."""
         times = (*self.month.disturbed.get(self.meeting.agent_id, ()), *self.month.disturbed.get("", ()))
@@ -377,7 +382,7 @@ class _Case(Falsehoods):
         stayed = [a for a in good if not a.is_gone and sent.start in (None, a.last_start)]
         desire, connected = self.desires()[-1], self.is_connected(self.month.until)
         match sent.type:
-            case "never_activated" | "not_finished" if good:
+            case "never_activated" | "not_finished" if not all(self._was_called_off(a, sent.at) for a in good):
                 return "the agent is complete"
             case "failed" if any((a.complete_at or 0) > sent.at for a in stayed) and all(not a.failed_at for a in good):
                 return "another agent is complete"

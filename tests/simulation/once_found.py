@@ -1437,4 +1437,32 @@ ONCE_FOUND: dict[str, MonthScript] = {
         (Script(1868, NINE, acts=(Act(70.3, "moves", 30.0),)),),
         (("cronofy", NINE + 56 * MINUTE, NINE + 176 * MINUTE),),
     ),
+    "an agent with the sub of the one before, in a meeting that was dragged after that had left it": MonthScript(
+        113,
+        (
+            Script(
+                9065,
+                NINE,
+                agents=("works", "waits in the lobby for ever"),
+                reuses_sub=True,
+                acts=(Act(100.3, "drags", 60.0),),
+            ),
+        ),
+    ),
+    "the agent of before a cancellation reports itself complete after the next one was missed": MonthScript(
+        113,
+        (
+            Script(
+                7078,
+                NINE,
+                minutes=120,
+                agents=("works", "never comes"),
+                acts=(
+                    Act(84.7, "switches off"),
+                    Act(86.7, "switches on"),
+                ),
+                callbacks=((4, "very late"),),
+            ),
+        ),
+    ),
 }

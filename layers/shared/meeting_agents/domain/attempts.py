@@ -294,13 +294,15 @@ def _meetings(attempts: Sequence[Attempt]) -> list[Meeting]:
 def _is_another_time(record: Record, notification: Notification, at: datetime) -> bool:
     """Return True if the meeting has another time than the one at which the agent was heard of.
 
-    The next occurrence of a recurring meeting is one as well: another start, another `sub`.
+    The next occurrence of a recurring meeting is one as well: another start, another `sub`. So is the time at which an
+    agent reports itself active that has left an earlier one: Cronofy may use a `sub` again.
     """
     attempt, start = record.current, notification.meeting.start
     if not attempt.is_heard_of or start is None or attempt.meeting.start in (None, start):
         return False
     is_later = attempt.ended_at is not None and start > attempt.ended_at
-    return start > at or is_later or is_another_agent(record, notification)
+    is_again = EntryType.ACTIVATED in notification.kinds and _is_after(attempt, notification.meeting)
+    return start > at or is_later or is_again or is_another_agent(record, notification)
 
 
 def is_another_agent(record: Record, notification: Notification) -> bool:
