@@ -1587,3 +1587,21 @@ def test_an_agent_stays_for_a_late_move_to_a_time_that_has_begun_if_the_meeting_
     later(history, START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1", meeting=there.meeting)
     later(history, START + by + 5 * MINUTE).answer(EntryType.ACCEPTED)
     assert len(states(history)) == expected
+
+
+@pytest.mark.parametrize(
+    ("by", "sub", "kind", "expected"),
+    [
+        (HOUR, "agt_1", EntryType.ACTIVATED, [State.COMPLETE, State.ACTIVATED]),
+        (-MINUTE, "agt_1", EntryType.ACTIVATED, [State.COMPLETE]),  # to before the time at which it was there
+        (HOUR, "", EntryType.AFTER_END, [State.COMPLETE]),  # whether another agent is expected is not known
+    ],
+)
+def test_an_agent_that_comes_to_a_later_time_of_a_meeting_than_it_left_is_another_one_with_the_same_sub(
+    by: timedelta, sub: str, kind: EntryType, expected: list[State]
+) -> None:
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    later(history, END + 2 * MINUTE).report(EntryType.COMPLETE, sub="agt_1")
+    later(history, END + 30 * MINUTE).report(kind, sub=sub, meeting=wish(by).meeting)
+    assert states(history) == expected
+    assert starts(history)[-1] == START + by
