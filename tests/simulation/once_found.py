@@ -1465,4 +1465,39 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    "an event trigger at the old start while a move, which may have arrived, still waits": MonthScript(
+        137,
+        (
+            Script(
+                4538,
+                NINE,
+                acts=(
+                    Act(-60, "extends", 120.0),
+                    Act(-19.3, "moves", -30.0),
+                ),
+                fates=(
+                    (2, "503"),
+                    (3, "503"),
+                    (5, "503"),
+                    (6, "503"),
+                    (7, "503"),
+                    (8, "503"),
+                    (9, "503"),
+                    (10, "503"),
+                    (11, "503"),
+                    (12, "503"),
+                    (13, "503"),
+                    (14, "503"),
+                ),
+            ),
+        ),
+    ),
+    "an agent that reports its end late, after its meeting was moved, and the account was disconnected": MonthScript(
+        133,
+        (Script(6436, NINE, acts=(Act(60.5, "moves", 1440.0),), account="user_3"),),
+        (
+            ("cronofy", NINE + 22 * MINUTE, NINE + 142 * MINUTE),
+            ("grant user_3", NINE + 109 * MINUTE, NINE + 4309 * MINUTE),
+        ),
+    ),
 }

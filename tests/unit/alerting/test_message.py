@@ -423,6 +423,28 @@ def test_an_agent_that_reports_itself_late_is_on_its_way_and_not_in_the_meeting(
     assert "lobby" in alert.text
 
 
+def moved(history: History, at: datetime, by: timedelta) -> History:
+    """The meeting is requested for a later time, with another agent."""
+    history.meeting = replace(MEETING, start=START + by, end=END + by)
+    return history.ask(at, attempt=2).accepted(attempt=2)
+
+
+def test_the_late_end_of_an_agent_is_sent_with_the_time_of_its_own_meeting() -> None:
+    history = moved(History().ask().accepted().hear("meeting_agent_activated", START), END, timedelta(days=1))
+    late = Reason.of(ReasonCode.COMPLETION_MISSED, at="2026-04-29T17:30:00.000Z")
+    history.add(EntryType.OVERDUE, END + 30 * MINUTE, phase=DeadlineType.COMPLETION, reason=late).published()
+    (resolved,) = history.hear("meeting_agent_complete", END + 31 * MINUTE).alerts()
+    assert (resolved.type, resolved.is_resolved) == (IncidentType.NOT_FINISHED, True)
+    assert resolved.meeting == MEETING
+
+
+def test_the_alert_that_a_later_agent_resolves_an_incident_has_the_time_of_that() -> None:
+    history = moved(failed().published(START + 2 * MINUTE), START + 3 * MINUTE, timedelta(hours=1))
+    (resolved,) = history.hear("meeting_agent_complete", END + 62 * MINUTE, sub="agt_2").alerts()
+    assert (resolved.type, resolved.is_resolved) == (IncidentType.FAILED, True)
+    assert resolved.meeting == history.meeting
+
+
 def test_every_alert_about_an_incident_has_the_same_key() -> None:
     """In the first alert, the reminder and the resolution."""
     history = silent()

@@ -551,6 +551,7 @@ def test_cronofys_word_does_not_replace_a_wish_that_it_did_not_get() -> None:
     assert accepted.meeting.start == START + by  # what it reported before is older than that
     may_have_arrived = waiting(by, TIMED_OUT).report(EntryType.BEFORE_START, meeting=WISH.meeting)
     assert may_have_arrived.record.meeting.start == START
+    assert may_have_arrived.answer(EntryType.ACCEPTED).record.meeting.start == START + by  # it was sent again
 
 
 # ---------------------------------------------------------------------------------------------------------- two agents

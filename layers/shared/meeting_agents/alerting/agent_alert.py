@@ -16,7 +16,7 @@ from meeting_agents.alerting.text import (
 )
 from meeting_agents.announcement import ReasonView, is_link
 from meeting_agents.cronofy.json_text import readable
-from meeting_agents.domain.alerts import OwedAlert
+from meeting_agents.domain.alerts import OwedAlert, resolving_attempt
 from meeting_agents.domain.grace_periods import ANYTHING, missing_of
 from meeting_agents.domain.groups import Group, group_of
 from meeting_agents.domain.labels import Labels
@@ -106,9 +106,10 @@ class AgentAlert:
 
     @property
     def attempt(self) -> Attempt:
-        """The attempt of a firing incident; for a resolved one the current attempt, which may be a later one."""
-        firing = None if self.is_resolved else self.record.attempt(self.owed.incident.attempt)
-        return firing or self.record.current
+        """The attempt of a firing incident; for a resolved one that which has the good news: it may be a later one."""
+        record, incident = self.record, self.owed.incident
+        own = record.attempt(incident.attempt)
+        return (resolving_attempt(record, incident.key) if self.is_resolved else own) or record.current
 
     @property
     def noun(self) -> str:

@@ -138,29 +138,32 @@ def last_alert(record: Record, incident: Incident) -> LastAlert | None:
 
 def _notices(record: Record) -> Iterator[OwedAlert]:
     for key, (at, reason) in record.notices.items():
-        if key not in record.alerts and not _is_over(record, key):
+        if key not in record.alerts and not resolving_attempt(record, key):
             yield OwedAlert(AlertStatus.FIRING, incident_of(key, at, Severity.WARNING, reason), 0)
 
 
 def _resolved(record: Record, key: str) -> Iterator[OwedAlert]:
     last = record.alerts[key]
     incident = incident_of(key, last.at, last.severity, record.current.reason)
-    if last.status is not AlertStatus.RESOLVED and _is_over(record, key):
+    if last.status is not AlertStatus.RESOLVED and resolving_attempt(record, key):
         yield OwedAlert(AlertStatus.RESOLVED, incident, last.count)
 
 
-def _is_over(record: Record, key: str) -> bool:
-    """Return True if an incident is over with good news; a notice is never over, but for one that is an incident."""
+def resolving_attempt(record: Record, key: str) -> Attempt | None:
+    """Return the attempt with good news of an incident: its own, or a later one of the same meeting; None: none has it.
+
+    A notice is never over, but for one that is an incident.
+    """
     number, type_ = key.split("/")
     rule = INCIDENTS.get(IncidentType(type_))
     if rule is None:
-        return False
+        return None
     attempt, current = record.attempt(int(number)) or record.current, record.current
-    is_over = rule.is_resolved(attempt) or (is_same_meeting(attempt, current) and rule.is_resolved(current))
     # A second agent was sent to the meeting of the first, to whichever time people have moved it since.
     second = record.attempt(attempt.number + 1)
-    is_rescued = second is not None and second.is_rescue and second.state is State.COMPLETE and rule.is_resolved(second)
-    return is_over or is_rescued
+    has_second = second is not None and second.is_rescue and second.state is State.COMPLETE
+    of_meeting = (attempt, current if is_same_meeting(attempt, current) else None, second if has_second else None)
+    return next((each for each in of_meeting if each and rule.is_resolved(each)), None)
 
 
 def is_same_meeting(attempt: Attempt, later: Attempt) -> bool:
