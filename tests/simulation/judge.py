@@ -177,13 +177,19 @@ class _Case(Falsehoods):
 
     def _has_left_early(self, desire: Desire) -> bool:
         """True if an agent left at this time with what it had, and no accepted cancellation since had an effect."""
-        own = [a for a in self.agents if a.joined_at and a.joined_at >= desire.start and not a.is_gone]
+        own = [a for a in self.agents if a.joined_at and not a.is_gone and self._was_there_at(a, desire.start)]
         left = [a.captured_at for a in own if a.captured_at]
         taken = [state.at for state in self.meeting.event.states if not state.is_planned and state.at <= desire.since]
         off = [
             d.since for d in self.desires() if not d.is_wanted and d.is_answered and d.since <= max(taken, default=0.0)
         ]
         return any(max(off, default=0.0) < at <= desire.since for at in left)
+
+    def _was_there_at(self, agent: Agent, start: float) -> bool:
+        """True if an agent came at a start or later, or was there then and left before its meeting was over."""
+        joined, left = agent.joined_at or 0.0, agent.left_at or 0.0
+        desire = self.desire_at(left)
+        return joined >= start or (left > start and desire is not None and left < desire.end)
 
     def _known_end(self, desire: Desire) -> float:
         """Return the end of a meeting; an agent without a calendar event has no known one."""

@@ -1500,4 +1500,19 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ("grant user_3", NINE + 109 * MINUTE, NINE + 4309 * MINUTE),
         ),
     ),
+    # old ['missed: seed 169, meeting 3995: no agent was in the meeting'] new []
+    "an agent that left early, and a meeting that is moved to a start at which it was there": MonthScript(
+        169,
+        (
+            Script(
+                3995,
+                NINE,
+                agents=("leaves early", "never comes"),
+                acts=(
+                    Act(-2.8, "moves", -30.0),
+                    Act(27.2, "moves", 30.0),
+                ),
+            ),
+        ),
+    ),
 }
