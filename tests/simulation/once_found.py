@@ -1515,4 +1515,19 @@ ONCE_FOUND: dict[str, MonthScript] = {
             ),
         ),
     ),
+    # old ['missed: seed 177, meeting 5953: no agent was in the meeting'] new []
+    "a meeting that was over is prolonged, and then moved": MonthScript(
+        177,
+        (
+            Script(
+                5953,
+                NINE,
+                agents=("works", "never comes"),
+                acts=(
+                    Act(70, "extends", 120.0),
+                    Act(70.4, "moves", 15.0),
+                ),
+            ),
+        ),
+    ),
 }

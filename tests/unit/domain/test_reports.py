@@ -1606,3 +1606,29 @@ def test_an_agent_that_comes_to_a_later_time_of_a_meeting_than_it_left_is_anothe
     later(history, END + 30 * MINUTE).report(kind, sub=sub, meeting=wish(by).meeting)
     assert states(history) == expected
     assert starts(history)[-1] == START + by
+
+
+@pytest.mark.parametrize(
+    ("extended_at", "is_reported", "expected"),
+    [
+        (END + 10 * MINUTE, False, [State.COMPLETE, State.SCHEDULED]),
+        (END - 10 * MINUTE, False, [State.COMPLETE]),  # it left early, with what it had
+        (END + 10 * MINUTE, True, [State.COMPLETE]),  # people had prolonged it in the calendar
+    ],
+)
+def test_an_agent_that_left_as_its_meeting_was_over_is_followed_by_another_if_that_is_prolonged_and_moved(
+    extended_at: datetime, is_reported: bool, expected: list[State]
+) -> None:
+    left_at = END + 2 * MINUTE
+    longer = replace(WISH, meeting=replace(WISH.meeting, end=END + 2 * HOUR), digest="longer")
+    history = later(scheduled(), START - MINUTE).report(EntryType.ACTIVATED, sub="agt_1")
+    for at in sorted((extended_at, left_at)):
+        later(history, at)
+        if at == extended_at:
+            history.request(longer).answer(EntryType.ACCEPTED)
+        else:
+            meeting = longer.meeting if is_reported else Meeting()
+            history.report(EntryType.COMPLETE, sub="agt_1", resources=(TRANSCRIPT,), meeting=meeting)
+    moved_on = replace(longer.meeting, start=START + 15 * MINUTE, end=END + 2 * HOUR + 15 * MINUTE)
+    later(history, END + 20 * MINUTE).request(replace(longer, meeting=moved_on, digest="moved on"))
+    assert states(history.answer(EntryType.ACCEPTED)) == expected

@@ -76,12 +76,13 @@ def _is_cancellation_newest(attempt: Attempt) -> bool:
 def _is_after(attempt: Attempt, meeting: Meeting) -> bool:
     """Return True if a meeting begins later than the one that the agent of an attempt has left.
 
-    The agent left when that was over, or moved away; or about when the other begins.
+    The agent left when that was over, or moved away; or about when the other begins. Its end may have moved since.
     """
     before, ended_at = attempt.meeting, attempt.ended_at
     if ended_at is None or meeting.start is None or before.start is None or meeting.start <= before.start:
         return False
-    was_over = has_left_by_move(attempt) if before.end is None else ended_at >= before.end
+    end = min((each for each in (before.end, attempt.end_at_leaving) if each), default=None)
+    was_over = has_left_by_move(attempt) if end is None else ended_at >= end
     return was_over or meeting.start >= ended_at - LEAVES_WITHIN
 
 

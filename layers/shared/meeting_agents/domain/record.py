@@ -208,6 +208,8 @@ class Attempt:
     unwanted_at: datetime | None = None
     """When the agent reported itself active although its cancellation had been accepted."""
     overdue_at: datetime | None = None
+    end_at_leaving: datetime | None = None
+    """The end of its meeting, as it was when its agent first reported that it had left."""
 
     @property
     def origin(self) -> str:

@@ -222,6 +222,8 @@ def _has_reported(attempt: Attempt, kind: EntryType) -> bool:
 
 def apply_report(attempt: Attempt, kind: EntryType, at: datetime, notification: Notification) -> Attempt:
     """Return the attempt after an agent of it reported itself active, complete or failed."""
+    if kind in ENDS and attempt.ended_at is None:
+        attempt = replace(attempt, end_at_leaving=notification.meeting.end or attempt.meeting.end)
     attempt = _with_report(attempt, kind, at, notification)
     match kind:
         case EntryType.COMPLETE:
