@@ -552,6 +552,9 @@ def test_cronofys_word_does_not_replace_a_wish_that_it_did_not_get() -> None:
     may_have_arrived = waiting(by, TIMED_OUT).report(EntryType.BEFORE_START, meeting=WISH.meeting)
     assert may_have_arrived.record.meeting.start == START
     assert may_have_arrived.answer(EntryType.ACCEPTED).record.meeting.start == START + by  # it was sent again
+    on_its_way = later(scheduled(), START - 10 * MINUTE).request(wish(by))
+    on_its_way.report(EntryType.BEFORE_START, meeting=WISH.meeting).answer(EntryType.ACCEPTED)
+    assert on_its_way.record.meeting.start == START + by
 
 
 # ---------------------------------------------------------------------------------------------------------- two agents

@@ -146,9 +146,9 @@ def _accepted(attempt: Attempt, pending: Pending, entry: Entry) -> Attempt:
         subs=united(attempt.subs, entry.sub),
         resources=collected(attempt.resources, entry.resources),
     )
-    # Of a move that may have arrived, a later report of the time before says that it had not.
+    # A report of the time before the move, while that was on its way, says that it had not arrived.
     is_before = attempt.reported is not None and attempt.reported.start in {old.start for old in attempt.replaced}
-    is_new_to_cronofy = pending.tries > 0 and (is_before or not pending.may_have_arrived)
+    is_new_to_cronofy = is_before or (pending.tries > 0 and not pending.may_have_arrived)
     if attempt.reported_at and (is_new_to_cronofy or attempt.reported_at < pending.requested_at):
         attempt = replace(attempt, reported=None, reported_at=None)
     if DeadlineType.ACTIVATION in attempt.missed:
