@@ -114,7 +114,7 @@ def counted_at_least(stack: Stack, function: str, wanted: int, *metrics: str) ->
     """The same, once these metrics add up to so much: the embedded AWS may log a line with the next invocation only."""
     client, name = stack.session.client("lambda"), stack.functions[function]
     nothing = {"headers": {}, "body": "", "pathParameters": {"agent_id": "ma_nobody"}, "Records": []}
-    until = time.monotonic() + 60
+    until = time.monotonic() + 30
     while sum((found := counted(stack, function))[metric] for metric in metrics) < wanted and time.monotonic() < until:
         with ThreadPoolExecutor(SENDERS) as pool:  # each of its processes may have a line
             pool.map(lambda _: client.invoke(FunctionName=name, Payload=json.dumps(nothing)), range(SENDERS))
