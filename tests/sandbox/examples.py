@@ -123,6 +123,13 @@ class Examples:
             Example("Send the event triggers that are due", "POST", "$CONTROL/triggers"),
             Example("Find its transcript", "GET", f"{_AGENT}/resources/transcript?format=json"),
             Example("Publish its announcements again", "POST", f"{_AGENT}/replay"),
+            # A silence of the agent alone goes when its data is erased, so it is before that.
+            Example(
+                "Send nothing about the agent for two hours; what still stands then is sent", "PUT", silence, quiet
+            ),
+            Example("List the silences", "GET", "$API/v1/silences"),
+            Example("Read one", "GET", silence),
+            Example("End it", "DELETE", silence),
             Example("Delete its calendar event", "DELETE", events, removed, (_AS_USER,)),
             Example("Erase its data", "DELETE", f"{_AGENT}/data"),
             Example("Read what remains", "GET", f"{_AGENT}/data"),
@@ -133,12 +140,6 @@ class Examples:
             ),
             Example("Register an account: its token is used once", "PUT", account, self._json(registration)),
             Example("List the accounts", "GET", "$API/v1/accounts"),
-            Example(
-                "Send nothing about the agent for two hours; what still stands then is sent", "PUT", silence, quiet
-            ),
-            Example("List the silences", "GET", "$API/v1/silences"),
-            Example("Read one", "GET", silence),
-            Example("End it", "DELETE", silence),
             Example("Read the account", "GET", account),
             Example("Acknowledge the incident of the account, which has none: 404", "POST", group, note),
             Example("Delete the account", "DELETE", account),
