@@ -123,7 +123,7 @@ class Examples:
             Example("Send the event triggers that are due", "POST", "$CONTROL/triggers"),
             Example("Find its transcript", "GET", f"{_AGENT}/resources/transcript?format=json"),
             Example("Publish its announcements again", "POST", f"{_AGENT}/replay"),
-            # A silence of the agent alone goes when its data is erased, so it is before that.
+            # Before the erasure: with an agent's data goes a silence of it alone, also one that is put in the meantime.
             Example(
                 "Send nothing about the agent for two hours; what still stands then is sent", "PUT", silence, quiet
             ),
