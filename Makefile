@@ -23,7 +23,7 @@ OPERATE := .venv/bin/python layers/shared/operate.py --stack $(STACK)
 GIVEN_PARAMETERS = $(OPERATE) parameters --environment $(ENVIRONMENT) Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
 # A variable that no command reads is a misspelt one: without this, `make replay STAT=failed` would replay all.
-KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS MEETINGS MEETING OUTAGE START RESCUE \
+KNOWN := PYTHON ARCHITECTURE ENVIRONMENT STACK PARAMETERS ONCE ARGS EXAMPLES ONLY MINUTES SEED SEEDS TRACE MEETINGS MEETING OUTAGE START RESCUE \
 	PUT_BACK KEEP RESUME FROM TO STATE DRY_RUN QUEUE ID NAME NOTE EVENT CALENDAR DATA_CENTER ACCOUNT LABEL \
 	UNTIL WHY TYPE EVERYTHING CHECK JOURNAL WITH DAYS YES CALLER AT SOURCE SOURCE_REGION SOURCE_PROFILE SIGNED AWS_PROFILE AWS_REGION
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
@@ -63,9 +63,9 @@ crash: .venv/.dev ## Let every outside call of every function fail, and every fu
 soak: .venv/.dev ## Ten minutes of load while Cronofy, AWS and the functions fail now and then (MINUTES=10 SEED=…)
 	@$(IN_VENV) python -m tests.soak
 
-simulate: .venv/.dev ## Months that know the truth, judged (SEEDS=1..10 MEETINGS=1000, RESUME=1: go on where it was interrupted; SEED=7 MEETING=12: as a story; OUTAGE=cronofy:2h START=2026-03-10T09:00: what if; JOURNAL=week.jsonl WITH="ActivationGracePeriod=1200": last week with other parameters; RESCUE=failed or silent: with second agents; PUT_BACK=1: faults on purpose)
+simulate: .venv/.dev ## Months that know the truth, judged (SEEDS=1..10 MEETINGS=1000, RESUME=1: go on where it was interrupted; SEED=7 TRACE=1: one as a story, MEETING=12: only this meeting of it; OUTAGE=cronofy:2h START=2026-03-10T09:00: what if; JOURNAL=week.jsonl WITH="ActivationGracePeriod=1200": last week with other parameters; RESCUE=failed or silent: with second agents; PUT_BACK=1: faults on purpose)
 	@$(IN_VENV) python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MEETINGS),--meetings $(MEETINGS)) \
-		$(if $(SEED),--seed $(SEED)) $(if $(MEETING),--meeting $(MEETING)) $(if $(OUTAGE),--outage $(OUTAGE)) \
+		$(if $(SEED),$(if $(TRACE)$(MEETING),--seed,--seeds) $(SEED)) $(if $(MEETING),--meeting $(MEETING)) $(if $(OUTAGE),--outage $(OUTAGE)) \
 		$(if $(START),--start $(START)) $(if $(RESCUE),--rescue $(RESCUE)) $(if $(PUT_BACK),--put-back) $(if $(KEEP),--keep) $(if $(RESUME),--resume) \
 		$(if $(JOURNAL),--journal "$(JOURNAL)") $(if $(WITH),--with "$(WITH)") \
 		$(if $(FROM),--from "$(FROM)" --to "$(TO)" --stack $(STACK))
