@@ -397,6 +397,11 @@ def simulation() -> str:
     return months.section(_found("simulation"))
 
 
+def truth() -> str:
+    """The truth of the alerts in those months, in a sentence."""
+    return months.summary(_found("simulation"))
+
+
 def _crash() -> str:
     found = _found("crash")
     return "\n".join(
@@ -452,7 +457,7 @@ def _folded(summary: str, text: str) -> list[str]:
 
 
 DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "README.md": {"lifecycle": lifecycle},
+    "README.md": {"truth": truth, "lifecycle": lifecycle},
     "CHANNELS.md": {"change": change},
     "OPERATIONS.md": {"parameters": parameters, "alarms": alarms, "costs": costs, "commands": commands},
     "YEAR.md": {},

@@ -452,10 +452,11 @@ class Cronofy:
                 if agent and is_new:
                     agent.known.append((self.scheduler.now, name))
             elif not is_lost and number < len(_PAUSES):
-                self.log(event, f"{name} is answered {status}")
+                self.log(event, f"{name} is answered {status}" if status else f"{name} waits: Cronofy does not work")
                 self.happened["callback: delivered again"] += 1
                 self.scheduler.after(_PAUSES[number], lambda: attempt(number + 1))
             else:
+                self.log(event, f"{name} is never delivered")
                 self.happened["callback: never delivered"] += 1
                 event.lost += [written_at] if is_lost else []
 

@@ -20,6 +20,7 @@ import functions.webhook.app as webhook
 from meeting_agents import provisioning, publishing, sweeping
 from meeting_agents.api import calendar_events
 from meeting_agents.aws import dynamodb, notifications, topics
+from meeting_agents.cronofy.messages import CronofyResponse, Outcome
 from meeting_agents.domain import alerts, attempts, deadlines, incidents, lifecycle, overdue, responses, situation
 from meeting_agents.domain.model import EntryType, IncidentType, State
 from meeting_agents.domain.record import Attempt, Record
@@ -57,6 +58,7 @@ _missed, _next_request = overdue.find_missed, attempts.next_request
 _entry, _append, _publish = overdue._entry, notifications.append_notification, topics.AlertsTopic.publish
 _begins, _with_request = attempts._begins_attempt, attempts.with_request
 _is_refused_move, _rejected = responses._is_refused_move, responses._rejected
+_outcome = vars(CronofyResponse)["outcome"].fget
 
 
 def _hidden_by_retry(record: Record, grace_periods: Any, now: datetime) -> list[Any]:
@@ -117,6 +119,10 @@ def _refusal_forgotten(record: Record | None, request: Any, at: datetime) -> tup
     return _next_request(record, request, at)
 
 
+def _any_page_accepted(self: CronofyResponse) -> Outcome:
+    return Outcome.ACCEPTED if 200 <= self.status < 300 else _outcome(self)
+
+
 def _is_not_over(record: Record | None) -> bool:
     return record is not None and record.state not in TERMINAL_STATES
 
@@ -151,6 +157,7 @@ FAULTS: Mapping[str, tuple[Change, ...]] = {
     ),
     "a request after `complete` is a new agent (12)": (Change(attempts, "_begins_attempt", _also_after_complete),),
     "each request re-arms the deadline of an overdue agent (13)": (Change(lifecycle, "with_request", _rearmed),),
+    "a change that Cronofy refuses is a missing agent (14)": (Change(incidents, "_is_elsewhere", lambda *_: True),),
     "an agent is expected in a meeting of the past (15)": (
         Change(deadlines, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),
         Change(situation, "end_of", lambda *_: datetime(2100, 1, 1, tzinfo=UTC)),
@@ -159,6 +166,10 @@ FAULTS: Mapping[str, tuple[Change, ...]] = {
         Change(attempts, "_assigned_conference", _never),
     ),
     "an alert that SNS refuses counts as sent (17)": (Change(topics.AlertsTopic, "publish", _unpublished),),
+    "another start of the meeting is no other attempt (22)": (Change(attempts, "_is_another_time", lambda *_: False),),
+    "a page instead of an answer counts as accepted (23)": (
+        Change(CronofyResponse, "outcome", property(_any_page_accepted)),
+    ),
     "an alert that is owed and was not sent is not found by the sweep": (
         Change(deadlines, "next_alert_at", lambda *_: None),
     ),

@@ -4,6 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def summary(found: Mapping[str, Any]) -> str:
+    """Return how true the alerts were, in a sentence for the first page."""
+    figures = found["figures"]
+    due, missed, late = f"{found['obligations']:,.0f}", f"{figures['missed']:g}", f"{figures['late']:g}"
+    false, wrong = f"{figures['false critical']:g}", f"{figures['wrong last word']:g}"
+    return (
+        f"That is measured: `make simulate` let {found['meetings']:,} meetings take place in which callers, people,\n"
+        f"Cronofy and AWS do all that they may. Of each 10,000, {due} needed an alert: {missed} were missed,\n"
+        f"{late} late, {false} critical and false, and {wrong} wrong in the end, but for"
+        " [what no one could know](tests/README.md#the-simulated-month)."
+    )
+
+
 def section(found: Mapping[str, Any]) -> str:
     """Return the figures, what no one could know, what occurred, and the faults that were put back."""
     return "\n".join(
