@@ -5,8 +5,10 @@ The exit status is 0 if every alert that was due was sent, and no other.
 
 import argparse
 import json
+import re
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,7 +26,7 @@ MAX_SHRUNK = 5
 def main(arguments: list[str]) -> int:
     """Do what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", default="1..10", help="the first and the last seed: 1..200")
+    parser.add_argument("--seeds", type=_seeds, default="1..10", help="the first and the last seed: 1..200")
     parser.add_argument("--meetings", type=int, default=1000, help="meetings of each month")
     parser.add_argument("--processes", type=int, help="as many as the machine has processors, if it is left out")
     parser.add_argument("--seed", type=int, help="tell the month of one seed as a story")
@@ -34,7 +36,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--put-back", action="store_true", help="put faults back into the product, one at a time")
     parser.add_argument("--outage", help="what if: cronofy:2h, token:90m, callbacks:1h or aws:10m")
-    parser.add_argument("--start", help="the start of that: 2026-03-10T09:00")
+    parser.add_argument("--start", type=_start, default="2026-03-10T09:00", help="the start of that: 2026-03-10T09:00")
     parser.add_argument("--journal", type=Path, help="an exported file: which alerts other parameters would have sent")
     parser.add_argument("--with", dest="changes", default="", help="the other parameters: ActivationGracePeriod=1200")
     parser.add_argument("--from", dest="since", help="export the journals of a deployed stack first, of meetings from")
@@ -48,19 +50,33 @@ def main(arguments: list[str]) -> int:
     if options.put_back:
         return put_back.run(FOUND if options.keep else None)
     if options.outage:
-        return what_if.run(options.outage, options.start or "2026-03-10T09:00")
+        return what_if.run(options.outage, options.start)
     if options.since or options.journal:
         return _rerun(options)
     if options.seed is not None:
         chosen = options.meeting
+        if chosen is not None and chosen not in range(options.meetings):
+            parser.error(f"the month has the meetings 0 to {options.meetings - 1}; set MEETINGS for a longer one")
         for line in story(month(options.seed, options.meetings), lambda number: chosen in (None, number)):
             print(line)
         return 0
-    first, _, last = options.seeds.partition("..")
-    seeds = range(int(first), int(last or first) + 1)
     if options.rescue:
-        return second_agents(seeds, options)
-    return simulate(seeds, options)
+        return second_agents(options.seeds, options)
+    return simulate(options.seeds, options)
+
+
+def _seeds(text: str) -> range:
+    found = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", text)
+    if not found or not (seeds := range(int(found[1]), int(found[2] or found[1]) + 1)):
+        raise argparse.ArgumentTypeError(f"{text!r} are no seeds: write 1..200, or one, 7")
+    return seeds
+
+
+def _start(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 2026-03-10T09:00, which is in UTC") from None
 
 
 def _rerun(options: argparse.Namespace) -> int:

@@ -4,10 +4,11 @@ The same day is lived twice, with the outage and without. What differs is what t
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from random import Random
 
-from tests.simulation.findings import Figures
+from tests.simulation.findings import Fault
 from tests.simulation.judge import judge
 from tests.simulation.scripts import HOUR, MINUTE, MonthScript, Script
 from tests.simulation.world import Month, live
@@ -16,21 +17,20 @@ MEETINGS = 120
 _UNITS = {"m": MINUTE, "h": HOUR}
 
 
-def run(outage: str, start: str) -> int:
-    """Print what an outage would do. `outage`: the part and the duration, as `cronofy:2h`."""
+def run(outage: str, start: datetime) -> int:
+    """Print what an outage would do. `outage`: its part and its duration, `cronofy:2h`; `start`: by default in UTC."""
     found = re.fullmatch(r"(cronofy|token|callbacks|aws|sweep|sns|stream):(\d+)([mh])", outage)
     if not found:
         print("an outage is cronofy, token, callbacks, aws, sweep, sns or stream, and a time: cronofy:2h")
         return 2
-    begins = datetime.fromisoformat(start).replace(tzinfo=UTC).timestamp()
+    begins = (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp()
     ends = begins + int(found[2]) * _UNITS[found[3]]
     print(f"{MEETINGS} meetings around {_clock(begins)} to {_clock(ends)}, without {found[1]}\n")
     plain = day(begins, ends)
     without, with_it = (live(MonthScript(0, plain.meetings, windows)) for windows in ((), ((found[1], begins, ends),)))
     _print_missed(without, with_it)
     _print_messages(with_it)
-    figures = judge(with_it)
-    _print_figures(figures)
+    _print_faults(judge(with_it).faults)
     return 0
 
 
@@ -49,33 +49,41 @@ def day(begins: float, ends: float) -> MonthScript:
 
 
 def _print_missed(without: Month, with_it: Month) -> None:
-    missed = 0
+    missed, late = list[str](), list[str]()
     for plain, meeting in zip(without.meetings, with_it.meetings, strict=True):
         joined = [agent.joined_at for agent in meeting.event.agents if agent.joined_at]
         before = [agent.joined_at for agent in plain.event.agents if agent.joined_at]
+        start = _clock(meeting.script.start)
         if before and not joined:
-            missed += 1
             statuses = ", ".join(str(wish.status) for wish in meeting.wishes)
-            print(
-                f"  without its agent: {_clock(meeting.script.start)}, requested {_clock(meeting.wishes[0].at)}"
-                f" by {meeting.script.caller}, answered {statuses}"
-            )
-        elif before and joined and joined[0] - before[0] > MINUTE:
-            print(f"  {(joined[0] - before[0]) / MINUTE:.0f} minutes late: {_clock(meeting.script.start)}")
-    print(f"\n{missed} meetings would be without their agent")
+            requested = f"requested {_clock(meeting.wishes[0].at)} by {meeting.script.caller}"
+            missed.append(f"  {start}  without an agent: {requested}, answered {statuses}")
+        elif before and joined[0] - before[0] > MINUTE:
+            late.append(f"  {start}  an agent {(joined[0] - before[0]) / MINUTE:.0f} minutes late")
+    print(f"{_counted(len(missed), 'meeting')} would be without an agent, {len(late)} would get one late")
+    for line in sorted(missed + late):
+        print(line)
 
 
 def _print_messages(month: Month) -> None:
-    print(f"\n{len(month.alerts)} messages")
+    print(f"\n{_counted(len(month.alerts), 'alert')}")
     for published in month.alerts:
         print(f"  {_clock(published.at)}  {published.content['subject']}")
 
 
-def _print_figures(figures: Figures) -> None:
-    print(f"\nthe judge: {len([fault for fault in figures.faults if not fault.excuse])} faults of the product's")
-    for fault in figures.faults:
-        reason = f", and no one could know: {fault.excuse}" if fault.excuse else ""
-        print(f"  {_clock(fault.at)}  {fault.kind}: {fault.detail}{reason}")
+def _print_faults(faults: Sequence[Fault]) -> None:
+    print(f"\nthe judge: {_counted(sum(not fault.excuse for fault in faults), 'fault')} of the product's")
+    times: dict[tuple[str, str, str], list[float]] = {}
+    for fault in faults:
+        times.setdefault((fault.excuse, fault.kind, fault.detail.partition("; ")[0]), []).append(fault.at)
+    for (excuse, kind, detail), at in sorted(times.items()):
+        between = sorted({_clock(min(at)), _clock(max(at))})
+        reason = f"; no one could know: {excuse}" if excuse else ""
+        print(f"  {len(at)} times {kind}, {' to '.join(between)}: {detail}{reason}")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _clock(at: float) -> str:

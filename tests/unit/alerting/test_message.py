@@ -304,6 +304,23 @@ def test_every_type_has_words_and_a_case() -> None:
     assert set(GROUP_WORDINGS) == TYPES >= {*COVERING.values(), *GROUPS}
     assert {agent.type for agents in CASES.values() for agent in agents} == set(WORDINGS)
     assert {type_ for type_, wording in WORDINGS.items() if wording.resolved} == set(INCIDENTS)
+    assert {type_ for type_, wording in WORDINGS.items() if wording.many_resolved} == set(INCIDENTS)
+
+
+@pytest.mark.parametrize("type_", WORDINGS)
+def test_the_words_for_many_are_in_the_plural(type_: IncidentType) -> None:
+    words = f"{WORDINGS[type_].many} {WORDINGS[type_].many_resolved}"
+    assert not re.search(r"\b(is|was|has|it|its|waits)\b", words)
+
+
+def test_the_subject_about_many_that_are_resolved_is_in_the_plural() -> None:
+    agents = []
+    for number in range(2):
+        history = History(f"e-{number}").ask(conference_expected=True).accepted()
+        history.hear("conferencing_failing", START - 20 * MINUTE).published(START - 10 * MINUTE)
+        agents += history.hear("conferencing_assigned", START - 9 * MINUTE).alerts()
+    (alert,) = group_alerts(agents, LINKS)
+    assert alert.subject == "[resolved] prod: 2 meeting agents: 2 have conferences"
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -11,34 +11,42 @@ from meeting_agents.domain.reasons import ReasonCode
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The words for an incident of one agent, of many, and when it is resolved; each follows `meeting agent`."""
+    """The words for an incident of one agent, of many, and when either is resolved; each follows `meeting agent`."""
 
     one: str
     many: str
     resolved: str = ""
     """Empty for a notice, which is never resolved."""
+    many_resolved: str = ""
 
 
 WORDINGS: Mapping[IncidentType, Wording] = {
     IncidentType.UNWANTED: Wording(
-        "may join although it was cancelled", "may join although they were cancelled", "is settled"
+        "may join although it was cancelled", "may join although they were cancelled", "is settled", "are settled"
     ),
-    IncidentType.NOT_ARRANGED: Wording("is still not arranged", "are still not arranged", "is arranged"),
-    IncidentType.REJECTED: Wording("was refused", "were refused", "is arranged"),
-    IncidentType.FAILED: Wording("failed", "failed", "recovered"),
-    IncidentType.NEVER_ACTIVATED: Wording("never became active", "never became active", "recovered"),
-    IncidentType.NO_CONFERENCE: Wording("has no conference to join", "have no conference to join", "has a conference"),
+    IncidentType.NOT_ARRANGED: Wording(
+        "is still not arranged", "are still not arranged", "is arranged", "are arranged"
+    ),
+    IncidentType.REJECTED: Wording("was refused", "were refused", "is arranged", "are arranged"),
+    IncidentType.FAILED: Wording("failed", "failed", "recovered", "recovered"),
+    IncidentType.NEVER_ACTIVATED: Wording("never became active", "never became active", "recovered", "recovered"),
+    IncidentType.NO_CONFERENCE: Wording(
+        "has no conference to join", "have no conference to join", "has a conference", "have conferences"
+    ),
     IncidentType.NOT_FINISHED: Wording(
-        "went silent before its end", "went silent before their end", "reported its end"
+        "went silent before its end", "went silent before their end", "reported its end", "reported their end"
     ),
     IncidentType.RESOURCES_MISSING: Wording(
-        "is done, but left less than expected", "are done, but left less than expected", "left the missing resources"
+        "is done, but left less than expected",
+        "are done, but left less than expected",
+        "left the missing resources",
+        "left the missing resources",
     ),
     IncidentType.NOT_ARCHIVED: Wording(
-        "left resources that are not archived", "left resources that are not archived", "is archived"
+        "left resources that are not archived", "left resources that are not archived", "is archived", "are archived"
     ),
     IncidentType.ACCOUNT_DISCONNECTED: Wording(
-        "waits for its disconnected account", "wait for their disconnected accounts", "is arranged"
+        "waits for its disconnected account", "wait for their disconnected accounts", "is arranged", "are arranged"
     ),
     IncidentType.CONFLICTING: Wording("was reported complete and failed", "were reported complete and failed"),
     IncidentType.MISMATCHED: Wording(
@@ -52,8 +60,10 @@ _ACTIVE = "is active although it was cancelled"
 def summary(agent: AgentAlert, *, is_many: bool = False) -> str:
     """Return the words for an agent's incident, or for that of many agents."""
     words = WORDINGS[agent.type]
+    if agent.is_resolved and is_many:
+        return words.many_resolved
     if agent.is_resolved:
-        is_recovery = agent.type in (IncidentType.FAILED, IncidentType.NEVER_ACTIVATED) and not is_many
+        is_recovery = agent.type in (IncidentType.FAILED, IncidentType.NEVER_ACTIVATED)
         return _RECOVERED.get(agent.record.state, words.resolved) if is_recovery else words.resolved
     is_active = agent.attempt.is_unwanted and (agent.attempt.activated_at or not agent.attempt.is_rescue)
     if agent.type is IncidentType.UNWANTED and is_active and not is_many:
