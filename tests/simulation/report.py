@@ -19,10 +19,11 @@ def summary(found: Mapping[str, Any]) -> str:
 
 def section(found: Mapping[str, Any]) -> str:
     """Return the figures, what no one could know, what occurred, and the faults that were put back."""
+    seconds, per_month = found["processor_seconds"], found["processor_seconds"] / found["meetings"] * 10_000
     return "\n".join(
         [
             f"`make simulate` on {found['date']}, {found['machine']}: {found['meetings']:,} meetings in",
-            f"months with the seeds {found['seeds']}, {found['processor_seconds']:,} s of processor time.",
+            f"months with the seeds {found['seeds']}, {seconds:,} s of processor time: {per_month:.0f} s for 10,000.",
             f"Of {found['obligations']:g} in 10,000 meetings an alert was due.",
             "",
             "| per 10,000 meetings | |",
