@@ -6,6 +6,7 @@ The exit status is 0 if every alert that was due was sent, and no other.
 import argparse
 import json
 import re
+import signal
 import sys
 import time
 from datetime import datetime
@@ -57,6 +58,7 @@ def main(arguments: list[str]) -> int:
         chosen = options.meeting
         if chosen is not None and chosen not in range(options.meetings):
             parser.error(f"the month has the meetings 0 to {options.meetings - 1}; set MEETINGS for a longer one")
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a traceback
         for line in story(month(options.seed, options.meetings), lambda number: chosen in (None, number)):
             print(line)
         return 0
