@@ -64,8 +64,8 @@ soak: .venv/.dev ## Ten minutes of load while Cronofy, AWS and the functions fai
 	@$(IN_VENV) python -m tests.soak
 
 simulate: .venv/.dev ## Months that know the truth, judged (SEEDS=1..10 MEETINGS=1000, RESUME=1: go on where it was interrupted; SEED=7 TRACE=1: one as a story, MEETING=12: only this meeting of it; OUTAGE=cronofy:2h START=2026-03-10T09:00: what if; JOURNAL=week.jsonl WITH="ActivationGracePeriod=1200": last week with other parameters; RESCUE=failed or silent: with second agents; PUT_BACK=1: faults on purpose)
-	@$(if $(TRACE)$(MEETING),$(if $(SEED),,$(error a story is of one month: SEED=7 TRACE=1)))$(IN_VENV) python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MEETINGS),--meetings $(MEETINGS)) \
-		$(if $(SEED),$(if $(TRACE)$(MEETING),--seed,--seeds) $(SEED)) $(if $(MEETING),--meeting $(MEETING)) $(if $(OUTAGE),--outage $(OUTAGE)) \
+	@$(IN_VENV) python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MEETINGS),--meetings $(MEETINGS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(TRACE),--trace) $(if $(MEETING),--meeting $(MEETING)) $(if $(OUTAGE),--outage $(OUTAGE)) \
 		$(if $(START),--start $(START)) $(if $(RESCUE),--rescue $(RESCUE)) $(if $(PUT_BACK),--put-back) $(if $(KEEP),--keep) $(if $(RESUME),--resume) \
 		$(if $(JOURNAL),--journal "$(JOURNAL)") $(if $(WITH),--with "$(WITH)") \
 		$(if $(FROM),--from "$(FROM)" --to "$(TO)" --stack $(STACK))
