@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,11 +27,12 @@ MAX_SHRUNK = 5
 def main(arguments: list[str]) -> int:
     """Do what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=_seeds, default="1..10", help="the first and the last seed: 1..200")
+    parser.add_argument(
+        "--seeds", "--seed", type=_seeds, default="1..10", help="the first and the last, or one: 1..200"
+    )
     parser.add_argument("--meetings", type=int, default=1000, help="meetings of each month")
     parser.add_argument("--processes", type=int, help="as many as the machine has processors, if it is left out")
-    parser.add_argument("--seed", type=int, help="only the month of this seed")
-    parser.add_argument("--trace", action="store_true", help="tell it as a story")
+    parser.add_argument("--trace", action="store_true", help="tell the month of one seed as a story")
     parser.add_argument("--meeting", type=int, help="tell only this meeting of it")
     parser.add_argument(
         "--rescue", choices=["failed", "silent"], help="with second agents; silent: also for silent ones"
@@ -57,18 +58,17 @@ def main(arguments: list[str]) -> int:
         return _rerun(options)
     if options.trace or options.meeting is not None:
         chosen = options.meeting
-        if options.seed is None:
+        if len(options.seeds) > 1:
             parser.error("a story is of one month: make simulate SEED=7 TRACE=1")
         if chosen is not None and chosen not in range(options.meetings):
             parser.error(f"the month has the meetings 0 to {options.meetings - 1}; set MEETINGS for a longer one")
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a traceback
-        for line in story(month(options.seed, options.meetings), lambda number: chosen in (None, number)):
+        for line in story(month(options.seeds[0], options.meetings), lambda number: chosen in (None, number)):
             print(line)
         return 0
-    seeds = options.seeds if options.seed is None else range(options.seed, options.seed + 1)
     if options.rescue:
-        return second_agents(seeds, options)
-    return simulate(seeds, options)
+        return second_agents(options.seeds, options)
+    return simulate(options.seeds, options)
 
 
 def _seeds(text: str) -> range:
@@ -80,9 +80,10 @@ def _seeds(text: str) -> range:
 
 def _start(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
+        start = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time: write 2026-03-10T09:00, which is in UTC") from None
+    return start if start.tzinfo else start.replace(tzinfo=UTC)
 
 
 def _rerun(options: argparse.Namespace) -> int:

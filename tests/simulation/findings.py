@@ -57,6 +57,11 @@ class Fault:
     excuse: str = ""
     """The reason why no one could know; empty: it is the product's fault."""
 
+    @property
+    def what(self) -> str:
+        """The detail without its times, which is the same for the same fault of other meetings."""
+        return self.detail.partition(";")[0]
+
 
 @dataclass(frozen=True)
 class Sent:

@@ -40,7 +40,7 @@ from tests.simulation.findings import (
     Figures,
     Sent,
 )
-from tests.simulation.scripts import HOUR, MINUTE
+from tests.simulation.scripts import HOUR, MINUTE, format_time
 from tests.simulation.second_agents import counted
 from tests.simulation.sent import sent_of
 from tests.simulation.world import Month
@@ -206,7 +206,7 @@ class _Case(Falsehoods):
                 continue
             later = [t.at for t in firing if t.at > by]
             kind = "late" if later else "missed"
-            detail = f"{what}; an alert was due by {by:.0f}"
+            detail = f"{what}; an alert was due by {format_time(by)}"
             if later:
                 detail += f", and were sent {(later[0] - by) / MINUTE:.1f} minutes later"
             yield Fault(
@@ -244,7 +244,9 @@ class _Case(Falsehoods):
                 alone = [t for t in self.sent if not t.group and t.status == "firing" and self._since(desire) <= t.at]
                 if is_open and is_newest and not is_heard_of and not any(t.at <= by for t in alone):
                     excuse = self._excuse(desire, sent.at, by, is_late=True)
-                    yield Fault("missed", self.meeting, by, f"{what}; its group was resolved {sent.at:.0f}", excuse)
+                    yield Fault(
+                        "missed", self.meeting, by, f"{what}; its group was resolved {format_time(sent.at)}", excuse
+                    )
 
     def _without_profile(self) -> Iterator[Fault]:
         """Yield meetings whose disconnected profile was not in an alert about the account half an hour before."""

@@ -18,7 +18,7 @@ from typing import Any
 from tests.simulation.chance import month
 from tests.simulation.findings import KINDS
 from tests.simulation.judge import judge
-from tests.simulation.scripts import MonthScript, everything
+from tests.simulation.scripts import MonthScript, everything, format_time
 from tests.simulation.world import live
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,7 +113,7 @@ def tried(script: MonthScript) -> Total:
     """Let a month take place, and judge it."""
     figures = judge(live(script))
     found = [
-        Found(fault.kind, script.seed, fault.meeting.script.number, fault.detail.split(";")[0])
+        Found(fault.kind, script.seed, fault.meeting.script.number, fault.what)
         for fault in figures.faults
         if not fault.excuse
     ]
@@ -286,7 +286,7 @@ def story(script: MonthScript, numbers: Callable[[int], bool]) -> Iterator[str]:
             continue
         yield f"Meeting {meeting.script.number}, {meeting.agent_id}: {', '.join(meeting.script.behaviours)}"
         for at, text in meeting.story:
-            yield f"  {datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S}  {text}"
+            yield f"  {format_time(at)}  {text}"
         for fault in faults:
             if fault.meeting is meeting:
                 reason = f" (no one could know: {fault.excuse})" if fault.excuse else ""

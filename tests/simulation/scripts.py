@@ -6,8 +6,14 @@ that a script that is shortened is still the same story, and can be pasted into 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+
+def format_time(at: float) -> str:
+    """Return a time as a story has it, in UTC: `02 Mar 09:00:00`."""
+    return f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S}"
 
 
 @dataclass(frozen=True)

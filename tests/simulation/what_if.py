@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from random import Random
 
+from operate_stack import counted
 from tests.simulation.findings import Fault
 from tests.simulation.judge import judge
 from tests.simulation.scripts import HOUR, MINUTE, MonthScript, Script
@@ -18,12 +19,12 @@ _UNITS = {"m": MINUTE, "h": HOUR}
 
 
 def run(outage: str, start: datetime) -> int:
-    """Print what an outage would do. `outage`: its part and its duration, `cronofy:2h`; `start`: by default in UTC."""
+    """Print what an outage would do. `outage`: the part and the duration, as `cronofy:2h`."""
     found = re.fullmatch(r"(cronofy|token|callbacks|aws|sweep|sns|stream):(\d+)([mh])", outage)
     if not found:
         print("an outage is cronofy, token, callbacks, aws, sweep, sns or stream, and a time: cronofy:2h")
         return 2
-    begins = (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp()
+    begins = start.timestamp()
     ends = begins + int(found[2]) * _UNITS[found[3]]
     print(f"{MEETINGS} meetings around {_clock(begins)} to {_clock(ends)}, without {found[1]}\n")
     plain = day(begins, ends)
@@ -49,41 +50,37 @@ def day(begins: float, ends: float) -> MonthScript:
 
 
 def _print_missed(without: Month, with_it: Month) -> None:
-    missed, late = list[str](), list[str]()
+    missed, late = list[tuple[float, str]](), list[tuple[float, str]]()
     for plain, meeting in zip(without.meetings, with_it.meetings, strict=True):
         joined = [agent.joined_at for agent in meeting.event.agents if agent.joined_at]
         before = [agent.joined_at for agent in plain.event.agents if agent.joined_at]
-        start = _clock(meeting.script.start)
+        start = meeting.script.start
         if before and not joined:
             statuses = ", ".join(str(wish.status) for wish in meeting.wishes)
             requested = f"requested {_clock(meeting.wishes[0].at)} by {meeting.script.caller}"
-            missed.append(f"  {start}  without an agent: {requested}, answered {statuses}")
+            missed.append((start, f"without an agent: {requested}, answered {statuses}"))
         elif before and joined[0] - before[0] > MINUTE:
-            late.append(f"  {start}  an agent {(joined[0] - before[0]) / MINUTE:.0f} minutes late")
-    print(f"{_counted(len(missed), 'meeting')} would be without an agent, {len(late)} would get one late")
-    for line in sorted(missed + late):
-        print(line)
+            late.append((start, f"an agent {(joined[0] - before[0]) / MINUTE:.0f} minutes late"))
+    print(f"{counted(len(missed), 'meeting')} would be without an agent, {len(late)} would get one late")
+    for start, what in sorted(missed + late):
+        print(f"  {_clock(start)}  {what}")
 
 
 def _print_messages(month: Month) -> None:
-    print(f"\n{_counted(len(month.alerts), 'alert')}")
+    print(f"\n{counted(len(month.alerts), 'alert')}")
     for published in month.alerts:
         print(f"  {_clock(published.at)}  {published.content['subject']}")
 
 
 def _print_faults(faults: Sequence[Fault]) -> None:
-    print(f"\nthe judge: {_counted(sum(not fault.excuse for fault in faults), 'fault')} of the product's")
+    print(f"\nthe judge: {counted(sum(not fault.excuse for fault in faults), 'fault')} of the product's")
     times: dict[tuple[str, str, str], list[float]] = {}
     for fault in faults:
-        times.setdefault((fault.excuse, fault.kind, fault.detail.partition("; ")[0]), []).append(fault.at)
+        times.setdefault((fault.excuse, fault.kind, fault.what), []).append(fault.at)
     for (excuse, kind, detail), at in sorted(times.items()):
-        between = sorted({_clock(min(at)), _clock(max(at))})
+        between = dict.fromkeys((_clock(min(at)), _clock(max(at))))  # once, if all are of one minute
         reason = f"; no one could know: {excuse}" if excuse else ""
-        print(f"  {len(at)} times {kind}, {' to '.join(between)}: {detail}{reason}")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+        print(f"  {counted(len(at), 'time')} {kind}, {' to '.join(between)}: {detail}{reason}")
 
 
 def _clock(at: float) -> str:

@@ -18,7 +18,7 @@ from tests.simulation.cronofy import Cronofy, join_url_of
 from tests.simulation.deployed import deployed
 from tests.simulation.expressions import Item
 from tests.simulation.scheduler import Scheduler
-from tests.simulation.scripts import DAY, HOUR, MINUTE, Act, MonthScript, Script
+from tests.simulation.scripts import DAY, HOUR, MINUTE, Act, MonthScript, Script, format_time
 from tests.simulation.stack import Published, Stack, Window
 
 _RETRY_PAUSES = (5.0, 30.0, 120.0, 600.0)
@@ -326,7 +326,7 @@ class _World:
         if not extra:
             meeting.wishes[number_of_wish] = Wish(now, sent[3], sent[0], sent[1], self._scheduler.now, status)
         detail = answer.get("agent", {}).get("state", "") if isinstance(answer, dict) and answer.get("agent") else ""
-        self._log(meeting, f"{method} at {_clock(now)} is answered {status} {detail}")
+        self._log(meeting, f"{method} at {format_time(now)} is answered {status} {detail}")
         is_newest = sent == (plan.start, plan.end, plan.title, plan.is_wanted, plan.is_deleted)
         if status == 401 and script.caller == "own token" and number == 0:
             self._stack.happened["caller: refreshes its token after 401"] += 1
@@ -404,7 +404,3 @@ def _time(at: float, clock: str) -> str | dict[str, str]:
     if clock == "utc" or is_twice:
         return _iso(at)
     return {"time": f"{local:%Y-%m-%dT%H:%M:%S}", "tzid": _ZONE}
-
-
-def _clock(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S}"

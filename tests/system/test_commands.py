@@ -52,7 +52,7 @@ EXCUSED: Mapping[str, str] = {
     "make soak": "minutes; tests/system/test_soak.py",
     "make mutate": "an hour; tests/system/test_mutation.py",
     "make simulate SEED": "minutes of months; tests/simulation/test_month.py",
-    "make simulate OUTAGE": "minutes of months; tests/simulation/test_month.py",
+    "make simulate OUTAGE": "minutes of months; tests/simulation/test_what_if.py",
     "make simulate PUT_BACK": "minutes of months; tests/simulation/test_month.py",
     "make simulate RESCUE": "minutes of months; tests/system/test_second_agent.py",
     "make sbom": "an environment of its own; tests/system/test_licences.py",
